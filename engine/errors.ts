@@ -1,0 +1,43 @@
+/**
+ * What can go wrong, as short codes that a program (or a Catch node) can tell apart.
+ *
+ * | code | means |
+ * |---|---|
+ * | ENOMODEL | the model folder, or a net that the request needs, is not there |
+ * | EBADMODEL | a file of the model cannot be used: torn, wrong kind, contradicting its config |
+ * | ENOPROVIDER | none of the wanted execution providers works on this machine |
+ * | EBADPARAM | an option has a value that cannot work |
+ * | EBADFRAME | a picture cannot be read |
+ * | EBADPROMPT | a prompt cannot be used: wrong type, no tokenizer |
+ * | ECLOSED | the engine or stream was closed before the call could settle |
+ * | EHOST | the engine's process died or does not answer |
+ * | ETIMEOUT | a wait reached its deadline |
+ */
+export type ErrorCode =
+  | 'ENOMODEL'
+  | 'EBADMODEL'
+  | 'ENOPROVIDER'
+  | 'EBADPARAM'
+  | 'EBADFRAME'
+  | 'EBADPROMPT'
+  | 'ECLOSED'
+  | 'EHOST'
+  | 'ETIMEOUT';
+
+/** An error that says what was wrong, what was got and what to do, with a {@link ErrorCode}. */
+export class EngineError extends Error {
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'EngineError';
+    this.code = code;
+  }
+
+  /** Any thrown value as an EngineError; one that is already one is kept. */
+  static from(thrown: unknown, code: ErrorCode, prefix = ''): EngineError {
+    if (thrown instanceof EngineError) return thrown;
+    const cause = thrown instanceof Error ? thrown : new Error(String(thrown));
+    return new EngineError(code, prefix + cause.message, { cause });
+  }
+}

@@ -1,0 +1,83 @@
+import type { Picture } from '../image/picture';
+import type { CfgType, EngineInfo, StreamOptions } from '../types';
+
+/** What a host is made of; two users with the same settings share one host process. */
+export interface HostSettings {
+  model: string;
+  executionProviders?: string[];
+  intraOpNumThreads?: number;
+}
+
+/** A text and its weight in the blend. */
+export interface WeightedText {
+  text: string;
+  weight: number;
+}
+
+/** `msg.conditioning`: plain JSON that fully determines a conditioning. Weights are normalised; all zero counts as equal. */
+export interface ConditioningRequest {
+  prompt: WeightedText[];
+  negativePrompt?: WeightedText[];
+}
+
+export type PictureFormat = 'jpeg' | 'png' | 'raw';
+
+/** A stream as the denoiser node sets it up. */
+export interface StreamSettings extends StreamOptions {
+  format?: PictureFormat;
+  /** JPEG quality 1..100. Default 85. */
+  quality?: number;
+}
+
+/** Live parameters, `msg.params`. */
+export type LiveParams = Partial<StreamSettings>;
+
+/** One picture on its way in. `picture` is needed for img2img only. */
+export interface FrameRequest {
+  picture?: Picture;
+  /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
+  conditioning?: ConditioningRequest;
+  /** Applied before this frame enters. */
+  params?: LiveParams;
+}
+
+export interface FinishedFrame {
+  outcome: 'finished';
+  /** Encoded picture, or interleaved RGB bytes when the format is raw. */
+  data: Uint8Array;
+  format: PictureFormat;
+  width: number;
+  height: number;
+  /** From submit to the finished picture. */
+  latencyMs: number;
+}
+
+/** `dropped`: a newer frame took its place before it was its turn, or the stream was reset. */
+export type FrameResult = FinishedFrame | { outcome: 'dropped' };
+
+/** Counters of one stream since it was opened. `in = out + dropped + failed + inFlight`. */
+export interface StreamCounters {
+  in: number;
+  out: number;
+  dropped: number;
+  failed: number;
+  inFlight: number;
+}
+
+export interface StreamStats extends StreamCounters {
+  /** Finished frames per second over the last two seconds. */
+  fps: number;
+  /** Median latency of the frames of the last two seconds, ms. */
+  latencyMs: number;
+}
+
+/** Where a host stands. Every change is emitted as 'state'. */
+export type HostState =
+  | { phase: 'starting' }
+  | { phase: 'loading'; net: string; loadedBytes: number; totalBytes: number }
+  | { phase: 'ready'; info: EngineInfo; warnings: string[] }
+  | { phase: 'restarting'; error: Error; attempt: number; delayMs: number }
+  | { phase: 'failed'; error: Error }
+  | { phase: 'stopped' };
+
+export type { CfgType };

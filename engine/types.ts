@@ -1,0 +1,77 @@
+/** A decoded picture: interleaved RGB bytes, row-major, `data.length = width · height · 3`. */
+export interface RawImage {
+  data: Uint8Array;
+  width: number;
+  height: number;
+  channels: 3;
+}
+
+export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
+export type CfgType = 'none' | 'full' | 'self' | 'initialize';
+
+export interface EngineOptions {
+  /** A model folder in the diffusers ONNX layout, or `'starter'` for the embedded model. */
+  model: string;
+  /** ONNX Runtime execution providers, by preference. Default `['cpu']`. */
+  executionProviders?: string[];
+  /** Threads of one net. Default: ONNX Runtime's choice, the number of physical cores. */
+  intraOpNumThreads?: number;
+}
+
+export interface EngineInfo {
+  model: string;
+  executionProvider: string;
+  vaeScaleFactor: number;
+  latentChannels: number;
+  predictionType: PredictionType;
+}
+
+/** Settings of a stream, under the names and with the defaults of the reference implementation. */
+export interface StreamOptions {
+  mode: 'img2img' | 'txt2img';
+  /** Pixels, a multiple of the model's vaeScaleFactor. */
+  width: number;
+  height: number;
+  /** Length of the full timestep schedule that `tIndexList` points into. Default 50. */
+  numInferenceSteps?: number;
+  /** The denoising steps, ascending indices into the schedule: 0 is pure noise, the last one nearly clean. */
+  tIndexList: number[];
+  /** Guidance: none, full (two passes), or residual: self-negative, onetime-negative (`initialize`). Default `'self'`. */
+  cfgType?: CfgType;
+  /** Guidance scale γ; at 1 or below guidance rests. Default 1.2. */
+  guidanceScale?: number;
+  /** Magnitude δ of the virtual residual noise. Default 1. */
+  delta?: number;
+  /** Whether fresh noise is added between the steps. Default true. */
+  doAddNoise?: boolean;
+  /** One UNet call for frames at different steps (true, default), or each frame through all steps before the next. */
+  useDenoisingBatch?: boolean;
+  /** How many frames enter the batch together. Default 1. */
+  frameBufferSize?: number;
+  /** Seed of the noise, as in torch's CPU generator. Default 2. */
+  seed?: number;
+}
+
+export type Prompt =
+  | { prompt: string; negativePrompt?: string }
+  | { tokenIds: number[]; negativeTokenIds?: number[] };
+
+export type FrameId = string | number;
+
+export interface StreamInput {
+  /** img2img: the picture; any size, resized to the stream's. */
+  image?: RawImage;
+  /** txt2img: x_T, [latentChannels, height/factor, width/factor]; without it the stream's own noise. */
+  latent?: Float32Array;
+  /** Comes back with the frame. Default: a running number. */
+  id?: FrameId;
+}
+
+export interface Output {
+  id: FrameId;
+  image: RawImage;
+  /** x0 before decoding, [latentChannels, height/factor, width/factor]. */
+  latent: Float32Array;
+  /** Milliseconds from `process` to the finished picture. */
+  latencyMs: number;
+}
