@@ -8,10 +8,12 @@
  * | ENOPROVIDER | none of the wanted execution providers works on this machine |
  * | EBADPARAM | an option has a value that cannot work |
  * | EBADFRAME | a picture cannot be read |
+ * | ESOURCE | the camera, video, folder or program that a source takes its pictures from does not give any |
  * | EBADPROMPT | a prompt cannot be used: wrong type, no tokenizer |
  * | ECLOSED | the engine or stream was closed before the call could settle |
  * | EHOST | the engine's process died or does not answer |
  * | ETIMEOUT | a wait reached its deadline |
+ * | EINTERNAL | a defect of this package |
  */
 export type ErrorCode =
   | 'ENOMODEL'
@@ -19,10 +21,12 @@ export type ErrorCode =
   | 'ENOPROVIDER'
   | 'EBADPARAM'
   | 'EBADFRAME'
+  | 'ESOURCE'
   | 'EBADPROMPT'
   | 'ECLOSED'
   | 'EHOST'
-  | 'ETIMEOUT';
+  | 'ETIMEOUT'
+  | 'EINTERNAL';
 
 /** An error that says what was wrong, what was got and what to do, with a {@link ErrorCode}. */
 export class EngineError extends Error {

@@ -1,0 +1,28 @@
+import type { NodeMessage } from 'node-red';
+
+/** The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names. */
+export function topicOf(msg: NodeMessage): string {
+  return msg.topic === undefined || msg.topic === null ? '' : String(msg.topic);
+}
+
+/** Whether the message asks to clear state. As in the core nodes the value does not matter, except for `false`. */
+export function isReset(msg: NodeMessage): boolean {
+  return msg.reset !== undefined && msg.reset !== null && msg.reset !== false;
+}
+
+/** Whether the payload is there at all: an Inject button with nothing to say sends an empty string or no payload. */
+export function hasPayload(msg: NodeMessage): boolean {
+  return msg.payload !== undefined && msg.payload !== null && msg.payload !== '';
+}
+
+/** Whether the payload is meant as a picture. A number or boolean (the time stamp of an Inject button) never is. */
+export function isMeantAsPicture(msg: NodeMessage): boolean {
+  return hasPayload(msg) && typeof msg.payload !== 'number' && typeof msg.payload !== 'boolean';
+}
+
+const SETTINGS = ['prompt', 'negativePrompt', 'transition', 'conditioning', 'params'] as const;
+
+/** Whether the message is there to change settings: it carries some (or a reset), and no picture. */
+export function isSettingsOnly(msg: NodeMessage): boolean {
+  return !isMeantAsPicture(msg) && (isReset(msg) || SETTINGS.some((name) => msg[name] !== undefined));
+}

@@ -1,0 +1,96 @@
+import type { Node, NodeStatus } from 'node-red';
+
+/** Looks up a text of the locale files, as `RED._` does. */
+export type Translate = (key: string, values?: Record<string, string | number>) => string;
+
+/** Texts that all nodes share live once, in the engine node's locale. */
+const SHARED = '@streamdiffusion/node-red/engine:status.';
+
+/** What the dot beside a node says, apart from its text. */
+const LOOKS = {
+  ready: { fill: 'green', shape: 'ring' },
+  running: { fill: 'green', shape: 'dot' },
+  busy: { fill: 'blue', shape: 'dot' },
+  waiting: { fill: 'yellow', shape: 'ring' },
+  stopped: { fill: 'grey', shape: 'ring' },
+  error: { fill: 'red', shape: 'ring' },
+} as const satisfies Record<string, NodeStatus>;
+
+export type Look = keyof typeof LOOKS;
+
+/**
+ * A node's status line. Every `node.status()` goes to all open editors and Status nodes, so it is sent at most once
+ * a second, the newest one, and only when it changed.
+ */
+export class Status {
+  private wanted: NodeStatus = {};
+  private shown = '';
+  private timer: NodeJS.Timeout | undefined;
+  private closed = false;
+
+  constructor(
+    private readonly node: Pick<Node, 'status'>,
+    private readonly translate: Translate,
+    private readonly intervalMs = 1000,
+  ) {}
+
+  show(look: Look, text: string): void {
+    this.wanted = { ...LOOKS[look], text };
+    if (this.timer === undefined && !this.closed) this.send();
+  }
+
+  /** "loading 34 %"; without a share (0..1), "loading". */
+  loading(share?: number): void {
+    const known = share !== undefined && Number.isFinite(share);
+    this.show('busy', known ? this.shared('loadingPercent', { percent: Math.floor(share * 100) }) : this.shared('loading'));
+  }
+
+  /** "24 fps · 81 ms" */
+  running(fps: number, latencyMs: number): void {
+    const rate = fps >= 10 ? Math.round(fps) : Math.round(fps * 10) / 10;
+    this.show('running', `${rate} fps · ${Math.round(latencyMs)} ms`);
+  }
+
+  ready(text = this.shared('ready')): void {
+    this.show('ready', text);
+  }
+
+  restarting(): void {
+    this.show('waiting', this.shared('restarting'));
+  }
+
+  stopped(): void {
+    this.show('stopped', this.shared('stopped'));
+  }
+
+  /** The beginning of the error's message; the whole of it belongs into `done(error)` or the log. */
+  error(error: Error | string): void {
+    this.show('error', shorten(typeof error === 'string' ? error : error.message, 40));
+  }
+
+  /** Nothing is shown any more after this. */
+  close(): void {
+    this.closed = true;
+    clearTimeout(this.timer);
+    this.timer = undefined;
+  }
+
+  private send(): void {
+    this.timer = undefined;
+    const key = JSON.stringify(this.wanted);
+    if (key === this.shown) return;
+    this.shown = key;
+    this.node.status(this.wanted);
+    this.timer = setTimeout(() => this.send(), this.intervalMs).unref();
+  }
+
+  private shared(key: string, values?: Record<string, number>): string {
+    return this.translate(SHARED + key, values);
+  }
+}
+
+/** The text on one line, cut to `length` characters with an ellipsis. */
+export function shorten(text: string, length: number): string {
+  const line = [...text.replace(/\s+/g, ' ').trim()];
+  return line.length <= length ? line.join('') : `${line.slice(0, length - 1).join('').trimEnd()}…`;
+}
