@@ -1,0 +1,33 @@
+import type { RawImage } from '../types';
+
+const toUnit = Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1);
+
+/** Interleaved bytes as the planes that nets take: [3, H, W] in -1..1. */
+export function toTensor({ data, width, height }: RawImage): Float32Array {
+  const plane = width * height;
+  const out = new Float32Array(3 * plane);
+  for (let pixel = 0, byte = 0; pixel < plane; pixel++) {
+    out[pixel] = toUnit[data[byte++]];
+    out[plane + pixel] = toUnit[data[byte++]];
+    out[2 * plane + pixel] = toUnit[data[byte++]];
+  }
+  return out;
+}
+
+/** Planes [3, H, W] as interleaved bytes: (x/2 + 0.5)·255, rounded half up; what overshoots -1..1 is clamped. */
+export function toImage(pixels: Float32Array, width: number, height: number): RawImage {
+  const plane = width * height;
+  const data = new Uint8Array(3 * plane);
+  for (let pixel = 0, byte = 0; pixel < plane; pixel++) {
+    data[byte++] = toByte(pixels[pixel]);
+    data[byte++] = toByte(pixels[plane + pixel]);
+    data[byte++] = toByte(pixels[2 * plane + pixel]);
+  }
+  return { data, width, height, channels: 3 };
+}
+
+/** NaN gives 0, as every conversion to a byte array does. */
+function toByte(value: number): number {
+  const scaled = value * 127.5 + 128;
+  return scaled <= 0 ? 0 : scaled >= 255 ? 255 : scaled;
+}

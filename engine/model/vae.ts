@@ -1,0 +1,97 @@
+import { EngineError } from '../errors';
+import type { Net, TensorInfo } from '../net/net';
+import { floatsOf, tensorOf } from '../net/tensor';
+import { checkDims, fixed, pick } from './rows';
+
+/**
+ * How latents relate to what the nets of an autoencoder give and take: z = (x − shift)·scale.
+ * `factor` is the ratio of picture size to latent size.
+ */
+export interface LatentSpace {
+  channels: number;
+  factor: number;
+  scale: number;
+  shift: number;
+}
+
+/** Pictures to latents. */
+export class VaeEncoder {
+  private readonly input: TensorInfo;
+  private readonly output: TensorInfo;
+
+  /** Throws EBADMODEL when the net's channels contradict the latent space. */
+  constructor(
+    private readonly net: Net,
+    private readonly space: LatentSpace,
+  ) {
+    this.input = pick(net.inputs, ['sample', 'pixel_values', 'image'], 'vae_encoder', 'input');
+    this.output = pick(net.outputs, ['latent_parameters', 'latent_sample', 'latent', 'latents'], 'vae_encoder', 'output');
+    const { channels } = space;
+    const given = fixed(this.output.shape[1]) ?? channels;
+    if (given !== channels && given !== 2 * channels) {
+      throw new EngineError('EBADMODEL', `vae_encoder gives ${given} channels, but the unet takes latents of ${channels}`);
+    }
+  }
+
+  /**
+   * @param pixels [3, H, W] in -1..1
+   * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.
+   */
+  async encode(pixels: Float32Array, height: number, width: number): Promise<Float32Array> {
+    const { channels, factor, scale, shift } = this.space;
+    const dims = [1, 3, height, width];
+    checkDims('vae_encoder', this.input, dims, 1);
+    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, pixels, dims) });
+    const { dims: got } = outputs[this.output.name];
+    const [h, w] = [height / factor, width / factor];
+    if (got[2] !== h || got[3] !== w) throw wrongSize('vae_encoder', got, [h, w]);
+    // Mean, then log variance: the mean is the first half of the channels.
+    const mean = floatsOf(outputs[this.output.name]).subarray(0, channels * h * w);
+    return mean.map((value) => (value - shift) * scale);
+  }
+}
+
+/** Latents to pictures. */
+export class VaeDecoder {
+  private readonly input: TensorInfo;
+  private readonly output: TensorInfo;
+
+  /** Throws EBADMODEL when the net's channels contradict the latent space. */
+  constructor(
+    private readonly net: Net,
+    private readonly space: LatentSpace,
+  ) {
+    this.input = pick(net.inputs, ['latent_sample', 'latent', 'latents'], 'vae_decoder', 'input');
+    this.output = pick(net.outputs, ['sample', 'image', 'images'], 'vae_decoder', 'output');
+    const taken = fixed(this.input.shape[1]) ?? space.channels;
+    if (taken !== space.channels) {
+      throw new EngineError('EBADMODEL', `vae_decoder takes latents of ${taken} channels, but the unet gives ${space.channels}`);
+    }
+  }
+
+  /**
+   * @param latent scaled, [C, h, w]
+   * @param height of the latent, h
+   * @param width of the latent, w
+   * @returns [3, h·factor, w·factor], nominally in -1..1; it may overshoot
+   */
+  async decode(latent: Float32Array, height: number, width: number): Promise<Float32Array> {
+    const { channels, factor, scale, shift } = this.space;
+    const dims = [1, channels, height, width];
+    checkDims('vae_decoder', this.input, dims, factor);
+    const unscaled = scale === 1 && shift === 0 ? latent : latent.map((value) => value / scale + shift);
+    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, unscaled, dims) });
+    const image = outputs[this.output.name];
+    if (image.dims[2] !== height * factor || image.dims[3] !== width * factor) {
+      throw wrongSize('vae_decoder', image.dims, [height * factor, width * factor]);
+    }
+    return floatsOf(image);
+  }
+}
+
+function wrongSize(net: string, got: number[], expected: number[]): EngineError {
+  return new EngineError(
+    'EBADMODEL',
+    `${net} gives [${got.join(', ')}] where its config promises ${expected[1]}×${expected[0]}: "block_out_channels" does not fit the net`,
+  );
+}

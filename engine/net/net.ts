@@ -1,0 +1,29 @@
+/** Element types that a net may take or give. float16 travels as its raw 16-bit patterns. */
+export type TensorType = 'float32' | 'float16' | 'int64' | 'int32';
+
+/** What a net says about one input or output. A string in `shape` is a size that is free until a run. */
+export interface TensorInfo {
+  name: string;
+  type: TensorType;
+  shape: (number | string)[];
+}
+
+/** Dense, row-major values. `dims` is empty for a scalar. */
+export interface Tensor {
+  type: TensorType;
+  data: Float32Array | Uint16Array | BigInt64Array | Int32Array;
+  dims: number[];
+}
+
+/** A neural network that can be called, wherever it runs. */
+export interface Net {
+  readonly inputs: TensorInfo[];
+  readonly outputs: TensorInfo[];
+  /**
+   * One forward pass. The feeds are read, never kept or changed; the outputs belong to the caller.
+   * Rejects with EBADMODEL when the net cannot compute them, with ECLOSED after `close`.
+   */
+  run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>>;
+  /** Frees the net once a pass under way has ended. Calling it again does nothing. */
+  close(): Promise<void>;
+}

@@ -1,0 +1,116 @@
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { EngineError } from '../errors';
+import type { Net, Tensor, TensorInfo, TensorType } from './net';
+import { firstLine, onnxRuntime } from './runtime';
+
+/** Where and how a session computes. */
+export interface SessionSettings {
+  /** An ONNX Runtime execution provider, with a device number if wanted: `cpu`, `cuda`, `cuda:1`. */
+  executionProvider: string;
+  /** Threads of one net. Default: ONNX Runtime's choice, the number of physical cores. */
+  intraOpNumThreads?: number;
+}
+
+/** A net in this process, run by ONNX Runtime. A run blocks the calling thread until it is done. */
+export class OnnxNet implements Net {
+  readonly inputs: TensorInfo[];
+  readonly outputs: TensorInfo[];
+  private running: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  private constructor(
+    private readonly session: InferenceSession,
+    private readonly name: string,
+  ) {
+    this.inputs = session.inputMetadata.map((meta) => tensorInfo(meta, name));
+    this.outputs = session.outputMetadata.map((meta) => tensorInfo(meta, name));
+  }
+
+  /**
+   * Opens an .onnx file, or one held in memory (then `name` stands for it in errors).
+   * External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
+   */
+  static async load(model: string | Uint8Array, settings: SessionSettings, name = String(model)): Promise<OnnxNet> {
+    const { InferenceSession } = onnxRuntime();
+    const options = sessionOptions(settings);
+    let session: InferenceSession;
+    try {
+      session = await (typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options));
+    } catch (thrown) {
+      throw unusable(name, settings.executionProvider, thrown);
+    }
+    try {
+      return new OnnxNet(session, name);
+    } catch (thrown) {
+      await session.release();
+      throw thrown;
+    }
+  }
+
+  async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    if (this.closed) throw new EngineError('ECLOSED', `${this.name} was closed`);
+    try {
+      const { Tensor } = onnxRuntime();
+      const given = Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)] as const);
+      const run = this.session.run(Object.fromEntries(given));
+      this.running = Promise.allSettled([this.running, run]);
+      const results = await run;
+      return Object.fromEntries(this.outputs.map((output) => [output.name, tensorFrom(results[output.name], output)]));
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? firstLine(thrown.message) : String(thrown);
+      throw new EngineError('EBADMODEL', `${this.name} failed: ${reason}`, { cause: thrown });
+    }
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.running;
+    await this.session.release();
+  }
+}
+
+/** `cuda:1` as ONNX Runtime wants it. */
+function providerConfig(provider: string): InferenceSession.ExecutionProviderConfig {
+  const [name, device] = provider.split(':');
+  const config: { name: string; deviceId?: number } = device === undefined ? { name } : { name, deviceId: Number(device) };
+  return config;
+}
+
+function sessionOptions({ executionProvider, intraOpNumThreads }: SessionSettings): InferenceSession.SessionOptions {
+  return {
+    executionProviders: [providerConfig(executionProvider)],
+    ...(intraOpNumThreads === undefined ? {} : { intraOpNumThreads }),
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    // DirectML refuses sessions that plan their memory ahead.
+    enableMemPattern: executionProvider.split(':')[0] !== 'dml',
+    logSeverityLevel: 3,
+    // Every session has threads of its own. Spinning while idle, they would steal the cores of the net whose turn it is.
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+  };
+}
+
+const tensorTypes: readonly string[] = ['float32', 'float16', 'int64', 'int32'] satisfies TensorType[];
+
+function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorInfo {
+  if (!meta.isTensor || !tensorTypes.includes(meta.type)) {
+    const kind = meta.isTensor ? meta.type : 'not a tensor';
+    throw new EngineError('EBADMODEL', `${net}: "${meta.name}" is ${kind}; known are ${tensorTypes.join(', ')}`);
+  }
+  return { name: meta.name, type: meta.type as TensorType, shape: [...meta.shape] };
+}
+
+function tensorFrom(tensor: OrtTensor, { type }: TensorInfo): Tensor {
+  const { data } = tensor;
+  const dims = [...tensor.dims];
+  if (data instanceof Float32Array || data instanceof BigInt64Array || data instanceof Int32Array) return { type, data, dims };
+  // float16: a Uint16Array, or from Node 24 on a Float16Array over the same bits.
+  const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
+  return { type, data: new Uint16Array(buffer, byteOffset, length), dims };
+}
+
+function unusable(name: string, provider: string, thrown: unknown): EngineError {
+  const reason = thrown instanceof Error ? firstLine(thrown.message) : String(thrown);
+  return new EngineError('EBADMODEL', `${name} cannot be opened by ONNX Runtime on ${provider}: ${reason}`, { cause: thrown });
+}

@@ -1,0 +1,43 @@
+import { EngineError } from '../errors';
+import { OnnxNet } from './onnx-net';
+import { probeModel } from './probe-model';
+
+/** An execution provider that was wanted and does not work here, and why in the runtime's own words. */
+export interface RefusedProvider {
+  provider: string;
+  reason: string;
+}
+
+/**
+ * The first of the wanted execution providers that runs a net on this machine. ONNX Runtime itself does not fall back:
+ * a session whose first provider is missing is an error. So each is tried with a net of one addition.
+ *
+ * Rejects with ENOPROVIDER, naming every reason, when none works.
+ */
+export async function probeProviders(wanted: string[]): Promise<{ provider: string; refused: RefusedProvider[] }> {
+  const refused: RefusedProvider[] = [];
+  for (const provider of wanted) {
+    const reason = await refusal(provider);
+    if (reason === undefined) return { provider, refused };
+    refused.push({ provider, reason });
+  }
+  const reasons = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ') || 'the list is empty';
+  throw new EngineError('ENOPROVIDER', `no execution provider works on this machine (${reasons}); "cpu" works everywhere`);
+}
+
+/** Why a provider does not work here; undefined when it does. */
+async function refusal(provider: string): Promise<string | undefined> {
+  let net: OnnxNet | undefined;
+  try {
+    net = await OnnxNet.load(probeModel(), { executionProvider: provider }, 'the test net');
+    await net.run({ x: { type: 'float32', data: Float32Array.of(1), dims: [1] } });
+    return undefined;
+  } catch (thrown) {
+    // Without the library no provider can work; its own message is the better one.
+    if (thrown instanceof EngineError && thrown.code === 'ENOPROVIDER') throw thrown;
+    const cause = thrown instanceof EngineError && thrown.cause instanceof Error ? thrown.cause : thrown;
+    return cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
+  } finally {
+    await net?.close();
+  }
+}
