@@ -1,0 +1,97 @@
+import { EngineError } from '../../engine/errors';
+import type { CfgType, LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
+import { resolveOptions } from '../../engine/stream/options';
+import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
+import { strengthOf, tIndexListOf } from './strength';
+
+type Readers = { [Name in keyof Required<StreamSettings>]: (value: unknown) => StreamSettings[Name] };
+
+/** Turns each setting into its type; dialogs and dashboards send numbers as texts. */
+const READERS: Readers = {
+  mode: (value) => readChoice(value, 'mode', ['img2img', 'txt2img']),
+  width: (value) => readNumber(value, 'width', { min: 1, integer: true }),
+  height: (value) => readNumber(value, 'height', { min: 1, integer: true }),
+  numInferenceSteps: (value) => readNumber(value, 'numInferenceSteps', { min: 1, max: 1000, integer: true }),
+  tIndexList: readIndexList,
+  cfgType: (value) => readChoice<CfgType>(value, 'cfgType', ['none', 'full', 'self', 'initialize']),
+  guidanceScale: (value) => readNumber(value, 'guidanceScale'),
+  delta: (value) => readNumber(value, 'delta'),
+  doAddNoise: (value) => readBoolean(value, 'doAddNoise'),
+  useDenoisingBatch: (value) => readBoolean(value, 'useDenoisingBatch'),
+  frameBufferSize: (value) => readNumber(value, 'frameBufferSize', { min: 1, integer: true }),
+  seed: (value) => readNumber(value, 'seed', { min: 0, integer: true }),
+  format: (value) => readChoice<PictureFormat>(value, 'format', ['jpeg', 'png', 'raw']),
+  quality: (value) => readNumber(value, 'quality', { min: 1, max: 100, integer: true }),
+};
+
+const NAMES = Object.keys(READERS) as (keyof StreamSettings)[];
+
+/**
+ * Reads `msg.params`: any setting of a stream by its name, and `strength` (0..1) with `steps` as the friendlier way to
+ * say `tIndexList`. What is missing of strength and steps stays as it is in `current`.
+ *
+ * @throws EBADPARAM with the first value that cannot work, or a name that is none
+ */
+export function readParams(params: unknown, current: StreamSettings): LiveParams {
+  if (typeof params !== 'object' || params === null || Array.isArray(params)) {
+    throw new EngineError('EBADPARAM', `msg.params must be an object such as {"strength": 0.5}, not ${describe(params)}`);
+  }
+  const live: LiveParams = {};
+  for (const [name, value] of Object.entries(params)) {
+    if (isSetting(name)) Object.assign(live, { [name]: READERS[name](value) });
+    else if (name !== 'strength' && name !== 'steps') {
+      throw new EngineError('EBADPARAM', `msg.params has no "${name}"; it may have strength, steps, ${NAMES.join(', ')}`);
+    }
+  }
+  Object.assign(live, stepsFromStrength(params, live, current));
+  checkTogether({ ...current, ...live });
+  return live;
+}
+
+function stepsFromStrength(params: { strength?: unknown; steps?: unknown }, live: LiveParams, current: StreamSettings): LiveParams {
+  if (params.strength === undefined && params.steps === undefined) return {};
+  if (live.tIndexList !== undefined) {
+    throw new EngineError('EBADPARAM', 'msg.params has a tIndexList and a strength or steps; they say the same thing, send only one');
+  }
+  const before = current.numInferenceSteps ?? 50;
+  const strength = params.strength === undefined ? strengthOf(current.tIndexList, before) : readNumber(params.strength, 'strength', { min: 0, max: 1 });
+  const steps = params.steps === undefined ? current.tIndexList.length : readNumber(params.steps, 'steps', { min: 1, integer: true });
+  return { tIndexList: tIndexListOf(strength, steps, live.numInferenceSteps ?? before) };
+}
+
+/**
+ * What can be known without the model, which checks again: its own step of width and height above all.
+ * @throws EBADPARAM
+ */
+function checkTogether({ format: _format, quality: _quality, ...options }: StreamSettings): void {
+  resolveOptions(options, 1);
+}
+
+/** The settings in the denoiser's dialog: strings of input fields, and nothing at all for fields newer than the flow. */
+export type DenoiserFields = { [Name in keyof StreamSettings | 'strength' | 'steps']?: unknown } & { stepsBy?: unknown };
+
+const DEFAULTS: StreamSettings = { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: tIndexListOf(0.5, 2, 50) };
+
+/**
+ * Reads the denoiser's dialog.
+ * @throws EBADPARAM
+ */
+export function readDialog({ stepsBy, ...fields }: DenoiserFields): StreamSettings {
+  const byList = stepsBy === 'list';
+  const names = [...NAMES, 'strength', 'steps'] as const;
+  const unused = byList ? ['strength', 'steps'] : ['tIndexList'];
+  const filled = names.filter((name) => !isEmpty(fields[name]) && !unused.includes(name));
+  return { ...DEFAULTS, ...readParams(Object.fromEntries(filled.map((name) => [name, fields[name]])), DEFAULTS) };
+}
+
+function isSetting(name: string): name is keyof StreamSettings {
+  return Object.hasOwn(READERS, name);
+}
+
+function readIndexList(value: unknown): number[] {
+  const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
+  if (!Array.isArray(items) || items.length === 0) {
+    throw new EngineError('EBADPARAM', `tIndexList must be a list of step numbers such as [18, 34], not ${describe(value)}`);
+  }
+  return items.map((item) => readNumber(item, 'each number in tIndexList', { min: 0, integer: true }));
+}

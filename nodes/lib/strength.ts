@@ -1,0 +1,28 @@
+import { readNumber } from './fields';
+
+/**
+ * The t_index_list for a strength, which says how much of the picture is painted anew: 1 starts from pure noise, 0 keeps
+ * nearly everything.
+ *
+ * With S = `numInferenceSteps` and n = `steps`: the first index is round((1 - strength) · S), as image-to-image
+ * pipelines have it, but at most S - n so that all n steps find room; the others are spread evenly from there to the
+ * end: first + floor(i · (S - first) / n). So the list is ascending, has n different entries, and each is below S.
+ *
+ * @param strength 0..1
+ * @param steps 1..numInferenceSteps
+ * @throws EBADPARAM
+ * @example tIndexListOf(0.64, 2, 50) // [18, 34]
+ */
+export function tIndexListOf(strength: number, steps: number, numInferenceSteps: number): number[] {
+  readNumber(numInferenceSteps, 'numInferenceSteps', { min: 1, max: 1000, integer: true });
+  readNumber(strength, 'strength', { min: 0, max: 1 });
+  readNumber(steps, 'steps', { min: 1, max: numInferenceSteps, integer: true });
+
+  const first = Math.min(Math.round((1 - strength) * numInferenceSteps), numInferenceSteps - steps);
+  return Array.from({ length: steps }, (_, i) => first + Math.floor((i * (numInferenceSteps - first)) / steps));
+}
+
+/** The strength that a t_index_list stands for, 0..1: the inverse of the first index above. */
+export function strengthOf(tIndexList: readonly number[], numInferenceSteps: number): number {
+  return 1 - tIndexList[0] / numInferenceSteps;
+}
