@@ -1,6 +1,7 @@
 import { EngineError } from '../../engine/errors';
-import type { CfgType, LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
+import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
 import { resolveOptions } from '../../engine/stream/options';
+import type { CfgType } from '../../engine/types';
 import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
 import { strengthOf, tIndexListOf } from './strength';
 
