@@ -55,14 +55,14 @@ export class Model {
     const configs = (name: NetName) => folder.nets[name]?.config ?? {};
     const space = latentSpace(configs('vae_decoder'), configs('vae_encoder'));
     this.schedulerConfig = schedulerConfig(folder.schedulerConfig);
-    this.textEncoder = new TextEncoder(text_encoder, tokenizer, positionsOf(configs('text_encoder')));
+    this.textEncoder = new TextEncoder(text_encoder, tokenizer, configs('text_encoder'));
     this.unet = new Unet(unet, configs('unet'), space.factor);
     const latents = { ...space, channels: this.unet.latentChannels };
     if (vae_encoder) this.vaeEncoder = new VaeEncoder(vae_encoder, latents);
     this.vaeDecoder = new VaeDecoder(vae_decoder, latents);
     const { width } = this.textEncoder;
     const { conditioningWidth } = this.unet;
-    if (width !== undefined && conditioningWidth !== undefined && width !== conditioningWidth) {
+    if (conditioningWidth !== undefined && width !== conditioningWidth) {
       throw new EngineError('EBADMODEL', `text_encoder gives embeddings of width ${width}, but unet takes ${conditioningWidth}: they are not of one model`);
     }
     if (this.unet.oneTimestep) warnings.push('this unet knows one timestep a run, so frames at different steps run one after the other; a re-export with a timestep per row would be faster');
@@ -123,8 +123,4 @@ function requireNets({ path, nets }: ModelFolder): void {
   for (const name of ['text_encoder', 'unet', 'vae_decoder'] as const) {
     if (!nets[name]) throw new EngineError('ENOMODEL', `${path} lacks ${join(name, 'model.onnx')}; a model needs text_encoder, unet and vae_decoder`);
   }
-}
-
-function positionsOf(config: { max_position_embeddings?: unknown }): number | undefined {
-  return typeof config.max_position_embeddings === 'number' ? config.max_position_embeddings : undefined;
 }

@@ -9,20 +9,25 @@ const cacheSize = 64;
 
 /** Texts or token ids to conditionings. What was encoded once is kept, so the net rests while the prompts stay. */
 export class TextEncoder {
-  /** Width of the embeddings; undefined when the export leaves it free. */
-  readonly width: number | undefined;
+  /** Ids a prompt takes, padding included. */
+  readonly tokens: number;
+  /** Width of an embedding. */
+  readonly width: number;
 
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
-  private readonly length: number | undefined;
   /** By token ids, least recently used first. Holds promises, so that equal requests share one run. */
   private readonly cache = new Map<string, Promise<Conditioning>>();
 
-  /** Throws EBADMODEL when the net is no text encoder. */
+  /**
+   * @param tokenizer undefined for a model without one, which then takes token ids only
+   * @param config says what the net itself leaves free
+   * @throws EBADMODEL when the net is no text encoder
+   */
   constructor(
     private readonly net: Net,
-    private readonly tokenizer?: Tokenizer,
-    maxPositionEmbeddings?: number,
+    readonly tokenizer: Tokenizer | undefined,
+    config: { max_position_embeddings?: unknown; hidden_size?: unknown },
   ) {
     const input = net.inputs.find(({ name }) => name === 'input_ids') ?? net.inputs[0];
     const output = net.outputs.find(({ name }) => name === 'last_hidden_state') ?? net.outputs.find(({ shape }) => shape.length === 3);
@@ -31,10 +36,14 @@ export class TextEncoder {
     }
     this.input = input;
     this.output = output;
-    const [, tokens] = input.shape;
-    this.length = typeof tokens === 'number' ? tokens : maxPositionEmbeddings;
-    const width = output.shape[2];
-    this.width = typeof width === 'number' ? width : undefined;
+    this.tokens = firstNumber(input.shape[1], output.shape[1], config.max_position_embeddings, tokenizer?.length);
+    this.width = firstNumber(output.shape[2], config.hidden_size);
+  }
+
+  /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
+  blank(): Conditioning {
+    const { tokens, width } = this;
+    return { hiddenStates: new Float32Array(tokens * width), tokens, width };
   }
 
   /**
@@ -53,10 +62,11 @@ export class TextEncoder {
    * Rejects with EBADPROMPT when there are more or fewer.
    */
   async encodeTokens(ids: number[]): Promise<Conditioning> {
-    const expected = this.length ?? ids.length;
-    if (ids.length !== expected || expected === 0) {
-      throw new EngineError('EBADPROMPT', `the text encoder takes ${expected} token ids, got ${ids.length}; pad them as the model's tokenizer does`);
+    if (ids.length !== this.tokens) {
+      throw new EngineError('EBADPROMPT', `the text encoder takes ${this.tokens} token ids, got ${ids.length}; pad them as the model's tokenizer does`);
     }
+    const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0);
+    if (bad !== undefined) throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0; got ${bad}`);
     const key = ids.join();
     const kept = this.cache.get(key);
     const encoded = kept ?? this.run(ids);
@@ -82,4 +92,11 @@ export class TextEncoder {
     const [, tokens, width] = output.dims;
     return { hiddenStates: floatsOf(output), tokens, width };
   }
+}
+
+/** The first that is a size; the sizes of free dimensions are names. */
+function firstNumber(...sizes: unknown[]): number {
+  const size = sizes.find((one) => typeof one === 'number' && one > 0);
+  if (typeof size === 'number') return size;
+  throw new EngineError('EBADMODEL', 'neither text_encoder nor its config.json says how many tokens it takes and how wide its embeddings are');
 }

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 export class Tokenizer {
   private constructor(
     private readonly tokenizer: HuggingFaceTokenizer,
-    private readonly length: number,
+    readonly length: number,
     private readonly padId: number,
   ) {}
 

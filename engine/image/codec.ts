@@ -1,0 +1,74 @@
+import type { Sharp, SharpOptions } from 'sharp';
+import { EngineError } from '../errors';
+import type { RawImage } from '../types';
+import { maxPixels, type Picture } from './picture';
+
+/** How a picture of other proportions fills a frame: cropped to cover it, contained with black borders, or stretched. */
+export type Fit = 'cover' | 'contain' | 'fill';
+
+let library: typeof import('sharp') | undefined;
+
+/** Loaded when the first picture comes: it brings a large binary that a flow without pictures never needs. */
+function sharp(): typeof import('sharp') {
+  if (library) return library;
+  library = require('sharp') as typeof import('sharp');
+  // Every frame is new, so a cache only costs memory. A small picture is not worth more threads than one; pictures of
+  // different streams are worked on side by side in libuv's pool anyway.
+  library.cache(false);
+  library.concurrency(1);
+  return library;
+}
+
+/**
+ * A picture as RGB bytes of exactly width × height: turned as its EXIF says, in sRGB, transparency on black.
+ * Off the calling thread. Rejects with EBADFRAME when the file is torn, no picture, or larger than 64 megapixels.
+ */
+export async function decode(picture: Picture, width: number, height: number, fit: Fit = 'cover'): Promise<RawImage> {
+  if (picture.kind === 'raw' && picture.channels === 3 && picture.width === width && picture.height === height) {
+    return { data: picture.data, width, height, channels: 3 };
+  }
+  try {
+    const data = await open(picture).resize(width, height, { fit, background: 'black', fastShrinkOnLoad: true }).removeAlpha().raw().toBuffer();
+    return { data, width, height, channels: 3 };
+  } catch (thrown) {
+    throw undecodable(thrown);
+  }
+}
+
+/**
+ * RGB bytes as a file. Off the calling thread.
+ *
+ * @param quality of a JPEG, 1..100
+ */
+export async function encode(image: RawImage, format: 'jpeg' | 'png', quality = 85): Promise<Buffer> {
+  const { data, width, height, channels } = image;
+  const picture = sharp()(data, { raw: { width, height, channels } });
+  // Level 1 is many times faster than the default 6 and hardly larger for pictures without flat areas.
+  return format === 'jpeg' ? picture.jpeg({ quality }).toBuffer() : picture.png({ compressionLevel: 1 }).toBuffer();
+}
+
+/**
+ * A picture reduced to size × size, for comparing frames: interleaved RGB in -1..1, stretched to the square.
+ * Rejects with EBADFRAME as {@link decode} does.
+ */
+export async function thumbnail(picture: Picture, size = 32): Promise<Float32Array> {
+  const { data } = await decode(picture, size, size, 'fill');
+  return Float32Array.from(data, (value) => value / 127.5 - 1);
+}
+
+function open(picture: Picture): Sharp {
+  const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'truncated', sequentialRead: true };
+  const { data } = picture;
+  const source =
+    picture.kind === 'encoded'
+      ? sharp()(data, options)
+      : sharp()(data, { ...options, raw: { width: picture.width, height: picture.height, channels: picture.channels } });
+  return source.autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
+}
+
+function undecodable(thrown: unknown): EngineError {
+  // The decoders append pages of detail after the first line.
+  const [reason] = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1);
+  const limit = reason.includes('pixel limit') ? ` of ${maxPixels / 1024 ** 2} megapixels` : '';
+  return new EngineError('EBADFRAME', `the picture cannot be decoded: ${reason}${limit}`, { cause: thrown });
+}
