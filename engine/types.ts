@@ -75,3 +75,15 @@ export interface Output {
   /** Milliseconds from `process` to the finished picture. */
   latencyMs: number;
 }
+
+export interface Stream {
+  /** The new prompt holds for all frames from here on, those in flight included. */
+  setPrompt(prompt: Prompt): Promise<void>;
+  /** Changes options for the frames to come; those in flight go on under theirs. Rejects with EBADPARAM; the old options then stay. */
+  update(live: Partial<StreamOptions>): Promise<void>;
+  /** @returns the frames that became finished by this call, oldest first: none while the first ones are in flight */
+  process(input?: StreamInput): Promise<Output[]>;
+  /** Finishes all frames in flight. */
+  flush(): Promise<Output[]>;
+  close(): Promise<void>;
+}

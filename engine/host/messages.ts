@@ -1,23 +1,12 @@
 import type { Picture } from '../image/picture';
-import type { CfgType, EngineInfo, StreamOptions } from '../types';
+import type { ConditioningRequest } from '../prompt/prompt-encoder';
+import type { EngineInfo, StreamOptions } from '../types';
 
 /** What a host is made of; two users with the same settings share one host process. */
 export interface HostSettings {
   model: string;
   executionProviders?: string[];
   intraOpNumThreads?: number;
-}
-
-/** A text and its weight in the blend. */
-export interface WeightedText {
-  text: string;
-  weight: number;
-}
-
-/** `msg.conditioning`: plain JSON that fully determines a conditioning. Weights are normalised; all zero counts as equal. */
-export interface ConditioningRequest {
-  prompt: WeightedText[];
-  negativePrompt?: WeightedText[];
 }
 
 export type PictureFormat = 'jpeg' | 'png' | 'raw';
@@ -80,4 +69,4 @@ export type HostState =
   | { phase: 'failed'; error: Error }
   | { phase: 'stopped' };
 
-export type { CfgType };
+export type { ConditioningRequest, WeightedText } from '../prompt/prompt-encoder';

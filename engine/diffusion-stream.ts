@@ -1,0 +1,252 @@
+import { EngineError } from './errors';
+import { decode } from './image/codec';
+import { toImage, toTensor } from './image/pixels';
+import type { Model } from './model/model';
+import type { Conditioning } from './prompt/conditioning';
+import { type ConditioningRequest, PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder';
+import type { SharedUnet } from './shared-unet';
+import { needsNegativePass } from './stream/guidance';
+import { type ResolvedOptions, resolveOptions } from './stream/options';
+import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
+import { type StreamSetup, setUp } from './stream/setup';
+import type { FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
+
+/** A frame between `process` and its output. */
+interface Frame {
+  id: FrameId;
+  enteredAt: number;
+  shape: LatentShape;
+}
+
+export interface ConditionedInput extends StreamInput {
+  /** Denoise this one frame under these prompts instead of the stream's. */
+  conditioning?: PromptConditioning;
+}
+
+/**
+ * A stream: pictures become latents, latents go through the stream batch, finished latents become pictures.
+ * Calls are worked off one after the other, in the order they were made.
+ */
+export class DiffusionStream implements Stream {
+  private readonly prompts: PromptEncoder;
+  private readonly batch = new StreamBatch<Frame, Conditioning>();
+  /** Frames of a buffer that is not full yet. */
+  private buffer: Entry<Frame, Conditioning>[] = [];
+  private conditioning: PromptConditioning | undefined;
+  private setup: StreamSetup;
+  private frames = 0;
+  private tail: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  private constructor(
+    private readonly model: Model,
+    private readonly unet: SharedUnet,
+    options: ResolvedOptions,
+    private readonly onClose: (stream: DiffusionStream) => void,
+  ) {
+    this.prompts = new PromptEncoder(model.textEncoder);
+    this.setup = setUp(options, model.info, model.schedulerConfig);
+  }
+
+  /** Checks the options, and with one run of every net that the model works at this size. */
+  static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void): Promise<DiffusionStream> {
+    const stream = new DiffusionStream(model, unet, checkedOptions(model, options), onClose);
+    await stream.warmUp(stream.setup.shape);
+    return stream;
+  }
+
+  get options(): ResolvedOptions {
+    return this.setup.options;
+  }
+
+  /** Frames that have entered and not left: waiting for their buffer to fill, or at some step. */
+  get inFlight(): number {
+    return this.buffer.length + this.batch.inFlight;
+  }
+
+  setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
+    return this.exclusive(async () => {
+      const conditioning = await this.prompts.encode(prompt);
+      const pair = this.pair(conditioning);
+      this.conditioning = conditioning;
+      this.batch.setConditioning(pair);
+      for (const entry of this.buffer) entry.conditioning = pair;
+    });
+  }
+
+  update(live: Partial<StreamOptions>): Promise<void> {
+    return this.exclusive(async () => {
+      const setup = setUp(checkedOptions(this.model, { ...this.options, ...live }), this.model.info, this.model.schedulerConfig, this.setup);
+      const { height, width } = this.setup.shape;
+      if (setup.shape.height !== height || setup.shape.width !== width) await this.warmUp(setup.shape);
+      this.setup = setup;
+    });
+  }
+
+  process(input: ConditionedInput = {}): Promise<Output[]> {
+    const enteredAt = performance.now();
+    return this.exclusive(async () => {
+      this.buffer.push(await this.entry(input, enteredAt));
+      if (this.buffer.length < this.options.frameBufferSize) return [];
+      return this.options.useDenoisingBatch ? this.tick() : this.drain();
+    });
+  }
+
+  /** Moves the frames in flight one step on, without a new one. */
+  advance(): Promise<Output[]> {
+    return this.exclusive(() => this.tick([]));
+  }
+
+  flush(): Promise<Output[]> {
+    return this.exclusive(() => this.drain());
+  }
+
+  /** Takes all frames in flight out, unfinished. */
+  reset(): Promise<FrameId[]> {
+    return this.exclusive(async () => {
+      const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
+      this.buffer = [];
+      return ids;
+    });
+  }
+
+  /** Encodes prompts for `process({ conditioning })`. */
+  encodePrompt(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
+    return this.prompts.encode(prompt);
+  }
+
+  /** Calls that have not begun are rejected with ECLOSED; the one under way ends. */
+  async close(): Promise<void> {
+    if (!this.closed) this.onClose(this);
+    this.closed = true;
+    await this.tail;
+  }
+
+  private exclusive<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.tail.then(() => {
+      if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
+      return work();
+    });
+    this.tail = result.catch(() => undefined);
+    return result;
+  }
+
+  /** A frame at the first step: the picture's latent with noise added, or x_T itself. */
+  private async entry(input: ConditionedInput, enteredAt: number): Promise<Entry<Frame, Conditioning>> {
+    const { shape, denoising, noise } = this.setup;
+    const slot = this.buffer.length % this.options.frameBufferSize;
+    const rows = denoising.steps.map((_, step) => noise[step * this.options.frameBufferSize + slot]);
+    this.conditioning ??= input.conditioning ? undefined : await this.prompts.encode({ prompt: '' });
+    const conditioning = this.pair(input.conditioning ?? this.conditioning);
+    const latent =
+      this.options.mode === 'img2img'
+        ? addNoise(await this.encode(input.image), rows[0], denoising.steps[0])
+        : this.startingLatent(input.latent, rows[0]);
+    const frame = { id: input.id ?? this.frames, enteredAt, shape };
+    this.frames++;
+    return { frame, latent, shape, noise: rows, conditioning, denoising };
+  }
+
+  private async encode(image: RawImage | undefined): Promise<Float32Array> {
+    const { width, height } = this.options;
+    const encoder = requireEncoder(this.model);
+    checkImage(image);
+    const fits = image.width === width && image.height === height;
+    const picture = fits ? image : await decode({ kind: 'raw', ...image }, width, height);
+    return encoder.encode(toTensor(picture), height, width);
+  }
+
+  private startingLatent(latent: Float32Array | undefined, noise: Float32Array): Float32Array {
+    if (latent === undefined) return noise;
+    if (!(latent instanceof Float32Array) || latent.length !== noise.length) {
+      const { height, width } = this.setup.shape;
+      const shape = `[${this.model.info.latentChannels}, ${height}, ${width}]`;
+      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${noise.length} values, ${shape}; got ${latent?.length ?? typeof latent}`);
+    }
+    return latent.slice();
+  }
+
+  /** Lets the waiting buffer enter and moves every frame one step on. */
+  private async tick(entering = this.takeBuffer()): Promise<Output[]> {
+    for (const entry of entering) this.batch.enter(entry);
+    try {
+      const predictions = await this.unet.predict(this.batch.evaluations());
+      return await this.toOutputs(this.batch.advance(predictions));
+    } catch (error) {
+      // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
+      const failed = new Set(entering.map((entry) => entry.frame));
+      this.batch.remove((frame) => failed.has(frame));
+      throw error;
+    }
+  }
+
+  private async drain(): Promise<Output[]> {
+    const outputs = this.buffer.length > 0 ? await this.tick() : [];
+    while (this.batch.inFlight > 0) outputs.push(...(await this.tick([])));
+    return outputs;
+  }
+
+  private takeBuffer(): Entry<Frame, Conditioning>[] {
+    const entering = this.buffer;
+    this.buffer = [];
+    return entering;
+  }
+
+  private async toOutputs(finished: Denoised<Frame>[]): Promise<Output[]> {
+    const outputs: Output[] = [];
+    for (const { frame, latent } of finished) {
+      const { height, width } = frame.shape;
+      const factor = this.model.info.vaeScaleFactor;
+      const pixels = await this.model.vaeDecoder.decode(latent, height, width);
+      const image = toImage(pixels, width * factor, height * factor);
+      outputs.push({ id: frame.id, image, latent, latencyMs: performance.now() - frame.enteredAt });
+    }
+    return outputs;
+  }
+
+  /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
+  private pair(conditioning: PromptConditioning | undefined): ConditioningPair<Conditioning> {
+    if (!conditioning) throw new EngineError('EBADPROMPT', 'no prompt yet; call setPrompt first');
+    const { positive, negative } = conditioning;
+    if (!negative && needsNegativePass(this.setup.denoising, 0)) {
+      const { cfgType } = this.options;
+      throw new EngineError('EBADPROMPT', `cfgType '${cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`);
+    }
+    return { positive, negative: negative ?? positive };
+  }
+
+  /** @throws EBADPARAM when the nets do not work at this size */
+  private async warmUp(shape: LatentShape): Promise<void> {
+    const { latentChannels, vaeScaleFactor } = this.model.info;
+    const [height, width] = [shape.height * vaeScaleFactor, shape.width * vaeScaleFactor];
+    const sample = new Float32Array(latentChannels * shape.height * shape.width);
+    try {
+      if (this.options.mode === 'img2img') await requireEncoder(this.model).encode(new Float32Array(3 * height * width), height, width);
+      const conditioning = await this.model.textEncoder.blank();
+      await this.unet.predict([{ sample, shape, timestep: this.setup.denoising.steps[0].timestep, conditioning }]);
+      await this.model.vaeDecoder.decode(sample, shape.height, shape.width);
+    } catch (thrown) {
+      if (thrown instanceof EngineError && thrown.code === 'ENOMODEL') throw thrown;
+      throw new EngineError('EBADPARAM', `this model does not work at ${width}x${height}: ${(thrown as Error).message}`, { cause: thrown });
+    }
+  }
+}
+
+function checkedOptions(model: Model, options: StreamOptions): ResolvedOptions {
+  const resolved = resolveOptions(options, model.info.vaeScaleFactor);
+  if (resolved.mode === 'img2img') requireEncoder(model);
+  return resolved;
+}
+
+function requireEncoder(model: Model): NonNullable<Model['vaeEncoder']> {
+  if (model.vaeEncoder) return model.vaeEncoder;
+  throw new EngineError('ENOMODEL', `${model.info.model} has no vae_encoder, which img2img needs; use txt2img, or add vae_encoder/model.onnx`);
+}
+
+function checkImage(image: RawImage | undefined): asserts image is RawImage {
+  const { data, width, height, channels } = image ?? {};
+  const whole = Number.isInteger(width) && Number.isInteger(height) && width! > 0 && height! > 0;
+  if (data instanceof Uint8Array && whole && channels === 3 && data.length === width! * height! * 3) return;
+  const got = image ? `${data?.length} bytes for ${width}x${height}x${channels}` : 'no image';
+  throw new EngineError('EBADFRAME', `img2img needs an image { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }; got ${got}`);
+}

@@ -1,0 +1,58 @@
+import { DiffusionStream } from './diffusion-stream';
+import { EngineError } from './errors';
+import { Model, type LoadProgress } from './model/model';
+import { SharedUnet } from './shared-unet';
+import type { EngineInfo, EngineOptions, StreamOptions } from './types';
+
+/** A loaded model and the streams that run on it, in this process: a net that runs blocks its event loop. */
+export class Engine {
+  private readonly unet: SharedUnet;
+  private readonly streams = new Set<DiffusionStream>();
+  private closing: Promise<void> | undefined;
+
+  private constructor(private readonly model: Model) {
+    this.unet = new SharedUnet(model.unet);
+  }
+
+  /**
+   * Loads a model.
+   *
+   * @throws ENOMODEL, EBADMODEL, ENOPROVIDER, EBADPARAM
+   */
+  static async load(options: EngineOptions, onProgress?: (progress: LoadProgress) => void): Promise<Engine> {
+    return new Engine(await Model.load({ ...options, onProgress }));
+  }
+
+  get info(): EngineInfo {
+    return this.model.info;
+  }
+
+  /** What is not as wished but works: a refused execution provider, a slow number format. */
+  get warnings(): string[] {
+    return this.model.warnings;
+  }
+
+  /** @throws EBADPARAM for options that cannot work, ENOMODEL when they need a net that the model lacks, ECLOSED */
+  async createStream(options: StreamOptions): Promise<DiffusionStream> {
+    this.checkOpen();
+    const stream = await DiffusionStream.open(this.model, this.unet, options, (closed) => this.streams.delete(closed));
+    this.checkOpen();
+    this.streams.add(stream);
+    return stream;
+  }
+
+  /** Closes all streams, then the nets. Calling it again does nothing. */
+  close(): Promise<void> {
+    this.closing ??= this.closeAll();
+    return this.closing;
+  }
+
+  private async closeAll(): Promise<void> {
+    await Promise.all([...this.streams].map((stream) => stream.close()));
+    await this.model.close();
+  }
+
+  private checkOpen(): void {
+    if (this.closing) throw new EngineError('ECLOSED', 'the engine is closed; load it again');
+  }
+}

@@ -1,0 +1,17 @@
+export { Engine } from './engine';
+export { EngineError, type ErrorCode } from './errors';
+export { randn, TorchGenerator } from './stream/noise';
+export { SIMILARITY_MEASURES, SimilarityFilter, type SimilarityFilterOptions, type SimilarityMeasure } from './stream/similarity-filter';
+export type {
+  CfgType,
+  EngineInfo,
+  EngineOptions,
+  FrameId,
+  Output,
+  PredictionType,
+  Prompt,
+  RawImage,
+  Stream,
+  StreamInput,
+  StreamOptions,
+} from './types';

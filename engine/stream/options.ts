@@ -1,0 +1,71 @@
+import { EngineError } from '../errors';
+import type { CfgType, StreamOptions } from '../types';
+
+/** Stream options with every default filled in. */
+export type ResolvedOptions = Required<StreamOptions>;
+
+const DEFAULTS = {
+  numInferenceSteps: 50,
+  cfgType: 'self',
+  guidanceScale: 1.2,
+  delta: 1,
+  doAddNoise: true,
+  useDenoisingBatch: true,
+  frameBufferSize: 1,
+  seed: 2,
+} as const satisfies Partial<StreamOptions>;
+
+const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
+
+/** Bounds against typing errors that would exhaust the memory, not limits of the method. */
+const MAX_SIDE = 8192;
+const MAX_BUFFER = 64;
+
+/**
+ * Fills in the defaults and checks every value.
+ *
+ * @param vaeScaleFactor pixels per latent position of the model
+ * @throws EBADPARAM with the first option that cannot work, what it got and what it may be
+ */
+export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): ResolvedOptions {
+  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+  const o = { ...DEFAULTS, ...given } as ResolvedOptions;
+
+  check(o.mode === 'img2img' || o.mode === 'txt2img', 'mode', o.mode, "'img2img' or 'txt2img'");
+  for (const side of ['width', 'height'] as const) {
+    const fits = isWhole(o[side], vaeScaleFactor, MAX_SIDE) && o[side] % vaeScaleFactor === 0;
+    check(fits, side, o[side], `a multiple of ${vaeScaleFactor} from ${vaeScaleFactor} to ${MAX_SIDE}`);
+  }
+  check(isWhole(o.numInferenceSteps, 1, 1000), 'numInferenceSteps', o.numInferenceSteps, 'a whole number from 1');
+  checkIndexList(o.tIndexList, o.numInferenceSteps);
+  check(CFG_TYPES.includes(o.cfgType), 'cfgType', o.cfgType, `one of ${CFG_TYPES.join(', ')}`);
+  check(isFiniteNumber(o.guidanceScale), 'guidanceScale', o.guidanceScale, 'a finite number');
+  check(isFiniteNumber(o.delta), 'delta', o.delta, 'a finite number');
+  check(typeof o.doAddNoise === 'boolean', 'doAddNoise', o.doAddNoise, 'true or false');
+  check(typeof o.useDenoisingBatch === 'boolean', 'useDenoisingBatch', o.useDenoisingBatch, 'true or false');
+  check(isWhole(o.frameBufferSize, 1, MAX_BUFFER), 'frameBufferSize', o.frameBufferSize, `a whole number from 1 to ${MAX_BUFFER}`);
+  check(isWhole(o.seed, 0, Number.MAX_SAFE_INTEGER), 'seed', o.seed, 'a whole number from 0');
+  return o;
+}
+
+function checkIndexList(list: unknown, numInferenceSteps: number): void {
+  const ascending =
+    Array.isArray(list) &&
+    list.length > 0 &&
+    list.every((t, i) => isWhole(t, 0, numInferenceSteps - 1) && (i === 0 || t > list[i - 1]));
+  check(ascending, 'tIndexList', list, `ascending whole numbers, each from 0 to ${numInferenceSteps - 1} (numInferenceSteps - 1)`);
+}
+
+function isFiniteNumber(value: unknown): value is number {
+  return typeof value === 'number' && Number.isFinite(value);
+}
+
+function isWhole(value: unknown, min: number, max: number): value is number {
+  return isFiniteNumber(value) && Number.isInteger(value) && value >= min && value <= max;
+}
+
+function check(ok: boolean, name: string, got: unknown, wanted: string): asserts ok {
+  if (ok) return;
+  const shown = typeof got === 'number' ? String(got) : (JSON.stringify(got) ?? String(got));
+  throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${shown}`);
+}

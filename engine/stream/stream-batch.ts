@@ -1,0 +1,180 @@
+/**
+ * Stream Batch (arXiv 2312.12491, §3.1): frames at different denoising steps go through the UNet together.
+ *
+ * Every row in flight is one frame at its own step, with its own noise, guidance state and conditioning. Rows that are
+ * not there are not computed, so the first frames are as clean as all others, a stream can be drained at any time, and
+ * a frame's output does not depend on which frames happen to share its UNet calls.
+ */
+import type { PredictionType } from '../types';
+import {
+  applyBoundary,
+  guide,
+  type Guidance,
+  needsNegativePass,
+  predictClean,
+  residualNoise,
+  residualShift,
+  usesResidualNoise,
+  virtualNegative,
+} from './guidance';
+import type { Step } from './schedule';
+
+/** What a frame is denoised under, from its entry to its end. */
+export interface Denoising extends Guidance {
+  steps: readonly Step[];
+  predictionType: PredictionType;
+  doAddNoise: boolean;
+}
+
+/** The positive and negative conditioning of a frame; what they are is the caller's business. */
+export interface ConditioningPair<C> {
+  positive: C;
+  negative: C;
+}
+
+/** Positions of a latent: the picture's sides divided by the model's vaeScaleFactor. */
+export interface LatentShape {
+  height: number;
+  width: number;
+}
+
+/** A frame on its way into the batch. */
+export interface Entry<F, C> {
+  frame: F;
+  /** x_τ at the first step, [C, h, w]. */
+  latent: Float32Array;
+  /** h and w. */
+  shape: LatentShape;
+  /** The noise of this frame, one [C, h, w] for every step. */
+  noise: readonly Float32Array[];
+  conditioning: ConditioningPair<C>;
+  denoising: Denoising;
+}
+
+/** One row of a UNet call. */
+export interface Evaluation<C> {
+  sample: Float32Array;
+  shape: LatentShape;
+  timestep: number;
+  conditioning: C;
+}
+
+/** A frame that is done: x̂0 of the last step, [C, h, w]. */
+export interface Denoised<F> {
+  frame: F;
+  latent: Float32Array;
+}
+
+interface Row<F, C> extends Entry<F, C> {
+  stepIndex: number;
+  /** ε', the virtual residual noise of RCFG. */
+  residual: Float32Array;
+  finished: boolean;
+}
+
+/** @typeParam F what identifies a frame to the caller; @typeParam C a conditioning */
+export class StreamBatch<F, C> {
+  /** Oldest first. A row stays until all older ones are finished, so that frames leave in the order they came. */
+  private rows: Row<F, C>[] = [];
+
+  /** Frames that have not left yet. */
+  get inFlight(): number {
+    return this.rows.length;
+  }
+
+  /** Puts a frame at the first step. */
+  enter(entry: Entry<F, C>): void {
+    this.rows.push({ ...entry, stepIndex: 0, residual: entry.noise[0], finished: false });
+  }
+
+  /** Makes all frames in flight go on under another conditioning. */
+  setConditioning(conditioning: ConditioningPair<C>): void {
+    for (const row of this.rows) row.conditioning = conditioning;
+  }
+
+  /** What the UNet has to predict for the next tick: for every frame one row, before it a negative one where guidance needs it. */
+  evaluations(): Evaluation<C>[] {
+    return this.active().flatMap((row) => {
+      const timestep = row.denoising.steps[row.stepIndex].timestep;
+      const { positive, negative } = row.conditioning;
+      const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning });
+      return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
+    });
+  }
+
+  /**
+   * Moves every frame one step on.
+   *
+   * @param predictions the UNet's answers, in the order of {@link evaluations}
+   * @returns the frames that are done, oldest first
+   */
+  advance(predictions: readonly Float32Array[]): Denoised<F>[] {
+    let next = 0;
+    for (const row of this.active()) {
+      const negative = needsNegativePass(row.denoising, row.stepIndex) ? predictions[next++] : undefined;
+      denoise(row, predictions[next++], negative);
+    }
+    const unfinished = this.rows.findIndex((row) => !row.finished);
+    const leaving = this.rows.splice(0, unfinished === -1 ? this.rows.length : unfinished);
+    return leaving.map(({ frame, latent }) => ({ frame, latent }));
+  }
+
+  /** Takes out the frames that `match`, or all of them. */
+  remove(match: (frame: F) => boolean = () => true): F[] {
+    const removed = this.rows.filter((row) => match(row.frame));
+    this.rows = this.rows.filter((row) => !match(row.frame));
+    return removed.map((row) => row.frame);
+  }
+
+  private active(): Row<F, C>[] {
+    return this.rows.filter((row) => !row.finished);
+  }
+}
+
+/** One step of one row, in place: x_τ and ε' of the next step, or x̂0 after the last one. */
+function denoise<F, C>(row: Row<F, C>, positive: Float32Array, negative: Float32Array | undefined): void {
+  const { denoising, stepIndex, latent: x } = row;
+  const step = denoising.steps[stepIndex];
+  const residual = usesResidualNoise(denoising);
+
+  let clean = predictClean(positive, x, step, denoising.predictionType);
+  if (negative) {
+    const negativeClean = predictClean(negative, x, step, denoising.predictionType);
+    if (residual) row.residual = residualNoise(x, negativeClean, step);
+    else clean = guide(clean, negativeClean, denoising.guidanceScale);
+  }
+  if (residual) {
+    clean = guide(clean, virtualNegative(x, row.residual, denoising.delta, step, clean), denoising.guidanceScale);
+  }
+
+  const denoised = applyBoundary(clean, x, step);
+  row.stepIndex++;
+  row.finished = row.stepIndex === denoising.steps.length;
+  if (row.finished) {
+    row.latent = denoised;
+    return;
+  }
+  const next = denoising.steps[row.stepIndex];
+  const noise = denoising.doAddNoise ? row.noise[row.stepIndex] : undefined;
+  // Without added noise the residual is the shift alone: the reference adds noise here that x_τ does not contain.
+  if (residual) row.residual = plusNoise(residualShift(clean, x, row.residual, step, next), 1, noise);
+  row.latent = plusNoise(scaled(denoised, next.alphaProdTSqrt), next.betaProdTSqrt, noise);
+}
+
+/**
+ * Forward diffusion: x_τ = √ᾱ x0 + √(1-ᾱ) ε.
+ *
+ * @param clean x0, [C, h, w]
+ * @param noise ε, [C, h, w]
+ */
+export function addNoise(clean: Float32Array, noise: Float32Array, step: Step): Float32Array {
+  return plusNoise(scaled(clean, step.alphaProdTSqrt), step.betaProdTSqrt, noise);
+}
+
+function scaled(values: Float32Array, factor: number): Float32Array {
+  return values.map((value) => factor * value);
+}
+
+function plusNoise(values: Float32Array, amount: number, noise: Float32Array | undefined): Float32Array {
+  return noise ? values.map((value, k) => value + amount * noise[k]) : values;
+}

@@ -1,0 +1,277 @@
+import assert from 'node:assert/strict';
+import { type CfgType, Engine, type Output, type RawImage, randn, type Stream, type StreamOptions } from '../../engine';
+import { recording, REFERENCE_MODEL, relativeError } from '../lib/reference';
+
+const TOLERANCE = 1e-4;
+const reference = recording('img2img-4step-self');
+const PROMPT = { tokenIds: reference.token_ids['a red sun over the sea'], negativeTokenIds: reference.token_ids[''] };
+const OTHER_PROMPT = { tokenIds: PROMPT.tokenIds.map((id, k) => (k > 0 && k < 6 ? id + 5 : id)), negativeTokenIds: PROMPT.tokenIds };
+
+const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
+const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
+
+let engine: Engine;
+const frames = Array.from({ length: 7 }, (_, k) => reference.frame(k));
+
+async function open(options: Partial<StreamOptions> = {}): Promise<Stream> {
+  const stream = await engine.createStream({ ...base, ...options });
+  await stream.setPrompt(PROMPT);
+  return stream;
+}
+
+/** All frames through a stream of their own, drained at the end. */
+async function run(options: Partial<StreamOptions>, images: RawImage[] = frames): Promise<Output[]> {
+  const stream = await open(options);
+  const outputs: Output[] = [];
+  for (const [id, image] of images.entries()) outputs.push(...(await stream.process({ image, id })));
+  outputs.push(...(await stream.flush()));
+  await stream.close();
+  return outputs;
+}
+
+function assertSame(got: Output[], expected: Output[], what = ''): void {
+  assert.deepEqual(got.map((output) => output.id), expected.map((output) => output.id), what);
+  got.forEach((output, k) => {
+    const error = relativeError(output.latent, expected[k].latent);
+    assert.ok(error <= TOLERANCE, `${what} frame ${String(output.id)} is off by ${error}`);
+  });
+}
+
+describe('laws of a stream', () => {
+  before(async () => {
+    engine = await Engine.load({ model: REFERENCE_MODEL });
+  });
+  after(() => engine.close());
+
+  for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
+    for (const steps of [1, 2, 4]) {
+      it(`stream batch equals sequential: ${cfgType}, ${steps} step(s), frame buffers of 1, 2 and 3, noise added or not`, async () => {
+        for (const frameBufferSize of [1, 2, 3]) {
+          for (const doAddNoise of [true, false]) {
+            const options = { cfgType, tIndexList: STEPS[steps], frameBufferSize, doAddNoise, guidanceScale: 1.5, delta: 0.7 };
+            const what = `F=${frameBufferSize}, noise ${doAddNoise}:`;
+            const batched = await run({ ...options, useDenoisingBatch: true });
+            assertSame(batched, await run({ ...options, useDenoisingBatch: false }), what);
+            assert.equal(batched.length, frames.length);
+            assert.ok(batched.every((output) => output.latent.every(Number.isFinite)), `${what} a value is not finite`);
+          }
+        }
+      });
+    }
+  }
+
+  it('a frame alone: with frame j of a buffer denoised under rows i·F+j of the noise', async () => {
+    const F = 3;
+    const together = await run({ frameBufferSize: F, cfgType: 'initialize' });
+    // The rows that one frame uses, put in the place where a stream of single frames looks for its own.
+    const noise = randn([2 * F, 4, 8, 8], 2);
+    for (const [id, image] of frames.entries()) {
+      const stream = await open({ cfgType: 'initialize', useDenoisingBatch: false });
+      const row = (i: number) => noise.subarray((i * F + (id % F)) * 256, (i * F + (id % F) + 1) * 256);
+      Object.assign((stream as unknown as { setup: object }).setup, { noise: [row(0), row(1)] });
+      assertSame(await stream.process({ image, id }), [together[id]], `frame ${id} alone`);
+    }
+  });
+
+  it('guidance changes the picture in every kind, and rests at a scale of 1', async () => {
+    const plain = await run({ cfgType: 'none' });
+    for (const cfgType of ['full', 'self', 'initialize'] as CfgType[]) {
+      assertSame(await run({ cfgType, guidanceScale: 1 }), plain, `${cfgType} at 1`);
+      const guided = await run({ cfgType, guidanceScale: 1.5 });
+      assert.ok(relativeError(guided[0].latent, plain[0].latent) > 0.01, cfgType);
+    }
+  });
+
+  it('nothing unfinished is ever returned: n steps, n-1 calls without an output, and the rest on flush', async () => {
+    const stream = await open({ tIndexList: STEPS[4] });
+    const counts: number[] = [];
+    for (const image of frames) counts.push((await stream.process({ image })).length);
+    assert.deepEqual(counts, [0, 0, 0, 1, 1, 1, 1]);
+    assert.equal((await stream.flush()).length, 3);
+    assert.deepEqual(await stream.flush(), []);
+  });
+
+  it('frame buffers: F frames enter together and leave together, a part of one on flush', async () => {
+    const stream = await open({ frameBufferSize: 3 });
+    const counts: number[] = [];
+    for (const image of frames) counts.push((await stream.process({ image })).length);
+    assert.deepEqual(counts, [0, 0, 0, 0, 0, 3, 0]);
+    assert.deepEqual((await stream.flush()).map((output) => output.id), [3, 4, 5, 6]);
+  });
+
+  it('another stream on the same engine changes nothing', async () => {
+    const options = { cfgType: 'self' as const, guidanceScale: 1.4 };
+    const alone = await run(options);
+    const [beside] = await Promise.all([
+      run(options),
+      run({ cfgType: 'full', tIndexList: STEPS[4], seed: 9 }, [...frames].reverse()),
+      run({ mode: 'txt2img', width: 96, height: 64 }),
+    ]);
+    assertSame(beside, alone);
+  });
+
+  // The reference feeds the guidance state of one frame into the next when there is one step: at t_index 0 it grows
+  // 17-fold with every frame. In the paper a frame's virtual residual noise starts from its own noise.
+  it('self guidance at one step and t_index 0 stays bounded over 1000 frames', async () => {
+    const stream = await open({ cfgType: 'self', tIndexList: [0], guidanceScale: 1.2 });
+    const deviation = (latent: Float32Array) => Math.sqrt(latent.reduce((sum, value) => sum + value * value, 0) / latent.length);
+    const deviations: number[] = [];
+    for (let k = 0; k < 1000; k++) {
+      const [output] = await stream.process({ image: frames[k % frames.length] });
+      deviations.push(deviation(output.latent));
+    }
+    assert.ok(Math.max(...deviations) <= Math.max(...deviations.slice(0, frames.length)) * 1.001, `grew to ${Math.max(...deviations)}`);
+  }).timeout(60_000);
+
+  it('txt2img: the same seed draws the same picture, another seed another one', async () => {
+    const first = async (seed: number) => {
+      const stream = await open({ mode: 'txt2img', seed });
+      await stream.process();
+      return (await stream.flush())[0];
+    };
+    assert.deepEqual((await first(4)).latent, (await first(4)).latent);
+    assert.notDeepEqual((await first(4)).latent, (await first(5)).latent);
+  });
+
+  it('pictures of another size are resized to the stream', async () => {
+    const { data } = frames[0];
+    const tall: RawImage = { width: 64, height: 128, channels: 3, data: Uint8Array.from([...data, ...data]) };
+    const stream = await open({ tIndexList: STEPS[1] });
+    const [{ image }] = await stream.process({ image: tall });
+    assert.deepEqual([image.width, image.height, image.data.length], [64, 64, 64 * 64 * 3]);
+  });
+
+  describe('live updates', () => {
+    it('a tIndexList of another length: frames in flight go on, none is lost, order stays', async () => {
+      for (const [from, to] of [[4, 1], [1, 4], [2, 4], [4, 2]]) {
+        const before = { tIndexList: STEPS[from] };
+        const after = { tIndexList: STEPS[to] };
+        const stream = await open(before);
+        const outputs: Output[] = [];
+        for (const [id, image] of frames.entries()) {
+          if (id === 3) await stream.update(after);
+          outputs.push(...(await stream.process({ image, id })));
+        }
+        outputs.push(...(await stream.flush()));
+        const expected = [...(await run(before)).slice(0, 3), ...(await run(after)).slice(3)];
+        assertSame(outputs, expected, `${from} to ${to} steps:`);
+      }
+    });
+
+    it('every other option holds for the frames to come', async () => {
+      const changes: Partial<StreamOptions>[] = [
+        { seed: 8 },
+        { guidanceScale: 1.6, cfgType: 'self' },
+        { cfgType: 'full', guidanceScale: 1.5 },
+        { cfgType: 'initialize', guidanceScale: 1.5, delta: 0.5 },
+        { doAddNoise: false },
+        { useDenoisingBatch: false },
+        { width: 96, height: 64 },
+        { numInferenceSteps: 45 },
+        { tIndexList: [10, 30] },
+        { mode: 'txt2img' },
+      ];
+      for (const change of changes) {
+        const stream = await open();
+        const outputs = [...(await stream.process({ image: frames[0], id: 0 })), ...(await stream.process({ image: frames[1], id: 1 }))];
+        await stream.update(change);
+        for (const id of [2, 3]) outputs.push(...(await stream.process({ image: frames[id], id })));
+        outputs.push(...(await stream.flush()));
+        const expected = [...(await run({})).slice(0, 2), ...(await run(change)).slice(2, 4)];
+        assertSame(outputs, expected, JSON.stringify(change));
+      }
+    });
+
+    it('a frame buffer of another size: the frames that wait enter with the next one', async () => {
+      const stream = await open({ frameBufferSize: 3, tIndexList: STEPS[1] });
+      await stream.process({ image: frames[0], id: 0 });
+      await stream.update({ frameBufferSize: 1 });
+      assert.deepEqual((await stream.process({ image: frames[1], id: 1 })).map((output) => output.id), [0, 1]);
+    });
+
+    it('a refused change leaves the stream as it was', async () => {
+      const stream = await open({ tIndexList: STEPS[1] });
+      const [before] = await stream.process({ image: frames[0] });
+      await assert.rejects(stream.update({ guidanceScale: NaN }), { code: 'EBADPARAM', message: /guidanceScale.*NaN/ });
+      await assert.rejects(stream.update({ tIndexList: [50] }), { code: 'EBADPARAM', message: /tIndexList.*49.*\[50\]/ });
+      const [after] = await stream.process({ image: frames[0] });
+      assert.deepEqual(after.latent, before.latent);
+    });
+
+    it('a new negative prompt, with full and onetime-negative guidance', async () => {
+      for (const cfgType of ['full', 'initialize'] as CfgType[]) {
+        const stream = await open({ cfgType, guidanceScale: 1.5, tIndexList: STEPS[1] });
+        const [before] = await stream.process({ image: frames[0] });
+        await stream.setPrompt({ ...PROMPT, negativeTokenIds: OTHER_PROMPT.tokenIds });
+        const [after] = await stream.process({ image: frames[0] });
+        assert.ok(relativeError(after.latent, before.latent) > 0.001, cfgType);
+      }
+    });
+  });
+
+  describe('every call settles', () => {
+    it('options that cannot work are refused by name', async () => {
+      const refuse = (change: Partial<StreamOptions>, message: RegExp) =>
+        assert.rejects(engine.createStream({ ...base, ...change }), { code: 'EBADPARAM', message }, JSON.stringify(change));
+      await refuse({ width: 60 }, /width must be a multiple of 8.*60/);
+      await refuse({ height: 0 }, /height/);
+      await refuse({ tIndexList: [] }, /tIndexList/);
+      await refuse({ tIndexList: [40, 20] }, /ascending/);
+      await refuse({ tIndexList: [20, 20] }, /ascending/);
+      await refuse({ tIndexList: [0, 50] }, /49/);
+      await refuse({ numInferenceSteps: 51, tIndexList: [1] }, /at most/);
+      await refuse({ frameBufferSize: 0 }, /frameBufferSize/);
+      await refuse({ seed: -1 }, /seed/);
+      await refuse({ seed: NaN }, /seed.*NaN/);
+      await refuse({ delta: Infinity }, /delta.*Infinity/);
+      await refuse({ cfgType: 'half' as CfgType }, /cfgType.*half/);
+      await refuse({ mode: 'inpaint' as 'img2img' }, /mode.*inpaint/);
+    });
+
+    it('a bad picture or latent is refused, and the next good one is as if nothing had been', async () => {
+      const expected = await run({}, frames.slice(0, 2));
+      const stream = await open();
+      const outputs = await stream.process({ image: frames[0], id: 0 });
+      const torn: RawImage = { ...frames[0], data: frames[0].data.subarray(1) };
+      await assert.rejects(stream.process({ image: torn }), { code: 'EBADFRAME', message: /12287 bytes for 64x64x3/ });
+      await assert.rejects(stream.process({}), { code: 'EBADFRAME', message: /no image/ });
+      outputs.push(...(await stream.process({ image: frames[1], id: 1 })), ...(await stream.flush()));
+      assertSame(outputs, expected);
+      const text = await open({ mode: 'txt2img' });
+      await assert.rejects(text.process({ latent: new Float32Array(3) }), { code: 'EBADPARAM', message: /256 values, \[4, 8, 8\]; got 3/ });
+    });
+
+    it('without a prompt, on a model without tokenizer, the first frame says what to do', async () => {
+      const stream = await engine.createStream(base);
+      await assert.rejects(stream.process({ image: frames[0] }), { code: 'EBADPROMPT', message: /tokenIds|setPrompt/ });
+      await assert.rejects(stream.setPrompt({ prompt: 'a sea' }), { code: 'EBADPROMPT' });
+      await stream.setPrompt(PROMPT);
+      assert.deepEqual(await stream.process({ image: frames[0] }), []);
+    });
+
+    it('guidance that needs a negative prompt says so where there is none', async () => {
+      const stream = await engine.createStream({ ...base, cfgType: 'full', guidanceScale: 2 });
+      await assert.rejects(stream.setPrompt({ tokenIds: PROMPT.tokenIds }), { code: 'EBADPROMPT', message: /negativeTokenIds/ });
+    });
+
+    it('closing rejects what has not begun', async () => {
+      const stream = await open({ tIndexList: STEPS[1] });
+      const calls = [0, 1, 2].map((k) => stream.process({ image: frames[k] }));
+      const closed = stream.close();
+      const settled = await Promise.allSettled(calls);
+      await closed;
+      assert.ok(settled.some(({ status }) => status === 'rejected'));
+      for (const call of settled) if (call.status === 'rejected') assert.equal(call.reason.code, 'ECLOSED');
+      await assert.rejects(stream.process({ image: frames[0] }), { code: 'ECLOSED' });
+      await assert.rejects(stream.flush(), { code: 'ECLOSED' });
+    });
+
+    it('closing the engine closes its streams; closing twice is the same', async () => {
+      const other = await Engine.load({ model: REFERENCE_MODEL });
+      const stream = await other.createStream(base);
+      await Promise.all([other.close(), other.close()]);
+      await assert.rejects(stream.process({ image: frames[0] }), { code: 'ECLOSED' });
+      await assert.rejects(other.createStream(base), { code: 'ECLOSED' });
+    });
+  });
+});
