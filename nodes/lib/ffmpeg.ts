@@ -1,0 +1,119 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { EngineError } from '../../engine/errors';
+import { ffmpegArguments, maskSecrets, type FfmpegInput } from './ffmpeg-arguments';
+import { JpegSplitter } from './jpeg-splitter';
+import type { Producer, ProducerEvents } from './source-producer';
+
+const FIRST_PICTURE_MS = 20_000;
+const NEXT_PICTURE_MS = 10_000;
+const KILL_AFTER_MS = 2000;
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 30_000;
+const STDERR_TAIL = 500;
+
+/**
+ * Pictures from a video or camera through an ffmpeg process, which is started again, ever more slowly, when it fails
+ * or falls silent. When Node-RED itself is killed, ffmpeg's next write finds the pipe closed and it ends.
+ */
+export class FfmpegProducer implements Producer {
+  private child: ChildProcess | undefined;
+  private exited: Promise<void> = Promise.resolve();
+  private retryMs = FIRST_RETRY_MS;
+  private retryTimer: NodeJS.Timeout | undefined;
+  private silenceTimer: NodeJS.Timeout | undefined;
+  private stopped = false;
+
+  /** @param program ffmpeg's path, or its name to be found on PATH */
+  constructor(
+    private readonly program: string,
+    private readonly input: FfmpegInput,
+    private readonly events: ProducerEvents,
+  ) {
+    this.start();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    clearTimeout(this.retryTimer);
+    this.kill();
+    await this.exited;
+  }
+
+  private start(): void {
+    const child = spawn(this.program, ffmpegArguments(this.input), { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+    this.child = child;
+    const splitter = new JpegSplitter();
+    let stderr = '';
+    let silent = false;
+    const expectPicture = (withinMs: number): void => {
+      clearTimeout(this.silenceTimer);
+      this.silenceTimer = setTimeout(() => {
+        silent = true;
+        this.kill();
+      }, withinMs);
+    };
+    expectPicture(FIRST_PICTURE_MS);
+
+    child.stdout.on('data', (chunk: Buffer) => {
+      // Several pictures in one chunk: this process was busy, and only the newest is still worth sending.
+      const newest = splitter.push(chunk).at(-1);
+      if (!newest || this.stopped) return;
+      this.retryMs = FIRST_RETRY_MS;
+      expectPicture(NEXT_PICTURE_MS);
+      this.events.frame(newest);
+    });
+    child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk).slice(-STDERR_TAIL)));
+
+    this.exited = new Promise((resolve) => {
+      const over = (exit: Exit): void => {
+        clearTimeout(this.silenceTimer);
+        if (this.child !== child) return;
+        this.child = undefined;
+        resolve();
+        if (!this.stopped) this.afterExit({ ...exit, silent, stderr });
+      };
+      child.once('error', (spawnError: NodeJS.ErrnoException) => over({ spawnError }));
+      child.once('close', (code, signal) => over({ code, signal }));
+    });
+  }
+
+  private afterExit(exit: Exit): void {
+    if (exit.code === 0 && this.input.kind === 'video' && !this.input.loop) return this.events.ended();
+    const error = new EngineError('ESOURCE', this.mask(this.reason(exit)), { cause: exit.spawnError });
+    // A program that is not there will not be there in a second either.
+    if (exit.spawnError) return this.events.failed(error);
+    const delay = this.retryMs;
+    this.retryMs = Math.min(2 * delay, LAST_RETRY_MS);
+    this.retryTimer = setTimeout(() => this.start(), delay);
+    this.events.failed(error, delay);
+  }
+
+  private reason({ code, signal, spawnError, silent, stderr }: Exit): string {
+    if (spawnError?.code === 'ENOENT') return `ffmpeg was not found as "${this.program}": install it, or give its path`;
+    if (spawnError) return `ffmpeg cannot be started as "${this.program}": ${spawnError.message}`;
+    if (silent) return `${this.input.input} gave no picture for too long`;
+    return `${this.input.input} cannot be played: ${stderr?.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`}`;
+  }
+
+  private mask(text: string): string {
+    return maskSecrets(text, [this.input.password]);
+  }
+
+  private kill(): void {
+    const child = this.child;
+    if (!child) return;
+    child.kill('SIGTERM');
+    const force = setTimeout(() => child.kill('SIGKILL'), KILL_AFTER_MS);
+    child.once('close', () => clearTimeout(force));
+  }
+}
+
+/** How a run of ffmpeg ended. */
+interface Exit {
+  code?: number | null;
+  signal?: NodeJS.Signals | null;
+  spawnError?: NodeJS.ErrnoException;
+  /** It was ended because no picture came. */
+  silent?: boolean;
+  stderr?: string;
+}

@@ -1,0 +1,72 @@
+import type { NodeDef } from 'node-red';
+import { EngineError } from '../../engine/errors';
+import { FfmpegProducer } from './ffmpeg';
+import { readBoolean, readChoice, readOptionalNumber } from './fields';
+import { FolderProducer } from './source-folder';
+import type { FrameFormat, Producer, ProducerEvents } from './source-producer';
+import { TestCardProducer } from './source-test-card';
+
+const KINDS = ['test-card', 'folder', 'video', 'camera'] as const;
+export type SourceKind = (typeof KINDS)[number];
+
+/** What the source's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
+export interface SourceConfig extends NodeDef {
+  kind?: string;
+  fps?: unknown;
+  width?: unknown;
+  height?: unknown;
+  topic?: string;
+  autostart?: unknown;
+  folder?: string;
+  interval?: unknown;
+  video?: string;
+  loop?: unknown;
+  camera?: string;
+  ffmpeg?: string;
+}
+
+export interface SourceCredentials {
+  user: string;
+  password: string;
+}
+
+export interface SourceSettings extends FrameFormat {
+  kind: SourceKind;
+  topic: string;
+  autostart: boolean;
+  /** Starts making frames of this kind. Throws when it cannot even begin. */
+  produce: (events: ProducerEvents) => Producer;
+}
+
+/**
+ * Reads the dialog's fields.
+ * @param defaultFfmpeg ffmpeg's path from Node-RED's settings, used where the dialog names none
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readSourceSettings(config: SourceConfig, credentials: Partial<SourceCredentials> = {}, defaultFfmpeg?: string): SourceSettings {
+  const kind = readChoice(config.kind ?? 'test-card', 'kind', KINDS);
+  const format: FrameFormat = {
+    fps: readOptionalNumber(config.fps, 'fps', 25, { min: 0.1, max: 120 }),
+    width: readOptionalNumber(config.width, 'width', 256, { min: 16, max: 4096, integer: true }),
+    height: readOptionalNumber(config.height, 'height', 256, { min: 16, max: 4096, integer: true }),
+  };
+  const loop = readBoolean(config.loop ?? true, 'loop');
+  const intervalMs = readOptionalNumber(config.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
+  const ffmpeg = config.ffmpeg || defaultFfmpeg || 'ffmpeg';
+
+  const producers: Record<SourceKind, SourceSettings['produce']> = {
+    'test-card': (events) => new TestCardProducer(format, events),
+    folder: (events) => new FolderProducer({ ...format, folder: required(config.folder, 'folder'), intervalMs, loop }, events),
+    video: (events) =>
+      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'video', input: required(config.video, 'video'), loop }, events),
+    camera: (events) =>
+      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'camera', input: required(config.camera, 'camera'), loop }, events),
+  };
+  return { kind, topic: config.topic ?? '', autostart: readBoolean(config.autostart ?? true, 'autostart'), ...format, produce: producers[kind] };
+}
+
+function required(value: string | undefined, field: string): string {
+  const text = value?.trim();
+  if (text) return text;
+  throw new EngineError('EBADPARAM', `the frame source is set to ${field}, but its field "${field}" is empty`);
+}
