@@ -1,0 +1,136 @@
+"""Trains the autoencoder on 128-pixel crops of scenes, camera-like frames and dead leaves.
+
+    python -m training.autoencoder --work DIR --steps 12000
+
+Latents get noise before they are decoded, so that the decoder forgives what a denoiser leaves over, and half-size
+latents must decode to half-size pictures, which keeps the latent space smooth. Resumes from DIR/autoencoder.pt.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from . import common
+from .autoencoder_net import CHANNELS, Decoder, Encoder
+from .shards import load_shard, shard_numbers
+
+BATCH, CROP = 32, 128
+MIX = {"scenes": .68, "leaves": .2, "pairs": .12}
+
+
+def to_tensor(pictures):
+    """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1."""
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    return (x.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
+
+
+class Crops:
+    """Random crops from the shards that exist; looks for new shards now and then."""
+
+    def __init__(self, work, rng):
+        self.work, self.rng, self.drawn = work, rng, 0
+
+    def refresh(self):
+        self.shards = {kind: [load_shard(self.work, kind, n)[0] for n in shard_numbers(self.work, kind)] for kind in MIX}
+        self.kinds = [kind for kind in MIX if self.shards[kind]]
+        weights = np.array([MIX[kind] for kind in self.kinds])
+        self.weights = weights / weights.sum()
+
+    def batch(self):
+        if self.drawn % 500 == 0:
+            self.refresh()
+        self.drawn += 1
+        crops = np.empty((BATCH, CROP, CROP, 3), np.uint8)
+        for k, kind in enumerate(self.rng.choice(self.kinds, BATCH, p=self.weights)):
+            shard = self.shards[kind][self.rng.integers(len(self.shards[kind]))]
+            picture = shard[self.rng.integers(len(shard))]
+            if picture.ndim == 4:       # a pair of camera frame and scene
+                picture = picture[0]
+            y, x = self.rng.integers(0, picture.shape[0] - CROP + 1), self.rng.integers(0, picture.shape[1] - CROP + 1)
+            crop = picture[y:y + CROP, x:x + CROP]
+            crops[k] = crop[:, ::-1] if self.rng.random() < .5 else crop
+        return to_tensor(crops)
+
+
+def reconstruction_loss(output, target):
+    """Absolute and squared differences, edges and coarse colours; dark pictures count more."""
+    weight = 1 / (.5 + .5 * (target.mean((1, 2, 3), keepdim=True) + 1))
+    weight = weight / weight.mean()
+    difference = (output - target) * weight
+    edges = (difference[..., 1:] - difference[..., :-1]).abs().mean() + \
+            (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
+    return difference.abs().mean() + 2.5 * (difference ** 2).mean() + .5 * edges + \
+        .5 * F.avg_pool2d(difference, 4).abs().mean()
+
+
+@torch.no_grad()
+def held_out_psnr(encoder, decoder, work, count=100):
+    number = shard_numbers(work, "scenes", held_out=True)[0]
+    pictures = to_tensor(load_shard(work, "scenes", number)[0][:count])
+    latents = torch.cat([encoder(p) for p in pictures.split(20)])
+    latents = (latents - latents.mean((0, 2, 3), keepdim=True)) / latents.std((0, 2, 3), keepdim=True)
+    output = torch.cat([decoder(z) for z in latents.split(20)]).clamp(-1, 1)
+    error = ((output - pictures) ** 2).mean((1, 2, 3)) / 4
+    psnr = -10 * error.log10()
+    return psnr.mean().item(), psnr.min().item()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=12000)
+    options = parser.parse_args()
+    rng = common.setup()
+    encoder, decoder = Encoder(), Decoder()
+    for net in (encoder, decoder):
+        net.to(memory_format=torch.channels_last)
+    norm = nn.BatchNorm2d(CHANNELS, affine=False, momentum=.02)
+    optimiser = common.Optimiser([encoder, decoder], adam_lr=1.5e-3, muon_lr=.01, edge_names=("body.1.", "out", "inner"))
+    average = common.Average(optimiser.parameters)
+    step, path = 0, options.work / "autoencoder.pt"
+    if path.exists():
+        state = common.load(path)
+        for target, name in ((encoder, "raw_encoder"), (decoder, "raw_decoder"), (norm, "norm"), (optimiser, "optimiser")):
+            target.load_state_dict(state[name])
+        average.values, step = state["average"], state["step"]
+        rng = np.random.default_rng(step)
+
+    def save():
+        average.swap()
+        smooth = {"encoder": encoder.state_dict(), "decoder": decoder.state_dict()}
+        smooth = {name: {k: v.clone() for k, v in d.items()} for name, d in smooth.items()}
+        mean, minimum = held_out_psnr(encoder, decoder, options.work)
+        average.swap()
+        print(f"step {step}  held-out scenes: {mean:.2f} dB (worst {minimum:.2f})", flush=True)
+        common.save_atomic({**smooth, "raw_encoder": encoder.state_dict(), "raw_decoder": decoder.state_dict(),
+                            "norm": norm.state_dict(), "optimiser": optimiser.state_dict(), "average": average.values,
+                            "step": step, "psnr": mean}, path)
+
+    crops, progress = Crops(options.work, rng), common.Progress(100)
+    while step < options.steps:
+        target = crops.batch()
+        with common.autocast():
+            latents = encoder(target)
+        latents = norm(latents.float())
+        noisy = latents + torch.randn_like(latents) * torch.rand(BATCH, 1, 1, 1).sub(.2).clamp(min=0) * .25
+        with common.autocast():
+            output = decoder(noisy)
+        loss = reconstruction_loss(output.float(), target)
+        if step % 4 == 0:
+            with common.autocast():
+                half = decoder(F.avg_pool2d(latents, 2))
+            loss = loss + .15 * reconstruction_loss(half.float(), F.avg_pool2d(target, 2))
+        optimiser.step(loss, common.learning_rate(step, options.steps))
+        step += 1
+        average.update(step)
+        progress.add(step, BATCH, loss=loss)
+        if progress.checkpoint_due():
+            save()
+    save()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,75 @@
+"""Captions: from attributes to what a person might type."""
+from .words import FILLERS, PHRASES, PLURALS
+
+ARTICLES = ("a ", "a ", "the ", "")
+OPENINGS = ("", "", "", "a picture of ", "painting of ", "a beautiful ", "an illustration of ", "a landscape with ",
+            "a scene with ", "photo of ", "a view of ")
+
+
+def phrase(rng, attribute, value, plain=.5):
+    """A phrase for the value: the first one with probability `plain`, else any."""
+    options = PHRASES[attribute][value]
+    return options[0] if rng.random() < plain else options[rng.integers(len(options))]
+
+
+def thing_phrase(rng, a):
+    word = phrase(rng, "thing", a.thing)
+    words = [word]
+    if a.several:
+        words = [PLURALS[a.thing]] if rng.random() < .7 else [word]
+    if a.colour != "none":
+        words.insert(0, phrase(rng, "colour", a.colour, .7))
+    if a.size != "none":
+        words.insert(0, phrase(rng, "size", a.size))
+    if a.several:
+        count = phrase(rng, "several", "several", .3) if rng.random() < .5 or words[-1] == word else ""
+        words.insert(0, count)
+    else:
+        words.insert(0, ARTICLES[rng.integers(4)].strip())
+    if a.side != "none":
+        words.append(phrase(rng, "side", a.side))
+    return " ".join(w for w in words if w)
+
+
+def caption(rng, a, mention=.95):
+    """A caption that names each attribute with probability `mention`; unnamed time and land may be anything."""
+    named = lambda: rng.random() < mention
+    style = phrase(rng, "style", a.style) if a.style != "none" and named() else ""
+    time = phrase(rng, "time", a.time) if named() else ""
+    land = phrase(rng, "land", a.land) if named() else ""
+    thing = thing_phrase(rng, a) if a.thing != "none" and named() else ""
+    weather = phrase(rng, "weather", a.weather) if a.weather != "clear" and named() else ""
+    if a.weather == "clear" and a.time != "storm" and rng.random() < .08:
+        weather = phrase(rng, "weather", "clear")
+    celestial = phrase(rng, "celestial", a.celestial) if a.celestial != "none" and named() else ""
+    if rng.random() < .5:
+        return keywords(rng, [style, time, land, thing, weather, celestial])
+    return sentence(rng, style, time, land, thing, weather, celestial)
+
+
+def keywords(rng, parts):
+    parts = [p for p in parts if p]
+    rng.shuffle(parts)
+    return (", " if rng.random() < .7 else " ").join(parts)
+
+
+def sentence(rng, style, time, land, thing, weather, celestial):
+    prepositions = ("in the ", "in ", "on the ", "by the ", "with ", "near the ")
+    text = OPENINGS[rng.integers(len(OPENINGS))]
+    if style and rng.random() < .6:
+        text, style = style + " " + text, ""
+    place = thing
+    if land:
+        place = f"{thing} {prepositions[rng.integers(6)]}{land}" if thing else land
+    text += place
+    if time:
+        text += (" at " if rng.random() < .6 else ", ") + time
+    if celestial:
+        text += (" under the ", " with ", ", ")[rng.integers(3)] + celestial
+    if weather:
+        text += (" with ", " in the ", ", ")[rng.integers(3)] + weather
+    if style:
+        text += (", ", " in the style of ", " ")[rng.integers(3)] + style
+    if rng.random() < .15:
+        text += ", " + FILLERS[rng.integers(len(FILLERS))]
+    return text.strip(" ,")

@@ -1,0 +1,152 @@
+"""What every training phase needs: threads, checkpoints, moving averages, learning rates, the optimiser."""
+import math
+import os
+import random
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+
+CHECKPOINT_SECONDS = 240
+
+
+def setup(seed=0):
+    torch.set_num_threads(2)
+    torch.manual_seed(seed)
+    random.seed(seed)
+    return np.random.default_rng(seed)
+
+
+def autocast():
+    return torch.autocast("cpu", torch.bfloat16)
+
+
+def save_atomic(state, path: Path):
+    """A reader never sees half a file, and a crash never costs the last checkpoint."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_suffix(".tmp")
+    torch.save(state, temporary)
+    os.replace(temporary, path)
+
+
+def load(path: Path):
+    return torch.load(path, map_location="cpu", weights_only=False)
+
+
+class Average:
+    """Exponential moving average of parameters; `decay` is reached after a warm-up."""
+
+    def __init__(self, parameters, decay=.998):
+        self.parameters, self.decay = list(parameters), decay
+        self.values = [p.detach().clone() for p in self.parameters]
+
+    @torch.no_grad()
+    def update(self, step):
+        torch._foreach_lerp_(self.values, [p.detach() for p in self.parameters],
+                             1 - min(self.decay, (1 + step) / (10 + step)))
+
+    @torch.no_grad()
+    def swap(self):
+        """Exchanges the parameters with their averages; call again to undo."""
+        for p, value in zip(self.parameters, self.values):
+            kept = p.detach().clone()
+            p.copy_(value)
+            value.copy_(kept)
+
+
+def learning_rate(step, total, warm_up=100, decay_from=.6):
+    """Factor 0..1: warm-up, plateau, then a cosine down to 2 %. Resuming with a larger `total` prolongs the plateau."""
+    if step < warm_up:
+        return (step + 1) / warm_up
+    t = min(1., max(0., (step / total - decay_from) / (1 - decay_from)))
+    return .02 + .98 * .5 * (1 + math.cos(math.pi * t))
+
+
+def orthogonalise(gradient, steps=5):
+    """Newton-Schulz iteration towards the nearest orthogonal matrix, as the Muon optimiser uses it."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = gradient.bfloat16()
+    tall = x.size(0) > x.size(1)
+    x = x.T if tall else x
+    x = x / (x.norm() + 1e-7)
+    for _ in range(steps):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if tall else x).float()
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum with orthogonalised updates for weight matrices and convolution kernels."""
+
+    def __init__(self, parameters, lr=.01, momentum=.95):
+        super().__init__(parameters, dict(lr=lr, momentum=momentum))
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p.grad is None:
+                    continue
+                state = self.state[p]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(p)
+                state["momentum"].lerp_(p.grad, 1 - group["momentum"])
+                update = p.grad.lerp(state["momentum"], group["momentum"]).reshape(p.size(0), -1)
+                scale = max(1., update.size(0) / update.size(1)) ** .5
+                p.add_(orthogonalise(update).reshape(p.shape), alpha=-group["lr"] * scale)
+
+
+class Optimiser:
+    """Muon for hidden weights, Adam for the rest (first and last layers, biases, norms, embeddings)."""
+
+    def __init__(self, modules, adam_lr=1.5e-3, muon_lr=.01, edge_names=()):
+        muon, adam = [], []
+        for module in modules:
+            for name, p in module.named_parameters():
+                hidden = p.ndim >= 2 and p.numel() > 4096 and not any(edge in name for edge in edge_names)
+                (muon if hidden else adam).append(p)
+        self.parameters = muon + adam
+        self.optimisers = [Muon(muon, lr=muon_lr), torch.optim.AdamW(adam, lr=adam_lr, betas=(.9, .99), weight_decay=0)]
+        self.base = [muon_lr, adam_lr]
+
+    def step(self, loss, factor, clip=1.):
+        for optimiser, base in zip(self.optimisers, self.base):
+            for group in optimiser.param_groups:
+                group["lr"] = base * factor
+            optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters, clip)
+        for optimiser in self.optimisers:
+            optimiser.step()
+
+    def state_dict(self):
+        return [o.state_dict() for o in self.optimisers]
+
+    def load_state_dict(self, states):
+        for optimiser, state in zip(self.optimisers, states):
+            optimiser.load_state_dict(state)
+
+
+class Progress:
+    """Prints running means of named figures and says when a checkpoint is due."""
+
+    def __init__(self, every=50):
+        self.every, self.sums, self.count = every, {}, 0
+        self.start = self.saved = time.time()
+
+    def add(self, step, samples, **figures):
+        for name, value in figures.items():
+            self.sums[name] = self.sums.get(name, 0.) + float(value.detach() if torch.is_tensor(value) else value)
+        self.count += 1
+        if self.count == self.every:
+            rate = samples * self.every / (time.time() - self.start)
+            means = "  ".join(f"{name} {value / self.every:.4f}" for name, value in self.sums.items())
+            print(f"{time.strftime('%H:%M:%S')}  step {step}  {means}  {rate:.0f}/s", flush=True)
+            self.sums, self.count, self.start = {}, 0, time.time()
+
+    def checkpoint_due(self):
+        if time.time() - self.saved < CHECKPOINT_SECONDS:
+            return False
+        self.saved = time.time()
+        return True
