@@ -54,7 +54,7 @@ export class TextEncoder {
     if (!this.tokenizer) {
       throw new EngineError('EBADPROMPT', 'this model has no tokenizer, so it cannot read texts; pass tokenIds, or add its tokenizer folder');
     }
-    return this.encodeTokens(this.tokenizer.encode(text).ids);
+    return this.encodeTokens(this.tokenizer.encode(text, this.tokens).ids);
   }
 
   /**

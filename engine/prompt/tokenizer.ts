@@ -1,29 +1,120 @@
-import { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
+import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EngineError } from '../errors';
+import { type BpeTables, clipTokenizerJson, parseMerges } from './clip-tokenizer';
+
+/** What this file needs of a tokenizer.json and of the configs beside it. */
+interface TokenizerJson {
+  model: { type?: string; end_of_word_suffix?: string; unk_token?: string; vocab: Record<string, number> } & Partial<BpeTables>;
+  padding?: { pad_id?: number } | null;
+}
+type SpecialToken = string | { content: string };
+interface TokenizerConfig {
+  model_max_length?: number;
+  bos_token?: SpecialToken;
+  eos_token?: SpecialToken;
+  pad_token?: SpecialToken;
+  unk_token?: SpecialToken;
+}
 
 /** Texts to token ids, as the model's own tokenizer files say. */
 export class Tokenizer {
   private constructor(
     private readonly tokenizer: HuggingFaceTokenizer,
+    /** Ids of a prompt, padding included: CLIP's 77 unless the configs say otherwise. */
     readonly length: number,
     private readonly padId: number,
+    /** Set when the vocabulary is a list of whole words: the id that stands for any other word. */
+    private readonly unknownId: number | undefined,
   ) {}
 
-  /** The tokenizer in this folder; undefined when there is none. */
+  /**
+   * The tokenizer in a folder, from tokenizer.json or from CLIP's vocab.json and merges.txt; undefined when there is
+   * neither. Rejects with EBADMODEL when the files cannot be used.
+   */
   static async load(folder: string): Promise<Tokenizer | undefined> {
-    const read = async (name: string) => JSON.parse(await readFile(join(folder, name), 'utf8').catch(() => 'null'));
-    const json = await read('tokenizer.json');
-    const config = await read('tokenizer_config.json');
-    if (!json) return undefined;
-    const tokenizer = new HuggingFaceTokenizer(json, config);
-    return new Tokenizer(tokenizer, config.model_max_length, tokenizer.token_to_id(config.pad_token) ?? 0);
+    const config: TokenizerConfig = {
+      ...(await readJson<TokenizerConfig>(join(folder, 'special_tokens_map.json'))),
+      ...(await readJson<TokenizerConfig>(join(folder, 'tokenizer_config.json'))),
+    };
+    const json = await readJson<TokenizerJson>(join(folder, 'tokenizer.json'));
+    const files = json ? undefined : await readTables(folder);
+    if (!json && !files) return undefined;
+    try {
+      const tables = json ? clipTables(json) : files;
+      const [bos, eos, pad, unk] = [config.bos_token, config.eos_token, config.pad_token, config.unk_token].map(contentOf);
+      const framed = tables ? clipTokenizerJson(tables, bos ?? '<|startoftext|>', eos ?? '<|endoftext|>') : json;
+      // Loaded here: a process that never reads a prompt does without.
+      const { Tokenizer: Library } = require('@huggingface/tokenizers') as typeof import('@huggingface/tokenizers');
+      const tokenizer = new Library(framed ?? {}, { unk_token: unk, bos_token: bos, eos_token: eos, pad_token: pad });
+      const id = (token: string | undefined): number | undefined => (token === undefined ? undefined : tokenizer.token_to_id(token));
+      const padId = id(pad) ?? json?.padding?.pad_id ?? id(eos) ?? id('<|endoftext|>') ?? 0;
+      const unknownId = json?.model.type === 'WordLevel' ? id(unk ?? json.model.unk_token) : undefined;
+      return new Tokenizer(tokenizer, lengthOf(config), padId, unknownId);
+    } catch (thrown) {
+      throw EngineError.from(thrown, 'EBADMODEL', `the tokenizer in ${folder} cannot be used: `);
+    }
   }
 
-  encode(text: string): { ids: number[]; truncated: boolean } {
-    const { ids } = this.tokenizer.encode(text);
-    const truncated = ids.length > this.length;
-    const kept = truncated ? [...ids.slice(0, this.length - 1), ids[ids.length - 1]] : ids;
-    return { ids: [...kept, ...new Array<number>(this.length - kept.length).fill(this.padId)], truncated };
+  /**
+   * The ids of a text between start and end token, padded to `length`. A text that is too long loses its last words,
+   * never the end token; `truncated` then says so. Words that a list of words does not know are left out.
+   */
+  encode(text: string, length = this.length): { ids: number[]; truncated: boolean } {
+    const encoded: { ids: number[] } = this.tokenizer.encode(text);
+    const ids = encoded.ids.filter((id) => id !== this.unknownId);
+    const truncated = ids.length > length;
+    const kept = truncated ? [...ids.slice(0, length - 1), ids[ids.length - 1]] : ids;
+    return { ids: [...kept, ...new Array<number>(length - kept.length).fill(this.padId)], truncated };
+  }
+
+  /** The words of a text that the model does not know, each once. Byte-pair vocabularies know all words: []. */
+  unknownWords(text: string): string[] {
+    if (this.unknownId === undefined) return [];
+    const { normalizer, pre_tokenizer } = this.tokenizer;
+    const normalized = normalizer ? normalizer.normalize(text) : text;
+    const words: string[] = pre_tokenizer ? pre_tokenizer.pre_tokenize(normalized) : [normalized];
+    return [...new Set(words)].filter((word) => this.tokenizer.token_to_id(word) === undefined);
+  }
+}
+
+/** CLIP's tables, when they are in this tokenizer.json; other kinds of tokenizers are taken as they are. */
+function clipTables({ model }: TokenizerJson): BpeTables | undefined {
+  const { end_of_word_suffix, vocab, merges } = model;
+  return end_of_word_suffix === '</w>' && merges ? { vocab, merges } : undefined;
+}
+
+async function readTables(folder: string): Promise<BpeTables | undefined> {
+  const vocab = await readJson<Record<string, number>>(join(folder, 'vocab.json'));
+  const merges = await readText(join(folder, 'merges.txt'));
+  return vocab && merges !== undefined ? { vocab, merges: parseMerges(merges) } : undefined;
+}
+
+function contentOf(token: SpecialToken | undefined): string | undefined {
+  return typeof token === 'object' ? token?.content : token;
+}
+
+/** Some configs say "unlimited" by a number with thirty digits. */
+function lengthOf({ model_max_length: length }: TokenizerConfig): number {
+  return length !== undefined && length > 0 && length <= 4096 ? length : 77;
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
+    throw EngineError.from(thrown, 'EBADMODEL');
+  }
+}
+
+async function readJson<T>(path: string): Promise<T | undefined> {
+  const text = await readText(path);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text) as T;
+  } catch (thrown) {
+    throw EngineError.from(thrown, 'EBADMODEL', `${path} is not JSON: `);
   }
 }
