@@ -1,18 +1,18 @@
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import type { Net } from '../net/net';
 import { OnnxNet } from '../net/onnx-net';
 import { probeProviders } from '../net/providers';
-import { TextEncoder } from '../prompt/text-encoder';
+import type { TextEncoder } from '../prompt/text-encoder';
 import { Tokenizer } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../stream/schedule';
 import type { EngineInfo } from '../types';
-import { latentSpace, schedulerConfig } from './configs';
-import { modelPath, netNames, readFolder, type ModelFolder, type NetName } from './folder';
-import { Unet } from './unet';
-import { VaeDecoder, VaeEncoder } from './vae';
+import { findFiles, missingNets, modelFolder, netNames, type ModelFiles } from './files';
+import { readHeader } from './headers';
+import { assemble, type ModelParts, type Nets } from './parts';
+import type { Unet } from './unet';
+import type { VaeDecoder, VaeEncoder } from './vae';
 
-/** Loading takes from seconds to minutes: which net is being opened, and how far that makes it. */
+/** Loading takes from a second to minutes: which net is being opened, and how many bytes lie behind. */
 export interface LoadProgress {
   net: string;
   loadedBytes: number;
@@ -22,14 +22,13 @@ export interface LoadProgress {
 export interface ModelSettings {
   /** A model folder in the diffusers ONNX layout, or `'starter'`. */
   model: string;
-  /** By preference. Default `['cpu']`. */
+  /** ONNX Runtime execution providers, by preference; the first that works here is taken. Default `['cpu']`. */
   executionProviders?: string[];
+  /** Threads of one net. Default: the number of physical cores. */
   intraOpNumThreads?: number;
-  /** Called before each net is opened, and once at the end with everything loaded. */
+  /** Called before each net is opened, which blocks the thread, and once more when all are. */
   onProgress?: (progress: LoadProgress) => void;
 }
-
-type Nets = Partial<Record<NetName, Net>>;
 
 /** A latent diffusion model: its nets, ready to be called, and the facts about them. */
 export class Model {
@@ -43,84 +42,82 @@ export class Model {
 
   private constructor(
     model: string,
-    folder: ModelFolder,
     executionProvider: string,
-    tokenizer: Tokenizer | undefined,
+    parts: ModelParts,
     private readonly nets: Nets,
-    /** What works, but not as well as it could. */
+    /** What works, but not as asked or not as well as it could, in sentences. */
     readonly warnings: string[],
   ) {
-    const { text_encoder, unet, vae_encoder, vae_decoder } = nets;
-    if (!text_encoder || !unet || !vae_decoder) throw new Error('a required net was not loaded');
-    const configs = (name: NetName) => folder.nets[name]?.config ?? {};
-    const space = latentSpace(configs('vae_decoder'), configs('vae_encoder'));
-    this.schedulerConfig = schedulerConfig(folder.schedulerConfig);
-    this.textEncoder = new TextEncoder(text_encoder, tokenizer, configs('text_encoder'));
-    this.unet = new Unet(unet, configs('unet'), space.factor);
-    const latents = { ...space, channels: this.unet.latentChannels };
-    if (vae_encoder) this.vaeEncoder = new VaeEncoder(vae_encoder, latents);
-    this.vaeDecoder = new VaeDecoder(vae_decoder, latents);
-    const { width } = this.textEncoder;
-    const { conditioningWidth } = this.unet;
-    if (conditioningWidth !== undefined && width !== conditioningWidth) {
-      throw new EngineError('EBADMODEL', `text_encoder gives embeddings of width ${width}, but unet takes ${conditioningWidth}: they are not of one model`);
-    }
-    if (this.unet.oneTimestep) warnings.push('this unet knows one timestep a run, so frames at different steps run one after the other; a re-export with a timestep per row would be faster');
-    if (executionProvider === 'cpu' && [unet, vae_decoder].some((net) => net.inputs.some(({ type }) => type === 'float16'))) {
-      warnings.push('this is a float16 model: on cpu a float32 export runs about twice as fast');
-    }
+    this.schedulerConfig = parts.schedulerConfig;
+    this.textEncoder = parts.textEncoder;
+    this.unet = parts.unet;
+    if (parts.vaeEncoder) this.vaeEncoder = parts.vaeEncoder;
+    this.vaeDecoder = parts.vaeDecoder;
     this.info = {
       model,
       executionProvider,
-      vaeScaleFactor: space.factor,
-      latentChannels: this.unet.latentChannels,
-      predictionType: this.schedulerConfig.predictionType,
+      vaeScaleFactor: parts.vaeScaleFactor,
+      latentChannels: parts.unet.latentChannels,
+      predictionType: parts.schedulerConfig.predictionType,
     };
   }
 
   /**
    * Opens a model folder.
    *
-   * Rejects with ENOMODEL (no folder, or a net is missing), EBADMODEL (a file is torn or contradicts another) or
-   * ENOPROVIDER; nothing stays open then.
+   * Rejects with ENOMODEL (no folder, or a net is missing), EBADMODEL (a file is torn, unknown or contradicts another)
+   * or ENOPROVIDER; nothing stays open then.
    */
-  static async load({ model, executionProviders = ['cpu'], intraOpNumThreads, onProgress }: ModelSettings): Promise<Model> {
-    const folder = await readFolder(modelPath(model));
-    requireNets(folder);
-    const tokenizer = await Tokenizer.load(join(folder.path, 'tokenizer'));
-    const { provider, refused } = await probeProviders(executionProviders);
-    const warnings = refused.map((one) => `${one.provider} does not work here: ${one.reason}`);
+  static async load(settings: ModelSettings): Promise<Model> {
+    const files = await findFiles(modelFolder(settings.model));
+    const missing = missingNets(files);
+    if (missing.length > 0) throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
+    const tokenizer = await Tokenizer.load(join(files.folder, 'tokenizer'));
+    assemble(files, await readHeaders(files), tokenizer);
+    const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu']);
     const nets: Nets = {};
     try {
-      const totalBytes = netNames.reduce((sum, name) => sum + (folder.nets[name]?.bytes ?? 0), 0);
-      let loadedBytes = 0;
-      for (const name of netNames) {
-        const files = folder.nets[name];
-        if (!files) continue;
-        onProgress?.({ net: name, loadedBytes, totalBytes });
-        nets[name] = await OnnxNet.load(files.path, { executionProvider: provider, intraOpNumThreads });
-        loadedBytes += files.bytes;
-      }
-      onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });
-      return new Model(model, folder, provider, tokenizer, nets, warnings);
+      await openNets(files, nets, provider, settings);
+      const parts = assemble(files, nets, tokenizer);
+      const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...parts.unet.notes];
+      if (provider === 'cpu' && parts.unet.isHalf) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
+      return new Model(settings.model, provider, parts, nets, warnings);
     } catch (thrown) {
       await closeAll(nets);
       throw thrown;
     }
   }
 
-  /** Closes all nets. Calls under way end first; later ones reject with ECLOSED. */
+  /** Frees all nets. Calls under way end first; later ones reject with ECLOSED. */
   close(): Promise<void> {
     return closeAll(this.nets);
   }
 }
 
-async function closeAll(nets: Nets): Promise<void> {
-  await Promise.all(Object.values(nets).map((net) => net.close()));
+async function readHeaders(files: ModelFiles): Promise<Nets> {
+  const headers: Nets = {};
+  for (const name of netNames) {
+    const net = files.nets[name];
+    if (net) headers[name] = await readHeader(net);
+  }
+  return headers;
 }
 
-function requireNets({ path, nets }: ModelFolder): void {
-  for (const name of ['text_encoder', 'unet', 'vae_decoder'] as const) {
-    if (!nets[name]) throw new EngineError('ENOMODEL', `${path} lacks ${join(name, 'model.onnx')}; a model needs text_encoder, unet and vae_decoder`);
+/** Opens all nets into `nets`, so that the caller can close those that were opened before one failed. */
+async function openNets(files: ModelFiles, nets: Nets, executionProvider: string, settings: ModelSettings): Promise<void> {
+  const { intraOpNumThreads, onProgress } = settings;
+  const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
+  let loadedBytes = 0;
+  for (const name of netNames) {
+    const net = files.nets[name];
+    if (!net) continue;
+    onProgress?.({ net: name, loadedBytes, totalBytes });
+    nets[name] = await OnnxNet.load(net.path, { executionProvider, intraOpNumThreads });
+    loadedBytes += net.bytes;
   }
+  onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });
+}
+
+async function closeAll(nets: Nets): Promise<void> {
+  await Promise.all(Object.values(nets).map((net) => net.close()));
 }

@@ -17,8 +17,10 @@ export class Unet {
   readonly latentChannels: number;
   /** Width of the conditioning that the net attends to; undefined when its export leaves that free. */
   readonly conditioningWidth: number | undefined;
-  /** True when the export knows one timestep a run only, so that rows at different steps cannot share one. */
-  readonly oneTimestep: boolean;
+  /** Whether the net computes in half precision. */
+  readonly isHalf: boolean;
+  /** What one should know about this export, in sentences. */
+  readonly notes: string[] = [];
 
   private readonly sample: TensorInfo;
   private readonly timestep: TensorInfo;
@@ -26,34 +28,35 @@ export class Unet {
   private readonly output: TensorInfo;
   /** Rows a run, when the export fixed it. */
   private readonly batch: number | undefined;
-  /** Further inputs that stand for "no condition" when zero, by the width of their rows. */
+  /** Whether the export knows one timestep a run only, so that rows at different steps cannot share one. */
+  private readonly oneTimestep: boolean;
+  /** Further inputs that are left out by zeros, and the width of their rows. */
   private readonly zeros: { info: TensorInfo; width: number }[] = [];
   private attended: { conditionings: Conditioning[]; tensor: Tensor } | undefined;
 
-  /** Throws EBADMODEL when the net is no UNet of a latent diffusion model, or needs inputs that are not known. */
+  /**
+   * @param inChannels the config's word for what the net may leave free
+   * @param factor picture size ÷ latent size, for messages
+   * @throws EBADMODEL when the net is no UNet of a latent diffusion model, or needs inputs that are not known
+   */
   constructor(
     private readonly net: Net,
-    config: { in_channels?: unknown },
+    inChannels: number,
     private readonly factor: number,
   ) {
-    this.sample = pick(net.inputs, ['sample', 'latent', 'x'], 'unet', 'input');
-    this.timestep = pick(net.inputs, ['timestep', 'timesteps', 't'], 'unet', 'input');
-    this.hiddenStates = pick(net.inputs, ['encoder_hidden_states'], 'unet', 'input');
-    this.output = pick(net.outputs, ['out_sample', 'sample'], 'unet', 'output');
-    this.latentChannels = fixed(this.sample.shape[1]) ?? Number(config.in_channels ?? 4);
+    this.sample = pick('unet', net.inputs, 'input', ['sample', 'latent', 'x']);
+    this.timestep = pick('unet', net.inputs, 'input', ['timestep', 'timesteps', 't']);
+    this.hiddenStates = pick('unet', net.inputs, 'input', ['encoder_hidden_states']);
+    this.output = pick('unet', net.outputs, 'output', ['out_sample', 'sample']);
+    this.isHalf = this.sample.type === 'float16';
+    this.latentChannels = fixed(this.sample.shape[1]) ?? inChannels;
     this.conditioningWidth = fixed(this.hiddenStates.shape[2]);
     this.batch = fixed(this.sample.shape[0]);
-    const steps = this.timestep.shape.length === 0 ? 1 : fixed(this.timestep.shape[0]);
-    this.oneTimestep = steps === 1 && this.batch !== 1;
-    for (const info of net.inputs) {
-      if ([this.sample, this.timestep, this.hiddenStates].includes(info)) continue;
-      const width = fixed(info.shape[1]);
-      // The guidance embedding of a full consistency model passes a layer without bias: zeros say "none".
-      if (info.name !== 'timestep_cond' || width === undefined) {
-        throw new EngineError('EBADMODEL', `unet needs the input "${info.name}", which only models of other families have (SDXL); use one shaped like Stable Diffusion 1 or 2`);
-      }
-      this.zeros.push({ info, width });
-    }
+    const timesteps = this.timestep.shape.length === 0 ? 1 : fixed(this.timestep.shape[0]);
+    this.oneTimestep = timesteps === 1 && this.batch !== 1;
+    if (this.oneTimestep) this.notes.push('This unet takes one timestep a run, so frames at different steps run one after the other; an export with a timestep per row is faster.');
+    if (this.batch !== undefined) this.notes.push(`This unet was exported for a batch of ${this.batch}; an export with a free batch size is faster.`);
+    this.readOtherInputs();
   }
 
   /**
@@ -71,6 +74,18 @@ export class Unet {
       indices.forEach((index, i) => (results[index] = outputs[i]));
     }
     return results;
+  }
+
+  private readOtherInputs(): void {
+    for (const info of this.net.inputs) {
+      if ([this.sample, this.timestep, this.hiddenStates].includes(info)) continue;
+      const width = fixed(info.shape[1]);
+      if (info.name !== 'timestep_cond' || width === undefined) {
+        throw new EngineError('EBADMODEL', `unet needs the input "${info.name}", which belongs to another family of models (such as SDXL); use one shaped like Stable Diffusion 1 or 2`);
+      }
+      // The guidance embedding of a full consistency model goes through a layer without bias: zeros leave it out.
+      this.zeros.push({ info, width });
+    }
   }
 
   /** Which rows go into which run. */

@@ -24,8 +24,8 @@ export class VaeEncoder {
     private readonly net: Net,
     private readonly space: LatentSpace,
   ) {
-    this.input = pick(net.inputs, ['sample', 'pixel_values', 'image'], 'vae_encoder', 'input');
-    this.output = pick(net.outputs, ['latent_parameters', 'latent_sample', 'latent', 'latents'], 'vae_encoder', 'output');
+    this.input = pick('vae_encoder', net.inputs, 'input', ['sample', 'pixel_values', 'image']);
+    this.output = pick('vae_encoder', net.outputs, 'output', ['latent_parameters', 'latent_sample', 'latent', 'latents']);
     const { channels } = space;
     const given = fixed(this.output.shape[1]) ?? channels;
     if (given !== channels && given !== 2 * channels) {
@@ -61,8 +61,8 @@ export class VaeDecoder {
     private readonly net: Net,
     private readonly space: LatentSpace,
   ) {
-    this.input = pick(net.inputs, ['latent_sample', 'latent', 'latents'], 'vae_decoder', 'input');
-    this.output = pick(net.outputs, ['sample', 'image', 'images'], 'vae_decoder', 'output');
+    this.input = pick('vae_decoder', net.inputs, 'input', ['latent_sample', 'latent', 'latents']);
+    this.output = pick('vae_decoder', net.outputs, 'output', ['sample', 'image', 'images']);
     const taken = fixed(this.input.shape[1]) ?? space.channels;
     if (taken !== space.channels) {
       throw new EngineError('EBADMODEL', `vae_decoder takes latents of ${taken} channels, but the unet gives ${space.channels}`);

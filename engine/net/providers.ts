@@ -1,6 +1,7 @@
 import { EngineError } from '../errors';
 import { OnnxNet } from './onnx-net';
 import { probeModel } from './probe-model';
+import { firstLine } from './runtime';
 
 /** An execution provider that was wanted and does not work here, and why in the runtime's own words. */
 export interface RefusedProvider {
@@ -36,8 +37,13 @@ async function refusal(provider: string): Promise<string | undefined> {
     // Without the library no provider can work; its own message is the better one.
     if (thrown instanceof EngineError && thrown.code === 'ENOPROVIDER') throw thrown;
     const cause = thrown instanceof EngineError && thrown.cause instanceof Error ? thrown.cause : thrown;
-    return cause instanceof Error ? cause.message.split('\n', 1)[0] : String(cause);
+    return reasonIn(cause instanceof Error ? cause.message : String(cause));
   } finally {
     await net?.close();
   }
+}
+
+/** The sentence in a message of the runtime: its first line, without the place in the source that checked a condition. */
+function reasonIn(message: string): string {
+  return firstLine(message).replace(/^\S+\.(cc|cpp|h):\d+ .* was false\. /, '');
 }

@@ -1,7 +1,7 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
+import { readJson, readText } from '../json-file';
 import { type BpeTables, clipTokenizerJson, parseMerges } from './clip-tokenizer';
 
 /** What this file needs of a tokenizer.json and of the configs beside it. */
@@ -98,23 +98,4 @@ function contentOf(token: SpecialToken | undefined): string | undefined {
 /** Some configs say "unlimited" by a number with thirty digits. */
 function lengthOf({ model_max_length: length }: TokenizerConfig): number {
   return length !== undefined && length > 0 && length <= 4096 ? length : 77;
-}
-
-async function readText(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && thrown.code === 'ENOENT') return undefined;
-    throw EngineError.from(thrown, 'EBADMODEL');
-  }
-}
-
-async function readJson<T>(path: string): Promise<T | undefined> {
-  const text = await readText(path);
-  if (text === undefined) return undefined;
-  try {
-    return JSON.parse(text) as T;
-  } catch (thrown) {
-    throw EngineError.from(thrown, 'EBADMODEL', `${path} is not JSON: `);
-  }
 }
