@@ -12,7 +12,7 @@ import { type StreamSetup, setUp } from './stream/setup';
 import type { FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
 
 /** A frame between `process` and its output. */
-interface Frame {
+export interface Frame {
   id: FrameId;
   enteredAt: number;
   shape: LatentShape;
@@ -59,9 +59,14 @@ export class DiffusionStream implements Stream {
     return this.setup.options;
   }
 
-  /** Frames that have entered and not left: waiting for their buffer to fill, or at some step. */
+  /** Frames at some step. */
   get inFlight(): number {
-    return this.buffer.length + this.batch.inFlight;
+    return this.batch.inFlight;
+  }
+
+  /** Frames that wait for their buffer to fill. */
+  get buffered(): number {
+    return this.buffer.length;
   }
 
   setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
@@ -83,22 +88,42 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  process(input: ConditionedInput = {}): Promise<Output[]> {
+  async process(input: ConditionedInput = {}): Promise<Output[]> {
+    return this.render(await this.denoise(input));
+  }
+
+  async flush(): Promise<Output[]> {
+    return this.render(await this.exclusive(() => this.drain()));
+  }
+
+  /**
+   * Lets a frame enter, if there is one, and moves all frames one step on. A frame buffer that is not full yet waits.
+   *
+   * @returns the frames whose last step this was, for {@link render}
+   */
+  denoise(input?: ConditionedInput): Promise<Denoised<Frame>[]> {
     const enteredAt = performance.now();
     return this.exclusive(async () => {
+      if (!input) return this.tick([]);
       this.buffer.push(await this.entry(input, enteredAt));
       if (this.buffer.length < this.options.frameBufferSize) return [];
       return this.options.useDenoisingBatch ? this.tick() : this.drain();
     });
   }
 
-  /** Moves the frames in flight one step on, without a new one. */
-  advance(): Promise<Output[]> {
-    return this.exclusive(() => this.tick([]));
-  }
-
-  flush(): Promise<Output[]> {
-    return this.exclusive(() => this.drain());
+  /** Finished latents to pictures. */
+  render(finished: Denoised<Frame>[]): Promise<Output[]> {
+    return this.exclusive(async () => {
+      const outputs: Output[] = [];
+      for (const { frame, latent } of finished) {
+        const { height, width } = frame.shape;
+        const factor = this.model.info.vaeScaleFactor;
+        const pixels = await this.model.vaeDecoder.decode(latent, height, width);
+        const image = toImage(pixels, width * factor, height * factor);
+        outputs.push({ id: frame.id, image, latent, latencyMs: performance.now() - frame.enteredAt });
+      }
+      return outputs;
+    });
   }
 
   /** Takes all frames in flight out, unfinished. */
@@ -167,11 +192,11 @@ export class DiffusionStream implements Stream {
   }
 
   /** Lets the waiting buffer enter and moves every frame one step on. */
-  private async tick(entering = this.takeBuffer()): Promise<Output[]> {
+  private async tick(entering = this.takeBuffer()): Promise<Denoised<Frame>[]> {
     for (const entry of entering) this.batch.enter(entry);
     try {
       const predictions = await this.unet.predict(this.batch.evaluations());
-      return await this.toOutputs(this.batch.advance(predictions));
+      return this.batch.advance(predictions);
     } catch (error) {
       // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
       const failed = new Set(entering.map((entry) => entry.frame));
@@ -180,28 +205,16 @@ export class DiffusionStream implements Stream {
     }
   }
 
-  private async drain(): Promise<Output[]> {
-    const outputs = this.buffer.length > 0 ? await this.tick() : [];
-    while (this.batch.inFlight > 0) outputs.push(...(await this.tick([])));
-    return outputs;
+  private async drain(): Promise<Denoised<Frame>[]> {
+    const finished = this.buffer.length > 0 ? await this.tick() : [];
+    while (this.batch.inFlight > 0) finished.push(...(await this.tick([])));
+    return finished;
   }
 
   private takeBuffer(): Entry<Frame, Conditioning>[] {
     const entering = this.buffer;
     this.buffer = [];
     return entering;
-  }
-
-  private async toOutputs(finished: Denoised<Frame>[]): Promise<Output[]> {
-    const outputs: Output[] = [];
-    for (const { frame, latent } of finished) {
-      const { height, width } = frame.shape;
-      const factor = this.model.info.vaeScaleFactor;
-      const pixels = await this.model.vaeDecoder.decode(latent, height, width);
-      const image = toImage(pixels, width * factor, height * factor);
-      outputs.push({ id: frame.id, image, latent, latencyMs: performance.now() - frame.enteredAt });
-    }
-    return outputs;
   }
 
   /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */

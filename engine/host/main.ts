@@ -1,0 +1,69 @@
+/** The engine process: answers the requests of its parent, and ends with it. */
+import { constants, setPriority } from 'node:os';
+import { Engine } from '../engine';
+import { EngineError } from '../errors';
+import { HostedStream } from './hosted-stream';
+import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from './wire';
+
+const ALIVE_INTERVAL = 1000;
+
+let engine: Engine | undefined;
+const streams = new Map<number, Promise<HostedStream>>();
+
+function send(message: Notification | Response): void {
+  // A parent that is gone is noticed by 'disconnect'; what could not be sent to it does not matter any more.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+function loadedEngine(): Engine {
+  if (engine) return engine;
+  throw new EngineError('EHOST', 'the engine process has not loaded a model');
+}
+
+async function streamOf(stream: number): Promise<HostedStream> {
+  const hosted = streams.get(stream);
+  if (hosted) return hosted;
+  throw new EngineError('ECLOSED', 'the stream is closed');
+}
+
+const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
+  async load(settings) {
+    engine = await Engine.load(settings, (progress) => send({ event: 'progress', ...progress }));
+    return { info: engine.info, warnings: engine.warnings };
+  },
+  async open({ stream, settings, conditioning }) {
+    const opening = HostedStream.open(loadedEngine(), settings, () => send({ event: 'taken', stream }));
+    streams.set(stream, opening);
+    opening.catch(() => streams.delete(stream));
+    const hosted = await opening;
+    if (conditioning) await hosted.setConditioning(conditioning);
+  },
+  submit: async ({ stream, frame }) => (await streamOf(stream)).submit(frame),
+  update: async ({ stream, params }) => (await streamOf(stream)).update(params),
+  setConditioning: async ({ stream, conditioning }) => (await streamOf(stream)).setConditioning(conditioning),
+  reset: async ({ stream }) => (await streamOf(stream)).reset(),
+  async close({ stream }) {
+    const hosted = streams.get(stream);
+    streams.delete(stream);
+    if (hosted) await (await hosted).close();
+  },
+};
+
+async function answer({ id, method, params }: Request): Promise<void> {
+  try {
+    const result = await (methods[method] as (params: unknown) => Promise<unknown>)(params);
+    send({ id, result });
+  } catch (thrown) {
+    send({ id, error: toWireError(thrown) });
+  }
+}
+
+// Before any thread of the nets or of the picture codec is made: threads inherit it, and the flow keeps answering
+// while every core computes.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+process.title = 'streamdiffusion-engine';
+process.on('message', (request: Request) => void answer(request));
+process.on('disconnect', () => process.exit(0));
+// Ctrl+C reaches the whole process group; the parent decides when the engine ends.
+process.on('SIGINT', () => undefined);
+setInterval(() => send({ event: 'alive' }), ALIVE_INTERVAL);

@@ -1,0 +1,251 @@
+import assert from 'node:assert/strict';
+import { execFileSync, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { acquireHost, type HostClient, type HostStream, releaseHost, stopAllHosts } from '../../../engine/host/client';
+import type { FrameResult, HostState, StreamSettings } from '../../../engine/host/messages';
+import type { Picture } from '../../../engine/image/picture';
+import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
+import { jpegs } from '../../lib/pictures';
+
+const STARTER = { model: 'starter' };
+const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25, 40], cfgType: 'none' };
+const conditioning = { prompt: [{ text: 'night, snow', weight: 1 }] };
+
+async function become(host: HostClient, phase: HostState['phase'], timeout = 15_000): Promise<HostState> {
+  const deadline = AbortSignal.timeout(timeout);
+  while (host.state.phase !== phase) await once(host, 'state', { signal: deadline });
+  return host.state;
+}
+
+function alive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
+}
+
+async function gone(pid: number, within = 3000): Promise<void> {
+  const end = Date.now() + within;
+  while (alive(pid)) {
+    assert.ok(Date.now() < end, `process ${pid} is still there after ${within} ms`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/** Submits the frames one after the other without waiting for results, a little apart. */
+async function submitAll(stream: HostStream, frames: Picture[], gap: number): Promise<PromiseSettledResult<FrameResult>[]> {
+  const results: Promise<FrameResult>[] = [];
+  for (const picture of frames) {
+    results.push(stream.submit({ picture }));
+    await new Promise((resolve) => setTimeout(resolve, gap));
+  }
+  return Promise.allSettled(results);
+}
+
+describe('host: the engine in a process of its own', () => {
+  let frames: (Picture & { kind: 'encoded' })[];
+  before(async () => {
+    frames = await jpegs(12);
+  });
+  afterEach(() => stopAllHosts());
+
+  it('loads with progress, runs, and ends with its last user', async () => {
+    const host = acquireHost(STARTER);
+    const states: HostState[] = [];
+    host.on('state', (state) => states.push(state));
+    await become(host, 'ready');
+    const nets = states.flatMap((state) => (state.phase === 'loading' ? [state.net] : []));
+    for (const net of ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder']) assert.ok(nets.includes(net), `no progress of ${net}`);
+    for (const state of states) if (state.phase === 'loading') assert.ok(state.loadedBytes <= state.totalBytes);
+
+    const stream = host.openStream(settings);
+    await stream.setConditioning(conditioning);
+    const result = await stream.submit({ picture: frames[0] });
+    assert.ok(result.outcome === 'finished');
+    assert.deepEqual([result.width, result.height, result.format], [64, 64, 'jpeg']);
+    assert.deepEqual([...result.data.subarray(0, 2)], [0xff, 0xd8]);
+    assert.ok(result.latencyMs > 0 && result.latencyMs < 10_000);
+
+    const pid = host.pid as number;
+    assert.notEqual(pid, process.pid);
+    assert.equal(acquireHost(STARTER), host, 'equal settings share one host');
+    releaseHost(host);
+    releaseHost(host);
+    await gone(pid, 6000);
+  });
+
+  it('outlives a redeploy: taken again within the grace period it is the same process', async () => {
+    const host = acquireHost(STARTER);
+    await become(host, 'ready');
+    const { pid } = host;
+    releaseHost(host);
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(acquireHost(STARTER).pid, pid);
+    await new Promise((resolve) => setTimeout(resolve, 3500));
+    assert.ok(alive(pid as number));
+  });
+
+  it('every frame settles once: finished in order, or dropped for a newer one', async () => {
+    const stream = acquireHost(STARTER).openStream({ ...settings, width: 256, height: 256 });
+    await stream.submit({ picture: frames[0] });
+    const finished: number[] = [];
+    const burst = await Promise.allSettled(
+      Array.from({ length: 60 }, async (_, k) => {
+        await new Promise((resolve) => setTimeout(resolve, 5 * k));
+        const { outcome } = await stream.submit({ picture: frames[k % frames.length] });
+        if (outcome === 'finished') finished.push(k);
+        return outcome;
+      }),
+    );
+    assert.ok(burst.every(({ status }) => status === 'fulfilled'));
+    assert.deepEqual(finished, [...finished].sort((a, b) => a - b));
+    assert.equal(finished.at(-1), 59, 'the newest frame is never dropped');
+    const { stats } = stream;
+    assert.equal(stats.in, 61);
+    assert.equal(stats.out, 1 + finished.length);
+    assert.equal(stats.dropped, 60 - finished.length);
+    assert.ok(stats.dropped > 0, 'frames came faster than the engine');
+    assert.equal(stats.inFlight, 0, 'a still scene drains');
+    assert.ok(stats.fps > 1 && stats.latencyMs > 0);
+  });
+
+  it('frame buffers fill, and a part of one does not wait for ever', async () => {
+    const stream = acquireHost(STARTER).openStream({ ...settings, frameBufferSize: 2 });
+    assert.equal((await stream.submit({ picture: frames[0] })).outcome, 'finished');
+    const results = await submitAll(stream, frames.slice(0, 3), 100);
+    assert.ok(results.every((result) => result.status === 'fulfilled' && result.value.outcome === 'finished'));
+  });
+
+  it('live parameters hold from the next frame on, wrong ones leave the old', async () => {
+    const stream = acquireHost(STARTER).openStream(settings);
+    await stream.submit({ picture: frames[0] });
+    await stream.update({ width: 96, format: 'png' });
+    const result = await stream.submit({ picture: frames[0] });
+    assert.ok(result.outcome === 'finished' && result.width === 96 && result.format === 'png');
+    await assert.rejects(stream.update({ guidanceScale: NaN }), { code: 'EBADPARAM' });
+    await assert.rejects(stream.update({ quality: 0 }), { code: 'EBADPARAM' });
+    await assert.rejects(stream.submit({ picture: frames[0], params: { tIndexList: [99] } }), { code: 'EBADPARAM' });
+    const next = await stream.submit({ picture: frames[1], params: { format: 'raw' } });
+    assert.ok(next.outcome === 'finished' && next.data.length === 96 * 64 * 3);
+  });
+
+  it('a conditioning of its own for one frame, another for all others', async () => {
+    const stream = acquireHost(STARTER).openStream({ ...settings, format: 'raw', tIndexList: [10] });
+    await stream.setConditioning(conditioning);
+    const draw = async (own?: typeof conditioning) => {
+      const result = await stream.submit({ picture: frames[0], conditioning: own });
+      assert.ok(result.outcome === 'finished');
+      return Buffer.from(result.data);
+    };
+    const night = await draw();
+    const day = await draw({ prompt: [{ text: 'desert, day, sun', weight: 1 }] });
+    assert.ok(!day.equals(night));
+    assert.ok((await draw()).equals(night), 'the same frame, seed and prompt make the same picture');
+  });
+
+  it('bad pictures are refused one by one and the stream goes on', async () => {
+    const stream = acquireHost(STARTER).openStream(settings);
+    const torn = { kind: 'encoded' as const, data: frames[0].data.subarray(0, 200) };
+    const empty = { kind: 'encoded' as const, data: new Uint8Array(0) };
+    for (const picture of [torn, empty, undefined]) await assert.rejects(stream.submit({ picture }), { code: 'EBADFRAME' });
+    assert.equal((await stream.submit({ picture: frames[0] })).outcome, 'finished');
+    assert.equal(stream.stats.failed, 3);
+  });
+
+  it('two streams share one process and one model', async () => {
+    const host = acquireHost(STARTER);
+    const streams = [host.openStream(settings), host.openStream({ ...settings, mode: 'txt2img', seed: 9 })];
+    const results = await Promise.all([submitAll(streams[0], frames, 30), submitAll(streams[1], frames, 30)]);
+    for (const result of results.flat()) assert.equal(result.status, 'fulfilled');
+    await streams[0].close();
+    await assert.rejects(streams[0].submit({ picture: frames[0] }), { code: 'ECLOSED' });
+    assert.equal((await streams[1].submit({})).outcome, 'finished');
+  });
+
+  it('reset drops what is in flight', async () => {
+    const stream = acquireHost(STARTER).openStream({ ...settings, width: 256, height: 256, tIndexList: [0, 10, 20, 30, 40] });
+    await stream.submit({ picture: frames[0] });
+    const inFlight = stream.submit({ picture: frames[1] });
+    await new Promise((resolve) => setTimeout(resolve, 15));
+    await stream.reset();
+    assert.equal((await inFlight).outcome, 'dropped');
+    assert.equal((await stream.submit({ picture: frames[2] })).outcome, 'finished');
+  });
+
+  it('kill -9 while streaming: frames in flight are rejected, the picture comes back as it was set', async () => {
+    const host = acquireHost(STARTER);
+    const stream = host.openStream({ ...settings, format: 'raw' });
+    await stream.setConditioning(conditioning);
+    await stream.update({ seed: 7, width: 96 });
+    const before = await stream.submit({ picture: frames[0] });
+    const inFlight = Promise.allSettled(frames.map((picture) => stream.submit({ picture })));
+    const pid = host.pid as number;
+    const killedAt = Date.now();
+    process.kill(pid, 'SIGKILL');
+    for (const result of await inFlight) {
+      if (result.status === 'rejected') assert.equal(result.reason.code, 'EHOST');
+    }
+    let after: FrameResult = { outcome: 'dropped' };
+    while (after.outcome !== 'finished') after = await stream.submit({ picture: frames[0] }).catch(() => after);
+    assert.ok(Date.now() - killedAt < 8000, `took ${Date.now() - killedAt} ms`);
+    assert.notEqual(host.pid, pid);
+    assert.ok(before.outcome === 'finished' && Buffer.from(after.data).equals(Buffer.from(before.data)));
+  });
+
+  it('a crash is a state with its reason, and a try to come', async () => {
+    const host = acquireHost(STARTER);
+    await become(host, 'ready');
+    process.kill(host.pid as number, 'SIGSEGV');
+    const state = await become(host, 'restarting');
+    assert.ok(state.phase === 'restarting');
+    assert.match(state.error.message, /ended by SIGSEGV/);
+    assert.ok(state.delayMs < 1000);
+    await become(host, 'ready');
+  });
+
+  it('a model that cannot be loaded fails once, with the reason at every frame, and loads when it is asked for again', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'streamdiffusion-'));
+    const host = acquireHost({ model: join(folder, 'model') });
+    const stream = host.openStream(settings);
+    await assert.rejects(stream.submit({ picture: frames[0] }), { code: 'ENOMODEL' });
+    const state = await become(host, 'failed');
+    assert.ok(state.phase === 'failed' && /model/.test(state.error.message));
+    await assert.rejects(stream.submit({ picture: frames[0] }), { code: 'ENOMODEL' });
+
+    await cp(REFERENCE_MODEL, join(folder, 'model'), { recursive: true });
+    acquireHost({ model: join(folder, 'model') });
+    await become(host, 'ready');
+    rmSync(folder, { recursive: true });
+  });
+
+  it('options that this model cannot work with are heard at the frame, and better ones help', async () => {
+    const stream = acquireHost(STARTER).openStream({ ...settings, width: 100 });
+    await assert.rejects(stream.submit({ picture: frames[0] }), { code: 'EBADPARAM', message: /width/ });
+    await stream.update({ width: 64 });
+    assert.equal((await stream.submit({ picture: frames[0] })).outcome, 'finished');
+  });
+
+  it('stays with no dead parent: killed with -9 it leaves no process behind', async () => {
+    const script = join(mkdtempSync(join(tmpdir(), 'streamdiffusion-')), 'parent.cjs');
+    const client = JSON.stringify(join(ROOT, 'dist/engine/host/client.js'));
+    writeFileSync(
+      script,
+      `const { acquireHost } = require(${client}); const host = acquireHost({ model: 'starter' });
+       host.on('state', (state) => state.phase === 'ready' && process.send(host.pid));`,
+    );
+    const parent = fork(script);
+    const [pid] = (await once(parent, 'message')) as [number];
+    assert.ok(alive(pid));
+    parent.kill('SIGKILL');
+    await gone(pid);
+  });
+
+  it('computes at a lower priority than its parent', async function () {
+    if (process.platform === 'win32') this.skip();
+    const host = acquireHost(STARTER);
+    await become(host, 'ready');
+    const nice = (pid: number) => Number(execFileSync('ps', ['-o', 'ni=', '-p', String(pid)], { encoding: 'utf8' }));
+    assert.ok(nice(host.pid as number) > nice(process.pid));
+  });
+});

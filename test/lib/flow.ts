@@ -1,0 +1,50 @@
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+
+type NodeModule = (RED: NodeAPI) => void;
+export type FlowNode = Partial<NodeDef> & { id: string; type: string; [field: string]: unknown };
+
+interface TestHelper {
+  init(runtimePath: string): void;
+  settings(settings: object): void;
+  load(modules: NodeModule[], flow: FlowNode[], credentials?: object): Promise<void>;
+  setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes'): Promise<void>;
+  unload(): Promise<void>;
+  getNode(id: string): Node;
+}
+
+/** Real Node-RED without a server: the project's own test helper, which comes without types. */
+// eslint-disable-next-line @typescript-eslint/no-require-imports
+export const helper: TestHelper = require('node-red-node-test-helper');
+helper.init(require.resolve('node-red'));
+
+/** Starts a flow that consists of the given kinds of nodes (and the helper's own). End it with `helper.unload()`. */
+export async function startFlow(modules: NodeModule[], flow: FlowNode[], credentials: object = {}): Promise<void> {
+  await helper.load(modules, flow, credentials);
+}
+
+/** The next `count` messages that arrive at a node. */
+export async function messagesAt(id: string, count: number, withinMs = 10_000): Promise<NodeMessage[]> {
+  const messages: NodeMessage[] = [];
+  const node = helper.getNode(id);
+  const collect = (msg: NodeMessage): unknown => messages.push(msg);
+  node.on('input', collect);
+  await until(() => messages.length >= count, withinMs, () => `${messages.length} of ${count} messages at ${id}`);
+  node.off('input', collect);
+  return messages.slice(0, count);
+}
+
+/** What a node reports through `method` from now on: the first argument of each call. */
+export function calls(id: string, method: 'error' | 'warn' | 'status' | 'log'): unknown[] {
+  const made: unknown[] = [];
+  helper.getNode(id).on(`call:${method}` as 'input', (call: unknown) => made.push((call as { args: unknown[] }).args[0]));
+  return made;
+}
+
+/** Waits for a condition; rejects with what `state` says when it does not come true in time. */
+export async function until(condition: () => boolean, withinMs = 5000, state: () => string = () => 'it did not happen'): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`after ${withinMs} ms: ${state()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
