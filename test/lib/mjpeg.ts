@@ -10,7 +10,7 @@ export async function* readMjpeg(address: string): AsyncGenerator<Part, void, vo
   try {
     const response = await fetch(address, { signal: stop.signal });
     if (!response.ok || !response.body) throw new Error(`${address} answered ${response.status}`);
-    let pending = Buffer.alloc(0);
+    let pending: Buffer = Buffer.alloc(0);
     for await (const chunk of response.body) {
       pending = Buffer.concat([pending, chunk]);
       for (let part = takePart(pending); part; part = takePart(pending)) {

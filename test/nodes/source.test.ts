@@ -1,0 +1,327 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { NodeMessage } from 'node-red';
+import sharp from 'sharp';
+import { ffmpegArguments, maskSecrets } from '../../nodes/lib/ffmpeg-arguments';
+import { JpegSplitter } from '../../nodes/lib/jpeg-splitter';
+import source from '../../nodes/source';
+import { calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
+
+const run = promisify(execFile);
+
+const flowOf = (fields: Record<string, unknown>): FlowNode[] => [
+  { id: 'source', type: 'streamdiffusion-source', wires: [['out']], ...fields },
+  { id: 'out', type: 'helper' },
+];
+
+const frameOf = (msg: NodeMessage) => msg.frame as { id: number; width: number; height: number; timestamp: number; source: string };
+
+/** The mean colour of a JPEG, [r, g, b]. */
+async function meanColour(jpeg: unknown): Promise<number[]> {
+  const { channels } = await sharp(jpeg as Buffer).stats();
+  return channels.map((channel) => channel.mean);
+}
+
+const isMostly = (colour: number[], channel: number): boolean => colour.every((value, i) => (i === channel ? value > 180 : value < 80));
+
+async function solid(colour: string, file: string, width = 40, height = 30): Promise<void> {
+  await sharp({ create: { width, height, channels: 3, background: colour } }).toFile(file);
+}
+
+describe('frame source', () => {
+  let folder: string;
+  beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'source-'))));
+  afterEach(async () => {
+    await helper.unload();
+    await rm(folder, { recursive: true });
+  });
+
+  it('shows the test card when nothing is set, as the contract has it', async () => {
+    await startFlow([source], flowOf({ topic: 'stage' }));
+    const started = Date.now();
+    const messages = await messagesAt('out', 5);
+    for (const [i, msg] of messages.entries()) {
+      const { width, height, format } = await sharp(msg.payload as Buffer).metadata();
+      assert.deepEqual([width, height, format], [256, 256, 'jpeg']);
+      assert.deepEqual([msg.contentType, msg.topic], ['image/jpeg', 'stage']);
+      const frame = frameOf(msg);
+      assert.deepEqual([frame.width, frame.height, frame.source], [256, 256, 'test-card']);
+      assert.equal(frame.id, frameOf(messages[0]).id + i);
+      assert.ok(frame.timestamp >= started - 1000 && frame.timestamp <= Date.now());
+    }
+    assert.equal(new Set(messages.map((msg) => (msg.payload as Buffer).toString('base64'))).size, 5, 'every picture is another');
+  });
+
+  it('keeps its rate and size', async () => {
+    await startFlow([source], flowOf({ fps: '20', width: '128', height: '64' }));
+    const messages = await messagesAt('out', 21);
+    const { width, height } = await sharp(messages[0].payload as Buffer).metadata();
+    assert.deepEqual([width, height], [128, 64]);
+    const seconds = (frameOf(messages[20]).timestamp - frameOf(messages[0]).timestamp) / 1000;
+    assert.ok(seconds > 0.93 && seconds < 1.3, `20 frames took ${seconds} s`);
+  });
+
+  it('is started and stopped by messages', async () => {
+    await startFlow([source], flowOf({ autostart: false }));
+    const arrived: NodeMessage[] = [];
+    helper.getNode('out').on('input', (msg) => arrived.push(msg));
+    const node = helper.getNode('source');
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(arrived.length, 0, 'nothing comes before the start');
+
+    node.receive({ payload: true });
+    await until(() => arrived.length > 2);
+    node.receive({ payload: 'stop' });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const count = arrived.length;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(arrived.length, count, 'nothing comes after the stop');
+
+    node.receive({ payload: 'start' });
+    await until(() => arrived.length > count);
+  });
+
+  it('says what it takes when a message asks for something else', async () => {
+    const nodes = [...flowOf({ autostart: false }), { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] }, { id: 'caught', type: 'helper' }];
+    await startFlow([source], [{ id: 'tab', type: 'tab' }, ...nodes.map((node) => ({ ...node, z: 'tab' }))]);
+    helper.getNode('source').receive({ payload: 'sing' });
+    const [msg] = await messagesAt('caught', 1);
+    const error = msg.error as { message: string; code: string };
+    assert.equal(error.code, 'EBADPARAM');
+    assert.match(error.message, /"start".*"sing"/);
+  });
+
+  it('refuses fields that cannot work, with the field in the error', async () => {
+    for (const [fields, field] of [
+      [{ fps: 'NaN' }, 'fps'], [{ fps: '0' }, 'fps'], [{ width: '-1' }, 'width'], [{ height: '12.5' }, 'height'],
+      [{ kind: 'moon' }, 'kind'], [{ kind: 'folder' }, 'folder'], [{ kind: 'camera', camera: ' ' }, 'camera'],
+    ] as const) {
+      await startFlow([source], flowOf({ ...fields, autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => errors.length > 0);
+      assert.equal((errors[0] as { code: string }).code, 'EBADPARAM');
+      assert.match(String(errors[0]), new RegExp(field));
+      await helper.unload();
+    }
+  });
+
+  describe('picture folder', () => {
+    it('shows its pictures as people count them, cropped to the size, over and over', async () => {
+      await solid('#f00', join(folder, 'picture 2.png'));
+      await solid('#00f', join(folder, 'picture 10.jpg'));
+      await writeFile(join(folder, 'notes.txt'), 'not a picture');
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '30', width: '48', height: '48' }));
+      const messages = await messagesAt('out', 5);
+      const first = isMostly(await meanColour(messages[0].payload), 0) ? 0 : 1;
+      for (const [i, msg] of messages.entries()) {
+        const red = (i + first) % 2 === 0;
+        assert.ok(isMostly(await meanColour(msg.payload), red ? 0 : 2), `message ${i}`);
+        assert.equal(msg.filename, join(folder, red ? 'picture 2.png' : 'picture 10.jpg'));
+        const { width, height } = await sharp(msg.payload as Buffer).metadata();
+        assert.deepEqual([width, height], [48, 48]);
+      }
+    });
+
+    it('ends after the last picture when it is not to loop, and begins again on reset', async () => {
+      await solid('#f00', join(folder, 'a.png'));
+      await solid('#0f0', join(folder, 'b.png'));
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '20', loop: false, autostart: false }));
+      const arrived: NodeMessage[] = [];
+      helper.getNode('out').on('input', (msg) => arrived.push(msg));
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => arrived.length === 2);
+      await new Promise((resolve) => setTimeout(resolve, 150));
+      assert.equal(arrived.length, 2);
+      helper.getNode('source').receive({ reset: true });
+      await until(() => arrived.length === 4);
+      assert.ok(isMostly(await meanColour(arrived[2].payload), 0));
+    });
+
+    it('reports a picture that cannot be read and goes on with the next', async () => {
+      await writeFile(join(folder, 'a.jpg'), 'torn');
+      await solid('#0f0', join(folder, 'b.png'));
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '20', autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      const messages = await messagesAt('out', 2);
+      for (const msg of messages) assert.ok(isMostly(await meanColour(msg.payload), 1));
+      assert.equal((errors[0] as { code: string }).code, 'EBADFRAME');
+      assert.match(String(errors[0]), /a\.jpg/);
+    });
+
+    it('names a folder that is not there, or holds no picture', async () => {
+      for (const [path, sentence] of [[join(folder, 'nowhere'), /no such folder/], [folder, /holds no picture/]] as const) {
+        await startFlow([source], flowOf({ kind: 'folder', folder: path, interval: '20', autostart: false }));
+        const errors = calls('source', 'error');
+        helper.getNode('source').receive({ payload: 'start' });
+        await until(() => errors.length > 0);
+        assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
+        assert.match(String(errors[0]), sentence);
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        assert.equal(errors.length, 1, 'said once');
+        await helper.unload();
+      }
+    });
+  });
+
+  describe('video and camera', function () {
+    before(async function () {
+      await run('ffmpeg', ['-version']).catch(() => {
+        console.log('      skipped: ffmpeg is not installed');
+        this.skip();
+      });
+    });
+
+    const video = async (): Promise<string> => {
+      const file = join(folder, 'red.mkv');
+      await run('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=red:size=160x120:rate=25:duration=1', '-c:v', 'mjpeg', file]);
+      return file;
+    };
+
+    it('plays a video at the wanted rate and size, again and again', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: await video(), fps: '10', width: '64', height: '64' }));
+      const messages = await messagesAt('out', 15, 8000);
+      for (const msg of messages) {
+        assert.equal(frameOf(msg).source, 'video');
+        const { width, height } = await sharp(msg.payload as Buffer).metadata();
+        assert.deepEqual([width, height], [64, 64]);
+      }
+      assert.ok(isMostly(await meanColour(messages[14].payload), 0));
+      const seconds = (frameOf(messages[14]).timestamp - frameOf(messages[0]).timestamp) / 1000;
+      assert.ok(seconds > 0.9 && seconds < 3, `14 frames took ${seconds} s: real time, and longer than the video`);
+    });
+
+    it('ends with a video that is not to loop', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: await video(), fps: '25', loop: false }));
+      const states = calls('source', 'status');
+      await until(() => states.some((state) => (state as { text: string }).text === 'status.ended'), 6000, () => JSON.stringify(states));
+    });
+
+    it('leaves no ffmpeg behind when the flow stops', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: await video() }));
+      await messagesAt('out', 1);
+      assert.equal(await ffmpegChildren(), 1);
+      await helper.unload();
+      assert.equal(await ffmpegChildren(), 0);
+    });
+
+    it('tells a video that cannot be played in the words of ffmpeg', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: join(folder, 'nothing.mp4'), autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => errors.length > 0);
+      assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
+      assert.match(String(errors[0]), /nothing\.mp4.*No such file/);
+    });
+
+    it('says so when there is no ffmpeg', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: 'any.mp4', ffmpeg: '/nowhere/ffmpeg', autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => errors.length > 0);
+      assert.match(String(errors[0]), /ffmpeg was not found as "\/nowhere\/ffmpeg"/);
+    });
+
+    it('logs in to a network camera, comes back after it broke off, and never tells the password', async () => {
+      const camera = await startCamera('visitor', 'swörd fish');
+      try {
+        const { port } = camera.server.address() as AddressInfo;
+        const fields = { kind: 'camera', camera: `http://127.0.0.1:${port}/stream`, autostart: false };
+        await startFlow([source], flowOf(fields), { source: { user: 'visitor', password: 'swörd fish' } });
+        const errors = calls('source', 'error');
+        const states = calls('source', 'status');
+        helper.getNode('source').receive({ payload: 'start' });
+        const [msg] = await messagesAt('out', 1, 8000);
+        assert.ok(isMostly(await meanColour(msg.payload), 1));
+
+        camera.refuse = true;
+        camera.server.closeAllConnections();
+        await until(() => errors.length > 0, 8000);
+        camera.refuse = false;
+        await messagesAt('out', 1, 8000);
+        const told = JSON.stringify([errors.map(String), states]);
+        assert.match(told, /127\.0\.0\.1/, 'the camera is named');
+        assert.doesNotMatch(told, /fish|visitor/);
+      } finally {
+        await helper.unload();
+        camera.server.closeAllConnections();
+        camera.server.close();
+      }
+    });
+  });
+});
+
+describe('ffmpeg arguments', () => {
+  const base = { fps: 25, width: 256, height: 192, loop: false } as const;
+
+  it('name the devices of each system as its capture wants it', () => {
+    const camera = { ...base, kind: 'camera' } as const;
+    const input = (name: string, platform: NodeJS.Platform): string => ffmpegArguments({ ...camera, input: name }, platform).join(' ');
+    assert.match(input('/dev/video0', 'linux'), /-f v4l2 -i \/dev\/video0 /);
+    assert.match(input('0', 'darwin'), /-f avfoundation -i 0:none /);
+    assert.match(input('Front Camera', 'win32'), /-f dshow -i video=Front Camera /);
+    assert.match(input('rtsp://camera/live', 'linux'), /-rtsp_transport tcp -i rtsp:\/\/camera\/live /);
+  });
+
+  it('put user and password into an address only', () => {
+    const login = { user: 'me', password: 'p@ss/word' };
+    const args = ffmpegArguments({ ...base, ...login, kind: 'camera', input: 'rtsp://camera:554/live' });
+    assert.ok(args.includes('rtsp://me:p%40ss%2Fword@camera:554/live'));
+    assert.ok(ffmpegArguments({ ...base, ...login, kind: 'video', input: '/films/me.mp4' }).includes('/films/me.mp4'));
+  });
+
+  it('are masked wherever they are told', () => {
+    assert.equal(maskSecrets('rtsp://me:p%40ss@camera/live: 401 for p@ss', ['p@ss']), 'rtsp://***@camera/live: 401 for ***');
+    assert.equal(maskSecrets('http://a:b@host/x failed', []), 'http://***@host/x failed');
+  });
+});
+
+describe('JPEG splitter', () => {
+  it('finds the files in a stream, however it is cut, and skips what lies between them', async () => {
+    const files = await Promise.all(['#f00', '#0f0', '#00f'].map((background) => sharp({ create: { width: 64, height: 64, channels: 3, background } }).jpeg().toBuffer()));
+    // A comment segment with what looks like the end of a file.
+    const tricky = Buffer.concat([files[1].subarray(0, 2), Buffer.from([0xff, 0xfe, 0, 6, 0xff, 0xd9, 0xff, 0xd9]), files[1].subarray(2)]);
+    const stream = Buffer.concat([Buffer.from('noise'), files[0], tricky, Buffer.from([0xff, 0]), files[2]]);
+    for (const size of [1, 7, 100, stream.length]) {
+      const splitter = new JpegSplitter();
+      const found: Buffer[] = [];
+      for (let at = 0; at < stream.length; at += size) found.push(...splitter.push(stream.subarray(at, at + size)));
+      assert.deepEqual(found.map((file) => file.toString('hex')), [files[0], tricky, files[2]].map((file) => file.toString('hex')), `cut into ${size}`);
+    }
+  });
+});
+
+/** How many ffmpeg processes this process has. */
+async function ffmpegChildren(): Promise<number> {
+  const { stdout } = await run('ps', ['-o', 'comm=', '--ppid', String(process.pid)]);
+  return stdout.split('\n').filter((name) => name.trim() === 'ffmpeg').length;
+}
+
+/** A network camera: green pictures as MJPEG for those who know the login. */
+async function startCamera(user: string, password: string): Promise<{ server: Server; refuse: boolean }> {
+  const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#0f0' } }).jpeg().toBuffer();
+  const login = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
+  const server = createServer((request, response) => {
+    if (camera.refuse || request.headers.authorization !== login) {
+      response.writeHead(camera.refuse ? 503 : 401, { 'WWW-Authenticate': 'Basic realm="camera"' }).end();
+      return;
+    }
+    response.writeHead(200, { 'Content-Type': 'multipart/x-mixed-replace; boundary=frame' });
+    const timer = setInterval(() => {
+      response.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
+      response.write(jpeg);
+      response.write('\r\n');
+    }, 40);
+    response.once('close', () => clearInterval(timer));
+  });
+  const camera = { server, refuse: false };
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return camera;
+}
