@@ -1,0 +1,29 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { onClose } from './lib/closing';
+import { Denoiser } from './lib/denoiser';
+import { getEngine } from './lib/engine-node';
+import { standStill } from './lib/faults';
+import { onInput } from './lib/input';
+import { Status } from './lib/status';
+import { readDialog, type DenoiserFields } from './lib/stream-settings';
+
+type DenoiserDef = NodeDef & DenoiserFields & { engine?: string };
+
+/** The stream-batch denoiser: frames in, painted frames out. */
+export = (RED: NodeAPI): void => {
+  function StreamDiffusionDenoiser(this: Node, def: DenoiserDef): void {
+    RED.nodes.createNode(this, def);
+    const status = new Status(this, RED._);
+    let denoiser: Denoiser;
+    try {
+      denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def));
+    } catch (thrown) {
+      standStill(this, status, thrown);
+      return;
+    }
+    onInput(this, (msg, send) => denoiser.take(msg, send));
+    onClose(this, () => denoiser.close());
+  }
+
+  RED.nodes.registerType('streamdiffusion-denoiser', StreamDiffusionDenoiser);
+};

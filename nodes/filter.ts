@@ -1,0 +1,71 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions } from '../engine/stream/similarity-filter';
+import { onClose } from './lib/closing';
+import { standStill } from './lib/faults';
+import { isEmpty, readChoice, readOptionalNumber } from './lib/fields';
+import { FilterTopic } from './lib/filter-topic';
+import { onInput } from './lib/input';
+import { isReset, isSettingsOnly, topicOf } from './lib/message';
+import { Status } from './lib/status';
+import { Topics } from './lib/topics';
+
+interface FilterDef extends NodeDef {
+  threshold?: string | number;
+  maxSkipFrame?: string | number;
+  measure?: string;
+  seed?: string | number;
+}
+
+const MAX_TOPICS = 32;
+
+/** The similarity filter: frames that resemble the last one that passed are mostly skipped. */
+export = (RED: NodeAPI): void => {
+  function StreamDiffusionFilter(this: Node, def: FilterDef): void {
+    RED.nodes.createNode(this, def);
+    const status = new Status(this, RED._);
+    const counts = { passed: 0, skipped: 0 };
+    let options: SimilarityFilterOptions;
+    try {
+      options = readFields(def);
+    } catch (thrown) {
+      standStill(this, status, thrown);
+      return;
+    }
+    const topics = new Topics(MAX_TOPICS, () => new FilterTopic(new SimilarityFilter(options)), (old) => old.close());
+
+    onInput(this, async (msg, send) => {
+      // New settings change the result of a still scene, too, so they let the next frame pass like a reset does.
+      if (isReset(msg) || isSettingsOnly(msg)) for (const topic of topics.concerned(topicOf(msg))) topic.reset();
+      if (isSettingsOnly(msg)) return send([msg, null]);
+      await topics.get(topicOf(msg)).judge(msg, (verdict) => {
+        counts[verdict]++;
+        send(verdict === 'passed' ? [msg, null] : [null, msg]);
+      });
+    });
+
+    const ticker = setInterval(() => {
+      const { passed, skipped } = counts;
+      counts.passed = counts.skipped = 0;
+      if (passed + skipped === 0) status.ready();
+      else status.show('running', RED._('status.rate', { passed, percent: Math.round((100 * skipped) / (passed + skipped)) }));
+    }, 1000).unref();
+
+    onClose(this, () => {
+      clearInterval(ticker);
+      status.close();
+      for (const topic of topics.clear()) topic.close();
+    });
+  }
+
+  RED.nodes.registerType('streamdiffusion-filter', StreamDiffusionFilter);
+};
+
+/** @throws EBADPARAM */
+function readFields(def: FilterDef): SimilarityFilterOptions {
+  return {
+    threshold: readOptionalNumber(def.threshold, 'threshold', 0.98, { min: 0, max: 1 }),
+    maxSkipFrame: readOptionalNumber(def.maxSkipFrame, 'maxSkipFrame', 10, { min: 0, integer: true }),
+    measure: isEmpty(def.measure) ? 'cosine' : readChoice(def.measure, 'measure', SIMILARITY_MEASURES),
+    seed: readOptionalNumber(def.seed, 'seed', 2, { min: 0, integer: true }),
+  };
+}

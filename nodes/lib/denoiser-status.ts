@@ -1,0 +1,27 @@
+import type { HostState, StreamStats } from '../../engine/host/messages';
+import type { Status } from './status';
+
+/** Shows where the denoiser stands: the engine's state, and while it is ready what the streams do. */
+export function showDenoiser(status: Status, state: HostState, fault: Error | undefined, streams: readonly StreamStats[]): void {
+  switch (state.phase) {
+    case 'starting':
+      return status.loading();
+    case 'loading':
+      return status.loading(state.totalBytes > 0 ? state.loadedBytes / state.totalBytes : undefined);
+    case 'restarting':
+      return status.restarting();
+    case 'failed':
+      return status.error(state.error);
+    case 'stopped':
+      return status.stopped();
+    case 'ready': {
+      if (fault) return status.error(fault);
+      const running = streams.filter(({ fps }) => fps > 0);
+      if (running.length === 0) return status.ready();
+      return status.running(
+        running.reduce((sum, { fps }) => sum + fps, 0),
+        Math.max(...running.map(({ latencyMs }) => latencyMs)),
+      );
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import type { Node, NodeMessage, NodeMessageInFlow } from 'node-red';
+import type { HostClient } from '../../engine/host/client';
+import type { FrameRequest, FrameResult, HostState, StreamSettings } from '../../engine/host/messages';
+import { toPicture } from '../../engine/image/picture';
+import { showDenoiser } from './denoiser-status';
+import { DenoiserStreams, type TopicStream } from './denoiser-streams';
+import type { EngineNode, EngineUser } from './engine-node';
+import { Faults } from './faults';
+import { arrivalOf, putFrame } from './frame-message';
+import { withCode, type Send } from './input';
+import { hasPayload, isReset, isSettingsOnly, topicOf } from './message';
+import { readConditioning } from './prompt-texts';
+import type { Status } from './status';
+import { readParams } from './stream-settings';
+
+/** What a denoiser node does between its start and its close. */
+export class Denoiser implements EngineUser {
+  private readonly faults = new Faults();
+  private readonly host: HostClient;
+  private readonly streams: DenoiserStreams;
+  private readonly ticker: NodeJS.Timeout;
+  private phase: HostState['phase'];
+  private arrived = 0;
+  private closed = false;
+
+  /** @throws EBADPARAM when the engine's own settings cannot work */
+  constructor(
+    node: Node,
+    private readonly status: Status,
+    private readonly engine: EngineNode,
+    settings: StreamSettings,
+  ) {
+    this.host = engine.register(this);
+    this.phase = this.host.state.phase;
+    this.streams = new DenoiserStreams(this.host, settings, (thrown) => node.warn(withCode(thrown)));
+    this.ticker = setInterval(() => this.showStatus(), 1000).unref();
+    this.showStatus();
+  }
+
+  onState(state: HostState): void {
+    if (state.phase !== this.phase) this.faults.clear();
+    this.phase = state.phase;
+    this.showStatus();
+  }
+
+  /** Handles one message; resolves when its frame was sent, was dropped, or its settings are taken over. */
+  async take(msg: NodeMessageInFlow, send: Send): Promise<void> {
+    const topic = topicOf(msg);
+    if (isReset(msg)) await this.streams.reset(topic);
+    if (this.bringsFrame(msg, topic)) await this.paint(msg, topic, send);
+    else if (msg.params !== undefined || msg.conditioning !== undefined) {
+      await this.streams.change(topic, msg.params, readOptionalConditioning(msg));
+    }
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    clearInterval(this.ticker);
+    this.status.close();
+    await this.streams.close();
+    await this.engine.deregister(this);
+  }
+
+  /** Text to image needs no picture: there any message makes a frame that is not there to change something. */
+  private bringsFrame(msg: NodeMessage, topic: string): boolean {
+    if (this.streams.modeOf(topic) === 'img2img') return !isSettingsOnly(msg);
+    return !isReset(msg) && (hasPayload(msg) || !isSettingsOnly(msg));
+  }
+
+  private async paint(msg: NodeMessage, topic: string, send: Send): Promise<void> {
+    const arrival = arrivalOf(msg, this.arrived++);
+    const stream = this.streams.get(topic);
+    const request = requestOf(msg, stream.settings);
+    const { state } = this.host;
+    if (state.phase === 'failed') return this.faults.report(withCode(state.error));
+
+    const result = await this.submit(stream, request);
+    if (result?.outcome !== 'finished') return;
+    this.faults.clear();
+    putFrame(msg, result, arrival, topic);
+    send(msg);
+  }
+
+  /** The frame's result, or undefined when it was lost for a reason that the flow need not (or already did) hear of. */
+  private async submit(stream: TopicStream, request: FrameRequest): Promise<FrameResult | undefined> {
+    try {
+      return await stream.submit(request);
+    } catch (thrown) {
+      const error = withCode(thrown);
+      if (error.code === 'EBADFRAME') throw error;
+      if (error.code === 'ECLOSED' && (stream.closed || this.closed)) return undefined;
+      if (error.code === 'EHOST' && isComing(this.host.state)) return undefined;
+      this.faults.report(error);
+      return undefined;
+    }
+  }
+
+  private showStatus(): void {
+    showDenoiser(this.status, this.host.state, this.faults.current, this.streams.all.map(({ stats }) => stats));
+  }
+}
+
+/** @throws EBADFRAME, EBADPARAM, EBADPROMPT */
+function requestOf(msg: NodeMessage, settings: StreamSettings): FrameRequest {
+  const params = msg.params === undefined ? undefined : readParams(msg.params, settings);
+  const conditioning = readOptionalConditioning(msg);
+  const { mode } = { ...settings, ...params };
+  return {
+    ...(mode === 'img2img' && { picture: toPicture(msg.payload) }),
+    ...(conditioning && { conditioning }),
+    ...(params && { params }),
+  };
+}
+
+function readOptionalConditioning(msg: NodeMessage): ReturnType<typeof readConditioning> | undefined {
+  return msg.conditioning === undefined ? undefined : readConditioning(msg.conditioning);
+}
+
+/** Whether the host is on its way; until it is there frames are lost without a word, and the status says why. */
+function isComing(state: HostState): boolean {
+  return state.phase === 'starting' || state.phase === 'loading';
+}

@@ -1,0 +1,56 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { EngineError } from '../../engine/errors';
+import type { HostSettings } from '../../engine/host/messages';
+import { isEmpty, readOptionalNumber } from './fields';
+
+/** The engine's dialog. */
+export interface EngineDef extends NodeDef {
+  /** A folder, or the name of an environment variable that holds one; unused with the embedded model. */
+  model?: string;
+  modelType?: 'starter' | 'str' | 'env';
+  /** ONNX Runtime names, by preference, separated by commas. Default `cpu`. */
+  executionProviders?: string;
+  /** 0 leaves it to ONNX Runtime. */
+  threads?: string | number;
+  /** Number of the graphics card, for providers that have several to choose from. */
+  device?: string | number;
+}
+
+/** Providers that can be told which card to use. */
+const WITH_DEVICE = ['cuda', 'tensorrt', 'dml', 'rocm', 'migraphx'];
+
+/** @throws EBADPARAM */
+export function readEngineFields(RED: NodeAPI, node: Node, def: EngineDef): HostSettings {
+  const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
+  return {
+    model: readModel(RED, node, def.model, def.modelType),
+    executionProviders: readProviders(def.executionProviders, def.device),
+    ...(threads > 0 && { intraOpNumThreads: threads }),
+  };
+}
+
+/**
+ * The model that a typed field means: `'starter'`, or a folder.
+ * @param node where to look for environment variables that a flow or group defines; null for the process's own only
+ * @throws EBADPARAM
+ */
+export function readModel(RED: NodeAPI, node: Node | null, value: string | undefined, type: EngineDef['modelType'] = 'starter'): string {
+  if (type === 'starter') return 'starter';
+  const folder: unknown = type === 'env' ? RED.util.evaluateNodeProperty(value ?? '', 'env', node as Node, {}) : value;
+  if (typeof folder === 'string' && folder.trim() !== '') return folder.trim();
+  const what = type === 'env' ? `the environment variable ${value || '(no name)'} is not set` : 'the field for the model folder is empty';
+  throw new EngineError('EBADPARAM', `${what}; it should name a folder with a model, or choose the embedded one`);
+}
+
+/** @throws EBADPARAM */
+export function readProviders(list: string | undefined, device: EngineDef['device']): string[] {
+  const card = readOptionalNumber(device, 'device', 0, { min: 0, max: 63, integer: true });
+  if (isEmpty(list)) return ['cpu'];
+  const names = String(list).split(',').map((name) => name.trim().toLowerCase()).filter((name) => name !== '');
+  for (const name of names) {
+    if (!/^[a-z][a-z0-9]*(:\d+)?$/.test(name)) {
+      throw new EngineError('EBADPARAM', `"${name}" is no execution provider; write names such as cuda, cpu separated by commas`);
+    }
+  }
+  return names.length === 0 ? ['cpu'] : names.map((name) => (card > 0 && WITH_DEVICE.includes(name) ? `${name}:${card}` : name));
+}

@@ -1,0 +1,101 @@
+import type { Node, NodeAPI } from 'node-red';
+import { EngineError } from '../../engine/errors';
+import { acquireHost, releaseHost, type HostClient } from '../../engine/host/client';
+import type { HostSettings, HostState } from '../../engine/host/messages';
+import type { Translate } from './status';
+
+/** A node that works with an engine. */
+export interface EngineUser {
+  /** Called with every change of the host's state. */
+  onState(state: HostState): void;
+}
+
+/** The engine's config node as other nodes see it. */
+export interface EngineNode extends Node {
+  /**
+   * Takes a user on; the first one starts the engine's process.
+   * @throws EBADPARAM when the engine's own settings cannot work
+   */
+  register(user: EngineUser): HostClient;
+  /** Takes a user off; with the last one the process may go. */
+  deregister(user: EngineUser): Promise<void>;
+}
+
+/**
+ * The engine node with this id.
+ * @throws EBADPARAM when none was chosen, or it is missing or disabled
+ */
+export function getEngine(RED: NodeAPI, id: string | undefined): EngineNode {
+  if (!id) throw new EngineError('EBADPARAM', 'no engine is chosen; open this node and choose or add one');
+  const node: Node | null = RED.nodes.getNode(id);
+  if (node?.type === 'streamdiffusion-engine') return node as EngineNode;
+  throw new EngineError('EBADPARAM', `the engine of this node (${id}) is missing or disabled; open this node and choose another one`);
+}
+
+/** The users of one engine node, and the host that lives as long as there are some. */
+export class EngineUsers {
+  private readonly users = new Set<EngineUser>();
+  private host: HostClient | undefined;
+  private phase: HostState['phase'] | undefined;
+
+  /** @param settings read when the first user comes, so that an engine that nobody uses complains about nothing */
+  constructor(
+    private readonly node: Pick<Node, 'log' | 'warn' | 'error'>,
+    private readonly settings: () => HostSettings,
+    private readonly translate: Translate,
+  ) {}
+
+  register(user: EngineUser): HostClient {
+    this.host ??= this.start();
+    this.users.add(user);
+    return this.host;
+  }
+
+  async deregister(user: EngineUser): Promise<void> {
+    this.users.delete(user);
+    if (this.users.size === 0) await this.release();
+  }
+
+  /** Lets the host go, whoever still uses it. */
+  async release(): Promise<void> {
+    const host = this.host;
+    this.host = undefined;
+    this.phase = undefined;
+    this.users.clear();
+    if (!host) return;
+    host.off('state', this.onState);
+    await releaseHost(host);
+  }
+
+  private start(): HostClient {
+    const host = acquireHost(this.settings());
+    host.on('state', this.onState);
+    this.log(host.state);
+    return host;
+  }
+
+  private readonly onState = (state: HostState): void => {
+    this.log(state);
+    for (const user of this.users) user.onState(state);
+  };
+
+  /** One line for each change of phase; the progress within one is for status lines. */
+  private log(state: HostState): void {
+    if (state.phase === this.phase && state.phase !== 'restarting') return;
+    this.phase = state.phase;
+    switch (state.phase) {
+      case 'ready':
+        this.node.log(this.translate('log.ready', { model: state.info.model, provider: state.info.executionProvider }));
+        for (const warning of state.warnings) this.node.warn(warning);
+        break;
+      case 'restarting':
+        this.node.warn(this.translate('log.restarting', { seconds: state.delayMs / 1000, error: state.error.message }));
+        break;
+      case 'failed':
+        this.node.error(state.error);
+        break;
+      default:
+        this.node.log(this.translate(`log.${state.phase}`));
+    }
+  }
+}

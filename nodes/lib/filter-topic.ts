@@ -1,0 +1,45 @@
+import type { NodeMessage } from 'node-red';
+import { thumbnail } from '../../engine/image/codec';
+import { toPicture } from '../../engine/image/picture';
+import type { SimilarityFilter } from '../../engine/stream/similarity-filter';
+import { NewestWins } from './newest-wins';
+
+export type Verdict = 'passed' | 'skipped';
+
+/** The similarity filter of one topic, with the frame that is being looked at and the one that waits. */
+export class FilterTopic {
+  private readonly queue = new NewestWins();
+  private settings: string | undefined;
+
+  constructor(private readonly filter: SimilarityFilter) {}
+
+  /**
+   * Compares the message's picture, off the calling thread, and tells the verdict; in the order in which frames came.
+   * A frame that a newer one replaced gets none. Rejects with EBADFRAME when the payload is no picture.
+   */
+  async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
+    const picture = toPicture(msg.payload);
+    await this.queue.run(async () => {
+      const pixels = await thumbnail(picture);
+      this.expectSettings(msg);
+      tell(this.filter.accepts(pixels) ? 'passed' : 'skipped');
+    });
+  }
+
+  /** The next frame passes. */
+  reset(): void {
+    this.filter.reset();
+  }
+
+  /** Sends a waiting frame away without a verdict. */
+  close(): void {
+    this.queue.clear();
+  }
+
+  /** The same picture under another prompt or other parameters gives another result: it passes. */
+  private expectSettings(msg: NodeMessage): void {
+    const settings = JSON.stringify([msg.conditioning, msg.params]);
+    if (this.settings !== undefined && settings !== this.settings) this.filter.reset();
+    this.settings = settings;
+  }
+}

@@ -1,0 +1,43 @@
+import type { NodeMessage } from 'node-red';
+import type { FinishedFrame } from '../../engine/host/messages';
+import type { FrameId } from '../../engine/types';
+
+/** `msg.frame`. */
+export interface FrameInfo {
+  id: FrameId;
+  /** Pixels. */
+  width: number;
+  height: number;
+  /** When the picture was taken or, when nobody says, came in: ms since 1970. */
+  timestamp: number;
+  /** From the denoiser's input to its output, ms. */
+  latencyMs: number;
+  /** The `msg.topic` that keys the stream. */
+  stream: string;
+}
+
+const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', raw: 'application/octet-stream' } as const;
+
+/** What is known of a frame before it is painted: what its source said, else a running number and the present time. */
+export function arrivalOf(msg: NodeMessage, runningNumber: number): Pick<FrameInfo, 'id' | 'timestamp'> {
+  const { id, timestamp } = frameOf(msg);
+  return {
+    id: typeof id === 'string' || typeof id === 'number' ? id : runningNumber,
+    timestamp: typeof timestamp === 'number' ? timestamp : Date.now(),
+  };
+}
+
+/** Puts the finished picture into the message that its frame came with; all other properties stay. */
+export function putFrame(msg: NodeMessage, finished: FinishedFrame, arrival: Pick<FrameInfo, 'id' | 'timestamp'>, stream: string): void {
+  const { data, format, width, height, latencyMs } = finished;
+  // A view: the bytes of a picture are not copied.
+  const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  const frame: FrameInfo = { ...arrival, width, height, latencyMs, stream };
+  msg.payload = format === 'raw' ? { data: bytes, width, height, channels: 3 } : bytes;
+  msg.contentType = CONTENT_TYPES[format];
+  msg.frame = { ...frameOf(msg), ...frame };
+}
+
+function frameOf(msg: NodeMessage): Record<string, unknown> {
+  return typeof msg.frame === 'object' && msg.frame !== null ? { ...msg.frame } : {};
+}

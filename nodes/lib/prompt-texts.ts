@@ -1,0 +1,66 @@
+import { EngineError } from '../../engine/errors';
+import type { ConditioningRequest, WeightedText } from '../../engine/host/messages';
+import { toPicture } from '../../engine/image/picture';
+import { describe, isEmpty } from './fields';
+
+/** Bounds against mistakes (a file as a prompt), far above what a text encoder reads. */
+const MAX_LENGTH = 10_000;
+const MAX_TEXTS = 32;
+
+/**
+ * A prompt from a message or dialog: a text, or a list of texts and `{ text, weight }`; a missing weight is 1.
+ * @throws EBADPROMPT saying what is wrong
+ */
+export function readPrompt(value: unknown, name: string): WeightedText[] {
+  const items: unknown[] = Array.isArray(value) ? value : [value];
+  if (items.length === 0 || items.length > MAX_TEXTS) {
+    throw new EngineError('EBADPROMPT', `${name} must have 1 to ${MAX_TEXTS} texts, not ${items.length}`);
+  }
+  return items.map((item) => readText(item, name));
+}
+
+/**
+ * A negative prompt; empty means none.
+ * @throws EBADPROMPT
+ */
+export function readNegativePrompt(value: unknown): WeightedText[] | undefined {
+  if (isEmpty(value) || (Array.isArray(value) && value.length === 0)) return undefined;
+  return readPrompt(value, 'msg.negativePrompt');
+}
+
+/**
+ * `msg.conditioning` as a prompt encoder sends it, or as somebody wrote it by hand.
+ * @throws EBADPROMPT
+ */
+export function readConditioning(value: unknown): ConditioningRequest {
+  if (typeof value !== 'object' || value === null || !('prompt' in value)) {
+    throw new EngineError('EBADPROMPT', `msg.conditioning must be an object with a prompt, as the prompt encoder sends it, not ${describe(value)}`);
+  }
+  const negative = 'negativePrompt' in value ? readNegativePrompt(value.negativePrompt) : undefined;
+  return { prompt: readPrompt(value.prompt, 'msg.conditioning.prompt'), ...(negative && { negativePrompt: negative }) };
+}
+
+/** Whether a text is, or was meant as, a picture in base64 or a data URI, and so no prompt. */
+export function isPictureText(text: string): boolean {
+  if (/^data:/i.test(text) || /^[A-Za-z0-9+/]{256,}={0,2}$/.test(text)) return true;
+  try {
+    toPicture(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+function readText(item: unknown, name: string): WeightedText {
+  if (typeof item === 'object' && item !== null && 'text' in item) {
+    const weight = 'weight' in item ? item.weight : 1;
+    if (typeof weight !== 'number' || !Number.isFinite(weight) || weight < 0) {
+      throw new EngineError('EBADPROMPT', `a weight in ${name} must be a number, 0 or more, not ${describe(weight)}`);
+    }
+    return { ...readText(item.text, name), weight };
+  }
+  if (typeof item !== 'string') throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }, not ${describe(item)}`);
+  if (item.length > MAX_LENGTH) throw new EngineError('EBADPROMPT', `a text in ${name} may have ${MAX_LENGTH} characters, not ${item.length}`);
+  if (isPictureText(item)) throw new EngineError('EBADPROMPT', `${name} is a picture, not a text: ${describe(item)}; send pictures as msg.payload`);
+  return { text: item, weight: 1 };
+}
