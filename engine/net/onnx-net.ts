@@ -53,7 +53,8 @@ export class OnnxNet implements Net {
       const { Tensor } = onnxRuntime();
       const given = Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)] as const);
       const run = this.session.run(Object.fromEntries(given));
-      this.running = Promise.allSettled([this.running, run]);
+      // Without the results: a chain of promises that kept them would keep every output there ever was.
+      this.running = Promise.allSettled([this.running, run]).then(() => undefined);
       const results = await run;
       return Object.fromEntries(this.outputs.map((output) => [output.name, tensorFrom(results[output.name], output)]));
     } catch (thrown) {
