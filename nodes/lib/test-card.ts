@@ -19,9 +19,9 @@ interface Ridge {
 }
 
 const RIDGES: readonly Ridge[] = [
-  { height: 0.46, roughness: 0.1, speed: 0.008, offset: 0.3, colour: '#8f7fae' },
-  { height: 0.34, roughness: 0.085, speed: 0.018, offset: 4.1, colour: '#57598a' },
-  { height: 0.2, roughness: 0.065, speed: 0.04, offset: 9.7, colour: '#2c3a5c' },
+  { height: 0.46, roughness: 0.1, speed: 0.014, offset: 0.3, colour: '#8f7fae' },
+  { height: 0.34, roughness: 0.085, speed: 0.032, offset: 4.1, colour: '#57598a' },
+  { height: 0.2, roughness: 0.065, speed: 0.07, offset: 9.7, colour: '#2c3a5c' },
 ];
 
 const POINTS = 48;
@@ -44,8 +44,8 @@ function ridgePath(ridge: Ridge, seconds: number, width: number, height: number)
 /** Head, neck and shoulders, drawn around the middle of its lower edge and swaying there. */
 function bust(seconds: number, width: number, height: number): string {
   const unit = Math.min(width, height);
-  const x = width * (0.36 + 0.05 * Math.sin(seconds * 0.6));
-  const lean = 5 * Math.sin(seconds * 0.9);
+  const x = width * (0.36 + 0.06 * Math.sin(seconds * 0.8));
+  const lean = 6 * Math.sin(seconds * 1.1);
   return (
     `<g transform="translate(${x.toFixed(1)} ${height}) rotate(${lean.toFixed(2)}) scale(${(unit / 100).toFixed(4)})" fill="#131a2e">` +
     '<ellipse cx="0" cy="-39" rx="9.5" ry="12"/><rect x="-5.5" y="-32" width="11" height="12"/>' +
@@ -61,7 +61,7 @@ function bust(seconds: number, width: number, height: number): string {
  */
 export function testCard(milliseconds: number, width: number, height: number): string {
   const seconds = milliseconds / 1000;
-  const angle = seconds * 0.21;
+  const angle = seconds * 0.27;
   const sunX = width * (0.58 + 0.3 * Math.cos(angle));
   const sunY = height * (0.3 + 0.13 * Math.sin(angle));
   const sunRadius = Math.min(width, height) * 0.085;

@@ -1,0 +1,114 @@
+// `npm start`: Node-RED with this checkout as a package and a copy of an example flow.
+//   npm start -- --example 1 --model ~/models/sd-turbo
+// Environment: PORT (1880), HOST (127.0.0.1).
+import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { createRequire } from 'node:module';
+import { basename, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+
+const ROOT = resolve(import.meta.dirname, '..');
+const EXAMPLES = join(ROOT, 'examples');
+const { HOST: host = '127.0.0.1', PORT: port = '1880', NODE_RED_USER, NODE_RED_PASSWORD_HASH } = process.env;
+
+/** A mistake in how the command was called: told in a sentence, without a stack. */
+class Mistake extends Error {}
+
+async function start() {
+  const { example, model, userDir } = readOptions();
+  await checkAddress();
+  const file = await findExample(example);
+  const folder = userDir ?? join(ROOT, '.node-red', basename(file, '.json'));
+  const flows = await prepareFlows(file, folder, model);
+
+  stopWithNpm();
+  process.argv = [process.argv[0], 'red.js', '--userDir', folder, '--settings', join(ROOT, 'dev/settings.cjs')];
+  createRequire(import.meta.url)('node-red/red.js');
+
+  const urlHost = host.includes(':') ? `[${host}]` : host;
+  const sinks = flows.filter((node) => node.type === 'streamdiffusion-sink');
+  await announce(`http://${urlHost}:${port}/`, sinks.map((sink) => sink.name));
+}
+
+function readOptions() {
+  try {
+    const { values } = parseArgs({ options: { example: { type: 'string' }, model: { type: 'string' }, 'user-dir': { type: 'string' } } });
+    return { example: values.example ?? '1', model: values.model, userDir: values['user-dir'] && resolve(values['user-dir']) };
+  } catch (error) {
+    throw new Mistake(`${error.message}\nOptions: --example NAME, --model FOLDER, --user-dir FOLDER`);
+  }
+}
+
+/** Refuses an address that strangers could reach without a password, and one that is taken. */
+async function checkAddress() {
+  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535) throw new Mistake(`PORT must be a number from 1 to 65535, not "${port}".`);
+  const onlyHere = host === 'localhost' || host === '::1' || host.startsWith('127.');
+  if (!onlyHere && !(NODE_RED_USER && NODE_RED_PASSWORD_HASH)) {
+    throw new Mistake(
+      `With HOST=${host} everybody on the network could change the flows. Set NODE_RED_USER and NODE_RED_PASSWORD_HASH as well\n` +
+        '(npx node-red admin hash-pw makes the hash), or leave HOST out.',
+    );
+  }
+  await new Promise((free, taken) => {
+    const probe = createServer().once('error', taken).listen(Number(port), host, () => probe.close(free));
+  }).catch((error) => {
+    if (error.code !== 'EADDRINUSE') throw new Mistake(`Cannot listen on ${host}:${port}: ${error.message}`);
+    throw new Mistake(`Port ${port} is taken. Choose another one: PORT=${Number(port) + 1} npm start`);
+  });
+}
+
+/** The example's file, by its name or number. */
+async function findExample(wanted) {
+  const files = (await readdir(EXAMPLES)).filter((file) => file.endsWith('.json')).sort();
+  const name = wanted.toLowerCase().replace(/\.json$/, '');
+  const file = files.find((each) => {
+    const known = basename(each, '.json').toLowerCase();
+    return known === name || known.replace(/^\d+ - /, '') === name || (/^\d+$/.test(name) && parseInt(known, 10) === Number(name));
+  });
+  if (file) return join(EXAMPLES, file);
+  throw new Mistake(`There is no example "${wanted}". There are:\n${files.map((each) => `  ${basename(each, '.json')}`).join('\n')}`);
+}
+
+/** Puts the example into the user's folder unless a flow is there already, and the model into its engine nodes. */
+async function prepareFlows(example, folder, model) {
+  const file = join(folder, 'flows.json');
+  await mkdir(folder, { recursive: true });
+  const known = await readFile(file, 'utf8').catch((error) => {
+    if (error.code !== 'ENOENT') throw error;
+  });
+  const flows = JSON.parse(known ?? (await readFile(example, 'utf8')));
+  if (model !== undefined) {
+    const choice = model === 'starter' ? { model: '', modelType: 'starter' } : { model: resolve(model), modelType: 'str' };
+    if (choice.model) await access(choice.model).catch(() => { throw new Mistake(`There is no model folder ${choice.model}.`); });
+    for (const node of flows) if (node.type === 'streamdiffusion-engine') Object.assign(node, choice);
+  }
+  if (known === undefined || model !== undefined) await writeFile(file, JSON.stringify(flows, null, 4));
+  return flows;
+}
+
+/** npm's shell does not pass a signal on; without this, ending npm would leave Node-RED running. */
+function stopWithNpm() {
+  if (!process.env.npm_lifecycle_event) return;
+  const parent = process.ppid;
+  setInterval(() => process.ppid !== parent && process.kill(process.pid, 'SIGTERM'), 500).unref();
+}
+
+/** Prints the addresses once they answer. */
+async function announce(url, sinkNames) {
+  const pages = [['Editor', url], ...sinkNames.map((name) => ['Live picture', `${url}streamdiffusion/${name}`])];
+  for (const [, address] of pages) await answered(address);
+  console.log(['', ...pages.map(([label, address]) => `  ${label.padEnd(14)}${address}`), ''].join('\n'));
+}
+
+async function answered(address) {
+  for (;;) {
+    const status = await fetch(address, { method: 'HEAD' }).then((response) => response.status, () => 0);
+    if (status > 0 && status !== 404) return;
+    await new Promise((wait) => setTimeout(wait, 100));
+  }
+}
+
+start().catch((error) => {
+  console.error(error instanceof Mistake ? error.message : error);
+  process.exit(1);
+});
