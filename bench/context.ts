@@ -1,0 +1,37 @@
+import type { Engine, RawImage, StreamOptions } from '../engine';
+import type { DiffusionStream } from '../engine/diffusion-stream';
+
+/** What every part of the benchmark works with. */
+export interface Context {
+  engine: Engine;
+  model: string;
+  size: number;
+  /** Counted rounds of every comparison. */
+  rounds: number;
+  /** Frames a variant denoises in one round. */
+  frames: number;
+  /** A moving scene, to be looped. */
+  pictures: RawImage[];
+  /** One line of progress, for people. */
+  note(text: string): void;
+}
+
+/** `count` step indices, evenly spread over the schedule from the third of its way on: a picture-to-picture setting. */
+export function tIndexList(count: number): number[] {
+  return Array.from({ length: count }, (_, i) => 15 + Math.round((i * 30) / count));
+}
+
+/** A stream of the benchmark: picture to picture, two steps, no guidance, unless `options` say otherwise. */
+export async function openStream({ engine, size }: Context, options: Partial<StreamOptions> = {}): Promise<DiffusionStream> {
+  const stream = await engine.createStream({ mode: 'img2img', width: size, height: size, tIndexList: tIndexList(2), cfgType: 'none', ...options });
+  await stream.setPrompt({ prompt: 'hills at night, moon' });
+  return stream;
+}
+
+/** Runs frames through a stream and drains it. @returns ms per frame */
+export async function msPerFrame({ frames, pictures }: Context, stream: DiffusionStream): Promise<number> {
+  const started = performance.now();
+  for (let k = 0; k < frames; k++) await stream.process({ image: pictures[k % pictures.length] });
+  await stream.flush();
+  return (performance.now() - started) / frames;
+}

@@ -1,0 +1,86 @@
+/** `npm run bench -- [--json FILE] [--model FOLDER] [--size PIXELS] [--quick]`: what the ideas of the paper save on this machine. */
+import { writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { parseArgs } from 'node:util';
+import { Engine } from '../engine';
+import type { Context } from './context';
+import { eventLoopDelay } from './event-loop';
+import type { Figure } from './interleave';
+import { movingScene } from './scenes';
+import { type Comparison, residualGuidance, sharedEngine, similarityFilter, streamBatch } from './stream-parts';
+import { wholeWay } from './whole-way';
+
+async function main(): Promise<void> {
+  const { values } = parseArgs({
+    options: { json: { type: 'string' }, model: { type: 'string', default: 'starter' }, size: { type: 'string', default: '256' }, quick: { type: 'boolean' } },
+  });
+  const { model, quick } = values;
+  const size = Number(values.size);
+  const engine = await Engine.load({ model });
+  const context: Context = {
+    engine,
+    model,
+    size,
+    rounds: quick ? 1 : 7,
+    frames: quick ? 4 : 20,
+    pictures: movingScene(size, 40),
+    note: (text) => process.stderr.write(`  ${text}\n`),
+  };
+  const part = async <T>(title: string, measure: (context: Context) => Promise<T>): Promise<T> => {
+    process.stderr.write(`${title}\n`);
+    return measure(context);
+  };
+
+  const whole = await part('The whole way of a frame', wholeWay);
+  const batch = await part('Stream batch against sequential', streamBatch);
+  const guidance = await part('Residual guidance against full guidance', residualGuidance);
+  const filter = await part('Similarity filter', similarityFilter);
+  const shared = await part('Several streams on one engine', sharedEngine);
+  await engine.close();
+  const delay = await part("Event loop of Node-RED's process while the engine is saturated", (each) => eventLoopDelay(each));
+
+  const report = {
+    model,
+    size,
+    cpus: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
+    node: process.version,
+    efficiency: whole.efficiency.median,
+    streamBatchSpeedup: medians(batch, 'batch'),
+    rcfgSelfSpeedup: medians(guidance, 'self'),
+    rcfgInitializeSpeedup: medians(guidance, 'initialize'),
+    similarityFilterCpuSaving: { static: filter.static.median, moving: filter.moving.median },
+    sharedEngineSpeedup: Object.fromEntries(Object.entries(shared).map(([count, figure]) => [count, figure.median])),
+    hostOverhead: whole.hostOverhead.median,
+    eventLoopDelayP99Ms: delay.p99Ms,
+    latencyFrames: whole.latencyFrames,
+    startToFirstFrameMs: whole.startToFirstFrameMs,
+    fps: whole.fps.median,
+    p50Ms: whole.p50Ms,
+    p95Ms: whole.p95Ms,
+    spread: { efficiency: whole.efficiency, hostOverhead: whole.hostOverhead, fps: whole.fps, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },
+  };
+  print(report);
+  if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+}
+
+function medians(results: Record<number, Comparison>, name: string): Record<string, number> {
+  return Object.fromEntries(Object.entries(results).map(([steps, { speedup }]) => [steps, speedup[name].median]));
+}
+
+/** A row for every figure; those by number of steps or streams side by side. */
+function print({ spread: _spread, ...report }: Record<string, unknown> & { spread: Record<string, Figure | object> }): void {
+  const shown = (value: unknown): string => {
+    if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1);
+    if (typeof value === 'object' && value !== null) return Object.entries(value).map(([name, each]) => `${name}: ${shown(each)}`).join('   ');
+    return String(value);
+  };
+  for (const [name, value] of Object.entries(report)) process.stdout.write(`${name.padEnd(28)}${shown(value)}\n`);
+}
+
+void main().then(
+  () => process.exit(0),
+  (error: unknown) => {
+    console.error(error);
+    process.exit(1);
+  },
+);
