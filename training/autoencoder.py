@@ -6,6 +6,7 @@ Latents get noise before they are decoded, so that the decoder forgives what a d
 latents must decode to half-size pictures, which keeps the latent space smooth. Resumes from DIR/autoencoder.pt.
 """
 import argparse
+import copy
 from pathlib import Path
 
 import numpy as np
@@ -67,12 +68,17 @@ def reconstruction_loss(output, target):
 
 
 @torch.no_grad()
+def normalise(encoder, crops, batches=12):
+    """Folds the statistics of the latents into the encoder: unit variance, as during training."""
+    latents = torch.cat([encoder(crops.batch()) for _ in range(batches)])
+    encoder.normalise(latents.mean((0, 2, 3)), latents.std((0, 2, 3)))
+
+
+@torch.no_grad()
 def held_out_psnr(encoder, decoder, work, count=100):
     number = shard_numbers(work, "scenes", held_out=True)[0]
     pictures = to_tensor(load_shard(work, "scenes", number)[0][:count])
-    latents = torch.cat([encoder(p) for p in pictures.split(20)])
-    latents = (latents - latents.mean((0, 2, 3), keepdim=True)) / latents.std((0, 2, 3), keepdim=True)
-    output = torch.cat([decoder(z) for z in latents.split(20)]).clamp(-1, 1)
+    output = torch.cat([decoder(encoder(p)) for p in pictures.split(20)]).clamp(-1, 1)
     error = ((output - pictures) ** 2).mean((1, 2, 3)) / 4
     psnr = -10 * error.log10()
     return psnr.mean().item(), psnr.min().item()
@@ -100,14 +106,14 @@ def main():
 
     def save():
         average.swap()
-        smooth = {"encoder": encoder.state_dict(), "decoder": decoder.state_dict()}
-        smooth = {name: {k: v.clone() for k, v in d.items()} for name, d in smooth.items()}
-        mean, minimum = held_out_psnr(encoder, decoder, options.work)
+        smooth_encoder, smooth_decoder = copy.deepcopy(encoder), copy.deepcopy(decoder)
         average.swap()
+        normalise(smooth_encoder, crops)
+        mean, minimum = held_out_psnr(smooth_encoder, smooth_decoder, options.work)
         print(f"step {step}  held-out scenes: {mean:.2f} dB (worst {minimum:.2f})", flush=True)
-        common.save_atomic({**smooth, "raw_encoder": encoder.state_dict(), "raw_decoder": decoder.state_dict(),
-                            "norm": norm.state_dict(), "optimiser": optimiser.state_dict(), "average": average.values,
-                            "step": step, "psnr": mean}, path)
+        common.save_atomic({"encoder": smooth_encoder.state_dict(), "decoder": smooth_decoder.state_dict(),
+                            "raw_encoder": encoder.state_dict(), "raw_decoder": decoder.state_dict(), "norm": norm.state_dict(),
+                            "optimiser": optimiser.state_dict(), "average": average.values, "step": step}, path)
 
     crops, progress = Crops(options.work, rng), common.Progress(100)
     while step < options.steps:

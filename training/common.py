@@ -34,6 +34,29 @@ def load(path: Path):
     return torch.load(path, map_location="cpu", weights_only=False)
 
 
+class Threads:
+    """Two threads on a quiet machine, one while other programs use a core.
+
+    Work is split evenly over the threads, so one thread that has to wait for its core would hold up the other.
+    Training runs niced: time of programs that are not niced is that of others.
+    """
+
+    def __init__(self):
+        self.checked, self.others, self.total = 0., 0, 0
+        self.count = 2
+
+    def adapt(self):
+        if time.time() - self.checked < 1 or not os.path.exists("/proc/stat"):
+            return
+        self.checked = time.time()
+        ticks = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
+        busy = (ticks[0] - self.others) / max(1, sum(ticks) - self.total) * os.cpu_count()
+        self.others, self.total = ticks[0], sum(ticks)
+        if (busy > .3) != (self.count == 1):
+            self.count = 1 if busy > .3 else 2
+            torch.set_num_threads(self.count)
+
+
 class Average:
     """Exponential moving average of parameters; `decay` is reached after a warm-up."""
 
@@ -133,9 +156,11 @@ class Progress:
 
     def __init__(self, every=50):
         self.every, self.sums, self.count = every, {}, 0
+        self.threads = Threads()
         self.start = self.saved = time.time()
 
     def add(self, step, samples, **figures):
+        self.threads.adapt()
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.) + float(value.detach() if torch.is_tensor(value) else value)
         self.count += 1

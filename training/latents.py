@@ -1,0 +1,79 @@
+"""Encodes rendered shards once and serves latents with fresh captions.
+
+    python -m training.latents --work DIR
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from . import common
+from .attributes import Attributes
+from .autoencoder import to_tensor
+from .autoencoder_net import Encoder
+from .captions import caption
+from .shards import HELD_OUT, load_shard, shard_numbers
+from .text_encoder import token_ids
+
+KINDS = ("scenes", "pairs")
+
+
+@torch.no_grad()
+def encode(encoder, pictures):
+    """uint8 [N, H, W, 3] to float16 [N, 16, H/16, W/16]."""
+    parts = [encoder(to_tensor(pictures[k:k + 25])) for k in range(0, len(pictures), 25)]
+    return torch.cat(parts).half().numpy()
+
+
+def encode_shards(work):
+    encoder = Encoder().to(memory_format=torch.channels_last)
+    encoder.load_state_dict(common.load(work / "autoencoder.pt")["encoder"])
+    (work / "latents").mkdir(exist_ok=True)
+    for kind in KINDS:
+        for number in shard_numbers(work, kind) + shard_numbers(work, kind, held_out=True):
+            target = work / "latents" / f"{kind}-{number:05d}.npy"
+            if target.exists():
+                continue
+            pictures, _ = load_shard(work, kind, number)
+            flat = pictures.reshape(-1, *pictures.shape[-3:])
+            latents = encode(encoder, flat)
+            np.save(target, latents.reshape(*pictures.shape[:-3], *latents.shape[1:]))
+            print(target.name, flush=True)
+
+
+class Latents:
+    """All latents of one kind in memory: `z` [N, 16, 16, 16], for pairs [N, 2, 16, 16, 16] (frame, scene)."""
+
+    def __init__(self, work, kind, held_out=False):
+        paths = sorted((work / "latents").glob(f"{kind}-*.npy"))
+        paths = [p for p in paths if (int(p.stem.split("-")[1]) >= HELD_OUT) == held_out]
+        self.z = torch.from_numpy(np.concatenate([np.load(p) for p in paths]))
+        self.records = [r for p in paths for r in load_shard(work, kind, int(p.stem.split("-")[1]))[1]]
+        for record in self.records:
+            record.pop("correlation", None)
+
+    def __len__(self):
+        return len(self.z)
+
+    def batch(self, rng, count):
+        """Random latents and their records."""
+        index = rng.integers(0, len(self), count)
+        return self.z[torch.from_numpy(index)].float(), [self.records[k] for k in index]
+
+
+def caption_ids(rng, records, drop=0.):
+    """Token ids [B, 24] of fresh captions; a caption is empty with probability `drop`."""
+    return token_ids(["" if rng.random() < drop else caption(rng, Attributes(**r)) for r in records])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    options = parser.parse_args()
+    common.setup()
+    encode_shards(options.work)
+
+
+if __name__ == "__main__":
+    main()
