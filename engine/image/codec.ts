@@ -57,7 +57,8 @@ export async function thumbnail(picture: Picture, size = 32): Promise<Float32Arr
 }
 
 function open(picture: Picture): Sharp {
-  const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'truncated', sequentialRead: true };
+  // Torn files fail; stray bytes between the parts of a JPEG, which some cameras send, do not.
+  const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true };
   const { data } = picture;
   const source =
     picture.kind === 'encoded'

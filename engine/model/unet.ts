@@ -44,10 +44,13 @@ export class Unet {
     inChannels: number,
     private readonly factor: number,
   ) {
-    this.sample = pick('unet', net.inputs, 'input', ['sample', 'latent', 'x']);
-    this.timestep = pick('unet', net.inputs, 'input', ['timestep', 'timesteps', 't']);
+    this.sample = pick('unet', net.inputs, 'input', ['sample', 'latent']);
+    this.timestep = pick('unet', net.inputs, 'input', ['timestep', 'timesteps']);
     this.hiddenStates = pick('unet', net.inputs, 'input', ['encoder_hidden_states']);
     this.output = pick('unet', net.outputs, 'output', ['out_sample', 'sample']);
+    if (this.sample.shape.length !== 4 || this.hiddenStates.shape.length !== 3) {
+      throw new EngineError('EBADMODEL', 'unet must take latents [B, C, h, w] and embeddings [B, tokens, width]; this is another kind of net');
+    }
     this.isHalf = this.sample.type === 'float16';
     this.latentChannels = fixed(this.sample.shape[1]) ?? inChannels;
     this.conditioningWidth = fixed(this.hiddenStates.shape[2]);

@@ -38,7 +38,7 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
       if (field.number === 7) header = await readGraph(reader, field, path);
     }
     if (header) return header;
-    throw new EngineError('EBADMODEL', `${path} is no ONNX file, or a torn one: it holds no graph`);
+    throw reader.damaged('it holds no graph');
   } finally {
     await file.close();
   }
@@ -141,9 +141,9 @@ class ProtobufReader {
       } else if (wireType === 1 || wireType === 5) {
         field.end = at + (wireType === 1 ? 8 : 4);
       } else {
-        throw new EngineError('EBADMODEL', `${this.path} is no ONNX file, or a damaged one; download it again`);
+        throw this.damaged(`byte ${at} makes no sense`);
       }
-      if (field.end > end) throw this.torn(end);
+      if (field.end > end) throw this.damaged(`something in it goes beyond byte ${end}, where it ends`);
       yield field;
       at = field.end;
     }
@@ -168,7 +168,7 @@ class ProtobufReader {
       value += (bytes[i] & 0x7f) * 2 ** (7 * i);
       if (bytes[i] < 0x80) return { value, next: at + i + 1 };
     }
-    throw this.torn(end);
+    throw this.damaged(`it ends in the middle of a number, at byte ${end}`);
   }
 
   private async bytes(start: number, length: number): Promise<Buffer> {
@@ -180,7 +180,7 @@ class ProtobufReader {
     return this.window.subarray(0, length);
   }
 
-  private torn(end: number): EngineError {
-    return new EngineError('EBADMODEL', `${this.path} is torn or damaged: something in it goes beyond byte ${end}, where it ends; download it again`);
+  damaged(how: string): EngineError {
+    return new EngineError('EBADMODEL', `${this.path} is torn, damaged or no ONNX file (${how}); download it again`);
   }
 }

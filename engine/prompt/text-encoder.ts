@@ -16,6 +16,8 @@ export class TextEncoder {
 
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
+  /** Ids from here on are unknown to the net. */
+  private readonly vocabSize: number;
   /** By token ids, least recently used first. Holds promises, so that equal requests share one run. */
   private readonly cache = new Map<string, Promise<Conditioning>>();
 
@@ -27,7 +29,7 @@ export class TextEncoder {
   constructor(
     private readonly net: Net,
     readonly tokenizer: Tokenizer | undefined,
-    config: { max_position_embeddings?: unknown; hidden_size?: unknown },
+    config: { max_position_embeddings?: unknown; hidden_size?: unknown; vocab_size?: unknown },
   ) {
     const input = net.inputs.find(({ name }) => name === 'input_ids') ?? net.inputs[0];
     const output = net.outputs.find(({ name }) => name === 'last_hidden_state') ?? net.outputs.find(({ shape }) => shape.length === 3);
@@ -38,6 +40,7 @@ export class TextEncoder {
     this.output = output;
     this.tokens = firstNumber(input.shape[1], output.shape[1], config.max_position_embeddings, tokenizer?.length);
     this.width = firstNumber(output.shape[2], config.hidden_size);
+    this.vocabSize = typeof config.vocab_size === 'number' ? config.vocab_size : Infinity;
   }
 
   /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
@@ -59,14 +62,14 @@ export class TextEncoder {
 
   /**
    * The embedding of token ids that are already padded to the model's length, [tokens, width].
-   * Rejects with EBADPROMPT when there are more or fewer.
+   * Rejects with EBADPROMPT when there are more or fewer, or the vocabulary does not have one.
    */
   async encodeTokens(ids: number[]): Promise<Conditioning> {
     if (ids.length !== this.tokens) {
       throw new EngineError('EBADPROMPT', `the text encoder takes ${this.tokens} token ids, got ${ids.length}; pad them as the model's tokenizer does`);
     }
-    const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0);
-    if (bad !== undefined) throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0; got ${bad}`);
+    const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= this.vocabSize);
+    if (bad !== undefined) throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0, below ${this.vocabSize}; got ${bad}`);
     const key = ids.join();
     const kept = this.cache.get(key);
     const encoded = kept ?? this.run(ids);

@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict';
+import { Model } from '../../../engine/model/model';
+import { Unet, type UnetRow } from '../../../engine/model/unet';
+import { toFloat16 } from '../../../engine/net/float16';
+import { OnnxNet } from '../../../engine/net/onnx-net';
+import type { Conditioning } from '../../../engine/prompt/conditioning';
+import { randn } from '../../../engine/stream/noise';
+import { tinyUnet, value, type UnetShape } from '../../lib/onnx-maker';
+import { recording, REFERENCE_MODEL, relativeError } from '../../lib/reference';
+
+const conditioningOf = (level: number): Conditioning => ({ hiddenStates: new Float32Array(77 * 32).fill(level), tokens: 77, width: 32 });
+
+describe('unet', () => {
+  it('gives every row of a batch what the row gives alone', async () => {
+    const model = await Model.load({ model: REFERENCE_MODEL });
+    const { token_ids: ids } = recording('img2img-2step-full-1.5-1.0');
+    const conditionings = await Promise.all(Object.values(ids).map((one) => model.textEncoder.encodeTokens(one)));
+    assert.ok(conditionings.length > 1, 'rows under different prompts');
+    const rows = [999, 399, 199, 19].map((timestep, i) => ({
+      sample: randn([4, 8, 8], i),
+      timestep,
+      conditioning: conditionings[i % conditionings.length],
+    }));
+    const batch = await model.unet.predict(rows, 8, 8);
+    assert.equal(batch.length, 4);
+    for (const [i, row] of rows.entries()) {
+      const [alone] = await model.unet.predict([row], 8, 8);
+      assert.ok(relativeError(batch[i], alone) < 1e-5, `row ${i}`);
+      for (const other of batch.slice(0, i)) assert.ok(relativeError(other, alone) > 0.01, 'rows differ');
+    }
+    await model.close();
+  });
+
+  describe('of every kind of export', () => {
+    // The tiny net computes sample·timestep + mean(conditioning), so every row has one right answer.
+    const rows: UnetRow[] = [2, 3, 2, 5, 7].map((timestep, i) => ({
+      sample: Float32Array.from({ length: 4 * 4 }, (_, k) => k - 8 + i),
+      timestep,
+      conditioning: conditioningOf(i / 4),
+    }));
+    const expected = rows.map(({ sample, timestep, conditioning }) => sample.map((x) => x * timestep + conditioning.hiddenStates[0]));
+
+    const exports: [string, UnetShape, number][] = [
+      ['int64 timestep a row', {}, 1],
+      ['int32 timestep a row', { timestepType: 'int32' }, 1],
+      ['float32 timestep a row', { timestepType: 'float32' }, 1],
+      ['float16 throughout', { type: 'float16', timestepType: 'float16' }, 1],
+      ['timestep dimension of another name', { timestepShape: ['steps'] }, 1],
+      ['output of another name', { outputName: 'noise_pred' }, 1],
+      ['timestep without a dimension', { timestepType: 'float32', timestepShape: [] }, 4],
+      ['one timestep', { timestepType: 'float16', timestepShape: [1] }, 4],
+      ['fixed batch of 2', { batch: 2 }, 3],
+      ['fixed batch of 1', { batch: 1 }, 5],
+      ['fixed batch of 8', { batch: 8 }, 1],
+      ['guidance embedding of a consistency model', { extraInput: value('timestep_cond', 'float32', ['batch', 256]) }, 1],
+    ];
+    for (const [name, shape, runs] of exports) {
+      it(`${name}: all rows are right, in ${runs} run${runs > 1 ? 's' : ''}`, async () => {
+        const net = await OnnxNet.load(tinyUnet(shape), { executionProvider: 'cpu' });
+        let counted = 0;
+        const counting = { inputs: net.inputs, outputs: net.outputs, close: () => net.close(), run: (feeds: Parameters<typeof net.run>[0]) => (counted++, net.run(feeds)) };
+        const unet = new Unet(counting, 4, 8);
+        const tolerance = shape.type === 'float16' ? 1e-3 : 1e-6;
+        for (let again = 0; again < 2; again++) {
+          const outputs = await unet.predict(rows, 2, 2);
+          outputs.forEach((output, i) => assert.ok(relativeError(output, expected[i]) < tolerance, `row ${i}`));
+        }
+        assert.equal(counted, 2 * runs);
+        assert.equal(unet.notes.length > 0, runs > 1 || name.includes('fixed'));
+        await net.close();
+      });
+    }
+
+    it('a prompt that changes is seen at once', async () => {
+      const net = await OnnxNet.load(tinyUnet(), { executionProvider: 'cpu' });
+      const unet = new Unet(net, 4, 8);
+      const sample = new Float32Array(16);
+      for (const level of [1, 2, 2, 1]) {
+        const [[first]] = await unet.predict([{ sample, timestep: 1, conditioning: conditioningOf(level) }], 2, 2);
+        assert.ok(Math.abs(first - level) < 1e-6);
+      }
+      await net.close();
+    });
+
+    it('reads and keeps nothing of a row but what it was given', async () => {
+      const net = await OnnxNet.load(tinyUnet({ type: 'float16' }), { executionProvider: 'cpu' });
+      const unet = new Unet(net, 4, 8);
+      const sample = Float32Array.from({ length: 16 }, (_, k) => k);
+      const [output] = await unet.predict([{ sample, timestep: 1, conditioning: conditioningOf(0) }], 2, 2);
+      assert.deepEqual(sample, Float32Array.from({ length: 16 }, (_, k) => k));
+      assert.deepEqual(toFloat16(output), toFloat16(sample));
+      await net.close();
+    });
+  });
+
+  describe('says what it cannot do', () => {
+    const open = async (shape: UnetShape, use: (unet: Unet) => Promise<unknown>): Promise<void> => {
+      const net = await OnnxNet.load(tinyUnet(shape), { executionProvider: 'cpu' });
+      try {
+        await use(new Unet(net, 4, 8));
+      } finally {
+        await net.close();
+      }
+    };
+    const row = { sample: new Float32Array(16), timestep: 1, conditioning: conditioningOf(0) };
+
+    it('a size that the export did not fix', async () => {
+      await open({ sampleShape: ['batch', 4, 8, 8] }, (unet) =>
+        assert.rejects(unet.predict([row], 2, 2), { code: 'EBADPARAM', message: /\[batch, 4, 8, 8\], got \[1, 4, 2, 2\].*64×64 only/ }),
+      );
+    });
+
+    it('inputs of another family of models', async () => {
+      const extraInput = value('text_embeds', 'float32', ['batch', 1280]);
+      await assert.rejects(open({ extraInput }, () => Promise.resolve()), { code: 'EBADMODEL', message: /text_embeds.*SDXL/ });
+    });
+
+    it('conditionings of different shapes in one run', async () => {
+      const longer = { hiddenStates: new Float32Array(154 * 32), tokens: 154, width: 32 };
+      await open({}, (unet) => assert.rejects(unet.predict([row, { ...row, conditioning: longer }], 2, 2), { code: 'EBADPROMPT' }));
+    });
+  });
+});

@@ -1,0 +1,28 @@
+import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { REFERENCE_MODEL } from './reference';
+
+/** Files of the model to replace (by bytes, or an object as JSON) or to take away (by null), by their path in the folder. */
+export type Changes = Record<string, Uint8Array | string | object | null>;
+
+const made: string[] = [];
+
+/** A copy of the reference model with some files changed. `removeModelFolders` takes it away again. */
+export async function changedModel(changes: Changes): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'model-'));
+  made.push(folder);
+  await cp(REFERENCE_MODEL, folder, { recursive: true, mode: 0 });
+  for (const [name, content] of Object.entries(changes)) {
+    const path = join(folder, name);
+    await rm(path, { recursive: true, force: true });
+    if (content === null) continue;
+    await mkdir(dirname(path), { recursive: true });
+    await writeFile(path, content instanceof Uint8Array || typeof content === 'string' ? content : JSON.stringify(content));
+  }
+  return folder;
+}
+
+export async function removeModelFolders(): Promise<void> {
+  for (const folder of made.splice(0)) await rm(folder, { recursive: true, force: true });
+}

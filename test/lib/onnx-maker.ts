@@ -1,0 +1,113 @@
+import { field, message } from '../../engine/net/protobuf';
+
+/** Small ONNX files for tests, written field by field; the numbers are those of onnx.proto. */
+
+const elementTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float16: 10 };
+export type ElementType = keyof typeof elementTypes;
+
+export function value(name: string, type: ElementType, shape: (number | string)[]): Buffer {
+  const dims = shape.map((size) => field(1, typeof size === 'number' ? field(1, size) : field(2, size)));
+  const tensor = message(field(1, elementTypes[type]), field(2, message(...dims)));
+  return message(field(1, name), field(2, field(1, tensor)));
+}
+
+/** Attributes are whole numbers or lists of them. */
+export function node(operator: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}): Buffer {
+  const attribute = ([name, given]: [string, number | number[]]): Buffer =>
+    typeof given === 'number'
+      ? message(field(1, name), field(3, given), field(20, 2))
+      : message(field(1, name), ...given.map((one) => field(8, one)), field(20, 7));
+  return message(
+    ...inputs.map((input) => field(1, input)),
+    field(2, output),
+    field(4, operator),
+    ...Object.entries(attributes).map((entry) => field(5, attribute(entry))),
+  );
+}
+
+/** A weight that lies in the file itself. */
+export function weight(name: string, dims: number[], data: Float32Array | Float64Array | BigInt64Array | Uint16Array): Buffer {
+  const type: ElementType = data instanceof BigInt64Array ? 'int64' : data instanceof Uint16Array ? 'float16' : 'float32';
+  const raw = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return message(...dims.map((size) => field(1, size)), field(2, elementTypes[type]), field(8, name), field(9, raw));
+}
+
+/** A float32 weight whose values lie in another file. */
+export function externalWeight(name: string, dims: number[], location: string): Buffer {
+  const entry = message(field(1, 'location'), field(2, location));
+  return message(...dims.map((size) => field(1, size)), field(2, elementTypes.float32), field(8, name), field(13, entry), field(14, 1));
+}
+
+export function onnxModel(graph: { nodes: Buffer[]; weights?: Buffer[]; inputs: Buffer[]; outputs: Buffer[] }): Buffer {
+  const body = message(
+    ...graph.nodes.map((one) => field(1, one)),
+    field(2, 'test'),
+    ...(graph.weights ?? []).map((one) => field(5, one)),
+    ...graph.inputs.map((one) => field(11, one)),
+    ...graph.outputs.map((one) => field(12, one)),
+  );
+  return message(field(1, 8), field(8, field(2, 13)), field(7, body));
+}
+
+export interface UnetShape {
+  type?: 'float32' | 'float16';
+  timestepType?: ElementType;
+  timestepShape?: (number | string)[];
+  sampleShape?: (number | string)[];
+  batch?: number | string;
+  /** Names of the inputs and of the output, when they are to differ from the usual ones. */
+  outputName?: string;
+  extraInput?: Buffer;
+}
+
+/** A net shaped like a UNet that computes sample·timestep + mean(encoder_hidden_states), row by row. */
+export function tinyUnet(shape: UnetShape = {}): Buffer {
+  const { type = 'float32', timestepType = 'int64', batch = 'batch', outputName = 'out_sample' } = shape;
+  const timestepShape = shape.timestepShape ?? [batch];
+  const sampleShape = shape.sampleShape ?? [batch, 4, 'height', 'width'];
+  const perRow = BigInt64Array.of(-1n, 1n, 1n, 1n);
+  return onnxModel({
+    inputs: [
+      value('sample', type, sampleShape),
+      value('timestep', timestepType, timestepShape),
+      value('encoder_hidden_states', type, [batch, 'tokens', 32]),
+      ...(shape.extraInput ? [shape.extraInput] : []),
+    ],
+    outputs: [value(outputName, type, sampleShape)],
+    weights: [weight('per_row', [4], perRow)],
+    nodes: [
+      node('Cast', ['timestep'], 't', { to: elementTypes[type] }),
+      node('Reshape', ['t', 'per_row'], 't_row'),
+      node('ReduceMean', ['encoder_hidden_states'], 'mean', { axes: [1, 2], keepdims: 1 }),
+      node('Reshape', ['mean', 'per_row'], 'mean_row'),
+      node('Mul', ['sample', 't_row'], 'scaled'),
+      node('Add', ['scaled', 'mean_row'], outputName),
+    ],
+  });
+}
+
+/**
+ * A net shaped like a full autoencoder's encoder, 8×: channel c of the mean is (c + 1) times the average of red over
+ * each 8×8 block; the log variances behind it are all 100, so that a drawn sample would be off by e^50.
+ */
+export function tinyKlEncoder(): Buffer {
+  const weights = Float32Array.from({ length: 8 * 3 }, (_, i) => (i % 3 === 0 && i / 3 < 4 ? i / 3 + 1 : 0));
+  return onnxModel({
+    inputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
+    outputs: [value('latent_parameters', 'float32', ['batch', 8, 'h', 'w'])],
+    weights: [weight('w', [8, 3, 1, 1], weights), weight('b', [8], Float32Array.of(0, 0, 0, 0, 100, 100, 100, 100))],
+    nodes: [node('AveragePool', ['sample'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }), node('Conv', ['pooled', 'w', 'b'], 'latent_parameters')],
+  });
+}
+
+/** A net shaped like an autoencoder's decoder, 8×: each latent fills its block; red is channel 0, green 1, blue 2. */
+export function tinyDecoder(): Buffer {
+  const weights = new Float32Array(4 * 3 * 64);
+  for (let channel = 0; channel < 3; channel++) weights.fill(1, (channel * 3 + channel) * 64, (channel * 3 + channel + 1) * 64);
+  return onnxModel({
+    inputs: [value('latent_sample', 'float32', ['batch', 4, 'h', 'w'])],
+    outputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
+    weights: [weight('w', [4, 3, 8, 8], weights)],
+    nodes: [node('ConvTranspose', ['latent_sample', 'w'], 'sample', { strides: [8, 8] })],
+  });
+}
