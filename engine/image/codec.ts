@@ -28,7 +28,7 @@ export async function decode(picture: Picture, width: number, height: number, fi
     return { data: picture.data, width, height, channels: 3 };
   }
   try {
-    const data = await open(picture).resize(width, height, { fit, background: 'black', fastShrinkOnLoad: true }).removeAlpha().raw().toBuffer();
+    const data = await open(picture).resize(width, height, { fit, background: 'black' }).removeAlpha().raw().toBuffer();
     return { data, width, height, channels: 3 };
   } catch (thrown) {
     throw undecodable(thrown);
@@ -36,15 +36,19 @@ export async function decode(picture: Picture, width: number, height: number, fi
 }
 
 /**
- * RGB bytes as a file. Off the calling thread.
+ * RGB bytes as a file. Off the calling thread. Rejects with EBADPARAM when the quality cannot be.
  *
  * @param quality of a JPEG, 1..100
  */
 export async function encode(image: RawImage, format: 'jpeg' | 'png', quality = 85): Promise<Buffer> {
   const { data, width, height, channels } = image;
   const picture = sharp()(data, { raw: { width, height, channels } });
-  // Level 1 is many times faster than the default 6 and hardly larger for pictures without flat areas.
-  return format === 'jpeg' ? picture.jpeg({ quality }).toBuffer() : picture.png({ compressionLevel: 1 }).toBuffer();
+  try {
+    // Level 1 is many times faster than the default 6 and hardly larger for pictures without flat areas.
+    return await (format === 'jpeg' ? picture.jpeg({ quality }) : picture.png({ compressionLevel: 1 })).toBuffer();
+  } catch (thrown) {
+    throw EngineError.from(thrown, 'EBADPARAM', `the picture cannot be encoded as ${format}: `);
+  }
 }
 
 /**

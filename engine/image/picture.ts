@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import { EngineError } from '../errors';
 
 /** A picture as it crosses a process border: an encoded file, or raw interleaved bytes. */
@@ -16,20 +17,24 @@ export const maxPixels = 64 * 1024 * 1024;
  * copied nor decoded, so that a torn file is found by the codec. Throws EBADFRAME for everything else.
  */
 export function toPicture(payload: unknown): Picture {
-  if (payload instanceof Uint8Array) return encoded(payload);
+  if (types.isUint8Array(payload)) return encoded(ofThisRealm(payload));
   if (typeof payload === 'string') return encoded(bytesOf(payload));
   if (isObject(payload)) {
     if (isObject(payload.bitmap)) return raw({ channels: 4, ...payload.bitmap });
     if ('data' in payload) return raw(payload);
   }
-  throw bad(`no picture: ${describe(payload)}; wanted is a Buffer with an encoded picture, { data, width, height, channels } or base64`);
+  throw bad(
+    `no picture: ${describe(payload)}; wanted is a Buffer with an encoded picture, { data, width, height, channels } or base64`,
+  );
 }
 
 function encoded(data: Uint8Array): Picture {
   if (data.length === 0) throw bad('no picture: an empty Buffer');
   if (data.length > maxBytes) throw bad(`a picture of ${megabytes(data.length)} is over the limit of ${megabytes(maxBytes)}`);
   if (!isKnownFormat(data)) {
-    throw bad(`no picture: a Buffer of ${data.length} bytes that is none of JPEG, PNG, WebP, AVIF, GIF, TIFF; raw pixels need { data, width, height, channels }`);
+    throw bad(
+      `no picture: a Buffer of ${data.length} bytes that is none of JPEG, PNG, WebP, AVIF, GIF, TIFF; raw pixels need { data, width, height, channels }`,
+    );
   }
   return { kind: 'encoded', data };
 }
@@ -37,22 +42,34 @@ function encoded(data: Uint8Array): Picture {
 function raw(picture: Record<string, unknown>): Picture {
   const { width, height } = picture;
   const data = rawBytes(picture.data);
-  if (!data) throw bad(`the data of a raw picture must be a Buffer, Uint8Array or Uint8ClampedArray; got ${describe(picture.data)}`);
-  if (!isSize(width) || !isSize(height)) throw bad(`a raw picture needs width and height in whole pixels; got ${describe(width)} and ${describe(height)}`);
-  if (width * height > maxPixels) throw bad(`a picture of ${width}×${height} is over the limit of ${maxPixels / 1024 ** 2} megapixels`);
+  if (!data)
+    throw bad(`the data of a raw picture must be a Buffer, Uint8Array or Uint8ClampedArray; got ${describe(picture.data)}`);
+  if (!isSize(width) || !isSize(height))
+    throw bad(`a raw picture needs width and height in whole pixels; got ${describe(width)} and ${describe(height)}`);
+  if (width * height > maxPixels)
+    throw bad(`a picture of ${width}×${height} is over the limit of ${maxPixels / 1024 ** 2} megapixels`);
   const channels = picture.channels ?? data.length / (width * height);
   if (channels !== 1 && channels !== 3 && channels !== 4) {
-    throw bad(`a raw picture has 1, 3 or 4 channels; got ${describe(channels)} for ${width}×${height} pixels in ${data.length} bytes`);
+    throw bad(
+      `a raw picture has 1, 3 or 4 channels; got ${describe(channels)} for ${width}×${height} pixels in ${data.length} bytes`,
+    );
   }
   const expected = width * height * channels;
-  if (data.length !== expected) throw bad(`a raw picture of ${width}×${height} with ${channels} channels has ${expected} bytes; got ${data.length}`);
+  if (data.length !== expected)
+    throw bad(`a raw picture of ${width}×${height} with ${channels} channels has ${expected} bytes; got ${data.length}`);
   return { kind: 'raw', data, width, height, channels };
 }
 
 function rawBytes(data: unknown): Uint8Array | undefined {
-  if (data instanceof Uint8Array) return data;
-  if (data instanceof Uint8ClampedArray) return new Uint8Array(data.buffer, data.byteOffset, data.length);
+  if (types.isUint8Array(data)) return ofThisRealm(data);
+  if (types.isUint8ClampedArray(data)) return new Uint8Array(data.buffer, data.byteOffset, data.length);
   return undefined;
+}
+
+/** A function node runs in a context of its own: what it makes is no `instanceof Uint8Array` here, which sharp asks. */
+function ofThisRealm(data: Uint8Array): Uint8Array {
+  const { buffer, byteOffset, length } = data;
+  return data instanceof Uint8Array ? data : new Uint8Array(buffer, byteOffset, length);
 }
 
 /** The bytes in a base64 text or data URI. A path or URL is never followed. */
@@ -60,10 +77,11 @@ function bytesOf(text: string): Uint8Array {
   const comma = text.startsWith('data:') ? text.indexOf(',') : -1;
   if (comma >= 0 && !text.slice(0, comma).endsWith(';base64')) throw bad('a data URI must be base64');
   if ((text.length - comma) * 0.75 > maxBytes) throw bad(`a text of ${megabytes(text.length)} is over the limit of a picture`);
-  const bytes = Buffer.from(text.slice(comma + 1), 'base64');
-  // Decoding skips what is not base64, so any text gives some bytes; only a picture gives a picture's.
-  if (bytes.length === 0 || !isKnownFormat(bytes)) throw bad(`no picture: the text ${excerpt(text)}; a picture as text is base64 or a data URI, never a path or URL`);
-  return bytes;
+  // Decoding skips what is not base64, so any text gives some bytes; only a picture's begin like a picture.
+  if (!isKnownFormat(Buffer.from(text.slice(comma + 1, comma + 33), 'base64'))) {
+    throw bad(`no picture: the text ${excerpt(text)}; a picture as text is base64 or a data URI, never a path or URL`);
+  }
+  return Buffer.from(text.slice(comma + 1), 'base64');
 }
 
 /** Whether a file starts as one of the formats does. */
@@ -91,5 +109,7 @@ function describe(value: unknown): string {
   if (typeof value === 'string') return excerpt(value);
   if (typeof value === 'number' || typeof value === 'boolean' || value === null || value === undefined) return String(value);
   if (Array.isArray(value)) return `an array of ${value.length}`;
-  return typeof value === 'object' ? `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'nothing in it'}` : `a ${typeof value}`;
+  return typeof value === 'object'
+    ? `an object with ${Object.keys(value).slice(0, 5).join(', ') || 'nothing in it'}`
+    : `a ${typeof value}`;
 }

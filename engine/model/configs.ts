@@ -17,17 +17,24 @@ export function schedulerConfig(config: Json): SchedulerConfig {
   };
 }
 
-/** The latent space of an autoencoder, from the configs of its halves; the first one counts more. */
-export function latentSpace(config: Json, otherwise: Json): LatentSpace {
-  const merged: Json = { ...otherwise, ...config };
-  const blocks = merged.block_out_channels ?? merged.decoder_block_out_channels ?? merged.encoder_block_out_channels;
-  const tiny = merged._class_name === 'AutoencoderTiny' || 'encoder_block_out_channels' in merged;
+/** Picture size ÷ latent size, from the config of an autoencoder: every block but the last one halves the picture. */
+export function scaleFactor(vae: Json): number {
+  const blocks = vae.block_out_channels ?? vae.decoder_block_out_channels ?? vae.encoder_block_out_channels;
+  return Array.isArray(blocks) && blocks.length > 0 ? 2 ** (blocks.length - 1) : 8;
+}
+
+/**
+ * The latent space of an autoencoder, from its config, with the defaults of diffusers' AutoencoderTiny and AutoencoderKL.
+ *
+ * @param channels of the latents, where the config does not say
+ */
+export function latentSpace(vae: Json, channels: number): LatentSpace {
+  const tiny = vae._class_name === 'AutoencoderTiny' || 'encoder_block_out_channels' in vae;
   return {
-    channels: numberIn(merged, 'latent_channels', 4),
-    // Every block but the last one halves the picture; Stable Diffusion's autoencoders have four.
-    factor: Array.isArray(blocks) && blocks.length > 0 ? 2 ** (blocks.length - 1) : 8,
-    scale: numberIn(merged, 'scaling_factor', tiny ? 1 : 0.18215),
-    shift: numberIn(merged, 'shift_factor', 0),
+    channels: numberIn(vae, 'latent_channels', channels),
+    factor: scaleFactor(vae),
+    scale: numberIn(vae, 'scaling_factor', tiny ? 1 : 0.18215),
+    shift: numberIn(vae, 'shift_factor', 0),
   };
 }
 
@@ -42,5 +49,8 @@ function oneOf<T extends string>(config: Json, key: string, allowed: readonly T[
   const value = config[key] ?? otherwise;
   const known = allowed.find((one) => one === value);
   if (known !== undefined) return known;
-  throw new EngineError('EBADMODEL', `scheduler_config.json says "${key}": ${JSON.stringify(value)}; known are ${allowed.join(', ')}`);
+  throw new EngineError(
+    'EBADMODEL',
+    `scheduler_config.json says "${key}": ${JSON.stringify(value)}; known are ${allowed.join(', ')}`,
+  );
 }

@@ -41,7 +41,10 @@ function packageFolder(): string {
  */
 export async function findFiles(folder: string): Promise<ModelFiles> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
-    throw new EngineError('ENOMODEL', `no model folder at ${folder}; expected there are text_encoder, unet, vae_encoder and vae_decoder, each with a model.onnx (diffusers ONNX layout)`);
+    throw new EngineError(
+      'ENOMODEL',
+      `no model folder at ${folder}; expected there are text_encoder, unet, vae_encoder and vae_decoder, each with a model.onnx (diffusers ONNX layout)`,
+    );
   }
   const nets: ModelFiles['nets'] = {};
   for (const name of netNames) {

@@ -16,7 +16,10 @@ export async function readHeader({ path }: NetFiles): Promise<Net> {
   for (const name of externalFiles) {
     const file = join(dirname(path), name);
     if (!(await stat(file).catch(() => undefined))?.isFile()) {
-      throw new EngineError('EBADMODEL', `${path} keeps its weights in ${name}, which is not there; download it into the same folder`);
+      throw new EngineError(
+        'EBADMODEL',
+        `${path} keeps its weights in ${name}, which is not there; download it into the same folder`,
+      );
     }
   }
   const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));

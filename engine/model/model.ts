@@ -22,7 +22,7 @@ export interface LoadProgress {
 export interface ModelSettings {
   /** A model folder in the diffusers ONNX layout, or `'starter'`. */
   model: string;
-  /** ONNX Runtime execution providers, by preference; the first that works here is taken. Default `['cpu']`. */
+  /** ONNX Runtime execution providers, such as `cuda` or `cuda:1`; the first that works is taken. Default `['cpu']`. */
   executionProviders?: string[];
   /** Threads of one net. Default: the number of physical cores. */
   intraOpNumThreads?: number;
@@ -71,7 +71,8 @@ export class Model {
   static async load(settings: ModelSettings): Promise<Model> {
     const files = await findFiles(modelFolder(settings.model));
     const missing = missingNets(files);
-    if (missing.length > 0) throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
+    if (missing.length > 0)
+      throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
     const tokenizer = await Tokenizer.load(join(files.folder, 'tokenizer'));
     assemble(files, await readHeaders(files), tokenizer);
     const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu']);
@@ -80,7 +81,8 @@ export class Model {
       await openNets(files, nets, provider, settings);
       const parts = assemble(files, nets, tokenizer);
       const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...parts.unet.notes];
-      if (provider === 'cpu' && parts.unet.isHalf) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
+      if (provider === 'cpu' && parts.unet.isHalf)
+        warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
       return new Model(settings.model, provider, parts, nets, warnings);
     } catch (thrown) {
       await closeAll(nets);

@@ -3,7 +3,7 @@ import type { Net } from '../net/net';
 import { TextEncoder } from '../prompt/text-encoder';
 import type { Tokenizer } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../stream/schedule';
-import { latentSpace, numberIn, schedulerConfig } from './configs';
+import { latentSpace, numberIn, scaleFactor, schedulerConfig } from './configs';
 import type { ModelFiles, NetName } from './files';
 import { Unet } from './unet';
 import { VaeDecoder, VaeEncoder } from './vae';
@@ -27,15 +27,22 @@ export interface ModelParts {
  */
 export function assemble(files: ModelFiles, nets: Nets, tokenizer: Tokenizer | undefined): ModelParts {
   const config = (name: NetName) => files.nets[name]?.config ?? {};
-  const space = latentSpace(config('vae_decoder'), config('vae_encoder'));
+  const vae = { ...config('vae_encoder'), ...config('vae_decoder') };
   const textEncoder = new TextEncoder(required(nets, 'text_encoder'), tokenizer, config('text_encoder'));
-  const unet = new Unet(required(nets, 'unet'), numberIn(config('unet'), 'in_channels', 4), space.factor);
+  const unet = new Unet(required(nets, 'unet'), numberIn(config('unet'), 'in_channels', 4), scaleFactor(vae));
+  const space = latentSpace(vae, unet.latentChannels);
   if (unet.latentChannels !== space.channels) {
-    throw new EngineError('EBADMODEL', `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${space.channels}: they are not of one model`);
+    throw new EngineError(
+      'EBADMODEL',
+      `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${space.channels}: they are not of one model`,
+    );
   }
   const width = unet.conditioningWidth ?? numberIn(config('unet'), 'cross_attention_dim', textEncoder.width);
   if (width !== textEncoder.width) {
-    throw new EngineError('EBADMODEL', `unet takes embeddings of width ${width}, but text_encoder gives ${textEncoder.width}: they are not of one model`);
+    throw new EngineError(
+      'EBADMODEL',
+      `unet takes embeddings of width ${width}, but text_encoder gives ${textEncoder.width}: they are not of one model`,
+    );
   }
   return {
     textEncoder,

@@ -49,7 +49,10 @@ export class Unet {
     this.hiddenStates = pick('unet', net.inputs, 'input', ['encoder_hidden_states']);
     this.output = pick('unet', net.outputs, 'output', ['out_sample', 'sample']);
     if (this.sample.shape.length !== 4 || this.hiddenStates.shape.length !== 3) {
-      throw new EngineError('EBADMODEL', 'unet must take latents [B, C, h, w] and embeddings [B, tokens, width]; this is another kind of net');
+      throw new EngineError(
+        'EBADMODEL',
+        'unet must take latents [B, C, h, w] and embeddings [B, tokens, width]; this is another kind of net',
+      );
     }
     this.isHalf = this.sample.type === 'float16';
     this.latentChannels = fixed(this.sample.shape[1]) ?? inChannels;
@@ -57,8 +60,9 @@ export class Unet {
     this.batch = fixed(this.sample.shape[0]);
     const timesteps = this.timestep.shape.length === 0 ? 1 : fixed(this.timestep.shape[0]);
     this.oneTimestep = timesteps === 1 && this.batch !== 1;
-    if (this.oneTimestep) this.notes.push('This unet takes one timestep a run, so frames at different steps run one after the other; an export with a timestep per row is faster.');
-    if (this.batch !== undefined) this.notes.push(`This unet was exported for a batch of ${this.batch}; an export with a free batch size is faster.`);
+    const otherwise = 'an export without that limit is faster.';
+    if (this.oneTimestep) this.notes.push(`This unet takes one timestep a run, so steps cannot share a run; ${otherwise}`);
+    if (this.batch !== undefined) this.notes.push(`This unet was exported for batches of ${this.batch}; ${otherwise}`);
     this.readOtherInputs();
   }
 
@@ -73,7 +77,8 @@ export class Unet {
   async predict(rows: UnetRow[], height: number, width: number): Promise<Float32Array[]> {
     const results = new Array<Float32Array>(rows.length);
     for (const indices of this.runs(rows)) {
-      const outputs = await this.run(indices.map((index) => rows[index]), height, width);
+      const together = indices.map((index) => rows[index]);
+      const outputs = await this.run(together, height, width);
       indices.forEach((index, i) => (results[index] = outputs[i]));
     }
     return results;
@@ -84,7 +89,10 @@ export class Unet {
       if ([this.sample, this.timestep, this.hiddenStates].includes(info)) continue;
       const width = fixed(info.shape[1]);
       if (info.name !== 'timestep_cond' || width === undefined) {
-        throw new EngineError('EBADMODEL', `unet needs the input "${info.name}", which belongs to another family of models (such as SDXL); use one shaped like Stable Diffusion 1 or 2`);
+        throw new EngineError(
+          'EBADMODEL',
+          `unet needs the input "${info.name}", which belongs to another family of models (such as SDXL); use one shaped like Stable Diffusion 1 or 2`,
+        );
       }
       // The guidance embedding of a full consistency model goes through a layer without bias: zeros leave it out.
       this.zeros.push({ info, width });
@@ -99,7 +107,8 @@ export class Unet {
       groups.set(key, [...(groups.get(key) ?? []), index]);
     });
     const batch = this.batch ?? Infinity;
-    const slices = (group: number[]): number[][] => (group.length <= batch ? [group] : [group.slice(0, batch), ...slices(group.slice(batch))]);
+    const slices = (group: number[]): number[][] =>
+      group.length <= batch ? [group] : [group.slice(0, batch), ...slices(group.slice(batch))];
     return [...groups.values()].flatMap(slices);
   }
 
@@ -107,12 +116,16 @@ export class Unet {
     const batch = this.batch ?? rows.length;
     const dims = [batch, this.latentChannels, height, width];
     checkDims('unet', this.sample, dims, this.factor);
+    const samples = rows.map(({ sample }) => sample);
+    const conditionings = rows.map(({ conditioning }) => conditioning);
     const feeds: Record<string, Tensor> = {
-      [this.sample.name]: tensorOf(this.sample.type, stack(rows.map(({ sample }) => sample), batch), dims),
+      [this.sample.name]: tensorOf(this.sample.type, stack(samples, batch), dims),
       [this.timestep.name]: this.timesteps(rows, batch),
-      [this.hiddenStates.name]: this.attend(rows.map(({ conditioning }) => conditioning), batch),
+      [this.hiddenStates.name]: this.attend(conditionings, batch),
     };
-    for (const { info, width } of this.zeros) feeds[info.name] = tensorOf(info.type, new Float32Array(batch * width), [batch, width]);
+    for (const { info, width } of this.zeros) {
+      feeds[info.name] = tensorOf(info.type, new Float32Array(batch * width), [batch, width]);
+    }
     const outputs = await this.net.run(feeds);
     return unstack(floatsOf(outputs[this.output.name]), batch, rows.length);
   }
@@ -121,20 +134,23 @@ export class Unet {
     const { type, shape } = this.timestep;
     if (shape.length === 0) return tensorOf(type, Float32Array.of(rows[0].timestep), []);
     const count = this.oneTimestep ? 1 : batch;
-    return tensorOf(type, stack(rows.slice(0, count).map(({ timestep }) => Float32Array.of(timestep)), count), [count]);
+    const timesteps = rows.map(({ timestep }) => Float32Array.of(timestep));
+    return tensorOf(type, stack(timesteps, count), [count]);
   }
 
   /** The conditionings of a run as one tensor, [B, tokens, width]. Prompts change rarely, so the last one is kept. */
   private attend(conditionings: Conditioning[], batch: number): Tensor {
     const last = this.attended;
-    if (last?.conditionings.length === conditionings.length && last.conditionings.every((conditioning, i) => conditioning === conditionings[i])) return last.tensor;
+    const same = last?.conditionings.length === conditionings.length && last.conditionings.every((one, i) => one === conditionings[i]);
+    if (same) return last.tensor;
     const [{ tokens, width }] = conditionings;
     if (conditionings.some((other) => other.tokens !== tokens || other.width !== width)) {
       throw new EngineError('EBADPROMPT', 'the conditionings of one run must have the same number of tokens and the same width');
     }
     const dims = [batch, tokens, width];
     checkDims('unet', this.hiddenStates, dims, 1);
-    const tensor = tensorOf(this.hiddenStates.type, stack(conditionings.map(({ hiddenStates }) => hiddenStates), batch), dims);
+    const states = conditionings.map(({ hiddenStates }) => hiddenStates);
+    const tensor = tensorOf(this.hiddenStates.type, stack(states, batch), dims);
     this.attended = { conditionings, tensor };
     return tensor;
   }

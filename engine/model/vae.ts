@@ -3,15 +3,15 @@ import type { Net, TensorInfo } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
 import { checkDims, fixed, pick } from './rows';
 
-/**
- * How latents relate to what the nets of an autoencoder give and take: z = (x − shift)·scale.
- * `factor` is the ratio of picture size to latent size.
- */
+/** How latents relate to pictures, and to what the nets of an autoencoder give and take. */
 export interface LatentSpace {
   channels: number;
+  /** Picture size ÷ latent size. */
   factor: number;
+  /** z = (x − shift)·scale, where x is the net's and z the diffusion model's. */
   scale: number;
   shift: number;
+  // Pictures are in -1..1 as in diffusers. Raw TAESD exports use 0..1: a range found by trying belongs here.
 }
 
 /** Pictures to latents. */

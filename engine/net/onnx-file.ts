@@ -48,7 +48,10 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
 async function rejectOtherFiles(reader: ProtobufReader, path: string, size: number): Promise<void> {
   const beginning = (await reader.text(0, Math.min(size, 40))).trimStart();
   if (beginning.startsWith('version https://git-lfs')) {
-    throw new EngineError('EBADMODEL', `${path} is only a pointer to the model (Git LFS); fetch the model itself, for example with git lfs pull`);
+    throw new EngineError(
+      'EBADMODEL',
+      `${path} is only a pointer to the model (Git LFS); fetch the model itself, for example with git lfs pull`,
+    );
   }
   if (beginning.startsWith('<')) throw new EngineError('EBADMODEL', `${path} is a web page, not an ONNX file; download it again`);
 }
@@ -103,7 +106,11 @@ async function readValueInfo(reader: ProtobufReader, { start, end }: Field, path
     }
   }
   const type = elementTypes[elementType];
-  if (!type) throw new EngineError('EBADMODEL', `${path}: "${name}" has values of a kind (${elementType}) that no diffusion model takes or gives`);
+  if (!type)
+    throw new EngineError(
+      'EBADMODEL',
+      `${path}: "${name}" has values of a kind (${elementType}) that no diffusion model takes or gives`,
+    );
   return { name, type, shape };
 }
 

@@ -35,7 +35,9 @@ export class OnnxNet implements Net {
     const options = sessionOptions(settings);
     let session: InferenceSession;
     try {
-      session = await (typeof model === 'string' ? InferenceSession.create(model, options) : InferenceSession.create(model, options));
+      session = await (typeof model === 'string'
+        ? InferenceSession.create(model, options)
+        : InferenceSession.create(model, options));
     } catch (thrown) {
       throw unusable(name, settings.executionProvider, thrown);
     }

@@ -28,7 +28,11 @@ export function clipTokenizerJson({ vocab, merges }: BpeTables, bosToken: string
     added_tokens: [framing(bosToken), framing(eosToken)],
     normalizer: {
       type: 'Sequence',
-      normalizers: [{ type: 'NFC' }, { type: 'Replace', pattern: { Regex: String.raw`\s+` }, content: ' ' }, { type: 'Lowercase' }],
+      normalizers: [
+        { type: 'NFC' },
+        { type: 'Replace', pattern: { Regex: String.raw`\s+` }, content: ' ' },
+        { type: 'Lowercase' },
+      ],
     },
     pre_tokenizer: {
       type: 'Sequence',
@@ -45,6 +49,14 @@ export function clipTokenizerJson({ vocab, merges }: BpeTables, bosToken: string
       add_prefix_space: false,
     },
     decoder: null,
-    model: { type: 'BPE', unk_token: eosToken, continuing_subword_prefix: '', end_of_word_suffix: '</w>', fuse_unk: false, vocab, merges },
+    model: {
+      type: 'BPE',
+      unk_token: eosToken,
+      continuing_subword_prefix: '',
+      end_of_word_suffix: '</w>',
+      fuse_unk: false,
+      vocab,
+      merges,
+    },
   };
 }

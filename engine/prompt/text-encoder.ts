@@ -32,7 +32,8 @@ export class TextEncoder {
     config: { max_position_embeddings?: unknown; hidden_size?: unknown; vocab_size?: unknown },
   ) {
     const input = net.inputs.find(({ name }) => name === 'input_ids') ?? net.inputs[0];
-    const output = net.outputs.find(({ name }) => name === 'last_hidden_state') ?? net.outputs.find(({ shape }) => shape.length === 3);
+    const output =
+      net.outputs.find(({ name }) => name === 'last_hidden_state') ?? net.outputs.find(({ shape }) => shape.length === 3);
     if (net.inputs.length !== 1 || !input.type.startsWith('int') || !output) {
       throw new EngineError('EBADMODEL', 'text_encoder must take "input_ids" alone and give "last_hidden_state"');
     }
@@ -55,7 +56,10 @@ export class TextEncoder {
    */
   async encodeText(text: string): Promise<Conditioning> {
     if (!this.tokenizer) {
-      throw new EngineError('EBADPROMPT', 'this model has no tokenizer, so it cannot read texts; pass tokenIds, or add its tokenizer folder');
+      throw new EngineError(
+        'EBADPROMPT',
+        'this model has no tokenizer, so it cannot read texts; pass tokenIds, or add its tokenizer folder',
+      );
     }
     return this.encodeTokens(this.tokenizer.encode(text, this.tokens).ids);
   }
@@ -66,10 +70,14 @@ export class TextEncoder {
    */
   async encodeTokens(ids: number[]): Promise<Conditioning> {
     if (ids.length !== this.tokens) {
-      throw new EngineError('EBADPROMPT', `the text encoder takes ${this.tokens} token ids, got ${ids.length}; pad them as the model's tokenizer does`);
+      throw new EngineError(
+        'EBADPROMPT',
+        `the text encoder takes ${this.tokens} token ids, got ${ids.length}; pad them as the model's tokenizer does`,
+      );
     }
     const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= this.vocabSize);
-    if (bad !== undefined) throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0, below ${this.vocabSize}; got ${bad}`);
+    if (bad !== undefined)
+      throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0, below ${this.vocabSize}; got ${bad}`);
     const key = ids.join();
     const kept = this.cache.get(key);
     const encoded = kept ?? this.run(ids);
@@ -89,7 +97,8 @@ export class TextEncoder {
   private async run(ids: number[]): Promise<Conditioning> {
     const dims = [1, ids.length];
     const { name, type } = this.input;
-    const feed = type === 'int64' ? { type, data: BigInt64Array.from(ids, BigInt), dims } : { type, data: Int32Array.from(ids), dims };
+    const feed =
+      type === 'int64' ? { type, data: BigInt64Array.from(ids, BigInt), dims } : { type, data: Int32Array.from(ids), dims };
     const outputs = await this.net.run({ [name]: feed });
     const output = outputs[this.output.name];
     const [, tokens, width] = output.dims;
@@ -101,5 +110,8 @@ export class TextEncoder {
 function firstNumber(...sizes: unknown[]): number {
   const size = sizes.find((one) => typeof one === 'number' && one > 0);
   if (typeof size === 'number') return size;
-  throw new EngineError('EBADMODEL', 'neither text_encoder nor its config.json says how many tokens it takes and how wide its embeddings are');
+  throw new EngineError(
+    'EBADMODEL',
+    'neither text_encoder nor its config.json says how many tokens it takes and how wide its embeddings are',
+  );
 }

@@ -48,7 +48,8 @@ export class Tokenizer {
       // Loaded here: a process that never reads a prompt does without.
       const { Tokenizer: Library } = require('@huggingface/tokenizers') as typeof import('@huggingface/tokenizers');
       const tokenizer = new Library(framed ?? {}, { unk_token: unk, bos_token: bos, eos_token: eos, pad_token: pad });
-      const id = (token: string | undefined): number | undefined => (token === undefined ? undefined : tokenizer.token_to_id(token));
+      const id = (token: string | undefined): number | undefined =>
+        token === undefined ? undefined : tokenizer.token_to_id(token);
       const padId = id(pad) ?? json?.padding?.pad_id ?? id(eos) ?? id('<|endoftext|>') ?? 0;
       const unknownId = json?.model.type === 'WordLevel' ? id(unk ?? json.model.unk_token) : undefined;
       return new Tokenizer(tokenizer, lengthOf(config), padId, unknownId);

@@ -12,7 +12,12 @@ export function value(name: string, type: ElementType, shape: (number | string)[
 }
 
 /** Attributes are whole numbers or lists of them. */
-export function node(operator: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}): Buffer {
+export function node(
+  operator: string,
+  inputs: string[],
+  output: string,
+  attributes: Record<string, number | number[]> = {},
+): Buffer {
   const attribute = ([name, given]: [string, number | number[]]): Buffer =>
     typeof given === 'number'
       ? message(field(1, name), field(3, given), field(20, 2))
@@ -35,7 +40,13 @@ export function weight(name: string, dims: number[], data: Float32Array | Float6
 /** A float32 weight whose values lie in another file. */
 export function externalWeight(name: string, dims: number[], location: string): Buffer {
   const entry = message(field(1, 'location'), field(2, location));
-  return message(...dims.map((size) => field(1, size)), field(2, elementTypes.float32), field(8, name), field(13, entry), field(14, 1));
+  return message(
+    ...dims.map((size) => field(1, size)),
+    field(2, elementTypes.float32),
+    field(8, name),
+    field(13, entry),
+    field(14, 1),
+  );
 }
 
 export function onnxModel(graph: { nodes: Buffer[]; weights?: Buffer[]; inputs: Buffer[]; outputs: Buffer[] }): Buffer {
@@ -96,7 +107,10 @@ export function tinyKlEncoder(): Buffer {
     inputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
     outputs: [value('latent_parameters', 'float32', ['batch', 8, 'h', 'w'])],
     weights: [weight('w', [8, 3, 1, 1], weights), weight('b', [8], Float32Array.of(0, 0, 0, 0, 100, 100, 100, 100))],
-    nodes: [node('AveragePool', ['sample'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }), node('Conv', ['pooled', 'w', 'b'], 'latent_parameters')],
+    nodes: [
+      node('AveragePool', ['sample'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }),
+      node('Conv', ['pooled', 'w', 'b'], 'latent_parameters'),
+    ],
   });
 }
 

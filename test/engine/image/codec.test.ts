@@ -10,11 +10,20 @@ const halves = (width: number, height: number): Buffer =>
   Buffer.from(Array.from({ length: width * height }, (_, i) => (i % width < width / 2 ? [255, 0, 0] : [0, 0, 255])).flat());
 const sharpHalves = (width: number, height: number) => sharp(halves(width, height), { raw: { width, height, channels: 3 } });
 
-const pixel = ({ data, width }: RawImage, x: number, y: number): number[] => [...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3)];
+const pixel = ({ data, width }: RawImage, x: number, y: number): number[] => [
+  ...data.subarray((y * width + x) * 3, (y * width + x) * 3 + 3),
+];
 function near(got: number[], expected: number[], tolerance = 8): void {
-  assert.ok(got.every((value, i) => Math.abs(value - expected[i]) <= tolerance), `${got} is not ${expected}`);
+  assert.ok(
+    got.every((value, i) => Math.abs(value - expected[i]) <= tolerance),
+    `${got} is not ${expected}`,
+  );
 }
-const [red, blue, black] = [[255, 0, 0], [0, 0, 255], [0, 0, 0]];
+const [red, blue, black] = [
+  [255, 0, 0],
+  [0, 0, 255],
+  [0, 0, 0],
+];
 
 /** A whole PNG with one bit a pixel: small in bytes, however large in pixels. */
 function blackPng(size: number): Buffer {
@@ -30,7 +39,12 @@ function blackPng(size: number): Buffer {
   header.writeUInt32BE(size, 4);
   const rows = Buffer.alloc(size * (1 + Math.ceil(size / 8)));
   const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([signature, chunk('IHDR', header), chunk('IDAT', deflateSync(rows, { level: 1 })), chunk('IEND', Buffer.alloc(0))]);
+  return Buffer.concat([
+    signature,
+    chunk('IHDR', header),
+    chunk('IDAT', deflateSync(rows, { level: 1 })),
+    chunk('IEND', Buffer.alloc(0)),
+  ]);
 }
 
 describe('codec', () => {
@@ -59,14 +73,28 @@ describe('codec', () => {
 
   it('turns a picture as its EXIF says', async () => {
     // Orientation 6: to be shown turned right by 90°, so what is left comes to the top.
-    const turned = await decode(toPicture(await sharpHalves(32, 32).withMetadata({ orientation: 6 }).jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer()), 32, 32);
+    const turned = await decode(
+      toPicture(
+        await sharpHalves(32, 32).withMetadata({ orientation: 6 }).jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer(),
+      ),
+      32,
+      32,
+    );
     near(pixel(turned, 28, 4), red);
     near(pixel(turned, 4, 28), blue);
   });
 
   it('puts transparency on black', async () => {
     const background = { r: 255, g: 255, b: 255, alpha: 0.5 };
-    const half = await decode(toPicture(await sharp({ create: { width: 4, height: 4, channels: 4, background } }).png().toBuffer()), 4, 4);
+    const half = await decode(
+      toPicture(
+        await sharp({ create: { width: 4, height: 4, channels: 4, background } })
+          .png()
+          .toBuffer(),
+      ),
+      4,
+      4,
+    );
     near(pixel(half, 1, 1), [128, 128, 128], 2);
     const data = Buffer.from([255, 0, 0, 0, 255, 0, 0, 255]);
     const raw = await decode(toPicture({ data, width: 2, height: 1, channels: 4 }), 2, 1);
@@ -97,17 +125,32 @@ describe('codec', () => {
   });
 
   it('shows the first picture of an animation', async () => {
-    const frames = await sharp([await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } }).png().toBuffer(), await sharp({ create: { width: 8, height: 8, channels: 3, background: 'blue' } }).png().toBuffer()], { join: { animated: true } }).gif().toBuffer();
+    const frames = await sharp(
+      [
+        await sharp({ create: { width: 8, height: 8, channels: 3, background: 'red' } })
+          .png()
+          .toBuffer(),
+        await sharp({ create: { width: 8, height: 8, channels: 3, background: 'blue' } })
+          .png()
+          .toBuffer(),
+      ],
+      { join: { animated: true } },
+    )
+      .gif()
+      .toBuffer();
     near(pixel(await decode(toPicture(frames), 8, 8), 4, 4), red);
   });
 
   describe('refuses', () => {
-    const refuses = (picture: Picture, message: RegExp) => assert.rejects(decode(picture, 64, 64), { code: 'EBADFRAME', message });
+    const refuses = (picture: Picture, message: RegExp) =>
+      assert.rejects(decode(picture, 64, 64), { code: 'EBADFRAME', message });
 
     for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
       it(`a torn ${format.toUpperCase()}, wherever it ends`, async () => {
         const noise = Buffer.from(Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * i * 31) % 251));
-        const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } }).toFormat(format).toBuffer();
+        const file = await sharp(noise, { raw: { width: 64, height: 64, channels: 3 } })
+          .toFormat(format)
+          .toBuffer();
         for (const part of [0.02, 0.1, 0.5, 0.9]) {
           const torn = file.subarray(0, Math.max(16, Math.floor(file.length * part)));
           await refuses({ kind: 'encoded', data: torn }, /^the picture cannot be decoded: [^\n]+$/);
@@ -124,7 +167,10 @@ describe('codec', () => {
     });
 
     it('a file that only begins like a picture', async () => {
-      await refuses(toPicture(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(500, 65)])), /cannot be decoded/);
+      await refuses(
+        toPicture(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(500, 65)])),
+        /cannot be decoded/,
+      );
     });
 
     it('a PNG of 20,000 × 20,000 pixels, at once', async () => {
@@ -140,11 +186,16 @@ describe('codec', () => {
     const image: RawImage = { data: halves(32, 32), width: 32, height: 32, channels: 3 };
     const [good, poor, png] = [await encode(image, 'jpeg', 95), await encode(image, 'jpeg', 20), await encode(image, 'png')];
     const facts = async (file: Buffer): Promise<Partial<Metadata>> => sharp(file).metadata();
-    for (const [file, format] of [[good, 'jpeg'], [poor, 'jpeg'], [png, 'png']] as const) {
+    for (const [file, format] of [
+      [good, 'jpeg'],
+      [poor, 'jpeg'],
+      [png, 'png'],
+    ] as const) {
       const { width, height, format: got } = await facts(file);
       assert.deepEqual([width, height, got], [32, 32, format]);
     }
     assert.ok(poor.length < good.length);
+    await assert.rejects(encode(image, 'jpeg', 101), { code: 'EBADPARAM', message: /101/ });
     assert.deepEqual((await decode(toPicture(png), 32, 32)).data, Buffer.from(image.data));
     near(pixel(await decode(toPicture(good), 32, 32), 4, 4), red, 12);
   });

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
+import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
 import { toPicture } from '../../../engine/image/picture';
 
 const create = { width: 8, height: 4, channels: 3 as const, background: 'teal' };
-const refused = (payload: unknown, message: RegExp): void => assert.throws(() => toPicture(payload), { code: 'EBADFRAME', message });
+const refused = (payload: unknown, message: RegExp): void =>
+  assert.throws(() => toPicture(payload), { code: 'EBADFRAME', message });
 
 describe('what counts as a picture', () => {
   for (const format of ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const) {
@@ -18,7 +20,11 @@ describe('what counts as a picture', () => {
 
   it('a picture as base64 or data URI', async () => {
     const file = await sharp({ create }).png().toBuffer();
-    for (const text of [file.toString('base64'), file.toString('base64url'), `data:image/png;base64,${file.toString('base64')}`]) {
+    for (const text of [
+      file.toString('base64'),
+      file.toString('base64url'),
+      `data:image/png;base64,${file.toString('base64')}`,
+    ]) {
       const picture = toPicture(text);
       assert.equal(picture.kind, 'encoded');
       assert.deepEqual(picture.data, file);
@@ -37,14 +43,35 @@ describe('what counts as a picture', () => {
     assert.deepEqual([fromCanvas.data.buffer === clamped.buffer, fromCanvas.data[0]], [true, 9]);
   });
 
+  it('what a function node makes, in a context of its own', async () => {
+    const file = await sharp({ create }).png().toBuffer();
+    const foreign: unknown = runInNewContext('Uint8Array.from(bytes)', { bytes: [...file] });
+    assert.ok(!(foreign instanceof Uint8Array));
+    const { data } = toPicture(foreign);
+    assert.ok(data instanceof Uint8Array);
+    assert.deepEqual(Buffer.from(data), file);
+    for (const kind of ['Uint8Array', 'Uint8ClampedArray']) {
+      const raw = toPicture(runInNewContext(`({ data: new ${kind}(96).fill(7), width: 8, height: 4 })`));
+      assert.ok(raw.data instanceof Uint8Array);
+      assert.deepEqual([raw.data.length, raw.data[95]], [96, 7]);
+    }
+  });
+
   it("Jimp's bitmap, which is RGBA", () => {
     const data = Buffer.alloc(8 * 4 * 4);
-    assert.deepEqual(toPicture({ bitmap: { data, width: 8, height: 4 }, _quality: 90 }), { kind: 'raw', data, width: 8, height: 4, channels: 4 });
+    assert.deepEqual(toPicture({ bitmap: { data, width: 8, height: 4 }, _quality: 90 }), {
+      kind: 'raw',
+      data,
+      width: 8,
+      height: 4,
+      channels: 4,
+    });
   });
 
   describe('and what does not', () => {
     it('nothing, numbers, truth, lists, objects of other kinds', () => {
-      for (const payload of [undefined, null, 42, true, [1, 2], {}, { width: 8, height: 4 }, () => 1, new Float32Array(96)]) refused(payload, /^no picture: .*wanted is a Buffer/);
+      for (const payload of [undefined, null, 42, true, [1, 2], {}, { width: 8, height: 4 }, () => 1, new Float32Array(96)])
+        refused(payload, /^no picture: .*wanted is a Buffer/);
     });
 
     it('empty and unknown Buffers', () => {
@@ -55,7 +82,8 @@ describe('what counts as a picture', () => {
     });
 
     it('texts, paths and URLs: they are never opened', () => {
-      for (const text of ['hello', '', '/etc/hostname', 'https://example.com/a.png', __filename]) refused(text, /never a path or URL/);
+      for (const text of ['hello', '', '/etc/hostname', 'https://example.com/a.png', __filename])
+        refused(text, /never a path or URL/);
       refused('data:image/svg+xml,<svg/>', /base64/);
       refused('data:image/png;base64,AAAA', /no picture/);
     });

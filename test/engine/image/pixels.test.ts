@@ -5,7 +5,7 @@ import type { RawImage } from '../../../engine/types';
 describe('pixels', () => {
   /** All 256 values in every channel, each channel in another order. */
   const image: RawImage = {
-    data: Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (Math.floor(i / 3) * [1, 3, 5][i % 3] + i % 3) % 256),
+    data: Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (Math.floor(i / 3) * [1, 3, 5][i % 3] + (i % 3)) % 256),
     width: 16,
     height: 16,
     channels: 3,
@@ -15,7 +15,8 @@ describe('pixels', () => {
     const planes = toTensor(image);
     assert.equal(planes.length, 3 * 256);
     for (let pixel = 0; pixel < 256; pixel++) {
-      for (let c = 0; c < 3; c++) assert.ok(Math.abs(planes[c * 256 + pixel] - ((image.data[pixel * 3 + c] / 255) * 2 - 1)) < 1e-7);
+      for (let c = 0; c < 3; c++)
+        assert.ok(Math.abs(planes[c * 256 + pixel] - ((image.data[pixel * 3 + c] / 255) * 2 - 1)) < 1e-7);
     }
     assert.deepEqual(toTensor({ data: Uint8Array.of(0, 255, 0), width: 1, height: 1, channels: 3 }), Float32Array.of(-1, 1, -1));
   });

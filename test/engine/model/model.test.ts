@@ -15,7 +15,13 @@ describe('model folder', () => {
   it('opens the embedded model, which reads texts', async () => {
     const model = await Model.load({ model: 'starter' });
     const { info } = model;
-    assert.deepEqual(info, { model: 'starter', executionProvider: 'cpu', vaeScaleFactor: info.vaeScaleFactor, latentChannels: info.latentChannels, predictionType: 'epsilon' });
+    assert.deepEqual(info, {
+      model: 'starter',
+      executionProvider: 'cpu',
+      vaeScaleFactor: info.vaeScaleFactor,
+      latentChannels: info.latentChannels,
+      predictionType: 'epsilon',
+    });
     assert.deepEqual(model.warnings, []);
     const conditioning = await model.textEncoder.encodeText('a night over the mountains');
     const [h, w] = [4, 4];
@@ -31,13 +37,28 @@ describe('model folder', () => {
 
   it('opens the reference model and tells how far it is', async () => {
     const steps: LoadProgress[] = [];
-    const model = await Model.load({ model: REFERENCE_MODEL, intraOpNumThreads: 1, onProgress: (progress) => steps.push(progress) });
-    assert.deepEqual(model.info, { model: REFERENCE_MODEL, executionProvider: 'cpu', vaeScaleFactor: 8, latentChannels: 4, predictionType: 'epsilon' });
-    assert.deepEqual(steps.slice(0, 4).map(({ net }) => net), ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder']);
+    const model = await Model.load({
+      model: REFERENCE_MODEL,
+      intraOpNumThreads: 1,
+      onProgress: (progress) => steps.push(progress),
+    });
+    assert.deepEqual(model.info, {
+      model: REFERENCE_MODEL,
+      executionProvider: 'cpu',
+      vaeScaleFactor: 8,
+      latentChannels: 4,
+      predictionType: 'epsilon',
+    });
+    assert.deepEqual(
+      steps.slice(0, 4).map(({ net }) => net),
+      ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
+    );
     const { totalBytes } = steps[0];
     assert.ok(totalBytes > 4e6);
     assert.deepEqual([steps[0].loadedBytes, steps[4].loadedBytes], [0, totalBytes]);
-    assert.ok(steps.every((step, i) => step.totalBytes === totalBytes && (i === 0 || step.loadedBytes > steps[i - 1].loadedBytes)));
+    assert.ok(
+      steps.every((step, i) => step.totalBytes === totalBytes && (i === 0 || step.loadedBytes > steps[i - 1].loadedBytes)),
+    );
     await model.close();
   });
 
@@ -51,16 +72,39 @@ describe('model folder', () => {
   });
 
   it('reads the schedule, with the defaults of diffusers where the config is silent', async () => {
-    const given = { num_train_timesteps: 500, beta_start: 0.001, beta_end: 0.02, beta_schedule: 'linear', prediction_type: 'v_prediction', rescale_betas_zero_snr: true, original_inference_steps: 40, timestep_scaling: 5 };
+    const given = {
+      num_train_timesteps: 500,
+      beta_start: 0.001,
+      beta_end: 0.02,
+      beta_schedule: 'linear',
+      prediction_type: 'v_prediction',
+      rescale_betas_zero_snr: true,
+      original_inference_steps: 40,
+      timestep_scaling: 5,
+    };
     const given2 = await Model.load({ model: await changedModel({ [schedulerFile]: given }) });
     assert.deepEqual(given2.schedulerConfig, {
-      numTrainTimesteps: 500, betaStart: 0.001, betaEnd: 0.02, betaSchedule: 'linear', predictionType: 'v_prediction', rescaleBetasZeroSnr: true, originalInferenceSteps: 40, timestepScaling: 5,
+      numTrainTimesteps: 500,
+      betaStart: 0.001,
+      betaEnd: 0.02,
+      betaSchedule: 'linear',
+      predictionType: 'v_prediction',
+      rescaleBetasZeroSnr: true,
+      originalInferenceSteps: 40,
+      timestepScaling: 5,
     });
     assert.equal(given2.info.predictionType, 'v_prediction');
     await given2.close();
     const silent = await Model.load({ model: await changedModel({ [schedulerFile]: null }) });
     assert.deepEqual(silent.schedulerConfig, {
-      numTrainTimesteps: 1000, betaStart: 0.00085, betaEnd: 0.012, betaSchedule: 'scaled_linear', predictionType: 'epsilon', rescaleBetasZeroSnr: false, originalInferenceSteps: 50, timestepScaling: 10,
+      numTrainTimesteps: 1000,
+      betaStart: 0.00085,
+      betaEnd: 0.012,
+      betaSchedule: 'scaled_linear',
+      predictionType: 'epsilon',
+      rescaleBetasZeroSnr: false,
+      originalInferenceSteps: 50,
+      timestepScaling: 10,
     });
     await silent.close();
   });
@@ -82,26 +126,79 @@ describe('model folder', () => {
   });
 
   describe('that cannot be used', () => {
-    const net = (inputs: Buffer[], outputs: Buffer[]): Buffer => onnxModel({ inputs, outputs, nodes: [node('Identity', ['x'], 'y')] });
+    const net = (inputs: Buffer[], outputs: Buffer[]): Buffer =>
+      onnxModel({ inputs, outputs, nodes: [node('Identity', ['x'], 'y')] });
     const cases: [string, Changes, string, RegExp][] = [
       ['lacks its unet', { unet: null }, 'ENOMODEL', /lacks unet.model\.onnx/],
       ['lacks its text encoder', { 'text_encoder/model.onnx': null }, 'ENOMODEL', /lacks text_encoder.model\.onnx/],
       ['lacks its decoder', { vae_decoder: null }, 'ENOMODEL', /lacks vae_decoder.model\.onnx/],
-      ['has garbage for a net', { 'unet/model.onnx': Buffer.alloc(5000, 7) }, 'EBADMODEL', /unet.model\.onnx is torn, damaged or no ONNX file/],
+      [
+        'has garbage for a net',
+        { 'unet/model.onnx': Buffer.alloc(5000, 7) },
+        'EBADMODEL',
+        /unet.model\.onnx is torn, damaged or no ONNX file/,
+      ],
       ['has an empty net', { 'vae_encoder/model.onnx': '' }, 'EBADMODEL', /vae_encoder.model\.onnx is torn, damaged/],
-      ['has a pointer for a net', { 'unet/model.onnx': 'version https://git-lfs.github.com/spec/v1\n' }, 'EBADMODEL', /unet.model\.onnx.*Git LFS/],
+      [
+        'has a pointer for a net',
+        { 'unet/model.onnx': 'version https://git-lfs.github.com/spec/v1\n' },
+        'EBADMODEL',
+        /unet.model\.onnx.*Git LFS/,
+      ],
       ['has broken JSON', { 'unet/config.json': '{"in_channels": 4,' }, 'EBADMODEL', /unet.config\.json is not a JSON object/],
       ['has a config that is no object', { [schedulerFile]: '[]' }, 'EBADMODEL', /scheduler_config\.json is not a JSON object/],
       ['has a broken tokenizer', { 'tokenizer/tokenizer.json': { model: {} } }, 'EBADMODEL', /tokenizer/],
-      ['has an unknown schedule', { [schedulerFile]: { beta_schedule: 'sigmoid' } }, 'EBADMODEL', /beta_schedule.*sigmoid.*scaled_linear/],
+      [
+        'has an unknown schedule',
+        { [schedulerFile]: { beta_schedule: 'sigmoid' } },
+        'EBADMODEL',
+        /beta_schedule.*sigmoid.*scaled_linear/,
+      ],
       ['has an unknown prediction type', { [schedulerFile]: { prediction_type: 'flow' } }, 'EBADMODEL', /prediction_type.*flow/],
       ['has a text where a number is needed', { [schedulerFile]: { beta_end: 'high' } }, 'EBADMODEL', /beta_end.*high/],
-      ['has an autoencoder of other channels', { 'vae_decoder/config.json': { latent_channels: 16, block_out_channels: [1, 1, 1, 1] } }, 'EBADMODEL', /4 channels.*16/],
-      ['has a text encoder of another width', { 'text_encoder/model.onnx': net([value('x', 'int64', [1, 77])], [value('y', 'float32', [1, 77, 48])]) }, 'EBADMODEL', /width 32.*48/],
-      ['has something else for a text encoder', { 'text_encoder/model.onnx': net([value('x', 'float32', [1])], [value('y', 'float32', [1])]) }, 'EBADMODEL', /text_encoder/],
-      ['has something else for a unet', { 'unet/model.onnx': net([value('x', 'float32', [1]), value('z', 'float32', [1])], [value('y', 'float32', [1])]) }, 'EBADMODEL', /unet has no input "sample".*"x", "z"/],
-      ['has a net of one input for a unet', { 'unet/model.onnx': net([value('x', 'float32', [1])], [value('y', 'float32', [1])]) }, 'EBADMODEL', /unet must take latents/],
-      ['keeps its weights in a file that is not there', { 'vae_decoder/model.onnx': onnxModel({ inputs: [value('x', 'float32', [1])], outputs: [value('y', 'float32', [1])], weights: [externalWeight('w', [1], 'model.onnx_data')], nodes: [node('Add', ['x', 'w'], 'y')] }) }, 'EBADMODEL', /model\.onnx_data, which is not there/],
+      [
+        'has an autoencoder of other channels',
+        { 'vae_decoder/config.json': { latent_channels: 16, block_out_channels: [1, 1, 1, 1] } },
+        'EBADMODEL',
+        /4 channels.*16/,
+      ],
+      [
+        'has a text encoder of another width',
+        { 'text_encoder/model.onnx': net([value('x', 'int64', [1, 77])], [value('y', 'float32', [1, 77, 48])]) },
+        'EBADMODEL',
+        /width 32.*48/,
+      ],
+      [
+        'has something else for a text encoder',
+        { 'text_encoder/model.onnx': net([value('x', 'float32', [1])], [value('y', 'float32', [1])]) },
+        'EBADMODEL',
+        /text_encoder/,
+      ],
+      [
+        'has something else for a unet',
+        { 'unet/model.onnx': net([value('x', 'float32', [1]), value('z', 'float32', [1])], [value('y', 'float32', [1])]) },
+        'EBADMODEL',
+        /unet has no input "sample".*"x", "z"/,
+      ],
+      [
+        'has a net of one input for a unet',
+        { 'unet/model.onnx': net([value('x', 'float32', [1])], [value('y', 'float32', [1])]) },
+        'EBADMODEL',
+        /unet must take latents/,
+      ],
+      [
+        'keeps its weights in a file that is not there',
+        {
+          'vae_decoder/model.onnx': onnxModel({
+            inputs: [value('x', 'float32', [1])],
+            outputs: [value('y', 'float32', [1])],
+            weights: [externalWeight('w', [1], 'model.onnx_data')],
+            nodes: [node('Add', ['x', 'w'], 'y')],
+          }),
+        },
+        'EBADMODEL',
+        /model\.onnx_data, which is not there/,
+      ],
     ];
     for (const [name, changes, code, message] of cases) {
       it(`${name}: ${code}, and the check says the same`, async () => {
@@ -110,24 +207,39 @@ describe('model folder', () => {
         const { usable, problems, info } = await inspectModel(folder);
         assert.equal(usable, false);
         assert.equal(info, undefined);
-        assert.ok(problems.some((problem) => message.test(problem)), problems.join('\n'));
+        assert.ok(
+          problems.some((problem) => message.test(problem)),
+          problems.join('\n'),
+        );
       });
     }
 
     it('is not there: ENOMODEL with the path and what is expected', async () => {
-      await assert.rejects(Model.load({ model: '/no/such/model' }), { code: 'ENOMODEL', message: /\/no\/such\/model; expected .*model\.onnx/ });
+      await assert.rejects(Model.load({ model: '/no/such/model' }), {
+        code: 'ENOMODEL',
+        message: /\/no\/such\/model; expected .*model\.onnx/,
+      });
     });
 
     it('is torn where only opening it shows: nothing stays open', async function () {
       if (process.platform !== 'linux') return this.skip();
       // The last net of the four is cut so that its head still reads: its weights are shortened inside a file of their own.
       const weights = externalWeight('w', [1000], 'weights.bin');
-      const decoder = onnxModel({ inputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])], outputs: [value('sample', 'float32', ['b', 3, 'h', 'w'])], weights: [weights], nodes: [node('Add', ['latent_sample', 'w'], 'sample')] });
+      const decoder = onnxModel({
+        inputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])],
+        outputs: [value('sample', 'float32', ['b', 3, 'h', 'w'])],
+        weights: [weights],
+        nodes: [node('Add', ['latent_sample', 'w'], 'sample')],
+      });
       const folder = await changedModel({ 'vae_decoder/model.onnx': decoder, 'vae_decoder/weights.bin': Buffer.alloc(4000) });
       await truncate(join(folder, 'vae_decoder/weights.bin'), 100);
       // Every session has threads of its own, so they tell how many are open.
       const threads = async (): Promise<number> => (await readdir('/proc/self/task')).length;
-      const load = () => assert.rejects(Model.load({ model: folder, intraOpNumThreads: 4 }), { code: 'EBADMODEL', message: /vae_decoder.model\.onnx cannot be opened/ });
+      const load = () =>
+        assert.rejects(Model.load({ model: folder, intraOpNumThreads: 4 }), {
+          code: 'EBADMODEL',
+          message: /vae_decoder.model\.onnx cannot be opened/,
+        });
       await load();
       const before = await threads();
       await load();
@@ -141,7 +253,10 @@ describe('model folder', () => {
 
   it('is looked into without ONNX Runtime', async () => {
     const report = await inspectModel(REFERENCE_MODEL);
-    assert.deepEqual(report.nets.map(({ name }) => name), ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder']);
+    assert.deepEqual(
+      report.nets.map(({ name }) => name),
+      ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
+    );
     for (const { file, bytes } of report.nets) assert.equal(bytes, (await readFile(file)).length);
     assert.deepEqual(report.info, { vaeScaleFactor: 8, latentChannels: 4, predictionType: 'epsilon', textWidth: 32 });
     assert.deepEqual([report.usable, report.problems, report.missing, report.hasTokenizer], [true, [], [], false]);

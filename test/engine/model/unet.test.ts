@@ -8,7 +8,11 @@ import { randn } from '../../../engine/stream/noise';
 import { tinyUnet, value, type UnetShape } from '../../lib/onnx-maker';
 import { recording, REFERENCE_MODEL, relativeError } from '../../lib/reference';
 
-const conditioningOf = (level: number): Conditioning => ({ hiddenStates: new Float32Array(77 * 32).fill(level), tokens: 77, width: 32 });
+const conditioningOf = (level: number): Conditioning => ({
+  hiddenStates: new Float32Array(77 * 32).fill(level),
+  tokens: 77,
+  width: 32,
+});
 
 describe('unet', () => {
   it('gives every row of a batch what the row gives alone', async () => {
@@ -38,7 +42,9 @@ describe('unet', () => {
       timestep,
       conditioning: conditioningOf(i / 4),
     }));
-    const expected = rows.map(({ sample, timestep, conditioning }) => sample.map((x) => x * timestep + conditioning.hiddenStates[0]));
+    const expected = rows.map(({ sample, timestep, conditioning }) =>
+      sample.map((x) => x * timestep + conditioning.hiddenStates[0]),
+    );
 
     const exports: [string, UnetShape, number][] = [
       ['int64 timestep a row', {}, 1],
@@ -58,7 +64,12 @@ describe('unet', () => {
       it(`${name}: all rows are right, in ${runs} run${runs > 1 ? 's' : ''}`, async () => {
         const net = await OnnxNet.load(tinyUnet(shape), { executionProvider: 'cpu' });
         let counted = 0;
-        const counting = { inputs: net.inputs, outputs: net.outputs, close: () => net.close(), run: (feeds: Parameters<typeof net.run>[0]) => (counted++, net.run(feeds)) };
+        const counting = {
+          inputs: net.inputs,
+          outputs: net.outputs,
+          close: () => net.close(),
+          run: (feeds: Parameters<typeof net.run>[0]) => (counted++, net.run(feeds)),
+        };
         const unet = new Unet(counting, 4, 8);
         const tolerance = shape.type === 'float16' ? 1e-3 : 1e-6;
         for (let again = 0; again < 2; again++) {
@@ -87,7 +98,10 @@ describe('unet', () => {
       const unet = new Unet(net, 4, 8);
       const sample = Float32Array.from({ length: 16 }, (_, k) => k);
       const [output] = await unet.predict([{ sample, timestep: 1, conditioning: conditioningOf(0) }], 2, 2);
-      assert.deepEqual(sample, Float32Array.from({ length: 16 }, (_, k) => k));
+      assert.deepEqual(
+        sample,
+        Float32Array.from({ length: 16 }, (_, k) => k),
+      );
       assert.deepEqual(toFloat16(output), toFloat16(sample));
       await net.close();
     });
@@ -106,18 +120,26 @@ describe('unet', () => {
 
     it('a size that the export did not fix', async () => {
       await open({ sampleShape: ['batch', 4, 8, 8] }, (unet) =>
-        assert.rejects(unet.predict([row], 2, 2), { code: 'EBADPARAM', message: /\[batch, 4, 8, 8\], got \[1, 4, 2, 2\].*64×64 only/ }),
+        assert.rejects(unet.predict([row], 2, 2), {
+          code: 'EBADPARAM',
+          message: /\[batch, 4, 8, 8\], got \[1, 4, 2, 2\].*64×64 only/,
+        }),
       );
     });
 
     it('inputs of another family of models', async () => {
       const extraInput = value('text_embeds', 'float32', ['batch', 1280]);
-      await assert.rejects(open({ extraInput }, () => Promise.resolve()), { code: 'EBADMODEL', message: /text_embeds.*SDXL/ });
+      await assert.rejects(
+        open({ extraInput }, () => Promise.resolve()),
+        { code: 'EBADMODEL', message: /text_embeds.*SDXL/ },
+      );
     });
 
     it('conditionings of different shapes in one run', async () => {
       const longer = { hiddenStates: new Float32Array(154 * 32), tokens: 154, width: 32 };
-      await open({}, (unet) => assert.rejects(unet.predict([row, { ...row, conditioning: longer }], 2, 2), { code: 'EBADPROMPT' }));
+      await open({}, (unet) =>
+        assert.rejects(unet.predict([row, { ...row, conditioning: longer }], 2, 2), { code: 'EBADPROMPT' }),
+      );
     });
   });
 });

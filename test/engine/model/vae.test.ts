@@ -77,8 +77,14 @@ describe('autoencoder', () => {
       assert.throws(() => new VaeEncoder(encoder, { ...space, channels: 16 }), { code: 'EBADMODEL', message: /8 channels.*16/ });
       assert.throws(() => new VaeDecoder(decoder, { ...space, channels: 16 }), { code: 'EBADMODEL', message: /4 channels.*16/ });
       const half = { ...space, factor: 4 };
-      await assert.rejects(new VaeEncoder(encoder, half).encode(red(8, 8), 8, 8), { code: 'EBADMODEL', message: /block_out_channels/ });
-      await assert.rejects(new VaeDecoder(decoder, half).decode(new Float32Array(4), 1, 1), { code: 'EBADMODEL', message: /block_out_channels/ });
+      await assert.rejects(new VaeEncoder(encoder, half).encode(red(8, 8), 8, 8), {
+        code: 'EBADMODEL',
+        message: /block_out_channels/,
+      });
+      await assert.rejects(new VaeDecoder(decoder, half).decode(new Float32Array(4), 1, 1), {
+        code: 'EBADMODEL',
+        message: /block_out_channels/,
+      });
       await encoder.close();
       await decoder.close();
     });

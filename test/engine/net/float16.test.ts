@@ -7,8 +7,18 @@ const toNumber = (bits: number): number => fromFloat16(Uint16Array.of(bits))[0];
 describe('half precision', () => {
   it('reads the values of IEEE 754', () => {
     const known: [number, number][] = [
-      [0x0000, 0], [0x8000, -0], [0x3c00, 1], [0xc000, -2], [0x3555, 0.333251953125], [0x7bff, 65504], [0x0400, 2 ** -14],
-      [0x0001, 2 ** -24], [0x03ff, 2 ** -14 - 2 ** -24], [0x7c00, Infinity], [0xfc00, -Infinity], [0x7e00, NaN],
+      [0x0000, 0],
+      [0x8000, -0],
+      [0x3c00, 1],
+      [0xc000, -2],
+      [0x3555, 0.333251953125],
+      [0x7bff, 65504],
+      [0x0400, 2 ** -14],
+      [0x0001, 2 ** -24],
+      [0x03ff, 2 ** -14 - 2 ** -24],
+      [0x7c00, Infinity],
+      [0xfc00, -Infinity],
+      [0x7e00, NaN],
     ];
     for (const [bits, number] of known) assert.ok(Object.is(toNumber(bits), number), `0x${bits.toString(16)}`);
   });

@@ -27,7 +27,10 @@ describe('the head of an .onnx file', () => {
         const header = await readOnnxHeader(path);
         const net = await OnnxNet.load(path, { executionProvider: 'cpu' });
         assert.deepEqual(header.inputs, net.inputs);
-        assert.deepEqual(header.outputs.map(({ name, type }) => [name, type]), net.outputs.map(({ name, type }) => [name, type]));
+        assert.deepEqual(
+          header.outputs.map(({ name, type }) => [name, type]),
+          net.outputs.map(({ name, type }) => [name, type]),
+        );
         assert.deepEqual(header.externalFiles, []);
         await net.close();
       });
@@ -37,7 +40,10 @@ describe('the head of an .onnx file', () => {
   it('finds a file that was cut off, wherever that was', async () => {
     const whole = await readFile(join(REFERENCE_MODEL, 'vae_decoder', 'model.onnx'));
     for (let cut = 0; cut < whole.length - 64; cut += 1009) {
-      await assert.rejects(readOnnxHeader(await write(whole.subarray(0, cut))), { code: 'EBADMODEL', message: /model\.onnx is torn, damaged or no ONNX file/ });
+      await assert.rejects(readOnnxHeader(await write(whole.subarray(0, cut))), {
+        code: 'EBADMODEL',
+        message: /model\.onnx is torn, damaged or no ONNX file/,
+      });
     }
   });
 
@@ -53,7 +59,11 @@ describe('the head of an .onnx file', () => {
       onnxModel({
         inputs: [value('x', 'float32', ['n', 3]), value('w', 'float32', [3])],
         outputs: [value('y', 'float32', ['n', 3])],
-        weights: [weight('w', [3], Float32Array.of(1, 2, 3)), externalWeight('v', [3], 'model.onnx_data'), externalWeight('u', [3], 'model.onnx_data')],
+        weights: [
+          weight('w', [3], Float32Array.of(1, 2, 3)),
+          externalWeight('v', [3], 'model.onnx_data'),
+          externalWeight('u', [3], 'model.onnx_data'),
+        ],
         nodes: [node('Add', ['x', 'w'], 'y')],
       }),
     );

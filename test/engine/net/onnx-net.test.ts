@@ -19,7 +19,10 @@ describe('a net on ONNX Runtime', () => {
   it('tells its inputs and outputs, and computes', async () => {
     const net = await OnnxNet.load(doubling('float32'), cpu);
     assert.deepEqual(net.inputs, [{ name: 'x', type: 'float32', shape: ['n'] }]);
-    assert.deepEqual(net.outputs.map(({ name, type }) => ({ name, type })), [{ name: 'y', type: 'float32' }]);
+    assert.deepEqual(
+      net.outputs.map(({ name, type }) => ({ name, type })),
+      [{ name: 'y', type: 'float32' }],
+    );
     const { y } = await net.run({ x: floats(1, -2.5) });
     assert.deepEqual(y, floats(2, -5));
     await net.close();
@@ -36,7 +39,10 @@ describe('a net on ONNX Runtime', () => {
 
   it('rejects a run that the net cannot do with EBADMODEL and stays usable', async () => {
     const net = await OnnxNet.load(doubling('float32'), cpu, 'the doubling net');
-    await assert.rejects(net.run({ x: { type: 'float32', data: Float32Array.of(1, 2), dims: [2, 1] } }), { code: 'EBADMODEL', message: /the doubling net failed: .*rank/i });
+    await assert.rejects(net.run({ x: { type: 'float32', data: Float32Array.of(1, 2), dims: [2, 1] } }), {
+      code: 'EBADMODEL',
+      message: /the doubling net failed: .*rank/i,
+    });
     await assert.rejects(net.run({}), { code: 'EBADMODEL', message: /the doubling net failed: .*'x'/ });
     assert.deepEqual((await net.run({ x: floats(4) })).y, floats(8));
     await net.close();
@@ -60,7 +66,10 @@ describe('a net on ONNX Runtime', () => {
     const folder = await mkdtemp(join(tmpdir(), 'net-'));
     const path = join(folder, 'broken.onnx');
     await writeFile(path, 'this is no net');
-    await assert.rejects(OnnxNet.load(path, cpu), (error: Error & { code?: string }) => error.code === 'EBADMODEL' && error.message.includes(path));
+    await assert.rejects(
+      OnnxNet.load(path, cpu),
+      (error: Error & { code?: string }) => error.code === 'EBADMODEL' && error.message.includes(path),
+    );
     await rm(folder, { recursive: true });
   });
 });

@@ -11,7 +11,16 @@ const config = { max_position_embeddings: 77, hidden_size: 32, vocab_size: 1000 
 
 /** The same net, and how often it ran. */
 function counted(net: Net): Net & { runs: number } {
-  return { inputs: net.inputs, outputs: net.outputs, runs: 0, close: () => net.close(), run(feeds) { this.runs++; return net.run(feeds); } };
+  return {
+    inputs: net.inputs,
+    outputs: net.outputs,
+    runs: 0,
+    close: () => net.close(),
+    run(feeds) {
+      this.runs++;
+      return net.run(feeds);
+    },
+  };
 }
 
 describe('text encoder', () => {
@@ -38,7 +47,11 @@ describe('text encoder', () => {
     const first = await encoder.encodeTokens(ids(1));
     assert.equal(await encoder.encodeTokens([...ids(1)]), first);
     assert.equal(net.runs, 1);
-    const together = await Promise.all([encoder.encodeTokens(ids(2)), encoder.encodeTokens(ids(2)), encoder.encodeTokens(ids(3))]);
+    const together = await Promise.all([
+      encoder.encodeTokens(ids(2)),
+      encoder.encodeTokens(ids(2)),
+      encoder.encodeTokens(ids(3)),
+    ]);
     assert.equal(together[0], together[1]);
     assert.notEqual(together[0], together[2]);
     assert.equal(net.runs, 3);
@@ -102,8 +115,15 @@ describe('text encoder', () => {
         weights: [weight('last', [1], BigInt64Array.of(2n))],
         nodes: [node('Cast', ['input_ids'], 'x', { to: 10 }), node('Unsqueeze', ['x', 'last'], 'last_hidden_state')],
       });
-      const odd = new TextEncoder(await OnnxNet.load(graph, { executionProvider: 'cpu' }), undefined, { max_position_embeddings: 4, hidden_size: 1 });
-      assert.deepEqual(await odd.encodeTokens([5, 6, 7, 49407 % 1024]), { hiddenStates: Float32Array.of(5, 6, 7, 255), tokens: 4, width: 1 });
+      const odd = new TextEncoder(await OnnxNet.load(graph, { executionProvider: 'cpu' }), undefined, {
+        max_position_embeddings: 4,
+        hidden_size: 1,
+      });
+      assert.deepEqual(await odd.encodeTokens([5, 6, 7, 49407 % 1024]), {
+        hiddenStates: Float32Array.of(5, 6, 7, 255),
+        tokens: 4,
+        width: 1,
+      });
       await odd.close();
     });
   }

@@ -17,8 +17,19 @@ const merges = ['c a', 'ca t</w>', 'p h', 'o t', 'ot o</w>', 'ph oto</w>', 'o f<
 /** CLIP's vocabulary in small: printable signs first, so that "!" is 0, then their word ends, the merges and the frame. */
 function clipVocabulary(): Record<string, number> {
   const signs = byteSigns();
-  const ordered = [...signs.slice(33, 127), ...signs.slice(161, 173), ...signs.slice(174), ...signs.filter((sign) => sign.charCodeAt(0) > 255)];
-  const tokens = [...ordered, ...ordered.map((sign) => `${sign}</w>`), ...merges.map((pair) => pair.replace(' ', '')), '<|startoftext|>', '<|endoftext|>'];
+  const ordered = [
+    ...signs.slice(33, 127),
+    ...signs.slice(161, 173),
+    ...signs.slice(174),
+    ...signs.filter((sign) => sign.charCodeAt(0) > 255),
+  ];
+  const tokens = [
+    ...ordered,
+    ...ordered.map((sign) => `${sign}</w>`),
+    ...merges.map((pair) => pair.replace(' ', '')),
+    '<|startoftext|>',
+    '<|endoftext|>',
+  ];
   return Object.fromEntries(tokens.map((token, id) => [token, id]));
 }
 
@@ -34,7 +45,8 @@ describe('tokenizer', () => {
   async function tokenizer(files: Record<string, string | object>): Promise<Tokenizer> {
     const folder = await mkdtemp(join(tmpdir(), 'tokenizer-'));
     folders.push(folder);
-    for (const [name, content] of Object.entries(files)) await writeFile(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(folder, name), typeof content === 'string' ? content : JSON.stringify(content));
     const loaded = await Tokenizer.load(folder);
     assert.ok(loaded);
     return loaded;
@@ -56,7 +68,10 @@ describe('tokenizer', () => {
       assert.equal(ids.length, 16);
       assert.equal(ids[0], bos);
       const end = ids.indexOf(eos);
-      assert.ok(ids.slice(end).every((id) => id === eos), 'padded with the end token');
+      assert.ok(
+        ids.slice(end).every((id) => id === eos),
+        'padded with the end token',
+      );
       return ids.slice(1, end);
     };
     const of = (...tokens: string[]): number[] => tokens.map((token) => vocab[token]);
@@ -85,7 +100,10 @@ describe('tokenizer', () => {
 
     it('keeps the end token when it truncates, and says so', () => {
       const long = clip.encode('cat '.repeat(40));
-      assert.deepEqual([long.truncated, long.ids.length, long.ids[0], long.ids[14], long.ids[15]], [true, 16, bos, vocab['cat</w>'], eos]);
+      assert.deepEqual(
+        [long.truncated, long.ids.length, long.ids[0], long.ids[14], long.ids[15]],
+        [true, 16, bos, vocab['cat</w>'], eos],
+      );
       const full = clip.encode('cat '.repeat(14));
       assert.deepEqual([full.truncated, full.ids[15]], [false, eos]);
       assert.deepEqual(clip.encode('').ids, [bos, ...new Array<number>(15).fill(eos)]);
@@ -110,11 +128,26 @@ describe('tokenizer', () => {
         pre_tokenizer: { type: 'WhitespaceSplit' },
         post_processor: null,
         decoder: null,
-        model: { type: 'BPE', end_of_word_suffix: '</w>', unk_token: '<|endoftext|>', vocab, merges: merges.map((pair) => pair.split(' ')) },
+        model: {
+          type: 'BPE',
+          end_of_word_suffix: '</w>',
+          unk_token: '<|endoftext|>',
+          vocab,
+          merges: merges.map((pair) => pair.split(' ')),
+        },
       },
       'tokenizer_config.json': { model_max_length: 8, pad_token: '!' },
     });
-    assert.deepEqual(clip.encode('Photo, cat!').ids, [bos, vocab['photo</w>'], vocab[',</w>'], vocab['cat</w>'], vocab['!</w>'], eos, 0, 0]);
+    assert.deepEqual(clip.encode('Photo, cat!').ids, [
+      bos,
+      vocab['photo</w>'],
+      vocab[',</w>'],
+      vocab['cat</w>'],
+      vocab['!</w>'],
+      eos,
+      0,
+      0,
+    ]);
   });
 
   it('reads the list of words of the embedded model and leaves out what it does not know', async () => {
@@ -124,7 +157,10 @@ describe('tokenizer', () => {
     assert.equal(ids.length, words.length);
     assert.equal(new Set(ids.slice(0, 4)).size, 4, 'start, two words, end');
     assert.deepEqual(words.encode('night zeppelin sea'), words.encode('Night, sea'));
-    assert.deepEqual(words.unknownWords('A zeppelin, a Quokka and a zeppelin over the sea').filter((word) => word.length > 4), ['zeppelin', 'quokka']);
+    assert.deepEqual(
+      words.unknownWords('A zeppelin, a Quokka and a zeppelin over the sea').filter((word) => word.length > 4),
+      ['zeppelin', 'quokka'],
+    );
     assert.deepEqual(words.unknownWords('night sea'), []);
   });
 
@@ -133,8 +169,14 @@ describe('tokenizer', () => {
   });
 
   it('names the file that cannot be used', async () => {
-    await assert.rejects(tokenizer({ 'tokenizer.json': '{"model":' }), { code: 'EBADMODEL', message: /tokenizer\.json is not a JSON object/ });
-    await assert.rejects(tokenizer({ 'tokenizer.json': {} }), { code: 'EBADMODEL', message: /the tokenizer in .* cannot be used/ });
+    await assert.rejects(tokenizer({ 'tokenizer.json': '{"model":' }), {
+      code: 'EBADMODEL',
+      message: /tokenizer\.json is not a JSON object/,
+    });
+    await assert.rejects(tokenizer({ 'tokenizer.json': {} }), {
+      code: 'EBADMODEL',
+      message: /the tokenizer in .* cannot be used/,
+    });
     await assert.rejects(tokenizer({ 'vocab.json': '[]', 'merges.txt': '' }), { code: 'EBADMODEL', message: /vocab\.json/ });
   });
 });
