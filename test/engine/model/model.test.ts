@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile, truncate } from 'node:fs/promises';
+import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { inspectModel } from '../../../engine/model/folder';
 import { Model, type LoadProgress } from '../../../engine/model/model';
 import { externalWeight, node, onnxModel, tinyUnet, value } from '../../lib/onnx-maker';
 import { changedModel, removeModelFolders, type Changes } from '../../lib/model-folder';
-import { REFERENCE_MODEL } from '../../lib/reference';
+import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 
 const schedulerFile = 'scheduler/scheduler_config.json';
 
@@ -82,8 +84,8 @@ describe('model folder', () => {
       original_inference_steps: 40,
       timestep_scaling: 5,
     };
-    const given2 = await Model.load({ model: await changedModel({ [schedulerFile]: given }) });
-    assert.deepEqual(given2.schedulerConfig, {
+    const told = await Model.load({ model: await changedModel({ [schedulerFile]: given }) });
+    assert.deepEqual(told.schedulerConfig, {
       numTrainTimesteps: 500,
       betaStart: 0.001,
       betaEnd: 0.02,
@@ -93,8 +95,8 @@ describe('model folder', () => {
       originalInferenceSteps: 40,
       timestepScaling: 5,
     });
-    assert.equal(given2.info.predictionType, 'v_prediction');
-    await given2.close();
+    assert.equal(told.info.predictionType, 'v_prediction');
+    await told.close();
     const silent = await Model.load({ model: await changedModel({ [schedulerFile]: null }) });
     assert.deepEqual(silent.schedulerConfig, {
       numTrainTimesteps: 1000,
@@ -223,35 +225,38 @@ describe('model folder', () => {
 
     it('is torn where only opening it shows: nothing stays open', async function () {
       if (process.platform !== 'linux') return this.skip();
-      // The last net of the four is cut so that its head still reads: its weights are shortened inside a file of their own.
-      const weights = externalWeight('w', [1000], 'weights.bin');
+      // The head of the last net of the four reads well, but the file with its weights is shorter than they are.
       const decoder = onnxModel({
         inputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])],
         outputs: [value('sample', 'float32', ['b', 3, 'h', 'w'])],
-        weights: [weights],
+        weights: [externalWeight('w', [1000], 'weights.bin')],
         nodes: [node('Add', ['latent_sample', 'w'], 'sample')],
       });
-      const folder = await changedModel({ 'vae_decoder/model.onnx': decoder, 'vae_decoder/weights.bin': Buffer.alloc(4000) });
-      await truncate(join(folder, 'vae_decoder/weights.bin'), 100);
-      // Every session has threads of its own, so they tell how many are open.
-      const threads = async (): Promise<number> => (await readdir('/proc/self/task')).length;
-      const load = () =>
-        assert.rejects(Model.load({ model: folder, intraOpNumThreads: 4 }), {
-          code: 'EBADMODEL',
-          message: /vae_decoder.model\.onnx cannot be opened/,
-        });
-      await load();
-      const before = await threads();
-      await load();
-      assert.equal(await threads(), before);
-      const open = await Model.load({ model: REFERENCE_MODEL, intraOpNumThreads: 4 });
-      assert.ok((await threads()) > before, 'an open model is seen this way');
-      await open.close();
-      assert.equal(await threads(), before);
+      const torn = await changedModel({ 'vae_decoder/model.onnx': decoder, 'vae_decoder/weights.bin': Buffer.alloc(100) });
+      // Every open net has threads of its own, so in a quiet process their number tells how many are open.
+      const threads = await inFreshProcess(`
+        const { Model } = require('./engine/model/model');
+        const threads = () => require('fs').readdirSync('/proc/self/task').length;
+        const load = (model) => Model.load({ model, intraOpNumThreads: 4 });
+        const counts = {};
+        counts.first = await load(${JSON.stringify(torn)}).catch((error) => error.code + ' ' + error.message);
+        counts.before = threads();
+        await load(${JSON.stringify(torn)}).catch(() => undefined);
+        counts.afterFailure = threads();
+        const model = await load(${JSON.stringify(REFERENCE_MODEL)});
+        counts.open = threads();
+        await model.close();
+        counts.closed = threads();
+        return counts;
+      `);
+      assert.match(String(threads.first), /^EBADMODEL .*vae_decoder.model\.onnx cannot be opened/);
+      assert.equal(threads.afterFailure, threads.before);
+      assert.ok(Number(threads.open) > Number(threads.before), 'an open model is seen this way');
+      assert.equal(threads.closed, threads.before);
     });
   });
 
-  it('is looked into without ONNX Runtime', async () => {
+  it('is looked into without being opened', async () => {
     const report = await inspectModel(REFERENCE_MODEL);
     assert.deepEqual(
       report.nets.map(({ name }) => name),
@@ -262,4 +267,24 @@ describe('model folder', () => {
     assert.deepEqual([report.usable, report.problems, report.missing, report.hasTokenizer], [true, [], [], false]);
     assert.equal((await inspectModel('starter')).hasTokenizer, true);
   });
+
+  it('costs a process that only looks no ONNX Runtime, and one that only imports it no library at all', async () => {
+    const loaded = await inFreshProcess(`
+      const libraries = () => ['onnxruntime', 'tokenizers', 'sharp'].filter((name) => Object.keys(require.cache).some((path) => path.includes('node_modules/') && path.includes(name)));
+      const { inspectModel } = require('./engine/model/folder');
+      require('./engine/model/model');
+      require('./engine/image/codec');
+      const imported = libraries();
+      const { usable } = await inspectModel('starter');
+      return { imported, usable, looked: libraries() };
+    `);
+    assert.deepEqual(loaded, { imported: [], usable: true, looked: ['tokenizers'] });
+  });
 });
+
+/** What an async function body returns in a process of its own, started in the compiled package. */
+async function inFreshProcess(body: string): Promise<Record<string, unknown>> {
+  const script = `(async () => { ${body} })().then((result) => console.log(JSON.stringify(result)))`;
+  const { stdout } = await promisify(execFile)(process.execPath, ['-e', script], { cwd: join(ROOT, 'dist') });
+  return JSON.parse(stdout);
+}
