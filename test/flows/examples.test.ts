@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const ROOT = resolve(__dirname, '../../..');
+const FOLDER = join(ROOT, 'examples');
+
+interface FlowNode {
+  id: string;
+  type: string;
+  z?: string;
+  x?: number;
+  y?: number;
+  wires?: string[][];
+  [field: string]: unknown;
+}
+
+/** Types that every Node-RED has. */
+const CORE = new Set(['tab', 'group', 'comment', 'inject', 'debug', 'function', 'change', 'switch', 'template', 'http in', 'http response', 'link in', 'link out', 'catch', 'status', 'complete', 'global-config']);
+
+const OURS = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))['node-red'].nodes as Record<string, string>;
+const html = (name: string): string => readFileSync(join(ROOT, 'nodes', `${name}.html`), 'utf8');
+
+/** The names in a node's `defaults`: what its dialog saves. */
+function fieldsOf(name: string): string[] {
+  const defaults = /defaults: \{\n([\s\S]*?)\n {8}\}/.exec(html(name))?.[1] ?? '';
+  return [...defaults.matchAll(/^ {12}(\w+):/gm)].map(([, field]) => field);
+}
+
+describe('example flows', () => {
+  const files = readdirSync(FOLDER, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
+
+  it('are there', () => assert.ok(files.includes('01 - Live picture.json')));
+
+  for (const file of files) {
+    describe(file, () => {
+      const nodes = JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as FlowNode[];
+      const byId = new Map(nodes.map((node) => [node.id, node]));
+
+      it('has a name with a number, for the order in the import menu', () => assert.match(file, /^(.*[\\/])?\d\d - \S.*\.json$/));
+
+      it('is a list of nodes with ids of their own', () => {
+        assert.ok(Array.isArray(nodes));
+        assert.equal(byId.size, nodes.length);
+      });
+
+      it('uses only nodes of this package and of every Node-RED', () => {
+        for (const { type } of nodes) assert.ok(CORE.has(type) || type.replace('streamdiffusion-', '') in OURS, type);
+      });
+
+      it('has wires, tabs and engines that exist', () => {
+        for (const node of nodes) {
+          for (const target of (node.wires ?? []).flat()) assert.ok(byId.has(target), `${node.id} is wired to ${target}`);
+          if (node.z) assert.equal(byId.get(node.z)?.type, 'tab', `${node.id} lies on ${node.z}`);
+          if (typeof node.engine === 'string') assert.equal(byId.get(node.engine)?.type, 'streamdiffusion-engine');
+        }
+      });
+
+      it('sets exactly the fields that the dialogs know', () => {
+        for (const node of nodes.filter(({ type }) => type.startsWith('streamdiffusion-'))) {
+          const saved = Object.keys(node).filter((field) => !['id', 'type', 'z', 'x', 'y', 'wires'].includes(field));
+          assert.deepEqual(saved.sort(), fieldsOf(node.type.replace('streamdiffusion-', '')).sort(), node.id);
+        }
+      });
+
+      it('explains itself and is laid out from left to right', () => {
+        const tab = nodes.find(({ type }) => type === 'tab');
+        assert.ok(String(tab?.info).length > 100, 'the tab has a description');
+        for (const node of nodes) {
+          for (const target of (node.wires ?? []).flat()) {
+            assert.ok(Number(byId.get(target)?.x) > Number(node.x), `${target} is to the right of ${node.id}`);
+          }
+        }
+      });
+
+      it('tells no secrets', () => assert.ok(nodes.every((node) => !('credentials' in node))));
+    });
+  }
+
+  it('show every node at least once', () => {
+    const used = new Set(files.flatMap((file) => (JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as FlowNode[]).map(({ type }) => type)));
+    for (const name of Object.keys(OURS)) assert.ok(used.has(`streamdiffusion-${name}`), name);
+  });
+});

@@ -1,0 +1,54 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { until } from './flow';
+
+const ROOT = resolve(__dirname, '../../..');
+
+/** The example flow in a Node-RED of its own, started as `npm start` does it, on a free port and in a fresh folder. */
+export class Server {
+  output = '';
+  readonly exited: Promise<number | null>;
+
+  private constructor(
+    readonly child: ChildProcess,
+    /** http://127.0.0.1:PORT */
+    readonly address: string,
+    readonly folder: string,
+  ) {
+    const collect = (chunk: Buffer): void => void (this.output += chunk);
+    child.stdout?.on('data', collect);
+    child.stderr?.on('data', collect);
+    this.exited = new Promise((ended) => child.once('exit', ended));
+  }
+
+  static async start(options: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
+    const port = env.PORT ?? String(await freePort());
+    const folder = await mkdtemp(join(tmpdir(), 'start-'));
+    const child = spawn(process.execPath, [join(ROOT, 'dev/start.mjs'), '--user-dir', folder, ...options], { env: { ...process.env, PORT: port, ...env } });
+    return new Server(child, `http://127.0.0.1:${port}`, folder);
+  }
+
+  /** Waits until the editor and the live picture answer. */
+  async ready(): Promise<void> {
+    await until(() => this.output.includes('Live picture') || this.child.exitCode !== null, 30_000, () => this.output);
+  }
+
+  /** Ends it as a service manager would; resolves to its exit code. */
+  async stop(): Promise<number | null> {
+    this.child.kill('SIGTERM');
+    const code = await this.exited;
+    await rm(this.folder, { recursive: true, force: true });
+    return code;
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer();
+  await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve));
+  const { port } = probe.address() as AddressInfo;
+  await new Promise((resolve) => probe.close(resolve));
+  return port;
+}
