@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict';
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import prompt from '../../nodes/prompt';
+import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { keepLedger, type Ledger } from '../lib/ledger';
+import { jpeg } from '../lib/pictures';
+
+const DIALOG = { prompt: [{ text: 'hills', weight: 1 }] };
+
+function flowWith(fields: object = {}): FlowNode[] {
+  return [
+    { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', ...fields, wires: [['out']] },
+    { id: 'out', type: 'helper' },
+  ];
+}
+
+describe('prompt encoder', () => {
+  let ledger: Ledger;
+  let picture: Buffer;
+
+  before(async () => {
+    picture = Buffer.from((await jpeg({ r: 9, g: 90, b: 200 })).data);
+  });
+  afterEach(() => helper.unload());
+
+  async function start(fields: object = {}): Promise<void> {
+    await startFlow([prompt], flowWith(fields));
+    ledger = keepLedger('prompt', ['out']);
+  }
+
+  /** Gives a message, waits until it has ended, and returns what was sent because of it. */
+  async function give(msg: object): Promise<NodeMessage | undefined> {
+    const [ended, sent] = [ledger.ended, ledger.sent[0].length];
+    helper.getNode('prompt').receive(msg as NodeMessage);
+    await until(() => ledger.ended === ended + 1);
+    return ledger.sent[0].slice(sent).at(-1);
+  }
+
+  it('puts its prompts on every frame, whose picture it does not touch', async () => {
+    await start({ negativePrompt: 'fog' });
+    const msg = await give({ payload: picture, topic: 'a', mine: 1 });
+    assert.equal(msg?.payload, picture);
+    assert.deepEqual([msg?.topic, msg?.mine], ['a', 1]);
+    assert.deepEqual(msg?.conditioning, { ...DIALOG, negativePrompt: [{ text: 'fog', weight: 1 }] });
+    const raw = { data: Buffer.alloc(12), width: 2, height: 2, channels: 3 };
+    assert.equal((await give({ payload: raw }))?.payload, raw);
+  });
+
+  it('keeps what a message said last, and returns to its dialog on reset', async () => {
+    await start();
+    assert.deepEqual(await give({ prompt: 'sea', negativePrompt: 'boats', payload: 1234 }).then(withoutId), {
+      prompt: 'sea',
+      negativePrompt: 'boats',
+      conditioning: { prompt: [{ text: 'sea', weight: 1 }], negativePrompt: [{ text: 'boats', weight: 1 }] },
+    });
+    assert.deepEqual((await give({ payload: picture }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], negativePrompt: [{ text: 'boats', weight: 1 }] });
+    assert.deepEqual((await give({ negativePrompt: '' }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }] });
+    assert.deepEqual((await give({ reset: true }))?.conditioning, DIALOG);
+    assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
+  });
+
+  it('takes a list of texts with weights', async () => {
+    await start();
+    const msg = await give({ prompt: [{ text: 'day', weight: 3 }, { text: 'night', weight: 0 }, 'dusk'] });
+    assert.deepEqual(msg?.conditioning, { prompt: [{ text: 'day', weight: 3 }, { text: 'night', weight: 0 }, { text: 'dusk', weight: 1 }] });
+  });
+
+  it('takes the text of an Inject button as the prompt, but never a picture', async () => {
+    await start();
+    const msg = await give({ payload: 'aurora over snow' });
+    assert.deepEqual(msg?.conditioning, { prompt: [{ text: 'aurora over snow', weight: 1 }] });
+    assert.ok(msg && !('payload' in msg));
+    for (const payload of [picture.toString('base64'), `data:image/jpeg;base64,${picture.toString('base64')}`, 'data:image/png;base64,torn', 'A'.repeat(1000)]) {
+      const frame = await give({ payload });
+      assert.equal(frame?.payload, payload);
+      assert.deepEqual(frame?.conditioning, { prompt: [{ text: 'aurora over snow', weight: 1 }] }, payload.slice(0, 30));
+    }
+    assert.equal(ledger.errors.length, 0);
+  });
+
+  it('lets a message without picture and prompt pass, for text to image', async () => {
+    await start();
+    assert.deepEqual(await give({ payload: 99 }).then(withoutId), { payload: 99, conditioning: DIALOG });
+  });
+
+  it('sends its prompts once the flow runs, and after every deploy', async () => {
+    const seen: unknown[] = [];
+    await startFlow([prompt, witness(seen)], [
+      { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', wires: [['beside']] },
+      { id: 'beside', type: 'witness' },
+    ]);
+    await until(() => seen.length === 1);
+    await helper.setFlows([
+      { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', wires: [['beside']] },
+      { id: 'beside', type: 'witness', changed: true },
+    ], 'nodes');
+    await until(() => seen.length === 2);
+    assert.deepEqual(seen, [DIALOG, DIALOG]);
+  });
+
+  it('refuses what is no prompt, and keeps the one it has', async () => {
+    await start();
+    const bad = [
+      { prompt: 5 },
+      { prompt: {} },
+      { prompt: [] },
+      { prompt: [{ text: 'a', weight: NaN }] },
+      { prompt: [{ text: 'a', weight: -1 }] },
+      { prompt: [{ weight: 1 }] },
+      { prompt: 'sea', negativePrompt: 7 },
+      { prompt: 'a'.repeat(20_000) },
+      { prompt: `data:image/jpeg;base64,${picture.toString('base64')}` },
+    ];
+    for (const msg of bad) await give(msg);
+    assert.deepEqual(ledger.errors, bad.map(() => 'EBADPROMPT'));
+    assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
+  });
+
+  it('is not changed by what the flow does with a message', async () => {
+    await start();
+    const msg = await give({ payload: picture });
+    (msg?.conditioning as typeof DIALOG).prompt[0].text = 'something else';
+    assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
+  });
+
+  it('shows the prompt, shortened', async () => {
+    await start();
+    const statuses = calls('prompt', 'status') as { text: string }[];
+    await until(() => statuses.length === 1);
+    await give({ prompt: 'a long walk along the shore of the northern sea' });
+    await until(() => statuses.length === 2, 3000);
+    assert.equal(statuses.at(-1)?.text, 'a long walk along the shore of…');
+  });
+});
+
+function withoutId(msg: NodeMessage | undefined): object {
+  const { _msgid, ...rest } = msg ?? {};
+  return rest;
+}
+
+/** A kind of node that writes down the conditionings it is sent, from its very start. */
+function witness(seen: unknown[]): (RED: NodeAPI) => void {
+  return (RED) => {
+    RED.nodes.registerType('witness', function (this: Node, def: NodeDef) {
+      RED.nodes.createNode(this, def);
+      this.on('input', (msg, _send, done) => {
+        seen.push(msg.conditioning);
+        done();
+      });
+    });
+  };
+}
