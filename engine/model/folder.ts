@@ -3,8 +3,8 @@ import { EngineError } from '../errors';
 import { Tokenizer } from '../prompt/tokenizer';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles, type NetName } from './files';
-import { readHeader } from './headers';
-import { assemble, type Nets } from './parts';
+import { notesOn, readHeader, type Headers } from './headers';
+import { assemble } from './parts';
 
 /** What a model folder contains and whether it can be used: plain JSON. */
 export interface ModelReport {
@@ -50,7 +50,7 @@ async function look(
   report: ModelReport,
   attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>,
 ): Promise<void> {
-  const nets: Nets = {};
+  const nets: Headers = {};
   for (const name of netNames) {
     const net = files.nets[name];
     if (!net) {
@@ -75,5 +75,5 @@ async function look(
     predictionType: parts.schedulerConfig.predictionType,
     textWidth: parts.textEncoder.width,
   };
-  report.notes.push(...parts.unet.notes);
+  report.notes.push(...notesOn(parts, nets));
 }

@@ -3,16 +3,33 @@ import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
 import { readOnnxHeader } from '../net/onnx-file';
-import type { NetFiles } from './files';
+import { netNames, type ModelFiles, type NetFiles, type NetName } from './files';
+import type { ModelParts } from './parts';
+
+/** A net that can be looked at, not run. */
+export interface HeaderNet extends Net {
+  operators: Set<string>;
+}
+export type Headers = Partial<Record<NetName, HeaderNet>>;
+
+/** The heads of all nets of a model. Rejects as {@link readHeader} does. */
+export async function readHeaders(files: ModelFiles): Promise<Headers> {
+  const headers: Headers = {};
+  for (const name of netNames) {
+    const net = files.nets[name];
+    if (net) headers[name] = await readHeader(net);
+  }
+  return headers;
+}
 
 /**
- * A net that can be looked at, not run: read from the head of its file in milliseconds, so that most of what is wrong
- * with a model is found before gigabytes are opened, and without ONNX Runtime.
+ * Reads a net's head from its file: in milliseconds and without ONNX Runtime, so that most of what is wrong with a model
+ * is found before gigabytes are opened.
  *
  * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing.
  */
-export async function readHeader({ path }: NetFiles): Promise<Net> {
-  const { inputs, outputs, externalFiles } = await readOnnxHeader(path);
+export async function readHeader({ path }: NetFiles): Promise<HeaderNet> {
+  const { inputs, outputs, operators, externalFiles } = await readOnnxHeader(path);
   for (const name of externalFiles) {
     const file = join(dirname(path), name);
     if (!(await stat(file).catch(() => undefined))?.isFile()) {
@@ -23,5 +40,14 @@ export async function readHeader({ path }: NetFiles): Promise<Net> {
     }
   }
   const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));
-  return { inputs, outputs, run, close: () => Promise.resolve() };
+  return { inputs, outputs, operators, run, close: () => Promise.resolve() };
+}
+
+/** What one should know when using a model, in sentences. */
+export function notesOn({ unet }: ModelParts, { vae_encoder: encoder }: Headers): string[] {
+  const notes = [...unet.notes];
+  if (encoder && ['RandomNormal', 'RandomNormalLike'].some((operator) => encoder.operators.has(operator))) {
+    notes.push('This vae_encoder draws a random sample of every picture, so even a still one flickers; a newer export gives latent_parameters.');
+  }
+  return notes;
 }

@@ -7,7 +7,7 @@ import { Tokenizer } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../stream/schedule';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles } from './files';
-import { readHeader } from './headers';
+import { notesOn, readHeaders } from './headers';
 import { assemble, type ModelParts, type Nets } from './parts';
 import type { Unet } from './unet';
 import type { VaeDecoder, VaeEncoder } from './vae';
@@ -71,18 +71,18 @@ export class Model {
   static async load(settings: ModelSettings): Promise<Model> {
     const files = await findFiles(modelFolder(settings.model));
     const missing = missingNets(files);
-    if (missing.length > 0)
-      throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
+    if (missing.length > 0) throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
     const tokenizer = await Tokenizer.load(join(files.folder, 'tokenizer'));
-    assemble(files, await readHeaders(files), tokenizer);
+    const headers = await readHeaders(files);
+    const notes = notesOn(assemble(files, headers, tokenizer), headers);
     const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu']);
     const nets: Nets = {};
     try {
       await openNets(files, nets, provider, settings);
       const parts = assemble(files, nets, tokenizer);
-      const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...parts.unet.notes];
-      if (provider === 'cpu' && parts.unet.isHalf)
-        warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
+      const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...notes];
+      const slow = provider === 'cpu' && parts.unet.isHalf;
+      if (slow) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
       return new Model(settings.model, provider, parts, nets, warnings);
     } catch (thrown) {
       await closeAll(nets);
@@ -94,15 +94,6 @@ export class Model {
   close(): Promise<void> {
     return closeAll(this.nets);
   }
-}
-
-async function readHeaders(files: ModelFiles): Promise<Nets> {
-  const headers: Nets = {};
-  for (const name of netNames) {
-    const net = files.nets[name];
-    if (net) headers[name] = await readHeader(net);
-  }
-  return headers;
 }
 
 /** Opens all nets into `nets`, so that the caller can close those that were opened before one failed. */

@@ -6,6 +6,8 @@ import type { TensorInfo, TensorType } from './net';
 export interface OnnxHeader {
   inputs: TensorInfo[];
   outputs: TensorInfo[];
+  /** The kinds of operators it consists of, such as Conv. */
+  operators: Set<string>;
   /** Files beside it that hold weights, relative to its folder. */
   externalFiles: string[];
 }
@@ -57,10 +59,11 @@ async function rejectOtherFiles(reader: ProtobufReader, path: string, size: numb
 }
 
 async function readGraph(reader: ProtobufReader, { start, end }: Field, path: string): Promise<OnnxHeader> {
-  const header: OnnxHeader = { inputs: [], outputs: [], externalFiles: [] };
+  const header: OnnxHeader = { inputs: [], outputs: [], operators: new Set(), externalFiles: [] };
   const external = new Set<string>();
   const weights = new Set<string>();
   for await (const field of reader.fields(start, end)) {
+    if (field.number === 1) header.operators.add(await readOperator(reader, field));
     if (field.number === 5) {
       const { name, file } = await readInitializer(reader, field);
       weights.add(name);
@@ -73,6 +76,14 @@ async function readGraph(reader: ProtobufReader, { start, end }: Field, path: st
   header.inputs = header.inputs.filter(({ name }) => !weights.has(name));
   header.externalFiles = [...external];
   return header;
+}
+
+/** NodeProto: its op_type (4). */
+async function readOperator(reader: ProtobufReader, { start, end }: Field): Promise<string> {
+  for await (const field of reader.fields(start, end)) {
+    if (field.number === 4) return reader.text(field.start, field.end);
+  }
+  return '';
 }
 
 /** TensorProto: its name (8) and, in external_data (13), the file that holds its values. */
@@ -116,7 +127,9 @@ async function readValueInfo(reader: ProtobufReader, { start, end }: Field, path
 
 async function readDimension(reader: ProtobufReader, { start, end }: Field): Promise<number | string> {
   for await (const field of reader.fields(start, end)) {
-    return field.number === 1 ? field.value : reader.text(field.start, field.end);
+    if (field.number === 2) return reader.text(field.start, field.end);
+    // Some exporters write -1 for a free size, which is a varint of ten bytes.
+    if (field.number === 1 && Number.isSafeInteger(field.value)) return field.value;
   }
   return '';
 }

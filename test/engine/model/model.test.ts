@@ -127,6 +127,21 @@ describe('model folder', () => {
     await model.close();
   });
 
+  it('warns of an encoder that draws samples', async () => {
+    const folder = await changedModel({
+      'vae_encoder/model.onnx': onnxModel({
+        inputs: [value('sample', 'float32', ['b', 3, 'h', 'w'])],
+        outputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])],
+        nodes: [node('RandomNormalLike', ['sample'], 'noise'), node('Add', ['sample', 'noise'], 'latent_sample')],
+      }),
+    });
+    const model = await Model.load({ model: folder });
+    await model.close();
+    for (const notes of [model.warnings, (await inspectModel(folder)).notes]) {
+      assert.ok(notes.some((note) => /random sample.*flickers/.test(note)));
+    }
+  });
+
   describe('that cannot be used', () => {
     const net = (inputs: Buffer[], outputs: Buffer[]): Buffer =>
       onnxModel({ inputs, outputs, nodes: [node('Identity', ['x'], 'y')] });

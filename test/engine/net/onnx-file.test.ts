@@ -70,6 +70,7 @@ describe('the head of an .onnx file', () => {
     assert.deepEqual(await readOnnxHeader(path), {
       inputs: [{ name: 'x', type: 'float32', shape: ['n', 3] }],
       outputs: [{ name: 'y', type: 'float32', shape: ['n', 3] }],
+      operators: new Set(['Add']),
       externalFiles: ['model.onnx_data'],
     });
   });
