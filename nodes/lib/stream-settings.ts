@@ -1,9 +1,9 @@
 import { EngineError } from '../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
 import { resolveOptions } from '../../engine/stream/options';
+import { strengthOf, tIndexListOf } from '../../engine/stream/strength';
 import type { CfgType } from '../../engine/types';
 import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
-import { strengthOf, tIndexListOf } from './strength';
 
 type Readers = { [Name in keyof Required<StreamSettings>]: (value: unknown) => StreamSettings[Name] };
 

@@ -1,4 +1,4 @@
-import { readNumber } from './fields';
+import { EngineError } from '../errors';
 
 /**
  * The t_index_list for a strength, which says how much of the picture is painted anew: 1 starts from pure noise, 0 keeps
@@ -14,9 +14,9 @@ import { readNumber } from './fields';
  * @example tIndexListOf(0.64, 2, 50) // [18, 34]
  */
 export function tIndexListOf(strength: number, steps: number, numInferenceSteps: number): number[] {
-  readNumber(numInferenceSteps, 'numInferenceSteps', { min: 1, max: 1000, integer: true });
-  readNumber(strength, 'strength', { min: 0, max: 1 });
-  readNumber(steps, 'steps', { min: 1, max: numInferenceSteps, integer: true });
+  check(isWhole(numInferenceSteps, 1, 1000), 'numInferenceSteps', numInferenceSteps, 'a whole number from 1 to 1000');
+  check(strength >= 0 && strength <= 1, 'strength', strength, 'a number from 0 to 1');
+  check(isWhole(steps, 1, numInferenceSteps), 'steps', steps, `a whole number from 1 to ${numInferenceSteps} (numInferenceSteps)`);
 
   const first = Math.min(Math.round((1 - strength) * numInferenceSteps), numInferenceSteps - steps);
   return Array.from({ length: steps }, (_, i) => first + Math.floor((i * (numInferenceSteps - first)) / steps));
@@ -25,4 +25,12 @@ export function tIndexListOf(strength: number, steps: number, numInferenceSteps:
 /** The strength that a t_index_list stands for, 0..1: the inverse of the first index above. */
 export function strengthOf(tIndexList: readonly number[], numInferenceSteps: number): number {
   return 1 - tIndexList[0] / numInferenceSteps;
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+function check(ok: boolean, name: string, got: number, wanted: string): void {
+  if (!ok) throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${got}`);
 }

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { tIndexListOf, strengthOf } from '../../nodes/lib/strength';
+import { tIndexListOf, strengthOf } from '../../../engine/stream/strength';
 
 describe('strength', () => {
   it('starts at round((1 - strength) · S) and spreads the steps evenly to the end', () => {
