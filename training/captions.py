@@ -1,6 +1,7 @@
 """Captions: from attributes to what a person might type."""
 from .words import FILLERS, PHRASES, PLURALS
 
+UNKNOWN = "zzz"     # stands for any word that is not in the vocabulary
 ARTICLES = ("a ", "a ", "the ", "")
 OPENINGS = ("", "", "", "a picture of ", "painting of ", "a beautiful ", "an illustration of ", "a landscape with ",
             "a scene with ", "photo of ", "a view of ")
@@ -43,8 +44,10 @@ def caption(rng, a, mention=.95):
         weather = phrase(rng, "weather", "clear")
     celestial = phrase(rng, "celestial", a.celestial) if a.celestial != "none" and named() else ""
     if rng.random() < .5:
-        return keywords(rng, [style, time, land, thing, weather, celestial])
-    return sentence(rng, style, time, land, thing, weather, celestial)
+        text = keywords(rng, [style, time, land, thing, weather, celestial])
+    else:
+        text = sentence(rng, style, time, land, thing, weather, celestial)
+    return distract(rng, text) if rng.random() < .3 else text
 
 
 def keywords(rng, parts):
@@ -70,6 +73,13 @@ def sentence(rng, style, time, land, thing, weather, celestial):
         text += (" with ", " in the ", ", ")[rng.integers(3)] + weather
     if style:
         text += (", ", " in the style of ", " ")[rng.integers(3)] + style
-    if rng.random() < .15:
-        text += ", " + FILLERS[rng.integers(len(FILLERS))]
     return text.strip(" ,")
+
+
+def distract(rng, text):
+    """Adds words that mean nothing, known and unknown ones, so that the model learns to ignore them."""
+    words = text.split(" ")
+    for _ in range(rng.integers(0, 3)):
+        extra = FILLERS[rng.integers(len(FILLERS))] if rng.random() < .6 else UNKNOWN
+        words.insert(rng.integers(len(words) + 1), extra)
+    return " ".join(words)

@@ -38,22 +38,22 @@ class Threads:
     """Two threads on a quiet machine, one while other programs use a core.
 
     Work is split evenly over the threads, so one thread that has to wait for its core would hold up the other.
-    Training runs niced: time of programs that are not niced is that of others.
     """
 
     def __init__(self):
-        self.checked, self.others, self.total = 0., 0, 0
-        self.count = 2
+        self.checked, self.busy, self.own, self.count = time.time(), 0., 0., 2
 
     def adapt(self):
-        if time.time() - self.checked < 1 or not os.path.exists("/proc/stat"):
+        now = time.time()
+        if now - self.checked < 1 or not os.path.exists("/proc/stat"):
             return
-        self.checked = time.time()
         ticks = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
-        busy = (ticks[0] - self.others) / max(1, sum(ticks) - self.total) * os.cpu_count()
-        self.others, self.total = ticks[0], sum(ticks)
-        if (busy > .3) != (self.count == 1):
-            self.count = 1 if busy > .3 else 2
+        busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")     # seconds of all cores, without idle
+        own = time.process_time()
+        others = (busy - self.busy - own + self.own) / (now - self.checked)
+        self.checked, self.busy, self.own = now, busy, own
+        if (others > .35) != (self.count == 1):
+            self.count = 1 if others > .35 else 2
             torch.set_num_threads(self.count)
 
 

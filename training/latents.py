@@ -13,6 +13,7 @@ from .attributes import Attributes
 from .autoencoder import to_tensor
 from .autoencoder_net import Encoder
 from .captions import caption
+from .layout_loss import fit_luminance
 from .shards import HELD_OUT, load_shard, shard_numbers
 from .text_encoder import token_ids
 
@@ -40,6 +41,20 @@ def encode_shards(work):
             latents = encode(encoder, flat)
             np.save(target, latents.reshape(*pictures.shape[:-3], *latents.shape[1:]))
             print(target.name, flush=True)
+
+
+def save_luminance(work):
+    """Fits and stores the luminance of latents on some scenes and frames (see layout_loss.py)."""
+    latents, pictures = [], []
+    for kind in KINDS:
+        number = shard_numbers(work, kind)[0]
+        stored = np.load(work / "latents" / f"{kind}-{number:05d}.npy")
+        shard = load_shard(work, kind, number)[0]
+        latents.append(stored.reshape(-1, *stored.shape[-3:])[:400])
+        pictures.append(to_tensor(shard.reshape(-1, *shard.shape[-3:])[:400]))
+    weights, explained = fit_luminance(torch.from_numpy(np.concatenate(latents)).float(), torch.cat(pictures))
+    common.save_atomic(weights, work / "luminance.pt")
+    print(f"luminance: {100 * explained:.1f} % of the variance explained", flush=True)
 
 
 class Latents:
@@ -73,6 +88,7 @@ def main():
     options = parser.parse_args()
     common.setup()
     encode_shards(options.work)
+    save_luminance(options.work)
 
 
 if __name__ == "__main__":

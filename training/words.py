@@ -96,8 +96,8 @@ VOCABULARY = vocabulary()
 
 
 def tokenize(text):
-    """Ids of fixed length: <s>, the known words, </s>, padding. Unknown words are left out."""
-    ids = [VOCABULARY[w] for w in split_words(text) if w in VOCABULARY][:MAX_LENGTH - 2]
+    """Ids of fixed length: <s>, the words (<unk> for unknown ones), </s>, padding."""
+    ids = [VOCABULARY.get(w, 1) for w in split_words(text)][:MAX_LENGTH - 2]
     ids = [VOCABULARY["<s>"], *ids, VOCABULARY["</s>"]]
     return ids + [0] * (MAX_LENGTH - len(ids))
 

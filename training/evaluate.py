@@ -1,0 +1,164 @@
+"""Measures an exported model folder and draws its contact sheets.
+
+    python -m training.evaluate --work DIR --model models/starter --out DIR/evaluation
+
+Text to image on held-out captions, image to image on camera-like frames and photographs, video, guidance, negative
+prompts, sharpness. Writes figures.json and sheets; uses the judge of DIR/judge.pt and the exported ONNX nets.
+"""
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+
+from . import common
+from .attributes import JUDGED, sample_attributes
+from .captions import caption
+from .frames import camera_frame
+from .judge import judge_pictures, load_judge
+from .onnx_pipeline import OnnxPipeline, noises
+from .pairs import correlation, pooled_luminance
+from .photographs import photographs
+from .sampling import T_INDEX, image_t_index
+from .shards import load_shard, shard_numbers
+from .sheets import FRAME_PROMPTS, PROMPTS, grid
+from .styles import LUMINANCE
+
+CAPTION_SEED, FRAME_SEED = 20260, 20261     # never used in training
+
+
+def held_out_captions(count, thing_probability=.72):
+    rng = np.random.default_rng(CAPTION_SEED)
+    attributes = [sample_attributes(rng, thing_probability) for _ in range(count)]
+    return [caption(rng, a, mention=1.) for a in attributes], attributes
+
+
+def accuracy(judge, pictures, attributes):
+    """Share of pictures with the right class, over the captions that mention something of that kind."""
+    verdict, result = judge_pictures(judge, pictures), {}
+    for name, values in JUDGED.items():
+        wanted = np.array([values.index(getattr(a, name)) for a in attributes])
+        mentioned = np.ones(len(wanted), bool) if name in ("time", "land") else wanted != 0
+        result[name] = round(float((verdict[name] == wanted)[mentioned].mean()), 3)
+    return result
+
+
+def sharpness(pictures):
+    """Mean absolute luminance gradient."""
+    grey = pictures.astype(np.float32) @ LUMINANCE / 255
+    return float(np.abs(np.diff(grey, axis=1)).mean() + np.abs(np.diff(grey, axis=2)).mean()) / 2
+
+
+def text_to_image(pipeline, judge, captions, attributes, reference):
+    text, figures = pipeline.encode_texts(captions), {}
+    for steps, t_index in T_INDEX.items():
+        z = pipeline.sample(text, t_index, noises(pipeline.latent_shape(len(captions)), steps, 5))
+        pictures = pipeline.decode(z)
+        figures[f"{steps} steps"] = {**accuracy(judge, pictures, attributes),
+                                     "sharpness": round(sharpness(pictures) / reference, 3)}
+    return figures
+
+
+def guidance_figures(pipeline, judge, captions, attributes):
+    """Two steps with guidance 1.5 and 2; and how often a moon appears at night without and with "moon" as negative."""
+    text, figures = pipeline.encode_texts(captions), {}
+    nothing = pipeline.encode_texts([""] * len(captions))
+    drawn = noises(pipeline.latent_shape(len(captions)), 2, 6)
+    for guidance in (1., 1.5, 2.):
+        pictures = pipeline.decode(pipeline.sample(text, T_INDEX[2], drawn, guidance=guidance, negative=nothing))
+        figures[f"guidance {guidance}"] = accuracy(judge, pictures, attributes)
+    night = pipeline.encode_texts(["hills at night, full moon"] * len(captions))
+    moonless = pipeline.encode_texts(["full moon"] * len(captions))
+    for name, negative in (("empty negative", nothing), ("negative 'full moon'", moonless)):
+        pictures = pipeline.decode(pipeline.sample(night, T_INDEX[2], drawn, guidance=1.5, negative=negative))
+        share = np.mean(judge_pictures(judge, pictures)["celestial"] == JUDGED["celestial"].index("moon"))
+        figures[f"moons, {name}"] = round(float(share), 3)
+    return figures
+
+
+def camera_frames(count):
+    """Camera-like frames and, at the end, photographs: uint8 [count, 256, 256, 3]."""
+    rng, photos = np.random.default_rng(FRAME_SEED), photographs()
+    return np.stack([camera_frame(rng) for _ in range(count - len(photos))] + photos), len(photos)
+
+
+def image_to_image(pipeline, judge, count, reference):
+    frames, photos = camera_frames(count)
+    captions, attributes = held_out_captions(count, thing_probability=.4)
+    text, z, figures = pipeline.encode_texts(captions), pipeline.encode(frames), {}
+    for strength in (.6, .7, .8):
+        drawn = noises(z.shape, 2, 8)
+        pictures = pipeline.decode(pipeline.sample(text, image_t_index(strength, 2), drawn, start=z))
+        follow = [correlation(pooled_luminance(a), pooled_luminance(b)) for a, b in zip(frames, pictures)]
+        figures[f"strength {strength}"] = {
+            **accuracy(judge, pictures, attributes), "correlation": round(float(np.mean(follow)), 3),
+            "correlation on photographs": round(float(np.mean(follow[-photos:])), 3) if photos else None,
+            "sharpness": round(sharpness(pictures) / reference, 3)}
+    return figures
+
+
+def video(pipeline):
+    """A still input twice, and a pan of one pixel per frame: output change relative to the input's."""
+    rng, ratios, same = np.random.default_rng(FRAME_SEED + 1), [], True
+    text = pipeline.encode_texts(["mountains at sunset, sun"])
+    drawn = noises(pipeline.latent_shape(1), 2, 9)
+    for _ in range(6):
+        wide = np.concatenate([camera_frame(rng)] * 2, 1)
+        frames = np.stack([wide[:, k:k + 256] for k in range(8)])
+        pictures = np.concatenate([pipeline.decode(pipeline.sample(
+            text, image_t_index(.7, 2), drawn, start=pipeline.encode(f[None]))) for f in frames])
+        again = pipeline.decode(pipeline.sample(text, image_t_index(.7, 2), drawn, start=pipeline.encode(frames[:1])))
+        same &= bool((again[0] == pictures[0]).all())
+        change = lambda p: float(np.abs(np.diff(p.astype(np.float32), axis=0)).mean())
+        ratios.append(change(pictures) / max(change(frames), 1e-3))
+    return {"still frames identical": same, "pan, change of output / input": round(float(np.median(ratios)), 2)}
+
+
+def autoencoder(pipeline, scenes):
+    psnr = lambda p: float(np.mean(-10 * np.log10(
+        ((pipeline.decode(pipeline.encode(p)).astype(np.float32) - p) / 255).__pow__(2).mean((1, 2, 3)))))
+    photos = photographs()
+    return {"scenes, dB": round(psnr(scenes[:200]), 2), "photographs, dB": round(psnr(np.stack(photos)), 2) if photos else None}
+
+
+def draw_sheets(pipeline, out):
+    for number, prompts in enumerate(PROMPTS):
+        drawn = noises(pipeline.latent_shape(len(prompts)), 4, 7 + number)
+        rows = [pipeline.decode(pipeline.sample(pipeline.encode_texts(prompts), T_INDEX[n], drawn)) for n in (1, 2, 4)]
+        grid(rows, prompts, out / f"text-{number}.jpg")
+    frames, _ = camera_frames(60)
+    for number, chosen in enumerate((frames[:8], frames[-8:])):
+        z = pipeline.encode(chosen)
+        drawn, text = noises(z.shape, 2, 3), pipeline.encode_texts(FRAME_PROMPTS)
+        rows = [chosen] + [pipeline.decode(pipeline.sample(text, image_t_index(s, 2), drawn, start=z)) for s in (.6, .7, .8)]
+        grid(rows, FRAME_PROMPTS, out / f"frames-{number}.jpg")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--count", type=int, default=1000)
+    options = parser.parse_args()
+    common.setup()
+    options.out.mkdir(parents=True, exist_ok=True)
+    pipeline, judge = OnnxPipeline(options.model), load_judge(options.work)
+    draw_sheets(pipeline, options.out)
+    numbers = shard_numbers(options.work, "scenes", held_out=True)
+    scenes = load_shard(options.work, "scenes", numbers[-1])[0]
+    reference = sharpness(scenes)
+    captions, attributes = held_out_captions(options.count)
+    figures = {
+        "autoencoder": autoencoder(pipeline, scenes),
+        "text to image": text_to_image(pipeline, judge, captions, attributes, reference),
+        "guidance": guidance_figures(pipeline, judge, captions[:200], attributes[:200]),
+        "image to image": image_to_image(pipeline, judge, min(200, options.count), reference),
+        "video": video(pipeline),
+    }
+    (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,127 @@
+"""A classifier that only judges: it names time, land, thing, weather, celestial and style of a picture.
+
+    python -m training.judge --work DIR --steps 2500
+
+It is trained on rendered scenes, half of them through the autoencoder, and is never used in training the model.
+"""
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from . import common
+from .attributes import JUDGED
+from .autoencoder import to_tensor
+from .sheets import load_autoencoder
+from .shards import load_shard, shard_numbers
+
+BATCH, SIZE = 48, 128
+
+
+def layer(channels_in, channels, stride=1):
+    return nn.Sequential(nn.Conv2d(channels_in, channels, 3, stride=stride, padding=1, bias=False),
+                         nn.BatchNorm2d(channels), nn.ReLU())
+
+
+class Judge(nn.Module):
+    """Pictures [B, 3, 128, 128] in -1..1 to a dict of logits [B, classes]."""
+
+    def __init__(self):
+        super().__init__()
+        self.body = nn.Sequential(
+            nn.PixelUnshuffle(2), layer(12, 48), layer(48, 64, 2), layer(64, 64), layer(64, 96, 2), layer(96, 96),
+            layer(96, 128, 2), layer(128, 128), layer(128, 128))
+        self.heads = nn.ModuleDict({name: nn.Linear(256, len(values)) for name, values in JUDGED.items()})
+
+    def features(self, pictures):
+        x = self.body(pictures).flatten(2)
+        return torch.cat([x.mean(2), x.amax(2)], 1)
+
+    def forward(self, pictures):
+        features = self.features(pictures)
+        return {name: head(features) for name, head in self.heads.items()}
+
+
+def shrink(pictures):
+    """[B, 3, H, W] of any size to 128 × 128."""
+    return F.interpolate(pictures, (SIZE, SIZE), mode="area")
+
+
+@torch.no_grad()
+def judge_pictures(judge, pictures):
+    """uint8 [N, H, W, 3] to a dict of class indices [N]."""
+    judge.eval()
+    parts = [judge(shrink(to_tensor(pictures[k:k + 50]))) for k in range(0, len(pictures), 50)]
+    return {name: torch.cat([p[name].argmax(1) for p in parts]).numpy() for name in JUDGED}
+
+
+def labels(records):
+    """Attribute records to a dict of class indices [B]."""
+    return {name: torch.tensor([values.index(r[name]) for r in records]) for name, values in JUDGED.items()}
+
+
+def load_judge(work):
+    judge = Judge()
+    judge.load_state_dict(common.load(work / "judge.pt")["judge"])
+    return judge.eval()
+
+
+def training_batch(rng, shards, encoder, decoder):
+    pictures, records = shards[rng.integers(len(shards))]
+    index = rng.integers(0, len(pictures), BATCH)
+    x = to_tensor(pictures[index])
+    with torch.no_grad(), common.autocast():
+        half = BATCH // 2
+        z = encoder(x[:half])
+        x[:half] = decoder(z + .25 * rng.random() * torch.randn_like(z)).float().clamp(-1, 1)
+    x = shrink(x)
+    if rng.random() < .5:       # mirrored pictures mean the same to these heads
+        x = x.flip(3)
+    x = x * (1 + .08 * torch.randn(BATCH, 1, 1, 1)) + .03 * torch.randn(BATCH, 3, 1, 1)
+    return x + .04 * rng.random() * torch.randn_like(x), labels([records[k] for k in index])
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--steps", type=int, default=2500)
+    options = parser.parse_args()
+    rng = common.setup(3)
+    encoder, decoder = load_autoencoder(options.work)
+    judge, step, path = Judge(), 0, options.work / "judge.pt"
+    optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=1e-3)
+    if path.exists():
+        state = common.load(path)
+        judge.load_state_dict(state["judge"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+    shards = [load_shard(options.work, "scenes", n) for n in shard_numbers(options.work, "scenes")]
+    save = lambda: common.save_atomic({"judge": judge.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, path)
+    progress = common.Progress(50)
+    judge.train()
+    while step < options.steps:
+        x, target = training_batch(rng, shards, encoder, decoder)
+        with common.autocast():
+            logits = judge(x)
+        loss = sum(F.cross_entropy(logits[name].float(), target[name]) for name in JUDGED)
+        for group in optimiser.param_groups:
+            group["lr"] = 2e-3 * common.learning_rate(step, options.steps, decay_from=.3)
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        step += 1
+        progress.add(step, BATCH, loss=loss)
+        if progress.checkpoint_due():
+            save()
+    save()
+    pictures, records = load_shard(options.work, "scenes", shard_numbers(options.work, "scenes", held_out=True)[-1])
+    verdict, truth = judge_pictures(judge, pictures), labels(records)
+    for name, values in JUDGED.items():
+        print(f"{name}: {np.mean(verdict[name] == truth[name].numpy()):.3f} right on held-out scenes")
+
+
+if __name__ == "__main__":
+    main()
