@@ -1,13 +1,13 @@
 import { EngineError } from '../errors';
 import type { PredictionType } from '../types';
 
-/** The facts of a model's scheduler_config.json that a stream needs, under diffusers' meaning and defaults. */
+/** The facts of a model's scheduler_config.json that a stream needs, under the meaning and with the defaults of diffusers' LCMScheduler. */
 export interface SchedulerConfig {
   /** T, the number of training timesteps. Default 1000. */
   numTrainTimesteps: number;
-  /** Default 0.0001. */
+  /** Default 0.00085. */
   betaStart: number;
-  /** Default 0.02. */
+  /** Default 0.012. */
   betaEnd: number;
   betaSchedule: 'linear' | 'scaled_linear' | 'squaredcos_cap_v2';
   predictionType: PredictionType;
