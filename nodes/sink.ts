@@ -15,7 +15,7 @@ export = (RED: NodeAPI): void => {
     RED.nodes.createNode(this, config);
     const status = new Status(this, RED._);
     const feed = new SinkFeed((error) => this.error(error, {}));
-    const serving = serve(this, config.name, feed, status);
+    const routes = serve(this, config.name, feed, status);
 
     let frames = 0;
     onInput(this, (msg, send) => {
@@ -34,7 +34,7 @@ export = (RED: NodeAPI): void => {
       const fps = Math.round((frames * 1000) / (now - lastCount));
       lastCount = now;
       frames = 0;
-      if (!serving) return;
+      if (!routes) return;
       const viewers = RED._(feed.viewers === 1 ? 'status.viewer' : 'status.viewers', { number: feed.viewers });
       status.show(fps > 0 ? 'running' : 'ready', `${viewers} · ${fps} fps`);
     }, STATUS_MS);
@@ -42,25 +42,26 @@ export = (RED: NodeAPI): void => {
     onClose(this, () => {
       clearInterval(timer);
       status.close();
-      SinkRoutes.of(RED).remove(config.name, feed);
+      routes?.remove(config.name, feed);
       feed.close();
     });
   }
 
-  /** Puts the feed on the web; says why when that cannot be. */
-  function serve(node: Node, name: string, feed: SinkFeed, status: Status): boolean {
+  /** Puts the feed on the web; says why and returns nothing when that cannot be. */
+  function serve(node: Node, name: string, feed: SinkFeed, status: Status): SinkRoutes | undefined {
     if (RED.settings.httpNodeRoot === false) {
       status.show('waiting', RED._('status.noHttp'));
       node.warn(RED._('warn.noHttp'));
-      return false;
+      return undefined;
     }
     try {
-      SinkRoutes.of(RED).add(name, feed);
-      return true;
+      const routes = SinkRoutes.of(RED);
+      routes.add(name, feed);
+      return routes;
     } catch (error) {
       status.error(error as Error);
       node.error(error, {});
-      return false;
+      return undefined;
     }
   }
 

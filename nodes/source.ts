@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../engine/errors';
 import { onClose } from './lib/closing';
@@ -6,7 +7,7 @@ import { onInput, withCode } from './lib/input';
 import { isReset } from './lib/message';
 import type { Producer } from './lib/source-producer';
 import { readSourceSettings, type SourceConfig, type SourceCredentials, type SourceSettings } from './lib/source-settings';
-import { Status } from './lib/status';
+import { shorten, Status } from './lib/status';
 
 const FPS_MS = 1000;
 
@@ -50,8 +51,9 @@ export = (RED: NodeAPI<Settings>): void => {
       try {
         producer = settings.produce({
           frame: (payload, filename) => {
-            sentThisSecond++;
             lastError = '';
+            if (filename) status.show('running', shorten(basename(filename), 32));
+            else sentThisSecond++;
             const { kind: source, width, height, topic } = settings;
             const frame = { id: ++lastFrameId, width, height, timestamp: Date.now(), source };
             this.send({ payload, contentType: 'image/jpeg', topic, frame, ...(filename && { filename }) });

@@ -4,7 +4,8 @@ const BOUNDARY = 'frame';
 /** A viewer that has taken nothing for this long is gone, though its connection does not say so. */
 const STALLED_MS = 30_000;
 
-const HEADERS = {
+/** What the answer to a viewer begins with. */
+export const STREAM_HEADERS = {
   'Content-Type': `multipart/x-mixed-replace; boundary=${BOUNDARY}`,
   'Cache-Control': 'no-store',
   // A buffering proxy would hold pictures back.
@@ -21,7 +22,7 @@ export class MjpegHub {
 
   /** Turns `response` into a stream that lasts until the viewer leaves or the hub closes. */
   add(response: ServerResponse): Viewer {
-    response.writeHead(200, HEADERS);
+    response.writeHead(200, STREAM_HEADERS);
     response.write(`--${BOUNDARY}\r\n`);
     const viewer = new Viewer(response);
     this.viewers.add(viewer);
@@ -57,6 +58,8 @@ export class Viewer {
   }
 
   send(part: Buffer): void {
+    // Between the end and 'close' a write would be an error that nobody catches.
+    if (this.response.writableEnded) return;
     if (this.busySince === undefined) {
       if (!this.response.write(part)) this.busySince = performance.now();
       return;

@@ -54,9 +54,8 @@ export class SinkFeed {
   }
 
   /** Streams to `response` from now on, beginning with the newest picture. */
-  async addViewer(response: ServerResponse, headersOnly = false): Promise<void> {
+  async addViewer(response: ServerResponse): Promise<void> {
     const viewer = this.hub.add(response);
-    if (headersOnly) return viewer.end();
     const frame = this.newest;
     const jpeg = frame && (await this.jpegOf(frame));
     // Whatever came while this one was encoded has been shown already.

@@ -4,6 +4,7 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import { corsHeaders, type CorsSettings } from './http-cors';
+import { STREAM_HEADERS } from './mjpeg-hub';
 import type { SinkFeed } from './sink-feed';
 
 /** Names that can stand in an address as they are. */
@@ -52,7 +53,8 @@ export class SinkRoutes {
     if (!feed) {
       response.status(404).type('text').send('There is no sink of this name in the flows.\n');
     } else if (kind === '.mjpg') {
-      feed.addViewer(response, request.method === 'HEAD').catch(next);
+      if (request.method === 'HEAD') response.writeHead(200, STREAM_HEADERS).end();
+      else feed.addViewer(response).catch(next);
     } else if (kind === '.jpg') {
       sendNewest(feed, response).catch(next);
     } else {

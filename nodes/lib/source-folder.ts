@@ -27,6 +27,8 @@ export class FolderProducer implements Producer {
   private round: string[] = [];
   private started = false;
   private retryAt = 0;
+  /** Pictures that could not be read: each is told once, not in every round. */
+  private readonly unreadable = new Set<string>();
 
   constructor(
     private readonly options: FolderOptions,
@@ -42,23 +44,33 @@ export class FolderProducer implements Producer {
 
   private async showNext(elapsedMs: number): Promise<void> {
     if (elapsedMs < this.retryAt) return;
+    let filename = '';
     try {
       if (this.round.length === 0) {
         if (this.started && !this.options.loop) return this.end();
         this.round = await listPictures(this.options.folder);
         this.started = true;
       }
-      const filename = join(this.options.folder, this.round.shift() ?? '');
+      filename = join(this.options.folder, this.round.shift() ?? '');
       const jpeg = await fileToJpeg(filename, this.options.width, this.options.height, JPEG_QUALITY);
+      this.unreadable.delete(filename);
       if (!this.stopped) this.events.frame(jpeg, filename);
     } catch (thrown) {
       if (this.stopped) return;
-      const error = EngineError.from(thrown, 'ESOURCE');
-      // One unreadable picture does not hold up the others; a folder that cannot be listed is asked again in a while.
-      const retryMs = error.code === 'EBADFRAME' ? this.options.intervalMs : Math.max(RETRY_MS, this.options.intervalMs);
-      this.retryAt = error.code === 'EBADFRAME' ? 0 : elapsedMs + retryMs;
-      this.events.failed(error, retryMs);
+      this.onFailure(EngineError.from(thrown, 'ESOURCE'), filename, elapsedMs);
     }
+  }
+
+  /** One unreadable picture does not hold up the others; a folder that cannot be listed is asked again in a while. */
+  private onFailure(error: EngineError, filename: string, elapsedMs: number): void {
+    if (error.code === 'EBADFRAME') {
+      if (!this.unreadable.has(filename)) this.events.failed(error, this.options.intervalMs);
+      this.unreadable.add(filename);
+      return;
+    }
+    const retryMs = Math.max(RETRY_MS, this.options.intervalMs);
+    this.retryAt = elapsedMs + retryMs;
+    this.events.failed(error, retryMs);
   }
 
   private end(): void {

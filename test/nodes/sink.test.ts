@@ -160,6 +160,19 @@ describe('sink', () => {
     assert.doesNotMatch(page, /https?:\/\/|\{\{/);
   });
 
+  it('survives viewers that come and go, and ask for headers only, while pictures arrive', async () => {
+    await start();
+    const jpeg = await noise(300, 1);
+    const timer = setInterval(() => show(jpeg), 1);
+    for (let round = 0; round < 30; round++) {
+      await fetch(`${address}/live.mjpg`, { method: 'HEAD' });
+      const viewer = readMjpeg(`${address}/live.mjpg`);
+      assert.deepEqual((await viewer.next()).value?.jpeg, jpeg);
+      await viewer.return();
+    }
+    clearInterval(timer);
+  });
+
   it('knows no other names', async () => {
     await start();
     for (const path of ['other', 'other.mjpg', 'live.png', 'live.mjpg.jpg', 'LIVE', '%2e%2e', '__proto__']) {
