@@ -9,7 +9,7 @@ export type Fit = 'cover' | 'contain' | 'fill';
 let library: typeof import('sharp') | undefined;
 
 /** Loaded when the first picture comes: it brings a large binary that a flow without pictures never needs. */
-function sharp(): typeof import('sharp') {
+export function sharp(): typeof import('sharp') {
   if (library) return library;
   library = require('sharp') as typeof import('sharp');
   // Every frame is new, so a cache only costs memory. A small picture is not worth more threads than one; pictures of
@@ -60,7 +60,8 @@ export async function thumbnail(picture: Picture, size = 32): Promise<Float32Arr
   return Float32Array.from(data, (value) => value / 127.5 - 1);
 }
 
-function open(picture: Picture): Sharp {
+/** The picture upright, in sRGB, transparency on black, for what comes next in the pipeline; torn files fail there. */
+export function open(picture: Picture): Sharp {
   // Torn files fail; stray bytes between the parts of a JPEG, which some cameras send, do not.
   const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true };
   const { data } = picture;
@@ -71,7 +72,8 @@ function open(picture: Picture): Sharp {
   return source.autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
 }
 
-function undecodable(thrown: unknown): EngineError {
+/** EBADFRAME with what the decoder said. */
+export function undecodable(thrown: unknown): EngineError {
   // The decoders append pages of detail after the first line.
   const [reason] = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1);
   const limit = reason.includes('pixel limit') ? ` of ${maxPixels / 1024 ** 2} megapixels` : '';
