@@ -1,74 +1,10 @@
-import type { HostClient, HostStream } from '../../engine/host/client';
-import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from '../../engine/host/messages';
-import { withCode } from './input';
+import type { HostClient } from '../../engine/host/client';
+import type { ConditioningRequest, StreamSettings } from '../../engine/host/messages';
 import { readParams } from './stream-settings';
+import { TopicStream } from './topic-stream';
 import { Topics } from './topics';
 
 const MAX_STREAMS = 8;
-
-type SettingName = keyof StreamSettings;
-
-/** One stream on the host, and the settings that the flow wants for it. */
-export class TopicStream {
-  closed = false;
-  /** Settings that came with frames which were left out: they go along with the next frame. */
-  private readonly undelivered = new Set<SettingName>();
-
-  constructor(
-    private readonly stream: HostStream,
-    private wanted: StreamSettings,
-  ) {}
-
-  get settings(): StreamSettings {
-    return this.wanted;
-  }
-
-  get stats(): StreamStats {
-    return this.stream.stats;
-  }
-
-  async submit(request: FrameRequest): Promise<FrameResult> {
-    if (request.params === undefined && this.undelivered.size === 0) return this.stream.submit(request);
-    return this.deliver(request.params ?? {}, (params) => this.stream.submit({ ...request, params }));
-  }
-
-  async update(params: LiveParams): Promise<void> {
-    return this.deliver(params, (all) => this.stream.update(all));
-  }
-
-  async setConditioning(conditioning: ConditioningRequest): Promise<void> {
-    return this.stream.setConditioning(conditioning);
-  }
-
-  async reset(): Promise<void> {
-    return this.stream.reset();
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-    return this.stream.close();
-  }
-
-  /** Sends the new settings and all that are still to be delivered; the host's word on values that cannot work counts. */
-  private async deliver<T extends FrameResult | void>(params: LiveParams, send: (params: LiveParams) => Promise<T>): Promise<T> {
-    const before = this.wanted;
-    const after = { ...before, ...params };
-    const names = new Set([...this.undelivered, ...(Object.keys(params) as SettingName[])]);
-    this.wanted = after;
-    this.undelivered.clear();
-    const keepForNextFrame = (): void => names.forEach((name) => this.undelivered.add(name));
-    try {
-      const result = await send(Object.fromEntries([...names].map((name) => [name, after[name]])));
-      if (result?.outcome === 'dropped') keepForNextFrame();
-      return result;
-    } catch (thrown) {
-      const refused = withCode(thrown).code === 'EBADPARAM';
-      if (!refused) keepForNextFrame();
-      else if (this.wanted === after) this.wanted = before;
-      throw thrown;
-    }
-  }
-}
 
 /** The streams of one denoiser, one for each topic. A message without a topic that brings no frame is for all of them. */
 export class DenoiserStreams {

@@ -3,7 +3,7 @@ import type { HostClient } from '../../engine/host/client';
 import type { FrameRequest, FrameResult, HostState, StreamSettings } from '../../engine/host/messages';
 import { toPicture } from '../../engine/image/picture';
 import { showDenoiser } from './denoiser-status';
-import { DenoiserStreams, type TopicStream } from './denoiser-streams';
+import { DenoiserStreams } from './denoiser-streams';
 import type { EngineNode, EngineUser } from './engine-node';
 import { Faults } from './faults';
 import { arrivalOf, putFrame } from './frame-message';
@@ -12,6 +12,7 @@ import { hasPayload, isReset, isSettingsOnly, topicOf } from './message';
 import { readConditioning } from './prompt-texts';
 import type { Status } from './status';
 import { readParams } from './stream-settings';
+import type { TopicStream } from './topic-stream';
 
 /** What a denoiser node does between its start and its close. */
 export class Denoiser implements EngineUser {

@@ -5,7 +5,8 @@ import { stopAllHosts } from '../../engine/host/client';
 import type { FrameInfo } from '../../nodes/lib/frame-message';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
-import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import type { EngineNode } from '../../nodes/lib/engine-node';
+import { calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
 import { hugePng } from '../lib/huge-png';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
@@ -112,6 +113,16 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual([(out()[2].frame as FrameInfo).width, (out()[2].frame as FrameInfo).height], [96, 128]);
   });
 
+  it('applies the parameters of a frame that was left out to the next one', async () => {
+    await start();
+    await giveAndWait({ payload: frames[0] });
+    for (let k = 0; k < 20; k++) give({ payload: frames[k % 8], ...(k === 10 && { params: { width: 96 } }), frame: { id: k } });
+    await until(() => ledger.ended === 21, 15_000, outcome);
+    const last = out().at(-1)?.frame as FrameInfo;
+    assert.deepEqual([last.id, last.width], [19, 96]);
+    assert.ok(!out().some(({ frame }) => (frame as FrameInfo).id === 10), 'frame 10 was meant to be left out');
+  });
+
   it('goes on with the next good frame after each kind of bad input', async () => {
     await start();
     const bad: [string, object][] = [
@@ -210,6 +221,38 @@ describe('stream-batch denoiser', () => {
     await until(() => statuses.some(({ text }) => /^\d+(\.\d)? fps · \d+ ms$/.test(text)), 15_000, () => JSON.stringify(statuses));
     clearInterval(source);
     for (let k = 1; k < times.length; k++) assert.ok(times[k] - times[k - 1] > 900, `${times[k] - times[k - 1]} ms`);
+  });
+
+  it('tells a Catch node what is wrong, with its code', async () => {
+    await startFlow([engine, denoiser], [
+      { id: 'tab', type: 'tab' },
+      ...flowWith().map((node) => (node.id === 'engine' ? node : { ...node, z: 'tab' })),
+      { id: 'catch-node', type: 'catch', z: 'tab', scope: ['denoiser'], wires: [['caught']] },
+      { id: 'caught', type: 'helper', z: 'tab', wires: [] },
+    ]);
+    const caught = messagesAt('caught', 1);
+    give({ payload: 'a text', mine: 1 });
+    const [{ error, mine }] = await caught;
+    const { code, message } = error as { code: string; message: string };
+    assert.deepEqual([code, mine], ['EBADFRAME', 1]);
+    assert.match(message, /a text/);
+  });
+
+  it('goes on by itself when the engine is killed, and says so with one message', async () => {
+    await start();
+    const user = { onState: () => undefined };
+    const host = (helper.getNode('engine') as EngineNode).register(user);
+    await giveAndWait({ params: { width: 96 } });
+    await giveAndWait({ payload: frames[0] });
+    const source = setInterval(() => give({ payload: frames[ledger.ended % 8] }), 20);
+    process.kill(host.pid ?? 0, 'SIGKILL');
+    await until(() => host.state.phase === 'restarting', 5000, () => host.state.phase);
+    const sent = out().length;
+    await until(() => out().length > sent + 3, 15_000, outcome);
+    clearInterval(source);
+    assert.equal((out().at(-1)?.frame as FrameInfo).width, 96);
+    assert.ok(ledger.errors.length <= 1 && ledger.errors.every((code) => code === 'EHOST'), ledger.errors.join(' '));
+    await (helper.getNode('engine') as EngineNode).deregister(user);
   });
 
   it('leaves nothing open when it is deployed again, and does not load the model again', async () => {
