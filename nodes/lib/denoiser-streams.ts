@@ -8,18 +8,20 @@ const MAX_STREAMS = 8;
 
 /** The streams of one denoiser, one for each topic. A message without a topic that brings no frame is for all of them. */
 export class DenoiserStreams {
-  private conditioning: ConditioningRequest | undefined;
+  /** What a stream that is opened from now on starts with. */
+  private toCome: { settings: StreamSettings; conditioning?: ConditioningRequest };
   private readonly topics: Topics<TopicStream>;
 
   /**
-   * @param settings of streams to come
+   * @param settings of the dialog
    * @param onProblem hears what goes wrong outside of a message
    */
   constructor(
     private readonly host: HostClient,
-    private settings: StreamSettings,
+    settings: StreamSettings,
     private readonly onProblem: (thrown: unknown) => void,
   ) {
+    this.toCome = { settings };
     this.topics = new Topics(MAX_STREAMS, () => this.open(), (old) => void old.close().catch(onProblem));
   }
 
@@ -30,7 +32,7 @@ export class DenoiserStreams {
 
   /** The mode of a topic's stream, or of the one that would be opened. */
   modeOf(topic: string): StreamSettings['mode'] {
-    return (this.topics.peek(topic)?.settings ?? this.settings).mode;
+    return (this.topics.peek(topic)?.settings ?? this.toCome.settings).mode;
   }
 
   get all(): TopicStream[] {
@@ -49,18 +51,19 @@ export class DenoiserStreams {
    */
   async change(topic: string, params: unknown, conditioning: ConditioningRequest | undefined): Promise<void> {
     const concerned = topic === '' ? this.all : [this.get(topic)];
-    const settings = params === undefined ? this.settings : { ...this.settings, ...readParams(params, this.settings) };
+    const known = this.toCome.settings;
+    const settings = params === undefined ? known : { ...known, ...readParams(params, known) };
     const live = params === undefined ? [] : concerned.map((stream) => readParams(params, stream.settings));
 
-    const before = { settings: this.settings, conditioning: this.conditioning };
-    const after = topic === '' ? { settings, conditioning: conditioning ?? this.conditioning } : before;
+    const before = this.toCome;
+    const after = topic === '' ? { settings, conditioning: conditioning ?? before.conditioning } : before;
     // At once, not after the host's answer: a frame that opens a stream meanwhile must start with the new settings.
-    Object.assign(this, after);
+    this.toCome = after;
     try {
       await Promise.all(live.map((each, k) => concerned[k].update(each)));
       if (conditioning) await Promise.all(concerned.map((stream) => stream.setConditioning(conditioning)));
     } catch (thrown) {
-      if (this.settings === after.settings) Object.assign(this, before);
+      if (this.toCome === after) this.toCome = before;
       throw thrown;
     }
   }
@@ -70,8 +73,9 @@ export class DenoiserStreams {
   }
 
   private open(): TopicStream {
-    const stream = new TopicStream(this.host.openStream(this.settings), this.settings);
-    if (this.conditioning) stream.setConditioning(this.conditioning).catch(this.onProblem);
+    const { settings, conditioning } = this.toCome;
+    const stream = new TopicStream(this.host.openStream(settings), settings);
+    if (conditioning) stream.setConditioning(conditioning).catch(this.onProblem);
     return stream;
   }
 }

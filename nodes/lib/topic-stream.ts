@@ -7,6 +7,8 @@ export class TopicStream {
   closed = false;
   /** Settings that are on their way. Any frame may be left out, so they ride on each one until one has arrived. */
   private unconfirmed: LiveParams = {};
+  /** A conditioning that is on its way: a frame that is faster must not be denoised under the one before. */
+  private arriving: ConditioningRequest | undefined;
 
   constructor(
     private readonly stream: HostStream,
@@ -21,9 +23,11 @@ export class TopicStream {
     return this.stream.stats;
   }
 
-  async submit(request: FrameRequest): Promise<FrameResult> {
-    if (request.params === undefined && Object.keys(this.unconfirmed).length === 0) return this.stream.submit(request);
-    return this.deliver(request.params, (params) => this.stream.submit({ ...request, params }));
+  async submit(frame: FrameRequest): Promise<FrameResult> {
+    const conditioning = frame.conditioning ?? this.arriving;
+    const request = conditioning ? { ...frame, conditioning } : frame;
+    if (frame.params === undefined && Object.keys(this.unconfirmed).length === 0) return this.stream.submit(request);
+    return this.deliver(frame.params, (params) => this.stream.submit({ ...request, params }));
   }
 
   async update(params: LiveParams): Promise<void> {
@@ -31,7 +35,12 @@ export class TopicStream {
   }
 
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
-    return this.stream.setConditioning(conditioning);
+    this.arriving = conditioning;
+    try {
+      await this.stream.setConditioning(conditioning);
+    } finally {
+      if (this.arriving === conditioning) this.arriving = undefined;
+    }
   }
 
   async reset(): Promise<void> {

@@ -98,6 +98,19 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual(ledger.errors, []);
   });
 
+  it('denoises under the newest conditioning from the very first frame on', async () => {
+    await start({ mode: 'txt2img', steps: '1', strength: '1', format: 'png', cfgType: 'none' });
+    const conditioning = { prompt: [{ text: 'night aurora snow', weight: 1 }] };
+    await giveAndWait({ payload: 1, topic: 'without' });
+    await giveAndWait({ conditioning });
+    for (const topic of ['without', 'new', 'new']) await giveAndWait({ payload: 1, topic });
+    await giveAndWait({ payload: 1, topic: 'new', conditioning: { prompt: [{ text: 'sunset', weight: 1 }] } });
+    const [empty, changed, first, second, sunset] = out().map(({ payload }) => (payload as Buffer).toString('base64'));
+    assert.notEqual(changed, empty);
+    assert.deepEqual([first === changed, second === changed], [true, true]);
+    assert.notEqual(sunset, changed);
+  });
+
   it('takes over live parameters, by message or on a frame, and keeps the old ones when they cannot work', async () => {
     await start();
     await giveAndWait({ params: { width: 96, strength: 0.8, steps: 1 } });
