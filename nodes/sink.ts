@@ -1,53 +1,48 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/closing';
-import { onInput } from './lib/input';
+import { FrameRate } from './lib/frame-rate';
+import { onInput, withCode } from './lib/input';
 import { isReset, isSettingsOnly } from './lib/message';
 import { SinkFeed } from './lib/sink-feed';
 import { SinkRoutes } from './lib/sink-routes';
 import { Status } from './lib/status';
 
-const STATUS_MS = 1000;
-
-/** Shows the frames that pass through it under /streamdiffusion/NAME: live page, .mjpg stream, newest .jpg. */
+/** The sink: shows the frames that pass through it under /streamdiffusion/NAME, as page, .mjpg stream and newest .jpg. */
 export = (RED: NodeAPI): void => {
-  function SinkNode(this: Node, config: NodeDef): void {
-    RED.nodes.createNode(this, config);
+  function StreamDiffusionSink(this: Node, def: NodeDef): void {
+    RED.nodes.createNode(this, def);
     const status = new Status(this, RED._);
     const feed = new SinkFeed((error) => this.error(error, {}));
-    const routes = serve(this, config.name, feed, status);
+    const rate = new FrameRate();
+    const routes = serve(this, def.name, feed, status);
 
-    let frames = 0;
     onInput(this, (msg, send) => {
       if (isReset(msg)) {
         feed.reset();
       } else if (!isSettingsOnly(msg)) {
         feed.show(toPicture(msg.payload));
-        frames++;
+        rate.count();
       }
       send(msg);
     });
 
-    let lastCount = performance.now();
-    const timer = setInterval(() => {
-      const now = performance.now();
-      const fps = Math.round((frames * 1000) / (now - lastCount));
-      lastCount = now;
-      frames = 0;
+    const ticker = setInterval(() => {
+      const fps = rate.take();
       if (!routes) return;
       const viewers = RED._(feed.viewers === 1 ? 'status.viewer' : 'status.viewers', { number: feed.viewers });
       status.show(fps > 0 ? 'running' : 'ready', `${viewers} · ${fps} fps`);
-    }, STATUS_MS);
+    }, 1000).unref();
 
     onClose(this, () => {
-      clearInterval(timer);
+      clearInterval(ticker);
       status.close();
-      routes?.remove(config.name, feed);
+      routes?.remove(def.name, feed);
       feed.close();
     });
   }
 
-  /** Puts the feed on the web; says why and returns nothing when that cannot be. */
+  /** Puts the feed on the web; says why and returns nothing when that cannot be. Messages pass through all the same. */
   function serve(node: Node, name: string, feed: SinkFeed, status: Status): SinkRoutes | undefined {
     if (RED.settings.httpNodeRoot === false) {
       status.show('waiting', RED._('status.noHttp'));
@@ -58,12 +53,13 @@ export = (RED: NodeAPI): void => {
       const routes = SinkRoutes.of(RED);
       routes.add(name, feed);
       return routes;
-    } catch (error) {
-      status.error(error as Error);
+    } catch (thrown) {
+      const error = withCode(thrown);
+      status.error(error);
       node.error(error, {});
       return undefined;
     }
   }
 
-  RED.nodes.registerType('streamdiffusion-sink', SinkNode);
+  RED.nodes.registerType('streamdiffusion-sink', StreamDiffusionSink);
 };

@@ -10,7 +10,7 @@ const KINDS = ['test-card', 'folder', 'video', 'camera'] as const;
 export type SourceKind = (typeof KINDS)[number];
 
 /** What the source's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
-export interface SourceConfig extends NodeDef {
+export interface SourceDef extends NodeDef {
   kind?: string;
   fps?: unknown;
   width?: unknown;
@@ -43,26 +43,26 @@ export interface SourceSettings extends FrameFormat {
  * @param defaultFfmpeg ffmpeg's path from Node-RED's settings, used where the dialog names none
  * @throws EBADPARAM naming the field that cannot work
  */
-export function readSourceSettings(config: SourceConfig, credentials: Partial<SourceCredentials> = {}, defaultFfmpeg?: string): SourceSettings {
-  const kind = readChoice(config.kind ?? 'test-card', 'kind', KINDS);
+export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCredentials> = {}, defaultFfmpeg?: string): SourceSettings {
+  const kind = readChoice(def.kind ?? 'test-card', 'kind', KINDS);
   const format: FrameFormat = {
-    fps: readOptionalNumber(config.fps, 'fps', 25, { min: 0.1, max: 120 }),
-    width: readOptionalNumber(config.width, 'width', 256, { min: 16, max: 4096, integer: true }),
-    height: readOptionalNumber(config.height, 'height', 256, { min: 16, max: 4096, integer: true }),
+    fps: readOptionalNumber(def.fps, 'fps', 25, { min: 0.1, max: 120 }),
+    width: readOptionalNumber(def.width, 'width', 256, { min: 16, max: 4096, integer: true }),
+    height: readOptionalNumber(def.height, 'height', 256, { min: 16, max: 4096, integer: true }),
   };
-  const loop = readBoolean(config.loop ?? true, 'loop');
-  const intervalMs = readOptionalNumber(config.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
-  const ffmpeg = config.ffmpeg || defaultFfmpeg || 'ffmpeg';
+  const loop = readBoolean(def.loop ?? true, 'loop');
+  const intervalMs = readOptionalNumber(def.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
+  const ffmpeg = def.ffmpeg || defaultFfmpeg || 'ffmpeg';
 
   const producers: Record<SourceKind, SourceSettings['produce']> = {
     'test-card': (events) => new TestCardProducer(format, events),
-    folder: (events) => new FolderProducer({ ...format, folder: required(config.folder, 'folder'), intervalMs, loop }, events),
+    folder: (events) => new FolderProducer({ ...format, folder: required(def.folder, 'folder'), intervalMs, loop }, events),
     video: (events) =>
-      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'video', input: required(config.video, 'video'), loop }, events),
+      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'video', input: required(def.video, 'video'), loop }, events),
     camera: (events) =>
-      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'camera', input: required(config.camera, 'camera'), loop }, events),
+      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'camera', input: required(def.camera, 'camera'), loop }, events),
   };
-  return { kind, topic: config.topic ?? '', autostart: readBoolean(config.autostart ?? true, 'autostart'), ...format, produce: producers[kind] };
+  return { kind, topic: def.topic ?? '', autostart: readBoolean(def.autostart ?? true, 'autostart'), ...format, produce: producers[kind] };
 }
 
 function required(value: string | undefined, field: string): string {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -211,6 +212,18 @@ describe('frame source', () => {
       assert.equal(await ffmpegChildren(), 1);
       await helper.unload();
       assert.equal(await ffmpegChildren(), 0);
+    });
+
+    it('leaves no ffmpeg behind when Node-RED itself is killed', async () => {
+      const program = `new (require(${JSON.stringify(require.resolve('../../nodes/lib/ffmpeg'))}).FfmpegProducer)('ffmpeg',
+        { kind: 'video', input: ${JSON.stringify(await video())}, loop: true, fps: 25, width: 64, height: 64 }, { frame() { console.log('frame') } })`;
+      const owner = spawn(process.execPath, ['-e', program]);
+      await new Promise((resolve) => owner.stdout.once('data', resolve));
+      const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(owner.pid)]);
+      const ffmpeg = Number(stdout);
+      assert.ok(ffmpeg > 0);
+      owner.kill('SIGKILL');
+      await until(() => !existsSync(`/proc/${ffmpeg}/exe`), 5000, () => `ffmpeg ${ffmpeg} is still there`);
     });
 
     it('tells a video that cannot be played in the words of ffmpeg', async () => {

@@ -1,0 +1,18 @@
+/** Counts frames between one look and the next. */
+export class FrameRate {
+  private frames = 0;
+  private since = performance.now();
+
+  count(): void {
+    this.frames++;
+  }
+
+  /** Frames per second since the last look, rounded; begins to count anew. */
+  take(): number {
+    const now = performance.now();
+    const fps = Math.round((this.frames * 1000) / (now - this.since));
+    this.frames = 0;
+    this.since = now;
+    return fps;
+  }
+}

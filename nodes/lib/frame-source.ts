@@ -1,0 +1,101 @@
+import { basename } from 'node:path';
+import type { Node, NodeMessageInFlow } from 'node-red';
+import { EngineError } from '../../engine/errors';
+import { describe } from './fields';
+import { FrameRate } from './frame-rate';
+import { withCode } from './input';
+import { isReset } from './message';
+import type { Producer } from './source-producer';
+import type { SourceSettings } from './source-settings';
+import { shorten, type Status, type Translate } from './status';
+
+const STATUS_MS = 1000;
+
+/** What a source node does between its start and its close: it has a producer while it runs, and sends its pictures. */
+export class FrameSource {
+  private producer: Producer | undefined;
+  private lastFrameId = 0;
+  private lastError = '';
+  private readonly rate = new FrameRate();
+  private readonly ticker = setInterval(() => this.showRate(), STATUS_MS).unref();
+
+  constructor(
+    private readonly node: Node,
+    private readonly settings: SourceSettings,
+    private readonly status: Status,
+    private readonly translate: Translate,
+  ) {
+    if (settings.autostart) this.start();
+    else status.stopped();
+  }
+
+  /** Starts, stops or begins again, as the message says. Rejects with EBADPARAM when it says something else. */
+  async take(msg: NodeMessageInFlow): Promise<void> {
+    const command = commandOf(msg);
+    if (command !== 'start') await this.stop();
+    if (command !== 'stop') this.start();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.ticker);
+    this.status.close();
+    await this.stop();
+  }
+
+  private start(): void {
+    if (this.producer) return;
+    this.status.show('waiting', this.translate('status.starting'));
+    try {
+      this.producer = this.settings.produce({
+        frame: (jpeg, filename) => this.send(jpeg, filename),
+        failed: (error, retryMs) => this.fail(error, retryMs),
+        ended: () => this.end(),
+      });
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  private async stop(): Promise<void> {
+    const { producer } = this;
+    this.producer = undefined;
+    this.status.stopped();
+    await producer?.stop();
+  }
+
+  private send(payload: Buffer, filename: string | undefined): void {
+    this.lastError = '';
+    if (filename) this.status.show('running', shorten(basename(filename), 32));
+    else this.rate.count();
+    const { kind: source, width, height, topic } = this.settings;
+    const frame = { id: ++this.lastFrameId, width, height, timestamp: Date.now(), source };
+    this.node.send({ payload, contentType: 'image/jpeg', topic, frame, ...(filename && { filename }) });
+  }
+
+  private fail(thrown: unknown, retryMs?: number): void {
+    const error = withCode(thrown);
+    this.status.error(error);
+    // The same reason again, on a later try, is not news.
+    if (error.message !== this.lastError) this.node.error(error, {});
+    this.lastError = error.message;
+    if (retryMs === undefined) this.producer = undefined;
+  }
+
+  private end(): void {
+    this.producer = undefined;
+    this.status.show('stopped', this.translate('status.ended'));
+  }
+
+  private showRate(): void {
+    const fps = this.rate.take();
+    if (fps > 0 && this.producer) this.status.show('running', `${fps} fps`);
+  }
+}
+
+/** What a message asks a source to do; `msg.reset` begins again from the first picture. */
+function commandOf(msg: NodeMessageInFlow): 'start' | 'stop' | 'restart' {
+  if (isReset(msg)) return 'restart';
+  if (msg.payload === true || msg.payload === 'start') return 'start';
+  if (msg.payload === false || msg.payload === 'stop') return 'stop';
+  throw new EngineError('EBADPARAM', `a frame source takes "start", "stop", true or false as msg.payload, not ${describe(msg.payload)}`);
+}
