@@ -89,7 +89,7 @@ export class EngineUsers {
         for (const warning of state.warnings) this.node.warn(warning);
         break;
       case 'restarting':
-        this.node.warn(this.translate('log.restarting', { seconds: state.delayMs / 1000, error: state.error.message }));
+        this.node.warn(this.translate('log.restarting', { seconds: (state.delayMs / 1000).toFixed(1), error: state.error.message }));
         break;
       case 'failed':
         this.node.error(state.error);
