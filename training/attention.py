@@ -34,4 +34,4 @@ class FeedForward(nn.Module):
         nn.init.zeros_(self.outer.bias)
 
     def forward(self, x):
-        return self.outer(F.gelu(self.inner(x), approximate="tanh"))
+        return self.outer(F.silu(self.inner(x)))

@@ -19,7 +19,7 @@ from .unet import UNet
 
 BATCH, PAIRS = 64, 12
 PAIR_TIMES = (380, 880)
-EDGES = ("conv_in", "conv_out", "time.", "text.", "embedding")
+EDGES = ("conv_in", "conv_out", "time.", "text.", "embedding", "modulation")
 
 
 def build():

@@ -16,12 +16,12 @@ class Discriminator(nn.Module):
     def __init__(self, unet):
         super().__init__()
         self.backbone = copy.deepcopy(unet)
-        for name in ("inner2", "inner2_text", "grow", "up1", "up1_text", "up2", "norm_out", "conv_out"):
+        for name in ("inner2", "inner2_text", "grow", "up1", "up1_text", "up2", "conv_out"):
             delattr(self.backbone, name)
         outer, inner = unet.conv_in.out_channels, unet.shrink.out_channels
         self.heads = nn.ModuleList([head(outer), head(outer), head(inner)])
 
     def forward(self, x, t, text):
         """One map of scores per head, flattened: a list of [B, positions]."""
-        _, x1, x2, _, y = self.backbone.encode(x, t, text)
+        x1, x2, _, y = self.backbone.encode(x, self.backbone.modulations(t, text), text)
         return [h(features).flatten(1) for h, features in zip(self.heads, (x1, x2, y))]

@@ -114,11 +114,14 @@ def video(pipeline):
     return {"still frames identical": same, "pan, change of output / input": round(float(np.median(ratios)), 2)}
 
 
+def psnr(pipeline, pictures):
+    """Mean over pictures of the reconstruction's PSNR in dB."""
+    difference = (pipeline.decode(pipeline.encode(pictures)).astype(np.float32) - pictures) / 255
+    return round(float(np.mean(-10 * np.log10((difference ** 2).mean((1, 2, 3))))), 2)
+
+
 def autoencoder(pipeline, scenes):
-    psnr = lambda p: float(np.mean(-10 * np.log10(
-        ((pipeline.decode(pipeline.encode(p)).astype(np.float32) - p) / 255).__pow__(2).mean((1, 2, 3)))))
-    photos = photographs()
-    return {"scenes, dB": round(psnr(scenes[:200]), 2), "photographs, dB": round(psnr(np.stack(photos)), 2) if photos else None}
+    return {"scenes, dB": psnr(pipeline, scenes[:200]), "photographs, dB": psnr(pipeline, np.stack(photographs()))}
 
 
 def draw_sheets(pipeline, out):

@@ -1,6 +1,6 @@
 """The denoiser: a small UNet on 1/16-size latents with cross-attention to the text. It predicts v.
 
-    UNet()(latents [B, 16, h, w], timesteps [B], text [B, 24, 128]) -> v [B, 16, h, w]       h and w even
+    UNet()(latents [B, 16, h, w], timesteps [B], text [B, 24, 128]) -> v [B, 16, h, w]
 """
 import math
 
@@ -22,22 +22,25 @@ def timestep_embedding(t, width):
     return torch.cat([angles.cos(), angles.sin()], -1)
 
 
-class ResidualBlock(nn.Module):
-    """Norm, scale and shift by the embedding, two convolutions."""
+def group_norm(channels):
+    """Without scale and shift of its own: those come from the embedding."""
+    return nn.GroupNorm(GROUPS, channels, affine=False)
 
-    def __init__(self, channels_in, channels, embedding):
+
+class ResidualBlock(nn.Module):
+    """Norm, scale and shift (computed for all blocks at once in UNet.modulation), two convolutions."""
+
+    def __init__(self, channels_in, channels):
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels_in)
-        self.modulation = nn.Linear(embedding, 2 * channels_in)
+        self.norm = group_norm(channels_in)
         self.conv1 = nn.Conv2d(channels_in, channels, 3, padding=1)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
         self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
-        for p in (self.modulation.weight, self.modulation.bias, self.conv2.weight, self.conv2.bias):
-            nn.init.zeros_(p)
+        nn.init.zeros_(self.conv2.weight)
+        nn.init.zeros_(self.conv2.bias)
 
-    def forward(self, x, embedding):
-        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, 1)
-        h = F.silu(self.norm(x) * (1 + scale) + shift)
+    def forward(self, x, scale, shift):
+        h = F.silu(self.norm(x) * scale + shift)
         return self.skip(x) + self.conv2(F.silu(self.conv1(h)))
 
 
@@ -46,7 +49,6 @@ class TransformerBlock(nn.Module):
 
     def __init__(self, channels, self_attention=True):
         super().__init__()
-        self.norm = nn.GroupNorm(GROUPS, channels)
         self.self_attention = Attention(channels) if self_attention else None
         self.norm1 = nn.LayerNorm(channels) if self_attention else None
         self.norm2, self.norm3 = nn.LayerNorm(channels), nn.LayerNorm(channels)
@@ -55,13 +57,12 @@ class TransformerBlock(nn.Module):
 
     def forward(self, x, text):
         batch, channels, height, width = x.shape
-        tokens = self.norm(x).permute(0, 2, 3, 1).reshape(batch, height * width, channels)
-        start = tokens
+        tokens = x.reshape(batch, channels, height * width).transpose(1, 2)
         if self.self_attention is not None:
             tokens = tokens + self.self_attention(self.norm1(tokens))
         tokens = tokens + self.cross_attention(self.norm2(tokens), text)
         tokens = tokens + self.feed_forward(self.norm3(tokens))
-        return x + (tokens - start).reshape(batch, height, width, channels).permute(0, 3, 1, 2)
+        return tokens.transpose(1, 2).reshape(batch, channels, height, width)
 
 
 class UNet(nn.Module):
@@ -70,41 +71,51 @@ class UNet(nn.Module):
         self.time = nn.Sequential(nn.Linear(128, embedding), nn.SiLU(), nn.Linear(embedding, embedding))
         self.text = nn.Linear(WIDTH, embedding)
         self.conv_in = nn.Conv2d(CHANNELS, outer, 3, padding=1)
-        self.down1 = ResidualBlock(outer, outer, embedding)
-        self.down2 = ResidualBlock(outer, outer, embedding)
+        self.down1 = ResidualBlock(outer, outer)
+        self.down2 = ResidualBlock(outer, outer)
         self.down2_text = TransformerBlock(outer, self_attention=False)
         self.shrink = nn.Conv2d(outer, inner, 3, stride=2, padding=1)
-        self.inner1 = ResidualBlock(inner, inner, embedding)
+        self.inner1 = ResidualBlock(inner, inner)
         self.inner1_text = TransformerBlock(inner)
         self.middle_text = TransformerBlock(inner)
-        self.inner2 = ResidualBlock(2 * inner, inner, embedding)
+        self.inner2 = ResidualBlock(2 * inner, inner)
         self.inner2_text = TransformerBlock(inner)
         self.grow = nn.Conv2d(inner, outer, 3, padding=1)
-        self.up1 = ResidualBlock(2 * outer, outer, embedding)
+        self.up1 = ResidualBlock(2 * outer, outer)
         self.up1_text = TransformerBlock(outer, self_attention=False)
-        self.up2 = ResidualBlock(2 * outer, outer, embedding)
-        self.norm_out = nn.GroupNorm(GROUPS, outer)
+        self.up2 = ResidualBlock(2 * outer, outer)
+        self.norm_out = group_norm(outer)
         self.conv_out = nn.Conv2d(outer, CHANNELS, 3, padding=1)
-        nn.init.zeros_(self.conv_out.weight)
-        nn.init.zeros_(self.conv_out.bias)
+        # Scales and shifts of the five residual blocks and of the last norm, in the order of use.
+        self.modulated = [outer, outer, inner, 2 * inner, 2 * outer, 2 * outer, outer]
+        self.modulation = nn.Linear(embedding, 2 * sum(self.modulated))
+        for p in (self.conv_out.weight, self.conv_out.bias, self.modulation.weight, self.modulation.bias):
+            nn.init.zeros_(p)
+        self.modulation.bias.data[:sum(self.modulated)] = 1.
 
-    def encode(self, x, t, text):
-        """The contracting half: embedding and features at both sizes (the discriminator uses these too)."""
+    def modulations(self, t, text):
+        """(scale, shift) pairs for all norms, each [B, channels, 1, 1]."""
         embedding = F.silu(self.time(timestep_embedding(t, 128)) + self.text(text[:, 0]))
-        x0 = self.conv_in(x)
-        x1 = self.down1(x0, embedding)
-        x2 = self.down2_text(self.down2(x1, embedding), text)
-        y0 = self.shrink(x2)
-        y1 = self.inner1_text(self.inner1(y0, embedding), text)
-        return embedding, x1, x2, y0, self.middle_text(y1, text)
+        scale, shift = self.modulation(embedding)[:, :, None, None].chunk(2, 1)
+        return list(zip(scale.split(self.modulated, 1), shift.split(self.modulated, 1)))
+
+    def encode(self, x, modulations, text):
+        """The contracting half: features at both sizes (the discriminator uses these too)."""
+        x1 = self.down1(self.conv_in(x), *modulations[0])
+        x2 = self.down2_text(self.down2(x1, *modulations[1]), text)
+        y1 = self.shrink(x2)
+        y2 = self.inner1_text(self.inner1(y1, *modulations[2]), text)
+        return x1, x2, y1, self.middle_text(y2, text)
 
     def forward(self, x, t, text):
-        embedding, x1, x2, y0, y = self.encode(x, t, text)
-        y = self.inner2_text(self.inner2(torch.cat([y, y0], 1), embedding), text)
-        x = self.grow(F.interpolate(y, scale_factor=2., mode="nearest"))
-        x = self.up1_text(self.up1(torch.cat([x, x2], 1), embedding), text)
-        x = self.up2(torch.cat([x, x1], 1), embedding)
-        return self.conv_out(F.silu(self.norm_out(x)))
+        modulations = self.modulations(t, text)
+        x1, x2, y1, y2 = self.encode(x, modulations, text)
+        y = self.inner2_text(self.inner2(torch.cat([y2, y1], 1), *modulations[3]), text)
+        x = self.grow(F.interpolate(y, scale_factor=2., mode="nearest"))[:, :, :x2.shape[2], :x2.shape[3]]
+        x = self.up1_text(self.up1(torch.cat([x, x2], 1), *modulations[4]), text)
+        x = self.up2(torch.cat([x, x1], 1), *modulations[5])
+        scale, shift = modulations[6]
+        return self.conv_out(F.silu(self.norm_out(x) * scale + shift))
 
 
 class EpsilonUNet(nn.Module):
