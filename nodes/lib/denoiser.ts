@@ -1,4 +1,5 @@
 import type { Node, NodeMessage, NodeMessageInFlow } from 'node-red';
+import { EngineError } from '../../engine/errors';
 import type { HostClient } from '../../engine/host/client';
 import type { FrameRequest, FrameResult, HostState, StreamSettings } from '../../engine/host/messages';
 import { toPicture } from '../../engine/image/picture';
@@ -51,6 +52,8 @@ export class Denoiser implements EngineUser {
     if (this.bringsFrame(msg, topic)) await this.paint(msg, topic, send);
     else if (msg.params !== undefined || msg.conditioning !== undefined) {
       await this.streams.change(topic, msg.params, readOptionalConditioning(msg));
+    } else if (!isReset(msg)) {
+      throw new EngineError('EBADPROMPT', 'a denoiser does not read msg.prompt; send the message through a prompt encoder, which makes msg.conditioning of it');
     }
   }
 

@@ -147,6 +147,7 @@ describe('stream-batch denoiser', () => {
       ['EBADFRAME', { payload: { width: 64 } }],
       ['EBADPARAM', { payload: frames[0], params: { delta: NaN } }],
       ['EBADPROMPT', { payload: frames[0], conditioning: 'a text' }],
+      ['EBADPROMPT', { prompt: 'sea' }],
       ['EBADPROMPT', { conditioning: { prompt: [{ text: 5 }] } }],
     ];
     for (const [code, msg] of bad) {
