@@ -13,6 +13,10 @@
  * | ECLOSED | the engine or stream was closed before the call could settle |
  * | EHOST | the engine's process died or does not answer |
  * | ETIMEOUT | a wait reached its deadline |
+ * | ENETWORK | a server cannot be reached, breaks off again and again, or answers what it should not |
+ * | EDENIED | a server wants a login, another one, or a licence accepted |
+ * | EINTEGRITY | what a server sent is not what it had announced |
+ * | EDISK | the disk is full, or a folder cannot be read or written |
  * | EINTERNAL | a defect of this package |
  */
 export type ErrorCode =
@@ -26,6 +30,10 @@ export type ErrorCode =
   | 'ECLOSED'
   | 'EHOST'
   | 'ETIMEOUT'
+  | 'ENETWORK'
+  | 'EDENIED'
+  | 'EINTEGRITY'
+  | 'EDISK'
   | 'EINTERNAL';
 
 /** An error that says what was wrong, what was got and what to do, with a {@link ErrorCode}. */

@@ -1,0 +1,144 @@
+import { EngineError } from '../errors';
+import { Hiccup, type Patience } from './retry';
+import { type HubSettings, isAllowed, isLoopback } from './settings';
+
+/** An answer whose body arrives chunk by chunk. Rejects with a {@link Hiccup} when it breaks off or falls silent. */
+export interface Answer {
+  status: number;
+  headers: Headers;
+  chunks: AsyncIterable<Uint8Array>;
+  /** Ends the connection without reading on. */
+  discard: () => void;
+}
+
+const MAX_REDIRECTS = 5;
+const MAX_JSON_BYTES = 32 * 1024 * 1024;
+
+/**
+ * Asks the hub. Every wait has a deadline. Failures that may pass are a {@link Hiccup}, others an EngineError: ENOMODEL,
+ * EDENIED, ENETWORK.
+ */
+export class HubClient {
+  constructor(
+    private readonly settings: HubSettings,
+    private readonly patience: Patience,
+    private readonly signal?: AbortSignal,
+  ) {}
+
+  /** @param path of the hub's web API, from the first slash on, or a whole address there */
+  async getJson(path: string, subject: string): Promise<{ value: unknown; next: string | undefined }> {
+    const { headers, chunks } = await this.get(path, subject);
+    const parts: Uint8Array[] = [];
+    let bytes = 0;
+    for await (const chunk of chunks) {
+      parts.push(chunk);
+      bytes += chunk.length;
+      if (bytes > MAX_JSON_BYTES) throw new EngineError('ENETWORK', `${this.settings.endpoint} answers ${path} without an end`);
+    }
+    try {
+      const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
+      return { value, next: /<([^>]+)>;\s*rel="next"/.exec(headers.get('link') ?? '')?.[1] };
+    } catch {
+      throw new EngineError('ENETWORK', `${this.settings.endpoint} does not answer as Hugging Face does: ${path} is no JSON; check HF_ENDPOINT`);
+    }
+  }
+
+  /**
+   * Asks for a file, or for its rest, and follows redirects.
+   *
+   * @param subject what is asked for, for errors
+   * @param from first byte that is wanted; the answer is 206 when the server begins there, 200 when it begins at 0
+   */
+  async get(path: string, subject: string, from = 0): Promise<Answer> {
+    if (process.env.HF_HUB_OFFLINE === '1') throw new EngineError('ENETWORK', 'HF_HUB_OFFLINE=1 forbids to download; unset it');
+    let url = new URL(path, this.settings.endpoint);
+    if (url.origin !== new URL(this.settings.endpoint).origin) throw unexpected(url, 'another server was named');
+    for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+      const answer = await this.ask(url, from);
+      const target = answer.headers.get('location');
+      if (answer.status < 300 || answer.status >= 400 || !target) {
+        if (answer.status === 200 || answer.status === 206) return answer;
+        answer.discard();
+        throw this.refusal(answer, subject);
+      }
+      answer.discard();
+      url = this.redirected(url, target);
+    }
+    throw unexpected(url, 'too many redirects');
+  }
+
+  private redirected(from: URL, target: string): URL {
+    const url = new URL(target, from);
+    if (!isAllowed(url)) throw unexpected(url, 'a redirect that is not https');
+    if (isLoopback(url) && !isLoopback(from)) throw unexpected(url, 'a redirect into this machine');
+    return url;
+  }
+
+  /** One request without redirects, with a deadline for the answer's head and for each chunk of its body. */
+  private async ask(url: URL, from: number): Promise<Answer> {
+    const silence = new AbortController();
+    const signal = this.signal ? AbortSignal.any([silence.signal, this.signal]) : silence.signal;
+    const wait = async <T>(step: Promise<T>): Promise<T> => {
+      const timer = setTimeout(() => silence.abort(), this.patience.silenceMs);
+      try {
+        return await step;
+      } catch (thrown) {
+        throw new Hiccup(`${url.host} ${silence.signal.aborted ? `sent nothing for ${this.patience.silenceMs / 1000} s` : reasonOf(thrown)}`);
+      } finally {
+        clearTimeout(timer);
+      }
+    };
+    const { status, headers, body } = await wait(fetch(url, { headers: this.headers(url, from), redirect: 'manual', signal }));
+    return { status, headers, chunks: chunksOf(body, wait, silence), discard: () => silence.abort() };
+  }
+
+  private headers(url: URL, from: number): Record<string, string> {
+    // The token is the hub's alone: files come from other servers, with addresses that carry their own permission.
+    const isHub = url.origin === new URL(this.settings.endpoint).origin;
+    return {
+      'user-agent': 'streamdiffusion-node-red',
+      'accept-encoding': 'identity',
+      ...(isHub && this.settings.token && { authorization: `Bearer ${this.settings.token}` }),
+      ...(from > 0 && { range: `bytes=${from}-` }),
+    };
+  }
+
+  private refusal({ status, headers }: Answer, subject: string): Error {
+    const { endpoint, token } = this.settings;
+    const said = headers.get('x-error-message');
+    const answer = `${endpoint} answers ${status} for ${subject}${said ? ` (${said})` : ''}`;
+    if (status === 401) {
+      const advice = token ? 'the token in HF_TOKEN is not accepted' : 'it does not exist, or is private: check the name, or set HF_TOKEN';
+      return new EngineError('EDENIED', `${answer}; ${advice}`);
+    }
+    if (status === 403) return new EngineError('EDENIED', `${answer}; accept its licence on its page there, and set HF_TOKEN to a token of that account`);
+    if (status === 404) return new EngineError('ENOMODEL', `${answer}; check the name and the revision`);
+    if (status === 408 || status === 429 || status >= 500) return new Hiccup(answer, Number(headers.get('retry-after') ?? 0) * 1000 || 0);
+    return new EngineError('ENETWORK', answer);
+  }
+}
+
+async function* chunksOf(body: Response['body'], wait: <T>(step: Promise<T>) => Promise<T>, request: AbortController): AsyncGenerator<Uint8Array> {
+  if (!body) return;
+  const reader = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await wait(reader.read());
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    // Ends the connection when the reader leaves before the end.
+    request.abort();
+  }
+}
+
+/** The network's own words lie in the causes of what fetch rejects with. */
+function reasonOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  return thrown.cause instanceof Error ? reasonOf(thrown.cause) : `does not answer: ${thrown.message}`;
+}
+
+function unexpected(url: URL, what: string): EngineError {
+  return new EngineError('ENETWORK', `the hub's answers lead to ${url.origin}: ${what}; check HF_ENDPOINT`);
+}

@@ -1,0 +1,43 @@
+import { mkdir, statfs } from 'node:fs/promises';
+import { EngineError } from '../errors';
+
+/** Left free beyond what a download needs. */
+const MARGIN_BYTES = 64 * 1024 * 1024;
+
+/** Does something with files; rejects with EDISK, and what to do, when the system refuses. */
+export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (thrown) {
+    throw diskError(thrown);
+  }
+}
+
+/**
+ * Rejects with EDISK unless the disk of a folder, which is made, has room.
+ *
+ * @param bytes still to be written
+ */
+export async function checkRoom(folder: string, bytes: number): Promise<void> {
+  const { bavail, bsize } = await onDisk(async () => {
+    await mkdir(folder, { recursive: true });
+    return statfs(folder);
+  });
+  const free = bavail * bsize;
+  if (bytes === 0 || free >= bytes + MARGIN_BYTES) return;
+  const megabytes = (value: number): string => `${Math.ceil(value / 1e6)} MB`;
+  throw new EngineError('EDISK', `${folder} has ${megabytes(free)} free, and ${megabytes(bytes + MARGIN_BYTES)} are needed; make room, or choose another folder`);
+}
+
+/** An error of the file system as EDISK; any other as it is. */
+function diskError(thrown: unknown): unknown {
+  if (!(thrown instanceof Error) || !('syscall' in thrown) || !('code' in thrown)) return thrown;
+  const advice: Partial<Record<string, string>> = {
+    ENOSPC: 'the disk is full; make room and start again: it goes on from here',
+    EDQUOT: 'the quota is used up; make room and start again: it goes on from here',
+    EACCES: 'this user may not write there; choose another folder',
+    EPERM: 'this user may not write there; choose another folder',
+    EROFS: 'the disk is read-only; choose another folder',
+  };
+  return new EngineError('EDISK', advice[String(thrown.code)] ? `${thrown.message}: ${advice[String(thrown.code)]}` : thrown.message, { cause: thrown });
+}

@@ -1,0 +1,93 @@
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { EngineError } from '../errors';
+import { addFile, startChecksum } from './checksum';
+import type { HubClient } from './client';
+import { onDisk } from './disk';
+import type { RepositoryFile } from './repository';
+import { Hiccup, type Patience, withRetries } from './retry';
+
+export interface Transfer {
+  client: HubClient;
+  patience: Patience;
+  /** Told of bytes that came, and with a negative number of bytes that have to come again. */
+  onBytes: (bytes: number) => void;
+  signal?: AbortSignal;
+}
+
+/** Where a file lies until it is whole. The name carries the content, so that no try goes on with another one's bytes. */
+export function partOf(target: string, { checksum }: RepositoryFile): string {
+  return `${target}.${checksum.digest.slice(0, 12)}.part`;
+}
+
+/** How much of a file earlier tries have left. */
+export async function partBytes(target: string, file: RepositoryFile): Promise<number> {
+  return (await stat(partOf(target, file)).catch(() => undefined))?.size ?? 0;
+}
+
+/**
+ * Downloads one file beside its place, from where an earlier try ended, checks it, and then moves it there.
+ *
+ * Rejects with ENETWORK, EDENIED, ENOMODEL, EDISK, ECLOSED; with EINTEGRITY when the content is wrong twice.
+ *
+ * @param from the file's path on the hub
+ * @param target where it belongs on disk
+ */
+export async function downloadFile(from: string, target: string, file: RepositoryFile, transfer: Transfer): Promise<void> {
+  const { patience, signal, onBytes } = transfer;
+  const part = partOf(target, file);
+  await onDisk(() => mkdir(dirname(target), { recursive: true }));
+  let furthest = await partBytes(target, file);
+  let wrongContents = 0;
+  const attempt = async (progressed: () => void): Promise<void> => {
+    const digest = await receive(from, part, file, transfer, (have) => {
+      // A server that breaks off at the same place each time brings nothing.
+      if (have > furthest) progressed();
+      furthest = Math.max(furthest, have);
+    });
+    if (digest === file.checksum.digest) return;
+    await onDisk(() => rm(part));
+    onBytes(-file.bytes);
+    wrongContents++;
+    const message = `${file.path} arrived with other content than was announced`;
+    if (wrongContents < 2) throw new Hiccup(message);
+    throw new EngineError('EINTEGRITY', `${message}, twice; something on the way is broken, try again later or from another network`);
+  };
+  await withRetries(attempt, patience, signal);
+  await onDisk(() => rename(part, target));
+}
+
+/** Brings the part to the length of the file. Resolves to the checksum of all of it. */
+async function receive(from: string, part: string, file: RepositoryFile, transfer: Transfer, onLength: (have: number) => void): Promise<string> {
+  const { client, onBytes, signal } = transfer;
+  const output = await onDisk(() => open(part, 'a'));
+  try {
+    let hash = startChecksum(file);
+    let have = (await output.stat()).size;
+    const startOver = async (): Promise<void> => {
+      await onDisk(() => output.truncate(0));
+      onBytes(-have);
+      hash = startChecksum(file);
+      have = 0;
+    };
+    if (have > file.bytes) await startOver();
+    if (have > 0) await onDisk(() => addFile(hash, part, undefined, signal));
+    if (have < file.bytes) {
+      const answer = await client.get(from, file.path, have);
+      // A server that cannot begin in the middle begins at the start.
+      if (answer.status === 200 && have > 0) await startOver();
+      for await (const chunk of answer.chunks) {
+        have += chunk.length;
+        if (have > file.bytes) throw new EngineError('EINTEGRITY', `${file.path} goes on after the ${file.bytes} bytes that were announced; try again later`);
+        await onDisk(() => output.appendFile(chunk));
+        hash.update(chunk);
+        onBytes(chunk.length);
+        onLength(have);
+      }
+      if (have < file.bytes) throw new Hiccup(`${file.path} broke off after ${have} of ${file.bytes} bytes`);
+    }
+    return hash.digest('hex');
+  } finally {
+    await output.close();
+  }
+}

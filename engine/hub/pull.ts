@@ -1,0 +1,171 @@
+import { mkdir, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { hasContent } from './checksum';
+import { HubClient } from './client';
+import { checkRoom, onDisk } from './disk';
+import { downloadFile, partBytes, type Transfer } from './download';
+import { withLock } from './lock';
+import { type Manifest, readManifest, writeManifest } from './manifest';
+import { ProgressMeter, type PullProgress } from './progress';
+import { checkRepository, type Listing, listRepository, type RepositoryFile, resolvePath } from './repository';
+import { checkCancelled, PATIENCE, type Patience } from './retry';
+import { selectFiles } from './selection';
+import { type HubSettings, hubSettings } from './settings';
+import { checkTarget, Staging } from './staging';
+
+export interface PullOptions {
+  /** OWNER/NAME on the hub. */
+  repository: string;
+  /** Branch, tag or commit. Default `main`. */
+  revision?: string;
+  /** The folder that the model is to become. Default: OWNER/NAME in the folder of models. */
+  to?: string;
+  /** Called for every piece that arrives, many times a second. */
+  onProgress?: (progress: PullProgress) => void;
+  /** Ends the download; what has arrived stays for the next one. */
+  signal?: AbortSignal;
+  settings?: HubSettings;
+  patience?: Partial<Patience>;
+}
+
+export interface PullResult {
+  folder: string;
+  commit: string;
+  /** Of all files. */
+  bytes: number;
+  /** Of those that came over the network this time. */
+  downloadedBytes: number;
+}
+
+const PARALLEL_FILES = 3;
+
+/**
+ * Downloads a model from a Hugging Face repository: the files that the engine can use, each checked by its checksum.
+ * The folder appears when it is whole. A download that was cut off goes on where it ended; a folder that is there
+ * already is checked, and repaired or renewed.
+ *
+ * Rejects with EBADPARAM (names, or a folder with something else in it), ENOMODEL (no such repository, or nothing in it
+ * to use), EDENIED, ENETWORK, EINTEGRITY, EDISK, ECLOSED (the signal).
+ */
+export async function pull(options: PullOptions): Promise<PullResult> {
+  const { repository, revision = 'main' } = options;
+  checkRepository(repository, revision);
+  const settings = options.settings ?? hubSettings();
+  const target = resolve(options.to ?? join(settings.modelsFolder, ...repository.split('/')));
+  const present = await readManifest(target);
+  await checkTarget(target, repository, present?.repository);
+
+  const patience = { ...PATIENCE, ...options.patience };
+  const listing = await listRepository(new HubClient(settings, patience, options.signal), repository, revision, patience, options.signal);
+  const files = selectFiles(listing);
+  const staging = new Staging(target);
+  return withLock(`${staging.folder}.lock`, target, () => new Pull(options, settings, patience, listing, files, staging).run(present));
+}
+
+/** One pull, once it is known what is to be there. */
+class Pull {
+  private readonly totalBytes: number;
+
+  constructor(
+    private readonly options: PullOptions,
+    private readonly settings: HubSettings,
+    private readonly patience: Patience,
+    private readonly listing: Listing,
+    private readonly files: RepositoryFile[],
+    private readonly staging: Staging,
+  ) {
+    this.totalBytes = files.reduce((sum, { bytes }) => sum + bytes, 0);
+  }
+
+  async run(present: Manifest | undefined): Promise<PullResult> {
+    const { commit } = this.listing;
+    const result = { folder: this.staging.target, commit, bytes: this.totalBytes };
+    if (present?.commit === commit && (await this.isWhole())) {
+      await rm(this.staging.folder, { recursive: true, force: true });
+      return { ...result, downloadedBytes: 0 };
+    }
+    await onDisk(() => mkdir(this.staging.folder, { recursive: true }));
+    const missing = await this.collect();
+    const downloadedBytes = await this.download(missing);
+    await writeManifest(this.staging.folder, this.listing, this.files);
+    await this.staging.publish(this.files);
+    return { ...result, downloadedBytes };
+  }
+
+  /** Whether the folder that is there needs nothing. */
+  private async isWhole(): Promise<boolean> {
+    const meter = new ProgressMeter(this.totalBytes);
+    for (const file of this.files) {
+      if (!(await hasContent(join(this.staging.target, file.path), file, this.options.signal))) return false;
+      meter.add(file.bytes);
+      this.options.onProgress?.(meter.progress('checking'));
+    }
+    return true;
+  }
+
+  /** Takes what is on this machine already. Resolves to the rest. */
+  private async collect(): Promise<RepositoryFile[]> {
+    const { signal, onProgress } = this.options;
+    const meter = new ProgressMeter(this.totalBytes);
+    const missing: RepositoryFile[] = [];
+    for (const file of this.files) {
+      checkCancelled(signal);
+      const isHere = (await this.staging.has(file)) || (await this.takeLocal(file));
+      if (!isHere) missing.push(file);
+      else meter.add(file.bytes);
+      if (isHere) onProgress?.(meter.progress('checking'));
+    }
+    return missing;
+  }
+
+  /** From the folder that is to be renewed, or from the cache of Hugging Face's own tools. */
+  private async takeLocal(file: RepositoryFile): Promise<boolean> {
+    const cache = join(this.settings.cacheFolder, `models--${this.listing.repository.replace('/', '--')}`);
+    const sources = [
+      join(this.staging.target, file.path),
+      join(cache, 'blobs', file.checksum.digest),
+      join(cache, 'snapshots', this.listing.commit, file.path),
+    ];
+    for (const source of sources) if (await this.staging.takeFrom(source, file, this.options.signal)) return true;
+    return false;
+  }
+
+  /** Resolves to the number of bytes that came. */
+  private async download(missing: RepositoryFile[]): Promise<number> {
+    const { signal, onProgress } = this.options;
+    let needed = 0;
+    for (const file of missing) needed += Math.max(0, file.bytes - (await partBytes(this.staging.pathOf(file), file)));
+    await checkRoom(this.staging.folder, needed);
+
+    const meter = new ProgressMeter(this.totalBytes, this.totalBytes - needed);
+    let downloadedBytes = 0;
+    // The first file that fails ends the others.
+    const failed = new AbortController();
+    const ends = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+    const transfer: Transfer = {
+      client: new HubClient(this.settings, this.patience, ends),
+      patience: this.patience,
+      signal: ends,
+      onBytes: (bytes) => {
+        downloadedBytes += Math.max(0, bytes);
+        meter.add(bytes);
+        onProgress?.(meter.progress('downloading'));
+      },
+    };
+    const queue = [...missing];
+    const work = async (): Promise<void> => {
+      for (let file = queue.shift(); file; file = queue.shift()) {
+        await downloadFile(resolvePath(this.listing, file), this.staging.pathOf(file), file, transfer);
+      }
+    };
+    const workers = Array.from({ length: PARALLEL_FILES }, () => work());
+    try {
+      await Promise.all(workers);
+    } catch (thrown) {
+      failed.abort();
+      await Promise.allSettled(workers);
+      throw thrown;
+    }
+    return downloadedBytes;
+  }
+}

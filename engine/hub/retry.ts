@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { EngineError } from '../errors';
+
+/** How long a transfer is waited for. */
+export interface Patience {
+  /** A server that sends nothing for this long is asked again, ms. */
+  silenceMs: number;
+  /** Tries in a row that bring nothing, before giving up. */
+  tries: number;
+  /** Pause before the second try, ms; doubled for each further one, to at most a minute. */
+  pauseMs: number;
+}
+
+export const PATIENCE: Patience = { silenceMs: 30_000, tries: 6, pauseMs: 1000 };
+
+const LONGEST_PAUSE_MS = 60_000;
+
+/** A failure that may be gone at the next try. */
+export class Hiccup extends Error {
+  /** @param pauseMs how long the server wants to be left alone */
+  constructor(
+    message: string,
+    readonly pauseMs = 0,
+  ) {
+    super(message);
+  }
+}
+
+/**
+ * Does `work` again after a {@link Hiccup}, ever more slowly. It calls `progressed` when a try brought something, which
+ * starts the count anew. Rejects with ENETWORK after too many tries, with ECLOSED when the signal says so.
+ */
+export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, patience: Patience, signal?: AbortSignal): Promise<T> {
+  let failures = 0;
+  for (;;) {
+    checkCancelled(signal);
+    try {
+      return await work(() => (failures = 0));
+    } catch (thrown) {
+      checkCancelled(signal);
+      if (!(thrown instanceof Hiccup)) throw thrown;
+      failures++;
+      if (failures >= patience.tries) {
+        throw new EngineError('ENETWORK', `${thrown.message}; given up after ${failures} tries, try again later`, { cause: thrown });
+      }
+      const pause = Math.min(Math.max(thrown.pauseMs, patience.pauseMs * 2 ** (failures - 1)), LONGEST_PAUSE_MS);
+      await sleep(pause, undefined, { signal }).catch(() => checkCancelled(signal));
+    }
+  }
+}
+
+/** @throws ECLOSED */
+export function checkCancelled(signal?: AbortSignal): void {
+  if (signal?.aborted) throw new EngineError('ECLOSED', 'the download was cancelled; the next one goes on from here');
+}

@@ -1,0 +1,46 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { EngineError } from '../errors';
+
+/** Where models come from and where they are kept. */
+export interface HubSettings {
+  /** Address of the hub, without a slash at its end. */
+  endpoint: string;
+  /** For private repositories and those with a licence to accept. */
+  token?: string;
+  /** The cache of Hugging Face's own tools: what is there already is not downloaded again. Only read. */
+  cacheFolder: string;
+  /** Pulled models lie here as OWNER/NAME. */
+  modelsFolder: string;
+}
+
+/**
+ * The settings from environment variables: HF_ENDPOINT, HF_TOKEN, HF_HUB_CACHE, HF_HOME and XDG_CACHE_HOME as Hugging
+ * Face's own tools read them, and STREAMDIFFUSION_MODELS.
+ *
+ * @throws EBADPARAM for an endpoint that would send the token in the clear
+ */
+export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
+  const home = env.HF_HOME || join(env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface');
+  return {
+    endpoint: checkEndpoint(env.HF_ENDPOINT || 'https://huggingface.co'),
+    ...(env.HF_TOKEN && { token: env.HF_TOKEN.trim() }),
+    cacheFolder: env.HF_HUB_CACHE || join(home, 'hub'),
+    modelsFolder: env.STREAMDIFFUSION_MODELS || join(homedir(), '.streamdiffusion', 'models'),
+  };
+}
+
+/** Whether an address may be asked: https, or http on this machine. */
+export function isAllowed(url: URL): boolean {
+  return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
+}
+
+export function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d+){3}$/.test(hostname);
+}
+
+function checkEndpoint(address: string): string {
+  const url = URL.canParse(address) ? new URL(address) : undefined;
+  if (url && isAllowed(url)) return url.href.replace(/\/+$/, '');
+  throw new EngineError('EBADPARAM', `HF_ENDPOINT must be an https address (http only on this machine); got ${address}`);
+}
