@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events';
 import { EngineError, type ErrorCode } from '../errors';
 import { EngineProcess } from './engine-process';
 import { HostStream } from './host-stream';
-import type { HostSettings, HostState, StreamSettings } from './messages';
+import type { ConditioningRequest, HostSettings, HostState, StreamSettings } from './messages';
 import type { Notification } from './wire';
 
 /** What another try cannot mend: somebody has to change a file or a setting first. */
@@ -42,9 +42,9 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   }
 
   /** Does not wait for the engine: what needs it waits inside. */
-  openStream(settings: StreamSettings): HostStream {
+  openStream(settings: StreamSettings, conditioning?: ConditioningRequest): HostStream {
     const id = this.streamsMade++;
-    const stream = new HostStream(id, settings, () => this.streams.delete(id));
+    const stream = new HostStream(id, settings, conditioning, () => this.streams.delete(id));
     this.streams.set(id, stream);
     if (this.current.phase === 'ready' && this.process) stream.attach(this.process);
     else if (this.current.phase === 'failed') stream.detach(this.current.error);

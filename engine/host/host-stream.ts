@@ -6,7 +6,6 @@ import { StreamMeter } from './stream-meter';
 
 interface Submission {
   frame: FrameRequest;
-  submittedAt: number;
   resolve: (result: FrameResult) => void;
   reject: (error: Error) => void;
 }
@@ -29,49 +28,66 @@ export class HostStream {
   private opening: Promise<void> = Promise.resolve();
   private untaken = 0;
   private error: Error | undefined;
-  private conditioning: ConditioningRequest | undefined;
-  private closed = false;
+  private ended = false;
 
   /** Made by HostClient.openStream. */
   constructor(
     private readonly id: number,
-    private settings: StreamSettings,
+    private wanted: StreamSettings,
+    private conditioning: ConditioningRequest | undefined,
     private readonly onClose: () => void,
   ) {}
 
+  /** What the stream is set to, or about to be. */
+  get settings(): StreamSettings {
+    return this.wanted;
+  }
+
   get stats(): StreamStats {
     return this.meter.stats();
+  }
+
+  get closed(): boolean {
+    return this.ended;
   }
 
   /** Settles once: finished, dropped, or rejected with an Error that has a `code`. Never blocks; the newest frame wins. */
   submit(frame: FrameRequest): Promise<FrameResult> {
     const submittedAt = performance.now();
     const settled = new Promise<FrameResult>((resolve, reject) => {
-      const submission = { frame, submittedAt, resolve, reject };
-      if (this.closed) reject(new EngineError('ECLOSED', 'the stream is closed'));
+      if (this.ended) reject(new EngineError('ECLOSED', 'the stream is closed'));
       else if (this.error) reject(this.error);
       else {
-        this.mailbox.put(submission)?.resolve({ outcome: 'dropped' });
+        this.mailbox.put({ frame, resolve, reject })?.resolve({ outcome: 'dropped' });
         this.sendNewest();
       }
     });
     return this.meter.watch(settled, submittedAt);
   }
 
-  /** Live parameters for the frames to come. Rejects with EBADPARAM when they cannot work; the old ones then stay. */
+  /** Live parameters, for the frames that are submitted from now on. Rejects with EBADPARAM when they cannot work; the old ones then stay. */
   async update(params: LiveParams): Promise<void> {
-    await this.opening;
-    const changed = { ...this.settings, ...params };
-    if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
-    else if (this.process) await this.open(this.process, changed);
-    this.settings = changed;
+    const before = this.wanted;
+    if (isPartOf(params, before)) return;
+    const after = { ...before, ...params };
+    this.wanted = after;
+    try {
+      if (!this.opened) await this.opening;
+      if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
+      else if (this.process) await this.open(this.process);
+    } catch (thrown) {
+      const refused = thrown instanceof EngineError && thrown.code === 'EBADPARAM';
+      if (refused && this.wanted === after) this.wanted = before;
+      // A process that died is followed by one that is opened with what is wanted.
+      if (refused || this.ended) throw thrown;
+    }
   }
 
-  /** The conditioning of frames that bring none of their own. */
+  /** The conditioning of the frames that bring none of their own, from the next one on and for those in flight. */
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
-    await this.opening;
-    if (this.process && this.opened) await this.process.request('setConditioning', { stream: this.id, conditioning });
     this.conditioning = conditioning;
+    if (!this.opened) await this.opening;
+    if (this.process && this.opened) await this.process.request('setConditioning', { stream: this.id, conditioning });
   }
 
   /** Drops everything in flight; their submits settle as dropped. */
@@ -82,8 +98,8 @@ export class HostStream {
 
   /** Rejects what is in flight with ECLOSED. */
   async close(): Promise<void> {
-    if (this.closed) return;
-    this.closed = true;
+    if (this.ended) return;
+    this.ended = true;
     this.mailbox.take()?.reject(new EngineError('ECLOSED', 'the stream was closed'));
     this.onClose();
     // A process that dies instead of answering has closed the stream as well.
@@ -94,7 +110,7 @@ export class HostStream {
   attach(process: EngineProcess): void {
     this.process = process;
     this.untaken = 0;
-    this.opening = this.open(process, this.settings).catch(() => undefined);
+    this.opening = this.open(process).catch(() => undefined);
   }
 
   /** The process is gone; another one follows unless `error` says that none will. */
@@ -105,13 +121,21 @@ export class HostStream {
     if (error) this.mailbox.take()?.reject(error);
   }
 
-  private async open(process: EngineProcess, settings: StreamSettings): Promise<void> {
+  /** One of the frames that were sent has left the waiting place of the engine process. */
+  taken(): void {
+    this.untaken--;
+    this.sendNewest();
+  }
+
+  private async open(process: EngineProcess): Promise<void> {
     this.error = undefined;
     try {
-      await process.request('open', { stream: this.id, settings, conditioning: this.conditioning });
+      await process.request('open', { stream: this.id, settings: this.wanted, conditioning: this.conditioning });
       if (this.process !== process) return;
+      if (this.ended) void process.request('close', { stream: this.id }).catch(() => undefined);
       this.opened = true;
-      this.sendNewest();
+      // Changes that waited for the opening go into the pipe before the first frame.
+      setImmediate(() => this.sendNewest());
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
       if (this.process === process) {
@@ -128,17 +152,10 @@ export class HostStream {
     const submission = this.mailbox.take();
     if (!submission) return;
     this.untaken++;
-    const { frame, resolve, reject } = submission;
-    const answered = this.process.request('submit', { stream: this.id, frame });
-    answered.then((result) => {
-      if (frame.params && result.outcome === 'finished') this.settings = { ...this.settings, ...frame.params };
-      resolve(result);
-    }, reject);
+    this.process.request('submit', { stream: this.id, frame: submission.frame }).then(submission.resolve, submission.reject);
   }
+}
 
-  /** One of the frames that were sent has left the waiting place of the engine process. */
-  taken(): void {
-    this.untaken--;
-    this.sendNewest();
-  }
+function isPartOf(params: LiveParams, settings: StreamSettings): boolean {
+  return (Object.keys(params) as (keyof StreamSettings)[]).every((name) => JSON.stringify(params[name]) === JSON.stringify(settings[name]));
 }

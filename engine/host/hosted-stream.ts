@@ -151,8 +151,7 @@ export class HostedStream {
   }
 
   private async input({ job, image }: PreparedJob): Promise<ConditionedInput> {
-    const { params, conditioning } = job.frame;
-    if (params) await this.update(params);
+    const { conditioning } = job.frame;
     return { id: job.id, image: await image, conditioning: conditioning && (await this.encodePrompt(conditioning)) };
   }
 

@@ -26,8 +26,6 @@ export interface FrameRequest {
   picture?: Picture;
   /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
   conditioning?: ConditioningRequest;
-  /** Applied before this frame enters. */
-  params?: LiveParams;
 }
 
 export interface FinishedFrame {

@@ -1,7 +1,6 @@
-import type { HostClient } from '../../engine/host/client';
+import type { HostClient, HostStream } from '../../engine/host/client';
 import type { ConditioningRequest, StreamSettings } from '../../engine/host/messages';
 import { readParams } from './stream-settings';
-import { TopicStream } from './topic-stream';
 import { Topics } from './topics';
 
 const MAX_STREAMS = 8;
@@ -10,7 +9,7 @@ const MAX_STREAMS = 8;
 export class DenoiserStreams {
   /** What a stream that is opened from now on starts with. */
   private toCome: { settings: StreamSettings; conditioning?: ConditioningRequest };
-  private readonly topics: Topics<TopicStream>;
+  private readonly topics: Topics<HostStream>;
 
   /**
    * @param settings of the dialog
@@ -19,14 +18,14 @@ export class DenoiserStreams {
   constructor(
     private readonly host: HostClient,
     settings: StreamSettings,
-    private readonly onProblem: (thrown: unknown) => void,
+    onProblem: (thrown: unknown) => void,
   ) {
     this.toCome = { settings };
     this.topics = new Topics(MAX_STREAMS, () => this.open(), (old) => void old.close().catch(onProblem));
   }
 
   /** The stream of a topic; opens it, and closes the one that rested longest when there are eight already. */
-  get(topic: string): TopicStream {
+  get(topic: string): HostStream {
     return this.topics.get(topic);
   }
 
@@ -35,7 +34,7 @@ export class DenoiserStreams {
     return (this.topics.peek(topic)?.settings ?? this.toCome.settings).mode;
   }
 
-  get all(): TopicStream[] {
+  get all(): HostStream[] {
     return this.topics.concerned('');
   }
 
@@ -72,10 +71,7 @@ export class DenoiserStreams {
     await Promise.all(this.topics.clear().map((stream) => stream.close()));
   }
 
-  private open(): TopicStream {
-    const { settings, conditioning } = this.toCome;
-    const stream = new TopicStream(this.host.openStream(settings), settings);
-    if (conditioning) stream.setConditioning(conditioning).catch(this.onProblem);
-    return stream;
+  private open(): HostStream {
+    return this.host.openStream(this.toCome.settings, this.toCome.conditioning);
   }
 }

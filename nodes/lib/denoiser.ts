@@ -1,7 +1,7 @@
 import type { Node, NodeMessage, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../../engine/errors';
-import type { HostClient } from '../../engine/host/client';
-import type { FrameRequest, FrameResult, HostState, StreamSettings } from '../../engine/host/messages';
+import type { HostClient, HostStream } from '../../engine/host/client';
+import type { FrameRequest, FrameResult, HostState, LiveParams, StreamSettings } from '../../engine/host/messages';
 import { toPicture } from '../../engine/image/picture';
 import { showDenoiser } from './denoiser-status';
 import { DenoiserStreams } from './denoiser-streams';
@@ -13,7 +13,6 @@ import { hasPayload, isReset, isSettingsOnly, topicOf } from './message';
 import { readConditioning } from './prompt-texts';
 import type { Status } from './status';
 import { readParams } from './stream-settings';
-import type { TopicStream } from './topic-stream';
 
 /** What a denoiser node does between its start and its close. */
 export class Denoiser implements EngineUser {
@@ -74,11 +73,12 @@ export class Denoiser implements EngineUser {
   private async paint(msg: NodeMessage, topic: string, send: Send): Promise<void> {
     const arrival = arrivalOf(msg, this.arrived++);
     const stream = this.streams.get(topic);
-    const request = requestOf(msg, stream.settings);
+    const params: LiveParams = msg.params === undefined ? {} : readParams(msg.params, stream.settings);
+    const request = requestOf(msg, { ...stream.settings, ...params });
     const { state } = this.host;
     if (state.phase === 'failed') return this.faults.report(withCode(state.error));
 
-    const result = await this.submit(stream, request);
+    const result = await this.submit(stream, request, params);
     if (result?.outcome !== 'finished') return;
     this.faults.clear();
     putFrame(msg, result, arrival, topic);
@@ -86,9 +86,10 @@ export class Denoiser implements EngineUser {
   }
 
   /** The frame's result, or undefined when it was lost for a reason that the flow need not (or already did) hear of. */
-  private async submit(stream: TopicStream, request: FrameRequest): Promise<FrameResult | undefined> {
+  private async submit(stream: HostStream, request: FrameRequest, params: LiveParams): Promise<FrameResult | undefined> {
     try {
-      return await stream.submit(request);
+      const [, result] = await Promise.all([stream.update(params), stream.submit(request)]);
+      return result;
     } catch (thrown) {
       const error = withCode(thrown);
       if (error.code === 'EBADFRAME') throw error;
@@ -104,15 +105,12 @@ export class Denoiser implements EngineUser {
   }
 }
 
-/** @throws EBADFRAME, EBADPARAM, EBADPROMPT */
-function requestOf(msg: NodeMessage, settings: StreamSettings): FrameRequest {
-  const params = msg.params === undefined ? undefined : readParams(msg.params, settings);
+/** @throws EBADFRAME, EBADPROMPT */
+function requestOf(msg: NodeMessage, { mode }: StreamSettings): FrameRequest {
   const conditioning = readOptionalConditioning(msg);
-  const { mode } = { ...settings, ...params };
   return {
     ...(mode === 'img2img' && { picture: toPicture(msg.payload) }),
     ...(conditioning && { conditioning }),
-    ...(params && { params }),
   };
 }
 

@@ -1,4 +1,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import { until } from './until';
+
+export { until };
 
 type NodeModule = (RED: NodeAPI) => void;
 export type FlowNode = Partial<NodeDef> & { id: string; type: string; [field: string]: unknown };
@@ -38,13 +41,4 @@ export function calls(id: string, method: 'error' | 'warn' | 'status' | 'log'): 
   const made: unknown[] = [];
   helper.getNode(id).on(`call:${method}` as 'input', (call: unknown) => made.push((call as { args: unknown[] }).args[0]));
   return made;
-}
-
-/** Waits for a condition; rejects with what `state` says when it does not come true in time. */
-export async function until(condition: () => boolean, withinMs = 5000, state: () => string = () => 'it did not happen'): Promise<void> {
-  const deadline = performance.now() + withinMs;
-  while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`after ${withinMs} ms: ${state()}`);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
 }

@@ -258,12 +258,14 @@ describe('stream-batch denoiser', () => {
     const host = (helper.getNode('engine') as EngineNode).register(user);
     await giveAndWait({ params: { width: 96 } });
     await giveAndWait({ payload: frames[0] });
-    const source = setInterval(() => give({ payload: frames[ledger.ended % 8] }), 20);
+    let given = ledger.ended;
+    const source = setInterval(() => give({ payload: frames[given++ % 8] }), 20);
     process.kill(host.pid ?? 0, 'SIGKILL');
     await until(() => host.state.phase === 'restarting', 5000, () => host.state.phase);
     const sent = out().length;
     await until(() => out().length > sent + 3, 15_000, outcome);
     clearInterval(source);
+    await until(() => ledger.ended === given, 5000, outcome);
     assert.equal((out().at(-1)?.frame as FrameInfo).width, 96);
     assert.ok(ledger.errors.length <= 1 && ledger.errors.every((code) => code === 'EHOST'), ledger.errors.join(' '));
     await (helper.getNode('engine') as EngineNode).deregister(user);

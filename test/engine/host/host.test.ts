@@ -125,9 +125,12 @@ describe('host: the engine in a process of its own', () => {
     assert.ok(result.outcome === 'finished' && result.width === 96 && result.format === 'png');
     await assert.rejects(stream.update({ guidanceScale: NaN }), { code: 'EBADPARAM' });
     await assert.rejects(stream.update({ quality: 0 }), { code: 'EBADPARAM' });
-    await assert.rejects(stream.submit({ picture: frames[0], params: { tIndexList: [99] } }), { code: 'EBADPARAM' });
-    const next = await stream.submit({ picture: frames[1], params: { format: 'raw' } });
-    assert.ok(next.outcome === 'finished' && next.data.length === 96 * 64 * 3);
+    await assert.rejects(stream.update({ tIndexList: [99] }), { code: 'EBADPARAM' });
+    assert.equal(stream.settings.tIndexList.length, 2);
+    const updated = stream.update({ format: 'raw' });
+    const next = await stream.submit({ picture: frames[1] });
+    await updated;
+    assert.ok(next.outcome === 'finished' && next.data.length === 96 * 64 * 3, 'a change holds for the frames that are submitted after it');
   });
 
   it('a conditioning of its own for one frame, another for all others', async () => {

@@ -8,9 +8,9 @@ import type { PullProgress } from '../../../engine/hub/progress';
 import { pull, type PullOptions } from '../../../engine/hub/pull';
 import { hubSettings } from '../../../engine/hub/settings';
 import { inspectModel } from '../../../engine/model/folder';
-import { until } from '../../lib/flow';
 import { COMMIT, type Fault, filesIn, HubServer, sha256 } from '../../lib/hub-server';
 import { REFERENCE_MODEL } from '../../lib/reference';
+import { until } from '../../lib/until';
 
 const REPOSITORY = 'owner/tiny-model';
 const WEIGHTS = 'unet/model.onnx_data';
