@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { crc32, deflateSync } from 'node:zlib';
 import sharp, { type Metadata } from 'sharp';
 import { decode, encode, thumbnail } from '../../../engine/image/codec';
 import { toPicture, type Picture } from '../../../engine/image/picture';
 import type { RawImage } from '../../../engine/types';
+import { hugePng } from '../../lib/huge-png';
 
 /** Left half red, right half blue. */
 const halves = (width: number, height: number): Buffer =>
@@ -24,28 +24,6 @@ const [red, blue, black] = [
   [0, 0, 255],
   [0, 0, 0],
 ];
-
-/** A whole PNG with one bit a pixel: small in bytes, however large in pixels. */
-function blackPng(size: number): Buffer {
-  const chunk = (type: string, content: Buffer): Buffer => {
-    const body = Buffer.concat([Buffer.from(type), content]);
-    const [length, checksum] = [Buffer.alloc(4), Buffer.alloc(4)];
-    length.writeUInt32BE(content.length);
-    checksum.writeUInt32BE(crc32(body));
-    return Buffer.concat([length, body, checksum]);
-  };
-  const header = Buffer.from([0, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0]);
-  header.writeUInt32BE(size, 0);
-  header.writeUInt32BE(size, 4);
-  const rows = Buffer.alloc(size * (1 + Math.ceil(size / 8)));
-  const signature = Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]);
-  return Buffer.concat([
-    signature,
-    chunk('IHDR', header),
-    chunk('IDAT', deflateSync(rows, { level: 1 })),
-    chunk('IEND', Buffer.alloc(0)),
-  ]);
-}
 
 describe('codec', () => {
   for (const format of ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const) {
@@ -174,7 +152,7 @@ describe('codec', () => {
     });
 
     it('a PNG of 20,000 × 20,000 pixels, at once', async () => {
-      const huge = blackPng(20000);
+      const huge = hugePng(20000, 20000);
       assert.equal((await sharp(huge, { limitInputPixels: false }).metadata()).height, 20000);
       const started = performance.now();
       await refuses(toPicture(huge), /64 megapixels/);
