@@ -34,6 +34,7 @@ export class Server {
   /** Waits until the editor and the live picture answer. */
   async ready(): Promise<void> {
     await until(() => this.output.includes('Live picture') || this.child.exitCode !== null, 30_000, () => this.output);
+    if (this.child.exitCode !== null) throw new Error(`the server ended with code ${this.child.exitCode}:\n${this.output}`);
   }
 
   /** Ends it as a service manager would; resolves to its exit code. */
