@@ -1,0 +1,54 @@
+import { parseArgs, type ParseArgsConfig } from 'node:util';
+
+/** One command of the program. */
+export interface Command {
+  /** What `--help` shows: usage first, then what it does, its options and an example. */
+  help: string;
+  /**
+   * @param args what follows the command's name
+   * @param signal Ctrl+C: clean up and reject
+   * @returns the exit code
+   */
+  run: (args: string[], signal: AbortSignal) => Promise<number>;
+}
+
+/** A command that was called wrongly: exit code 2, and where to find help. */
+export class UsageError extends Error {}
+
+type Options = NonNullable<ParseArgsConfig['options']>;
+type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>>;
+
+/**
+ * Node's own argument parser, with its complaints as {@link UsageError}.
+ *
+ * @param names of the arguments that are no options, in order; every one is needed
+ * @throws UsageError
+ */
+export function readArguments<T extends Options>(args: string[], options: T, names: string[]): Pick<Parsed<T>, 'values' | 'positionals'> {
+  const { values, positionals } = attempt(() => parseArgs({ args, options, allowPositionals: true, strict: true }));
+  if (positionals.length < names.length) throw new UsageError(`${names[positionals.length]} is missing`);
+  if (positionals.length > names.length) throw new UsageError(`"${positionals[names.length]}" is one argument too many`);
+  return { values, positionals };
+}
+
+function attempt<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (thrown) {
+    // Node adds how to write positional arguments that look like options; nobody who mistyped one wants to know.
+    if (thrown instanceof TypeError && 'code' in thrown) throw new UsageError(thrown.message.split('. ', 1)[0]);
+    throw thrown;
+  }
+}
+
+/**
+ * The number that an option means.
+ *
+ * @throws UsageError
+ */
+export function readNumber(text: string | undefined, name: string): number | undefined {
+  if (text === undefined) return undefined;
+  const value = text.trim() === '' ? NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new UsageError(`--${name} must be a number; got "${text}"`);
+}

@@ -1,0 +1,68 @@
+import { compareToManifest, findModel } from '../../engine/hub/installed';
+import { readManifest } from '../../engine/hub/manifest';
+import { hubSettings } from '../../engine/hub/settings';
+import { inspectModel, type ModelReport } from '../../engine/model/folder';
+import { type Command, readArguments } from '../command';
+import { inBytes } from '../words';
+import { kindOf } from './list';
+import { type ProviderReport, tryProviders } from './providers';
+
+const HELP = `Usage: streamdiffusion models check FOLDER [--json]
+
+Says what a model folder contains, what it can do, which execution providers of this machine can run it, and what is
+wrong. FOLDER may also be the name of a pulled model, or starter, the embedded one. The exit code is 1 when the model
+cannot be used. Files are looked into, nets are not opened; providers are tried with a net of one addition.
+
+Options:
+  --json  the same as JSON
+
+Example:
+  streamdiffusion models check starter`;
+
+interface Report extends ModelReport {
+  /** Where it was pulled from, if it was. */
+  origin?: { repository: string; commit: string };
+  providers: ProviderReport[];
+}
+
+async function run(args: string[]): Promise<number> {
+  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, ['FOLDER']);
+  const report = await examine(await findModel(positionals[0], hubSettings().modelsFolder));
+  console.log(values.json ? JSON.stringify(report, null, 2) : inWords(report));
+  return report.usable ? 0 : 1;
+}
+
+async function examine(model: string): Promise<Report> {
+  const report = await inspectModel(model);
+  const manifest = await readManifest(report.folder);
+  const problems = [...report.problems, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
+  const providers = report.usable ? await tryProviders(report.nets.map(({ file }) => file)) : [];
+  if (report.usable && !providers.some(({ works }) => works)) problems.push('No execution provider of this machine can run it.');
+  return {
+    ...report,
+    problems,
+    usable: problems.length === 0,
+    ...(manifest && { origin: { repository: manifest.repository, commit: manifest.commit } }),
+    providers,
+  };
+}
+
+function inWords({ folder, usable, nets, info, origin, providers, problems, notes, ...report }: Report): string {
+  const rows: [string, string][] = [];
+  if (nets.length > 0) rows.push(['nets', nets.map(({ name, bytes }) => `${name} ${inBytes(bytes)}`).join(', ')]);
+  if (info) {
+    const { vaeScaleFactor, latentChannels, predictionType, textWidth } = info;
+    rows.push(['can do', kindOf({ folder, usable: true, nets, problems, notes, ...report })]);
+    rows.push(['kind', `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`]);
+  }
+  if (origin) rows.push(['from', `${origin.repository} at ${origin.commit}`]);
+  for (const { name, works, reason } of providers) rows.push([name, works ? 'can run it' : `no: ${reason}`]);
+  return [
+    `${folder}: ${usable ? 'can be used' : 'cannot be used'}`,
+    ...rows.map(([label, text]) => `  ${label.padEnd(8)} ${text}`),
+    ...problems.map((problem) => `  wrong: ${problem}`),
+    ...notes.map((note) => `  note: ${note}`),
+  ].join('\n');
+}
+
+export const check: Command = { help: HELP, run };

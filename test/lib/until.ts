@@ -1,0 +1,8 @@
+/** Waits for a condition; rejects with what `state` says when it does not come true in time. */
+export async function until(condition: () => boolean, withinMs = 5000, state: () => string = () => 'it did not happen'): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`after ${withinMs} ms: ${state()}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
