@@ -18,7 +18,7 @@ from . import common, schedule
 from .diffusion import build, load_models
 from .discriminator import Discriminator
 from .latents import Latents, caption_ids
-from .layout_loss import layout_loss
+from .layout_loss import Luminance, layout_loss
 
 NOISE, AGAIN, NOISED, PAIRS, FRAMES = 12, 8, 6, 6, 4        # samples of each kind in a batch
 BATCH = NOISE + AGAIN + NOISED + PAIRS + FRAMES
@@ -56,7 +56,8 @@ class Trainer:
         if self.path.exists():
             self.resume(common.load(self.path))
         self.scenes, self.pairs = Latents(work, "scenes"), Latents(work, "pairs")
-        self.luminance = common.load(work / "luminance.pt")
+        self.luminance = Luminance().requires_grad_(False)
+        self.luminance.load_state_dict(common.load(work / "luminance.pt"))
         self.rng = np.random.default_rng(self.step)
         torch.manual_seed(self.step)
         with torch.no_grad():
@@ -136,7 +137,7 @@ class Trainer:
             "teacher": self.teacher_loss(x0[:NOISE], text[:NOISE]),
             "reconstruction": distance(x0[noised], real[noised]),
             "pair": F.l1_loss(F.avg_pool2d(x0[pair], 4), F.avg_pool2d(real[pair], 4)),
-            "layout": layout_loss(x0[pair.start:], clean[pair.start:], self.luminance),
+            "layout": layout_loss(self.luminance, x0[pair.start:], clean[pair.start:]),
         }
         update(self.student_optimiser, sum(WEIGHTS[k] * v for k, v in losses.items()), self.student, factor)
         return x0.detach(), losses

@@ -3,6 +3,7 @@
     python -m training.latents --work DIR
 """
 import argparse
+import os
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,9 @@ def encode_shards(work):
             pictures, _ = load_shard(work, kind, number)
             flat = pictures.reshape(-1, *pictures.shape[-3:])
             latents = encode(encoder, flat)
-            np.save(target, latents.reshape(*pictures.shape[:-3], *latents.shape[1:]))
+            with open(target.with_suffix(".tmp"), "wb") as file:
+                np.save(file, latents.reshape(*pictures.shape[:-3], *latents.shape[1:]))
+            os.replace(target.with_suffix(".tmp"), target)
             print(target.name, flush=True)
 
 
@@ -52,8 +55,8 @@ def save_luminance(work):
         shard = load_shard(work, kind, number)[0]
         latents.append(stored.reshape(-1, *stored.shape[-3:])[:400])
         pictures.append(to_tensor(shard.reshape(-1, *shard.shape[-3:])[:400]))
-    weights, explained = fit_luminance(torch.from_numpy(np.concatenate(latents)).float(), torch.cat(pictures))
-    common.save_atomic(weights, work / "luminance.pt")
+    net, explained = fit_luminance(torch.from_numpy(np.concatenate(latents)).float(), torch.cat(pictures))
+    common.save_atomic(net.state_dict(), work / "luminance.pt")
     print(f"luminance: {100 * explained:.1f} % of the variance explained", flush=True)
 
 
