@@ -36,7 +36,7 @@ function attempt<T>(parse: () => T): T {
     return parse();
   } catch (thrown) {
     // Node adds how to write positional arguments that look like options; nobody who mistyped one wants to know.
-    if (thrown instanceof TypeError && 'code' in thrown) throw new UsageError(thrown.message.split('. ', 1)[0]);
+    if (thrown instanceof TypeError && 'code' in thrown) throw new UsageError(thrown.message.split('. ', 1)[0].replaceAll('\n', ' '));
     throw thrown;
   }
 }

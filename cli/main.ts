@@ -67,7 +67,8 @@ let interrupted: AbortSignal | undefined;
 
 function report(thrown: unknown): number {
   if (interrupted?.aborted) {
-    console.error(thrown instanceof EngineError ? thrown.message : 'stopped');
+    // Ctrl+C reaches ffmpeg as well, whose last words are no news then.
+    console.error(thrown instanceof EngineError && thrown.code === 'ECLOSED' ? thrown.message : 'stopped');
     return interrupted.reason === 'SIGINT' ? 130 : 143;
   }
   if (thrown instanceof UsageError) {
@@ -82,6 +83,8 @@ function report(thrown: unknown): number {
 // Output that nobody reads any more, as in `| head`, is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
+// Until it is known better: a program that ends with something still to wait for has failed.
+process.exitCode = 1;
 main(process.argv.slice(2)).then(
   (code) => (process.exitCode = code),
   (thrown: unknown) => (process.exitCode = report(thrown)),

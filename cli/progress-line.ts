@@ -30,6 +30,11 @@ export class ProgressLine {
     this.output.write(`${fraction === undefined ? '' : `${percent(fraction)} `}${text()}\n`);
   }
 
+  /** What goes on, for those who sit at a terminal. */
+  status(text: string): void {
+    if (this.output.isTTY) this.draw(undefined, text);
+  }
+
   /** A line of its own that stays. */
   note(line: string): void {
     this.clear();

@@ -1,0 +1,78 @@
+import { Engine } from '../../engine/engine';
+import { findModel } from '../../engine/hub/installed';
+import { hubSettings } from '../../engine/hub/settings';
+import { findFiles, modelFolder } from '../../engine/model/files';
+import type { Command } from '../command';
+import { ProgressLine } from '../progress-line';
+import { inBytes, inCount, inTime } from '../words';
+import { openEnds } from './ends';
+import { HELP, readOptions, type RunOptions } from './options';
+import { paint } from './paint';
+
+async function execute(args: string[], signal: AbortSignal): Promise<number> {
+  const options = readOptions(args);
+  const ends = await openEnds(options);
+  const model = await findModel(options.model, hubSettings().modelsFolder);
+  const line = new ProgressLine();
+  const engine = await load(model, options, line);
+  try {
+    const size = options.size ?? (await nativeSize(model, engine));
+    const stream = await engine.createStream({ ...options.stream, ...size });
+    await stream.setPrompt({ prompt: options.prompt, negativePrompt: options.negativePrompt });
+    const { tIndexList, cfgType, guidanceScale, numInferenceSteps } = stream.options;
+    const guidance = cfgType === 'none' ? 'none' : `${cfgType} ${guidanceScale}`;
+    line.note(`${options.model} on ${engine.info.executionProvider}: ${size.width}×${size.height}, steps ${tIndexList.join(', ')} of ${numInferenceSteps}, guidance ${guidance}`);
+
+    const startedAt = performance.now();
+    let skipped = 0;
+    const painted = await paint({
+      ...ends,
+      ...size,
+      stream,
+      signal,
+      onFrame: (done) => line.update(fractionOf(done, ends.source.count), () => speed(done, ends.source.count, performance.now() - startedAt)),
+      onSkipped: (name, error) => {
+        skipped++;
+        line.note(`skipped ${name}: ${error.message}`);
+      },
+    });
+    const left = skipped > 0 ? `, ${inCount(skipped, 'frame')} skipped` : '';
+    line.note(`${inCount(painted, 'frame')} painted${left}, in ${inTime(performance.now() - startedAt)}: ${options.output}`);
+    return skipped > 0 ? 1 : 0;
+  } finally {
+    line.clear();
+    await engine.close();
+  }
+}
+
+async function load(model: string, { executionProviders }: RunOptions, line: ProgressLine): Promise<Engine> {
+  const engine = await Engine.load({ model, executionProviders }, ({ net, loadedBytes, totalBytes }) =>
+    line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`),
+  );
+  line.clear();
+  for (const warning of engine.warnings) line.note(warning);
+  return engine;
+}
+
+/** The size that a model was made for, from its config in latent positions; Stable Diffusion's where that says nothing. */
+async function nativeSize(model: string, engine: Engine): Promise<{ width: number; height: number }> {
+  const { nets } = await findFiles(modelFolder(model));
+  const { sample_size: size = 64 } = nets.unet?.config ?? {};
+  const [height, width] = Array.isArray(size) ? (size as number[]) : [size as number, size as number];
+  const { vaeScaleFactor } = engine.info;
+  return { width: width * vaeScaleFactor, height: height * vaeScaleFactor };
+}
+
+function fractionOf(done: number, count: number | undefined): number | undefined {
+  // The count of a video is an estimate.
+  return count === undefined ? undefined : Math.min(done / count, 1);
+}
+
+function speed(done: number, count: number | undefined, elapsedMs: number): string {
+  const perSecond = `${((done / elapsedMs) * 1000).toFixed(1)} frames/s`;
+  if (count === undefined) return `${inCount(done, 'frame')}  ${perSecond}`;
+  const left = inTime((Math.max(0, count - done) / done) * elapsedMs);
+  return `${done} of ${count} frames  ${perSecond}  ${left} left`;
+}
+
+export const run: Command = { help: HELP, run: execute };

@@ -1,0 +1,128 @@
+import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { promisify } from 'node:util';
+import { EngineError } from '../../engine/errors';
+
+const execute = promisify(execFile);
+/** A program that neither gives nor takes a frame for this long is ended, ms. */
+const SILENCE_LIMIT_MS = 60_000;
+const STDERR_KEPT = 600;
+
+/** An ffmpeg process with pipes to and from it. */
+export class Ffmpeg {
+  private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  private readonly exited: Promise<string | undefined>;
+  private stderr = '';
+  private silent = false;
+
+  /**
+   * @param direction whether bytes go into it, or come out of it
+   * @param failure what it means when it fails, for errors: "film.mp4 cannot be read"
+   */
+  constructor(
+    direction: 'in' | 'out',
+    args: string[],
+    private readonly failure: string,
+  ) {
+    this.child = spawn('ffmpeg', ['-hide_banner', '-v', 'error', ...args], { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+    this.child.stderr.on('data', (chunk: Buffer) => (this.stderr = (this.stderr + chunk.toString()).slice(-STDERR_KEPT)));
+    // A process only counts as closed when somebody has read its output to the end.
+    if (direction === 'in') this.child.stdout.resume();
+    // Told by the exit, in ffmpeg's own words.
+    this.child.stdin.on('error', () => undefined);
+    this.exited = new Promise((resolve) => {
+      this.child.once('error', (error) => resolve(notStarted('ffmpeg', error)));
+      this.child.once('close', (code, signal) => resolve(code === 0 ? undefined : this.stderr.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`));
+    });
+  }
+
+  /** What it writes, chunk by chunk; rejects with ESOURCE when it fails. */
+  async *output(): AsyncGenerator<Buffer> {
+    const chunks = this.child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    try {
+      for (;;) {
+        const { done, value } = await this.within(chunks.next());
+        if (done) break;
+        yield value;
+      }
+    } catch (thrown) {
+      if (!this.silent) throw thrown;
+    }
+    await this.end();
+  }
+
+  /** What it complained about so far, also when it went on. */
+  get complaints(): string {
+    return this.stderr.trim();
+  }
+
+  /** Gives it bytes, and waits while it has enough of them. Rejects with ESOURCE when it is gone. */
+  async write(bytes: Uint8Array): Promise<void> {
+    const { stdin } = this.child;
+    const taken = new Promise<boolean>((resolve) => stdin.write(bytes, (error) => resolve(!error)));
+    if (!(await this.within(Promise.race([taken, this.exited.then(() => false)])))) await this.fail();
+  }
+
+  /** Tells it that nothing more comes, and waits for its end. Rejects with ESOURCE when it failed. */
+  async end(): Promise<void> {
+    this.child.stdin.end();
+    if ((await this.within(this.exited)) !== undefined || this.silent) await this.fail();
+  }
+
+  /** Ends it at once. */
+  async kill(): Promise<void> {
+    this.child.stdout.destroy();
+    this.child.kill('SIGKILL');
+    await this.exited;
+  }
+
+  private async fail(): Promise<never> {
+    const reason = (await this.exited) ?? 'ffmpeg ended too early';
+    throw new EngineError('ESOURCE', `${this.failure}: ${this.silent ? `ffmpeg did nothing for ${SILENCE_LIMIT_MS / 1000} s` : reason}`);
+  }
+
+  private async within<T>(step: Promise<T>): Promise<T> {
+    const timer = setTimeout(() => {
+      this.silent = true;
+      this.child.kill('SIGKILL');
+    }, SILENCE_LIMIT_MS);
+    try {
+      return await step;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+export interface VideoFacts {
+  /** Frames a second as a fraction, such as 30000/1001. */
+  rate: string;
+  /** About how many frames there are; undefined when the file does not say. */
+  frames: number | undefined;
+}
+
+/** Asks ffprobe about a video file. Rejects with ESOURCE when it is none. */
+export async function probeVideo(path: string): Promise<VideoFacts> {
+  const entries = 'stream=avg_frame_rate,r_frame_rate,nb_frames,duration:format=duration';
+  const args = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', entries, '-of', 'json', `file:${path}`];
+  const { stdout } = await execute('ffprobe', args, { timeout: SILENCE_LIMIT_MS }).catch((thrown: NodeJS.ErrnoException & { stderr?: string }) => {
+    const reason = thrown.syscall?.startsWith('spawn') ? notStarted('ffprobe', thrown) : thrown.stderr?.trim() || thrown.message;
+    throw new EngineError('ESOURCE', `${path} cannot be read: ${reason}`, { cause: thrown });
+  });
+  const { streams, format } = JSON.parse(stdout) as { streams?: Record<string, string>[]; format?: { duration?: string } };
+  const [video] = streams ?? [];
+  const rate = [video?.avg_frame_rate, video?.r_frame_rate].find((fraction) => perSecond(fraction) > 0);
+  if (!rate) throw new EngineError('ESOURCE', `${path} has no moving picture`);
+  const seconds = Number(video.duration ?? format?.duration);
+  const frames = Number(video.nb_frames) || Math.round(seconds * perSecond(rate));
+  return { rate, frames: frames > 0 ? frames : undefined };
+}
+
+function perSecond(fraction = ''): number {
+  const [frames, seconds = 1] = fraction.split('/').map(Number);
+  return frames / seconds || 0;
+}
+
+function notStarted(program: string, error: NodeJS.ErrnoException): string {
+  return error.code === 'ENOENT' ? `${program} was not found on PATH; install ffmpeg (apt install ffmpeg, brew install ffmpeg)` : error.message;
+}

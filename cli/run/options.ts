@@ -1,0 +1,110 @@
+import { resolveOptions } from '../../engine/stream/options';
+import { tIndexListOf } from '../../engine/stream/strength';
+import type { CfgType, StreamOptions } from '../../engine/types';
+import { readArguments, readNumber, UsageError } from '../command';
+import type { PictureFormat } from './pictures';
+
+export const HELP = `Usage: streamdiffusion run --model FOLDER --prompt TEXT [OPTIONS] IN OUT
+
+Paints pictures anew as the prompt says, without Node-RED.
+
+  IN   a folder of pictures, one picture, or a video
+  OUT  a folder, or a video (.mp4 .mov .mkv .webm .avi .gif); for one picture, also a picture (.png .jpg).
+       A video keeps its rate and its sound; pictures become a video of --fps frames a second.
+
+Options:
+  --model FOLDER    a model folder, the name of a pulled model, or starter, the embedded one
+  --prompt TEXT     what to paint
+  --negative TEXT   what to keep away from; has an effect with --cfg full or initialize
+  --strength S      0..1, how much is painted anew (default 0.5)
+  --steps N         denoising steps (default 2)
+  --size WxH        size of the result (default: the model's own); pictures are cropped to fill it
+  --seed N          another seed is another noise (default 2)
+  --cfg TYPE        guidance: none, full, self or initialize (default self; with --negative, initialize)
+  --guidance N      guidance scale (default 1.2)
+  --providers LIST  ONNX Runtime execution providers by preference, such as cuda,cpu (default cpu)
+  --fps N           for pictures that become a video (default 25)
+  --format FORMAT   of pictures in a folder: png or jpeg (default png)
+  --overwrite       OUT may be there already
+
+The exit code is 1 when a frame could not be read; the others are painted.
+
+Examples:
+  streamdiffusion run --model starter --prompt "sunset over the sea" photos painted
+  streamdiffusion run --model starter --prompt "night, aurora, snow" --strength 0.7 film.mp4 night.mp4`;
+
+const OPTIONS = {
+  model: { type: 'string' },
+  prompt: { type: 'string' },
+  negative: { type: 'string' },
+  strength: { type: 'string', default: '0.5' },
+  steps: { type: 'string', default: '2' },
+  size: { type: 'string' },
+  seed: { type: 'string' },
+  cfg: { type: 'string' },
+  guidance: { type: 'string' },
+  providers: { type: 'string', default: 'cpu' },
+  fps: { type: 'string', default: '25' },
+  format: { type: 'string', default: 'png' },
+  overwrite: { type: 'boolean', default: false },
+} as const;
+
+/** Length of the schedule that strength and steps are taken from. */
+const NUM_INFERENCE_STEPS = 50;
+
+/** What the command was called with, checked as far as this can be done without the model. */
+export interface RunOptions {
+  input: string;
+  output: string;
+  model: string;
+  prompt: string;
+  negativePrompt: string | undefined;
+  executionProviders: string[];
+  /** Undefined: the model's own. */
+  size: { width: number; height: number } | undefined;
+  stream: Omit<StreamOptions, 'width' | 'height'>;
+  fps: string;
+  format: PictureFormat;
+  overwrite: boolean;
+}
+
+/** @throws UsageError, EBADPARAM */
+export function readOptions(args: string[]): RunOptions {
+  const { values, positionals } = readArguments(args, OPTIONS, ['IN', 'OUT']);
+  const { model, prompt, negative, format, fps, overwrite } = values;
+  if (model === undefined) throw new UsageError('--model is missing');
+  if (prompt === undefined) throw new UsageError('--prompt is missing');
+  if (format !== 'png' && format !== 'jpeg') throw new UsageError(`--format must be png or jpeg; got "${format}"`);
+  if (!(Number(fps) > 0)) throw new UsageError(`--fps must be a number above 0; got "${fps}"`);
+  const [strength, steps] = [readNumber(values.strength, 'strength') ?? NaN, readNumber(values.steps, 'steps') ?? NaN];
+  const stream: RunOptions['stream'] = {
+    mode: 'img2img',
+    numInferenceSteps: NUM_INFERENCE_STEPS,
+    tIndexList: tIndexListOf(strength, steps, NUM_INFERENCE_STEPS),
+    cfgType: (values.cfg ?? (negative === undefined ? 'self' : 'initialize')) as CfgType,
+    guidanceScale: readNumber(values.guidance, 'guidance'),
+    seed: readNumber(values.seed, 'seed'),
+  };
+  // Before a model is loaded, which may take a while; its size is checked by the stream.
+  resolveOptions({ ...stream, width: 1, height: 1 }, 1);
+  return {
+    input: positionals[0],
+    output: positionals[1],
+    model,
+    prompt,
+    negativePrompt: negative,
+    executionProviders: values.providers.split(',').map((name) => name.trim()),
+    size: readSize(values.size),
+    stream,
+    fps,
+    format,
+    overwrite,
+  };
+}
+
+function readSize(text: string | undefined): RunOptions['size'] {
+  if (text === undefined) return undefined;
+  const [, width, height] = /^(\d+)x(\d+)$/.exec(text) ?? [];
+  if (width === undefined) throw new UsageError(`--size must be two numbers such as 512x512; got "${text}"`);
+  return { width: Number(width), height: Number(height) };
+}
