@@ -4,8 +4,8 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Engine } from '../engine';
 import type { Context } from './context';
-import { eventLoopDelay } from './event-loop';
 import type { Figure } from './interleave';
+import { liveFlow } from './live-flow';
 import { movingScene } from './scenes';
 import { type Comparison, residualGuidance, sharedEngine, similarityFilter, streamBatch } from './stream-parts';
 import { wholeWay } from './whole-way';
@@ -37,7 +37,7 @@ async function main(): Promise<void> {
   const filter = await part('Similarity filter', similarityFilter);
   const shared = await part('Several streams on one engine', sharedEngine);
   await engine.close();
-  const delay = await part("Event loop of Node-RED's process while the engine is saturated", (each) => eventLoopDelay(each));
+  const live = await part('The first example in Node-RED', liveFlow);
 
   const report = {
     model,
@@ -51,12 +51,13 @@ async function main(): Promise<void> {
     similarityFilterCpuSaving: { static: filter.static.median, moving: filter.moving.median },
     sharedEngineSpeedup: Object.fromEntries(Object.entries(shared).map(([count, figure]) => [count, figure.median])),
     hostOverhead: whole.hostOverhead.median,
-    eventLoopDelayP99Ms: delay.p99Ms,
+    eventLoopDelayP99Ms: live.eventLoopDelay.p99Ms,
     latencyFrames: whole.latencyFrames,
     startToFirstFrameMs: whole.startToFirstFrameMs,
     fps: whole.fps.median,
     p50Ms: whole.p50Ms,
     p95Ms: whole.p95Ms,
+    liveFlow: live,
     spread: { efficiency: whole.efficiency, hostOverhead: whole.hostOverhead, fps: whole.fps, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },
   };
   print(report);

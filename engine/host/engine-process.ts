@@ -15,9 +15,8 @@ interface Events {
   exit: [EngineError];
 }
 
-/** A process that owes an answer and shows no sign of life for this long is killed, ms. One run of a big net on a CPU takes many seconds. */
 const SILENCE_LIMIT = 120_000;
-/** Reading the weights of a big model blocks its process for longer. */
+/** Reading the weights of a big model blocks its process for longer than a run does, ms. */
 const LOADING_SILENCE_LIMIT = 600_000;
 const STDERR_KEPT = 4096;
 
@@ -33,7 +32,8 @@ export class EngineProcess extends EventEmitter<Events> {
   private killedFor: string | undefined;
   private readonly watchdog: NodeJS.Timeout;
 
-  constructor() {
+  /** @param silenceLimit ms without a sign of life after which the process is ended, once the model is loaded */
+  constructor(private readonly silenceLimit = SILENCE_LIMIT) {
     super();
     this.child = fork(join(__dirname, 'main.js'), [], {
       serialization: 'advanced',
@@ -90,7 +90,7 @@ export class EngineProcess extends EventEmitter<Events> {
   }
 
   private watch(): void {
-    const limit = this.loading ? LOADING_SILENCE_LIMIT : SILENCE_LIMIT;
+    const limit = this.loading ? LOADING_SILENCE_LIMIT : this.silenceLimit;
     if (this.pending.size > 0 && Date.now() - this.lastHeard > limit) {
       void this.kill(`gave no sign of life for ${limit / 1000} s and was ended`);
     }

@@ -62,7 +62,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
 
   private async launch(): Promise<void> {
     this.become({ phase: 'starting' });
-    const process = new EngineProcess();
+    const process = new EngineProcess(this.settings.silenceLimit);
     this.process = process;
     process.once('exit', (error) => this.lost(error));
     process.on('notification', (notification) => this.hear(notification));

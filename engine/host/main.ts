@@ -64,6 +64,6 @@ setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.title = 'streamdiffusion-engine';
 process.on('message', (request: Request) => void answer(request));
 process.on('disconnect', () => process.exit(0));
-// Ctrl+C reaches the whole process group; the parent decides when the engine ends.
-process.on('SIGINT', () => undefined);
+// Ctrl+C and service managers reach the whole process group; the parent decides when the engine ends, and it ends with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 setInterval(() => send({ event: 'alive' }), ALIVE_INTERVAL);

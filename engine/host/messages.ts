@@ -7,6 +7,11 @@ export interface HostSettings {
   model: string;
   executionProviders?: string[];
   intraOpNumThreads?: number;
+  /**
+   * A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 120,000: one run of a
+   * big net on a CPU blocks its process for many seconds.
+   */
+  silenceLimit?: number;
 }
 
 export type PictureFormat = 'jpeg' | 'png' | 'raw';

@@ -12,8 +12,8 @@ interface Entry {
 
 const hosts = new Map<string, Entry>();
 
-function keyOf({ model, executionProviders = ['cpu'], intraOpNumThreads = 0 }: HostSettings): string {
-  return JSON.stringify([model, executionProviders, intraOpNumThreads]);
+function keyOf({ model, executionProviders = ['cpu'], intraOpNumThreads = 0, silenceLimit = 0 }: HostSettings): string {
+  return JSON.stringify([model, executionProviders, intraOpNumThreads, silenceLimit]);
 }
 
 /** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */

@@ -196,6 +196,18 @@ describe('host: the engine in a process of its own', () => {
     assert.ok(before.outcome === 'finished' && Buffer.from(after.data).equals(Buffer.from(before.data)));
   });
 
+  it('a process that hangs is replaced after its deadline, with the reason', async () => {
+    const host = acquireHost({ ...STARTER, silenceLimit: 2500 });
+    const stream = host.openStream(settings);
+    await stream.submit({ picture: frames[0] });
+    const pid = host.pid as number;
+    process.kill(pid, 'SIGSTOP');
+    await assert.rejects(stream.submit({ picture: frames[1] }), { code: 'ETIMEOUT', message: /no sign of life for 2\.5 s/ });
+    await gone(pid);
+    await become(host, 'ready');
+    assert.equal((await stream.submit({ picture: frames[1] })).outcome, 'finished');
+  });
+
   it('a crash is a state with its reason, and a try to come', async () => {
     const host = acquireHost(STARTER);
     await become(host, 'ready');
