@@ -3,7 +3,7 @@
  *
  * | code | means |
  * |---|---|
- * | ENOMODEL | the model folder, or a net that the request needs, is not there |
+ * | ENOMODEL | the model folder or repository, or a net that the request needs, is not there |
  * | EBADMODEL | a file of the model cannot be used: torn, wrong kind, contradicting its config |
  * | ENOPROVIDER | none of the wanted execution providers works on this machine |
  * | EBADPARAM | an option has a value that cannot work |

@@ -35,6 +35,7 @@ async function run(args: string[], signal: AbortSignal): Promise<number> {
       repository,
       ...values,
       signal,
+      onRetry: (reason, pauseMs) => line.note(`${reason}; trying again in ${inTime(pauseMs)}`),
       onProgress: (progress) => line.update(progress.doneBytes / progress.totalBytes, () => inWords(progress)),
     });
     const came = downloadedBytes === 0 ? 'nothing to download' : `${inBytes(downloadedBytes)} downloaded`;

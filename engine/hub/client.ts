@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import { Hiccup, type Patience } from './retry';
+import { Hiccup, type Retrying } from './retry';
 import { type HubSettings, isAllowed, isLoopback } from './settings';
 
 /** An answer whose body arrives chunk by chunk. Rejects with a {@link Hiccup} when it breaks off or falls silent. */
@@ -21,11 +21,15 @@ const MAX_JSON_BYTES = 32 * 1024 * 1024;
 export class HubClient {
   constructor(
     private readonly settings: HubSettings,
-    private readonly patience: Patience,
-    private readonly signal?: AbortSignal,
+    private readonly waiting: Pick<Retrying, 'patience' | 'signal'>,
   ) {}
 
-  /** @param path of the hub's web API, from the first slash on, or a whole address there */
+  /**
+   * Asks for JSON.
+   *
+   * @param path from the first slash on
+   * @returns the value, and the address of the next page if this is one of several
+   */
   async getJson(path: string, subject: string): Promise<{ value: unknown; next: string | undefined }> {
     const { headers, chunks } = await this.get(path, subject);
     const parts: Uint8Array[] = [];
@@ -51,15 +55,15 @@ export class HubClient {
    */
   async get(path: string, subject: string, from = 0): Promise<Answer> {
     if (process.env.HF_HUB_OFFLINE === '1') throw new EngineError('ENETWORK', 'HF_HUB_OFFLINE=1 forbids to download; unset it');
-    let url = new URL(path, this.settings.endpoint);
-    if (url.origin !== new URL(this.settings.endpoint).origin) throw unexpected(url, 'another server was named');
+    // A mirror may have a path of its own, which comes first.
+    let url = new URL(this.settings.endpoint + path);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const answer = await this.ask(url, from);
       const target = answer.headers.get('location');
       if (answer.status < 300 || answer.status >= 400 || !target) {
         if (answer.status === 200 || answer.status === 206) return answer;
         answer.discard();
-        throw this.refusal(answer, subject);
+        throw this.refusal(answer, url, subject);
       }
       answer.discard();
       url = this.redirected(url, target);
@@ -76,34 +80,40 @@ export class HubClient {
 
   /** One request without redirects, with a deadline for the answer's head and for each chunk of its body. */
   private async ask(url: URL, from: number): Promise<Answer> {
+    const { silenceMs } = this.waiting.patience;
     const silence = new AbortController();
-    const signal = this.signal ? AbortSignal.any([silence.signal, this.signal]) : silence.signal;
-    const wait = async <T>(step: Promise<T>): Promise<T> => {
-      const timer = setTimeout(() => silence.abort(), this.patience.silenceMs);
+    const signal = this.waiting.signal ? AbortSignal.any([silence.signal, this.waiting.signal]) : silence.signal;
+    const wait = async <T>(step: Promise<T>, failure: string): Promise<T> => {
+      const timer = setTimeout(() => silence.abort(), silenceMs);
       try {
         return await step;
       } catch (thrown) {
-        throw new Hiccup(`${url.host} ${silence.signal.aborted ? `sent nothing for ${this.patience.silenceMs / 1000} s` : reasonOf(thrown)}`);
+        throw new Hiccup(`${url.host} ${silence.signal.aborted ? `sent nothing for ${silenceMs / 1000} s` : `${failure}: ${reasonOf(thrown)}`}`);
       } finally {
         clearTimeout(timer);
       }
     };
-    const { status, headers, body } = await wait(fetch(url, { headers: this.headers(url, from), redirect: 'manual', signal }));
-    return { status, headers, chunks: chunksOf(body, wait, silence), discard: () => silence.abort() };
+    const { status, headers, body } = await wait(fetch(url, { headers: this.headers(url, from), redirect: 'manual', signal }), 'cannot be reached');
+    return { status, headers, chunks: chunksOf(body, (step) => wait(step, 'broke off'), silence), discard: () => silence.abort() };
   }
 
   private headers(url: URL, from: number): Record<string, string> {
     // The token is the hub's alone: files come from other servers, with addresses that carry their own permission.
-    const isHub = url.origin === new URL(this.settings.endpoint).origin;
     return {
       'user-agent': 'streamdiffusion-node-red',
       'accept-encoding': 'identity',
-      ...(isHub && this.settings.token && { authorization: `Bearer ${this.settings.token}` }),
+      ...(this.isHub(url) && this.settings.token && { authorization: `Bearer ${this.settings.token}` }),
       ...(from > 0 && { range: `bytes=${from}-` }),
     };
   }
 
-  private refusal({ status, headers }: Answer, subject: string): Error {
+  private isHub(url: URL): boolean {
+    return url.origin === new URL(this.settings.endpoint).origin;
+  }
+
+  private refusal({ status, headers }: Answer, url: URL, subject: string): Error {
+    // Addresses of files hold for a while only; the hub gives a new one at the next try.
+    if (!this.isHub(url)) return new Hiccup(`${url.host} answers ${status} for ${subject}`);
     const { endpoint, token } = this.settings;
     const said = headers.get('x-error-message');
     const answer = `${endpoint} answers ${status} for ${subject}${said ? ` (${said})` : ''}`;
@@ -136,7 +146,8 @@ async function* chunksOf(body: Response['body'], wait: <T>(step: Promise<T>) => 
 /** The network's own words lie in the causes of what fetch rejects with. */
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
-  return thrown.cause instanceof Error ? reasonOf(thrown.cause) : `does not answer: ${thrown.message}`;
+  if (thrown.cause instanceof Error) return reasonOf(thrown.cause);
+  return thrown.message || ('code' in thrown ? String(thrown.code) : thrown.name);
 }
 
 function unexpected(url: URL, what: string): EngineError {

@@ -5,14 +5,12 @@ import { addFile, startChecksum } from './checksum';
 import type { HubClient } from './client';
 import { onDisk } from './disk';
 import type { RepositoryFile } from './repository';
-import { Hiccup, type Patience, withRetries } from './retry';
+import { Hiccup, type Retrying, withRetries } from './retry';
 
-export interface Transfer {
+export interface Transfer extends Retrying {
   client: HubClient;
-  patience: Patience;
   /** Told of bytes that came, and with a negative number of bytes that have to come again. */
   onBytes: (bytes: number) => void;
-  signal?: AbortSignal;
 }
 
 /** Where a file lies until it is whole. The name carries the content, so that no try goes on with another one's bytes. */
@@ -34,7 +32,6 @@ export async function partBytes(target: string, file: RepositoryFile): Promise<n
  * @param target where it belongs on disk
  */
 export async function downloadFile(from: string, target: string, file: RepositoryFile, transfer: Transfer): Promise<void> {
-  const { patience, signal, onBytes } = transfer;
   const part = partOf(target, file);
   await onDisk(() => mkdir(dirname(target), { recursive: true }));
   let furthest = await partBytes(target, file);
@@ -47,13 +44,13 @@ export async function downloadFile(from: string, target: string, file: Repositor
     });
     if (digest === file.checksum.digest) return;
     await onDisk(() => rm(part));
-    onBytes(-file.bytes);
+    transfer.onBytes(-file.bytes);
     wrongContents++;
     const message = `${file.path} arrived with other content than was announced`;
     if (wrongContents < 2) throw new Hiccup(message);
     throw new EngineError('EINTEGRITY', `${message}, twice; something on the way is broken, try again later or from another network`);
   };
-  await withRetries(attempt, patience, signal);
+  await withRetries(attempt, transfer);
   await onDisk(() => rename(part, target));
 }
 

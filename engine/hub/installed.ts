@@ -63,8 +63,9 @@ async function isFolder(path: string): Promise<boolean> {
 
 async function folderBytes(folder: string): Promise<number> {
   let bytes = 0;
-  for (const entry of await onDisk(() => readdir(folder, { recursive: true, withFileTypes: true }))) {
-    if (!entry.isDirectory()) bytes += (await stat(join(entry.parentPath, entry.name))).size;
+  for (const name of await onDisk(() => readdir(folder, { recursive: true }))) {
+    const entry = await stat(join(folder, name)).catch(() => undefined);
+    if (entry?.isFile()) bytes += entry.size;
   }
   return bytes;
 }

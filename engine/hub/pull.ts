@@ -8,7 +8,7 @@ import { withLock } from './lock';
 import { type Manifest, readManifest, writeManifest } from './manifest';
 import { ProgressMeter, type PullProgress } from './progress';
 import { checkRepository, type Listing, listRepository, type RepositoryFile, resolvePath } from './repository';
-import { checkCancelled, PATIENCE, type Patience } from './retry';
+import { checkCancelled, PATIENCE, type Patience, type Retrying } from './retry';
 import { selectFiles } from './selection';
 import { type HubSettings, hubSettings } from './settings';
 import { checkTarget, Staging } from './staging';
@@ -22,6 +22,8 @@ export interface PullOptions {
   to?: string;
   /** Called for every piece that arrives, many times a second. */
   onProgress?: (progress: PullProgress) => void;
+  /** Told when something fails and is tried again: why, and after what pause, ms. */
+  onRetry?: (reason: string, pauseMs: number) => void;
   /** Ends the download; what has arrived stays for the next one. */
   signal?: AbortSignal;
   settings?: HubSettings;
@@ -55,11 +57,12 @@ export async function pull(options: PullOptions): Promise<PullResult> {
   const present = await readManifest(target);
   await checkTarget(target, repository, present?.repository);
 
-  const patience = { ...PATIENCE, ...options.patience };
-  const listing = await listRepository(new HubClient(settings, patience, options.signal), repository, revision, patience, options.signal);
+  const { signal, onRetry } = options;
+  const retrying: Retrying = { patience: { ...PATIENCE, ...options.patience }, signal, onRetry };
+  const listing = await listRepository(new HubClient(settings, retrying), repository, revision, retrying);
   const files = selectFiles(listing);
   const staging = new Staging(target);
-  return withLock(`${staging.folder}.lock`, target, () => new Pull(options, settings, patience, listing, files, staging).run(present));
+  return withLock(`${staging.folder}.lock`, target, () => new Pull(options, settings, retrying, listing, files, staging).run(present));
 }
 
 /** One pull, once it is known what is to be there. */
@@ -69,7 +72,7 @@ class Pull {
   constructor(
     private readonly options: PullOptions,
     private readonly settings: HubSettings,
-    private readonly patience: Patience,
+    private readonly retrying: Retrying,
     private readonly listing: Listing,
     private readonly files: RepositoryFile[],
     private readonly staging: Staging,
@@ -142,10 +145,10 @@ class Pull {
     // The first file that fails ends the others.
     const failed = new AbortController();
     const ends = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
+    const retrying = { ...this.retrying, signal: ends };
     const transfer: Transfer = {
-      client: new HubClient(this.settings, this.patience, ends),
-      patience: this.patience,
-      signal: ends,
+      ...retrying,
+      client: new HubClient(this.settings, retrying),
       onBytes: (bytes) => {
         downloadedBytes += Math.max(0, bytes);
         meter.add(bytes);

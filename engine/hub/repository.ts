@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { HubClient } from './client';
-import { type Patience, withRetries } from './retry';
+import { type Retrying, withRetries } from './retry';
 
 /** A file in a repository, and how its content can be told from any other. */
 export interface RepositoryFile {
@@ -37,23 +37,24 @@ export function checkRepository(name: string, revision: string): void {
  *
  * Rejects with EBADPARAM, ENOMODEL, EDENIED, ENETWORK, ECLOSED.
  */
-export async function listRepository(client: HubClient, repository: string, revision: string, patience: Patience, signal?: AbortSignal): Promise<Listing> {
+export async function listRepository(client: HubClient, repository: string, revision: string, retrying: Retrying): Promise<Listing> {
   checkRepository(repository, revision);
   const subject = revision === 'main' ? repository : `${repository} at ${revision}`;
-  const ask = (path: string): ReturnType<HubClient['getJson']> => withRetries(() => client.getJson(path, subject), patience, signal);
+  const ask = (path: string): ReturnType<HubClient['getJson']> => withRetries(() => client.getJson(path, subject), retrying);
 
   const { value: info } = await ask(`/api/models/${repository}/revision/${encodeURIComponent(revision)}`);
   const commit = (info as { sha?: unknown } | null)?.sha;
   if (typeof commit !== 'string' || !/^[\da-f]{40}$/.test(commit)) throw strange(repository, 'no commit');
 
   const files: RepositoryFile[] = [];
-  let page: string | undefined = `/api/models/${repository}/tree/${commit}?recursive=true`;
-  for (let pages = 0; page !== undefined; pages++) {
+  let query: string | undefined = '?recursive=true';
+  for (let pages = 0; query !== undefined; pages++) {
     if (pages === MAX_PAGES) throw strange(repository, 'a list of files without an end');
-    const { value, next } = await ask(page);
+    const { value, next } = await ask(`/api/models/${repository}/tree/${commit}${query}`);
     if (!Array.isArray(value)) throw strange(repository, 'no list of files');
     for (const entry of value as unknown[]) files.push(...readEntry(entry, repository));
-    page = next;
+    // Of the next page's address, which a mirror may have left as it was, only what tells pages apart.
+    query = next && /\?.*/.exec(next)?.[0];
   }
   return { repository, commit, files };
 }

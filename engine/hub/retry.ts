@@ -26,11 +26,20 @@ export class Hiccup extends Error {
   }
 }
 
+/** How failures are met. */
+export interface Retrying {
+  patience: Patience;
+  /** Ends it. */
+  signal?: AbortSignal;
+  /** Told why it is tried again, and after what pause, ms. */
+  onRetry?: (reason: string, pauseMs: number) => void;
+}
+
 /**
  * Does `work` again after a {@link Hiccup}, ever more slowly. It calls `progressed` when a try brought something, which
  * starts the count anew. Rejects with ENETWORK after too many tries, with ECLOSED when the signal says so.
  */
-export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, patience: Patience, signal?: AbortSignal): Promise<T> {
+export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, { patience, signal, onRetry }: Retrying): Promise<T> {
   let failures = 0;
   for (;;) {
     checkCancelled(signal);
@@ -43,8 +52,9 @@ export async function withRetries<T>(work: (progressed: () => void) => Promise<T
       if (failures >= patience.tries) {
         throw new EngineError('ENETWORK', `${thrown.message}; given up after ${failures} tries, try again later`, { cause: thrown });
       }
-      const pause = Math.min(Math.max(thrown.pauseMs, patience.pauseMs * 2 ** (failures - 1)), LONGEST_PAUSE_MS);
-      await sleep(pause, undefined, { signal }).catch(() => checkCancelled(signal));
+      const pauseMs = Math.min(Math.max(thrown.pauseMs, patience.pauseMs * 2 ** (failures - 1)), LONGEST_PAUSE_MS);
+      onRetry?.(thrown.message, pauseMs);
+      await sleep(pauseMs, undefined, { signal }).catch(() => checkCancelled(signal));
     }
   }
 }

@@ -23,7 +23,7 @@ export class Staging {
     return (await stat(this.pathOf(file)).catch(() => undefined))?.size === file.bytes;
   }
 
-  /** Takes a file from a place on this machine, if its content is right. Costs no room where the disk can link. */
+  /** Takes a file from a place on this machine, if its content is right. Weights cost no room where the disk can link. */
   async takeFrom(source: string, file: RepositoryFile, signal?: AbortSignal): Promise<boolean> {
     // A file that cannot be read is as good as none.
     if (!(await hasContent(source, file, signal).catch(() => false))) return false;
@@ -32,7 +32,9 @@ export class Staging {
       await mkdir(dirname(target), { recursive: true });
       await rm(target, { force: true });
       const real = await realpath(source);
-      await link(real, target).catch(() => copyFile(real, target));
+      // Configs get edited; that must not change the file that they came from.
+      if (file.checksum.algorithm === 'git-sha1') await copyFile(real, target);
+      else await link(real, target).catch(() => copyFile(real, target));
     });
     return true;
   }
@@ -58,9 +60,9 @@ export class Staging {
   /** Removes what tries for another revision left behind. */
   private async sweep(files: RepositoryFile[]): Promise<void> {
     const wanted = new Set(files.map((file) => this.pathOf(file)));
-    for (const entry of await readdir(this.folder, { recursive: true, withFileTypes: true })) {
-      const path = join(entry.parentPath, entry.name);
-      if (!entry.isDirectory() && !wanted.has(path) && !isManifest(entry.name)) await rm(path);
+    for (const name of await readdir(this.folder, { recursive: true })) {
+      const path = join(this.folder, name);
+      if (!wanted.has(path) && !isManifest(name) && (await stat(path)).isFile()) await rm(path);
     }
   }
 }

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { join, relative, sep } from 'node:path';
+import { join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
 /** How a file is to be given out wrongly. */
@@ -44,6 +44,8 @@ export class HubServer {
   commit = COMMIT;
   /** Only with this token, when set. */
   token: string | undefined;
+  /** What stands before every path, as on a mirror. */
+  prefix = '';
   /** A licence has to be accepted first. */
   gated = false;
   private readonly hub: Server;
@@ -83,7 +85,8 @@ export class HubServer {
   private answerHub(request: IncomingMessage, response: ServerResponse): void {
     this.note('hub', request);
     const url = new URL(request.url ?? '', this.address);
-    const path = decodeURIComponent(url.pathname);
+    const path = decodeURIComponent(url.pathname).slice(this.prefix.length);
+    if (!url.pathname.startsWith(this.prefix)) return this.refuse(response, 404, 'NotFound', 'Not on this mirror');
     if (!path.includes(`/${this.repository}`)) return this.refuse(response, request.headers.authorization ? 404 : 401, 'RepoNotFound', 'Repository not found');
     if (this.token && request.headers.authorization !== `Bearer ${this.token}`) return this.refuse(response, 401, 'RepoNotFound', 'Invalid username or password.');
     if (path.startsWith('/api/models/')) return this.answerApi(url, path, response);
@@ -126,18 +129,19 @@ export class HubServer {
     if (fault.status) return void response.writeHead(fault.status, fault.headers).end();
     const content = Buffer.concat([whole, Buffer.alloc(fault.extraBytes ?? 0)]);
     if (fault.wrongByte) content[content.length - 1] ^= 1;
-    const asked = fault.noRange ? undefined : /^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1];
-    const from = Number(asked ?? 0);
-    if (asked) response.setHeader('content-range', `bytes ${from}-${content.length - 1}/${content.length}`);
-    response.writeHead(asked ? 206 : 200, { 'content-length': content.length - from, 'accept-ranges': 'bytes' });
-    const stopAt = Math.min(content.length, from + (fault.cutAfter ?? fault.stallAfter ?? Infinity));
+    const asked = fault.noRange ? null : /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? '');
+    const from = Number(asked?.[1] ?? 0);
+    const end = asked?.[2] ? Number(asked[2]) + 1 : content.length;
+    if (asked) response.setHeader('content-range', `bytes ${from}-${end - 1}/${content.length}`);
+    response.writeHead(asked ? 206 : 200, { 'content-length': end - from, 'accept-ranges': 'bytes' });
+    const stopAt = Math.min(end, from + (fault.cutAfter ?? fault.stallAfter ?? Infinity));
     const step = fault.bytesPerSecond ? Math.ceil(fault.bytesPerSecond / 50) : 65536;
     for (let at = from; at < stopAt && !response.destroyed; at += step) {
       response.write(content.subarray(at, Math.min(at + step, stopAt)));
       if (fault.bytesPerSecond) await sleep(20);
     }
     if (fault.stallAfter !== undefined) return;
-    if (stopAt === content.length) response.end();
+    if (stopAt === end) response.end();
     // What was written is to arrive before the end does.
     else setTimeout(() => response.destroy(), 50);
   }
@@ -167,9 +171,9 @@ export class HubServer {
 /** The files of a folder as a repository has them. */
 export function filesIn(folder: string): Map<string, Buffer> {
   const files = new Map<string, Buffer>();
-  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
-    const path = join(entry.parentPath, entry.name);
-    if (entry.isFile()) files.set(relative(folder, path).split(sep).join('/'), readFileSync(path));
+  for (const name of readdirSync(folder, { recursive: true, encoding: 'utf8' })) {
+    const path = join(folder, name);
+    if (statSync(path).isFile()) files.set(name.split(sep).join('/'), readFileSync(path));
   }
   return files;
 }
