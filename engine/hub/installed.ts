@@ -17,19 +17,26 @@ export interface InstalledModel {
   manifest: Manifest | undefined;
 }
 
-/** The models in a folder and in its subfolders, by name. A folder that is not there has none. */
+/** The models in a folder, by name: pulled ones in OWNER/NAME, others in folders that people put there. None when there is no such folder. */
 export async function listInstalled(modelsFolder: string): Promise<InstalledModel[]> {
-  const names: string[] = [];
-  for (const name of await subfolders(modelsFolder)) {
-    names.push(name, ...(await subfolders(join(modelsFolder, name))).map((inner) => `${name}/${inner}`));
-  }
   const models: InstalledModel[] = [];
-  for (const name of names.sort()) {
-    const folder = join(modelsFolder, name);
-    const [report, manifest] = [await inspectModel(folder), await readManifest(folder)];
-    if (report.nets.length > 0 || manifest) models.push({ name, folder, bytes: await folderBytes(folder), report, manifest });
+  for (const name of await subfolders(modelsFolder)) {
+    const pulled: InstalledModel[] = [];
+    for (const inner of await subfolders(join(modelsFolder, name))) {
+      const model = await lookInto(modelsFolder, `${name}/${inner}`);
+      if (model?.manifest) pulled.push(model);
+    }
+    const own = pulled.length === 0 ? await lookInto(modelsFolder, name) : undefined;
+    models.push(...(own ? [own] : pulled));
   }
   return models;
+}
+
+async function lookInto(modelsFolder: string, name: string): Promise<InstalledModel | undefined> {
+  const folder = join(modelsFolder, name);
+  const [report, manifest] = [await inspectModel(folder), await readManifest(folder)];
+  if (report.nets.length === 0 && !manifest) return undefined;
+  return { name, folder, bytes: await folderBytes(folder), report, manifest };
 }
 
 /** The folder that is meant: `starter`, a path, or the name of a repository that was pulled. */
@@ -54,7 +61,8 @@ export async function compareToManifest(folder: string, { repository, files }: M
 async function subfolders(folder: string): Promise<string[]> {
   if (!(await isFolder(folder))) return [];
   const entries = await onDisk(() => readdir(folder, { withFileTypes: true }));
-  return entries.filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.')).map(({ name }) => name);
+  const folders = entries.filter((entry) => (entry.isDirectory() || entry.isSymbolicLink()) && !entry.name.startsWith('.'));
+  return folders.map(({ name }) => name).sort();
 }
 
 async function isFolder(path: string): Promise<boolean> {

@@ -38,6 +38,13 @@ describe('streamdiffusion: the program', function () {
     }
   });
 
+  it('has a page in the documentation with the same options and variables', async () => {
+    const page = readFileSync(join(ROOT, 'docs/command-line.md'), 'utf8');
+    const helps = (await Promise.all(COMMANDS.map((command) => Program.run([...command.split(' '), '--help'])))).map(({ stdout }) => stdout).join('\n');
+    const named = (text: string): string[] => [...new Set(text.match(/(?<![\w-])--[a-z]+|\b(HF|STREAMDIFFUSION)_[A-Z_]+/g))].sort();
+    assert.deepEqual(named(page).filter((name) => name !== '--help'), named(helps).filter((name) => name !== '--help'));
+  });
+
   for (const [args, complaint] of [
     [[], /no command/],
     [['paint'], /there is no command "paint"/],

@@ -120,6 +120,7 @@ describe('streamdiffusion models', function () {
       assert.equal(code, 0);
       assert.match(stdout, /^  owner\/tiny-model  \d\.\d MB  image to image, text to image; prompts as token ids  owner\/tiny-model at 01234567$/m);
       assert.match(stdout, /^  mine  .*  text to image; prompts as token ids$/m);
+      assert.equal(stdout.split('\n\n')[0].split('\n').length, 3, 'a title and two models');
       assert.match(stdout, /^  julienkay\/taesd  9\.8 MB  licence: MIT$/m);
       assert.match(stdout, /nobody here has\nopened them/);
     });
