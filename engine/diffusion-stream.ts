@@ -236,7 +236,7 @@ export class DiffusionStream implements Stream {
     try {
       if (this.options.mode === 'img2img') await requireEncoder(this.model).encode(new Float32Array(3 * height * width), height, width);
       const conditioning = await this.model.textEncoder.blank();
-      await this.unet.predict([{ sample, shape, timestep: this.setup.denoising.steps[0].timestep, conditioning }]);
+      await this.unet.predict([{ sample, shape, timestep: this.setup.denoising.steps[0].timestep, conditioning, guidance: 0 }]);
       await this.model.vaeDecoder.decode(sample, shape.height, shape.width);
     } catch (thrown) {
       if (thrown instanceof EngineError && thrown.code === 'ENOMODEL') throw thrown;

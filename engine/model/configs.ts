@@ -17,6 +17,15 @@ export function schedulerConfig(config: Json): SchedulerConfig {
   };
 }
 
+/** Operators of a full autoencoder that no tiny one has: normalisation and attention. */
+const FULL_ONLY = ['InstanceNormalization', 'GroupNormalization', 'com.microsoft.GroupNorm', 'Softmax'];
+
+/** Whether an autoencoder is a tiny one (TAESD): by its config's class, or by its operators where there is no config. */
+export function isTiny(vae: Json, operators: ReadonlySet<string>): boolean {
+  if (typeof vae._class_name === 'string') return vae._class_name.endsWith('Tiny');
+  return 'encoder_block_out_channels' in vae || !FULL_ONLY.some((operator) => operators.has(operator));
+}
+
 /** Picture size ÷ latent size, from the config of an autoencoder: every block but the last one halves the picture. */
 export function scaleFactor(vae: Json): number {
   const blocks = vae.block_out_channels ?? vae.decoder_block_out_channels ?? vae.encoder_block_out_channels;
@@ -27,13 +36,13 @@ export function scaleFactor(vae: Json): number {
  * The latent space of an autoencoder, from its config, with the defaults of diffusers' AutoencoderTiny and AutoencoderKL.
  *
  * @param channels of the latents, where the config does not say
+ * @param xl whether it belongs to an SDXL model, whose full autoencoder has another scale
  */
-export function latentSpace(vae: Json, channels: number): LatentSpace {
-  const tiny = vae._class_name === 'AutoencoderTiny' || 'encoder_block_out_channels' in vae;
+export function latentSpace(vae: Json, channels: number, tiny: boolean, xl: boolean): LatentSpace {
   return {
     channels: numberIn(vae, 'latent_channels', channels),
     factor: scaleFactor(vae),
-    scale: numberIn(vae, 'scaling_factor', tiny ? 1 : 0.18215),
+    scale: numberIn(vae, 'scaling_factor', tiny ? 1 : xl ? 0.13025 : 0.18215),
     shift: numberIn(vae, 'shift_factor', 0),
   };
 }

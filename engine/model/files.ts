@@ -2,26 +2,23 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, type Json } from '../json-file';
+import { findNet, type NetFiles, subfolders } from './layouts';
 
-/** The nets of a model, each in a subfolder of its name, in the order in which they are opened. */
-export const netNames = ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'] as const;
+/** The nets of a model, in the order in which they are opened. */
+export const netNames = ['text_encoder', 'text_encoder_2', 'unet', 'vae_encoder', 'vae_decoder'] as const;
 export type NetName = (typeof netNames)[number];
 
-/** One net of a model folder. */
-export interface NetFiles {
-  /** Its .onnx file. */
-  path: string;
-  /** Of the .onnx and all beside it: large models keep their weights in files of their own. */
-  bytes: number;
-  config: Json;
-}
-
-/** A model folder in the diffusers ONNX layout. */
+/** What lies where in a model folder. */
 export interface ModelFiles {
   folder: string;
   nets: Partial<Record<NetName, NetFiles>>;
   schedulerConfig: Json;
+  /** Folders that may hold a tokenizer; the second is of the second text encoder. */
+  tokenizers: [string, string];
 }
+
+/** A tiny autoencoder in a folder of its own beside the other nets; being there, it is wanted. */
+const TINY_AUTOENCODER = /^(taesd|tae|vae[_-]tiny|tiny[_-]vae)/i;
 
 /** The folder that `model` means: a path as it is, or the model of this package for `'starter'`. */
 export function modelFolder(model: string): string {
@@ -46,30 +43,33 @@ export async function findFiles(folder: string): Promise<ModelFiles> {
       `no model folder at ${folder}; expected there are text_encoder, unet, vae_encoder and vae_decoder, each with a model.onnx (diffusers ONNX layout)`,
     );
   }
+  const tiny = (await subfolders(folder)).find((name) => TINY_AUTOENCODER.test(name));
   const nets: ModelFiles['nets'] = {};
   for (const name of netNames) {
-    const files = await findNet(join(folder, name));
+    const own = tiny !== undefined && name.startsWith('vae') ? await findNet(join(folder, tiny), name) : undefined;
+    const files = own ?? (await findNet(folder, name));
     if (files) nets[name] = files;
   }
-  return { folder, nets, schedulerConfig: (await readJson(join(folder, 'scheduler', 'scheduler_config.json'))) ?? {} };
+  const scheduler = await firstJson([join(folder, 'scheduler', 'scheduler_config.json'), join(folder, 'scheduler_config.json')]);
+  const hasFolder = (await readdir(folder)).includes('tokenizer');
+  return {
+    folder,
+    nets,
+    schedulerConfig: scheduler ?? {},
+    tokenizers: [hasFolder ? join(folder, 'tokenizer') : folder, join(folder, 'tokenizer_2')],
+  };
 }
 
 /** The nets that no stream can do without and that are not there, as paths in the folder. vae_encoder is for img2img only. */
 export function missingNets({ nets }: ModelFiles): string[] {
-  return netNames.filter((name) => name !== 'vae_encoder' && !nets[name]).map((name) => join(name, 'model.onnx'));
+  const needed = ['text_encoder', 'unet', 'vae_decoder'] as const;
+  return needed.filter((name) => !nets[name]).map((name) => join(name, 'model.onnx'));
 }
 
-async function findNet(folder: string): Promise<NetFiles | undefined> {
-  const path = join(folder, 'model.onnx');
-  const file = await stat(path).catch(() => undefined);
-  if (!file?.isFile()) return undefined;
-  return { path, bytes: await weightBytes(folder), config: (await readJson(join(folder, 'config.json'))) ?? {} };
-}
-
-async function weightBytes(folder: string): Promise<number> {
-  let bytes = 0;
-  for (const name of await readdir(folder)) {
-    if (!name.endsWith('.json')) bytes += (await stat(join(folder, name))).size;
+async function firstJson(paths: string[]): Promise<Json | undefined> {
+  for (const path of paths) {
+    const json = await readJson(path);
+    if (json) return json;
   }
-  return bytes;
+  return undefined;
 }

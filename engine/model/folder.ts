@@ -1,10 +1,9 @@
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { Tokenizer } from '../prompt/tokenizer';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles, type NetName } from './files';
 import { notesOn, readHeader, type Headers } from './headers';
-import { assemble } from './parts';
+import { assemble, loadTokenizers } from './parts';
 
 /** What a model folder contains and whether it can be used: plain JSON. */
 export interface ModelReport {
@@ -12,7 +11,7 @@ export interface ModelReport {
   /** Whether the engine can open it, as far as files tell without opening the nets. */
   usable: boolean;
   nets: { name: NetName; file: string; bytes: number }[];
-  /** Nets that are not there, as paths in the folder. Only vae_encoder may be missing: it is for img2img. */
+  /** Nets that are not there, as paths in the folder. Of those only vae_encoder may be missing: it is for img2img. */
   missing: string[];
   hasTokenizer: boolean;
   /** Undefined while something is wrong with the model. */
@@ -54,20 +53,20 @@ async function look(
   for (const name of netNames) {
     const net = files.nets[name];
     if (!net) {
-      report.missing.push(join(name, 'model.onnx'));
+      if (name !== 'text_encoder_2') report.missing.push(join(name, 'model.onnx'));
       continue;
     }
     report.nets.push({ name, file: net.path, bytes: net.bytes });
-    nets[name] = await attempt(() => readHeader(net));
+    nets[name] = await attempt(() => readHeader(name, net));
   }
   const needed = missingNets(files);
   if (needed.length > 0) report.problems.push(`${files.folder} lacks ${needed.join(', ')}.`);
   if (!files.nets.vae_encoder) report.notes.push('Without a vae_encoder this model only does txt2img.');
-  const tokenizer = await attempt(() => Tokenizer.load(join(files.folder, 'tokenizer')));
-  report.hasTokenizer = tokenizer !== undefined;
-  if (!tokenizer) report.notes.push('Without a tokenizer this model takes token ids, no texts.');
+  const tokenizers = (await attempt(() => loadTokenizers(files))) ?? [undefined, undefined];
+  report.hasTokenizer = tokenizers[0] !== undefined;
+  if (!report.hasTokenizer) report.notes.push('Without a tokenizer this model takes token ids, no texts.');
   if (report.problems.length > 0) return;
-  const parts = await attempt(async () => assemble(files, nets, tokenizer));
+  const parts = await attempt(async () => assemble(files, nets, nets, tokenizers));
   if (!parts) return;
   report.info = {
     vaeScaleFactor: parts.vaeScaleFactor,

@@ -2,13 +2,18 @@ import { stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
+import { timestepPerRow } from '../net/onnx-edit';
 import { readOnnxHeader } from '../net/onnx-file';
-import { netNames, type ModelFiles, type NetFiles, type NetName } from './files';
+import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
+import { netNames, type ModelFiles, type NetName } from './files';
+import type { NetFiles } from './layouts';
 import type { ModelParts } from './parts';
 
 /** A net that can be looked at, not run. */
 export interface HeaderNet extends Net {
   operators: Set<string>;
+  /** Its graph, where that had to be changed to be of use; to be opened instead of the file. */
+  graph?: OnnxGraph;
 }
 export type Headers = Partial<Record<NetName, HeaderNet>>;
 
@@ -17,7 +22,7 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
   const headers: Headers = {};
   for (const name of netNames) {
     const net = files.nets[name];
-    if (net) headers[name] = await readHeader(net);
+    if (net) headers[name] = await readHeader(name, net);
   }
   return headers;
 }
@@ -28,7 +33,7 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
  *
  * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing.
  */
-export async function readHeader({ path }: NetFiles): Promise<HeaderNet> {
+export async function readHeader(name: NetName, { path }: NetFiles): Promise<HeaderNet> {
   const { inputs, outputs, operators, externalFiles } = await readOnnxHeader(path);
   for (const name of externalFiles) {
     const file = join(dirname(path), name);
@@ -40,7 +45,20 @@ export async function readHeader({ path }: NetFiles): Promise<HeaderNet> {
     }
   }
   const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));
-  return { inputs, outputs, operators, run, close: () => Promise.resolve() };
+  const header = { inputs, outputs, operators, run, close: () => Promise.resolve() };
+  return name === 'unet' ? withTimestepPerRow(header, path) : header;
+}
+
+/** A UNet that takes a single timestep for all rows is changed to take one a row, where that can be done. */
+async function withTimestepPerRow(header: HeaderNet, path: string): Promise<HeaderNet> {
+  const timestep = header.inputs.find(({ name }) => name === 'timestep');
+  const batch = header.inputs.find(({ name }) => name === 'sample')?.shape[0];
+  const single = timestep?.shape.length === 0 || (timestep?.shape.length === 1 && timestep.shape[0] === 1);
+  if (!single || typeof batch !== 'string') return header;
+  const rows = batch || 'batch';
+  const graph = timestepPerRow(await readOnnxGraph(path), timestep.name, rows);
+  if (!graph) return header;
+  return { ...header, graph, inputs: header.inputs.map((input) => (input === timestep ? { ...input, shape: [rows] } : input)) };
 }
 
 /** What one should know when using a model, in sentences. */

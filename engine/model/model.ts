@@ -1,14 +1,13 @@
-import { join } from 'node:path';
 import { EngineError } from '../errors';
 import { OnnxNet } from '../net/onnx-net';
 import { probeProviders } from '../net/providers';
-import type { TextEncoder } from '../prompt/text-encoder';
-import { Tokenizer } from '../prompt/tokenizer';
+import type { PromptNet } from '../prompt/text-encoder';
 import type { SchedulerConfig } from '../stream/schedule';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles } from './files';
-import { notesOn, readHeaders } from './headers';
-import { assemble, type ModelParts, type Nets } from './parts';
+import { type Headers, notesOn, readHeaders } from './headers';
+import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
+import { findPixelRange } from './pixel-range';
 import type { Unet } from './unet';
 import type { VaeDecoder, VaeEncoder } from './vae';
 
@@ -34,7 +33,7 @@ export interface ModelSettings {
 export class Model {
   readonly info: EngineInfo;
   readonly schedulerConfig: SchedulerConfig;
-  readonly textEncoder: TextEncoder;
+  readonly textEncoder: PromptNet;
   readonly unet: Unet;
   /** Undefined when the folder has none: such a model only does txt2img. */
   readonly vaeEncoder?: VaeEncoder;
@@ -72,14 +71,16 @@ export class Model {
     const files = await findFiles(modelFolder(settings.model));
     const missing = missingNets(files);
     if (missing.length > 0) throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
-    const tokenizer = await Tokenizer.load(join(files.folder, 'tokenizer'));
+    const tokenizers = await loadTokenizers(files);
     const headers = await readHeaders(files);
-    const notes = notesOn(assemble(files, headers, tokenizer), headers);
+    const notes = notesOn(assemble(files, headers, headers, tokenizers), headers);
     const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu']);
     const nets: Nets = {};
     try {
-      await openNets(files, nets, provider, settings);
-      const parts = assemble(files, nets, tokenizer);
+      await openNets(files, headers, nets, provider, settings);
+      const parts = assemble(files, headers, nets, tokenizers);
+      const { vaeEncoder: encoder, vaeDecoder: decoder, tiny, vaeScaleFactor: factor } = parts;
+      await findPixelRange({ encoder, decoder, tiny, channels: parts.unet.latentChannels, factor });
       const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...notes];
       const slow = provider === 'cpu' && parts.unet.isHalf;
       if (slow) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
@@ -97,7 +98,13 @@ export class Model {
 }
 
 /** Opens all nets into `nets`, so that the caller can close those that were opened before one failed. */
-async function openNets(files: ModelFiles, nets: Nets, executionProvider: string, settings: ModelSettings): Promise<void> {
+async function openNets(
+  files: ModelFiles,
+  headers: Headers,
+  nets: Nets,
+  executionProvider: string,
+  settings: ModelSettings,
+): Promise<void> {
   const { intraOpNumThreads, onProgress } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
@@ -105,7 +112,7 @@ async function openNets(files: ModelFiles, nets: Nets, executionProvider: string
     const net = files.nets[name];
     if (!net) continue;
     onProgress?.({ net: name, loadedBytes, totalBytes });
-    nets[name] = await OnnxNet.load(net.path, { executionProvider, intraOpNumThreads });
+    nets[name] = await OnnxNet.load(headers[name]?.graph ?? net.path, { executionProvider, intraOpNumThreads }, net.path);
     loadedBytes += net.bytes;
   }
   onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });

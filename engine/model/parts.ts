@@ -1,40 +1,63 @@
+import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
-import { TextEncoder } from '../prompt/text-encoder';
-import type { Tokenizer } from '../prompt/tokenizer';
+import { DualTextEncoder } from '../prompt/dual-text-encoder';
+import { type PromptNet, TextEncoder } from '../prompt/text-encoder';
+import { Tokenizer } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../stream/schedule';
-import { latentSpace, numberIn, scaleFactor, schedulerConfig } from './configs';
+import { isTiny, latentSpace, numberIn, scaleFactor, schedulerConfig } from './configs';
 import type { ModelFiles, NetName } from './files';
+import type { Headers } from './headers';
 import { Unet } from './unet';
-import { VaeDecoder, VaeEncoder } from './vae';
+import { type LatentSpace, VaeDecoder, VaeEncoder } from './vae';
 
 export type Nets = Partial<Record<NetName, Net>>;
 
 /** A model put together from its nets and configs. */
 export interface ModelParts {
-  textEncoder: TextEncoder;
+  textEncoder: PromptNet;
   unet: Unet;
   /** Undefined when the folder has none: such a model only does txt2img. */
   vaeEncoder?: VaeEncoder;
   vaeDecoder: VaeDecoder;
+  /** Which nets of the autoencoder are tiny ones, whose pixel range has to be found out. */
+  tiny: { encoder: boolean; decoder: boolean };
   vaeScaleFactor: number;
   schedulerConfig: SchedulerConfig;
+}
+
+/** The tokenizers of a model's text encoders, as far as there are any. */
+export type Tokenizers = [first: Tokenizer | undefined, second: Tokenizer | undefined];
+
+/** Rejects with EBADMODEL when the files of one cannot be used. */
+export async function loadTokenizers({ tokenizers: [first, second] }: ModelFiles): Promise<Tokenizers> {
+  return [await Tokenizer.load(first), await Tokenizer.load(second)];
 }
 
 /**
  * Puts a model together and checks that its parts fit each other. No net is run, so it works on headers alone.
  * Throws EBADMODEL when a net is of another kind, or the parts contradict each other.
+ *
+ * @param nets the headers, or the nets themselves
  */
-export function assemble(files: ModelFiles, nets: Nets, tokenizer: Tokenizer | undefined): ModelParts {
+export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokenizers: Tokenizers): ModelParts {
   const config = (name: NetName) => files.nets[name]?.config ?? {};
-  const vae = { ...config('vae_encoder'), ...config('vae_decoder') };
-  const textEncoder = new TextEncoder(required(nets, 'text_encoder'), tokenizer, config('text_encoder'));
-  const unet = new Unet(required(nets, 'unet'), numberIn(config('unet'), 'in_channels', 4), scaleFactor(vae));
-  const space = latentSpace(vae, unet.latentChannels);
-  if (unet.latentChannels !== space.channels) {
+  const factor = scaleFactor({ ...config('vae_encoder'), ...config('vae_decoder') });
+  const unet = new Unet(required(nets, 'unet'), config('unet'), factor);
+  const textEncoder = textEncoderOf(files, nets, tokenizers, unet.takesPooled);
+  // A tiny decoder may stand beside a full encoder: each has its own scale.
+  const space = (name: NetName, other: NetName): LatentSpace & { tiny: boolean } => {
+    const own = Object.keys(config(name)).length > 0 ? config(name) : config(other);
+    const tiny = isTiny(own, headers[name]?.operators ?? new Set());
+    return { ...latentSpace(own, unet.latentChannels, tiny, unet.takesPooled), factor, tiny };
+  };
+  const decoderSpace = space('vae_decoder', 'vae_encoder');
+  const encoderSpace = space('vae_encoder', 'vae_decoder');
+  for (const { channels } of [decoderSpace, encoderSpace]) {
+    if (channels === unet.latentChannels) continue;
     throw new EngineError(
       'EBADMODEL',
-      `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${space.channels}: they are not of one model`,
+      `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${channels}: they are not of one model`,
     );
   }
   const width = unet.conditioningWidth ?? numberIn(config('unet'), 'cross_attention_dim', textEncoder.width);
@@ -47,15 +70,27 @@ export function assemble(files: ModelFiles, nets: Nets, tokenizer: Tokenizer | u
   return {
     textEncoder,
     unet,
-    ...(nets.vae_encoder && { vaeEncoder: new VaeEncoder(nets.vae_encoder, space) }),
-    vaeDecoder: new VaeDecoder(required(nets, 'vae_decoder'), space),
-    vaeScaleFactor: space.factor,
+    ...(nets.vae_encoder && { vaeEncoder: new VaeEncoder(nets.vae_encoder, encoderSpace) }),
+    vaeDecoder: new VaeDecoder(required(nets, 'vae_decoder'), decoderSpace),
+    tiny: { encoder: encoderSpace.tiny, decoder: decoderSpace.tiny },
+    vaeScaleFactor: factor,
     schedulerConfig: schedulerConfig(files.schedulerConfig),
   };
+}
+
+/** One text encoder, or the two that a UNet with an embedding of the whole prompt was trained with. */
+function textEncoderOf({ nets: files }: ModelFiles, nets: Nets, [first, second]: Tokenizers, dual: boolean): PromptNet {
+  const net = required(nets, 'text_encoder');
+  const config = files.text_encoder?.config ?? {};
+  if (!dual) return new TextEncoder(net, first, config);
+  return new DualTextEncoder(
+    new TextEncoder(net, first, config, { hiddenStates: 'penultimate', pooled: false }),
+    new TextEncoder(required(nets, 'text_encoder_2'), second, files.text_encoder_2?.config ?? {}, { hiddenStates: 'penultimate', pooled: true }),
+  );
 }
 
 function required(nets: Nets, name: NetName): Net {
   const net = nets[name];
   if (net) return net;
-  throw new EngineError('ENOMODEL', `the model has no ${name}`);
+  throw new EngineError('ENOMODEL', `the model lacks ${join(name, 'model.onnx')}, which it needs`);
 }

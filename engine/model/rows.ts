@@ -15,6 +15,12 @@ export function fixed(size: number | string | undefined): number | undefined {
   return typeof size === 'number' && size > 0 ? size : undefined;
 }
 
+/** Height and width that the export fixed; undefined when one is free. */
+export function fixedSize([, , height, width]: (number | string)[]): [number, number] | undefined {
+  const [h, w] = [fixed(height), fixed(width)];
+  return h !== undefined && w !== undefined ? [h, w] : undefined;
+}
+
 /** Rejects a tensor that an export with fixed sizes cannot take, before the runtime does so in words nobody understands. */
 export function checkDims(net: string, info: TensorInfo, dims: number[], factor: number): void {
   if (info.shape.length === dims.length && info.shape.every((size, i) => fixed(size) === undefined || size === dims[i])) return;

@@ -2,6 +2,8 @@ import { EngineError } from '../errors';
 import type { Net, Tensor, TensorInfo } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
 import type { Conditioning } from '../prompt/conditioning';
+import { numberIn } from './configs';
+import { guidanceEmbedding } from './guidance-embedding';
 import { checkDims, fixed, pick, stack, unstack } from './rows';
 
 /** One latent to be denoised: at its own timestep, under its own conditioning. */
@@ -10,6 +12,8 @@ export interface UnetRow {
   sample: Float32Array;
   timestep: number;
   conditioning: Conditioning;
+  /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0: none. */
+  guidance?: number;
 }
 
 /** ε_θ(x, t, c) for many rows at once, whatever names, types and ranks the export has chosen. */
@@ -17,6 +21,8 @@ export class Unet {
   readonly latentChannels: number;
   /** Width of the conditioning that the net attends to; undefined when its export leaves that free. */
   readonly conditioningWidth: number | undefined;
+  /** Whether it is conditioned on an embedding of the whole prompt and on the picture size as well (SDXL). */
+  readonly takesPooled: boolean;
   /** Whether the net computes in half precision. */
   readonly isHalf: boolean;
   /** What one should know about this export, in sentences. */
@@ -30,18 +36,19 @@ export class Unet {
   private readonly batch: number | undefined;
   /** Whether the export knows one timestep a run only, so that rows at different steps cannot share one. */
   private readonly oneTimestep: boolean;
-  /** Further inputs that are left out by zeros, and the width of their rows. */
-  private readonly zeros: { info: TensorInfo; width: number }[] = [];
-  private attended: { conditionings: Conditioning[]; tensor: Tensor } | undefined;
+  private readonly textEmbeds: TensorInfo | undefined;
+  private readonly timeIds: TensorInfo | undefined;
+  private readonly guidance: { info: TensorInfo; width: number } | undefined;
+  private attended: { conditionings: Conditioning[]; feeds: Record<string, Tensor> } | undefined;
 
   /**
-   * @param inChannels the config's word for what the net may leave free
-   * @param factor picture size ÷ latent size, for messages
+   * @param config says what the net itself leaves free
+   * @param factor picture size ÷ latent size
    * @throws EBADMODEL when the net is no UNet of a latent diffusion model, or needs inputs that are not known
    */
   constructor(
     private readonly net: Net,
-    inChannels: number,
+    config: { in_channels?: unknown; time_cond_proj_dim?: unknown },
     private readonly factor: number,
   ) {
     this.sample = pick('unet', net.inputs, 'input', ['sample', 'latent']);
@@ -55,7 +62,7 @@ export class Unet {
       );
     }
     this.isHalf = this.sample.type === 'float16';
-    this.latentChannels = fixed(this.sample.shape[1]) ?? inChannels;
+    this.latentChannels = fixed(this.sample.shape[1]) ?? numberIn(config, 'in_channels', 4);
     this.conditioningWidth = fixed(this.hiddenStates.shape[2]);
     this.batch = fixed(this.sample.shape[0]);
     const timesteps = this.timestep.shape.length === 0 ? 1 : fixed(this.timestep.shape[0]);
@@ -63,7 +70,28 @@ export class Unet {
     const otherwise = 'an export without that limit is faster.';
     if (this.oneTimestep) this.notes.push(`This unet takes one timestep a run, so steps cannot share a run; ${otherwise}`);
     if (this.batch !== undefined) this.notes.push(`This unet was exported for batches of ${this.batch}; ${otherwise}`);
-    this.readOtherInputs();
+    const others = new Map(net.inputs.map((info) => [info.name, info]));
+    const take = (name: string): TensorInfo | undefined => {
+      const info = others.get(name);
+      others.delete(name);
+      return info;
+    };
+    for (const { name } of [this.sample, this.timestep, this.hiddenStates]) take(name);
+    this.textEmbeds = take('text_embeds');
+    this.timeIds = take('time_ids');
+    const guidance = take('timestep_cond');
+    if (guidance) {
+      this.guidance = { info: guidance, width: fixed(guidance.shape[1]) ?? numberIn(config, 'time_cond_proj_dim', 256) };
+      this.notes.push("This model was distilled to take its guidance as an input: with cfgType 'none', guidanceScale is that input; other types guide it from outside.");
+    }
+    this.takesPooled = this.textEmbeds !== undefined;
+    const [unknown] = others.keys();
+    if (unknown !== undefined) {
+      throw new EngineError(
+        'EBADMODEL',
+        `unet needs the input "${unknown}", which belongs to another family of models; use one shaped like Stable Diffusion 1, 2 or XL`,
+      );
+    }
   }
 
   /**
@@ -82,21 +110,6 @@ export class Unet {
       indices.forEach((index, i) => (results[index] = outputs[i]));
     }
     return results;
-  }
-
-  private readOtherInputs(): void {
-    for (const info of this.net.inputs) {
-      if ([this.sample, this.timestep, this.hiddenStates].includes(info)) continue;
-      const width = fixed(info.shape[1]);
-      if (info.name !== 'timestep_cond' || width === undefined) {
-        throw new EngineError(
-          'EBADMODEL',
-          `unet needs the input "${info.name}", which belongs to another family of models (such as SDXL); use one shaped like Stable Diffusion 1 or 2`,
-        );
-      }
-      // The guidance embedding of a full consistency model goes through a layer without bias: zeros leave it out.
-      this.zeros.push({ info, width });
-    }
   }
 
   /** Which rows go into which run. */
@@ -121,10 +134,13 @@ export class Unet {
     const feeds: Record<string, Tensor> = {
       [this.sample.name]: tensorOf(this.sample.type, stack(samples, batch), dims),
       [this.timestep.name]: this.timesteps(rows, batch),
-      [this.hiddenStates.name]: this.attend(conditionings, batch),
+      ...this.attend(conditionings, batch),
+      ...this.sizes(batch, height, width),
     };
-    for (const { info, width } of this.zeros) {
-      feeds[info.name] = tensorOf(info.type, new Float32Array(batch * width), [batch, width]);
+    if (this.guidance) {
+      const { info, width } = this.guidance;
+      const embeddings = rows.map(({ guidance }) => guidanceEmbedding(guidance ?? 0, width));
+      feeds[info.name] = tensorOf(info.type, stack(embeddings, batch), [batch, width]);
     }
     const outputs = await this.net.run(feeds);
     return unstack(floatsOf(outputs[this.output.name]), batch, rows.length);
@@ -138,11 +154,19 @@ export class Unet {
     return tensorOf(type, stack(timesteps, count), [count]);
   }
 
-  /** The conditionings of a run as one tensor, [B, tokens, width]. Prompts change rarely, so the last one is kept. */
-  private attend(conditionings: Conditioning[], batch: number): Tensor {
+  /** The picture's size before and after cropping, which is none: [H, W, 0, 0, H, W] in pixels for every row. */
+  private sizes(batch: number, height: number, width: number): Record<string, Tensor> {
+    if (!this.timeIds) return {};
+    const [H, W] = [height * this.factor, width * this.factor];
+    const ids = stack([Float32Array.of(H, W, 0, 0, H, W)], batch);
+    return { [this.timeIds.name]: tensorOf(this.timeIds.type, ids, [batch, 6]) };
+  }
+
+  /** The conditionings of a run, [B, tokens, width] and [B, D]. Prompts change rarely, so the last tensors are kept. */
+  private attend(conditionings: Conditioning[], batch: number): Record<string, Tensor> {
     const last = this.attended;
     const same = last?.conditionings.length === conditionings.length && last.conditionings.every((one, i) => one === conditionings[i]);
-    if (same) return last.tensor;
+    if (same) return last.feeds;
     const [{ tokens, width }] = conditionings;
     if (conditionings.some((other) => other.tokens !== tokens || other.width !== width)) {
       throw new EngineError('EBADPROMPT', 'the conditionings of one run must have the same number of tokens and the same width');
@@ -150,8 +174,13 @@ export class Unet {
     const dims = [batch, tokens, width];
     checkDims('unet', this.hiddenStates, dims, 1);
     const states = conditionings.map(({ hiddenStates }) => hiddenStates);
-    const tensor = tensorOf(this.hiddenStates.type, stack(states, batch), dims);
-    this.attended = { conditionings, tensor };
-    return tensor;
+    const feeds = { [this.hiddenStates.name]: tensorOf(this.hiddenStates.type, stack(states, batch), dims) };
+    if (this.textEmbeds) {
+      const pooled = conditionings.flatMap((conditioning) => conditioning.pooled ?? []);
+      if (pooled.length < conditionings.length) throw new EngineError('EBADPROMPT', 'this model needs an embedding of the whole prompt beside those of its tokens');
+      feeds[this.textEmbeds.name] = tensorOf(this.textEmbeds.type, stack(pooled, batch), [batch, pooled[0].length]);
+    }
+    this.attended = { conditionings, feeds };
+    return feeds;
   }
 }

@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
-import { checkDims, fixed, pick } from './rows';
+import { checkDims, fixed, fixedSize, pick } from './rows';
 
 /** How latents relate to pictures, and to what the nets of an autoencoder give and take. */
 export interface LatentSpace {
@@ -11,11 +11,15 @@ export interface LatentSpace {
   /** z = (x − shift)·scale, where x is the net's and z the diffusion model's. */
   scale: number;
   shift: number;
-  // Pictures are in -1..1 as in diffusers. Raw TAESD exports use 0..1: a range found by trying belongs here.
 }
+
+/** How a net counts brightness: -1..1 as diffusers does, or 0..1 as the authors of TAESD do. */
+export type PixelRange = '-1..1' | '0..1';
 
 /** Pictures to latents. */
 export class VaeEncoder {
+  /** What the net takes; `encode` takes -1..1 in any case. */
+  range: PixelRange = '-1..1';
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
 
@@ -33,6 +37,11 @@ export class VaeEncoder {
     }
   }
 
+  /** The picture size that the export fixed, [H, W]. */
+  get size(): [number, number] | undefined {
+    return fixedSize(this.input.shape);
+  }
+
   /**
    * @param pixels [3, H, W] in -1..1
    * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.
@@ -41,7 +50,8 @@ export class VaeEncoder {
     const { channels, factor, scale, shift } = this.space;
     const dims = [1, 3, height, width];
     checkDims('vae_encoder', this.input, dims, 1);
-    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, pixels, dims) });
+    const given = this.range === '-1..1' ? pixels : pixels.map((value) => (value + 1) / 2);
+    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, given, dims) });
     const { dims: got } = outputs[this.output.name];
     const [h, w] = [height / factor, width / factor];
     if (got[2] !== h || got[3] !== w) throw wrongSize('vae_encoder', got, [h, w]);
@@ -53,6 +63,8 @@ export class VaeEncoder {
 
 /** Latents to pictures. */
 export class VaeDecoder {
+  /** What the net gives; `decode` gives -1..1 in any case. */
+  range: PixelRange = '-1..1';
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
 
@@ -67,6 +79,11 @@ export class VaeDecoder {
     if (taken !== space.channels) {
       throw new EngineError('EBADMODEL', `vae_decoder takes latents of ${taken} channels, but the unet gives ${space.channels}`);
     }
+  }
+
+  /** The latent size that the export fixed, [h, w]. */
+  get size(): [number, number] | undefined {
+    return fixedSize(this.input.shape);
   }
 
   /**
@@ -85,7 +102,8 @@ export class VaeDecoder {
     if (image.dims[2] !== height * factor || image.dims[3] !== width * factor) {
       throw wrongSize('vae_decoder', image.dims, [height * factor, width * factor]);
     }
-    return floatsOf(image);
+    const pixels = floatsOf(image);
+    return this.range === '-1..1' ? pixels : pixels.map((value) => value * 2 - 1);
   }
 }
 

@@ -1,23 +1,16 @@
-import { open, type FileHandle } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { EngineError } from '../errors';
 import type { TensorInfo, TensorType } from './net';
+import { type Field, ProtobufFile } from './protobuf-file';
 
 /** What an .onnx file says about itself, read without its weights. */
 export interface OnnxHeader {
   inputs: TensorInfo[];
   outputs: TensorInfo[];
-  /** The kinds of operators it consists of, such as Conv. */
+  /** The kinds of operators it consists of: Conv; com.microsoft.NhwcConv for one outside of the ONNX standard. */
   operators: Set<string>;
   /** Files beside it that hold weights, relative to its folder. */
   externalFiles: string[];
-}
-
-/** One protobuf field: a number, or the bytes from `start` to `end` of the file. */
-interface Field {
-  number: number;
-  value: number;
-  start: number;
-  end: number;
 }
 
 /** Element types of onnx.proto's TensorProto.DataType. */
@@ -32,7 +25,7 @@ const elementTypes: Record<number, TensorType> = { 1: 'float32', 6: 'int32', 7: 
 export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
   const file = await open(path);
   try {
-    const reader = new ProtobufReader(file, path);
+    const reader = new ProtobufFile(file, path);
     const { size } = await file.stat();
     await rejectOtherFiles(reader, path, size);
     let header: OnnxHeader | undefined;
@@ -47,7 +40,7 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
 }
 
 /** What people put in the place of a model by mistake has well-known beginnings. */
-async function rejectOtherFiles(reader: ProtobufReader, path: string, size: number): Promise<void> {
+async function rejectOtherFiles(reader: ProtobufFile, path: string, size: number): Promise<void> {
   const beginning = (await reader.text(0, Math.min(size, 40))).trimStart();
   if (beginning.startsWith('version https://git-lfs')) {
     throw new EngineError(
@@ -58,7 +51,7 @@ async function rejectOtherFiles(reader: ProtobufReader, path: string, size: numb
   if (beginning.startsWith('<')) throw new EngineError('EBADMODEL', `${path} is a web page, not an ONNX file; download it again`);
 }
 
-async function readGraph(reader: ProtobufReader, { start, end }: Field, path: string): Promise<OnnxHeader> {
+async function readGraph(reader: ProtobufFile, { start, end }: Field, path: string): Promise<OnnxHeader> {
   const header: OnnxHeader = { inputs: [], outputs: [], operators: new Set(), externalFiles: [] };
   const external = new Set<string>();
   const weights = new Set<string>();
@@ -78,16 +71,19 @@ async function readGraph(reader: ProtobufReader, { start, end }: Field, path: st
   return header;
 }
 
-/** NodeProto: its op_type (4). */
-async function readOperator(reader: ProtobufReader, { start, end }: Field): Promise<string> {
+/** NodeProto: its op_type (4) behind its domain (7), where that is not the standard's. */
+async function readOperator(reader: ProtobufFile, { start, end }: Field): Promise<string> {
+  let operator = '';
+  let domain = '';
   for await (const field of reader.fields(start, end)) {
-    if (field.number === 4) return reader.text(field.start, field.end);
+    if (field.number === 4) operator = await reader.text(field.start, field.end);
+    if (field.number === 7) domain = await reader.text(field.start, field.end);
   }
-  return '';
+  return domain === '' || domain === 'ai.onnx' ? operator : `${domain}.${operator}`;
 }
 
 /** TensorProto: its name (8) and, in external_data (13), the file that holds its values. */
-async function readInitializer(reader: ProtobufReader, { start, end }: Field): Promise<{ name: string; file?: string }> {
+async function readInitializer(reader: ProtobufFile, { start, end }: Field): Promise<{ name: string; file?: string }> {
   let name = '';
   let file: string | undefined;
   for await (const field of reader.fields(start, end)) {
@@ -101,7 +97,7 @@ async function readInitializer(reader: ProtobufReader, { start, end }: Field): P
 }
 
 /** ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1, dim_param 2 }}}}}. */
-async function readValueInfo(reader: ProtobufReader, { start, end }: Field, path: string): Promise<TensorInfo> {
+async function readValueInfo(reader: ProtobufFile, { start, end }: Field, path: string): Promise<TensorInfo> {
   let name = '';
   let elementType = 0;
   const shape: (number | string)[] = [];
@@ -125,82 +121,11 @@ async function readValueInfo(reader: ProtobufReader, { start, end }: Field, path
   return { name, type, shape };
 }
 
-async function readDimension(reader: ProtobufReader, { start, end }: Field): Promise<number | string> {
+async function readDimension(reader: ProtobufFile, { start, end }: Field): Promise<number | string> {
   for await (const field of reader.fields(start, end)) {
     if (field.number === 2) return reader.text(field.start, field.end);
     // Some exporters write -1 for a free size, which is a varint of ten bytes.
     if (field.number === 1 && Number.isSafeInteger(field.value)) return field.value;
   }
   return '';
-}
-
-/** Walks protobuf messages in a file through a small window, so that skipping a weight reads nothing of it. */
-class ProtobufReader {
-  private window = Buffer.alloc(0);
-  private windowStart = 0;
-
-  constructor(
-    private readonly file: FileHandle,
-    private readonly path: string,
-  ) {}
-
-  /** The fields of the message from `start` to `end`. */
-  async *fields(start: number, end: number): AsyncGenerator<Field> {
-    let at = start;
-    while (at < end) {
-      const key = await this.varint(at, end);
-      const [number, wireType] = [Math.floor(key.value / 8), key.value % 8];
-      at = key.next;
-      const field: Field = { number, value: 0, start: at, end: at };
-      if (wireType === 0) {
-        const { value, next } = await this.varint(at, end);
-        [field.value, field.end] = [value, next];
-      } else if (wireType === 2) {
-        const { value: length, next } = await this.varint(at, end);
-        [field.start, field.end] = [next, next + length];
-      } else if (wireType === 1 || wireType === 5) {
-        field.end = at + (wireType === 1 ? 8 : 4);
-      } else {
-        throw this.damaged(`byte ${at} makes no sense`);
-      }
-      if (field.end > end) throw this.damaged(`something in it goes beyond byte ${end}, where it ends`);
-      yield field;
-      at = field.end;
-    }
-  }
-
-  async text(start: number, end: number): Promise<string> {
-    return (await this.bytes(start, end - start)).toString('utf8');
-  }
-
-  /** All fields of a message of texts. */
-  async texts({ start, end }: Field): Promise<string[]> {
-    const texts: string[] = [];
-    for await (const field of this.fields(start, end)) texts.push(await this.text(field.start, field.end));
-    return texts;
-  }
-
-  /** Seven bits a byte, lowest first; the highest bit says that more follow. */
-  private async varint(at: number, end: number): Promise<{ value: number; next: number }> {
-    const bytes = await this.bytes(at, Math.min(10, end - at));
-    let value = 0;
-    for (let i = 0; i < bytes.length; i++) {
-      value += (bytes[i] & 0x7f) * 2 ** (7 * i);
-      if (bytes[i] < 0x80) return { value, next: at + i + 1 };
-    }
-    throw this.damaged(`it ends in the middle of a number, at byte ${end}`);
-  }
-
-  private async bytes(start: number, length: number): Promise<Buffer> {
-    const offset = start - this.windowStart;
-    if (offset >= 0 && offset + length <= this.window.length) return this.window.subarray(offset, offset + length);
-    const buffer = Buffer.alloc(Math.max(length, 4096));
-    const { bytesRead } = await this.file.read(buffer, 0, buffer.length, start);
-    [this.window, this.windowStart] = [buffer.subarray(0, bytesRead), start];
-    return this.window.subarray(0, length);
-  }
-
-  damaged(how: string): EngineError {
-    return new EngineError('EBADMODEL', `${this.path} is torn, damaged or no ONNX file (${how}); download it again`);
-  }
 }

@@ -1,6 +1,7 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { EngineError } from '../errors';
 import type { Net, Tensor, TensorInfo, TensorType } from './net';
+import { type OnnxGraph, writeOnnxGraph } from './onnx-graph';
 import { firstLine, onnxRuntime } from './runtime';
 
 /** Where and how a session computes. */
@@ -27,18 +28,15 @@ export class OnnxNet implements Net {
   }
 
   /**
-   * Opens an .onnx file, or one held in memory (then `name` stands for it in errors).
-   * External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
+   * Opens an .onnx file, one held in memory, or a graph whose weights stay in their files (then `name` stands for it in
+   * errors). External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
    */
-  static async load(model: string | Uint8Array, settings: SessionSettings, name = String(model)): Promise<OnnxNet> {
-    const { InferenceSession } = onnxRuntime();
-    const options = sessionOptions(settings);
+  static async load(model: string | Uint8Array | OnnxGraph, settings: SessionSettings, name = String(model)): Promise<OnnxNet> {
     let session: InferenceSession;
     try {
-      session = await (typeof model === 'string'
-        ? InferenceSession.create(model, options)
-        : InferenceSession.create(model, options));
+      session = await openSession(model, settings);
     } catch (thrown) {
+      if (thrown instanceof EngineError) throw thrown;
       throw unusable(name, settings.executionProvider, thrown);
     }
     try {
@@ -73,6 +71,13 @@ export class OnnxNet implements Net {
   }
 }
 
+function openSession(model: string | Uint8Array | OnnxGraph, settings: SessionSettings): Promise<InferenceSession> {
+  const { InferenceSession } = onnxRuntime();
+  if (typeof model === 'string') return InferenceSession.create(model, sessionOptions(settings));
+  if (model instanceof Uint8Array) return InferenceSession.create(model, sessionOptions(settings));
+  return InferenceSession.create(writeOnnxGraph(model), sessionOptions(settings, model.folder));
+}
+
 /** `cuda:1` as ONNX Runtime wants it. */
 function providerConfig(provider: string): InferenceSession.ExecutionProviderConfig {
   const [name, device] = provider.split(':');
@@ -80,7 +85,12 @@ function providerConfig(provider: string): InferenceSession.ExecutionProviderCon
   return config;
 }
 
-function sessionOptions({ executionProvider, intraOpNumThreads }: SessionSettings): InferenceSession.SessionOptions {
+/** @param weightsFolder where the weights of a net held in memory lie */
+function sessionOptions(
+  { executionProvider, intraOpNumThreads }: SessionSettings,
+  weightsFolder?: string,
+): InferenceSession.SessionOptions {
+  const weights = weightsFolder === undefined ? {} : { model_external_initializers_file_folder_path: weightsFolder };
   return {
     executionProviders: [providerConfig(executionProvider)],
     ...(intraOpNumThreads === undefined ? {} : { intraOpNumThreads }),
@@ -90,7 +100,7 @@ function sessionOptions({ executionProvider, intraOpNumThreads }: SessionSetting
     enableMemPattern: executionProvider.split(':')[0] !== 'dml',
     logSeverityLevel: 3,
     // Every session has threads of its own. Spinning while idle, they would steal the cores of the net whose turn it is.
-    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' } } },
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' }, ...weights } },
   };
 }
 

@@ -1,3 +1,10 @@
+/** One field of a protobuf message in memory: a number, or bytes. */
+export interface MessageField {
+  number: number;
+  value: number;
+  bytes: Buffer;
+}
+
 /**
  * One field of a protobuf message: a whole number from 0 as a varint, a text or bytes (also those of a message) with
  * their length before them.
@@ -11,6 +18,29 @@ export function field(number: number, value: number | string | Uint8Array): Buff
 /** Fields behind each other, which is all that a message is. */
 export function message(...fields: Buffer[]): Buffer {
   return Buffer.concat(fields);
+}
+
+/** The fields of a whole message that is known to be sound. Numbers beyond 2^53 lose their lowest bits. */
+export function fieldsOf(bytes: Buffer): MessageField[] {
+  const fields: MessageField[] = [];
+  let at = 0;
+  const readVarint = (): number => {
+    let value = 0;
+    for (let shift = 0; ; shift++) {
+      const byte = bytes[at++];
+      value += (byte & 0x7f) * 2 ** (7 * shift);
+      if (!(byte >= 0x80)) return value;
+    }
+  };
+  while (at < bytes.length) {
+    const key = readVarint();
+    const [number, wireType] = [Math.floor(key / 8), key % 8];
+    const value = wireType === 0 ? readVarint() : 0;
+    const length = wireType === 2 ? readVarint() : wireType === 1 ? 8 : wireType === 5 ? 4 : 0;
+    fields.push({ number, value, bytes: bytes.subarray(at, at + length) });
+    at += length;
+  }
+  return fields;
 }
 
 /** Seven bits a byte, lowest first; the highest bit says that more follow. */

@@ -21,16 +21,19 @@ export function parseMerges(text: string): string[] {
  * may lack the frame or split words differently, and the pictures then miss their prompts.
  * Its structure is that of the published tokenizer.json of CLIP (openai/clip-vit-large-patch14).
  */
-export function clipTokenizerJson({ vocab, merges }: BpeTables, bosToken: string, eosToken: string): object {
+export function clipTokenizerJson({ vocab, merges }: BpeTables, bosToken: string, eosToken: string, padToken = eosToken): object {
   const framing = (content: string) => ({ id: vocab[content], content, special: true, normalized: false });
   return {
-    // A pad token is no added token here: Stable Diffusion 2 pads with "!", which is a word of its own in a prompt.
-    added_tokens: [framing(bosToken), framing(eosToken)],
+    // The pad token is special as well, as in transformers: Stable Diffusion 2 pads with "!", so each "!" in one of its
+    // prompts is the id of padding, not a word.
+    added_tokens: [...new Set([bosToken, eosToken, padToken])].filter((token) => token in vocab).map(framing),
     normalizer: {
       type: 'Sequence',
       normalizers: [
         { type: 'NFC' },
         { type: 'Replace', pattern: { Regex: String.raw`\s+` }, content: ' ' },
+        // Letter by letter, as the tokenizer has it, a capital sigma becomes σ; JavaScript knows the ς at the end of words.
+        { type: 'Replace', pattern: { String: 'Σ' }, content: 'σ' },
         { type: 'Lowercase' },
       ],
     },

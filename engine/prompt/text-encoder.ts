@@ -1,21 +1,54 @@
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
 import { floatsOf } from '../net/tensor';
-import type { Conditioning } from './conditioning';
+import { type Conditioning, emphasize } from './conditioning';
+import { parsePromptWeights } from './prompt-weights';
 import type { Tokenizer } from './tokenizer';
 
 /** How many embeddings are kept: a show's worth of prompts; 77 tokens of width 1024 are 308 KiB each. */
 const cacheSize = 64;
 
-/** Texts or token ids to conditionings. What was encoded once is kept, so the net rests while the prompts stay. */
-export class TextEncoder {
+/** Texts or token ids to conditionings, by one net or two. */
+export interface PromptNet {
   /** Ids a prompt takes, padding included. */
   readonly tokens: number;
   /** Width of an embedding. */
   readonly width: number;
+  /** Whether it can read texts. */
+  readonly readsTexts: boolean;
+  /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
+  blank(): Conditioning;
+  /**
+   * The embedding of a text, [tokens, width]; `(word:1.2)` gives a word another weight.
+   * Rejects with EBADPROMPT when the model has no tokenizer.
+   */
+  encodeText(text: string): Promise<Conditioning>;
+  /**
+   * The embedding of token ids that are already padded to the model's length, [tokens, width].
+   * Rejects with EBADPROMPT when there are more or fewer, or the vocabulary does not have one.
+   */
+  encodeTokens(ids: number[]): Promise<Conditioning>;
+  /** What of a text the model does not see, in sentences. */
+  warnings(text: string): string[];
+}
+
+/** Which outputs of a net make a conditioning. */
+export interface TextOutputs {
+  /** The last layer's, or the last but one: models with two text encoders were trained on that. */
+  hiddenStates: 'last' | 'penultimate';
+  /** Whether the embedding of the whole prompt belongs to it. */
+  pooled: boolean;
+}
+
+/** A text encoder net. What was encoded once is kept, so the net rests while the prompts stay. */
+export class TextEncoder implements PromptNet {
+  readonly tokens: number;
+  readonly width: number;
 
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
+  /** The output for the whole prompt, and how wide it is. */
+  private readonly pooled: { name: string; width: number } | undefined;
   /** Ids from here on are unknown to the net. */
   private readonly vocabSize: number;
   /** By token ids, least recently used first. Holds promises, so that equal requests share one run. */
@@ -29,13 +62,19 @@ export class TextEncoder {
   constructor(
     private readonly net: Net,
     readonly tokenizer: Tokenizer | undefined,
-    config: { max_position_embeddings?: unknown; hidden_size?: unknown; vocab_size?: unknown },
+    config: { max_position_embeddings?: unknown; hidden_size?: unknown; vocab_size?: unknown; projection_dim?: unknown },
+    outputs: TextOutputs = { hiddenStates: 'last', pooled: false },
   ) {
     const input = net.inputs.find(({ name }) => name === 'input_ids') ?? net.inputs[0];
-    const output =
-      net.outputs.find(({ name }) => name === 'last_hidden_state') ?? net.outputs.find(({ shape }) => shape.length === 3);
+    const output = outputs.hiddenStates === 'last' ? lastHiddenState(net.outputs) : penultimate(net.outputs);
     if (net.inputs.length !== 1 || !input.type.startsWith('int') || !output) {
-      throw new EngineError('EBADMODEL', 'text_encoder must take "input_ids" alone and give "last_hidden_state"');
+      const wanted = outputs.hiddenStates === 'last' ? '"last_hidden_state"' : 'all "hidden_states" (an export with output_hidden_states)';
+      throw new EngineError('EBADMODEL', `text_encoder must take "input_ids" alone and give ${wanted}`);
+    }
+    if (outputs.pooled) {
+      const embeds = net.outputs.find(({ name }) => name === 'text_embeds');
+      if (!embeds) throw new EngineError('EBADMODEL', 'text_encoder_2 must give "text_embeds"');
+      this.pooled = { name: embeds.name, width: firstNumber(embeds.shape[1], config.projection_dim) };
     }
     this.input = input;
     this.output = output;
@@ -44,16 +83,16 @@ export class TextEncoder {
     this.vocabSize = typeof config.vocab_size === 'number' ? config.vocab_size : Infinity;
   }
 
-  /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
-  blank(): Conditioning {
-    const { tokens, width } = this;
-    return { hiddenStates: new Float32Array(tokens * width), tokens, width };
+  get readsTexts(): boolean {
+    return this.tokenizer !== undefined;
   }
 
-  /**
-   * The embedding of a text, [tokens, width].
-   * Rejects with EBADPROMPT when the model has no tokenizer.
-   */
+  blank(): Conditioning {
+    const { tokens, width, pooled } = this;
+    const blank = { hiddenStates: new Float32Array(tokens * width), tokens, width };
+    return pooled ? { ...blank, pooled: new Float32Array(pooled.width) } : blank;
+  }
+
   async encodeText(text: string): Promise<Conditioning> {
     if (!this.tokenizer) {
       throw new EngineError(
@@ -61,13 +100,23 @@ export class TextEncoder {
         'this model has no tokenizer, so it cannot read texts; pass tokenIds, or add its tokenizer folder',
       );
     }
-    return this.encodeTokens(this.tokenizer.encode(text, this.tokens).ids);
+    const { ids, weights } = this.tokenizer.encodeParts(parsePromptWeights(text), this.tokens);
+    const encoded = await this.encodeTokens(ids);
+    if (weights.every((weight) => weight === 1)) return encoded;
+    return emphasize(encoded, await this.encodeTokens(this.tokenizer.encode('', this.tokens).ids), weights);
   }
 
-  /**
-   * The embedding of token ids that are already padded to the model's length, [tokens, width].
-   * Rejects with EBADPROMPT when there are more or fewer, or the vocabulary does not have one.
-   */
+  warnings(text: string): string[] {
+    if (!this.tokenizer) return [];
+    const parts = parsePromptWeights(text);
+    const { wanted } = this.tokenizer.encodeParts(parts, this.tokens);
+    const unknown = this.tokenizer.unknownWords(parts.map((part) => part.text).join(' '));
+    return [
+      ...(wanted > this.tokens ? [`The prompt takes ${wanted} tokens, this model reads ${this.tokens}: its end is left out.`] : []),
+      ...(unknown.length > 0 ? [`This model does not know: ${unknown.join(', ')}.`] : []),
+    ];
+  }
+
   async encodeTokens(ids: number[]): Promise<Conditioning> {
     if (ids.length !== this.tokens) {
       throw new EngineError(
@@ -102,8 +151,20 @@ export class TextEncoder {
     const outputs = await this.net.run({ [name]: feed });
     const output = outputs[this.output.name];
     const [, tokens, width] = output.dims;
-    return { hiddenStates: floatsOf(output), tokens, width };
+    const conditioning = { hiddenStates: floatsOf(output), tokens, width };
+    return this.pooled ? { ...conditioning, pooled: floatsOf(outputs[this.pooled.name]) } : conditioning;
   }
+}
+
+function lastHiddenState(outputs: TensorInfo[]): TensorInfo | undefined {
+  return outputs.find(({ name }) => name === 'last_hidden_state') ?? outputs.find(({ shape }) => shape.length === 3);
+}
+
+/** hidden_states.0 is what goes into the first layer, so the last but one of them is what goes into the last layer. */
+function penultimate(outputs: TensorInfo[]): TensorInfo | undefined {
+  const layer = ({ name }: TensorInfo): number => Number(/^hidden_states\.(\d+)$/.exec(name)?.[1] ?? NaN);
+  const layers = outputs.filter((output) => !Number.isNaN(layer(output))).sort((a, b) => layer(a) - layer(b));
+  return layers.at(-2);
 }
 
 /** The first that is a size; the sizes of free dimensions are names. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, readText } from '../json-file';
 import { type BpeTables, clipTokenizerJson, parseMerges } from './clip-tokenizer';
+import type { PromptPart } from './prompt-weights';
 
 /** What this file needs of a tokenizer.json and of the configs beside it. */
 interface TokenizerJson {
@@ -20,6 +21,9 @@ interface TokenizerConfig {
 
 /** Texts to token ids, as the model's own tokenizer files say. */
 export class Tokenizer {
+  /** What stands before and behind every text. */
+  private readonly frame: [start: number[], end: number[]];
+
   private constructor(
     private readonly tokenizer: HuggingFaceTokenizer,
     /** Ids of a prompt, padding included: CLIP's 77 unless the configs say otherwise. */
@@ -27,7 +31,11 @@ export class Tokenizer {
     private readonly padId: number,
     /** Set when the vocabulary is a list of whole words: the id that stands for any other word. */
     private readonly unknownId: number | undefined,
-  ) {}
+  ) {
+    const { ids }: { ids: number[] } = tokenizer.encode('');
+    const half = Math.floor(ids.length / 2);
+    this.frame = [ids.slice(0, half), ids.slice(half)];
+  }
 
   /**
    * The tokenizer in a folder, from tokenizer.json or from CLIP's vocab.json and merges.txt; undefined when there is
@@ -44,7 +52,7 @@ export class Tokenizer {
     try {
       const tables = json ? clipTables(json) : files;
       const [bos, eos, pad, unk] = [config.bos_token, config.eos_token, config.pad_token, config.unk_token].map(contentOf);
-      const framed = tables ? clipTokenizerJson(tables, bos ?? '<|startoftext|>', eos ?? '<|endoftext|>') : json;
+      const framed = tables ? clipTokenizerJson(tables, bos ?? '<|startoftext|>', eos ?? '<|endoftext|>', pad) : json;
       // Loaded here: a process that never reads a prompt does without.
       const { Tokenizer: Library } = require('@huggingface/tokenizers') as typeof import('@huggingface/tokenizers');
       const tokenizer = new Library(framed ?? {}, { unk_token: unk, bos_token: bos, eos_token: eos, pad_token: pad });
@@ -63,11 +71,32 @@ export class Tokenizer {
    * never the end token; `truncated` then says so. Words that a list of words does not know are left out.
    */
   encode(text: string, length = this.length): { ids: number[]; truncated: boolean } {
-    const encoded: { ids: number[] } = this.tokenizer.encode(text);
-    const ids = encoded.ids.filter((id) => id !== this.unknownId);
-    const truncated = ids.length > length;
-    const kept = truncated ? [...ids.slice(0, length - 1), ids[ids.length - 1]] : ids;
-    return { ids: [...kept, ...new Array<number>(length - kept.length).fill(this.padId)], truncated };
+    const { ids, wanted } = this.encodeParts([{ text, weight: 1 }], length);
+    return { ids, truncated: wanted > length };
+  }
+
+  /**
+   * The same for a text in pieces.
+   *
+   * @returns `weights`, one for every id; `wanted`, the ids that the whole text would take
+   */
+  encodeParts(parts: PromptPart[], length = this.length): { ids: number[]; weights: number[]; wanted: number } {
+    const [start, end] = this.frame;
+    const tokens = parts.flatMap(({ text, weight }) => this.idsOf(text).map((id) => ({ id, weight })));
+    const kept = tokens.slice(0, length - start.length - end.length);
+    const ids = [...start, ...kept.map(({ id }) => id), ...end];
+    const padding = new Array<number>(length - ids.length);
+    return {
+      ids: [...ids, ...padding.fill(this.padId)],
+      weights: [...start.map(() => 1), ...kept.map(({ weight }) => weight), ...end.map(() => 1), ...Array.from(padding, () => 1)],
+      wanted: start.length + tokens.length + end.length,
+    };
+  }
+
+  /** Ids that another tokenizer of the same vocabulary has padded, padded as this one does. */
+  repad(ids: number[]): number[] {
+    const end = ids.indexOf(this.frame[1][0], 1);
+    return end === -1 ? ids : ids.map((id, i) => (i > end ? this.padId : id));
   }
 
   /** The words of a text that the model does not know, each once. Byte-pair vocabularies know all words: []. */
@@ -77,6 +106,11 @@ export class Tokenizer {
     const normalized = normalizer ? normalizer.normalize(text) : text;
     const words: string[] = pre_tokenizer ? pre_tokenizer.pre_tokenize(normalized) : [normalized];
     return [...new Set(words)].filter((word) => this.tokenizer.token_to_id(word) === undefined);
+  }
+
+  private idsOf(text: string): number[] {
+    const { ids }: { ids: number[] } = this.tokenizer.encode(text, { add_special_tokens: false });
+    return ids.filter((id) => id !== this.unknownId);
   }
 }
 

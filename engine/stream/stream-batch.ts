@@ -57,6 +57,8 @@ export interface Evaluation<C> {
   shape: LatentShape;
   timestep: number;
   conditioning: C;
+  /** w = γ − 1 for a model that was distilled to take it as an input; 0 where guidance is applied from outside. */
+  guidance: number;
 }
 
 /** A frame that is done: x̂0 of the last step, [C, h, w]. */
@@ -97,7 +99,9 @@ export class StreamBatch<F, C> {
     return this.active().flatMap((row) => {
       const timestep = row.denoising.steps[row.stepIndex].timestep;
       const { positive, negative } = row.conditioning;
-      const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning });
+      const { cfgType, guidanceScale } = row.denoising;
+      const guidance = cfgType === 'none' ? guidanceScale - 1 : 0;
+      const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning, guidance });
       return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
     });
   }

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { inspectModel } from '../../../engine/model/folder';
 import { Model, type LoadProgress } from '../../../engine/model/model';
-import { externalWeight, node, onnxModel, tinyUnet, value } from '../../lib/onnx-maker';
+import { externalWeight, node, onnxModel, tinyUnet, value, weight } from '../../lib/onnx-maker';
 import { changedModel, removeModelFolders, type Changes } from '../../lib/model-folder';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 
@@ -131,8 +131,14 @@ describe('model folder', () => {
     const folder = await changedModel({
       'vae_encoder/model.onnx': onnxModel({
         inputs: [value('sample', 'float32', ['b', 3, 'h', 'w'])],
-        outputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])],
-        nodes: [node('RandomNormalLike', ['sample'], 'noise'), node('Add', ['sample', 'noise'], 'latent_sample')],
+        outputs: [value('latent_sample', 'float32', ['b', 4, 'h8', 'w8'])],
+        weights: [weight('w', [4, 3, 1, 1], new Float32Array(12).fill(1))],
+        nodes: [
+          node('AveragePool', ['sample'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }),
+          node('Conv', ['pooled', 'w'], 'mean'),
+          node('RandomNormalLike', ['mean'], 'noise'),
+          node('Add', ['mean', 'noise'], 'latent_sample'),
+        ],
       }),
     });
     const model = await Model.load({ model: folder });

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Tokenizer } from '../../../engine/prompt/tokenizer';
@@ -114,11 +114,46 @@ describe('tokenizer', () => {
     });
   });
 
-  it('pads with the pad token of the configs: Stable Diffusion 2 has "!", which stays a word of its own in a prompt', async () => {
+  it('pads with the pad token of the configs; where that is "!", each "!" in a prompt is its id too, as in transformers', async () => {
     const clip = await tokenizer(clipFiles({ content: '!' }));
     assert.deepEqual(clip.encode('cat').ids, [bos, vocab['cat</w>'], eos, ...new Array<number>(13).fill(0)]);
-    assert.deepEqual(clip.encode('cat !').ids.slice(0, 4), [bos, vocab['cat</w>'], vocab['!</w>'], eos]);
+    assert.deepEqual(clip.encode('cat!!').ids.slice(0, 5), [bos, vocab['cat</w>'], 0, 0, eos]);
   });
+
+  it('pads ids of another convention anew', async () => {
+    const [end, bang] = [await tokenizer(clipFiles('<|endoftext|>')), await tokenizer(clipFiles('!'))];
+    assert.deepEqual(bang.repad(end.encode('a photo').ids), bang.encode('a photo').ids);
+    assert.deepEqual(end.repad(bang.encode('a photo').ids), end.encode('a photo').ids);
+    const full = end.encode('cat '.repeat(40)).ids;
+    assert.deepEqual(bang.repad(full), full);
+  });
+
+  it('gives every id the weight of its piece, and the frame and padding 1', async () => {
+    const clip = await tokenizer(clipFiles('<|endoftext|>', 8));
+    const pieces = [
+      { text: 'a photo', weight: 0.5 },
+      { text: 'cat', weight: 2 },
+    ];
+    const { ids, weights, wanted } = clip.encodeParts(pieces);
+    assert.deepEqual(ids, clip.encode('a photo cat').ids);
+    assert.deepEqual([weights, wanted], [[1, 0.5, 0.5, 2, 1, 1, 1, 1], 5]);
+    const cut = clip.encodeParts([...pieces, { text: 'cat '.repeat(10), weight: 3 }]);
+    assert.deepEqual([cut.weights, cut.wanted, cut.ids[7]], [[1, 0.5, 0.5, 2, 3, 3, 3, 1], 15, eos]);
+  });
+
+  for (const pad of ['end', 'bang']) {
+    it(`gives the ids of transformers' CLIPTokenizer, padded with ${pad === 'end' ? 'the end token' : '"!"'}`, async () => {
+      const folder = join(ROOT, 'test/fixtures/tokenizer', pad);
+      const clip = await Tokenizer.load(folder);
+      assert.ok(clip);
+      const prompts: { text: string; ids: number[] }[] = JSON.parse(await readFile(join(folder, 'prompts.json'), 'utf8'));
+      assert.equal(prompts.length, 200);
+      const padding = clip.encode('').ids[76];
+      for (const { text, ids } of prompts) {
+        assert.deepEqual(clip.encode(text).ids, [...ids, ...new Array<number>(77 - ids.length).fill(padding)], JSON.stringify(text));
+      }
+    });
+  }
 
   it('mends a tokenizer.json of CLIP that lacks start and end and splits at spaces only', async () => {
     const clip = await tokenizer({
@@ -138,12 +173,12 @@ describe('tokenizer', () => {
       },
       'tokenizer_config.json': { model_max_length: 8, pad_token: '!' },
     });
-    assert.deepEqual(clip.encode('Photo, cat!').ids, [
+    assert.deepEqual(clip.encode('Photo, cat.').ids, [
       bos,
       vocab['photo</w>'],
       vocab[',</w>'],
       vocab['cat</w>'],
-      vocab['!</w>'],
+      vocab['.</w>'],
       eos,
       0,
       0,

@@ -1,0 +1,64 @@
+import { readdir, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readJson, type Json } from '../json-file';
+
+/** One net of a model folder. */
+export interface NetFiles {
+  /** Its .onnx file. */
+  path: string;
+  /** Of the .onnx and all beside it: large models keep their weights in files of their own. */
+  bytes: number;
+  config: Json;
+}
+
+/** How flat folders call a net: `unet.onnx`, `vae-decoder.onnx`, `unet_model_q4f16.onnx`, `taesdxl-encoder.onnx`. */
+const FLAT_NAMES: Record<string, RegExp> = {
+  text_encoder: /(^|_)text_encoder(?!_2)(_|$)/,
+  text_encoder_2: /(^|_)text_encoder_2(_|$)/,
+  unet: /(^|_)unet(_|$)/,
+  vae_encoder: /(^|_)vae_encoder(_|$)|^tae\w*_encoder(_|$)/,
+  vae_decoder: /(^|_)vae_decoder(_|$)|^tae\w*_decoder(_|$)/,
+};
+
+/**
+ * A net in a model folder: in a subfolder of its name, as model.onnx or the only .onnx file there (the layout of
+ * diffusers); or beside the others under its name, also in a subfolder `onnx`.
+ */
+export async function findNet(folder: string, name: string): Promise<NetFiles | undefined> {
+  return (await netIn(join(folder, name))) ?? (await flatNet(folder, name)) ?? (await flatNet(join(folder, 'onnx'), name));
+}
+
+export async function subfolders(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { withFileTypes: true }).catch(() => []);
+  return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name);
+}
+
+async function netIn(folder: string): Promise<NetFiles | undefined> {
+  const names = await onnxFiles(folder);
+  const name = names.includes('model.onnx') ? 'model.onnx' : names.length === 1 ? names[0] : undefined;
+  if (name === undefined) return undefined;
+  const config = (await readJson(join(folder, 'config.json'))) ?? {};
+  return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)), config };
+}
+
+async function flatNet(folder: string, net: string): Promise<NetFiles | undefined> {
+  const plain = (name: string): string => name.replace(/\.onnx$/, '').toLowerCase().replaceAll(/[-.]/g, '_');
+  // Of several variants the one with the shortest name: the others say what is special about them.
+  const [name] = (await onnxFiles(folder)).filter((file) => FLAT_NAMES[net].test(plain(file))).sort((a, b) => a.length - b.length);
+  if (name === undefined) return undefined;
+  return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => other.startsWith(name)), config: {} };
+}
+
+async function onnxFiles(folder: string): Promise<string[]> {
+  const names = await readdir(folder).catch(() => []);
+  return names.filter((name) => name.endsWith('.onnx'));
+}
+
+/** Of a net and of the files beside it that hold its weights. */
+async function weightBytes(folder: string, net: string, holdsWeights: (name: string) => boolean): Promise<number> {
+  let bytes = 0;
+  for (const name of await readdir(folder)) {
+    if (name === net || holdsWeights(name)) bytes += (await stat(join(folder, name))).size;
+  }
+  return bytes;
+}
