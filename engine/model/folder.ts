@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles, type NetName } from './files';
-import { notesOn, readHeader, type Headers } from './headers';
+import { limitOf, notesOn, readHeader, type Headers } from './headers';
 import { assemble, loadTokenizers } from './parts';
 
 /** What a model folder contains and whether it can be used: plain JSON. */
@@ -16,6 +16,8 @@ export interface ModelReport {
   hasTokenizer: boolean;
   /** Undefined while something is wrong with the model. */
   info?: Pick<EngineInfo, 'vaeScaleFactor' | 'latentChannels' | 'predictionType'> & { textWidth: number };
+  /** The only execution providers that can run it, when its operators bind it to some. */
+  executionProviders?: string[];
   /** Why it cannot be used, in sentences. */
   problems: string[];
   /** What one should know when using it, in sentences. */
@@ -74,5 +76,7 @@ async function look(
     predictionType: parts.schedulerConfig.predictionType,
     textWidth: parts.textEncoder.width,
   };
+  const limit = limitOf(nets);
+  if (limit) report.executionProviders = limit.providers;
   report.notes.push(...notesOn(parts, nets));
 }

@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
 import { timestepPerRow } from '../net/onnx-edit';
+import { operatorLimit, type OperatorLimit } from '../net/operators';
 import { readOnnxHeader } from '../net/onnx-file';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { netNames, type ModelFiles, type NetName } from './files';
@@ -61,9 +62,17 @@ async function withTimestepPerRow(header: HeaderNet, path: string): Promise<Head
   return { ...header, graph, inputs: header.inputs.map((input) => (input === timestep ? { ...input, shape: [rows] } : input)) };
 }
 
+/** What binds a model to some execution providers; undefined when nothing does. */
+export function limitOf(headers: Headers): OperatorLimit | undefined {
+  return operatorLimit(new Set(Object.values(headers).flatMap(({ operators }) => [...operators])));
+}
+
 /** What one should know when using a model, in sentences. */
-export function notesOn({ unet }: ModelParts, { vae_encoder: encoder }: Headers): string[] {
+export function notesOn({ unet }: ModelParts, headers: Headers): string[] {
   const notes = [...unet.notes];
+  const encoder = headers.vae_encoder;
+  const limit = limitOf(headers);
+  if (limit) notes.push(`This model runs on ${limit.providers.join(', ')} only: it was optimised with ${limit.operators.join(', ')}. The export without that runs everywhere.`);
   if (encoder && ['RandomNormal', 'RandomNormalLike'].some((operator) => encoder.operators.has(operator))) {
     notes.push('This vae_encoder draws a random sample of every picture, so even a still one flickers; a newer export gives latent_parameters.');
   }

@@ -5,7 +5,7 @@ import type { PromptNet } from '../prompt/text-encoder';
 import type { SchedulerConfig } from '../stream/schedule';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles } from './files';
-import { type Headers, notesOn, readHeaders } from './headers';
+import { type Headers, limitOf, notesOn, readHeaders } from './headers';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
 import type { Unet } from './unet';
@@ -74,7 +74,7 @@ export class Model {
     const tokenizers = await loadTokenizers(files);
     const headers = await readHeaders(files);
     const notes = notesOn(assemble(files, headers, headers, tokenizers), headers);
-    const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu']);
+    const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(headers));
     const nets: Nets = {};
     try {
       await openNets(files, headers, nets, provider, settings);

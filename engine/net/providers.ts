@@ -1,5 +1,6 @@
 import { EngineError } from '../errors';
 import { OnnxNet } from './onnx-net';
+import type { OperatorLimit } from './operators';
 import { probeModel } from './probe-model';
 import { firstLine } from './runtime';
 
@@ -14,16 +15,24 @@ export interface RefusedProvider {
  * a session whose first provider is missing is an error. So each is tried with a net of one addition.
  *
  * Rejects with ENOPROVIDER, naming every reason, when none works.
+ *
+ * @param limit leaves out providers that cannot run the model in question
  */
-export async function probeProviders(wanted: string[]): Promise<{ provider: string; refused: RefusedProvider[] }> {
+export async function probeProviders(wanted: string[], limit?: OperatorLimit): Promise<{ provider: string; refused: RefusedProvider[] }> {
   const refused: RefusedProvider[] = [];
   for (const provider of wanted) {
-    const reason = await refusal(provider);
+    const able = !limit || limit.providers.includes(provider.split(':')[0]);
+    const reason = able ? await refusal(provider) : lacking(limit);
     if (reason === undefined) return { provider, refused };
     refused.push({ provider, reason });
   }
   const reasons = refused.map(({ provider, reason }) => `${provider}: ${reason}`).join('; ') || 'the list is empty';
-  throw new EngineError('ENOPROVIDER', `no execution provider works on this machine (${reasons}); "cpu" works everywhere`);
+  const advice = limit ? 'take the export of this model that was not optimised for one provider' : '"cpu" works everywhere';
+  throw new EngineError('ENOPROVIDER', `no execution provider works on this machine (${reasons}); ${advice}`);
+}
+
+function lacking({ operators, providers }: OperatorLimit): string {
+  return `it lacks ${operators.join(', ')}, with which this model was optimised for ${providers.join(', ')}`;
 }
 
 /** Why a provider does not work here; undefined when it does. */

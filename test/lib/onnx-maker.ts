@@ -11,7 +11,7 @@ export function value(name: string, type: ElementType, shape: (number | string)[
   return message(field(1, name), field(2, field(1, tensor)));
 }
 
-/** Attributes are whole numbers or lists of them. */
+/** Attributes are whole numbers or lists of them. An operator with a dot in its name belongs to the domain before it. */
 export function node(
   operator: string,
   inputs: string[],
@@ -25,7 +25,8 @@ export function node(
   return message(
     ...inputs.map((input) => field(1, input)),
     field(2, output),
-    field(4, operator),
+    field(4, operator.slice(operator.lastIndexOf('.') + 1)),
+    ...(operator.includes('.') ? [field(7, operator.slice(0, operator.lastIndexOf('.')))] : []),
     ...Object.entries(attributes).map((entry) => field(5, attribute(entry))),
   );
 }
@@ -57,7 +58,8 @@ export function onnxModel(graph: { nodes: Buffer[]; weights?: Buffer[]; inputs: 
     ...graph.inputs.map((one) => field(11, one)),
     ...graph.outputs.map((one) => field(12, one)),
   );
-  return message(field(1, 8), field(8, field(2, 13)), field(7, body));
+  const opsets = [field(8, field(2, 13)), field(8, message(field(1, 'com.microsoft'), field(2, 1)))];
+  return message(field(1, 8), ...opsets, field(7, body));
 }
 
 export interface UnetShape {
@@ -69,6 +71,8 @@ export interface UnetShape {
   /** Names of the inputs and of the output, when they are to differ from the usual ones. */
   outputName?: string;
   extraInput?: Buffer;
+  /** Whether the graph repeats a single timestep for every row, as exports of today do. */
+  expand?: boolean;
 }
 
 /** A net shaped like a UNet that computes sample·timestep + mean(encoder_hidden_states), row by row. */
@@ -85,9 +89,12 @@ export function tinyUnet(shape: UnetShape = {}): Buffer {
       ...(shape.extraInput ? [shape.extraInput] : []),
     ],
     outputs: [value(outputName, type, sampleShape)],
-    weights: [weight('per_row', [4], perRow)],
+    weights: [
+      weight('per_row', [4], perRow),
+      ...['zero', 'one', 'minus_one'].map((name, i) => weight(name, [1], BigInt64Array.of([0n, 1n, -1n][i]))),
+    ],
     nodes: [
-      node('Cast', ['timestep'], 't', { to: elementTypes[type] }),
+      ...(shape.expand ? expanded(timestepShape.length === 0, elementTypes[type]) : [node('Cast', ['timestep'], 't', { to: elementTypes[type] })]),
       node('Reshape', ['t', 'per_row'], 't_row'),
       node('ReduceMean', ['encoder_hidden_states'], 'mean', { axes: [1, 2], keepdims: 1 }),
       node('Reshape', ['mean', 'per_row'], 'mean_row'),
@@ -95,6 +102,45 @@ export function tinyUnet(shape: UnetShape = {}): Buffer {
       node('Add', ['scaled', 'mean_row'], outputName),
     ],
   });
+}
+
+/** timestep -> t, a list of one for every row of sample, in the way of torch's exporter. */
+function expanded(isScalar: boolean, to: number): Buffer[] {
+  const list = isScalar ? 't_list' : 'timestep';
+  return [
+    ...(isScalar ? [node('Unsqueeze', ['timestep', 'zero'], 't_list')] : []),
+    node('Cast', [list], 't_cast', { to }),
+    node('Shape', ['sample'], 'shape'),
+    node('Gather', ['shape', 'zero'], 'rows'),
+    node('Expand', ['t_cast', 'rows'], 't'),
+  ];
+}
+
+/** A tiny autoencoder that gives back what it gets, averaged over blocks, but for what is outside of its range. */
+export function tinyAutoencoder(low: number, high: number): { encoder: Buffer; decoder: Buffer } {
+  const identity = new Float32Array(4 * 3);
+  for (let channel = 0; channel < 3; channel++) identity[channel * 3 + channel] = 1;
+  const spread = new Float32Array(4 * 3 * 64);
+  for (let channel = 0; channel < 3; channel++) spread.fill(1, (channel * 3 + channel) * 64, (channel * 3 + channel + 1) * 64);
+  const limits = [weight('low', [], Float32Array.of(low)), weight('high', [], Float32Array.of(high))];
+  return {
+    encoder: onnxModel({
+      inputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
+      outputs: [value('latent_sample', 'float32', ['batch', 4, 'h', 'w'])],
+      weights: [weight('w', [4, 3, 1, 1], identity), ...limits],
+      nodes: [
+        node('Clip', ['sample', 'low', 'high'], 'clipped'),
+        node('AveragePool', ['clipped'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }),
+        node('Conv', ['pooled', 'w'], 'latent_sample'),
+      ],
+    }),
+    decoder: onnxModel({
+      inputs: [value('latent_sample', 'float32', ['batch', 4, 'h', 'w'])],
+      outputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
+      weights: [weight('w', [4, 3, 8, 8], spread), ...limits],
+      nodes: [node('ConvTranspose', ['latent_sample', 'w'], 'spread', { strides: [8, 8] }), node('Clip', ['spread', 'low', 'high'], 'sample')],
+    }),
+  };
 }
 
 /**

@@ -148,6 +148,47 @@ describe('model folder', () => {
     }
   });
 
+  for (const [name, shape] of [['no dimension', []], ['one value', [1]]] as const) {
+    it(`runs all rows together where its timestep has ${name} and the graph repeats it`, async () => {
+      const unet = tinyUnet({ timestepType: 'float32', timestepShape: [...shape], expand: true });
+      const folder = await changedModel({ 'unet/model.onnx': unet });
+      const model = await Model.load({ model: folder });
+      assert.deepEqual(model.warnings, [], 'steps share a run');
+      const conditioning = model.textEncoder.blank();
+      const rows = [999, 19, 1].map((timestep) => ({ sample: new Float32Array(16).fill(2), timestep, conditioning }));
+      assert.deepEqual((await model.unet.predict(rows, 2, 2)).map(([first]) => first), [1998, 38, 2]);
+      assert.deepEqual((await inspectModel(folder)).notes, ['Without a tokenizer this model takes token ids, no texts.']);
+      await model.close();
+    });
+  }
+
+  describe('of which operators bind it to a provider', () => {
+    const bound = (...operators: string[]): Changes => ({
+      'vae_decoder/model.onnx': onnxModel({
+        inputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])],
+        outputs: [value('sample', 'float32', ['b', 3, 'h', 'w'])],
+        nodes: operators.map((operator) => node(operator, ['latent_sample'], 'sample')),
+      }),
+    });
+
+    it('is not opened on another, and says what to do', async () => {
+      const folder = await changedModel(bound('com.microsoft.NhwcConv', 'com.microsoft.BiasAdd'));
+      await assert.rejects(Model.load({ model: folder }), {
+        code: 'ENOPROVIDER',
+        message: /cpu: it lacks com\.microsoft\.NhwcConv, com\.microsoft\.BiasAdd.*optimised for cuda.*take the export/,
+      });
+      const { executionProviders, notes } = await inspectModel(folder);
+      assert.deepEqual(executionProviders, ['cuda']);
+      assert.ok(notes.some((note) => /runs on cuda only.*NhwcConv/.test(note)));
+    });
+
+    it('names all that can', async () => {
+      const { executionProviders } = await inspectModel(await changedModel(bound('com.microsoft.BiasSplitGelu')));
+      assert.deepEqual(executionProviders, ['cuda', 'dml', 'webgpu']);
+      assert.equal((await inspectModel(REFERENCE_MODEL)).executionProviders, undefined);
+    });
+  });
+
   describe('that cannot be used', () => {
     const net = (inputs: Buffer[], outputs: Buffer[]): Buffer =>
       onnxModel({ inputs, outputs, nodes: [node('Identity', ['x'], 'y')] });
