@@ -70,23 +70,25 @@ export interface UnetShape {
   batch?: number | string;
   /** Names of the inputs and of the output, when they are to differ from the usual ones. */
   outputName?: string;
-  extraInput?: Buffer;
+  /** Further inputs [batch, width], by name; the mean of each row is added to the output. */
+  extraInputs?: Record<string, number>;
   /** Whether the graph repeats a single timestep for every row, as exports of today do. */
   expand?: boolean;
 }
 
-/** A net shaped like a UNet that computes sample·timestep + mean(encoder_hidden_states), row by row. */
+/** A net shaped like a UNet that computes sample·timestep + mean(encoder_hidden_states) and the like, row by row. */
 export function tinyUnet(shape: UnetShape = {}): Buffer {
   const { type = 'float32', timestepType = 'int64', batch = 'batch', outputName = 'out_sample' } = shape;
   const timestepShape = shape.timestepShape ?? [batch];
   const sampleShape = shape.sampleShape ?? [batch, 4, 'height', 'width'];
+  const extras = Object.entries(shape.extraInputs ?? {});
   const perRow = BigInt64Array.of(-1n, 1n, 1n, 1n);
   return onnxModel({
     inputs: [
       value('sample', type, sampleShape),
       value('timestep', timestepType, timestepShape),
       value('encoder_hidden_states', type, [batch, 'tokens', 32]),
-      ...(shape.extraInput ? [shape.extraInput] : []),
+      ...extras.map(([name, width]) => value(name, type, [batch, width])),
     ],
     outputs: [value(outputName, type, sampleShape)],
     weights: [
@@ -99,7 +101,33 @@ export function tinyUnet(shape: UnetShape = {}): Buffer {
       node('ReduceMean', ['encoder_hidden_states'], 'mean', { axes: [1, 2], keepdims: 1 }),
       node('Reshape', ['mean', 'per_row'], 'mean_row'),
       node('Mul', ['sample', 't_row'], 'scaled'),
-      node('Add', ['scaled', 'mean_row'], outputName),
+      ...extras.flatMap(([name], i) => [
+        node('ReduceMean', [name], `${name}_mean`, { axes: [1], keepdims: 1 }),
+        node('Reshape', [`${name}_mean`, 'per_row'], `${name}_row`),
+        node('Add', [i === 0 ? 'mean_row' : `sum_${i - 1}`, `${name}_row`], `sum_${i}`),
+      ]),
+      node('Add', ['scaled', extras.length === 0 ? 'mean_row' : `sum_${extras.length - 1}`], outputName),
+    ],
+  });
+}
+
+/** A net shaped like a text encoder with all its layers as outputs: layer k is (k + 1) times the token ids, `width` times. */
+export function tinyTextEncoder(width: number, layers = 3, idType: 'int32' | 'int64' = 'int64'): Buffer {
+  const shape = ['batch', 'tokens', width];
+  const names = Array.from({ length: layers + 1 }, (_, layer) => `hidden_states.${layer}`);
+  return onnxModel({
+    inputs: [value('input_ids', idType, ['batch', 'tokens'])],
+    outputs: [value('text_embeds', 'float32', ['batch', width]), value('last_hidden_state', 'float32', shape), ...names.map((name) => value(name, 'float32', shape))],
+    weights: [
+      weight('last', [1], BigInt64Array.of(2n)),
+      ...names.map((name, layer) => weight(`w_${name}`, [width], new Float32Array(width).fill(layer + 1))),
+    ],
+    nodes: [
+      node('Cast', ['input_ids'], 'ids', { to: elementTypes.float32 }),
+      node('Unsqueeze', ['ids', 'last'], 'column'),
+      ...names.map((name) => node('Mul', ['column', `w_${name}`], name)),
+      node('Identity', [names[layers]], 'last_hidden_state'),
+      node('ReduceMean', [names[layers]], 'text_embeds', { axes: [1], keepdims: 0 }),
     ],
   });
 }

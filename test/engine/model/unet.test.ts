@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
+import { guidanceEmbedding } from '../../../engine/model/guidance-embedding';
 import { Model } from '../../../engine/model/model';
 import { Unet, type UnetRow } from '../../../engine/model/unet';
 import { toFloat16 } from '../../../engine/net/float16';
 import { OnnxNet } from '../../../engine/net/onnx-net';
 import type { Conditioning } from '../../../engine/prompt/conditioning';
 import { randn } from '../../../engine/stream/noise';
-import { tinyUnet, value, type UnetShape } from '../../lib/onnx-maker';
+import { tinyUnet, type UnetShape } from '../../lib/onnx-maker';
 import { recording, REFERENCE_MODEL, relativeError } from '../../lib/reference';
 
 const conditioningOf = (level: number): Conditioning => ({
@@ -106,6 +107,33 @@ describe('unet', () => {
     });
   });
 
+  describe('with further inputs', () => {
+    const sample = new Float32Array(16);
+    const predicted = async (extraInputs: Record<string, number>, rows: Partial<UnetRow>[], height = 2): Promise<number[]> => {
+      const net = await OnnxNet.load(tinyUnet({ extraInputs }), { executionProvider: 'cpu' });
+      const unet = new Unet(net, {}, 8);
+      const outputs = await unet.predict(rows.map((row) => ({ sample: new Float32Array(8 * height), timestep: 1, conditioning: conditioningOf(0), ...row })), height, 2);
+      await net.close();
+      return outputs.map(([first]) => first);
+    };
+    const mean = (values: Float32Array): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+    it('of a distilled model: its guidance, row by row', async () => {
+      const outputs = await predicted({ timestep_cond: 256 }, [{ guidance: 7.5 }, {}, { guidance: 0.2 }]);
+      // By default no guidance: 128 sines of 0 and 128 cosines.
+      assert.ok(Math.abs(outputs[1] - 0.5) < 1e-6);
+      [7.5, 0, 0.2].forEach((w, i) => assert.ok(Math.abs(outputs[i] - mean(guidanceEmbedding(w, 256))) < 1e-5));
+    });
+
+    it('of SDXL: the embedding of the whole prompt, and the size in pixels as [H, W, 0, 0, H, W]', async () => {
+      const withPooled = (level: number): Conditioning => ({ ...conditioningOf(0), pooled: new Float32Array(8).fill(level) });
+      const extra = { text_embeds: 8, time_ids: 6 };
+      assert.deepEqual(await predicted(extra, [{ conditioning: withPooled(1) }, { conditioning: withPooled(2) }], 2), [1 + 64 / 6, 2 + 64 / 6].map(Math.fround));
+      assert.deepEqual(await predicted(extra, [{ conditioning: withPooled(1) }], 4), [1 + 96 / 6]);
+      await assert.rejects(predicted(extra, [{ sample }]), { code: 'EBADPROMPT', message: /whole prompt/ });
+    });
+  });
+
   describe('says what it cannot do', () => {
     const open = async (shape: UnetShape, use: (unet: Unet) => Promise<unknown>): Promise<void> => {
       const net = await OnnxNet.load(tinyUnet(shape), { executionProvider: 'cpu' });
@@ -127,9 +155,9 @@ describe('unet', () => {
     });
 
     it('inputs of another family of models', async () => {
-      const extraInput = value('image_embeds', 'float32', ['batch', 1280]);
+      const extraInputs = { image_embeds: 1280 };
       await assert.rejects(
-        open({ extraInput }, () => Promise.resolve()),
+        open({ extraInputs }, () => Promise.resolve()),
         { code: 'EBADMODEL', message: /image_embeds.*Stable Diffusion 1, 2 or XL/ },
       );
     });

@@ -2,9 +2,10 @@ import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Net } from '../../../engine/net/net';
 import { OnnxNet } from '../../../engine/net/onnx-net';
+import { PromptEncoder } from '../../../engine/prompt/prompt-encoder';
 import { TextEncoder } from '../../../engine/prompt/text-encoder';
 import { Tokenizer } from '../../../engine/prompt/tokenizer';
-import { node, onnxModel, value, weight } from '../../lib/onnx-maker';
+import { node, onnxModel, tinyTextEncoder, value, weight } from '../../lib/onnx-maker';
 import { recording, REFERENCE_MODEL, relativeError, ROOT } from '../../lib/reference';
 
 const config = { max_position_embeddings: 77, hidden_size: 32, vocab_size: 1000 };
@@ -105,6 +106,46 @@ describe('text encoder', () => {
     assert.equal(starter.runs, 1);
     assert.ok(relativeError((await texts.encodeText('a desert')).hiddenStates, night.hiddenStates) > 0.1);
     await texts.close();
+  });
+
+  describe('with weights in a prompt', () => {
+    let texts: TextEncoder;
+    before(async () => {
+      const tokenizer = await Tokenizer.load(join(ROOT, 'test/fixtures/tokenizer/end'));
+      texts = new TextEncoder(await OnnxNet.load(tinyTextEncoder(2), { executionProvider: 'cpu' }), tokenizer, config);
+    });
+    after(() => texts.close());
+    /** The first number of each token's embedding. */
+    const of = async (text: string): Promise<number[]> => [...(await texts.encodeText(text)).hiddenStates].filter((_, i) => i % 2 === 0);
+
+    it('moves the weighted tokens from the empty prompt or towards it, and no others', async () => {
+      const [plain, empty] = [await of('a cat at night'), await of('')];
+      const weighted = await of('a (cat:1.5) at (night:0)');
+      assert.notDeepEqual(plain.slice(0, 5), empty.slice(0, 5));
+      const weights = [1, 1, 1.5, 1, 0];
+      weighted.slice(0, 5).forEach((value, i) => assert.ok(Math.abs(value - (empty[i] + weights[i] * (plain[i] - empty[i]))) < 1e-2, `token ${i}`));
+      assert.deepEqual(weighted.slice(5), plain.slice(5));
+    });
+
+    it('changes nothing at a weight of 1', async () => {
+      assert.equal(await texts.encodeText('a (cat:1) at night'), await texts.encodeText('a cat at night'));
+    });
+
+    it('says what of a prompt is left out', () => {
+      assert.deepEqual(texts.warnings('a cat'), []);
+      assert.deepEqual(texts.warnings('at '.repeat(75)), []);
+      assert.deepEqual(texts.warnings('(at :1.2)'.repeat(80)), ['The prompt takes 82 tokens, this model reads 77: its end is left out.']);
+    });
+  });
+
+  it('says which words a model with a list of words does not know', async () => {
+    const net = await OnnxNet.load(tinyTextEncoder(2), { executionProvider: 'cpu' });
+    const words = new TextEncoder(net, await Tokenizer.load(join(ROOT, 'models/starter/tokenizer')), config);
+    assert.deepEqual(words.warnings('(zeppelin:1.2) sea, quokka'), ['This model does not know: zeppelin, quokka.']);
+    const encoder = new PromptEncoder(words);
+    const { warnings } = await encoder.encode({ prompt: [{ text: 'sea', weight: 1 }, { text: 'zeppelin', weight: 1 }], negativePrompt: [{ text: 'zeppelin', weight: 1 }] });
+    assert.deepEqual(warnings, ['This model does not know: zeppelin.']);
+    await words.close();
   });
 
   for (const type of ['int32', 'int64'] as const) {

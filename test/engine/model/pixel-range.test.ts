@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict';
+import { findPixelRange } from '../../../engine/model/pixel-range';
+import { VaeDecoder, VaeEncoder, type PixelRange } from '../../../engine/model/vae';
+import { Model } from '../../../engine/model/model';
+import { OnnxNet } from '../../../engine/net/onnx-net';
+import { tinyAutoencoder } from '../../lib/onnx-maker';
+
+const space = { channels: 4, factor: 8, scale: 1, shift: 0 };
+const BOTH = { encoder: true, decoder: true };
+
+describe('the range of a tiny autoencoder', () => {
+  for (const [range, low] of [['-1..1', -1], ['0..1', 0]] as [PixelRange, number][]) {
+    const open = async (): Promise<{ encoder: VaeEncoder; decoder: VaeDecoder; close(): Promise<unknown> }> => {
+      const bytes = tinyAutoencoder(low, 1);
+      const nets = [await OnnxNet.load(bytes.encoder, { executionProvider: 'cpu' }), await OnnxNet.load(bytes.decoder, { executionProvider: 'cpu' })];
+      return {
+        encoder: new VaeEncoder(nets[0], space),
+        decoder: new VaeDecoder(nets[1], space),
+        close: () => Promise.all(nets.map((net) => net.close())),
+      };
+    };
+
+    it(`${range} is found, and hidden from then on`, async () => {
+      const { encoder, decoder, close } = await open();
+      await findPixelRange({ encoder, decoder, tiny: BOTH, channels: 4, factor: 8 });
+      assert.deepEqual([encoder.range, decoder.range], [range, range]);
+      for (const level of [-0.75, 0, 0.75]) {
+        const pixels = new Float32Array(3 * 64).fill(level);
+        const again = await decoder.decode(await encoder.encode(pixels, 8, 8), 1, 1);
+        again.forEach((value) => assert.ok(Math.abs(value - level) < 1e-6));
+      }
+      await close();
+    });
+
+    it(`${range} is found of a decoder alone`, async () => {
+      const { decoder, close } = await open();
+      await findPixelRange({ decoder, tiny: BOTH, channels: 4, factor: 8 });
+      assert.equal(decoder.range, range);
+      await close();
+    });
+  }
+
+  it('is -1..1 of the embedded model, and of any full autoencoder without a try', async () => {
+    const model = await Model.load({ model: 'starter' });
+    assert.deepEqual([model.vaeEncoder?.range, model.vaeDecoder.range], ['-1..1', '-1..1']);
+    await model.close();
+    const net = await OnnxNet.load(tinyAutoencoder(0, 1).decoder, { executionProvider: 'cpu' });
+    await net.close();
+    const decoder = new VaeDecoder(net, space);
+    await findPixelRange({ decoder, tiny: { encoder: false, decoder: false }, channels: 4, factor: 8 });
+    assert.equal(decoder.range, '-1..1');
+  });
+});
