@@ -1,43 +1,85 @@
+import { posix } from 'node:path';
 import { EngineError } from '../errors';
+import { netNames, TINY_AUTOENCODER } from '../model/files';
+import { netAlone, netAmong } from '../model/layouts';
 import type { Listing, RepositoryFile } from './repository';
 
-/** The nets of latent diffusion models; a folder of each, or a file of each at the top. */
-const NET = '(text_encoder|text_encoder_2|unet|vae_encoder|vae_decoder)';
 const TOKENIZER_FILES = '(vocab\\.json|merges\\.txt|tokenizer\\.json|tokenizer_config\\.json|special_tokens_map\\.json)';
 
+/** What the engine reads besides nets; some exports have it in folders, some at the top. And the licence. */
 const WANTED = [
-  /^model_index\.json$/,
   /^(LICENSE|LICENCE|NOTICE)[\w.-]*$/i,
   /^README\.md$/,
-  /^scheduler\/scheduler_config\.json$/,
-  new RegExp(`^tokenizer(_2)?/${TOKENIZER_FILES}$`),
-  new RegExp(`^${NET}/(config\\.json|model\\.onnx)$`),
-  new RegExp(`^${NET}\\.onnx([._]data)?$`),
+  /^model_index\.json$/,
+  /^(scheduler\/)?scheduler_config\.json$/,
+  new RegExp(`^(tokenizer/|tokenizer_2/)?${TOKENIZER_FILES}$`),
 ];
 
-/** Weights may lie in any file beside model.onnx; these are for other programs, or for another net in that folder. */
-const FOREIGN = /\.(safetensors|bin|ckpt|pt|pth|msgpack|h5|gguf|tflite|xml|json|txt|md|png|jpe?g|py|onnx)$|(?<!^model)\.onnx[._]data([._]\d+)?$/i;
-const BESIDE_NET = new RegExp(`^(${NET})/([\\w][\\w.-]*)$`);
+/** Files beside a net that are not its weights, which may have any name: they are for other programs. */
+const FOREIGN = /\.(safetensors|bin|ckpt|pt|pth|msgpack|h5|gguf|tflite|xml|json|txt|md|png|jpe?g|py|onnx)$/i;
+const SAFE_NAME = /^\w[\w.-]*$/;
 
 /**
- * The files of a repository that the engine can use: the nets with their weights, their configs, the tokenizer, the
- * schedule, and the licence. A path that leads elsewhere matches nothing.
+ * The files of a repository that the engine can use: the nets, found as in a folder on disk, with their weights; configs,
+ * tokenizers, schedule, licence. A path that leads elsewhere matches nothing.
  *
  * @throws ENOMODEL when there is no net among them
  */
 export function selectFiles({ repository, files }: Listing): RepositoryFile[] {
-  const paths = new Set(files.map(({ path }) => path));
-  const selected = files.filter(({ path }) => WANTED.some((pattern) => pattern.test(path)) || isWeights(path, paths));
-  if (selected.some(({ path }) => path.endsWith('.onnx'))) return selected;
-  const other = files.some(({ path }) => /\.(safetensors|bin|ckpt)$/.test(path));
+  const folders = byFolder(files);
+  const needed = new Set(files.map(({ path }) => path).filter((path) => WANTED.some((pattern) => pattern.test(path))));
+  const nets = netNames.flatMap((net) => placesOf(net, folders).map((path) => ({ net, path })));
+  for (const { path } of nets) for (const part of [path, ...besideNet(path, folders)]) needed.add(part);
+  if (nets.length > 0) return files.filter(({ path }) => needed.has(path));
+
+  const forPyTorch = files.some(({ path }) => /\.(safetensors|bin|ckpt)$/.test(path));
   throw new EngineError(
     'ENOMODEL',
     `${repository} has no ONNX net in a place where one is looked for (unet/model.onnx, vae_decoder/model.onnx and so on); ` +
-      (other ? `it has weights for PyTorch: convert them with "optimum-cli export onnx --model ${repository} FOLDER"` : 'take another repository'),
+      (forPyTorch ? `it has weights for PyTorch: convert them with "optimum-cli export onnx --model ${repository} FOLDER"` : 'take another repository'),
   );
 }
 
-function isWeights(path: string, paths: Set<string>): boolean {
-  const [, folder, , name] = BESIDE_NET.exec(path) ?? [];
-  return folder !== undefined && paths.has(`${folder}/model.onnx`) && !FOREIGN.test(name);
+type Folders = Map<string, string[]>;
+
+/** Names of files by the folder that they lie in, '.' for the top. Only names that are one on every system. */
+function byFolder(files: RepositoryFile[]): Folders {
+  const folders: Folders = new Map();
+  for (const { path } of files) {
+    if (!path.split('/').every((part) => SAFE_NAME.test(part))) continue;
+    const folder = posix.dirname(path);
+    folders.set(folder, [...(folders.get(folder) ?? []), posix.basename(path)]);
+  }
+  return folders;
+}
+
+/** Where a net lies: in the model's folder, and an autoencoder also in that of a tiny one, which is wanted beside the full one. */
+function placesOf(net: string, folders: Folders): string[] {
+  const tiny = [...folders.keys()].map((folder) => folder.split('/')[0]).filter((top) => TINY_AUTOENCODER.test(top));
+  const roots = net.startsWith('vae') ? ['.', ...new Set(tiny)] : ['.'];
+  return roots.flatMap((root) => findNet(root, net, folders) ?? []);
+}
+
+function findNet(root: string, net: string, folders: Folders): string | undefined {
+  const own = posix.join(root, net);
+  const alone = netAlone(onnxFiles(own, folders));
+  if (alone) return posix.join(own, alone);
+  for (const folder of [root, posix.join(root, 'onnx')]) {
+    const among = netAmong(onnxFiles(folder, folders), net);
+    if (among) return posix.join(folder, among);
+  }
+  return undefined;
+}
+
+function onnxFiles(folder: string, folders: Folders): string[] {
+  return (folders.get(folder) ?? []).filter((name) => name.endsWith('.onnx'));
+}
+
+/** The config and the weights of a net. In a folder of its own they have any name, beside other nets they begin with its own. */
+function besideNet(path: string, folders: Folders): string[] {
+  const [folder, net] = [posix.dirname(path), posix.basename(path)];
+  const isOwn = (netNames as readonly string[]).includes(posix.basename(folder));
+  const isWeights = (name: string): boolean => !FOREIGN.test(name) && (name.startsWith(net) || (isOwn && !name.includes('.onnx')));
+  const names = (folders.get(folder) ?? []).filter((name) => isWeights(name) || (isOwn && name === 'config.json'));
+  return names.map((name) => posix.join(folder, name));
 }

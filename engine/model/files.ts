@@ -18,7 +18,7 @@ export interface ModelFiles {
 }
 
 /** A tiny autoencoder in a folder of its own beside the other nets; being there, it is wanted. */
-const TINY_AUTOENCODER = /^(taesd|tae|vae[_-]tiny|tiny[_-]vae)/i;
+export const TINY_AUTOENCODER = /^(taesd|tae|vae[_-]tiny|tiny[_-]vae)/i;
 
 /** The folder that `model` means: a path as it is, or the model of this package for `'starter'`. */
 export function modelFolder(model: string): string {

@@ -34,19 +34,29 @@ export async function subfolders(folder: string): Promise<string[]> {
 }
 
 async function netIn(folder: string): Promise<NetFiles | undefined> {
-  const names = await onnxFiles(folder);
-  const name = names.includes('model.onnx') ? 'model.onnx' : names.length === 1 ? names[0] : undefined;
+  const name = netAlone(await onnxFiles(folder));
   if (name === undefined) return undefined;
   const config = (await readJson(join(folder, 'config.json'))) ?? {};
   return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)), config };
 }
 
 async function flatNet(folder: string, net: string): Promise<NetFiles | undefined> {
-  const plain = (name: string): string => name.replace(/\.onnx$/, '').toLowerCase().replaceAll(/[-.]/g, '_');
-  // Of several variants the one with the shortest name: the others say what is special about them.
-  const [name] = (await onnxFiles(folder)).filter((file) => FLAT_NAMES[net].test(plain(file))).sort((a, b) => a.length - b.length);
+  const name = netAmong(await onnxFiles(folder), net);
   if (name === undefined) return undefined;
   return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => other.startsWith(name)), config: {} };
+}
+
+/** Which of the .onnx files in a net's own folder is the net. */
+export function netAlone(names: string[]): string | undefined {
+  if (names.includes('model.onnx')) return 'model.onnx';
+  return names.length === 1 ? names[0] : undefined;
+}
+
+/** Which of the .onnx files that lie side by side is a net of this kind. */
+export function netAmong(names: string[], net: string): string | undefined {
+  const plain = (name: string): string => name.replace(/\.onnx$/, '').toLowerCase().replaceAll(/[-.]/g, '_');
+  // Of several variants the one with the shortest name: the others say what is special about them.
+  return names.filter((name) => FLAT_NAMES[net].test(plain(name))).sort((a, b) => a.length - b.length)[0];
 }
 
 async function onnxFiles(folder: string): Promise<string[]> {

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { dirname, join, relative, sep } from 'node:path';
 import { selectFiles } from '../../../engine/hub/selection';
+import { findFiles } from '../../../engine/model/files';
 
 const checksum = { algorithm: 'git-sha1', digest: '0'.repeat(40) } as const;
 const selected = (...paths: string[]): string[] =>
@@ -35,9 +39,37 @@ describe('which files of a repository are needed', () => {
     assert.deepEqual(selected('vae_decoder/model.onnx', 'unet/weights.pb'), ['vae_decoder/model.onnx']);
   });
 
-  it('nets that lie flat, with their weights', () => {
-    const paths = ['unet.onnx', 'unet.onnx_data', 'text_encoder.onnx', 'vae_decoder.onnx', 'vae_decoder.onnx.data'];
-    assert.deepEqual(selected(...paths, 'other.onnx', 'unet.safetensors'), paths);
+  it('nets that lie flat, with their weights, tokenizer and schedule; of several variants the plain one', () => {
+    const paths = ['unet.onnx', 'unet.onnx_data', 'text-encoder.onnx', 'vae_decoder.onnx', 'vae_decoder.onnx.data', 'vocab.json', 'merges.txt', 'scheduler_config.json'];
+    assert.deepEqual(selected(...paths, 'unet-int8.onnx', 'unet-int8.onnx_data', 'other.onnx', 'unet.safetensors', 'config.json'), paths);
+    const inFolder = ['onnx/unet_model.onnx', 'onnx/unet_model.onnx_data', 'onnx/vae_decoder_model.onnx'];
+    assert.deepEqual(selected(...inFolder, 'onnx/unet_model_q4f16.onnx', 'onnx/scheduler_step_model_f16.onnx'), inFolder);
+  });
+
+  it('the only net of a folder, whatever its name, and a tiny autoencoder beside the full one', () => {
+    const paths = ['unet/unet_fp16.onnx', 'vae_decoder/model.onnx', 'taesd/vae_decoder/model.onnx', 'taesd/vae_encoder/model.onnx', 'taesd/vae_encoder/config.json'];
+    assert.deepEqual(selected(...paths, 'taesd/unet/model.onnx', 'text_encoder/a.onnx', 'text_encoder/b.onnx'), paths);
+  });
+
+  it('what the engine finds on disk', async () => {
+    const layouts = [
+      ['unet/model.onnx', 'text_encoder/model.onnx', 'vae_encoder/model.onnx', 'vae_decoder/model.onnx'],
+      ['unet.onnx', 'text_encoder.onnx', 'taesd-decoder.onnx', 'unet_layernorm.onnx'],
+      ['onnx/unet_model_q4f16.onnx', 'onnx/unet_model_qdq_q4f16.onnx', 'onnx/text_encoder_model.onnx', 'onnx/text_encoder_2_model.onnx', 'onnx/vae_decoder.onnx'],
+      ['unet/model.onnx', 'text_encoder/model.onnx', 'taesd/vae_encoder/model.onnx', 'taesd/vae_decoder/model.onnx'],
+    ];
+    for (const paths of layouts) {
+      const folder = await mkdtemp(join(tmpdir(), 'layout-'));
+      for (const path of paths) {
+        await mkdir(dirname(join(folder, path)), { recursive: true });
+        await writeFile(join(folder, path), '');
+      }
+      const { nets } = await findFiles(folder);
+      const onDisk = Object.values(nets).map(({ path }) => relative(folder, path).split(sep).join('/'));
+      assert.deepEqual(selected(...paths).sort(), onDisk.sort());
+      assert.ok(onDisk.length >= 3);
+      await rm(folder, { recursive: true });
+    }
   });
 
   it('none of a repository without ONNX nets, and says what there is instead', () => {
