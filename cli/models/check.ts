@@ -36,7 +36,7 @@ async function examine(model: string): Promise<Report> {
   const report = await inspectModel(model);
   const manifest = await readManifest(report.folder);
   const problems = [...report.problems, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
-  const providers = report.usable ? await tryProviders(report.nets.map(({ file }) => file)) : [];
+  const providers = report.usable ? await tryProviders(report.executionProviders) : [];
   if (report.usable && !providers.some(({ works }) => works)) problems.push('No execution provider of this machine can run it.');
   return {
     ...report,

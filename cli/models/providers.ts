@@ -1,7 +1,6 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { readOnnxHeader } from '../../engine/net/onnx-file';
 import type { ProbeAnswer } from './probe';
 
 const execute = promisify(execFile);
@@ -22,32 +21,18 @@ const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
   darwin: ['coreml', 'webgpu', 'cpu'],
 };
 
-/** Operators that optimised exports use and only the CUDA provider of ONNX Runtime computes. */
-const CUDA_ONLY = ['GroupNorm', 'SkipGroupNorm', 'NhwcConv', 'BiasSplitGelu', 'BiasAdd', 'PackedMultiHeadAttention'].map((name) => `com.microsoft.${name}`);
-
 /**
- * Tries every execution provider of this system with a tiny net, and looks for operators that bind a
- * model to one of them.
+ * Tries every execution provider of this system with a tiny net.
  *
- * @param files the nets of the model
+ * @param able the only ones that can run the model, when its operators bind it to some
  */
-export async function tryProviders(files: string[]): Promise<ProviderReport[]> {
-  const bound = await cudaOnly(files);
+export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
   const reports: ProviderReport[] = [];
   for (const name of PROVIDERS[process.platform] ?? ['cpu']) {
-    const reason = bound.length > 0 && name !== 'cuda' ? `only cuda computes ${bound.join(', ')}` : await refusal(name);
+    const reason = !able || able.includes(name) ? await refusal(name) : `operators of this model run on ${able.join(', ')} only`;
     reports.push({ name, works: reason === undefined, ...(reason !== undefined && { reason }) });
   }
   return reports;
-}
-
-async function cudaOnly(files: string[]): Promise<string[]> {
-  const found = new Set<string>();
-  for (const file of files) {
-    const { operators } = await readOnnxHeader(file);
-    for (const operator of CUDA_ONLY) if (operators.has(operator)) found.add(operator);
-  }
-  return [...found];
 }
 
 /** Why a provider does not work here; undefined when it does. In a process of its own: drivers print what they like, and may crash. */

@@ -170,7 +170,7 @@ describe('streamdiffusion models', function () {
       assert.match(stdout, /wrong: scheduler\/scheduler_config\.json is missing/);
     });
 
-    it('names operators that only one provider computes', async () => {
+    it('says which providers the operators of a model leave', async () => {
       const shape = ['batch', 4, 'h', 'w'];
       const groupNorm = onnxModel({
         inputs: [value('latent_sample', 'float32', shape)],
@@ -179,7 +179,8 @@ describe('streamdiffusion models', function () {
       });
       const model = await changedModel({ 'vae_decoder/model.onnx': groupNorm });
       const { stdout } = await Program.run(['models', 'check', model], env);
-      assert.match(stdout, /^  cpu +no: only cuda computes com\.microsoft\.GroupNorm$/m);
+      assert.match(stdout, /^  cpu +no: operators of this model run on cuda, dml only$/m);
+      assert.match(stdout, /^  note: .*com\.microsoft\.GroupNorm/m);
     });
   });
 });
