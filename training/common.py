@@ -40,8 +40,9 @@ class Threads:
     Work is split evenly over the threads, so one thread that has to wait for its core would hold up the other.
     """
 
-    def __init__(self):
-        self.checked, self.busy, self.own, self.count = time.time(), 0., 0., 2
+    def __init__(self, patience=6):
+        self.checked, self.busy, self.own = time.time(), 0., 0.
+        self.patience = self.quiet = patience       # quiet seconds before the second thread comes back
 
     def adapt(self):
         now = time.time()
@@ -49,12 +50,11 @@ class Threads:
             return
         ticks = [int(v) for v in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:]]
         busy = (sum(ticks) - ticks[3] - ticks[4]) / os.sysconf("SC_CLK_TCK")     # seconds of all cores, without idle
-        own = time.process_time()
-        others = (busy - self.busy - own + self.own) / (now - self.checked)
+        own, elapsed = time.process_time(), now - self.checked
+        others = (busy - self.busy - own + self.own) / elapsed
         self.checked, self.busy, self.own = now, busy, own
-        if (others > .35) != (self.count == 1):
-            self.count = 1 if others > .35 else 2
-            torch.set_num_threads(self.count)
+        self.quiet = self.quiet + elapsed if others < .2 else 0.
+        torch.set_num_threads(2 if self.quiet >= self.patience else 1)
 
 
 class Average:
