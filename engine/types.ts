@@ -16,6 +16,8 @@ export interface EngineOptions {
   executionProviders?: string[];
   /** Threads of one net. Default: ONNX Runtime's choice, the number of physical cores. */
   intraOpNumThreads?: number;
+  /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
+  fixedShapes?: boolean;
 }
 
 export interface EngineInfo {

@@ -1,4 +1,7 @@
 import { EngineError } from '../errors';
+import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
+import type { Net } from '../net/net';
+import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { OnnxNet } from '../net/onnx-net';
 import { probeProviders } from '../net/providers';
 import type { PromptNet } from '../prompt/text-encoder';
@@ -25,6 +28,8 @@ export interface ModelSettings {
   executionProviders?: string[];
   /** Threads of one net. Default: the number of physical cores. */
   intraOpNumThreads?: number;
+  /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
+  fixedShapes?: boolean;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -105,14 +110,16 @@ async function openNets(
   executionProvider: string,
   settings: ModelSettings,
 ): Promise<void> {
-  const { intraOpNumThreads, onProgress } = settings;
+  const { intraOpNumThreads, onProgress, fixedShapes = prefersFixedShapes(executionProvider) } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
   for (const name of netNames) {
     const net = files.nets[name];
     if (!net) continue;
     onProgress?.({ net: name, loadedBytes, totalBytes });
-    nets[name] = await OnnxNet.load(headers[name]?.graph ?? net.path, { executionProvider, intraOpNumThreads }, net.path);
+    const open = (source: string | OnnxGraph): Promise<Net> => OnnxNet.load(source, { executionProvider, intraOpNumThreads }, net.path);
+    const { graph } = headers[name] ?? {};
+    nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
   }
   onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });

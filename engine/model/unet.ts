@@ -94,6 +94,11 @@ export class Unet {
     }
   }
 
+  /** How many rows a run should have that prepares the net for runs of so many. */
+  rowsToWarmUp(rows: number): number {
+    return this.net.fixesShapes ? rows : 1;
+  }
+
   /**
    * The raw output of the model for every row (ε, v or x0, by its prediction type), [C, h, w] each.
    * All rows run together, as far as the export allows.

@@ -19,6 +19,8 @@ export interface Tensor {
 export interface Net {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
+  /** Whether a run with more rows, or at another size, than ever before takes much longer: such runs belong before the first frame. */
+  readonly fixesShapes?: boolean;
   /**
    * One forward pass. The feeds are read, never kept or changed; the outputs belong to the caller.
    * Rejects with EBADMODEL when the net cannot compute them, with ECLOSED after `close`.
