@@ -236,7 +236,10 @@ export class DiffusionStream implements Stream {
     try {
       if (this.options.mode === 'img2img') await requireEncoder(this.model).encode(new Float32Array(3 * height * width), height, width);
       const conditioning = await this.model.textEncoder.blank();
-      await this.unet.predict([{ sample, shape, timestep: this.setup.denoising.steps[0].timestep, conditioning, guidance: 0 }]);
+      const { denoising, options } = this.setup;
+      const row = { sample, shape, timestep: denoising.steps[0].timestep, conditioning, guidance: 0 };
+      const rows = denoising.steps.reduce((count, _, step) => count + (needsNegativePass(denoising, step) ? 2 : 1), 0) * options.frameBufferSize;
+      await this.unet.predict(new Array<typeof row>(this.model.unet.rowsToWarmUp(rows)).fill(row));
       await this.model.vaeDecoder.decode(sample, shape.height, shape.width);
     } catch (thrown) {
       if (thrown instanceof EngineError && thrown.code === 'ENOMODEL') throw thrown;

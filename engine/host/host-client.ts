@@ -82,6 +82,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
 
   private hear(notification: Notification): void {
     if (notification.event === 'taken') this.streams.get(notification.stream)?.taken();
+    if (notification.event === 'warning') this.streams.get(notification.stream)?.onWarning(notification.text);
     if (notification.event !== 'progress' || this.current.phase === 'stopped') return;
     const { net, loadedBytes, totalBytes } = notification;
     this.become({ phase: 'loading', net, loadedBytes, totalBytes });

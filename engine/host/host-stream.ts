@@ -30,6 +30,9 @@ export class HostStream {
   private error: Error | undefined;
   private ended = false;
 
+  /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
+  onWarning: (text: string) => void = () => undefined;
+
   /** Made by HostClient.openStream. */
   constructor(
     private readonly id: number,

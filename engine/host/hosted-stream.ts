@@ -40,6 +40,7 @@ export class HostedStream {
   private readonly taken = new Map<number, Job>();
   private readonly conditionings = new Map<string, Promise<PromptConditioning>>();
   private jobs = 0;
+  private warned = '';
   private delivery: Promise<void> = Promise.resolve();
   private wake: () => void = () => undefined;
   private closed = false;
@@ -48,15 +49,19 @@ export class HostedStream {
     private readonly stream: DiffusionStream,
     private output: { format: PictureFormat; quality: number },
     private readonly onTaken: () => void,
+    private readonly onWarning: (text: string) => void,
   ) {
     void this.work();
   }
 
-  /** @param onTaken called whenever a frame leaves the waiting place */
-  static async open(engine: Engine, settings: StreamSettings, onTaken: () => void): Promise<HostedStream> {
+  /**
+   * @param onTaken called whenever a frame leaves the waiting place
+   * @param onWarning called with what the model does not see of a new prompt
+   */
+  static async open(engine: Engine, settings: StreamSettings, onTaken: () => void, onWarning: (text: string) => void = () => undefined): Promise<HostedStream> {
     const { options, output } = splitSettings(settings);
     const stream = await engine.createStream(options as StreamOptions);
-    return new HostedStream(stream, { format: 'jpeg', quality: 85, ...output }, onTaken);
+    return new HostedStream(stream, { format: 'jpeg', quality: 85, ...output }, onTaken, onWarning);
   }
 
   submit(frame: FrameRequest): Promise<FrameResult> {
@@ -73,8 +78,9 @@ export class HostedStream {
     this.output = { ...this.output, ...output };
   }
 
-  setConditioning(conditioning: ConditioningRequest): Promise<void> {
-    return this.stream.setPrompt(conditioning);
+  async setConditioning(conditioning: ConditioningRequest): Promise<void> {
+    this.warn(await this.encodePrompt(conditioning));
+    await this.stream.setPrompt(conditioning);
   }
 
   /** Everything that waits or is in flight is answered as dropped. */
@@ -152,7 +158,16 @@ export class HostedStream {
 
   private async input({ job, image }: PreparedJob): Promise<ConditionedInput> {
     const { conditioning } = job.frame;
-    return { id: job.id, image: await image, conditioning: conditioning && (await this.encodePrompt(conditioning)) };
+    const encoded = conditioning && (await this.encodePrompt(conditioning));
+    if (encoded) this.warn(encoded);
+    return { id: job.id, image: await image, conditioning: encoded };
+  }
+
+  /** Once for prompts that stay, also where their weights change from frame to frame. */
+  private warn({ warnings }: PromptConditioning): void {
+    const text = warnings.join(' ');
+    if (text !== this.warned && text !== '') this.onWarning(text);
+    this.warned = text;
   }
 
   private encodePrompt(request: ConditioningRequest): Promise<PromptConditioning> {

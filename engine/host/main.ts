@@ -32,7 +32,8 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
     return { info: engine.info, warnings: engine.warnings };
   },
   async open({ stream, settings, conditioning }) {
-    const opening = HostedStream.open(loadedEngine(), settings, () => send({ event: 'taken', stream }));
+    const onWarning = (text: string): void => send({ event: 'warning', stream, text });
+    const opening = HostedStream.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning);
     streams.set(stream, opening);
     opening.catch(() => streams.delete(stream));
     const hosted = await opening;

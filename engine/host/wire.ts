@@ -23,7 +23,9 @@ export type Notification =
   | { event: 'alive' }
   | { event: 'progress'; net: string; loadedBytes: number; totalBytes: number }
   /** A submitted frame has left the waiting place: the next one may be sent. */
-  | { event: 'taken'; stream: number };
+  | { event: 'taken'; stream: number }
+  /** What the model does not see of a stream's new prompt. */
+  | { event: 'warning'; stream: number; text: string };
 
 export type Response = { id: number; result: unknown } | { id: number; error: WireError };
 

@@ -14,11 +14,13 @@ export class DenoiserStreams {
   /**
    * @param settings of the dialog
    * @param onProblem hears what goes wrong outside of a message
+   * @param onWarning hears what the model does not see of a prompt
    */
   constructor(
     private readonly host: HostClient,
     settings: StreamSettings,
     onProblem: (thrown: unknown) => void,
+    private readonly onWarning: (text: string) => void,
   ) {
     this.toCome = { settings };
     this.topics = new Topics(MAX_STREAMS, () => this.open(), (old) => void old.close().catch(onProblem));
@@ -72,6 +74,8 @@ export class DenoiserStreams {
   }
 
   private open(): HostStream {
-    return this.host.openStream(this.toCome.settings, this.toCome.conditioning);
+    const stream = this.host.openStream(this.toCome.settings, this.toCome.conditioning);
+    stream.onWarning = this.onWarning;
+    return stream;
   }
 }

@@ -33,7 +33,12 @@ export class Denoiser implements EngineUser {
   ) {
     this.host = engine.register(this);
     this.phase = this.host.state.phase;
-    this.streams = new DenoiserStreams(this.host, settings, (thrown) => node.warn(withCode(thrown)));
+    this.streams = new DenoiserStreams(
+      this.host,
+      settings,
+      (thrown) => node.warn(withCode(thrown)),
+      (text) => node.warn(text),
+    );
     this.ticker = setInterval(() => this.showStatus(), 1000).unref();
     this.showStatus();
   }

@@ -111,6 +111,15 @@ describe('stream-batch denoiser', () => {
     assert.notEqual(sunset, changed);
   });
 
+  it('warns of what the model does not see of a prompt, once', async () => {
+    await start();
+    const warnings = calls('denoiser', 'warn');
+    const conditioning = { prompt: [{ text: 'night, zeppelin', weight: 1 }] };
+    for (let k = 0; k < 3; k++) await giveAndWait({ payload: frames[k], conditioning });
+    await until(() => warnings.length > 0);
+    assert.deepEqual(warnings, ['This model does not know: zeppelin.']);
+  });
+
   it('takes over live parameters, by message or on a frame, and keeps the old ones when they cannot work', async () => {
     await start();
     await giveAndWait({ params: { width: 96, strength: 0.8, steps: 1 } });
