@@ -31,7 +31,9 @@ export type Tokenizers = [first: Tokenizer | undefined, second: Tokenizer | unde
 
 /** Rejects with EBADMODEL when the files of one cannot be used. */
 export async function loadTokenizers({ tokenizers: [first, second] }: ModelFiles): Promise<Tokenizers> {
-  return [await Tokenizer.load(first), await Tokenizer.load(second)];
+  const tokenizer = await Tokenizer.load(first);
+  // Both have the same vocabulary and differ in their padding alone: better that of the first than none.
+  return [tokenizer, (await Tokenizer.load(second)) ?? tokenizer];
 }
 
 /**

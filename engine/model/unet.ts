@@ -4,7 +4,7 @@ import { floatsOf, tensorOf } from '../net/tensor';
 import type { Conditioning } from '../prompt/conditioning';
 import { numberIn } from './configs';
 import { guidanceEmbedding } from './guidance-embedding';
-import { checkDims, fixed, pick, stack, unstack } from './rows';
+import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
 
 /** One latent to be denoised: at its own timestep, under its own conditioning. */
 export interface UnetRow {
@@ -70,6 +70,8 @@ export class Unet {
     const otherwise = 'an export without that limit is faster.';
     if (this.oneTimestep) this.notes.push(`This unet takes one timestep a run, so steps cannot share a run; ${otherwise}`);
     if (this.batch !== undefined) this.notes.push(`This unet was exported for batches of ${this.batch}; ${otherwise}`);
+    const size = fixedSize(this.sample.shape)?.map((side) => side * factor);
+    if (size) this.notes.push(`This unet was exported for pictures of ${size[1]}×${size[0]} only.`);
     const others = new Map(net.inputs.map((info) => [info.name, info]));
     const take = (name: string): TensorInfo | undefined => {
       const info = others.get(name);

@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
-import { floatsOf } from '../net/tensor';
+import { floatsOf, tensorOf } from '../net/tensor';
 import { type Conditioning, emphasize } from './conditioning';
 import { parsePromptWeights } from './prompt-weights';
 import type { Tokenizer } from './tokenizer';
@@ -67,9 +67,10 @@ export class TextEncoder implements PromptNet {
   ) {
     const input = net.inputs.find(({ name }) => name === 'input_ids') ?? net.inputs[0];
     const output = outputs.hiddenStates === 'last' ? lastHiddenState(net.outputs) : penultimate(net.outputs);
-    if (net.inputs.length !== 1 || !input.type.startsWith('int') || !output) {
+    const others = net.inputs.filter((one) => one !== input);
+    if (others.some(({ name }) => name !== 'attention_mask') || !input.type.startsWith('int') || !output) {
       const wanted = outputs.hiddenStates === 'last' ? '"last_hidden_state"' : 'all "hidden_states" (an export with output_hidden_states)';
-      throw new EngineError('EBADMODEL', `text_encoder must take "input_ids" alone and give ${wanted}`);
+      throw new EngineError('EBADMODEL', `text_encoder must take "input_ids" and give ${wanted}`);
     }
     if (outputs.pooled) {
       const embeds = net.outputs.find(({ name }) => name === 'text_embeds');
@@ -145,10 +146,10 @@ export class TextEncoder implements PromptNet {
 
   private async run(ids: number[]): Promise<Conditioning> {
     const dims = [1, ids.length];
-    const { name, type } = this.input;
-    const feed =
-      type === 'int64' ? { type, data: BigInt64Array.from(ids, BigInt), dims } : { type, data: Int32Array.from(ids), dims };
-    const outputs = await this.net.run({ [name]: feed });
+    // Diffusion models were trained without a mask: they see the padding, too.
+    const values = (name: string): number[] => (name === this.input.name ? ids : ids.map(() => 1));
+    const feeds = this.net.inputs.map(({ name, type }) => [name, tensorOf(type, Float32Array.from(values(name)), dims)] as const);
+    const outputs = await this.net.run(Object.fromEntries(feeds));
     const output = outputs[this.output.name];
     const [, tokens, width] = output.dims;
     const conditioning = { hiddenStates: floatsOf(output), tokens, width };

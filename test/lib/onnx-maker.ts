@@ -145,7 +145,8 @@ function expanded(isScalar: boolean, to: number): Buffer[] {
 }
 
 /** A tiny autoencoder that gives back what it gets, averaged over blocks, but for what is outside of its range. */
-export function tinyAutoencoder(low: number, high: number): { encoder: Buffer; decoder: Buffer } {
+export function tinyAutoencoder(low: number, high: number, names = { latent: 'latent_sample', picture: 'sample' }): { encoder: Buffer; decoder: Buffer } {
+  const { latent, picture } = names;
   const identity = new Float32Array(4 * 3);
   for (let channel = 0; channel < 3; channel++) identity[channel * 3 + channel] = 1;
   const spread = new Float32Array(4 * 3 * 64);
@@ -153,20 +154,20 @@ export function tinyAutoencoder(low: number, high: number): { encoder: Buffer; d
   const limits = [weight('low', [], Float32Array.of(low)), weight('high', [], Float32Array.of(high))];
   return {
     encoder: onnxModel({
-      inputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
-      outputs: [value('latent_sample', 'float32', ['batch', 4, 'h', 'w'])],
+      inputs: [value(picture, 'float32', ['batch', 3, 'height', 'width'])],
+      outputs: [value(latent, 'float32', ['batch', 4, 'h', 'w'])],
       weights: [weight('w', [4, 3, 1, 1], identity), ...limits],
       nodes: [
-        node('Clip', ['sample', 'low', 'high'], 'clipped'),
+        node('Clip', [picture, 'low', 'high'], 'clipped'),
         node('AveragePool', ['clipped'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }),
-        node('Conv', ['pooled', 'w'], 'latent_sample'),
+        node('Conv', ['pooled', 'w'], latent),
       ],
     }),
     decoder: onnxModel({
-      inputs: [value('latent_sample', 'float32', ['batch', 4, 'h', 'w'])],
-      outputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
+      inputs: [value(latent, 'float32', ['batch', 4, 'h', 'w'])],
+      outputs: [value(picture, 'float32', ['batch', 3, 'height', 'width'])],
       weights: [weight('w', [4, 3, 8, 8], spread), ...limits],
-      nodes: [node('ConvTranspose', ['latent_sample', 'w'], 'spread', { strides: [8, 8] }), node('Clip', ['spread', 'low', 'high'], 'sample')],
+      nodes: [node('ConvTranspose', [latent, 'w'], 'spread', { strides: [8, 8] }), node('Clip', ['spread', 'low', 'high'], picture)],
     }),
   };
 }

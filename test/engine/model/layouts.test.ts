@@ -44,6 +44,18 @@ describe('layouts of model folders', () => {
     });
   }
 
+  it('opens a one-step model with a tiny decoder alone, without configs', async () => {
+    // The layout of SDXS: a float32 timestep a row, a decoder from "latent" to "image", which counts from 0 to 1.
+    await cp(join(REFERENCE_MODEL, 'text_encoder', 'model.onnx'), join(folder, 'text_encoder.onnx'));
+    await writeFile(join(folder, 'unet.onnx'), tinyUnet({ timestepType: 'float32' }));
+    await writeFile(join(folder, 'vae_decoder.onnx'), tinyAutoencoder(0, 1, { latent: 'latent', picture: 'image' }).decoder);
+    const model = await Model.load({ model: folder });
+    assert.deepEqual([model.vaeEncoder, model.vaeDecoder.range, model.info.vaeScaleFactor], [undefined, '0..1', 8]);
+    const pixels = await model.vaeDecoder.decode(Float32Array.of(0, 0.5, 1, 0), 1, 1);
+    assert.deepEqual([pixels[0], pixels[64], pixels[128]], [-1, 0, 1], 'unscaled, and in -1..1');
+    await model.close();
+  });
+
   it('takes the plain one of several variants, and the only file of a folder whatever its name', async () => {
     await cp(REFERENCE_MODEL, folder, { recursive: true });
     await rename(join(folder, 'unet', 'model.onnx'), join(folder, 'unet', 'model_layernorm.onnx'));

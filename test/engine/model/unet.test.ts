@@ -146,6 +146,7 @@ describe('unet', () => {
     const row = { sample: new Float32Array(16), timestep: 1, conditioning: conditioningOf(0) };
 
     it('a size that the export did not fix', async () => {
+      await open({ sampleShape: ['batch', 4, 8, 8] }, async (unet) => assert.deepEqual(unet.notes, ['This unet was exported for pictures of 64×64 only.']));
       await open({ sampleShape: ['batch', 4, 8, 8] }, (unet) =>
         assert.rejects(unet.predict([row], 2, 2), {
           code: 'EBADPARAM',

@@ -148,6 +148,18 @@ describe('text encoder', () => {
     await words.close();
   });
 
+  it('shows a net with a mask all tokens, the padding too', async () => {
+    const graph = onnxModel({
+      inputs: [value('input_ids', 'int64', ['batch', 2]), value('attention_mask', 'int64', ['batch', 2])],
+      outputs: [value('last_hidden_state', 'float32', ['batch', 2, 1])],
+      weights: [weight('last', [1], BigInt64Array.of(2n))],
+      nodes: [node('Mul', ['input_ids', 'attention_mask'], 'seen'), node('Cast', ['seen'], 'x', { to: 1 }), node('Unsqueeze', ['x', 'last'], 'last_hidden_state')],
+    });
+    const masked = new TextEncoder(await OnnxNet.load(graph, { executionProvider: 'cpu' }), undefined, {});
+    assert.deepEqual((await masked.encodeTokens([7, 49407])).hiddenStates, Float32Array.of(7, 49407));
+    await masked.close();
+  });
+
   for (const type of ['int32', 'int64'] as const) {
     it(`feeds ${type} ids, and takes float16 embeddings and sizes from the config`, async () => {
       const graph = onnxModel({
