@@ -1,6 +1,7 @@
 import { EngineError } from '../errors';
 import { Hiccup, type Retrying } from './retry';
 import { type HubSettings, isAllowed, isLoopback } from './settings';
+import { Watch } from './watch';
 
 /** An answer whose body arrives chunk by chunk. Rejects with a {@link Hiccup} when it breaks off or falls silent. */
 export interface Answer {
@@ -78,23 +79,17 @@ export class HubClient {
     return url;
   }
 
-  /** One request without redirects, with a deadline for the answer's head and for each chunk of its body. */
+  /** One request without redirects. */
   private async ask(url: URL, from: number): Promise<Answer> {
-    const { silenceMs } = this.waiting.patience;
-    const silence = new AbortController();
-    const signal = this.waiting.signal ? AbortSignal.any([silence.signal, this.waiting.signal]) : silence.signal;
-    const wait = async <T>(step: Promise<T>, failure: string): Promise<T> => {
-      const timer = setTimeout(() => silence.abort(), silenceMs);
-      try {
-        return await step;
-      } catch (thrown) {
-        throw new Hiccup(`${url.host} ${silence.signal.aborted ? `sent nothing for ${silenceMs / 1000} s` : `${failure}: ${reasonOf(thrown)}`}`);
-      } finally {
-        clearTimeout(timer);
-      }
-    };
-    const { status, headers, body } = await wait(fetch(url, { headers: this.headers(url, from), redirect: 'manual', signal }), 'cannot be reached');
-    return { status, headers, chunks: chunksOf(body, (step) => wait(step, 'broke off'), silence), discard: () => silence.abort() };
+    const watch = new Watch(this.waiting.patience.silenceMs, this.waiting.signal);
+    try {
+      const request = fetch(url, { headers: this.headers(url, from), redirect: 'manual', signal: watch.signal });
+      const { status, headers, body } = await watch.within(request);
+      return { status, headers, chunks: chunksOf(body, url, watch), discard: () => watch.end() };
+    } catch (thrown) {
+      watch.end();
+      throw new Hiccup(`${url.host} cannot be reached: ${reasonOf(thrown)}`);
+    }
   }
 
   private headers(url: URL, from: number): Record<string, string> {
@@ -128,18 +123,18 @@ export class HubClient {
   }
 }
 
-async function* chunksOf(body: Response['body'], wait: <T>(step: Promise<T>) => Promise<T>, request: AbortController): AsyncGenerator<Uint8Array> {
-  if (!body) return;
-  const reader = body.getReader();
+async function* chunksOf(body: Response['body'], url: URL, watch: Watch): AsyncGenerator<Uint8Array> {
   try {
-    for (;;) {
-      const { done, value } = await wait(reader.read());
+    const reader = body?.getReader();
+    while (reader) {
+      const { done, value } = await watch.within(reader.read());
       if (done) return;
       yield value;
     }
+  } catch (thrown) {
+    throw new Hiccup(`${url.host} broke off: ${reasonOf(thrown)}`);
   } finally {
-    // Ends the connection when the reader leaves before the end.
-    request.abort();
+    watch.end();
   }
 }
 

@@ -144,8 +144,7 @@ class Pull {
     let downloadedBytes = 0;
     // The first file that fails ends the others.
     const failed = new AbortController();
-    const ends = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal;
-    const retrying = { ...this.retrying, signal: ends };
+    const retrying = { ...this.retrying, signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal };
     const transfer: Transfer = {
       ...retrying,
       client: new HubClient(this.settings, retrying),
@@ -164,10 +163,9 @@ class Pull {
     const workers = Array.from({ length: PARALLEL_FILES }, () => work());
     try {
       await Promise.all(workers);
-    } catch (thrown) {
+    } finally {
       failed.abort();
       await Promise.allSettled(workers);
-      throw thrown;
     }
     return downloadedBytes;
   }
