@@ -42,7 +42,8 @@ async function checkOutput({ input, output, overwrite }: RunOptions, isFile: boo
     throw new EngineError('EBADPARAM', `${output} is the input itself; name another output`);
   }
   if (found.isDirectory() === isFile) {
-    throw new EngineError('EBADPARAM', `${output} is ${isFile ? 'a folder' : 'a file'}; name a ${isFile ? 'file' : 'folder, or a file that ends in .mp4 or .png'}`);
+    const instead = isFile ? 'a file' : 'a folder, or a file that ends in .mp4 or .png';
+    throw new EngineError('EBADPARAM', `${output} is ${isFile ? 'a folder' : 'a file'}; name ${instead}`);
   }
   const isEmpty = found.isDirectory() && (await readdir(output)).length === 0;
   if (!overwrite && !isEmpty) throw new EngineError('EBADPARAM', `${output} is there already; name another output, or add --overwrite`);

@@ -26,7 +26,8 @@ export async function checkRoom(folder: string, bytes: number): Promise<void> {
   const free = bavail * bsize;
   if (bytes === 0 || free >= bytes + MARGIN_BYTES) return;
   const megabytes = (value: number): string => `${Math.ceil(value / 1e6)} MB`;
-  throw new EngineError('EDISK', `${folder} has ${megabytes(free)} free, and ${megabytes(bytes + MARGIN_BYTES)} are needed; make room, or choose another folder`);
+  const [has, needs] = [megabytes(free), megabytes(bytes + MARGIN_BYTES)];
+  throw new EngineError('EDISK', `${folder} has ${has} free, and ${needs} are needed; make room, or choose another folder`);
 }
 
 /** An error of the file system as EDISK; any other as it is. */
