@@ -1,10 +1,11 @@
 import { EngineError } from '../errors';
-import type { Net, Tensor, TensorInfo } from '../net/net';
+import type { Net, Tensor } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
 import type { Conditioning } from '../prompt/conditioning';
 import { numberIn } from './configs';
 import { guidanceEmbedding } from './guidance-embedding';
-import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
+import { checkDims, fixed, stack, unstack } from './rows';
+import { notesOnPorts, takesOneTimestep, type UnetPorts, unetPorts } from './unet-ports';
 
 /** One latent to be denoised: at its own timestep, under its own conditioning. */
 export interface UnetRow {
@@ -26,19 +27,14 @@ export class Unet {
   /** Whether the net computes in half precision. */
   readonly isHalf: boolean;
   /** What one should know about this export, in sentences. */
-  readonly notes: string[] = [];
+  readonly notes: string[];
 
-  private readonly sample: TensorInfo;
-  private readonly timestep: TensorInfo;
-  private readonly hiddenStates: TensorInfo;
-  private readonly output: TensorInfo;
+  private readonly ports: UnetPorts;
   /** Rows a run, when the export fixed it. */
   private readonly batch: number | undefined;
-  /** Whether the export knows one timestep a run only, so that rows at different steps cannot share one. */
   private readonly oneTimestep: boolean;
-  private readonly textEmbeds: TensorInfo | undefined;
-  private readonly timeIds: TensorInfo | undefined;
-  private readonly guidance: { info: TensorInfo; width: number } | undefined;
+  /** Width of the embedding of the guidance. */
+  private readonly guidanceWidth: number;
   private attended: { conditionings: Conditioning[]; feeds: Record<string, Tensor> } | undefined;
 
   /**
@@ -51,49 +47,16 @@ export class Unet {
     config: { in_channels?: unknown; time_cond_proj_dim?: unknown },
     private readonly factor: number,
   ) {
-    this.sample = pick('unet', net.inputs, 'input', ['sample', 'latent']);
-    this.timestep = pick('unet', net.inputs, 'input', ['timestep', 'timesteps']);
-    this.hiddenStates = pick('unet', net.inputs, 'input', ['encoder_hidden_states']);
-    this.output = pick('unet', net.outputs, 'output', ['out_sample', 'sample']);
-    if (this.sample.shape.length !== 4 || this.hiddenStates.shape.length !== 3) {
-      throw new EngineError(
-        'EBADMODEL',
-        'unet must take latents [B, C, h, w] and embeddings [B, tokens, width]; this is another kind of net',
-      );
-    }
-    this.isHalf = this.sample.type === 'float16';
-    this.latentChannels = fixed(this.sample.shape[1]) ?? numberIn(config, 'in_channels', 4);
-    this.conditioningWidth = fixed(this.hiddenStates.shape[2]);
-    this.batch = fixed(this.sample.shape[0]);
-    const timesteps = this.timestep.shape.length === 0 ? 1 : fixed(this.timestep.shape[0]);
-    this.oneTimestep = timesteps === 1 && this.batch !== 1;
-    const otherwise = 'an export without that limit is faster.';
-    if (this.oneTimestep) this.notes.push(`This unet takes one timestep a run, so steps cannot share a run; ${otherwise}`);
-    if (this.batch !== undefined) this.notes.push(`This unet was exported for batches of ${this.batch}; ${otherwise}`);
-    const size = fixedSize(this.sample.shape)?.map((side) => side * factor);
-    if (size) this.notes.push(`This unet was exported for pictures of ${size[1]}×${size[0]} only.`);
-    const others = new Map(net.inputs.map((info) => [info.name, info]));
-    const take = (name: string): TensorInfo | undefined => {
-      const info = others.get(name);
-      others.delete(name);
-      return info;
-    };
-    for (const { name } of [this.sample, this.timestep, this.hiddenStates]) take(name);
-    this.textEmbeds = take('text_embeds');
-    this.timeIds = take('time_ids');
-    const guidance = take('timestep_cond');
-    if (guidance) {
-      this.guidance = { info: guidance, width: fixed(guidance.shape[1]) ?? numberIn(config, 'time_cond_proj_dim', 256) };
-      this.notes.push("This model was distilled to take its guidance as an input: with cfgType 'none', guidanceScale is that input; other types guide it from outside.");
-    }
-    this.takesPooled = this.textEmbeds !== undefined;
-    const [unknown] = others.keys();
-    if (unknown !== undefined) {
-      throw new EngineError(
-        'EBADMODEL',
-        `unet needs the input "${unknown}", which belongs to another family of models; use one shaped like Stable Diffusion 1, 2 or XL`,
-      );
-    }
+    this.ports = unetPorts(net);
+    const { sample, hiddenStates, textEmbeds, guidance } = this.ports;
+    this.isHalf = sample.type === 'float16';
+    this.latentChannels = fixed(sample.shape[1]) ?? numberIn(config, 'in_channels', 4);
+    this.conditioningWidth = fixed(hiddenStates.shape[2]);
+    this.takesPooled = textEmbeds !== undefined;
+    this.guidanceWidth = fixed(guidance?.shape[1]) ?? numberIn(config, 'time_cond_proj_dim', 256);
+    this.batch = fixed(sample.shape[0]);
+    this.oneTimestep = takesOneTimestep(this.ports);
+    this.notes = notesOnPorts(this.ports, factor);
   }
 
   /** How many rows a run should have that prepares the net for runs of so many. */
@@ -133,28 +96,22 @@ export class Unet {
   }
 
   private async run(rows: UnetRow[], height: number, width: number): Promise<Float32Array[]> {
+    const { sample, timestep, output } = this.ports;
     const batch = this.batch ?? rows.length;
     const dims = [batch, this.latentChannels, height, width];
-    checkDims('unet', this.sample, dims, this.factor);
-    const samples = rows.map(({ sample }) => sample);
-    const conditionings = rows.map(({ conditioning }) => conditioning);
-    const feeds: Record<string, Tensor> = {
-      [this.sample.name]: tensorOf(this.sample.type, stack(samples, batch), dims),
-      [this.timestep.name]: this.timesteps(rows, batch),
-      ...this.attend(conditionings, batch),
+    checkDims('unet', sample, dims, this.factor);
+    const outputs = await this.net.run({
+      [sample.name]: tensorOf(sample.type, stack(rows.map((row) => row.sample), batch), dims),
+      [timestep.name]: this.timesteps(rows, batch),
+      ...this.attend(rows.map(({ conditioning }) => conditioning), batch),
       ...this.sizes(batch, height, width),
-    };
-    if (this.guidance) {
-      const { info, width } = this.guidance;
-      const embeddings = rows.map(({ guidance }) => guidanceEmbedding(guidance ?? 0, width));
-      feeds[info.name] = tensorOf(info.type, stack(embeddings, batch), [batch, width]);
-    }
-    const outputs = await this.net.run(feeds);
-    return unstack(floatsOf(outputs[this.output.name]), batch, rows.length);
+      ...this.guidances(rows, batch),
+    });
+    return unstack(floatsOf(outputs[output.name]), batch, rows.length);
   }
 
   private timesteps(rows: UnetRow[], batch: number): Tensor {
-    const { type, shape } = this.timestep;
+    const { type, shape } = this.ports.timestep;
     if (shape.length === 0) return tensorOf(type, Float32Array.of(rows[0].timestep), []);
     const count = this.oneTimestep ? 1 : batch;
     const timesteps = rows.map(({ timestep }) => Float32Array.of(timestep));
@@ -163,10 +120,18 @@ export class Unet {
 
   /** The picture's size before and after cropping, which is none: [H, W, 0, 0, H, W] in pixels for every row. */
   private sizes(batch: number, height: number, width: number): Record<string, Tensor> {
-    if (!this.timeIds) return {};
+    const { timeIds } = this.ports;
+    if (!timeIds) return {};
     const [H, W] = [height * this.factor, width * this.factor];
     const ids = stack([Float32Array.of(H, W, 0, 0, H, W)], batch);
-    return { [this.timeIds.name]: tensorOf(this.timeIds.type, ids, [batch, 6]) };
+    return { [timeIds.name]: tensorOf(timeIds.type, ids, [batch, 6]) };
+  }
+
+  private guidances(rows: UnetRow[], batch: number): Record<string, Tensor> {
+    const { guidance: info } = this.ports;
+    if (!info) return {};
+    const embeddings = rows.map(({ guidance }) => guidanceEmbedding(guidance ?? 0, this.guidanceWidth));
+    return { [info.name]: tensorOf(info.type, stack(embeddings, batch), [batch, this.guidanceWidth]) };
   }
 
   /** The conditionings of a run, [B, tokens, width] and [B, D]. Prompts change rarely, so the last tensors are kept. */
@@ -179,13 +144,14 @@ export class Unet {
       throw new EngineError('EBADPROMPT', 'the conditionings of one run must have the same number of tokens and the same width');
     }
     const dims = [batch, tokens, width];
-    checkDims('unet', this.hiddenStates, dims, 1);
+    const { hiddenStates: info, textEmbeds } = this.ports;
+    checkDims('unet', info, dims, 1);
     const states = conditionings.map(({ hiddenStates }) => hiddenStates);
-    const feeds = { [this.hiddenStates.name]: tensorOf(this.hiddenStates.type, stack(states, batch), dims) };
-    if (this.textEmbeds) {
+    const feeds = { [info.name]: tensorOf(info.type, stack(states, batch), dims) };
+    if (textEmbeds) {
       const pooled = conditionings.flatMap((conditioning) => conditioning.pooled ?? []);
       if (pooled.length < conditionings.length) throw new EngineError('EBADPROMPT', 'this model needs an embedding of the whole prompt beside those of its tokens');
-      feeds[this.textEmbeds.name] = tensorOf(this.textEmbeds.type, stack(pooled, batch), [batch, pooled[0].length]);
+      feeds[textEmbeds.name] = tensorOf(textEmbeds.type, stack(pooled, batch), [batch, pooled[0].length]);
     }
     this.attended = { conditionings, feeds };
     return feeds;

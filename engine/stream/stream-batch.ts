@@ -100,7 +100,7 @@ export class StreamBatch<F, C> {
       const timestep = row.denoising.steps[row.stepIndex].timestep;
       const { positive, negative } = row.conditioning;
       const { cfgType, guidanceScale } = row.denoising;
-      const guidance = cfgType === 'none' ? guidanceScale - 1 : 0;
+      const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
       const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning, guidance });
       return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
     });

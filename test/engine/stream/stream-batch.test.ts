@@ -98,4 +98,18 @@ describe('stream batch: prediction types', () => {
     const [{ latent: guided }] = batch.advance([predicted]);
     guided.forEach((value, k) => assert.ok(Math.abs(value - (clean[k] + 1.4 * (predicted[k] - clean[k]))) < 1e-5));
   });
+
+  it('guides once: from outside, or by the input of a distilled model', () => {
+    const guidances = (options: Partial<Denoising>): number[] => {
+      const steps = denoisingSteps(scheduler, 50, [0, 20]);
+      const batch = new StreamBatch<string, number>();
+      const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 8, delta: 1, ...options };
+      batch.enter({ frame: 'f', latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
+      return batch.evaluations().map(({ guidance }) => guidance);
+    };
+    assert.deepEqual(guidances({}), [7]);
+    assert.deepEqual(guidances({ guidanceScale: 0.5 }), [0], 'guidance rests at 1 and below');
+    assert.deepEqual(guidances({ cfgType: 'full' }), [0, 0]);
+    assert.deepEqual(guidances({ cfgType: 'self' }), [0]);
+  });
 });
