@@ -46,7 +46,8 @@ export async function findPixelRange({ encoder, decoder, tiny, channels, factor 
 /** Strong latents of both signs make dark and bright pixels alike: 0..1 is a range without darkness below 0. */
 async function rangeOfDecoder(decoder: VaeDecoder, channels: number): Promise<PixelRange> {
   const [height, width] = decoder.size ?? [PROBE_SIZE, PROBE_SIZE];
-  const latent = Float32Array.from({ length: channels * height * width }, (_, i) => 2 * Math.sin(i * 12.9898 + 1));
+  const latent = Float32Array.from({ length: channels * height * width }, (_, i) => 3 * Math.sin(i * 12.9898 + 1));
+  decoder.range = '-1..1';
   const pixels = (await decoder.decode(latent, height, width)).slice().sort();
   // A tenth from either end, not single pixels: nets overshoot.
   const [dark, bright] = [pixels[Math.floor(pixels.length * 0.1)], pixels[Math.floor(pixels.length * 0.9)]];

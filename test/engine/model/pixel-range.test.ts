@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Model } from '../../../engine/model/model';
 import { findPixelRange } from '../../../engine/model/pixel-range';
 import { VaeDecoder, VaeEncoder, type PixelRange } from '../../../engine/model/vae';
-import { Model } from '../../../engine/model/model';
+import type { Net, Tensor } from '../../../engine/net/net';
 import { OnnxNet } from '../../../engine/net/onnx-net';
 import { tinyAutoencoder } from '../../lib/onnx-maker';
+import { ROOT } from '../../lib/reference';
 
 const space = { channels: 4, factor: 8, scale: 1, shift: 0 };
 const BOTH = { encoder: true, decoder: true };
@@ -40,6 +44,25 @@ describe('the range of a tiny autoencoder', () => {
     });
   }
 
+  it('is found of a trained autoencoder, whichever way it counts', async () => {
+    const folder = join(ROOT, 'models/starter');
+    const { scaling_factor: scale } = JSON.parse(await readFile(join(folder, 'vae_decoder', 'config.json'), 'utf8'));
+    const nets = [await OnnxNet.load(join(folder, 'vae_encoder/model.onnx'), { executionProvider: 'cpu' }), await OnnxNet.load(join(folder, 'vae_decoder/model.onnx'), { executionProvider: 'cpu' })];
+    const [signed, trained] = [new VaeEncoder(nets[0], { ...space, scale }), new VaeDecoder(nets[1], { ...space, scale })];
+    // The same nets, as they would be had they been trained on 0..1.
+    const toSigned = (values: Float32Array): Float32Array => values.map((value) => 2 * value - 1);
+    const toPositive = (values: Float32Array): Float32Array => values.map((value) => (value + 1) / 2);
+    const encoder = new VaeEncoder(onValues(nets[0], toSigned, (latent) => latent), { ...space, scale });
+    const decoder = new VaeDecoder(onValues(nets[1], (latent) => latent, toPositive), { ...space, scale });
+    await findPixelRange({ encoder: signed, decoder: trained, tiny: BOTH, channels: 4, factor: 8 });
+    await findPixelRange({ encoder, decoder, tiny: BOTH, channels: 4, factor: 8 });
+    assert.deepEqual([signed.range, trained.range, encoder.range, decoder.range], ['-1..1', '-1..1', '0..1', '0..1']);
+    await findPixelRange({ decoder: trained, tiny: BOTH, channels: 4, factor: 8 });
+    await findPixelRange({ decoder, tiny: BOTH, channels: 4, factor: 8 });
+    assert.deepEqual([trained.range, decoder.range], ['-1..1', '0..1'], 'of the decoder alone');
+    await Promise.all(nets.map((net) => net.close()));
+  });
+
   it('is -1..1 of the embedded model, and of any full autoencoder without a try', async () => {
     const model = await Model.load({ model: 'starter' });
     assert.deepEqual([model.vaeEncoder?.range, model.vaeDecoder.range], ['-1..1', '-1..1']);
@@ -51,3 +74,10 @@ describe('the range of a tiny autoencoder', () => {
     assert.equal(decoder.range, '-1..1');
   });
 });
+
+/** A net of float32 values, behind and before some arithmetic. */
+function onValues(net: Net, before: (values: Float32Array) => Float32Array, after: (values: Float32Array) => Float32Array): Net {
+  const through = (tensors: Record<string, Tensor>, how: typeof before): Record<string, Tensor> =>
+    Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, data: how(tensor.data as Float32Array) }]));
+  return { inputs: net.inputs, outputs: net.outputs, close: () => net.close(), run: async (feeds) => through(await net.run(through(feeds, before)), after) };
+}
