@@ -4,8 +4,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-NAMES = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "camera.png", "motorcycle_left.png", "coins.png",
-         "clock_motion.png")
+NAMES = ("astronaut.png", "coffee.png", "chelsea.png", "rocket.jpg", "camera.png", "motorcycle_left.png", "coins.png")
 
 
 def photographs(size=256):
