@@ -13,6 +13,8 @@ import type { ModelParts } from './parts';
 /** A net that can be looked at, not run. */
 export interface HeaderNet extends Net {
   operators: Set<string>;
+  /** Whether it computes in half precision. */
+  isHalf: boolean;
   /** Its graph, where that had to be changed to be of use; to be opened instead of the file. */
   graph?: OnnxGraph;
 }
@@ -35,7 +37,7 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
  * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing.
  */
 export async function readHeader(name: NetName, { path }: NetFiles): Promise<HeaderNet> {
-  const { inputs, outputs, operators, externalFiles } = await readOnnxHeader(path);
+  const { inputs, outputs, operators, isHalf, externalFiles } = await readOnnxHeader(path);
   for (const name of externalFiles) {
     const file = join(dirname(path), name);
     if (!(await stat(file).catch(() => undefined))?.isFile()) {
@@ -46,7 +48,7 @@ export async function readHeader(name: NetName, { path }: NetFiles): Promise<Hea
     }
   }
   const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));
-  const header = { inputs, outputs, operators, run, close: () => Promise.resolve() };
+  const header = { inputs, outputs, operators, isHalf, run, close: () => Promise.resolve() };
   return name === 'unet' ? withTimestepPerRow(header, path) : header;
 }
 

@@ -87,7 +87,7 @@ export class Model {
       const { vaeEncoder: encoder, vaeDecoder: decoder, tiny, vaeScaleFactor: factor } = parts;
       await findPixelRange({ encoder, decoder, tiny, channels: parts.unet.latentChannels, factor });
       const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...notes];
-      const slow = provider === 'cpu' && parts.unet.isHalf;
+      const slow = provider === 'cpu' && headers.unet?.isHalf;
       if (slow) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
       return new Model(settings.model, provider, parts, nets, warnings);
     } catch (thrown) {

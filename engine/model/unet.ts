@@ -24,8 +24,6 @@ export class Unet {
   readonly conditioningWidth: number | undefined;
   /** Whether it is conditioned on an embedding of the whole prompt and on the picture size as well (SDXL). */
   readonly takesPooled: boolean;
-  /** Whether the net computes in half precision. */
-  readonly isHalf: boolean;
   /** What one should know about this export, in sentences. */
   readonly notes: string[];
 
@@ -49,7 +47,6 @@ export class Unet {
   ) {
     this.ports = unetPorts(net);
     const { sample, hiddenStates, textEmbeds, guidance } = this.ports;
-    this.isHalf = sample.type === 'float16';
     this.latentChannels = fixed(sample.shape[1]) ?? numberIn(config, 'in_channels', 4);
     this.conditioningWidth = fixed(hiddenStates.shape[2]);
     this.takesPooled = textEmbeds !== undefined;

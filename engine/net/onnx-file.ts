@@ -9,9 +9,15 @@ export interface OnnxHeader {
   outputs: TensorInfo[];
   /** The kinds of operators it consists of: Conv; com.microsoft.NhwcConv for one outside of the ONNX standard. */
   operators: Set<string>;
+  /** Whether it takes float16 or computes with float16 weights. Weights that are stored so and cast before use do not count. */
+  isHalf: boolean;
   /** Files beside it that hold weights, relative to its folder. */
   externalFiles: string[];
 }
+
+/** Operators that do nearly all of the work, with the weights that they take. */
+const HEAVY = ['Conv', 'Gemm', 'MatMul'];
+const FLOAT16 = 10;
 
 /** Element types of onnx.proto's TensorProto.DataType. */
 const elementTypes: Record<number, TensorType> = { 1: 'float32', 6: 'int32', 7: 'int64', 10: 'float16' };
@@ -52,14 +58,19 @@ async function rejectOtherFiles(reader: ProtobufFile, path: string, size: number
 }
 
 async function readGraph(reader: ProtobufFile, { start, end }: Field, path: string): Promise<OnnxHeader> {
-  const header: OnnxHeader = { inputs: [], outputs: [], operators: new Set(), externalFiles: [] };
+  const header: OnnxHeader = { inputs: [], outputs: [], operators: new Set(), isHalf: false, externalFiles: [] };
   const external = new Set<string>();
-  const weights = new Set<string>();
+  const weights = new Map<string, number>();
+  const used = new Set<string>();
   for await (const field of reader.fields(start, end)) {
-    if (field.number === 1) header.operators.add(await readOperator(reader, field));
+    if (field.number === 1) {
+      const { operator, inputs } = await readNode(reader, field);
+      header.operators.add(operator);
+      if (HEAVY.includes(operator)) inputs.forEach((input) => used.add(input));
+    }
     if (field.number === 5) {
-      const { name, file } = await readInitializer(reader, field);
-      weights.add(name);
+      const { name, type, file } = await readInitializer(reader, field);
+      weights.set(name, type);
       if (file !== undefined) external.add(file);
     }
     if (field.number === 11) header.inputs.push(await readValueInfo(reader, field, path));
@@ -67,33 +78,39 @@ async function readGraph(reader: ProtobufFile, { start, end }: Field, path: stri
   }
   // Old files list their weights among the inputs.
   header.inputs = header.inputs.filter(({ name }) => !weights.has(name));
+  const halfWeights = [...weights].some(([name, type]) => type === FLOAT16 && used.has(name));
+  header.isHalf = halfWeights || header.inputs.some(({ type }) => type === 'float16');
   header.externalFiles = [...external];
   return header;
 }
 
-/** NodeProto: its op_type (4) behind its domain (7), where that is not the standard's. */
-async function readOperator(reader: ProtobufFile, { start, end }: Field): Promise<string> {
+/** NodeProto: its inputs (1), its op_type (4) behind its domain (7), where that is not the standard's. */
+async function readNode(reader: ProtobufFile, { start, end }: Field): Promise<{ operator: string; inputs: string[] }> {
+  const inputs: string[] = [];
   let operator = '';
   let domain = '';
   for await (const field of reader.fields(start, end)) {
+    if (field.number === 1) inputs.push(await reader.text(field.start, field.end));
     if (field.number === 4) operator = await reader.text(field.start, field.end);
     if (field.number === 7) domain = await reader.text(field.start, field.end);
   }
-  return domain === '' || domain === 'ai.onnx' ? operator : `${domain}.${operator}`;
+  return { operator: domain === '' || domain === 'ai.onnx' ? operator : `${domain}.${operator}`, inputs };
 }
 
-/** TensorProto: its name (8) and, in external_data (13), the file that holds its values. */
-async function readInitializer(reader: ProtobufFile, { start, end }: Field): Promise<{ name: string; file?: string }> {
+/** TensorProto: its data_type (2), its name (8) and, in external_data (13), the file that holds its values. */
+async function readInitializer(reader: ProtobufFile, { start, end }: Field): Promise<{ name: string; type: number; file?: string }> {
   let name = '';
+  let type = 0;
   let file: string | undefined;
   for await (const field of reader.fields(start, end)) {
+    if (field.number === 2) type = field.value;
     if (field.number === 8) name = await reader.text(field.start, field.end);
     if (field.number === 13) {
       const [key, value] = await reader.texts(field);
       if (key === 'location') file = value;
     }
   }
-  return { name, file };
+  return { name, type, file };
 }
 
 /** ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1, dim_param 2 }}}}}. */

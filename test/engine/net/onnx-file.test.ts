@@ -71,7 +71,23 @@ describe('the head of an .onnx file', () => {
       inputs: [{ name: 'x', type: 'float32', shape: ['n', 3] }],
       outputs: [{ name: 'y', type: 'float32', shape: ['n', 3] }],
       operators: new Set(['Add']),
+      isHalf: false,
       externalFiles: ['model.onnx_data'],
     });
+  });
+
+  it('tells a net that computes with float16 weights from one that only stores them so', async () => {
+    const half = (nodes: Buffer[]): Buffer =>
+      onnxModel({
+        inputs: [value('x', 'float32', [1, 1, 4, 4])],
+        outputs: [value('y', 'float32', [1, 1, 4, 4])],
+        weights: [weight('w', [1, 1, 1, 1], Uint16Array.of(0x3c00))],
+        nodes,
+      });
+    const computed = half([node('Cast', ['x'], 'x16', { to: 10 }), node('Conv', ['x16', 'w'], 'y16'), node('Cast', ['y16'], 'y', { to: 1 })]);
+    assert.equal((await readOnnxHeader(await write(computed))).isHalf, true);
+    const stored = half([node('Cast', ['w'], 'w32', { to: 1 }), node('Conv', ['x', 'w32'], 'y')]);
+    assert.equal((await readOnnxHeader(await write(stored))).isHalf, false);
+    assert.equal((await readOnnxHeader(join(ROOT, 'models/starter/unet/model.onnx'))).isHalf, false);
   });
 });
