@@ -35,8 +35,9 @@ export function checkDims(net: string, info: TensorInfo, dims: number[], factor:
   );
 }
 
-/** Rows of equal length behind each other, for one batch of `batch` rows; missing ones repeat the last. */
+/** Rows of equal length behind each other, for one batch of `batch` rows; missing ones repeat the last. A single one is not copied. */
 export function stack(rows: Float32Array[], batch = rows.length): Float32Array {
+  if (batch === 1) return rows[0];
   const length = rows[0].length;
   const out = new Float32Array(batch * length);
   for (let row = 0; row < batch; row++) out.set(rows[Math.min(row, rows.length - 1)], row * length);

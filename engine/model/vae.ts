@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
-import { checkDims, fixed, fixedSize, pick } from './rows';
+import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
 
 /** How latents relate to pictures, and to what the nets of an autoencoder give and take. */
 export interface LatentSpace {
@@ -48,14 +48,15 @@ export class VaeEncoder {
    */
   async encode(pixels: Float32Array, height: number, width: number): Promise<Float32Array> {
     const { channels, factor, scale, shift } = this.space;
-    const dims = [1, 3, height, width];
+    const batch = fixed(this.input.shape[0]) ?? 1;
+    const dims = [batch, 3, height, width];
     checkDims('vae_encoder', this.input, dims, 1);
     const given = this.range === '-1..1' ? pixels : pixels.map((value) => (value + 1) / 2);
-    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, given, dims) });
+    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, stack([given], batch), dims) });
     const { dims: got } = outputs[this.output.name];
     const [h, w] = [height / factor, width / factor];
     if (got[2] !== h || got[3] !== w) throw wrongSize('vae_encoder', got, [h, w]);
-    // Mean, then log variance: the mean is the first half of the channels.
+    // Mean, then log variance: the mean is the first half of the channels. An export for several pictures has copies behind it.
     const mean = floatsOf(outputs[this.output.name]).subarray(0, channels * h * w);
     return mean.map((value) => (value - shift) * scale);
   }
@@ -94,15 +95,16 @@ export class VaeDecoder {
    */
   async decode(latent: Float32Array, height: number, width: number): Promise<Float32Array> {
     const { channels, factor, scale, shift } = this.space;
-    const dims = [1, channels, height, width];
+    const batch = fixed(this.input.shape[0]) ?? 1;
+    const dims = [batch, channels, height, width];
     checkDims('vae_decoder', this.input, dims, factor);
     const unscaled = scale === 1 && shift === 0 ? latent : latent.map((value) => value / scale + shift);
-    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, unscaled, dims) });
+    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, stack([unscaled], batch), dims) });
     const image = outputs[this.output.name];
     if (image.dims[2] !== height * factor || image.dims[3] !== width * factor) {
       throw wrongSize('vae_decoder', image.dims, [height * factor, width * factor]);
     }
-    const pixels = floatsOf(image);
+    const pixels = unstack(floatsOf(image), batch, 1)[0];
     return this.range === '-1..1' ? pixels : pixels.map((value) => value * 2 - 1);
   }
 }

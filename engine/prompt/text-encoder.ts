@@ -145,15 +145,18 @@ export class TextEncoder implements PromptNet {
   }
 
   private async run(ids: number[]): Promise<Conditioning> {
-    const dims = [1, ids.length];
+    // An export for several prompts gets copies of this one.
+    const [rows] = this.input.shape;
+    const batch = typeof rows === 'number' && rows > 0 ? rows : 1;
     // Diffusion models were trained without a mask: they see the padding, too.
-    const values = (name: string): number[] => (name === this.input.name ? ids : ids.map(() => 1));
-    const feeds = this.net.inputs.map(({ name, type }) => [name, tensorOf(type, Float32Array.from(values(name)), dims)] as const);
+    const values = (name: string): number[] => new Array<number[]>(batch).fill(name === this.input.name ? ids : ids.map(() => 1)).flat();
+    const feeds = this.net.inputs.map(({ name, type }) => [name, tensorOf(type, Float32Array.from(values(name)), [batch, ids.length])] as const);
     const outputs = await this.net.run(Object.fromEntries(feeds));
     const output = outputs[this.output.name];
     const [, tokens, width] = output.dims;
-    const conditioning = { hiddenStates: floatsOf(output), tokens, width };
-    return this.pooled ? { ...conditioning, pooled: floatsOf(outputs[this.pooled.name]) } : conditioning;
+    const first = (values: Float32Array): Float32Array => values.subarray(0, values.length / batch);
+    const conditioning = { hiddenStates: first(floatsOf(output)), tokens, width };
+    return this.pooled ? { ...conditioning, pooled: first(floatsOf(outputs[this.pooled.name])) } : conditioning;
   }
 }
 

@@ -51,25 +51,27 @@ describe('autoencoder', () => {
       return pixels.fill(0.75, 0, height * width);
     };
 
-    it('encodes to the scaled mean, never a sample', async () => {
-      const net = await OnnxNet.load(tinyKlEncoder(), cpu);
-      const latent = await new VaeEncoder(net, space).encode(red(8, 16), 8, 16);
-      // Channel c of the mean is (c + 1)·0.75.
-      const expected = [1, 1, 2, 2, 3, 3, 4, 4].map((c) => (c * 0.75 - 0.25) * 0.5);
-      assert.equal(latent.length, expected.length);
-      latent.forEach((z, i) => assert.ok(Math.abs(z - expected[i]) < 1e-6));
-      await net.close();
-    });
+    for (const batch of ['batch', 1, 2]) {
+      it(`encodes to the scaled mean, never a sample (batch ${batch})`, async () => {
+        const net = await OnnxNet.load(tinyKlEncoder(batch), cpu);
+        const latent = await new VaeEncoder(net, space).encode(red(8, 16), 8, 16);
+        // Channel c of the mean is (c + 1)·0.75.
+        const expected = [1, 1, 2, 2, 3, 3, 4, 4].map((c) => (c * 0.75 - 0.25) * 0.5);
+        assert.equal(latent.length, expected.length);
+        latent.forEach((z, i) => assert.ok(Math.abs(z - expected[i]) < 1e-6));
+        await net.close();
+      });
 
-    it('decodes what it scales back', async () => {
-      const net = await OnnxNet.load(tinyDecoder(), cpu);
-      const latent = Float32Array.of(0.1, 0.2, -0.3, 0.4);
-      const pixels = await new VaeDecoder(net, space).decode(latent, 1, 1);
-      assert.equal(pixels.length, 3 * 64);
-      for (let c = 0; c < 3; c++) assert.ok(Math.abs(pixels[c * 64 + 7] - (latent[c] / 0.5 + 0.25)) < 1e-6);
-      assert.deepEqual(latent, Float32Array.of(0.1, 0.2, -0.3, 0.4));
-      await net.close();
-    });
+      it(`decodes what it scales back (batch ${batch})`, async () => {
+        const net = await OnnxNet.load(tinyDecoder(batch), cpu);
+        const latent = Float32Array.of(0.1, 0.2, -0.3, 0.4);
+        const pixels = await new VaeDecoder(net, space).decode(latent, 1, 1);
+        assert.equal(pixels.length, 3 * 64);
+        for (let c = 0; c < 3; c++) assert.ok(Math.abs(pixels[c * 64 + 7] - (latent[c] / 0.5 + 0.25)) < 1e-6);
+        assert.deepEqual(latent, Float32Array.of(0.1, 0.2, -0.3, 0.4));
+        await net.close();
+      });
+    }
 
     it('refuses nets that contradict the config', async () => {
       const encoder = await OnnxNet.load(tinyKlEncoder(), cpu);

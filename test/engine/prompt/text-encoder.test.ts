@@ -148,10 +148,10 @@ describe('text encoder', () => {
     await words.close();
   });
 
-  it('shows a net with a mask all tokens, the padding too', async () => {
+  it('shows a net with a mask all tokens, the padding too, and one for two prompts the same twice', async () => {
     const graph = onnxModel({
-      inputs: [value('input_ids', 'int64', ['batch', 2]), value('attention_mask', 'int64', ['batch', 2])],
-      outputs: [value('last_hidden_state', 'float32', ['batch', 2, 1])],
+      inputs: [value('input_ids', 'int64', [2, 2]), value('attention_mask', 'int64', [2, 2])],
+      outputs: [value('last_hidden_state', 'float32', [2, 2, 1])],
       weights: [weight('last', [1], BigInt64Array.of(2n))],
       nodes: [node('Mul', ['input_ids', 'attention_mask'], 'seen'), node('Cast', ['seen'], 'x', { to: 1 }), node('Unsqueeze', ['x', 'last'], 'last_hidden_state')],
     });
