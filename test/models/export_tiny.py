@@ -2,7 +2,7 @@
 
     python export_tiny.py OUTPUT_FOLDER [NAME ...]
 
-Needs torch, diffusers, transformers, optimum-onnx and tokenizers. Every export lies in OUTPUT_FOLDER/NAME, with
+Needs torch, onnxscript, diffusers, transformers, optimum-onnx and tokenizers. Every export lies in OUTPUT_FOLDER/NAME, with
 expected.json beside its nets: inputs and outputs of the nets as flat lists with their shapes.
 """
 import json
@@ -195,6 +195,25 @@ def by_torch(pipeline, folder, dtype=torch.float32, static=False):
     pipeline.tokenizer.save_pretrained(folder / "tokenizer")
 
 
+def by_torch_export(pipeline, folder):
+    """The UNet by torch's current exporter, with a single timestep for all rows."""
+    by_torch(pipeline, folder)
+
+    class Unet(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.unet = pipeline.unet
+
+        def forward(self, sample, timestep, encoder_hidden_states):
+            return self.unet(sample, timestep, encoder_hidden_states, return_dict=False)[0]
+
+    batch, width = torch.export.Dim("batch"), pipeline.unet.config.cross_attention_dim
+    (folder / "unet" / "model.onnx").unlink()
+    torch.onnx.export(Unet(), (torch.randn(2, 4, LATENT, LATENT), torch.tensor(5.0), torch.randn(2, TOKENS, width)), folder / "unet" / "model.onnx",
+                      input_names=["sample", "timestep", "encoder_hidden_states"], output_names=["out_sample"],
+                      dynamo=True, verbose=False, dynamic_shapes=({0: batch}, {}, {0: batch}))
+
+
 def webnn(folder):
     """Half precision throughout, batch and sizes fixed, a tiny autoencoder."""
     pipeline = sd15(folder)
@@ -207,6 +226,7 @@ def main():
     torch.manual_seed(0)
     exports = {name: (make, by_optimum) for name, make in PIPELINES.items()}
     exports["old-style"] = (sd15, by_torch)
+    exports["torch-export"] = (sd15, by_torch_export)
     exports["webnn-style"] = (webnn, lambda pipeline, folder: by_torch(pipeline, folder, torch.float16, static=True))
     for name in names or exports:
         make, export = exports[name]

@@ -10,8 +10,8 @@ import { Tokenizer } from '../../engine/prompt/tokenizer';
 import { relativeError, ROOT } from '../lib/reference';
 
 /**
- * The exporters that people use, run on tiny random pipelines. They want a Python with torch, diffusers, transformers,
- * optimum-onnx and tokenizers; its path in EXPORTERS_PYTHON.
+ * The exporters that people use, run on tiny random pipelines. They want a Python with torch, onnxscript, diffusers,
+ * transformers, optimum-onnx and tokenizers; its path in EXPORTERS_PYTHON.
  */
 const python = process.env.EXPORTERS_PYTHON;
 
@@ -42,6 +42,7 @@ const pipelines: Record<string, { tolerance: number; warnings: RegExp[] }> = {
   lcm: { tolerance: 1e-3, warnings: [/distilled/] },
   'sdxl-turbo': { tolerance: 1e-3, warnings: [] },
   'old-style': { tolerance: 1e-3, warnings: [] },
+  'torch-export': { tolerance: 1e-3, warnings: [/64×64 only/] },
   'webnn-style': { tolerance: 2e-2, warnings: [/batches of 2/, /64×64 only/, /float16/] },
 };
 
@@ -53,7 +54,7 @@ describe('models of real exporters', function () {
 
   before(async function () {
     if (!python) {
-      console.log('    skipped: EXPORTERS_PYTHON does not name a Python with torch, diffusers, transformers, optimum-onnx and tokenizers');
+      console.log('    skipped: EXPORTERS_PYTHON does not name a Python with torch, onnxscript, diffusers, transformers, optimum-onnx and tokenizers');
       this.skip();
     }
     folder = await mkdtemp(join(tmpdir(), 'exports-'));

@@ -40,7 +40,7 @@ async function paint(provider: string, fixedShapes: boolean): Promise<Frame> {
   const script = `(async () => {
     const { Engine } = require('./engine');
     const engine = await Engine.load({ model: 'starter', executionProviders: ['${provider}'], fixedShapes: ${fixedShapes} });
-    const stream = await engine.createStream({ mode: 'img2img', width: 64, height: 64, tIndexList: [20, 35], cfgType: 'full', guidanceScale: 1.5 });
+    const stream = await engine.createStream({ mode: 'img2img', width: 64, height: 64, tIndexList: [20, 35], cfgType: 'none' });
     await stream.setPrompt({ prompt: 'night over the sea' });
     const data = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7 + (i >> 6)) % 256);
     await stream.process({ image: { data, width: 64, height: 64, channels: 3 } });
