@@ -54,5 +54,9 @@ async function refusal(provider: string): Promise<string | undefined> {
 
 /** The sentence in a message of the runtime: its first line, without the place in the source that checked a condition. */
 function reasonIn(message: string): string {
+  // Of all its libraries that may be missing the runtime names none.
+  if (/_Cuda: Failed to load shared library/.test(message)) {
+    return "its libraries do not load: it needs ONNX Runtime's CUDA files (node_modules/onnxruntime-node/script/install.js), CUDA 12 and cuDNN 9";
+  }
   return firstLine(message).replace(/^\S+\.(cc|cpp|h):\d+ .* was false\. /, '');
 }
