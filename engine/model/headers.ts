@@ -1,11 +1,11 @@
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { realpath, stat } from 'node:fs/promises';
+import { dirname, join, normalize } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
 import { timestepPerRow } from '../net/onnx-edit';
 import { operatorLimit, type OperatorLimit } from '../net/operators';
 import { readOnnxHeader } from '../net/onnx-file';
-import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
+import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { netNames, type ModelFiles, type NetName } from './files';
 import type { NetFiles } from './layouts';
 import type { ModelParts } from './parts';
@@ -38,9 +38,15 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
  */
 export async function readHeader(name: NetName, { path }: NetFiles): Promise<HeaderNet> {
   const { inputs, outputs, operators, isHalf, externalFiles } = await readOnnxHeader(path);
+  const real = await realpath(path);
+  let isScattered = false;
   for (const name of externalFiles) {
-    const file = join(dirname(path), name);
-    if (!(await stat(file).catch(() => undefined))?.isFile()) {
+    if (normalize(name).startsWith('..')) {
+      throw new EngineError('EBADMODEL', `${path} wants weights from outside of its folder (${name}), which is refused; export it again`);
+    }
+    const file = await realpath(join(dirname(path), name)).catch(() => undefined);
+    isScattered ||= file !== undefined && commonFolder([real, file]) !== dirname(real);
+    if (!file || !(await stat(file)).isFile()) {
       throw new EngineError(
         'EBADMODEL',
         `${path} keeps its weights in ${name}, which is not there; download it into the same folder`,
@@ -48,7 +54,9 @@ export async function readHeader(name: NetName, { path }: NetFiles): Promise<Hea
     }
   }
   const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));
-  const header = { inputs, outputs, operators, isHalf, run, close: () => Promise.resolve() };
+  const header: HeaderNet = { inputs, outputs, operators, isHalf, run, close: () => Promise.resolve() };
+  // Links to weights elsewhere, such as on another disk: ONNX Runtime follows none out of the folder of the net.
+  if (isScattered) header.graph = await readOnnxGraph(path);
   return name === 'unet' ? withTimestepPerRow(header, path) : header;
 }
 

@@ -1,5 +1,6 @@
 import { open, realpath } from 'node:fs/promises';
-import { basename, dirname, join, relative } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
+import { readOnnxHeader } from './onnx-file';
 import { field, fieldsOf, message } from './protobuf';
 import { type Field, ProtobufFile } from './protobuf-file';
 
@@ -11,7 +12,7 @@ const INLINE_LIMIT = 1024;
  * the file they lie in, their offset and length, so nothing of gigabytes is read or copied.
  */
 export interface OnnxGraph {
-  /** Where the files with the weights lie. ONNX Runtime reads them from there, also where nobody may write. */
+  /** Where the files with the weights lie, or folders with them. ONNX Runtime reads them from there, also where nobody may write. */
   folder: string;
   /** ModelProto without its graph. */
   model: Buffer;
@@ -28,11 +29,13 @@ export interface OnnxGraph {
 
 /** Reads an .onnx file, but no weights. Rejects with EBADMODEL when it is torn. */
 export async function readOnnxGraph(path: string): Promise<OnnxGraph> {
-  // Download caches have links in the place of files; weights are looked for beside the file itself.
+  // Download caches have links in the place of files, and large weights may be links to another disk.
   const real = await realpath(path);
+  const { externalFiles } = await readOnnxHeader(path);
+  const files = await Promise.all(externalFiles.map((name) => realpath(join(dirname(path), name))));
   const file = await open(real);
   try {
-    const reader = new GraphReader(new ProtobufFile(file, path), dirname(path), real);
+    const reader = new GraphReader(new ProtobufFile(file, path), dirname(path), real, commonFolder([real, ...files]));
     return await reader.read((await file.stat()).size);
   } finally {
     await file.close();
@@ -58,13 +61,15 @@ class GraphReader {
   /**
    * @param folder where the file, which may be a link, is said to lie
    * @param real its path without links
+   * @param common folder of the file and of those with its weights
    */
   constructor(
     private readonly file: ProtobufFile,
     private readonly folder: string,
     private readonly real: string,
+    common: string,
   ) {
-    this.graph = { folder: dirname(real), model: Buffer.alloc(0), nodes: [], weights: [], inputs: [], outputs: [], rest: [] };
+    this.graph = { folder: common, model: Buffer.alloc(0), nodes: [], weights: [], inputs: [], outputs: [], rest: [] };
   }
 
   async read(size: number): Promise<OnnxGraph> {
@@ -99,14 +104,14 @@ class GraphReader {
       const length = part.end - part.start;
       // Packed floats have the layout of raw data.
       const values = part.number === 9 || part.number === 4;
-      if (values && length >= INLINE_LIMIT) kept.push(externalData(basename(this.real), part.start, length));
+      if (values && length >= INLINE_LIMIT) kept.push(externalData(relative(this.graph.folder, this.real), part.start, length));
       else if (part.number === 13) kept.push(await this.relocated(part));
       else kept.push(await this.encoded(part));
     }
     return message(...kept);
   }
 
-  /** An entry of a weight that is external already: its file, which may be a link as well, as seen from the real folder. */
+  /** An entry of a weight that is external already: its file, which may be a link as well, as seen from the common folder. */
   private async relocated(part: Field): Promise<Buffer> {
     const entry = await this.file.copy(part.start, part.end);
     const [key, value] = fieldsOf(entry).map(({ bytes }) => bytes.toString('utf8'));
@@ -119,6 +124,13 @@ class GraphReader {
   private encoded({ head, end }: Field): Promise<Buffer> {
     return this.file.copy(head, end);
   }
+}
+
+/** The innermost folder that holds all these files: ONNX Runtime reads weights from one folder and those in it only. */
+export function commonFolder(files: string[]): string {
+  let folder = dirname(files[0]);
+  while (folder !== dirname(folder) && !files.every((file) => file.startsWith(folder.endsWith(sep) ? folder : folder + sep))) folder = dirname(folder);
+  return folder;
 }
 
 function externalData(location: string, offset: number, length: number): Buffer {

@@ -31,7 +31,7 @@ export class OnnxNet implements Net {
    * Opens an .onnx file, one held in memory, or a graph whose weights stay in their files (then `name` stands for it in
    * errors). External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
    */
-  static async load(model: string | Uint8Array | OnnxGraph, settings: SessionSettings, name = String(model)): Promise<OnnxNet> {
+  static async load(model: string | Uint8Array | OnnxGraph, settings: SessionSettings, name = typeof model === 'string' ? model : 'a net in memory'): Promise<OnnxNet> {
     let session: InferenceSession;
     try {
       session = await openSession(model, settings);

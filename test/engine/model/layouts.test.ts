@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
-import { cp, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { findFiles } from '../../../engine/model/files';
 import { inspectModel } from '../../../engine/model/folder';
 import { Model } from '../../../engine/model/model';
-import { tinyAutoencoder, tinyTextEncoder, tinyUnet } from '../../lib/onnx-maker';
+import { externalWeight, node, onnxModel, tinyAutoencoder, tinyTextEncoder, tinyUnet, value } from '../../lib/onnx-maker';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 
 const nets = ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'];
@@ -73,6 +73,24 @@ describe('layouts of model folders', () => {
     const before = (await findFiles(folder)).nets.unet?.bytes ?? 0;
     for (const name of ['model.onnx_data', 'weights.pb', 'other.onnx', 'notes.json']) await writeFile(join(folder, 'unet', name), Buffer.alloc(1000));
     assert.equal((await findFiles(folder)).nets.unet?.bytes, before + 2000);
+  });
+
+  it('follows links to weights that lie elsewhere', async function () {
+    if (process.platform === 'win32') return this.skip();
+    await cp(REFERENCE_MODEL, folder, { recursive: true });
+    const decoder = onnxModel({
+      inputs: [value('latent_sample', 'float32', ['b', 4, 'h', 'w'])],
+      outputs: [value('sample', 'float32', ['b', 3, 'height', 'width'])],
+      weights: [externalWeight('w', [4, 3, 8, 8], 'model.onnx_data')],
+      nodes: [node('ConvTranspose', ['latent_sample', 'w'], 'sample', { strides: [8, 8] })],
+    });
+    await writeFile(join(folder, 'vae_decoder', 'model.onnx'), decoder);
+    await mkdir(join(folder, 'other disk'));
+    await writeFile(join(folder, 'other disk', 'weights'), new Float32Array(4 * 3 * 64).fill(0.25));
+    await symlink(join(folder, 'other disk', 'weights'), join(folder, 'vae_decoder', 'model.onnx_data'));
+    const model = await Model.load({ model: folder });
+    assert.deepEqual(await model.vaeDecoder.decode(Float32Array.of(1, 0, 1, 1), 1, 1), new Float32Array(3 * 64).fill(0.75));
+    await model.close();
   });
 
   it('prefers a tiny autoencoder that lies beside, with a scale of its own', async () => {

@@ -251,6 +251,19 @@ describe('model folder', () => {
         /unet must take latents/,
       ],
       [
+        'wants weights from outside of its folder',
+        {
+          'vae_decoder/model.onnx': onnxModel({
+            inputs: [value('x', 'float32', [1])],
+            outputs: [value('y', 'float32', [1])],
+            weights: [externalWeight('w', [1], '../unet/model.onnx')],
+            nodes: [node('Add', ['x', 'w'], 'y')],
+          }),
+        },
+        'EBADMODEL',
+        /outside of its folder \(\.\.\/unet\/model\.onnx\)/,
+      ],
+      [
         'keeps its weights in a file that is not there',
         {
           'vae_decoder/model.onnx': onnxModel({

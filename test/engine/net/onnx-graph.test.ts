@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { chmod, copyFile, mkdir, mkdtemp, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, parse } from 'node:path';
 import type { Tensor } from '../../../engine/net/net';
 import { withFixedSizes } from '../../../engine/net/onnx-edit';
-import { readOnnxGraph, writeOnnxGraph } from '../../../engine/net/onnx-graph';
+import { commonFolder, readOnnxGraph, writeOnnxGraph } from '../../../engine/net/onnx-graph';
 import { OnnxNet } from '../../../engine/net/onnx-net';
 import { randn } from '../../../engine/stream/noise';
 import { externalWeight, node, onnxModel, value, weight } from '../../lib/onnx-maker';
@@ -85,6 +85,14 @@ describe('the graph of an .onnx file', () => {
       await symlink('../blobs/bb22', join(folder, 'snapshot', 'model.onnx_data'));
       await check(join(folder, 'snapshot', 'model.onnx'));
     });
+  });
+
+  it('knows the folder that holds several files', () => {
+    const path = (...parts: string[]): string => join(parse(process.cwd()).root, ...parts);
+    assert.equal(commonFolder([path('a', 'b', 'm')]), path('a', 'b'));
+    assert.equal(commonFolder([path('a', 'b', 'm'), path('a', 'b', 'c', 'w')]), path('a', 'b'));
+    assert.equal(commonFolder([path('a', 'b', 'm'), path('a', 'bc', 'w')]), path('a'));
+    assert.equal(commonFolder([path('a', 'm'), path('b', 'w')]), path());
   });
 
   it('says which file is torn', async () => {
