@@ -1,6 +1,7 @@
 import { EngineError } from './errors';
 import { decode } from './image/codec';
 import { toImage, toTensor } from './image/pixels';
+import { Lane } from './lane';
 import type { Model } from './model/model';
 import type { Conditioning } from './prompt/conditioning';
 import { type ConditioningRequest, PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder';
@@ -23,9 +24,20 @@ export interface ConditionedInput extends StreamInput {
   conditioning?: PromptConditioning;
 }
 
+/** A frame that is ready to enter the batch. */
+export interface Prepared {
+  frame: Frame;
+  setup: StreamSetup;
+  /** img2img: the picture's clean latent; txt2img: x_T, or undefined for the stream's own noise. [C, h, w] */
+  latent: Float32Array | undefined;
+  conditioning: PromptConditioning | undefined;
+}
+
 /**
  * A stream: pictures become latents, latents go through the stream batch, finished latents become pictures.
- * Calls are worked off one after the other, in the order they were made.
+ *
+ * Each of these three has a lane of its own. Calls go through each lane in the order in which they were made, but one
+ * frame can be in the UNet while the one before it is being decoded and the one after it encoded.
  */
 export class DiffusionStream implements Stream {
   private readonly prompts: PromptEncoder;
@@ -35,7 +47,9 @@ export class DiffusionStream implements Stream {
   private conditioning: PromptConditioning | undefined;
   private setup: StreamSetup;
   private frames = 0;
-  private tail: Promise<unknown> = Promise.resolve();
+  private readonly intake = new Lane();
+  private readonly ticks = new Lane();
+  private readonly rendering = new Lane();
   private closed = false;
 
   private constructor(
@@ -51,7 +65,7 @@ export class DiffusionStream implements Stream {
   /** Checks the options, and with one run of every net that the model works at this size. */
   static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void): Promise<DiffusionStream> {
     const stream = new DiffusionStream(model, unet, checkedOptions(model, options), onClose);
-    await stream.warmUp(stream.setup.shape);
+    await stream.warmUp(stream.setup);
     return stream;
   }
 
@@ -70,9 +84,9 @@ export class DiffusionStream implements Stream {
   }
 
   setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
-    return this.exclusive(async () => {
+    return this.inLane(this.intake, async () => {
       const conditioning = await this.prompts.encode(prompt);
-      const pair = this.pair(conditioning);
+      const pair = this.pair(conditioning, this.setup);
       this.conditioning = conditioning;
       this.batch.setConditioning(pair);
       for (const entry of this.buffer) entry.conditioning = pair;
@@ -80,40 +94,55 @@ export class DiffusionStream implements Stream {
   }
 
   update(live: Partial<StreamOptions>): Promise<void> {
-    return this.exclusive(async () => {
+    return this.inLane(this.intake, async () => {
       const setup = setUp(checkedOptions(this.model, { ...this.options, ...live }), this.model.info, this.model.schedulerConfig, this.setup);
       const { height, width } = this.setup.shape;
-      if (setup.shape.height !== height || setup.shape.width !== width) await this.warmUp(setup.shape);
+      if (setup.shape.height !== height || setup.shape.width !== width) await this.warmUp(setup);
       this.setup = setup;
     });
   }
 
   async process(input: ConditionedInput = {}): Promise<Output[]> {
-    return this.render(await this.denoise(input));
+    const prepared = await this.prepare(input);
+    return this.render(await this.denoise(prepared));
   }
 
   async flush(): Promise<Output[]> {
-    return this.render(await this.exclusive(() => this.drain()));
+    await this.inLane(this.intake, async () => undefined);
+    return this.render(await this.inLane(this.ticks, () => this.drain()));
   }
 
-  /**
-   * Lets a frame enter, if there is one, and moves all frames one step on. A frame buffer that is not full yet waits.
-   *
-   * @returns the frames whose last step this was, for {@link render}
-   */
-  denoise(input?: ConditionedInput): Promise<Denoised<Frame>[]> {
+  /** The first of the three: encodes a frame's picture. Settings hold as they are at the call. */
+  prepare(input: ConditionedInput): Promise<Prepared> {
     const enteredAt = performance.now();
-    return this.exclusive(async () => {
-      if (!input) return this.tick([]);
-      this.buffer.push(await this.entry(input, enteredAt));
-      if (this.buffer.length < this.options.frameBufferSize) return [];
-      return this.options.useDenoisingBatch ? this.tick() : this.drain();
+    return this.inLane(this.intake, async () => {
+      const { setup } = this;
+      if (!this.conditioning && !input.conditioning) this.conditioning = await this.prompts.encode({ prompt: '' });
+      const latent = setup.options.mode === 'img2img' ? await this.encode(input.image, setup.options) : this.startingLatent(input.latent, setup);
+      this.pair(input.conditioning ?? this.conditioning, setup);
+      return { frame: { id: input.id ?? this.frames++, enteredAt, shape: setup.shape }, setup, latent, conditioning: input.conditioning };
     });
   }
 
-  /** Finished latents to pictures. */
+  /**
+   * The second: lets a frame enter, if there is one, and moves all frames one step on. A frame buffer that is not full
+   * yet waits.
+   *
+   * @returns the frames whose last step this was, for {@link render}
+   */
+  denoise(prepared?: Prepared): Promise<Denoised<Frame>[]> {
+    return this.inLane(this.ticks, async () => {
+      if (!prepared) return this.tick([]);
+      const { frameBufferSize, useDenoisingBatch } = prepared.setup.options;
+      this.buffer.push(this.entry(prepared));
+      if (this.buffer.length < frameBufferSize) return [];
+      return useDenoisingBatch ? this.tick() : this.drain();
+    });
+  }
+
+  /** The third: finished latents to pictures. */
   render(finished: Denoised<Frame>[]): Promise<Output[]> {
-    return this.exclusive(async () => {
+    return this.inLane(this.rendering, async () => {
       const outputs: Output[] = [];
       for (const { frame, latent } of finished) {
         const { height, width } = frame.shape;
@@ -128,52 +157,43 @@ export class DiffusionStream implements Stream {
 
   /** Takes all frames in flight out, unfinished. */
   reset(): Promise<FrameId[]> {
-    return this.exclusive(async () => {
+    return this.inLane(this.ticks, async () => {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
       return ids;
     });
   }
 
-  /** Encodes prompts for `process({ conditioning })`. */
+  /** Encodes prompts for `prepare({ conditioning })`. */
   encodePrompt(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
     return this.prompts.encode(prompt);
   }
 
-  /** Calls that have not begun are rejected with ECLOSED; the one under way ends. */
+  /** Calls that have not begun are rejected with ECLOSED; what is under way ends. */
   async close(): Promise<void> {
     if (!this.closed) this.onClose(this);
     this.closed = true;
-    await this.tail;
+    await Promise.all([this.intake, this.ticks, this.rendering].map((lane) => lane.idle()));
   }
 
-  private exclusive<T>(work: () => Promise<T>): Promise<T> {
-    const result = this.tail.then(() => {
+  private inLane<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    return lane.run(async () => {
       if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
       return work();
     });
-    this.tail = result.catch(() => undefined);
-    return result;
   }
 
-  /** A frame at the first step: the picture's latent with noise added, or x_T itself. */
-  private async entry(input: ConditionedInput, enteredAt: number): Promise<Entry<Frame, Conditioning>> {
-    const { shape, denoising, noise } = this.setup;
-    const slot = this.buffer.length % this.options.frameBufferSize;
-    const rows = denoising.steps.map((_, step) => noise[step * this.options.frameBufferSize + slot]);
-    this.conditioning ??= input.conditioning ? undefined : await this.prompts.encode({ prompt: '' });
-    const conditioning = this.pair(input.conditioning ?? this.conditioning);
-    const latent =
-      this.options.mode === 'img2img'
-        ? addNoise(await this.encode(input.image), rows[0], denoising.steps[0])
-        : this.startingLatent(input.latent, rows[0]);
-    const frame = { id: input.id ?? this.frames, enteredAt, shape };
-    this.frames++;
-    return { frame, latent, shape, noise: rows, conditioning, denoising };
+  /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
+  private entry({ frame, setup, latent, conditioning }: Prepared): Entry<Frame, Conditioning> {
+    const { shape, denoising, noise } = setup;
+    const { frameBufferSize, mode } = setup.options;
+    const slot = this.buffer.length % frameBufferSize;
+    const rows = denoising.steps.map((_, step) => noise[step * frameBufferSize + slot]);
+    const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
+    return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(conditioning ?? this.conditioning, setup), denoising };
   }
 
-  private async encode(image: RawImage | undefined): Promise<Float32Array> {
-    const { width, height } = this.options;
+  private async encode(image: RawImage | undefined, { width, height }: ResolvedOptions): Promise<Float32Array> {
     const encoder = requireEncoder(this.model);
     checkImage(image);
     const fits = image.width === width && image.height === height;
@@ -181,12 +201,12 @@ export class DiffusionStream implements Stream {
     return encoder.encode(toTensor(picture), height, width);
   }
 
-  private startingLatent(latent: Float32Array | undefined, noise: Float32Array): Float32Array {
-    if (latent === undefined) return noise;
-    if (!(latent instanceof Float32Array) || latent.length !== noise.length) {
-      const { height, width } = this.setup.shape;
-      const shape = `[${this.model.info.latentChannels}, ${height}, ${width}]`;
-      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${noise.length} values, ${shape}; got ${latent?.length ?? typeof latent}`);
+  private startingLatent(latent: Float32Array | undefined, { shape, noise }: StreamSetup): Float32Array | undefined {
+    if (latent === undefined) return undefined;
+    const { length } = noise[0];
+    if (!(latent instanceof Float32Array) || latent.length !== length) {
+      const dims = `[${this.model.info.latentChannels}, ${shape.height}, ${shape.width}]`;
+      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${length} values, ${dims}; got ${latent?.length ?? typeof latent}`);
     }
     return latent.slice();
   }
@@ -218,25 +238,23 @@ export class DiffusionStream implements Stream {
   }
 
   /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
-  private pair(conditioning: PromptConditioning | undefined): ConditioningPair<Conditioning> {
+  private pair(conditioning: PromptConditioning | undefined, { denoising, options }: StreamSetup): ConditioningPair<Conditioning> {
     if (!conditioning) throw new EngineError('EBADPROMPT', 'no prompt yet; call setPrompt first');
     const { positive, negative } = conditioning;
-    if (!negative && needsNegativePass(this.setup.denoising, 0)) {
-      const { cfgType } = this.options;
-      throw new EngineError('EBADPROMPT', `cfgType '${cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`);
+    if (!negative && needsNegativePass(denoising, 0)) {
+      throw new EngineError('EBADPROMPT', `cfgType '${options.cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`);
     }
     return { positive, negative: negative ?? positive };
   }
 
   /** @throws EBADPARAM when the nets do not work at this size */
-  private async warmUp(shape: LatentShape): Promise<void> {
+  private async warmUp({ shape, options, denoising }: StreamSetup): Promise<void> {
     const { latentChannels, vaeScaleFactor } = this.model.info;
     const [height, width] = [shape.height * vaeScaleFactor, shape.width * vaeScaleFactor];
     const sample = new Float32Array(latentChannels * shape.height * shape.width);
     try {
-      if (this.options.mode === 'img2img') await requireEncoder(this.model).encode(new Float32Array(3 * height * width), height, width);
+      if (options.mode === 'img2img') await requireEncoder(this.model).encode(new Float32Array(3 * height * width), height, width);
       const conditioning = await this.model.textEncoder.blank();
-      const { denoising, options } = this.setup;
       const row = { sample, shape, timestep: denoising.steps[0].timestep, conditioning, guidance: 0 };
       const rows = denoising.steps.reduce((count, _, step) => count + (needsNegativePass(denoising, step) ? 2 : 1), 0) * options.frameBufferSize;
       await this.unet.predict(new Array<typeof row>(this.model.unet.rowsToWarmUp(rows)).fill(row));

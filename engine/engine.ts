@@ -1,6 +1,6 @@
 import { DiffusionStream } from './diffusion-stream';
 import { EngineError } from './errors';
-import { Model, type LoadProgress } from './model/model';
+import { Model, type ModelSettings } from './model/model';
 import { SharedUnet } from './shared-unet';
 import type { EngineInfo, EngineOptions, StreamOptions } from './types';
 
@@ -19,8 +19,8 @@ export class Engine {
    *
    * @throws ENOMODEL, EBADMODEL, ENOPROVIDER, EBADPARAM
    */
-  static async load(options: EngineOptions, onProgress?: (progress: LoadProgress) => void): Promise<Engine> {
-    return new Engine(await Model.load({ ...options, onProgress }));
+  static async load(options: EngineOptions, hooks: Pick<ModelSettings, 'onProgress' | 'openNet'> = {}): Promise<Engine> {
+    return new Engine(await Model.load({ ...options, ...hooks }));
   }
 
   get info(): EngineInfo {

@@ -21,7 +21,8 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
     await stream.setPrompt({ prompt: options.prompt, negativePrompt: options.negativePrompt });
     const { tIndexList, cfgType, guidanceScale, numInferenceSteps } = stream.options;
     const guidance = cfgType === 'none' ? 'none' : `${cfgType} ${guidanceScale}`;
-    line.note(`${options.model} on ${engine.info.executionProvider}: ${size.width}×${size.height}, steps ${tIndexList.join(', ')} of ${numInferenceSteps}, guidance ${guidance}`);
+    const steps = `steps ${tIndexList.join(', ')} of ${numInferenceSteps}`;
+    line.note(`${options.model} on ${engine.info.executionProvider}: ${size.width}×${size.height}, ${steps}, guidance ${guidance}`);
 
     const startedAt = performance.now();
     let skipped = 0;
@@ -46,8 +47,9 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
 }
 
 async function load(model: string, { executionProviders }: RunOptions, line: ProgressLine): Promise<Engine> {
-  const engine = await Engine.load({ model, executionProviders }, ({ net, loadedBytes, totalBytes }) =>
-    line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`),
+  const engine = await Engine.load(
+    { model, executionProviders },
+    { onProgress: ({ net, loadedBytes, totalBytes }) => line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`) },
   );
   line.clear();
   for (const warning of engine.warnings) line.note(warning);

@@ -1,10 +1,10 @@
-import type { ConditionedInput, DiffusionStream, Frame } from '../diffusion-stream';
+import type { DiffusionStream, Frame, Prepared } from '../diffusion-stream';
 import type { Engine } from '../engine';
 import { EngineError, type ErrorCode } from '../errors';
 import { decode, encode } from '../image/codec';
 import type { PromptConditioning } from '../prompt/prompt-encoder';
 import type { Denoised } from '../stream/stream-batch';
-import type { Output, RawImage, StreamOptions } from '../types';
+import type { FrameId, Output, StreamOptions } from '../types';
 import { Mailbox } from './mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, PictureFormat, StreamSettings } from './messages';
 import { splitSettings } from './settings';
@@ -16,12 +16,6 @@ interface Job {
   reject: (error: EngineError) => void;
 }
 
-/** A job whose picture is being decoded. */
-interface PreparedJob {
-  job: Job;
-  image: Promise<RawImage | undefined>;
-}
-
 /** A frame buffer that does not fill up is given up waiting for after this time, ms. */
 const PARTIAL_BUFFER_WAIT = 250;
 /** Conditionings of frames that bring their own, by content. */
@@ -30,19 +24,26 @@ const CONDITIONINGS_KEPT = 32;
 const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT', 'ENOMODEL']);
 
 /**
- * A stream in the engine process: one waiting place, and a loop that takes the newest frame whenever the nets are free,
- * or moves the frames in flight on when there is none.
+ * A stream in the engine process: a waiting place for one frame, and two loops that run beside each other.
+ *
+ * The intake takes the newest frame, decodes and encodes it. The tick loop moves all frames one step on, with the frame
+ * from the intake if there is one. While the UNet works on a tick the autoencoder turns the frames that the last tick
+ * finished into pictures, and only then is the next frame taken: as late as can be without the UNet having to wait.
  */
 export class HostedStream {
   private readonly mailbox = new Mailbox<Job>();
-  private prepared: PreparedJob | undefined;
   /** Jobs that were taken and have not been answered. */
   private readonly taken = new Map<number, Job>();
+  private takingIn = false;
+  private ready: Prepared | undefined;
+  private rendering: Promise<void> | undefined;
+  /** Counts resets: what was taken in before one is not let in after it. */
+  private era = 0;
   private readonly conditionings = new Map<string, Promise<PromptConditioning>>();
   private jobs = 0;
   private warned = '';
   private delivery: Promise<void> = Promise.resolve();
-  private wake: () => void = () => undefined;
+  private waiting: (() => void)[] = [];
   private closed = false;
 
   private constructor(
@@ -51,7 +52,8 @@ export class HostedStream {
     private readonly onTaken: () => void,
     private readonly onWarning: (text: string) => void,
   ) {
-    void this.work();
+    void this.takeIn();
+    void this.tick();
   }
 
   /**
@@ -68,7 +70,7 @@ export class HostedStream {
     return new Promise((resolve, reject) => {
       const replaced = this.mailbox.put({ id: this.jobs++, frame, resolve, reject });
       if (replaced) this.drop(replaced);
-      this.wake();
+      this.changed();
     });
   }
 
@@ -85,82 +87,100 @@ export class HostedStream {
 
   /** Everything that waits or is in flight is answered as dropped. */
   async reset(): Promise<void> {
+    this.era++;
+    this.ready = undefined;
     const waiting = this.mailbox.take();
     if (waiting) this.drop(waiting);
-    for (const id of await this.stream.reset()) this.settle(id, (job) => job.resolve({ outcome: 'dropped' }));
+    this.settleAll((job) => job.resolve({ outcome: 'dropped' }));
+    await this.stream.reset();
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    this.wake();
+    this.changed();
     await this.stream.close();
     const error = new EngineError('ECLOSED', 'the stream was closed');
-    for (const job of [this.mailbox.take(), this.prepared?.job, ...this.taken.values()]) job?.reject(error);
-    this.taken.clear();
+    this.mailbox.take()?.reject(error);
+    this.settleAll((job) => job.reject(error));
   }
 
-  private async work(): Promise<void> {
+  private async takeIn(): Promise<void> {
     while (!this.closed) {
-      const prepared = this.prepared ?? this.prepare();
-      this.prepared = undefined;
-      if (prepared) await this.enter(prepared);
-      else if (this.stream.inFlight > 0) await this.guarded(async () => this.finish(await this.stream.denoise()));
-      else await this.rest();
+      const job = this.ready || this.rendering ? undefined : this.mailbox.take();
+      if (!job) await this.change();
+      else await this.prepare(job);
     }
   }
 
-  /** One tick with a new frame. What is wrong with the frame itself harms no other. */
-  private async enter(prepared: PreparedJob): Promise<void> {
+  /** What is wrong with the frame itself is heard by its job alone. */
+  private async prepare(job: Job): Promise<void> {
+    const { era } = this;
+    this.taken.set(job.id, job);
+    this.takingIn = true;
+    this.onTaken();
+    try {
+      const { picture, conditioning } = job.frame;
+      const { mode, width, height } = this.stream.options;
+      const image = mode === 'img2img' && picture ? await decode(picture, width, height) : undefined;
+      const encoded = conditioning && (await this.encodePrompt(conditioning));
+      if (encoded) this.warn(encoded);
+      const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded });
+      if (era === this.era) this.ready = prepared;
+    } catch (thrown) {
+      this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
+    }
+    this.takingIn = false;
+    this.changed();
+  }
+
+  private async tick(): Promise<void> {
+    while (!this.closed) {
+      const { ready } = this;
+      this.ready = undefined;
+      // A frame that is about to be ready is worth waiting for: one UNet call for all rows costs less than two.
+      const isComing = this.takingIn || this.mailbox.full;
+      if (ready || (this.stream.inFlight > 0 && !isComing)) await this.step(ready);
+      else if (await this.rest()) await this.guarded(async () => this.deliver(await this.stream.flush()));
+    }
+  }
+
+  /** One tick, with a new frame or without; what it finished is rendered beside the next one. */
+  private async step(entering: Prepared | undefined): Promise<void> {
+    this.changed();
     await this.guarded(async () => {
-      try {
-        await this.finish(await this.stream.denoise(await this.input(prepared)));
-      } catch (thrown) {
-        const error = EngineError.from(thrown, 'EHOST');
-        if (!FRAME_ERRORS.has(error.code)) throw error;
-        this.settle(prepared.job.id, (job) => job.reject(error));
-      }
+      const finished = await this.denoise(entering);
+      await this.rendering;
+      if (finished.length === 0) return;
+      // The next frame goes through the autoencoder first: the UNet waits for that one, and for these pictures nobody.
+      while (this.takingIn || (this.mailbox.full && !this.ready && !this.closed)) await this.change();
+      this.rendering = this.guarded(async () => this.deliver(await this.stream.render(finished))).then(() => {
+        this.rendering = undefined;
+        this.changed();
+      });
     });
   }
 
-  /** When a tick fails nobody knows what became of the frames in it: all of them end with its error. */
-  private async guarded(tick: () => Promise<void>): Promise<void> {
+  private async denoise(entering: Prepared | undefined): Promise<Denoised<Frame>[]> {
     try {
-      await tick();
+      return await this.stream.denoise(entering);
     } catch (thrown) {
-      if (this.closed) return;
       const error = EngineError.from(thrown, 'EHOST');
-      for (const id of [...this.taken.keys()]) if (id !== this.prepared?.job.id) this.settle(id, (job) => job.reject(error));
-      await this.stream.reset();
+      if (!entering || !FRAME_ERRORS.has(error.code)) throw error;
+      this.settle(entering.frame.id, (job) => job.reject(error));
+      return [];
     }
   }
 
-  private async finish(finished: Denoised<Frame>[]): Promise<void> {
-    if (finished.length === 0) return;
-    // Frames that arrived during the UNet's call are still in the pipe: let the event loop read them, then decode the
-    // newest one while the autoencoder runs.
-    await new Promise(setImmediate);
-    this.prepared = this.prepare();
-    for (const output of await this.stream.render(finished)) this.deliver(output);
-  }
-
-  /** Takes the newest frame and begins to decode it. */
-  private prepare(): PreparedJob | undefined {
-    const job = this.mailbox.take();
-    if (!job) return undefined;
-    this.taken.set(job.id, job);
-    this.onTaken();
-    const { picture } = job.frame;
-    const { mode, width, height } = this.stream.options;
-    const image = mode === 'img2img' && picture ? decode(picture, width, height) : Promise.resolve(undefined);
-    image.catch(() => undefined); // heard when it is awaited
-    return { job, image };
-  }
-
-  private async input({ job, image }: PreparedJob): Promise<ConditionedInput> {
-    const { conditioning } = job.frame;
-    const encoded = conditioning && (await this.encodePrompt(conditioning));
-    if (encoded) this.warn(encoded);
-    return { id: job.id, image: await image, conditioning: encoded };
+  /** When a tick fails nobody knows what became of the frames in it: all that were taken end with its error. */
+  private async guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (this.closed) return;
+      const error = EngineError.from(thrown, 'EHOST');
+      this.settleAll((job) => job.reject(error));
+      await this.reset().catch(() => undefined); // closed meanwhile
+    }
   }
 
   /** Once for prompts that stay, also where their weights change from frame to frame. */
@@ -181,27 +201,41 @@ export class HostedStream {
   }
 
   /** Encodes beside the nets; results leave in the order of their frames. */
-  private deliver({ id, image, latencyMs }: Output): void {
+  private deliver(outputs: Output[]): void {
     const { format, quality } = this.output;
-    const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
-    const result = encoded.then((data) => ({ outcome: 'finished' as const, data, format, width: image.width, height: image.height, latencyMs }));
-    this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
-      this.settle(id as number, (job) =>
-        settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),
-      ),
-    );
+    for (const { id, image, latencyMs } of outputs) {
+      const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
+      const result = encoded.then((data) => ({ outcome: 'finished' as const, data, format, width: image.width, height: image.height, latencyMs }));
+      this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
+        this.settle(id, (job) =>
+          settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),
+        ),
+      );
+    }
   }
 
-  /** Until a frame comes, or a frame buffer has waited long enough for its missing frames. */
-  private async rest(): Promise<void> {
+  /**
+   * Until something changes.
+   *
+   * @returns whether instead a frame buffer has waited long enough for its missing frames
+   */
+  private async rest(): Promise<boolean> {
+    if (this.stream.buffered === 0 || this.takingIn) return this.change().then(() => false);
     let timer: NodeJS.Timeout | undefined;
-    const overdue = await new Promise<boolean>((resolve) => {
-      this.wake = () => resolve(false);
-      if (this.mailbox.full || this.closed) resolve(false);
-      else if (this.stream.buffered > 0) timer = setTimeout(() => resolve(true), PARTIAL_BUFFER_WAIT);
-    });
+    const overdue = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), PARTIAL_BUFFER_WAIT)));
+    const result = await Promise.race([overdue, this.change().then(() => false)]);
     clearTimeout(timer);
-    if (overdue) await this.guarded(async () => (await this.stream.flush()).forEach((output) => this.deliver(output)));
+    return result;
+  }
+
+  private change(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private changed(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
   }
 
   private drop(job: Job): void {
@@ -209,9 +243,13 @@ export class HostedStream {
     job.resolve({ outcome: 'dropped' });
   }
 
-  private settle(id: unknown, how: (job: Job) => void): void {
+  private settle(id: FrameId, how: (job: Job) => void): void {
     const job = this.taken.get(id as number);
     this.taken.delete(id as number);
     if (job) how(job);
+  }
+
+  private settleAll(how: (job: Job) => void): void {
+    for (const id of [...this.taken.keys()]) this.settle(id, how);
   }
 }

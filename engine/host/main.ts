@@ -1,7 +1,8 @@
 /** The engine process: answers the requests of its parent, and ends with it. */
-import { constants, setPriority } from 'node:os';
+import { availableParallelism, constants, setPriority } from 'node:os';
 import { Engine } from '../engine';
 import { EngineError } from '../errors';
+import { NetThread } from '../net/net-thread';
 import { HostedStream } from './hosted-stream';
 import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from './wire';
 
@@ -28,7 +29,16 @@ async function streamOf(stream: number): Promise<HostedStream> {
 
 const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
   async load(settings) {
-    engine = await Engine.load(settings, (progress) => send({ event: 'progress', ...progress }));
+    // The UNet and the autoencoder run beside each other, so each gets half of the cores.
+    const intraOpNumThreads = settings.intraOpNumThreads ?? Math.max(1, Math.floor(availableParallelism() / 2));
+    const [denoising, pictures] = [new NetThread(), new NetThread()];
+    engine = await Engine.load(
+      { ...settings, intraOpNumThreads },
+      {
+        onProgress: (progress) => send({ event: 'progress', ...progress }),
+        openNet: (name) => (model, session, title) => (name.startsWith('vae') ? pictures : denoising).load(model, session, title),
+      },
+    );
     return { info: engine.info, warnings: engine.warnings };
   },
   async open({ stream, settings, conditioning }) {
@@ -64,7 +74,8 @@ async function answer({ id, method, params }: Request): Promise<void> {
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.title = 'streamdiffusion-engine';
 process.on('message', (request: Request) => void answer(request));
-process.on('disconnect', () => process.exit(0));
+// At once: an orderly exit would have to wait for the nets, and aborts when it does not.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl+C and service managers reach the whole process group; the parent decides when the engine ends, and it ends with it.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
 setInterval(() => send({ event: 'alive' }), ALIVE_INTERVAL);

@@ -1,13 +1,14 @@
 import { EngineError } from '../errors';
 import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
 import type { Net } from '../net/net';
+import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { OnnxNet } from '../net/onnx-net';
 import { probeProviders } from '../net/providers';
 import type { PromptNet } from '../prompt/text-encoder';
 import type { SchedulerConfig } from '../stream/schedule';
 import type { EngineInfo } from '../types';
-import { findFiles, missingNets, modelFolder, netNames, type ModelFiles } from './files';
+import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, limitOf, notesOn, readHeaders } from './headers';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
@@ -28,6 +29,8 @@ export interface ModelSettings {
   executionProviders?: string[];
   /** Threads of one net. Default: the number of physical cores. */
   intraOpNumThreads?: number;
+  /** What opens a net, such as a thread of its own; default: in the calling thread. */
+  openNet?: (name: NetName) => OpenNet;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
   fixedShapes?: boolean;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
@@ -110,14 +113,14 @@ async function openNets(
   executionProvider: string,
   settings: ModelSettings,
 ): Promise<void> {
-  const { intraOpNumThreads, onProgress, fixedShapes = prefersFixedShapes(executionProvider) } = settings;
+  const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider) } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
   for (const name of netNames) {
     const net = files.nets[name];
     if (!net) continue;
     onProgress?.({ net: name, loadedBytes, totalBytes });
-    const open = (source: string | OnnxGraph): Promise<Net> => OnnxNet.load(source, { executionProvider, intraOpNumThreads }, net.path);
+    const open = (source: string | OnnxGraph): Promise<Net> => openNet(name)(source, { executionProvider, intraOpNumThreads }, net.path);
     const { graph } = headers[name] ?? {};
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
