@@ -135,7 +135,8 @@ def main():
         progress.add(step, BATCH, loss=loss)
         if progress.checkpoint_due():
             save()
-    save()
+    if progress.steps:
+        save()
 
 
 if __name__ == "__main__":

@@ -156,14 +156,14 @@ class Progress:
 
     def __init__(self, every=50):
         self.every, self.sums, self.count = every, {}, 0
-        self.threads = Threads()
+        self.threads, self.steps = Threads(), 0     # steps of this run
         self.start = self.saved = time.time()
 
     def add(self, step, samples, **figures):
         self.threads.adapt()
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.) + float(value.detach() if torch.is_tensor(value) else value)
-        self.count += 1
+        self.count, self.steps = self.count + 1, self.steps + 1
         if self.count == self.every:
             rate = samples * self.every / (time.time() - self.start)
             means = "  ".join(f"{name} {value / self.every:.4f}" for name, value in self.sums.items())

@@ -87,7 +87,8 @@ def main():
         progress.add(step, BATCH, loss=loss, critic=critic_loss)
         if progress.checkpoint_due():
             save()
-    save()
+    if progress.steps:
+        save()
 
 
 if __name__ == "__main__":

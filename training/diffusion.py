@@ -108,7 +108,8 @@ def main():
         progress.add(step, BATCH, scenes=error[:-PAIRS].mean(), pairs=error[-PAIRS:].mean())
         if progress.checkpoint_due():
             save()
-    save()
+    if progress.steps:
+        save()
 
 
 if __name__ == "__main__":

@@ -187,7 +187,8 @@ def main():
         progress.add(trainer.step, BATCH, **losses, deviation=x0[:NOISE].std())
         if progress.checkpoint_due():
             trainer.save()
-    trainer.save()
+    if progress.steps:
+        trainer.save()
 
 
 if __name__ == "__main__":

@@ -116,7 +116,8 @@ def main():
         progress.add(step, BATCH, loss=loss)
         if progress.checkpoint_due():
             save()
-    save()
+    if progress.steps:
+        save()
     pictures, records = load_shard(options.work, "scenes", shard_numbers(options.work, "scenes", held_out=True)[-1])
     verdict, truth = judge_pictures(judge, pictures), labels(records)
     for name, values in JUDGED.items():

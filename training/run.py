@@ -48,9 +48,9 @@ def render(work, kind, first, last):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--autoencoder", type=int, default=8000, help="steps")
-    parser.add_argument("--diffusion", type=int, default=30000, help="steps")
-    parser.add_argument("--few-step", type=int, default=8000, help="steps")
+    parser.add_argument("--autoencoder", type=int, default=4000, help="steps")
+    parser.add_argument("--diffusion", type=int, default=14000, help="steps")
+    parser.add_argument("--few-step", type=int, default=5000, help="steps")
     parser.add_argument("--decoder", type=int, default=4000, help="steps")
     parser.add_argument("--judge", type=int, default=2500, help="steps")
     parser.add_argument("--out", type=Path, help="where the model folder goes; default WORK/starter")
