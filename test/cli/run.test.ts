@@ -107,7 +107,7 @@ describe('streamdiffusion run', function () {
         [['in/p1.jpg', 'x.tiff'], /x\.tiff cannot be written.*\(EBADPARAM\)/],
         [['--strength', '1.5', 'in', 'x'], /strength must be a number from 0 to 1; got 1\.5 \(EBADPARAM\)/],
         [['--cfg', 'half', 'in', 'x'], /cfgType must be one of none, full, self, initialize.*\(EBADPARAM\)/],
-        [['--size', '130x128', 'in', 'x'], /width must be a multiple of 8.*got 130 \(EBADPARAM\)/],
+        [['--size', '130x128', 'in', 'x'], /width must be a multiple of 16.*got 130 \(EBADPARAM\)/],
         [['--providers', 'abacus', 'in', 'x'], /abacus.*\(ENOPROVIDER\)/],
         [['--model', 'nothing', 'in', 'x'], /no model folder at nothing.*\(ENOMODEL\)/],
       ];

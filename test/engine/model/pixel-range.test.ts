@@ -46,19 +46,21 @@ describe('the range of a tiny autoencoder', () => {
 
   it('is found of a trained autoencoder, whichever way it counts', async () => {
     const folder = join(ROOT, 'models/starter');
-    const { scaling_factor: scale } = JSON.parse(await readFile(join(folder, 'vae_decoder', 'config.json'), 'utf8'));
+    const { scaling_factor: scale, latent_channels: channels, block_out_channels: blocks } = JSON.parse(await readFile(join(folder, 'vae_decoder', 'config.json'), 'utf8'));
+    const factor = 2 ** (blocks.length - 1);
+    const trainedSpace = { ...space, scale, channels, factor };
     const nets = [await OnnxNet.load(join(folder, 'vae_encoder/model.onnx'), { executionProvider: 'cpu' }), await OnnxNet.load(join(folder, 'vae_decoder/model.onnx'), { executionProvider: 'cpu' })];
-    const [signed, trained] = [new VaeEncoder(nets[0], { ...space, scale }), new VaeDecoder(nets[1], { ...space, scale })];
+    const [signed, trained] = [new VaeEncoder(nets[0], trainedSpace), new VaeDecoder(nets[1], trainedSpace)];
     // The same nets, as they would be had they been trained on 0..1.
     const toSigned = (values: Float32Array): Float32Array => values.map((value) => 2 * value - 1);
     const toPositive = (values: Float32Array): Float32Array => values.map((value) => (value + 1) / 2);
-    const encoder = new VaeEncoder(onValues(nets[0], toSigned, (latent) => latent), { ...space, scale });
-    const decoder = new VaeDecoder(onValues(nets[1], (latent) => latent, toPositive), { ...space, scale });
-    await findPixelRange({ encoder: signed, decoder: trained, tiny: BOTH, channels: 4, factor: 8 });
-    await findPixelRange({ encoder, decoder, tiny: BOTH, channels: 4, factor: 8 });
+    const encoder = new VaeEncoder(onValues(nets[0], toSigned, (latent) => latent), trainedSpace);
+    const decoder = new VaeDecoder(onValues(nets[1], (latent) => latent, toPositive), trainedSpace);
+    await findPixelRange({ encoder: signed, decoder: trained, tiny: BOTH, channels, factor });
+    await findPixelRange({ encoder, decoder, tiny: BOTH, channels, factor });
     assert.deepEqual([signed.range, trained.range, encoder.range, decoder.range], ['-1..1', '-1..1', '0..1', '0..1']);
-    await findPixelRange({ decoder: trained, tiny: BOTH, channels: 4, factor: 8 });
-    await findPixelRange({ decoder, tiny: BOTH, channels: 4, factor: 8 });
+    await findPixelRange({ decoder: trained, tiny: BOTH, channels, factor });
+    await findPixelRange({ decoder, tiny: BOTH, channels, factor });
     assert.deepEqual([trained.range, decoder.range], ['-1..1', '0..1'], 'of the decoder alone');
     await Promise.all(nets.map((net) => net.close()));
   });
