@@ -81,8 +81,9 @@ export class HostedStream {
   }
 
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
-    this.warn(await this.encodePrompt(conditioning));
-    await this.stream.setPrompt(conditioning);
+    // The stream first: what was submitted after this call must not overtake it.
+    const set = this.stream.setPrompt(conditioning);
+    await Promise.all([set, this.encodePrompt(conditioning).then((encoded) => this.warn(encoded))]);
   }
 
   /** Everything that waits or is in flight is answered as dropped. */

@@ -1,11 +1,24 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { RawImage, StreamOptions } from '../../engine';
+import type { SchedulerConfig } from '../../engine/stream/schedule';
 
 /** The checkout, from dist/test/lib. */
 export const ROOT = resolve(__dirname, '../../..');
 export const REFERENCE = join(ROOT, 'test/fixtures/reference');
 export const REFERENCE_MODEL = join(REFERENCE, 'model');
+
+/** The schedule of Stable Diffusion, and what LCMScheduler has where a model says nothing. */
+export const STABLE_DIFFUSION: SchedulerConfig = {
+  numTrainTimesteps: 1000,
+  betaStart: 0.00085,
+  betaEnd: 0.012,
+  betaSchedule: 'scaled_linear',
+  predictionType: 'epsilon',
+  rescaleBetasZeroSnr: false,
+  originalInferenceSteps: 50,
+  timestepScaling: 10,
+};
 
 /** A recording of what the published Python implementation computed, see test/fixtures/reference. */
 export interface Recording {

@@ -2,17 +2,7 @@ import assert from 'node:assert/strict';
 import type { CfgType, PredictionType } from '../../../engine';
 import { denoisingSteps, type SchedulerConfig, type Step } from '../../../engine/stream/schedule';
 import { type Denoising, type Evaluation, StreamBatch } from '../../../engine/stream/stream-batch';
-
-const scheduler: SchedulerConfig = {
-  numTrainTimesteps: 1000,
-  betaStart: 0.00085,
-  betaEnd: 0.012,
-  betaSchedule: 'scaled_linear',
-  predictionType: 'epsilon',
-  rescaleBetasZeroSnr: false,
-  originalInferenceSteps: 50,
-  timestepScaling: 10,
-};
+import { STABLE_DIFFUSION } from '../../lib/reference';
 
 /** A stand-in for the UNet that is only arithmetic, so that its epsilon, v and sample predictions are exactly the same net. */
 function predict({ sample, timestep, conditioning }: Evaluation<number>, steps: readonly Step[], type: PredictionType): Float32Array {
@@ -30,7 +20,7 @@ const x = Float32Array.from({ length: 8 }, (_, k) => Math.cos(k * 1.7));
 
 /** One frame through a stream batch of its own. */
 function run(options: Partial<Denoising>, config: Partial<SchedulerConfig> = {}): Float32Array {
-  const steps = denoisingSteps({ ...scheduler, ...config }, 50, [0, 20, 40]);
+  const steps = denoisingSteps({ ...STABLE_DIFFUSION, ...config }, 50, [0, 20, 40]);
   const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 1.5, delta: 0.8, ...options };
   const batch = new StreamBatch<string, number>();
   batch.enter({ frame: 'f', latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
@@ -66,7 +56,7 @@ describe('stream batch: prediction types', () => {
 
   it('a step asks for a second row only where guidance needs one', () => {
     const rows = (denoising: Partial<Denoising>) => {
-      const steps = denoisingSteps(scheduler, 50, [0, 20, 40]);
+      const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20, 40]);
       const full: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 1.5, delta: 1, ...denoising };
       const batch = new StreamBatch<number, number>();
       const counts: number[] = [];
@@ -87,7 +77,7 @@ describe('stream batch: prediction types', () => {
 
   it('self-negative: the virtual residual noise stands for the frame itself', () => {
     // With δ = 1 guidance is x0⁻ + γ (x0⁺ - x0⁻) with x0⁻ the clean latent that the frame was made of, at every step.
-    const steps = denoisingSteps(scheduler, 50, [20]);
+    const steps = denoisingSteps(STABLE_DIFFUSION, 50, [20]);
     const clean = Float32Array.from({ length: 8 }, (_, k) => 0.1 * k - 0.3);
     const { alphaProdTSqrt: a, betaProdTSqrt: b } = steps[0];
     const latent = clean.map((value, k) => a * value + b * noise[0][k]);
@@ -101,7 +91,7 @@ describe('stream batch: prediction types', () => {
 
   it('guides once: from outside, or by the input of a distilled model', () => {
     const guidances = (options: Partial<Denoising>): number[] => {
-      const steps = denoisingSteps(scheduler, 50, [0, 20]);
+      const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20]);
       const batch = new StreamBatch<string, number>();
       const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 8, delta: 1, ...options };
       batch.enter({ frame: 'f', latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
