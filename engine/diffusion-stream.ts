@@ -5,24 +5,33 @@ import { Lane } from './lane';
 import type { Model } from './model/model';
 import type { Conditioning } from './prompt/conditioning';
 import { type ConditioningRequest, PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder';
+import { Recent } from './recent';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from './stream/guidance';
 import { type ResolvedOptions, resolveOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
-import { type StreamSetup, setUp } from './stream/setup';
-import type { FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
+import { Setups, type StreamSetup } from './stream/setup';
+import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
 
 /** A frame between `process` and its output. */
 export interface Frame {
   id: FrameId;
   enteredAt: number;
   shape: LatentShape;
+  follow: FollowNewest;
+  /** Whether it came with a prompt of its own. */
+  hasPrompt: boolean;
 }
 
-export interface ConditionedInput extends StreamInput {
-  /** Denoise this one frame under these prompts instead of the stream's. */
+export interface FrameInput extends StreamInput {
+  /** The prompt of this frame alone, encoded already. */
   conditioning?: PromptConditioning;
+  /** All settings of this frame, whatever the stream's are. */
+  options?: StreamOptions;
 }
+
+/** Pictures of so many sizes are known to work, or are tried again. */
+const SIZES_KEPT = 16;
 
 /** A frame that is ready to enter the batch. */
 export interface Prepared {
@@ -30,7 +39,7 @@ export interface Prepared {
   setup: StreamSetup;
   /** img2img: the picture's clean latent; txt2img: x_T, or undefined for the stream's own noise. [C, h, w] */
   latent: Float32Array | undefined;
-  conditioning: PromptConditioning | undefined;
+  conditioning: PromptConditioning;
 }
 
 /**
@@ -45,6 +54,8 @@ export class DiffusionStream implements Stream {
   /** Frames of a buffer that is not full yet. */
   private buffer: Entry<Frame, Conditioning>[] = [];
   private conditioning: PromptConditioning | undefined;
+  private readonly setups: Setups;
+  private readonly sizes = new Recent<true>(SIZES_KEPT);
   private setup: StreamSetup;
   private frames = 0;
   private readonly intake = new Lane();
@@ -59,13 +70,14 @@ export class DiffusionStream implements Stream {
     private readonly onClose: (stream: DiffusionStream) => void,
   ) {
     this.prompts = new PromptEncoder(model.textEncoder);
-    this.setup = setUp(options, model.info, model.schedulerConfig);
+    this.setups = new Setups(model.info, model.schedulerConfig);
+    this.setup = this.setups.get(options);
   }
 
   /** Checks the options, and with one run of every net that the model works at this size. */
   static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void): Promise<DiffusionStream> {
     const stream = new DiffusionStream(model, unet, checkedOptions(model, options), onClose);
-    await stream.warmUp(stream.setup);
+    await stream.setUp(options);
     return stream;
   }
 
@@ -88,21 +100,20 @@ export class DiffusionStream implements Stream {
       const conditioning = await this.prompts.encode(prompt);
       const pair = this.pair(conditioning, this.setup);
       this.conditioning = conditioning;
-      this.batch.setConditioning(pair);
-      for (const entry of this.buffer) entry.conditioning = pair;
+      this.batch.setConditioning(pair, followsPrompt);
+      for (const entry of this.buffer) if (followsPrompt(entry.frame)) entry.conditioning = pair;
     });
   }
 
   update(live: Partial<StreamOptions>): Promise<void> {
     return this.inLane(this.intake, async () => {
-      const setup = setUp(checkedOptions(this.model, { ...this.options, ...live }), this.model.info, this.model.schedulerConfig, this.setup);
-      const { height, width } = this.setup.shape;
-      if (setup.shape.height !== height || setup.shape.width !== width) await this.warmUp(setup);
-      this.setup = setup;
+      this.setup = await this.setUp({ ...this.options, ...live });
+      // Between two ticks: a row's guidance must not change while the UNet works for it.
+      await this.inLane(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
     });
   }
 
-  async process(input: ConditionedInput = {}): Promise<Output[]> {
+  async process(input: FrameInput = {}): Promise<Output[]> {
     const prepared = await this.prepare(input);
     return this.render(await this.denoise(prepared));
   }
@@ -112,15 +123,18 @@ export class DiffusionStream implements Stream {
     return this.render(await this.inLane(this.ticks, () => this.drain()));
   }
 
-  /** The first of the three: encodes a frame's picture. Settings hold as they are at the call. */
-  prepare(input: ConditionedInput): Promise<Prepared> {
+  /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. */
+  prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
     return this.inLane(this.intake, async () => {
-      const { setup } = this;
-      if (!this.conditioning && !input.conditioning) this.conditioning = await this.prompts.encode({ prompt: '' });
-      const latent = setup.options.mode === 'img2img' ? await this.encode(input.image, setup.options) : this.startingLatent(input.latent, setup);
-      this.pair(input.conditioning ?? this.conditioning, setup);
-      return { frame: { id: input.id ?? this.frames++, enteredAt, shape: setup.shape }, setup, latent, conditioning: input.conditioning };
+      const { image, latent: start, id, prompt, params, options } = input;
+      const setup = params || options ? await this.setUp(options ?? { ...this.options, ...params }) : this.setup;
+      const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
+      const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
+      this.pair(conditioning, setup);
+      const latent = setup.options.mode === 'img2img' ? await this.encode(image, setup.options) : this.startingLatent(start, setup);
+      const frame = { id: id ?? this.frames++, enteredAt, shape: setup.shape, follow: setup.options.followNewest, hasPrompt: own !== undefined };
+      return { frame, setup, latent, conditioning };
     });
   }
 
@@ -190,7 +204,8 @@ export class DiffusionStream implements Stream {
     const slot = this.buffer.length % frameBufferSize;
     const rows = denoising.steps.map((_, step) => noise[step * frameBufferSize + slot]);
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
-    return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(conditioning ?? this.conditioning, setup), denoising };
+    const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
+    return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
   }
 
   private async encode(image: RawImage | undefined, { width, height }: ResolvedOptions): Promise<Float32Array> {
@@ -214,6 +229,11 @@ export class DiffusionStream implements Stream {
   /** Lets the waiting buffer enter and moves every frame one step on. */
   private async tick(entering = this.takeBuffer()): Promise<Denoised<Frame>[]> {
     for (const entry of entering) this.batch.enter(entry);
+    const newest = entering.at(-1);
+    if (newest && followsAll(newest.frame)) {
+      this.batch.setConditioning(newest.conditioning, followsAll);
+      this.batch.setDenoising(newest.denoising, followsAll);
+    }
     try {
       const predictions = await this.unet.predict(this.batch.evaluations());
       return this.batch.advance(predictions);
@@ -238,13 +258,20 @@ export class DiffusionStream implements Stream {
   }
 
   /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
-  private pair(conditioning: PromptConditioning | undefined, { denoising, options }: StreamSetup): ConditioningPair<Conditioning> {
-    if (!conditioning) throw new EngineError('EBADPROMPT', 'no prompt yet; call setPrompt first');
-    const { positive, negative } = conditioning;
+  private pair({ positive, negative }: PromptConditioning, { denoising, options }: StreamSetup): ConditioningPair<Conditioning> {
     if (!negative && needsNegativePass(denoising, 0)) {
       throw new EngineError('EBADPROMPT', `cfgType '${options.cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`);
     }
     return { positive, negative: negative ?? positive };
+  }
+
+  /** @throws EBADPARAM for options that cannot work */
+  private async setUp(options: StreamOptions): Promise<StreamSetup> {
+    const setup = this.setups.get(checkedOptions(this.model, options));
+    const size = `${setup.shape.width}x${setup.shape.height}`;
+    if (!this.sizes.get(size)) await this.warmUp(setup);
+    this.sizes.set(size, true);
+    return setup;
   }
 
   /** @throws EBADPARAM when the nets do not work at this size */
@@ -264,6 +291,16 @@ export class DiffusionStream implements Stream {
       throw new EngineError('EBADPARAM', `this model does not work at ${width}x${height}: ${(thrown as Error).message}`, { cause: thrown });
     }
   }
+}
+
+/** Whether a frame in flight takes over the stream's prompt. */
+function followsPrompt({ follow, hasPrompt }: Frame): boolean {
+  return follow === 'all' || (follow === 'prompt' && !hasPrompt);
+}
+
+/** Whether a frame in flight takes over all settings of the newest one. */
+function followsAll({ follow }: Frame): boolean {
+  return follow === 'all';
 }
 
 function checkedOptions(model: Model, options: StreamOptions): ResolvedOptions {

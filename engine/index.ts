@@ -6,6 +6,7 @@ export type {
   CfgType,
   EngineInfo,
   EngineOptions,
+  FollowNewest,
   FrameId,
   Output,
   PredictionType,

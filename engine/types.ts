@@ -8,6 +8,7 @@ export interface RawImage {
 
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 export type CfgType = 'none' | 'full' | 'self' | 'initialize';
+export type FollowNewest = 'none' | 'prompt' | 'all';
 
 export interface EngineOptions {
   /** A model folder in the diffusers ONNX layout, or `'starter'` for the embedded model. */
@@ -52,6 +53,15 @@ export interface StreamOptions {
   frameBufferSize?: number;
   /** Seed of the noise, as in torch's CPU generator. Default 2. */
   seed?: number;
+  /**
+   * What of a frame in flight follows newer settings:
+   * - `none`: nothing, it is finished under the settings it entered with;
+   * - `prompt` (default): the stream's prompt, as in the reference; a frame that came with a prompt of its own keeps it;
+   * - `all`: all frames go on under the prompt, guidance and (where there are as many) steps of the newest one.
+   *
+   * The noise of a frame is drawn once, when it enters.
+   */
+  followNewest?: FollowNewest;
 }
 
 export type Prompt =
@@ -67,6 +77,10 @@ export interface StreamInput {
   latent?: Float32Array;
   /** Comes back with the frame. Default: a running number. */
   id?: FrameId;
+  /** The prompt of this frame alone, instead of the stream's. */
+  prompt?: Prompt;
+  /** Settings of this frame alone, laid over the stream's. */
+  params?: Partial<StreamOptions>;
 }
 
 export interface Output {
@@ -79,9 +93,9 @@ export interface Output {
 }
 
 export interface Stream {
-  /** The new prompt holds for all frames from here on, those in flight included. */
+  /** The new prompt holds for all frames to come that bring none, and for those in flight as `followNewest` says. */
   setPrompt(prompt: Prompt): Promise<void>;
-  /** Changes options for the frames to come; those in flight go on under theirs. Rejects with EBADPARAM; the old options then stay. */
+  /** Changes options for the frames to come; those in flight follow as `followNewest` says. Rejects with EBADPARAM; the old options then stay. */
   update(live: Partial<StreamOptions>): Promise<void>;
   /** @returns the frames that became finished by this call, oldest first: none while the first ones are in flight */
   process(input?: StreamInput): Promise<Output[]>;

@@ -1,4 +1,4 @@
-import { EngineError } from '../errors';
+import { EngineError, type ErrorCode } from '../errors';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from './mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from './messages';
@@ -54,9 +54,13 @@ export class HostStream {
     return this.ended;
   }
 
-  /** Settles once: finished, dropped, or rejected with an Error that has a `code`. Never blocks; the newest frame wins. */
-  submit(frame: FrameRequest): Promise<FrameResult> {
+  /**
+   * Settles once: finished, dropped, or rejected with an Error that has a `code`. Never blocks; the newest frame wins.
+   * The frame is made under the settings that hold now, however long it waits.
+   */
+  submit(request: FrameRequest): Promise<FrameResult> {
     const submittedAt = performance.now();
+    const frame = this.withSettings(request);
     const settled = new Promise<FrameResult>((resolve, reject) => {
       if (this.ended) reject(new EngineError('ECLOSED', 'the stream is closed'));
       else if (this.error) reject(this.error);
@@ -79,18 +83,25 @@ export class HostStream {
       if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
       else if (this.process) await this.open(this.process);
     } catch (thrown) {
-      const refused = thrown instanceof EngineError && thrown.code === 'EBADPARAM';
-      if (refused && this.wanted === after) this.wanted = before;
+      const refused = isRefused(thrown, 'EBADPARAM');
+      if (refused) this.wanted = withoutChange(this.wanted, params, before);
       // A process that died is followed by one that is opened with what is wanted.
       if (refused || this.ended) throw thrown;
     }
   }
 
-  /** The conditioning of the frames that bring none of their own, from the next one on and for those in flight. */
+  /** The conditioning of the frames to come that bring none of their own, and of those in flight as `followNewest` says. */
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
+    const before = this.conditioning;
     this.conditioning = conditioning;
     if (!this.opened) await this.opening;
-    if (this.process && this.opened) await this.process.request('setConditioning', { stream: this.id, conditioning });
+    if (!this.process || !this.opened) return;
+    try {
+      await this.process.request('setConditioning', { stream: this.id, conditioning });
+    } catch (thrown) {
+      if (isRefused(thrown, 'EBADPROMPT') && this.conditioning === conditioning) this.conditioning = before;
+      throw thrown;
+    }
   }
 
   /** Drops everything in flight; their submits settle as dropped. */
@@ -130,6 +141,13 @@ export class HostStream {
     this.sendNewest();
   }
 
+  /** A frame that waits is overtaken by changes, so it takes along what it is to be made under. */
+  private withSettings(frame: FrameRequest): FrameRequest {
+    const settings = frame.settings ?? this.wanted;
+    const conditioning = frame.conditioning ?? (settings.followNewest === 'none' ? this.conditioning : undefined);
+    return { ...frame, settings, ...(conditioning && { conditioning }) };
+  }
+
   private async open(process: EngineProcess): Promise<void> {
     this.error = undefined;
     try {
@@ -157,6 +175,16 @@ export class HostStream {
     this.untaken++;
     this.process.request('submit', { stream: this.id, frame: submission.frame }).then(submission.resolve, submission.reject);
   }
+}
+
+function isRefused(thrown: unknown, code: ErrorCode): boolean {
+  return thrown instanceof EngineError && thrown.code === code;
+}
+
+/** Takes a change back, but nothing that was changed after it. */
+function withoutChange(settings: StreamSettings, params: LiveParams, before: StreamSettings): StreamSettings {
+  const names = (Object.keys(params) as (keyof StreamSettings)[]).filter((name) => Object.is(settings[name], params[name]));
+  return { ...settings, ...Object.fromEntries(names.map((name) => [name, before[name]])) };
 }
 
 function isPartOf(params: LiveParams, settings: StreamSettings): boolean {

@@ -4,14 +4,16 @@ import { EngineError, type ErrorCode } from '../errors';
 import { decode, encode } from '../image/codec';
 import type { PromptConditioning } from '../prompt/prompt-encoder';
 import type { Denoised } from '../stream/stream-batch';
-import type { FrameId, Output, StreamOptions } from '../types';
+import type { FrameId, Output } from '../types';
 import { Mailbox } from './mailbox';
-import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, PictureFormat, StreamSettings } from './messages';
-import { splitSettings } from './settings';
+import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from './messages';
+import { type OutputSettings, splitSettings } from './settings';
 
 interface Job {
   id: number;
   frame: FrameRequest;
+  /** Known once it was taken. */
+  output?: OutputSettings;
   resolve: (result: FrameResult) => void;
   reject: (error: EngineError) => void;
 }
@@ -48,7 +50,7 @@ export class HostedStream {
 
   private constructor(
     private readonly stream: DiffusionStream,
-    private output: { format: PictureFormat; quality: number },
+    private settings: StreamSettings,
     private readonly onTaken: () => void,
     private readonly onWarning: (text: string) => void,
   ) {
@@ -61,9 +63,8 @@ export class HostedStream {
    * @param onWarning called with what the model does not see of a new prompt
    */
   static async open(engine: Engine, settings: StreamSettings, onTaken: () => void, onWarning: (text: string) => void = () => undefined): Promise<HostedStream> {
-    const { options, output } = splitSettings(settings);
-    const stream = await engine.createStream(options as StreamOptions);
-    return new HostedStream(stream, { format: 'jpeg', quality: 85, ...output }, onTaken, onWarning);
+    const stream = await engine.createStream(splitSettings(settings).options);
+    return new HostedStream(stream, settings, onTaken, onWarning);
   }
 
   submit(frame: FrameRequest): Promise<FrameResult> {
@@ -75,9 +76,11 @@ export class HostedStream {
   }
 
   async update(params: LiveParams): Promise<void> {
-    const { options, output } = splitSettings(params);
+    const { format, quality, ...options } = params;
+    splitSettings({ ...this.settings, ...params });
+    // What changes and no more: other changes may be under way.
     if (Object.keys(options).length > 0) await this.stream.update(options);
-    this.output = { ...this.output, ...output };
+    this.settings = { ...this.settings, ...params };
   }
 
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
@@ -120,12 +123,14 @@ export class HostedStream {
     this.takingIn = true;
     this.onTaken();
     try {
-      const { picture, conditioning } = job.frame;
-      const { mode, width, height } = this.stream.options;
+      const { picture, conditioning, settings } = job.frame;
+      const { options, output } = splitSettings(settings ?? this.settings);
+      job.output = output;
+      const { mode, width, height } = options;
       const image = mode === 'img2img' && picture ? await decode(picture, width, height) : undefined;
       const encoded = conditioning && (await this.encodePrompt(conditioning));
       if (encoded) this.warn(encoded);
-      const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded });
+      const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded, options });
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
       this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
@@ -203,8 +208,8 @@ export class HostedStream {
 
   /** Encodes beside the nets; results leave in the order of their frames. */
   private deliver(outputs: Output[]): void {
-    const { format, quality } = this.output;
     for (const { id, image, latencyMs } of outputs) {
+      const { format, quality } = this.outputOf(id);
       const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
       const result = encoded.then((data) => ({ outcome: 'finished' as const, data, format, width: image.width, height: image.height, latencyMs }));
       this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
@@ -213,6 +218,10 @@ export class HostedStream {
         ),
       );
     }
+  }
+
+  private outputOf(id: FrameId): OutputSettings {
+    return this.taken.get(id as number)?.output ?? splitSettings(this.settings).output;
   }
 
   /**

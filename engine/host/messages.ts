@@ -31,6 +31,8 @@ export interface FrameRequest {
   picture?: Picture;
   /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
   conditioning?: ConditioningRequest;
+  /** All settings of this frame; default: the stream's as they are at `submit`. */
+  settings?: StreamSettings;
 }
 
 export interface FinishedFrame {

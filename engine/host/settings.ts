@@ -1,12 +1,14 @@
 import { EngineError } from '../errors';
 import type { StreamOptions } from '../types';
-import type { LiveParams, PictureFormat } from './messages';
+import type { PictureFormat, StreamSettings } from './messages';
 
 const FORMATS: readonly PictureFormat[] = ['jpeg', 'png', 'raw'];
 
+/** How finished pictures leave. */
 export interface OutputSettings {
-  format?: PictureFormat;
-  quality?: number;
+  format: PictureFormat;
+  /** Of a JPEG, 1..100. */
+  quality: number;
 }
 
 /**
@@ -14,12 +16,12 @@ export interface OutputSettings {
  *
  * @throws EBADPARAM for a format or quality that cannot work; the engine checks its own options
  */
-export function splitSettings({ format, quality, ...options }: LiveParams): { options: Partial<StreamOptions>; output: OutputSettings } {
-  if (format !== undefined && !FORMATS.includes(format)) {
+export function splitSettings({ format = 'jpeg', quality = 85, ...options }: StreamSettings): { options: StreamOptions; output: OutputSettings } {
+  if (!FORMATS.includes(format)) {
     throw new EngineError('EBADPARAM', `format must be one of ${FORMATS.join(', ')}; got ${String(format)}`);
   }
-  if (quality !== undefined && !(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
+  if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
     throw new EngineError('EBADPARAM', `quality must be a whole number from 1 to 100; got ${String(quality)}`);
   }
-  return { options, output: { ...(format && { format }), ...(quality && { quality }) } };
+  return { options, output: { format, quality } };
 }

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import type { CfgType, StreamOptions } from '../types';
+import type { CfgType, FollowNewest, StreamOptions } from '../types';
 
 /** Stream options with every default filled in. */
 export type ResolvedOptions = Required<StreamOptions>;
@@ -13,9 +13,11 @@ const DEFAULTS = {
   useDenoisingBatch: true,
   frameBufferSize: 1,
   seed: 2,
+  followNewest: 'prompt',
 } as const satisfies Partial<StreamOptions>;
 
-const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
+export const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
+export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
 
 /** Bounds against typing errors that would exhaust the memory, not limits of the method. */
 const MAX_SIDE = 8192;
@@ -45,6 +47,7 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): 
   check(typeof o.useDenoisingBatch === 'boolean', 'useDenoisingBatch', o.useDenoisingBatch, 'true or false');
   check(isWhole(o.frameBufferSize, 1, MAX_BUFFER), 'frameBufferSize', o.frameBufferSize, `a whole number from 1 to ${MAX_BUFFER}`);
   check(isWhole(o.seed, 0, Number.MAX_SAFE_INTEGER), 'seed', o.seed, 'a whole number from 0');
+  check(FOLLOW_NEWEST.includes(o.followNewest), 'followNewest', o.followNewest, `one of ${FOLLOW_NEWEST.join(', ')}`);
   return o;
 }
 

@@ -1,10 +1,11 @@
+import { Recent } from '../recent';
 import type { EngineInfo } from '../types';
 import { randn } from './noise';
 import type { ResolvedOptions } from './options';
 import { denoisingSteps, type SchedulerConfig } from './schedule';
 import type { Denoising, LatentShape } from './stream-batch';
 
-/** What follows from a stream's options: computed once, shared by all frames that enter under them. */
+/** What follows from the options of a frame: computed once, shared by all frames that enter under the same ones. */
 export interface StreamSetup {
   options: ResolvedOptions;
   shape: LatentShape;
@@ -13,27 +14,45 @@ export interface StreamSetup {
   noise: readonly Float32Array[];
 }
 
-/** @param previous keeps its noise where seed and shapes are the same */
-export function setUp(options: ResolvedOptions, info: EngineInfo, scheduler: SchedulerConfig, previous?: StreamSetup): StreamSetup {
-  const { cfgType, guidanceScale, delta, doAddNoise, tIndexList, numInferenceSteps } = options;
-  const shape = { height: options.height / info.vaeScaleFactor, width: options.width / info.vaeScaleFactor };
-  const steps = denoisingSteps(scheduler, numInferenceSteps, tIndexList);
-  return {
-    options,
-    shape,
-    denoising: { cfgType, guidanceScale, delta, doAddNoise, steps, predictionType: info.predictionType },
-    noise: previous && sameNoise(previous.options, options) ? previous.noise : drawNoise(options, info.latentChannels, shape),
-  };
-}
+/** How many are kept: settings that alternate from frame to frame cost nothing. */
+const SETUPS_KEPT = 16;
+const NOISES_KEPT = 4;
 
-function sameNoise(a: ResolvedOptions, b: ResolvedOptions): boolean {
-  const drawn = (o: ResolvedOptions) => [o.seed, o.tIndexList.length, o.frameBufferSize, o.height, o.width].join();
-  return drawn(a) === drawn(b);
-}
+/** The setups of a stream, whose frames may each have settings of their own. */
+export class Setups {
+  private readonly setups = new Recent<StreamSetup>(SETUPS_KEPT);
+  private readonly noises = new Recent<Float32Array[]>(NOISES_KEPT);
 
-function drawNoise(options: ResolvedOptions, channels: number, { height, width }: LatentShape): Float32Array[] {
-  const rows = options.tIndexList.length * options.frameBufferSize;
-  const all = randn([rows, channels, height, width], options.seed);
-  const size = channels * height * width;
-  return Array.from({ length: rows }, (_, row) => all.subarray(row * size, (row + 1) * size));
+  constructor(
+    private readonly info: EngineInfo,
+    private readonly scheduler: SchedulerConfig,
+  ) {}
+
+  /** @throws EBADPARAM when the model's schedule is too short */
+  get(options: ResolvedOptions): StreamSetup {
+    return this.setups.getOrMake(JSON.stringify(options), () => this.make(options));
+  }
+
+  private make(options: ResolvedOptions): StreamSetup {
+    const { vaeScaleFactor, predictionType } = this.info;
+    const { cfgType, guidanceScale, delta, doAddNoise, tIndexList, numInferenceSteps } = options;
+    const shape = { height: options.height / vaeScaleFactor, width: options.width / vaeScaleFactor };
+    const steps = denoisingSteps(this.scheduler, numInferenceSteps, tIndexList);
+    return {
+      options,
+      shape,
+      denoising: { cfgType, guidanceScale, delta, doAddNoise, steps, predictionType },
+      noise: this.noise(options, shape),
+    };
+  }
+
+  private noise({ seed, tIndexList, frameBufferSize }: ResolvedOptions, { height, width }: LatentShape): Float32Array[] {
+    const rows = tIndexList.length * frameBufferSize;
+    const dims = [rows, this.info.latentChannels, height, width];
+    return this.noises.getOrMake([seed, ...dims].join(), () => {
+      const all = randn(dims, seed);
+      const size = all.length / rows;
+      return Array.from({ length: rows }, (_, row) => all.subarray(row * size, (row + 1) * size));
+    });
+  }
 }

@@ -89,9 +89,18 @@ export class StreamBatch<F, C> {
     this.rows.push({ ...entry, stepIndex: 0, residual: entry.noise[0], finished: false });
   }
 
-  /** Makes all frames in flight go on under another conditioning. */
-  setConditioning(conditioning: ConditioningPair<C>): void {
-    for (const row of this.rows) row.conditioning = conditioning;
+  /** Makes the frames in flight that `match` go on under another conditioning. */
+  setConditioning(conditioning: ConditioningPair<C>, match: (frame: F) => boolean = () => true): void {
+    for (const row of this.rows) if (match(row.frame)) row.conditioning = conditioning;
+  }
+
+  /** Makes the frames in flight that `match` go on under other settings; under other steps where there are as many. */
+  setDenoising(denoising: Denoising, match: (frame: F) => boolean = () => true): void {
+    for (const row of this.rows) {
+      if (!match(row.frame)) continue;
+      const { steps } = row.denoising;
+      row.denoising = denoising.steps.length === steps.length ? denoising : { ...denoising, steps };
+    }
   }
 
   /** What the UNet has to predict for the next tick: for every frame one row, before it a negative one where guidance needs it. */

@@ -1,8 +1,7 @@
 import { EngineError } from '../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
-import { resolveOptions } from '../../engine/stream/options';
+import { CFG_TYPES, FOLLOW_NEWEST, resolveOptions } from '../../engine/stream/options';
 import { strengthOf, tIndexListOf } from '../../engine/stream/strength';
-import type { CfgType } from '../../engine/types';
 import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
 
 type Readers = { [Name in keyof Required<StreamSettings>]: (value: unknown) => StreamSettings[Name] };
@@ -14,13 +13,14 @@ const READERS: Readers = {
   height: (value) => readNumber(value, 'height', { min: 1, integer: true }),
   numInferenceSteps: (value) => readNumber(value, 'numInferenceSteps', { min: 1, max: 1000, integer: true }),
   tIndexList: readIndexList,
-  cfgType: (value) => readChoice<CfgType>(value, 'cfgType', ['none', 'full', 'self', 'initialize']),
+  cfgType: (value) => readChoice(value, 'cfgType', CFG_TYPES),
   guidanceScale: (value) => readNumber(value, 'guidanceScale'),
   delta: (value) => readNumber(value, 'delta'),
   doAddNoise: (value) => readBoolean(value, 'doAddNoise'),
   useDenoisingBatch: (value) => readBoolean(value, 'useDenoisingBatch'),
   frameBufferSize: (value) => readNumber(value, 'frameBufferSize', { min: 1, integer: true }),
   seed: (value) => readNumber(value, 'seed', { min: 0, integer: true }),
+  followNewest: (value) => readChoice(value, 'followNewest', FOLLOW_NEWEST),
   format: (value) => readChoice<PictureFormat>(value, 'format', ['jpeg', 'png', 'raw']),
   quality: (value) => readNumber(value, 'quality', { min: 1, max: 100, integer: true }),
 };
@@ -71,7 +71,7 @@ function checkTogether({ format: _format, quality: _quality, ...options }: Strea
 /** The settings in the denoiser's dialog: strings of input fields, and nothing at all for fields newer than the flow. */
 export type DenoiserFields = { [Name in keyof StreamSettings | 'strength' | 'steps']?: unknown } & { stepsBy?: unknown };
 
-const DEFAULTS: StreamSettings = { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: tIndexListOf(0.5, 2, 50) };
+const DEFAULTS: StreamSettings = { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: tIndexListOf(0.5, 2, 50), followNewest: 'none' };
 
 /**
  * Reads the denoiser's dialog.

@@ -145,6 +145,36 @@ describe('stream-batch denoiser', () => {
     assert.ok(!out().some(({ frame }) => (frame as FrameInfo).id === 10), 'frame 10 was meant to be left out');
   });
 
+  it('makes every frame with the settings that came with it, however many are in flight', async () => {
+    await start({ width: '256', height: '256', steps: '4', format: 'raw' });
+    const prompts = ['night aurora snow', 'sunset over the sea', 'a forest in the morning'];
+    const message = (id: number) => ({
+      payload: frames[id % 8],
+      frame: { id },
+      conditioning: { prompt: [{ text: prompts[id % 3], weight: 1 }] },
+      params: { strength: [0.5, 0.9][id % 2], guidanceScale: [1, 1.3, 1.8, 1.1][id % 4], seed: id % 5, steps: id % 7 === 6 ? 2 : 4 },
+    });
+    const pixels = (msg: NodeMessage): Buffer => (msg.payload as { data: Buffer }).data;
+    const idOf = (msg: NodeMessage): number => (msg.frame as FrameInfo).id as number;
+    await giveAndWait(message(0));
+    // As fast as the engine takes them, so that each meets frames with other settings on its way.
+    for (let id = 1; id < 40; id++) {
+      give(message(id));
+      await new Promise((resolve) => setTimeout(resolve, 25));
+    }
+    await until(() => ledger.ended === 40, 15_000, outcome);
+    const together = out().slice(1);
+    assert.ok(together.length >= 5, outcome());
+    for (const painted of together) {
+      await giveAndWait(message(idOf(painted)));
+      const alone = out().at(-1) as NodeMessage;
+      assert.equal(idOf(alone), idOf(painted));
+      const worst = pixels(painted).reduce((most, value, k) => Math.max(most, Math.abs(value - pixels(alone)[k])), 0);
+      assert.ok(worst <= 1, `frame ${idOf(painted)} is off by ${worst}/255`);
+    }
+    assert.deepEqual(ledger.errors, []);
+  }).timeout(40_000);
+
   it('goes on with the next good frame after each kind of bad input', async () => {
     await start();
     const bad: [string, object][] = [

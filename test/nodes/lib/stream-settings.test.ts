@@ -9,12 +9,12 @@ describe('settings of a stream', () => {
     const fields = { mode: 'txt2img', width: '512', height: '384', stepsBy: 'strength', strength: '1', steps: '4', numInferenceSteps: '50', cfgType: 'none', guidanceScale: '1', delta: '0.5', seed: '7', frameBufferSize: '2', useDenoisingBatch: false, doAddNoise: true, format: 'png', quality: '90' };
     assert.deepEqual(readDialog(fields), {
       mode: 'txt2img', width: 512, height: 384, tIndexList: [0, 12, 25, 37], numInferenceSteps: 50, cfgType: 'none', guidanceScale: 1, delta: 0.5, seed: 7,
-      frameBufferSize: 2, useDenoisingBatch: false, doAddNoise: true, format: 'png', quality: 90,
+      frameBufferSize: 2, useDenoisingBatch: false, doAddNoise: true, followNewest: 'none', format: 'png', quality: 90,
     });
   });
 
   it('have defaults for what is empty or missing', () => {
-    assert.deepEqual(readDialog({}), { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: [25, 37] });
+    assert.deepEqual(readDialog({}), { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: [25, 37], followNewest: 'none' });
     assert.deepEqual(readDialog({ width: '', strength: '', steps: '' }), readDialog({}));
   });
 
@@ -41,7 +41,7 @@ describe('settings of a stream', () => {
       { tIndexList: [] }, { tIndexList: [5, 5] }, { tIndexList: [50] }, { tIndexList: [1.5] }, { tIndexList: [NaN] }, { tIndexList: {} },
       { strength: 0.5, tIndexList: [3] }, { numInferenceSteps: 20 }, { numInferenceSteps: Infinity },
       { width: 0 }, { height: 'tall' }, { width: 1e9 }, { mode: 'vid2vid' }, { cfgType: 'SELF' }, { guidanceScale: '' }, { delta: '1px' },
-      { doAddNoise: 1 }, { frameBufferSize: 0 }, { seed: -1 }, { seed: 1.5 }, { format: 'gif' }, { quality: 101 }, { Strength: 0.5 }, { constructor: 1 },
+      { doAddNoise: 1 }, { frameBufferSize: 0 }, { seed: -1 }, { seed: 1.5 }, { followNewest: 'some' }, { format: 'gif' }, { quality: 101 }, { Strength: 0.5 }, { constructor: 1 },
     ];
     for (const params of bad) assert.throws(() => readParams(params, CURRENT), { code: 'EBADPARAM' }, JSON.stringify(params));
   });
