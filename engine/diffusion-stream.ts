@@ -10,6 +10,7 @@ import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from './stream/guidance';
 import { type ResolvedOptions, resolveOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
+import { Seeds } from './stream/seeds';
 import { Setups, type StreamSetup } from './stream/setup';
 import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
 
@@ -21,6 +22,8 @@ export interface Frame {
   follow: FollowNewest;
   /** Whether it came with a prompt of its own. */
   hasPrompt: boolean;
+  /** Known once it has entered, where one was drawn for it. */
+  seed?: number;
 }
 
 export interface FrameInput extends StreamInput {
@@ -55,6 +58,7 @@ export class DiffusionStream implements Stream {
   private buffer: Entry<Frame, Conditioning>[] = [];
   private conditioning: PromptConditioning | undefined;
   private readonly setups: Setups;
+  private readonly seeds: Seeds;
   private readonly sizes = new Recent<true>(SIZES_KEPT);
   private setup: StreamSetup;
   private frames = 0;
@@ -71,6 +75,7 @@ export class DiffusionStream implements Stream {
   ) {
     this.prompts = new PromptEncoder(model.textEncoder);
     this.setups = new Setups(model.info, model.schedulerConfig);
+    this.seeds = new Seeds(model.info.latentChannels);
     this.setup = this.setups.get(options);
   }
 
@@ -163,7 +168,8 @@ export class DiffusionStream implements Stream {
         const factor = this.model.info.vaeScaleFactor;
         const pixels = await this.model.vaeDecoder.decode(latent, height, width);
         const image = toImage(pixels, width * factor, height * factor);
-        outputs.push({ id: frame.id, image, latent, latencyMs: performance.now() - frame.enteredAt });
+        const { id, seed, enteredAt } = frame;
+        outputs.push({ id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) });
       }
       return outputs;
     });
@@ -174,6 +180,7 @@ export class DiffusionStream implements Stream {
     return this.inLane(this.ticks, async () => {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
+      this.seeds.restart();
       return ids;
     });
   }
@@ -199,10 +206,10 @@ export class DiffusionStream implements Stream {
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
   private entry({ frame, setup, latent, conditioning }: Prepared): Entry<Frame, Conditioning> {
-    const { shape, denoising, noise } = setup;
-    const { frameBufferSize, mode } = setup.options;
-    const slot = this.buffer.length % frameBufferSize;
-    const rows = denoising.steps.map((_, step) => noise[step * frameBufferSize + slot]);
+    const { shape, denoising, options } = setup;
+    const { frameBufferSize, mode } = options;
+    const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
+    frame.seed = freshSeed;
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
     const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
     return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
@@ -216,12 +223,12 @@ export class DiffusionStream implements Stream {
     return encoder.encode(toTensor(picture), height, width);
   }
 
-  private startingLatent(latent: Float32Array | undefined, { shape, noise }: StreamSetup): Float32Array | undefined {
+  private startingLatent(latent: Float32Array | undefined, { shape }: StreamSetup): Float32Array | undefined {
     if (latent === undefined) return undefined;
-    const { length } = noise[0];
+    const dims = [this.model.info.latentChannels, shape.height, shape.width];
+    const length = dims[0] * dims[1] * dims[2];
     if (!(latent instanceof Float32Array) || latent.length !== length) {
-      const dims = `[${this.model.info.latentChannels}, ${shape.height}, ${shape.width}]`;
-      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${length} values, ${dims}; got ${latent?.length ?? typeof latent}`);
+      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${length} values, [${dims.join(', ')}]; got ${latent?.length ?? typeof latent}`);
     }
     return latent.slice();
   }

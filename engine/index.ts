@@ -15,4 +15,5 @@ export type {
   Stream,
   StreamInput,
   StreamOptions,
+  WeightedSeed,
 } from './types';

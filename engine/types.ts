@@ -51,8 +51,12 @@ export interface StreamOptions {
   useDenoisingBatch?: boolean;
   /** How many frames enter the batch together. Default 1. */
   frameBufferSize?: number;
-  /** Seed of the noise, as in torch's CPU generator. Default 2. */
+  /** Seed of the noise, as in torch's CPU generator; -1 draws another one for every frame. Default 2. */
   seed?: number;
+  /** A blend of noises in place of that of `seed`, by weights of any sum, up to 8. Default: none. */
+  seeds?: WeightedSeed[];
+  /** How far the noise moves on from frame to frame, 0..90 degrees; at 90 it is another one every time. Default 0. */
+  seedDrift?: number;
   /**
    * What of a frame in flight follows newer settings:
    * - `none`: nothing, it is finished under the settings it entered with;
@@ -67,6 +71,12 @@ export interface StreamOptions {
 export type Prompt =
   | { prompt: string; negativePrompt?: string }
   | { tokenIds: number[]; negativeTokenIds?: number[] };
+
+/** A seed and its weight in a blend, 0 or more. */
+export interface WeightedSeed {
+  seed: number;
+  weight: number;
+}
 
 export type FrameId = string | number;
 
@@ -90,6 +100,8 @@ export interface Output {
   latent: Float32Array;
   /** Milliseconds from `process` to the finished picture. */
   latencyMs: number;
+  /** The seed that was drawn for this frame, where the option is -1. */
+  seed?: number;
 }
 
 export interface Stream {

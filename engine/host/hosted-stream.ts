@@ -208,10 +208,10 @@ export class HostedStream {
 
   /** Encodes beside the nets; results leave in the order of their frames. */
   private deliver(outputs: Output[]): void {
-    for (const { id, image, latencyMs } of outputs) {
+    for (const { id, image, latencyMs, seed } of outputs) {
       const { format, quality } = this.outputOf(id);
       const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
-      const result = encoded.then((data) => ({ outcome: 'finished' as const, data, format, width: image.width, height: image.height, latencyMs }));
+      const result = encoded.then((data) => ({ outcome: 'finished' as const, data, format, width: image.width, height: image.height, latencyMs, ...(seed !== undefined && { seed }) }));
       this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
         this.settle(id, (job) =>
           settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),

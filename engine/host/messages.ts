@@ -44,6 +44,8 @@ export interface FinishedFrame {
   height: number;
   /** From submit to the finished picture. */
   latencyMs: number;
+  /** The seed that was drawn for this frame, where the setting is -1. */
+  seed?: number;
 }
 
 /** `dropped`: a newer frame took its place before it was its turn, or the stream was reset. */

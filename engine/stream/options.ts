@@ -1,10 +1,10 @@
 import { EngineError } from '../errors';
-import type { CfgType, FollowNewest, StreamOptions } from '../types';
+import type { CfgType, FollowNewest, StreamOptions, WeightedSeed } from '../types';
 
 /** Stream options with every default filled in. */
 export type ResolvedOptions = Required<StreamOptions>;
 
-const DEFAULTS = {
+const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'> = {
   numInferenceSteps: 50,
   cfgType: 'self',
   guidanceScale: 1.2,
@@ -13,8 +13,10 @@ const DEFAULTS = {
   useDenoisingBatch: true,
   frameBufferSize: 1,
   seed: 2,
+  seeds: [],
+  seedDrift: 0,
   followNewest: 'prompt',
-} as const satisfies Partial<StreamOptions>;
+};
 
 export const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
 export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
@@ -22,6 +24,7 @@ export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
 /** Bounds against typing errors that would exhaust the memory, not limits of the method. */
 const MAX_SIDE = 8192;
 const MAX_BUFFER = 64;
+const MAX_SEEDS = 8;
 
 /**
  * Fills in the defaults and checks every value.
@@ -31,7 +34,7 @@ const MAX_BUFFER = 64;
  */
 export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): ResolvedOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const o = { ...DEFAULTS, ...given } as ResolvedOptions;
+  const o: ResolvedOptions = { ...DEFAULTS, ...(given as unknown as StreamOptions) } as ResolvedOptions;
 
   check(o.mode === 'img2img' || o.mode === 'txt2img', 'mode', o.mode, "'img2img' or 'txt2img'");
   for (const side of ['width', 'height'] as const) {
@@ -46,7 +49,9 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): 
   check(typeof o.doAddNoise === 'boolean', 'doAddNoise', o.doAddNoise, 'true or false');
   check(typeof o.useDenoisingBatch === 'boolean', 'useDenoisingBatch', o.useDenoisingBatch, 'true or false');
   check(isWhole(o.frameBufferSize, 1, MAX_BUFFER), 'frameBufferSize', o.frameBufferSize, `a whole number from 1 to ${MAX_BUFFER}`);
-  check(isWhole(o.seed, 0, Number.MAX_SAFE_INTEGER), 'seed', o.seed, 'a whole number from 0');
+  check(isWhole(o.seed, -1, Number.MAX_SAFE_INTEGER), 'seed', o.seed, 'a whole number from 0, or -1 for another one every frame');
+  checkSeeds(o.seeds);
+  check(isWithin(o.seedDrift, 0, 90), 'seedDrift', o.seedDrift, 'a number of degrees from 0 to 90');
   check(FOLLOW_NEWEST.includes(o.followNewest), 'followNewest', o.followNewest, `one of ${FOLLOW_NEWEST.join(', ')}`);
   return o;
 }
@@ -59,12 +64,22 @@ function checkIndexList(list: unknown, numInferenceSteps: number): void {
   check(ascending, 'tIndexList', list, `ascending whole numbers, each from 0 to ${numInferenceSteps - 1} (numInferenceSteps - 1)`);
 }
 
+function checkSeeds(seeds: unknown): void {
+  const isSeed = (one: Partial<WeightedSeed> | null): boolean =>
+    isWhole(one?.seed, 0, Number.MAX_SAFE_INTEGER) && isWithin(one?.weight, 0, Number.MAX_VALUE);
+  check(Array.isArray(seeds) && seeds.length <= MAX_SEEDS && seeds.every(isSeed), 'seeds', seeds, `up to ${MAX_SEEDS} of { seed, weight }: whole numbers from 0, weights from 0`);
+}
+
 function isFiniteNumber(value: unknown): value is number {
   return typeof value === 'number' && Number.isFinite(value);
 }
 
+function isWithin(value: unknown, min: number, max: number): value is number {
+  return isFiniteNumber(value) && value >= min && value <= max;
+}
+
 function isWhole(value: unknown, min: number, max: number): value is number {
-  return isFiniteNumber(value) && Number.isInteger(value) && value >= min && value <= max;
+  return isWithin(value, min, max) && Number.isInteger(value);
 }
 
 function check(ok: boolean, name: string, got: unknown, wanted: string): asserts ok {

@@ -1,6 +1,5 @@
 import { Recent } from '../recent';
 import type { EngineInfo } from '../types';
-import { randn } from './noise';
 import type { ResolvedOptions } from './options';
 import { denoisingSteps, type SchedulerConfig } from './schedule';
 import type { Denoising, LatentShape } from './stream-batch';
@@ -10,18 +9,14 @@ export interface StreamSetup {
   options: ResolvedOptions;
   shape: LatentShape;
   denoising: Denoising;
-  /** n·F rows of [C, h, w], step by step: frame j of a buffer uses row i·F + j at step i. */
-  noise: readonly Float32Array[];
 }
 
 /** How many are kept: settings that alternate from frame to frame cost nothing. */
 const SETUPS_KEPT = 16;
-const NOISES_KEPT = 4;
 
 /** The setups of a stream, whose frames may each have settings of their own. */
 export class Setups {
   private readonly setups = new Recent<StreamSetup>(SETUPS_KEPT);
-  private readonly noises = new Recent<Float32Array[]>(NOISES_KEPT);
 
   constructor(
     private readonly info: EngineInfo,
@@ -38,21 +33,6 @@ export class Setups {
     const { cfgType, guidanceScale, delta, doAddNoise, tIndexList, numInferenceSteps } = options;
     const shape = { height: options.height / vaeScaleFactor, width: options.width / vaeScaleFactor };
     const steps = denoisingSteps(this.scheduler, numInferenceSteps, tIndexList);
-    return {
-      options,
-      shape,
-      denoising: { cfgType, guidanceScale, delta, doAddNoise, steps, predictionType },
-      noise: this.noise(options, shape),
-    };
-  }
-
-  private noise({ seed, tIndexList, frameBufferSize }: ResolvedOptions, { height, width }: LatentShape): Float32Array[] {
-    const rows = tIndexList.length * frameBufferSize;
-    const dims = [rows, this.info.latentChannels, height, width];
-    return this.noises.getOrMake([seed, ...dims].join(), () => {
-      const all = randn(dims, seed);
-      const size = all.length / rows;
-      return Array.from({ length: rows }, (_, row) => all.subarray(row * size, (row + 1) * size));
-    });
+    return { options, shape, denoising: { cfgType, guidanceScale, delta, doAddNoise, steps, predictionType } };
   }
 }

@@ -14,6 +14,8 @@ export interface FrameInfo {
   latencyMs: number;
   /** The `msg.topic` that keys the stream. */
   stream: string;
+  /** The seed that was drawn for this frame, where the setting is -1. */
+  seed?: number;
 }
 
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', raw: 'application/octet-stream' } as const;
@@ -29,10 +31,10 @@ export function arrivalOf(msg: NodeMessage, runningNumber: number): Pick<FrameIn
 
 /** Puts the finished picture into the message that its frame came with; all other properties stay. */
 export function putFrame(msg: NodeMessage, finished: FinishedFrame, arrival: Pick<FrameInfo, 'id' | 'timestamp'>, stream: string): void {
-  const { data, format, width, height, latencyMs } = finished;
+  const { data, format, width, height, latencyMs, seed } = finished;
   // A view: the bytes of a picture are not copied.
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  const frame: FrameInfo = { ...arrival, width, height, latencyMs, stream };
+  const frame: FrameInfo = { ...arrival, width, height, latencyMs, stream, ...(seed !== undefined && { seed }) };
   msg.payload = format === 'raw' ? { data: bytes, width, height, channels: 3 } : bytes;
   msg.contentType = CONTENT_TYPES[format];
   msg.frame = { ...frameOf(msg), ...frame };

@@ -2,6 +2,7 @@ import { EngineError } from '../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
 import { CFG_TYPES, FOLLOW_NEWEST, resolveOptions } from '../../engine/stream/options';
 import { strengthOf, tIndexListOf } from '../../engine/stream/strength';
+import type { WeightedSeed } from '../../engine/types';
 import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
 
 type Readers = { [Name in keyof Required<StreamSettings>]: (value: unknown) => StreamSettings[Name] };
@@ -19,7 +20,9 @@ const READERS: Readers = {
   doAddNoise: (value) => readBoolean(value, 'doAddNoise'),
   useDenoisingBatch: (value) => readBoolean(value, 'useDenoisingBatch'),
   frameBufferSize: (value) => readNumber(value, 'frameBufferSize', { min: 1, integer: true }),
-  seed: (value) => readNumber(value, 'seed', { min: 0, integer: true }),
+  seed: (value) => readNumber(value, 'seed', { min: -1, integer: true }),
+  seeds: readSeeds,
+  seedDrift: (value) => readNumber(value, 'seedDrift', { min: 0, max: 90 }),
   followNewest: (value) => readChoice(value, 'followNewest', FOLLOW_NEWEST),
   format: (value) => readChoice<PictureFormat>(value, 'format', ['jpeg', 'png', 'raw']),
   quality: (value) => readNumber(value, 'quality', { min: 1, max: 100, integer: true }),
@@ -95,4 +98,17 @@ function readIndexList(value: unknown): number[] {
     throw new EngineError('EBADPARAM', `tIndexList must be a list of step numbers such as [18, 34], not ${describe(value)}`);
   }
   return items.map((item) => readNumber(item, 'each number in tIndexList', { min: 0, integer: true }));
+}
+
+/** A list of { seed, weight }, of seeds alone, or a text such as `7:1, 12:0.5`. */
+function readSeeds(value: unknown): WeightedSeed[] {
+  const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
+  if (!Array.isArray(items)) throw new EngineError('EBADPARAM', `seeds must be a list such as [{"seed": 7, "weight": 0.5}], not ${describe(value)}`);
+  return items.map((item: unknown) => {
+    const [seed, weight = 1] = typeof item === 'object' && item !== null ? [Reflect.get(item, 'seed'), Reflect.get(item, 'weight')] : String(item).split(':');
+    return {
+      seed: readNumber(seed, 'each seed in seeds', { min: 0, integer: true }),
+      weight: readNumber(weight, 'each weight in seeds', { min: 0 }),
+    };
+  });
 }

@@ -68,7 +68,7 @@ describe('laws of a stream', () => {
     for (const [id, image] of frames.entries()) {
       const stream = await open({ cfgType: 'initialize', useDenoisingBatch: false });
       const row = (i: number) => noise.subarray((i * F + (id % F)) * 256, (i * F + (id % F) + 1) * 256);
-      Object.assign((stream as unknown as { setup: object }).setup, { noise: [row(0), row(1)] });
+      Object.assign(stream, { seeds: { next: () => ({ rows: [row(0), row(1)] }) } });
       assertSame(await stream.process({ image, id }), [together[id]], `frame ${id} alone`);
     }
   });
@@ -296,6 +296,24 @@ describe('laws of a stream', () => {
       assert.ok(relativeError(mixed.latent, (await alone(first.params, 0)).latent) > 0.01);
     });
 
+    it('a list of seeds and a drift: stream batch equals sequential, in frame buffers too', async () => {
+      for (const frameBufferSize of [1, 2]) {
+        const options = { ...steps, frameBufferSize, seeds: [{ seed: 3, weight: 1 }, { seed: 8, weight: 0.5 }], seedDrift: 20, cfgType: 'self' as const };
+        const batched = await run({ ...options, useDenoisingBatch: true });
+        assertSame(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}:`);
+        assert.ok(relativeError(batched[0].latent, (await run({ ...options, seedDrift: 0 }, frames.slice(0, 1)))[0].latent) < TOLERANCE);
+      }
+    });
+
+    it('seed -1: every frame has a seed of its own, is told it, and is what this seed alone gives', async () => {
+      const outputs = await run({ ...steps, seed: -1 });
+      assert.equal(new Set(outputs.map(({ seed }) => seed)).size, frames.length);
+      for (const [id, output] of outputs.entries()) {
+        const stream = await open({ ...steps, seed: output.seed, useDenoisingBatch: false });
+        assertSame([output], await stream.process({ image: frames[id], id }));
+      }
+    });
+
     it('that cannot work are an error of this frame, and leave no trace', async () => {
       const expected = await run({}, frames.slice(0, 2));
       const stream = await open();
@@ -320,7 +338,10 @@ describe('laws of a stream', () => {
       await refuse({ tIndexList: [0, 50] }, /49/);
       await refuse({ numInferenceSteps: 51, tIndexList: [1] }, /at most/);
       await refuse({ frameBufferSize: 0 }, /frameBufferSize/);
-      await refuse({ seed: -1 }, /seed/);
+      await refuse({ seed: -2 }, /seed.*-1.*got -2/);
+      await refuse({ seeds: [{ seed: 1, weight: NaN }] }, /seeds/);
+      await refuse({ seeds: [{ seed: -1, weight: 1 }] }, /seeds/);
+      await refuse({ seedDrift: 91 }, /seedDrift.*90.*91/);
       await refuse({ seed: NaN }, /seed.*NaN/);
       await refuse({ delta: Infinity }, /delta.*Infinity/);
       await refuse({ cfgType: 'half' as CfgType }, /cfgType.*half/);

@@ -26,6 +26,9 @@ describe('settings of a stream', () => {
   it('change live, by their names', () => {
     assert.deepEqual(readParams({ guidanceScale: 1.4, seed: '5', tIndexList: [10] }, CURRENT), { guidanceScale: 1.4, seed: 5, tIndexList: [10] });
     assert.deepEqual(readParams({}, CURRENT), {});
+    const seeds = [{ seed: 7, weight: 1 }, { seed: 12, weight: 0.5 }];
+    for (const list of [seeds, [7, { seed: 12, weight: '0.5' }], '7:1, 12:0.5', '7 12:0.5']) assert.deepEqual(readParams({ seeds: list }, CURRENT), { seeds });
+    for (const none of [[], '']) assert.deepEqual(readParams({ seeds: none, seed: -1 }, CURRENT), { seeds: [], seed: -1 });
   });
 
   it('keep the number of steps when only the strength changes, and the strength when only the number does', () => {
@@ -41,7 +44,7 @@ describe('settings of a stream', () => {
       { tIndexList: [] }, { tIndexList: [5, 5] }, { tIndexList: [50] }, { tIndexList: [1.5] }, { tIndexList: [NaN] }, { tIndexList: {} },
       { strength: 0.5, tIndexList: [3] }, { numInferenceSteps: 20 }, { numInferenceSteps: Infinity },
       { width: 0 }, { height: 'tall' }, { width: 1e9 }, { mode: 'vid2vid' }, { cfgType: 'SELF' }, { guidanceScale: '' }, { delta: '1px' },
-      { doAddNoise: 1 }, { frameBufferSize: 0 }, { seed: -1 }, { seed: 1.5 }, { followNewest: 'some' }, { format: 'gif' }, { quality: 101 }, { Strength: 0.5 }, { constructor: 1 },
+      { doAddNoise: 1 }, { frameBufferSize: 0 }, { seed: -2 }, { seeds: 5 }, { seeds: [{ weight: 1 }] }, { seeds: '7:x' }, { seeds: [{ seed: 1, weight: -1 }] }, { seedDrift: 100 }, { seed: 1.5 }, { followNewest: 'some' }, { format: 'gif' }, { quality: 101 }, { Strength: 0.5 }, { constructor: 1 },
     ];
     for (const params of bad) assert.throws(() => readParams(params, CURRENT), { code: 'EBADPARAM' }, JSON.stringify(params));
   });
