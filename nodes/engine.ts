@@ -3,9 +3,10 @@ import { onClose } from './lib/closing';
 import { checkModel } from './lib/engine-check';
 import { readEngineFields, type EngineDef } from './lib/engine-fields';
 import { EngineUsers, type EngineNode } from './lib/engine-node';
+import { type EngineCredentials, type ModelSettings, serveModels } from './lib/model-routes';
 
 /** The engine (config node): one model in a process of its own, shared by all nodes that name it. */
-export = (RED: NodeAPI): void => {
+export = (RED: NodeAPI<ModelSettings>): void => {
   function StreamDiffusionEngine(this: EngineNode, def: EngineDef): void {
     RED.nodes.createNode(this, def);
     const users = new EngineUsers(this, () => readEngineFields(RED, this, def), RED._);
@@ -14,8 +15,11 @@ export = (RED: NodeAPI): void => {
     onClose(this, () => users.release());
   }
 
-  RED.nodes.registerType('streamdiffusion-engine', StreamDiffusionEngine);
+  RED.nodes.registerType<EngineNode, EngineDef, object, EngineCredentials>('streamdiffusion-engine', StreamDiffusionEngine, {
+    credentials: { token: { type: 'password' } },
+  });
 
   // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
-  RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion-engine.write'), checkModel(RED));
+  RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
+  serveModels(RED);
 };

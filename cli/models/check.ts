@@ -1,3 +1,4 @@
+import { type ProviderReport, tryProviders } from '../../engine/host/providers';
 import { compareToManifest, findModel } from '../../engine/hub/installed';
 import { readManifest } from '../../engine/hub/manifest';
 import { hubSettings } from '../../engine/hub/settings';
@@ -5,7 +6,6 @@ import { inspectModel, type ModelReport } from '../../engine/model/folder';
 import { type Command, readArguments } from '../command';
 import { inBytes } from '../words';
 import { kindOf } from './list';
-import { type ProviderReport, tryProviders } from './providers';
 
 const HELP = `Usage: streamdiffusion models check FOLDER [--json]
 

@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ProbeAnswer } from './probe';
+import type { ProbeAnswer } from './probe-main';
 
 const execute = promisify(execFile);
 const PROBE_LIMIT_MS = 60_000;
@@ -38,7 +38,7 @@ export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
 /** Why a provider does not work here; undefined when it does. In a process of its own: drivers print what they like, and may crash. */
 async function refusal(name: string): Promise<string | undefined> {
   try {
-    const { stdout } = await execute(process.execPath, [join(__dirname, 'probe.js'), name], { timeout: PROBE_LIMIT_MS, killSignal: 'SIGKILL' });
+    const { stdout } = await execute(process.execPath, [join(__dirname, 'probe-main.js'), name], { timeout: PROBE_LIMIT_MS, killSignal: 'SIGKILL' });
     return (JSON.parse(stdout) as ProbeAnswer).reason;
   } catch (thrown) {
     const killed = thrown instanceof Error && 'killed' in thrown && thrown.killed === true;

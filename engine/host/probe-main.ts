@@ -1,6 +1,6 @@
 /** Tries the execution provider that is named as the argument, and prints a {@link ProbeAnswer} as JSON. */
-import { EngineError } from '../../engine/errors';
-import { probeProviders } from '../../engine/net/providers';
+import { EngineError } from '../errors';
+import { probeProviders } from '../net/providers';
 
 export interface ProbeAnswer {
   /** Why it does not work; undefined when it does. */

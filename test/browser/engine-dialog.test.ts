@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, Page } from 'playwright-core';
+import { inspectModel } from '../../engine/model/folder';
+import { keepScreenshot, openBrowser } from '../lib/browser';
+import { filesIn, HubServer } from '../lib/hub-server';
+import { REFERENCE_MODEL } from '../lib/reference';
+import { Server } from '../lib/server';
+
+const REPOSITORY = 'owner/tiny-model';
+const WEIGHTS = 'unet/model.onnx_data';
+const TOKEN = 'hf_secretOfTheTest';
+
+interface EditorRED {
+  nodes: { eachConfig(callback: (config: { id: string; type: string }) => void): void };
+  editor: { editConfig(name: string, type: string, id: string): void };
+}
+
+describe('engine dialog: models', function () {
+  this.timeout(90_000);
+  let browser: Browser;
+  let server: Server;
+  let hub: HubServer;
+  let page: Page;
+  let folder: string;
+  const errors: string[] = [];
+
+  before(async function () {
+    const opened = await openBrowser();
+    if (!opened) return this.skip();
+    browser = opened;
+    folder = await mkdtemp(join(tmpdir(), 'engine-dialog-'));
+    hub = await HubServer.start(REPOSITORY, filesIn(REFERENCE_MODEL).set(WEIGHTS, randomBytes(6_000_000)));
+    server = await Server.start([], { HF_ENDPOINT: hub.address, HF_HOME: join(folder, 'hf'), STREAMDIFFUSION_MODELS: join(folder, 'models'), HF_TOKEN: '' });
+    await server.ready();
+    page = await browser.newPage({ viewport: { width: 1500, height: 1000 } });
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (line) => void (line.type() === 'error' && !/status of 400/.test(line.text()) && errors.push(line.text())));
+    await page.goto(server.address);
+    await page.waitForSelector('.red-ui-flow-node-group', { timeout: 30_000 });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+    await hub?.stop();
+    if (folder) await rm(folder, { recursive: true, force: true });
+  });
+  beforeEach(async () => {
+    await page.evaluate(() => {
+      const red = (window as unknown as { RED: EditorRED }).RED;
+      red.nodes.eachConfig((config) => void (config.type === 'streamdiffusion-engine' && red.editor.editConfig('', config.type, config.id)));
+    });
+    await page.click('#engine-choose');
+    await page.waitForSelector('#engine-models .streamdiffusion-model');
+  });
+  afterEach(async () => {
+    await page.click('#node-config-dialog-cancel');
+    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
+    assert.deepEqual(errors.splice(0), []);
+  });
+
+  const download = async (repository: string): Promise<void> => {
+    await page.fill('#engine-repository', repository);
+    await page.click('#engine-another button');
+  };
+  /** What the list says, on one line. */
+  const panel = async (): Promise<string> => (await page.locator('#engine-models').innerText()).replace(/\s+/g, ' ');
+  const shows = (selector: string): Promise<unknown> => page.waitForSelector(`#engine-models ${selector}`, { timeout: 20_000 });
+
+  it('shows models to begin with, their sizes, licences and needs', async () => {
+    const text = await panel();
+    assert.match(text, /On this machine .*models None yet/);
+    assert.match(text, /schmuell\/sd-turbo-ort-web 2\.6 GB · licence: Stability AI, non-commercial SD-Turbo .* Wants a GPU/);
+    assert.match(text, /julienkay\/taesd 9\.8 MB · licence: MIT/);
+    await keepScreenshot(page, 'engine-models');
+  });
+
+  it('downloads with progress, speed and remaining time; a cancelled one goes on where it ended', async () => {
+    hub.faults.set(WEIGHTS, { bytesPerSecond: 1_500_000 });
+    await download(REPOSITORY);
+    await page.waitForFunction(() => /\d(\.\d)? [kM]?B of \d+(\.\d)? MB · .*\/s · \d+ sec left/.test(document.getElementById('engine-models')!.innerText), undefined, { timeout: 20_000 });
+    await keepScreenshot(page, 'engine-download');
+    await page.click('.streamdiffusion-model[data-state="running"] button');
+    await shows('[data-state="cancelled"]');
+    assert.match(await panel(), /What has arrived is kept/);
+
+    hub.faults.clear();
+    hub.seen.splice(0);
+    await page.click('.streamdiffusion-model[data-state="cancelled"] button');
+    await shows('[data-state="done"]');
+    assert.match(hub.rangesOf(WEIGHTS).join(), /^bytes=[1-9]\d+-/);
+    assert.match(await panel(), /On this machine[^]*owner\/tiny-model \d.*image to image, text to image/);
+    assert.equal((await inspectModel(join(folder, 'models', REPOSITORY))).usable, true);
+  });
+
+  it('takes the downloaded model, and says which execution providers of this machine can run it', async () => {
+    await page.click('.streamdiffusion-model[data-state="done"] button');
+    assert.equal(await page.locator('.red-ui-typedInput-input').first().inputValue(), join(folder, 'models', REPOSITORY));
+    await page.waitForFunction(() => /✓ cpu can run it/.test(document.getElementById('engine-check-result')!.innerText), undefined, { timeout: 60_000 });
+    assert.equal(await page.isVisible('#engine-models'), false);
+    assert.match(await page.locator('#engine-check-result').innerText(), /This model can be used: .*\/owner\/tiny-model\n.*Nets: text_encoder/);
+    await keepScreenshot(page, 'engine-check');
+  });
+
+  it('says why a download cannot be, in words of the server', async () => {
+    await download('not a repository');
+    await page.waitForSelector('.streamdiffusion-trouble:visible');
+    assert.match(await panel(), /a repository is named OWNER\/NAME/);
+    await download('nobody/nothing');
+    await shows('[data-state="failed"]');
+    await page.click('.streamdiffusion-model[data-state="failed"] button:last-child');
+    await page.waitForSelector('.streamdiffusion-model[data-state="failed"]', { state: 'detached' });
+  });
+
+  it('sends the token that was typed, and tells nobody', async () => {
+    hub.token = TOKEN;
+    await rm(join(folder, 'models'), { recursive: true });
+    await page.fill('#node-config-input-token', TOKEN);
+    await download(REPOSITORY);
+    await shows('[data-state="done"]');
+    hub.token = undefined;
+    assert.ok(!(await page.content()).includes(TOKEN) && !server.output.includes(TOKEN));
+    assert.match(server.output, /owner\/tiny-model is there, every file checked/);
+  });
+});
