@@ -4,7 +4,8 @@ import { toImage, toTensor } from './image/pixels';
 import { Lane } from './lane';
 import type { Model } from './model/model';
 import type { Conditioning } from './prompt/conditioning';
-import { type ConditioningRequest, PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder';
+import { PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder';
+import type { ConditioningRequest } from './prompt/request';
 import { Recent } from './recent';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from './stream/guidance';
@@ -60,6 +61,8 @@ export class DiffusionStream implements Stream {
   private readonly setups: Setups;
   private readonly seeds: Seeds;
   private readonly sizes = new Recent<true>(SIZES_KEPT);
+  /** Those since the last frame. */
+  private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
   private setup: StreamSetup;
   private frames = 0;
   private readonly intake = new Lane();
@@ -100,8 +103,17 @@ export class DiffusionStream implements Stream {
     return this.buffer.length;
   }
 
+  /** What of the stream's prompt the model does not see, in sentences. */
+  get warnings(): string[] {
+    return this.conditioning?.warnings ?? [];
+  }
+
+  /** Prompts may come faster than they can be encoded: of those between two frames, the newest alone is. */
   setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
+    const { waitingPrompts } = this;
+    waitingPrompts.newest = prompt;
     return this.inLane(this.intake, async () => {
+      if (waitingPrompts.newest !== prompt) return;
       const conditioning = await this.prompts.encode(prompt);
       const pair = this.pair(conditioning, this.setup);
       this.conditioning = conditioning;
@@ -131,6 +143,7 @@ export class DiffusionStream implements Stream {
   /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. */
   prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
+    this.waitingPrompts = {};
     return this.inLane(this.intake, async () => {
       const { image, latent: start, id, prompt, params, options } = input;
       const setup = params || options ? await this.setUp(options ?? { ...this.options, ...params }) : this.setup;

@@ -24,4 +24,9 @@ export class Recent<V> {
     this.set(key, made);
     return made;
   }
+
+  /** Forgets a thing, unless another one has taken its place. */
+  delete(key: string, value: V): void {
+    if (this.kept.get(key) === value) this.kept.delete(key);
+  }
 }

@@ -19,6 +19,7 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
     const size = options.size ?? (await nativeSize(model, engine));
     const stream = await engine.createStream({ ...options.stream, ...size });
     await stream.setPrompt({ prompt: options.prompt, negativePrompt: options.negativePrompt });
+    for (const warning of stream.warnings) line.note(warning);
     const { tIndexList, cfgType, guidanceScale, numInferenceSteps } = stream.options;
     const guidance = cfgType === 'none' ? 'none' : `${cfgType} ${guidanceScale}`;
     const steps = `steps ${tIndexList.join(', ')} of ${numInferenceSteps}`;

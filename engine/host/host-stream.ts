@@ -95,7 +95,8 @@ export class HostStream {
     const before = this.conditioning;
     this.conditioning = conditioning;
     if (!this.opened) await this.opening;
-    if (!this.process || !this.opened) return;
+    // Of those that waited for the opening the newest alone goes on.
+    if (!this.process || !this.opened || this.conditioning !== conditioning) return;
     try {
       await this.process.request('setConditioning', { stream: this.id, conditioning });
     } catch (thrown) {

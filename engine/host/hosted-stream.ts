@@ -2,7 +2,6 @@ import type { DiffusionStream, Frame, Prepared } from '../diffusion-stream';
 import type { Engine } from '../engine';
 import { EngineError, type ErrorCode } from '../errors';
 import { decode, encode } from '../image/codec';
-import type { PromptConditioning } from '../prompt/prompt-encoder';
 import type { Denoised } from '../stream/stream-batch';
 import type { FrameId, Output } from '../types';
 import { Mailbox } from './mailbox';
@@ -20,8 +19,7 @@ interface Job {
 
 /** A frame buffer that does not fill up is given up waiting for after this time, ms. */
 const PARTIAL_BUFFER_WAIT = 250;
-/** Conditionings of frames that bring their own, by content. */
-const CONDITIONINGS_KEPT = 32;
+const WARNINGS_REMEMBERED = 100;
 /** What can be wrong with one frame without anything being wrong with the stream. */
 const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT', 'ENOMODEL']);
 
@@ -41,9 +39,8 @@ export class HostedStream {
   private rendering: Promise<void> | undefined;
   /** Counts resets: what was taken in before one is not let in after it. */
   private era = 0;
-  private readonly conditionings = new Map<string, Promise<PromptConditioning>>();
   private jobs = 0;
-  private warned = '';
+  private readonly told = new Set<string>();
   private delivery: Promise<void> = Promise.resolve();
   private waiting: (() => void)[] = [];
   private closed = false;
@@ -84,9 +81,8 @@ export class HostedStream {
   }
 
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
-    // The stream first: what was submitted after this call must not overtake it.
-    const set = this.stream.setPrompt(conditioning);
-    await Promise.all([set, this.encodePrompt(conditioning).then((encoded) => this.warn(encoded))]);
+    await this.stream.setPrompt(conditioning);
+    this.warn(this.stream.warnings);
   }
 
   /** Everything that waits or is in flight is answered as dropped. */
@@ -128,8 +124,8 @@ export class HostedStream {
       job.output = output;
       const { mode, width, height } = options;
       const image = mode === 'img2img' && picture ? await decode(picture, width, height) : undefined;
-      const encoded = conditioning && (await this.encodePrompt(conditioning));
-      if (encoded) this.warn(encoded);
+      const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
+      if (encoded) this.warn(encoded.warnings);
       const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded, options });
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
@@ -189,21 +185,14 @@ export class HostedStream {
     }
   }
 
-  /** Once for prompts that stay, also where their weights change from frame to frame. */
-  private warn({ warnings }: PromptConditioning): void {
-    const text = warnings.join(' ');
-    if (text !== this.warned && text !== '') this.onWarning(text);
-    this.warned = text;
-  }
-
-  private encodePrompt(request: ConditioningRequest): Promise<PromptConditioning> {
-    const key = JSON.stringify(request);
-    const encoded = this.conditionings.get(key) ?? this.stream.encodePrompt(request);
-    this.conditionings.delete(key);
-    this.conditionings.set(key, encoded);
-    if (this.conditionings.size > CONDITIONINGS_KEPT) this.conditionings.delete(this.conditionings.keys().next().value as string);
-    encoded.catch(() => this.conditionings.delete(key));
-    return encoded;
+  /** Each text once: prompts may come and go with every frame. */
+  private warn(warnings: string[]): void {
+    for (const text of warnings) {
+      if (this.told.has(text)) continue;
+      if (this.told.size >= WARNINGS_REMEMBERED) this.told.clear();
+      this.told.add(text);
+      this.onWarning(text);
+    }
   }
 
   /** Encodes beside the nets; results leave in the order of their frames. */

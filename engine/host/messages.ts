@@ -1,5 +1,5 @@
 import type { Picture } from '../image/picture';
-import type { ConditioningRequest } from '../prompt/prompt-encoder';
+import type { ConditioningRequest } from '../prompt/request';
 import type { EngineInfo, StreamOptions } from '../types';
 
 /** What a host is made of; two users with the same settings share one host process. */
@@ -76,4 +76,4 @@ export type HostState =
   | { phase: 'failed'; error: Error }
   | { phase: 'stopped' };
 
-export type { ConditioningRequest, WeightedText } from '../prompt/prompt-encoder';
+export type { BlendMethod, ConditioningRequest, Transition, TransitionMethod, WeightedText } from '../prompt/request';

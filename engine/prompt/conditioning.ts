@@ -1,3 +1,7 @@
+import type { BlendMethod, TransitionMethod } from './request';
+import { sphericalMean } from './sphere';
+import { normalizeWeights } from './weights';
+
 /** What the UNet attends to: one embedding a token, [tokens, width] row-major. Never changed once made. */
 export interface Conditioning {
   hiddenStates: Float32Array;
@@ -7,36 +11,74 @@ export interface Conditioning {
   pooled?: Float32Array;
 }
 
+/** Agreement with the others that a text keeps at least in a cosine-weighted blend. */
+const LEAST_COSINE = 1e-4;
+
 /**
- * Σ wᵢ·cᵢ / Σ wᵢ, token by token: between two prompts the pictures change smoothly with the weights.
- * Weights that have no usable sum (all zero, cancelling, not finite) count as equal. One part is returned as it is.
+ * Several conditionings as one, token by token: between two prompts the pictures change smoothly with the weights. One
+ * part is returned as it is.
+ *
+ * - `linear`: Σ wᵢ·eᵢ / Σ wᵢ.
+ * - `slerp`: the weighted mean on the sphere; of two parts, slerp by w₂ / (w₁ + w₂).
+ * - `cosine`: the same with the weights wᵢ·cos(eᵢ, m), where m = Σ wᵢ·eᵢ: texts that disagree with the rest count less.
+ *
+ * @param parts weights without a positive sum count as equal
+ * @throws EBADPROMPT when a weight is no finite number
  */
-export function blend(parts: { conditioning: Conditioning; weight: number }[]): Conditioning {
+export function blend(parts: { conditioning: Conditioning; weight: number }[], method: BlendMethod = 'linear'): Conditioning {
   if (parts.length === 0) throw new RangeError('nothing to blend');
-  const [{ conditioning: first }] = parts;
-  if (parts.length === 1) return first;
-  const sum = parts.reduce((total, { weight }) => total + weight, 0);
-  const usable = Number.isFinite(sum) && Math.abs(sum) > 1e-12;
-  const shares = parts.map(({ weight }) => (usable ? weight / sum : 1 / parts.length));
+  const shares = normalizeWeights(parts.map(({ weight }) => weight));
+  if (parts.length === 1) return parts[0].conditioning;
+  const [first] = parts.map(({ conditioning }) => conditioning);
   for (const { conditioning } of parts) {
     if (conditioning.hiddenStates.length === first.hiddenStates.length) continue;
     const shape = ({ tokens, width }: Conditioning): string => `[${tokens}, ${width}]`;
     throw new RangeError(`cannot blend conditionings of shapes ${shape(first)} and ${shape(conditioning)}`);
   }
-  const mix = (values: Float32Array[]): Float32Array => {
-    const mixed = new Float32Array(values[0].length);
-    values.forEach((one, k) => {
-      for (let i = 0; i < mixed.length; i++) mixed[i] += shares[k] * one[i];
-    });
-    return mixed;
-  };
+  const states = parts.map(({ conditioning }) => conditioning.hiddenStates);
   const pooled = parts.flatMap(({ conditioning }) => conditioning.pooled ?? []);
+  const mean = method === 'linear' ? linearMean : sphericalMean;
+  const finalShares = method === 'cosine' ? byAgreement(states, shares) : shares;
   return {
-    hiddenStates: mix(parts.map(({ conditioning }) => conditioning.hiddenStates)),
+    hiddenStates: mean(states, finalShares, first.width),
     tokens: first.tokens,
     width: first.width,
-    ...(pooled.length === parts.length && { pooled: mix(pooled) }),
+    ...(pooled.length === parts.length && { pooled: mean(pooled, finalShares, pooled[0].length) }),
   };
+}
+
+/**
+ * The conditioning at `position` (0..1) of the way between two. At the ends it is the one or the other itself.
+ */
+export function between(from: Conditioning, to: Conditioning, position: number, method: TransitionMethod = 'linear'): Conditioning {
+  if (position <= 0) return from;
+  if (position >= 1) return to;
+  return blend([{ conditioning: from, weight: 1 - position }, { conditioning: to, weight: position }], method);
+}
+
+function linearMean(values: readonly Float32Array[], shares: readonly number[]): Float32Array {
+  const mean = new Float32Array(values[0].length);
+  values.forEach((each, k) => {
+    for (let i = 0; i < mean.length; i++) mean[i] += shares[k] * each[i];
+  });
+  return mean;
+}
+
+/** Shares in proportion to wᵢ·cos(eᵢ, m) over whole prompts. */
+function byAgreement(values: readonly Float32Array[], shares: readonly number[]): number[] {
+  const mean = linearMean(values, shares);
+  return normalizeWeights(values.map((each, k) => shares[k] * Math.max(LEAST_COSINE, cosine(each, mean))));
+}
+
+/** 0 where either has no direction. */
+function cosine(a: Float32Array, b: Float32Array): number {
+  let [product, lengthA, lengthB] = [0, 0, 0];
+  for (let i = 0; i < a.length; i++) {
+    product += a[i] * b[i];
+    lengthA += a[i] * a[i];
+    lengthB += b[i] * b[i];
+  }
+  return lengthA > 0 && lengthB > 0 ? product / Math.sqrt(lengthA * lengthB) : 0;
 }
 
 /**

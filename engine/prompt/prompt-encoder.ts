@@ -1,19 +1,12 @@
 import { EngineError } from '../errors';
 import type { Prompt } from '../types';
-import { blend, type Conditioning } from './conditioning';
+import { between, blend, type Conditioning } from './conditioning';
+import { PromiseCache } from './promise-cache';
+import { BLEND_METHODS, type BlendMethod, type ConditioningRequest, type Transition, TRANSITION_METHODS, type WeightedText } from './request';
 import type { PromptNet } from './text-encoder';
 
-/** A text and its weight in a blend. */
-export interface WeightedText {
-  text: string;
-  weight: number;
-}
-
-/** Plain JSON that fully determines a conditioning. Weights are normalised; all zero counts as equal. */
-export interface ConditioningRequest {
-  prompt: WeightedText[];
-  negativePrompt?: WeightedText[];
-}
+/** Blended targets that are kept: during a transition, the two ends; in a show, its scenes. */
+const TARGETS_KEPT = 32;
 
 /** What a frame is drawn towards and, under guidance, away from. */
 export interface PromptConditioning {
@@ -24,24 +17,36 @@ export interface PromptConditioning {
   warnings: string[];
 }
 
-/** Turns prompts, as tokens, texts or weighted texts, into conditionings. */
+/** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
 export class PromptEncoder {
+  private readonly targets = new PromiseCache<PromptConditioning>(TARGETS_KEPT);
+
   constructor(private readonly textEncoder: PromptNet) {}
 
   /** @throws EBADPROMPT */
   async encode(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
-    if ('tokenIds' in prompt) {
-      const { tokenIds, negativeTokenIds } = prompt;
-      return {
-        positive: await this.textEncoder.encodeTokens(tokenIds),
-        negative: negativeTokenIds ? await this.textEncoder.encodeTokens(negativeTokenIds) : await this.empty(),
-        warnings: [],
-      };
-    }
+    if ('tokenIds' in prompt) return this.encodeTokens(prompt);
+    const { transition, ...target } = 'transition' in prompt ? prompt : { ...prompt, transition: undefined };
+    const to = await this.targets.get(JSON.stringify(target), () => this.encodeTarget(target));
+    return transition ? onTheWay(await this.encode(transition.from), to, transition) : to;
+  }
+
+  private async encodeTokens({ tokenIds, negativeTokenIds }: Extract<Prompt, { tokenIds: number[] }>): Promise<PromptConditioning> {
     return {
-      positive: await this.encodeTexts(prompt.prompt, 'prompt'),
-      negative: await this.encodeTexts(prompt.negativePrompt ?? '', 'negativePrompt'),
-      warnings: [...new Set([prompt.prompt, prompt.negativePrompt ?? ''].flatMap((texts) => this.warnings(texts)))],
+      positive: await this.textEncoder.encodeTokens(tokenIds),
+      negative: negativeTokenIds ? await this.textEncoder.encodeTokens(negativeTokenIds) : await this.empty(),
+      warnings: [],
+    };
+  }
+
+  private async encodeTarget(target: Extract<Prompt, { prompt: string }> | ConditioningRequest): Promise<PromptConditioning> {
+    const { prompt, negativePrompt = '' } = target;
+    const method = 'blend' in target ? target.blend : undefined;
+    checkMethod(method, BLEND_METHODS, 'blend');
+    return {
+      positive: await this.encodeTexts(prompt, 'prompt', method),
+      negative: await this.encodeTexts(negativePrompt, 'negativePrompt', method),
+      warnings: [...new Set([prompt, negativePrompt].flatMap((texts) => this.warnings(texts)))],
     };
   }
 
@@ -55,11 +60,27 @@ export class PromptEncoder {
     return all.flatMap((text) => this.textEncoder.warnings(text));
   }
 
-  private async encodeTexts(texts: string | WeightedText[], name: string): Promise<Conditioning> {
+  private async encodeTexts(texts: string | WeightedText[], name: string, method: BlendMethod | undefined): Promise<Conditioning> {
     if (typeof texts === 'string') return this.textEncoder.encodeText(texts);
     if (!Array.isArray(texts)) throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }; got ${typeof texts}`);
     if (texts.length === 0) return this.textEncoder.encodeText('');
     const parts = texts.map(async ({ text, weight }) => ({ conditioning: await this.textEncoder.encodeText(text), weight }));
-    return blend(await Promise.all(parts));
+    return blend(await Promise.all(parts), method);
   }
+}
+
+/** What is not seen of the texts that are being left has been said. */
+function onTheWay(from: PromptConditioning, to: PromptConditioning, { position, method }: Transition): PromptConditioning {
+  if (!Number.isFinite(position)) throw new EngineError('EBADPROMPT', `the position of a transition must be a number from 0 to 1, not ${position}`);
+  checkMethod(method, TRANSITION_METHODS, 'the method of a transition');
+  return {
+    positive: between(from.positive, to.positive, position, method),
+    negative: from.negative && to.negative && between(from.negative, to.negative, position, method),
+    warnings: to.warnings,
+  };
+}
+
+function checkMethod(method: string | undefined, known: readonly string[], name: string): void {
+  if (method === undefined || known.includes(method)) return;
+  throw new EngineError('EBADPROMPT', `${name} must be one of ${known.join(', ')}, not ${method}`);
 }

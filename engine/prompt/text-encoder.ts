@@ -3,6 +3,7 @@ import type { Net, TensorInfo } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
 import { type Conditioning, emphasize } from './conditioning';
 import { parsePromptWeights } from './prompt-weights';
+import { PromiseCache } from './promise-cache';
 import type { Tokenizer } from './tokenizer';
 
 /** How many embeddings are kept: a show's worth of prompts; 77 tokens of width 1024 are 308 KiB each. */
@@ -51,8 +52,8 @@ export class TextEncoder implements PromptNet {
   private readonly pooled: { name: string; width: number } | undefined;
   /** Ids from here on are unknown to the net. */
   private readonly vocabSize: number;
-  /** By token ids, least recently used first. Holds promises, so that equal requests share one run. */
-  private readonly cache = new Map<string, Promise<Conditioning>>();
+  /** By token ids. */
+  private readonly cache = new PromiseCache<Conditioning>(cacheSize);
 
   /**
    * @param tokenizer undefined for a model without one, which then takes token ids only
@@ -128,15 +129,7 @@ export class TextEncoder implements PromptNet {
     const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= this.vocabSize);
     if (bad !== undefined)
       throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0, below ${this.vocabSize}; got ${bad}`);
-    const key = ids.join();
-    const kept = this.cache.get(key);
-    const encoded = kept ?? this.run(ids);
-    this.cache.delete(key);
-    this.cache.set(key, encoded);
-    if (kept) return kept;
-    if (this.cache.size > cacheSize) this.cache.delete(this.cache.keys().next().value as string);
-    encoded.catch(() => this.cache.delete(key));
-    return encoded;
+    return this.cache.get(ids.join(), () => this.run(ids));
   }
 
   async close(): Promise<void> {

@@ -59,7 +59,8 @@ describe('streamdiffusion run', function () {
 
     it('paints what the prompt says', async () => {
       await run('--strength', '1', 'in/p1.jpg', 'day.png');
-      await Program.run(['run', '--model', 'starter', '--prompt', 'night', '--strength', '1', '--size', '128x128', 'in/p1.jpg', 'night.png'], {}, folder);
+      const { stdout } = await Program.run(['run', '--model', 'starter', '--prompt', 'night, zeppelin', '--strength', '1', '--size', '128x128', 'in/p1.jpg', 'night.png'], {}, folder);
+      assert.match(stdout, /^This model does not know: zeppelin\.$/m);
       const brightness = async (name: string): Promise<number> => {
         const { channels } = await sharp(at(name)).stats();
         return channels.reduce((sum, { mean }) => sum + mean, 0) / 3;

@@ -1,5 +1,10 @@
 import assert from 'node:assert/strict';
-import { blend, type Conditioning } from '../../../engine/prompt/conditioning';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { between, blend, type Conditioning } from '../../../engine/prompt/conditioning';
+import { BLEND_METHODS, type BlendMethod } from '../../../engine/prompt/request';
+import { randn } from '../../../engine/stream/noise';
+import { relativeError, ROOT } from '../../lib/reference';
 
 const of = (...values: number[]): Conditioning => ({
   hiddenStates: Float32Array.from(values),
@@ -35,12 +40,12 @@ describe('blending conditionings', () => {
     );
   });
 
-  it('counts weights without a usable sum as equal', () => {
+  it('counts weights without a positive sum as equal', () => {
     for (const [first, second] of [
       [0, 0],
       [1, -1],
-      [NaN, 1],
-      [Infinity, 1],
+      [-1, -3],
+      [1e300, -1e300],
     ]) {
       assert.deepEqual(
         blend([
@@ -76,3 +81,80 @@ describe('blending conditionings', () => {
     assert.throws(() => blend([]), RangeError);
   });
 });
+
+describe('blends as another program computes them', () => {
+  const recorded = JSON.parse(readFileSync(join(ROOT, 'test/fixtures/blend/blends.json'), 'utf8')) as {
+    tokens: number;
+    width: number;
+    embeddings: number[][];
+    cases: { weights: number[]; method: BlendMethod; blend: number[] }[];
+  };
+  const { tokens, width } = recorded;
+  const embeddings = recorded.embeddings.map((values): Conditioning => ({ hiddenStates: Float32Array.from(values), tokens, width }));
+  const partsOf = (weights: number[]) => weights.map((weight, k) => ({ conditioning: embeddings[k], weight }));
+
+  for (const { weights, method, blend: expected } of recorded.cases) {
+    it(`${method} of weights ${weights.join(', ')}`, () => {
+      const { hiddenStates } = blend(partsOf(weights), method);
+      assert.ok(relativeError(hiddenStates, Float32Array.from(expected)) < 1e-5);
+    });
+  }
+
+  it('depends on no order, also on the sphere', () => {
+    for (const method of BLEND_METHODS) {
+      const one = blend(partsOf([3, 1, 2]), method).hiddenStates;
+      const other = blend([1, 2, 0].map((k) => partsOf([3, 1, 2])[k]), method).hiddenStates;
+      assert.ok(relativeError(other, one) < 1e-6, method);
+    }
+  });
+
+  it('moves smoothly with the weights of three prompts, also where one overtakes another', () => {
+    for (const method of BLEND_METHODS) {
+      const path = Array.from({ length: 201 }, (_, k) => blend(partsOf([k / 200, 1 - k / 200, 0.5]), method).hiddenStates);
+      const steps = path.slice(1).map((point, k) => distance(point, path[k]));
+      const mean = steps.reduce((sum, step) => sum + step, 0) / steps.length;
+      assert.ok(Math.max(...steps) < 2 * mean, `${method}: a step of ${Math.max(...steps)}, ${mean} on average`);
+    }
+  });
+
+  it('blends the embeddings of the whole prompt in the same way', () => {
+    const pooled = embeddings.map((each) => ({ ...each, pooled: each.hiddenStates.slice(width, 2 * width) }));
+    for (const method of ['linear', 'slerp'] as const) {
+      const blended = blend([0.3, 0.7].map((weight, k) => ({ conditioning: pooled[k], weight })), method);
+      assert.ok(relativeError(blended.pooled ?? [], blended.hiddenStates.slice(width, 2 * width)) < 1e-6, method);
+    }
+  });
+
+  it('are finite for all weights there are, and an error for what is no number', () => {
+    const random = randn([3 * 4000], 11);
+    const kinds = [(x: number) => x, () => 0, (x: number) => x * 1e300, (x: number) => x * 1e-300, (x: number) => Math.sign(x), (x: number) => -Math.abs(x)];
+    // Embeddings that are hard on a sphere: one without a direction, one that points away from another.
+    const hard = [embeddings[0], { ...embeddings[0], hiddenStates: embeddings[0].hiddenStates.map((x) => -x) }, { ...embeddings[1], hiddenStates: new Float32Array(tokens * width) }];
+    for (let k = 0; k + 3 <= random.length; k += 3) {
+      const weights = [...random.subarray(k, k + 3)].map((x, i) => kinds[(k + i * 7 + Math.floor(k / 18)) % kinds.length](x));
+      const conditionings = k % 2 === 0 ? embeddings : hard;
+      const parts = weights.slice(0, 1 + (k % 3)).map((weight, i) => ({ conditioning: conditionings[i], weight }));
+      const method = BLEND_METHODS[Math.floor(k / 3) % 3];
+      assert.ok(blend(parts, method).hiddenStates.every(Number.isFinite), `${method} ${weights}`);
+    }
+    for (const bad of [NaN, Infinity, -Infinity]) {
+      for (const method of BLEND_METHODS) assert.throws(() => blend(partsOf([1, bad]), method), { code: 'EBADPROMPT' });
+    }
+  });
+
+  it('makes a way between two conditionings with even steps, from the one itself to the other itself', () => {
+    const [from, to] = embeddings;
+    for (const method of ['linear', 'slerp'] as const) {
+      const path = Array.from({ length: 51 }, (_, k) => between(from, to, k / 50, method).hiddenStates);
+      assert.equal(path[0], from.hiddenStates);
+      assert.equal(path[50], to.hiddenStates);
+      const steps = path.slice(1).map((point, k) => distance(point, path[k]));
+      const mean = steps.reduce((sum, step) => sum + step, 0) / steps.length;
+      assert.ok(Math.max(...steps) < 1.5 * mean, `${method}: a step of ${Math.max(...steps)}, ${mean} on average`);
+    }
+  });
+});
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0));
+}

@@ -1,0 +1,38 @@
+/** A text and its weight in a blend. */
+export interface WeightedText {
+  text: string;
+  weight: number;
+}
+
+/**
+ * How the texts of a list become one conditioning: `linear`, the weighted mean; `slerp`, the weighted mean on the
+ * sphere; `cosine`, the same with more weight for texts that agree with the others.
+ */
+export type BlendMethod = 'linear' | 'slerp' | 'cosine';
+export const BLEND_METHODS = ['linear', 'slerp', 'cosine'] as const satisfies readonly BlendMethod[];
+
+/** The way between two conditionings: straight, or along the sphere. */
+export type TransitionMethod = 'linear' | 'slerp';
+export const TRANSITION_METHODS = ['linear', 'slerp'] as const satisfies readonly TransitionMethod[];
+
+/**
+ * Plain JSON that fully determines a conditioning. Weights are normalised; without a positive sum they count as equal.
+ * What `prompt`, `negativePrompt` and `blend` say holds alone, or is the target of a transition.
+ */
+export interface ConditioningRequest {
+  prompt: WeightedText[];
+  negativePrompt?: WeightedText[];
+  /** Default linear. */
+  blend?: BlendMethod;
+  transition?: Transition;
+}
+
+/** A conditioning that is on its way. */
+export interface Transition {
+  /** Where it set out; this may have been on its way itself. */
+  from: ConditioningRequest;
+  /** How much of the way is done, 0..1. */
+  position: number;
+  /** Default linear. */
+  method?: TransitionMethod;
+}
