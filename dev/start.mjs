@@ -28,7 +28,11 @@ async function start() {
 
   const urlHost = host.includes(':') ? `[${host}]` : host;
   const sinks = flows.filter((node) => node.type === 'streamdiffusion-sink');
-  await announce(`http://${urlHost}:${port}/`, sinks.map((sink) => sink.name));
+  const cameras = flows.filter((node) => node.type === 'streamdiffusion-source' && node.kind === 'browser');
+  await announce(`http://${urlHost}:${port}/`, [
+    ...cameras.map(({ name }) => ['Camera page', `${name}/camera`]),
+    ...sinks.map(({ name }) => ['Live picture', name]),
+  ]);
 }
 
 function readOptions() {
@@ -95,8 +99,8 @@ function stopWithNpm() {
 }
 
 /** Prints the addresses once they answer. */
-async function announce(url, sinkNames) {
-  const pages = [['Editor', url], ...sinkNames.map((name) => ['Live picture', `${url}streamdiffusion/${name}`])];
+async function announce(url, ourPages) {
+  const pages = [['Editor', url], ...ourPages.map(([label, path]) => [label, `${url}streamdiffusion/${path}`])];
   for (const [, address] of pages) await answered(address);
   console.log(['', ...pages.map(([label, address]) => `  ${label.padEnd(14)}${address}`), ''].join('\n'));
 }

@@ -75,7 +75,7 @@ describe('package', function () {
     for (const wanted of [
       ...nodes.map(([, file]) => file),
       ...nodes.map(([, file]) => file.replace('.js', '.html')),
-      'dist/engine/index.js', 'dist/engine/index.d.ts', 'dist/engine/host/main.js', 'dist/engine/net/net-thread-main.js', 'dist/cli/main.js', 'dist/nodes/lib/live-page.html',
+      'dist/engine/index.js', 'dist/engine/index.d.ts', 'dist/engine/host/main.js', 'dist/engine/net/net-thread-main.js', 'dist/cli/main.js', 'dist/nodes/pages/live.html', 'dist/nodes/pages/pictures.js',
       ...readdirSync(join(ROOT, 'icons')).map((icon) => `dist/nodes/icons/${icon}`),
       ...readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json')).map((file) => `examples/${file}`),
       'models/starter/unet/model.onnx', 'models/starter/LICENSE', 'README.md', 'LICENSE', 'NOTICE',

@@ -40,6 +40,12 @@ export function putFrame(msg: NodeMessage, finished: FinishedFrame, arrival: Pic
   msg.frame = { ...frameOf(msg), ...frame };
 }
 
+/** What `msg.frame` says in numbers and texts: enough for a viewer, and always JSON. */
+export function frameFacts(msg: NodeMessage): Record<string, string | number> {
+  const isFact = ([, value]: [string, unknown]): boolean => typeof value === 'string' || typeof value === 'number';
+  return Object.fromEntries(Object.entries(frameOf(msg)).filter(isFact)) as Record<string, string | number>;
+}
+
 function frameOf(msg: NodeMessage): Record<string, unknown> {
   return typeof msg.frame === 'object' && msg.frame !== null ? { ...msg.frame } : {};
 }

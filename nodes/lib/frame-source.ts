@@ -5,7 +5,7 @@ import { describe } from './fields';
 import { FrameRate } from './frame-rate';
 import { withCode } from './input';
 import { isReset } from './message';
-import type { Producer } from './source-producer';
+import type { PictureFacts, Producer } from './source-producer';
 import type { SourceSettings } from './source-settings';
 import { shorten, type Status, type Translate } from './status';
 
@@ -47,7 +47,8 @@ export class FrameSource {
     this.status.show('waiting', this.translate('status.starting'));
     try {
       this.producer = this.settings.produce({
-        frame: (jpeg, filename) => this.send(jpeg, filename),
+        frame: (jpeg, facts) => this.send(jpeg, facts),
+        waiting: () => this.wait(),
         failed: (error, retryMs) => this.fail(error, retryMs),
         ended: () => this.end(),
       });
@@ -63,12 +64,12 @@ export class FrameSource {
     await producer?.stop();
   }
 
-  private send(payload: Buffer, filename: string | undefined): void {
+  private send(payload: Buffer, { filename, ...facts }: PictureFacts = {}): void {
     this.lastError = '';
     if (filename) this.status.show('running', shorten(basename(filename), 32));
     else this.rate.count();
     const { kind: source, width, height, topic } = this.settings;
-    const frame = { id: ++this.lastFrameId, width, height, timestamp: Date.now(), source };
+    const frame = { id: ++this.lastFrameId, width, height, timestamp: Date.now(), source, ...facts };
     this.node.send({ payload, contentType: 'image/jpeg', topic, frame, ...(filename && { filename }) });
   }
 
@@ -79,6 +80,12 @@ export class FrameSource {
     if (error.message !== this.lastError) this.node.error(error, {});
     this.lastError = error.message;
     if (retryMs === undefined) this.producer = undefined;
+  }
+
+  private wait(): void {
+    // The frames until now are not to come up as a rate once more.
+    this.rate.take();
+    this.status.show('waiting', this.translate('status.waiting'));
   }
 
   private end(): void {

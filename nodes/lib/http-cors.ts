@@ -28,6 +28,15 @@ export function corsHeaders(settings: CorsSettings | undefined): RequestHandler 
   };
 }
 
+/** Whether `httpNodeCors` names this origin, for connections to which a browser applies no rule of its own. */
+export async function isAllowedOrigin(settings: CorsSettings | undefined, origin: string | undefined): Promise<boolean> {
+  if (!settings || !origin) return false;
+  const ask = settings.origin ?? '*';
+  const rule = typeof ask === 'function' ? await new Promise<Origin | Origin[]>((resolve) => ask(origin, (error, answer) => resolve(error ? false : answer))) : ask;
+  const allowed = allowedOrigin(origin, rule);
+  return allowed === '*' || allowed === origin;
+}
+
 function allowedOrigin(origin: string | undefined, rule: Origin | Origin[]): string | undefined {
   if (rule === '*') return '*';
   if (typeof rule === 'string') return rule;

@@ -39,3 +39,14 @@ export async function toJpeg(picture: Picture, quality: number): Promise<Buffer>
     throw undecodable(thrown);
   }
 }
+
+/** Pixels of a JPEG by its header, without decoding; undefined when it has none. */
+export function jpegSize(data: Buffer): { width: number; height: number } | undefined {
+  for (let at = 2; at + 9 <= data.length && data[at] === 0xff; at += 2 + data.readUInt16BE(at + 2)) {
+    const marker = data[at + 1];
+    // The frame header: C0 to CF without the tables (C4, CC) and a reserved one (C8).
+    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+    if (isFrame) return { height: data.readUInt16BE(at + 5), width: data.readUInt16BE(at + 7) };
+  }
+  return undefined;
+}

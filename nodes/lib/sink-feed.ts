@@ -1,26 +1,28 @@
-import type { ServerResponse } from 'node:http';
 import { EngineError } from '../../engine/errors';
 import type { Picture } from '../../engine/image/picture';
 import { toJpeg } from './jpeg';
-import { MjpegHub } from './mjpeg-hub';
+import type { ShownPicture, Viewer } from './viewer';
 
 const JPEG_QUALITY = 85;
 
 /** A picture whose JPEG is made at most once, and only when somebody asks for it. */
 class Frame {
-  private encoding: Promise<Buffer> | undefined;
+  private encoding: Promise<ShownPicture> | undefined;
 
-  constructor(private readonly picture: Picture) {}
+  constructor(
+    private readonly picture: Picture,
+    private readonly info: unknown,
+  ) {}
 
-  jpeg(): Promise<Buffer> {
-    this.encoding ??= toJpeg(this.picture, JPEG_QUALITY);
+  shown(): Promise<ShownPicture> {
+    this.encoding ??= toJpeg(this.picture, JPEG_QUALITY).then((jpeg) => ({ jpeg, frame: this.info }));
     return this.encoding;
   }
 }
 
 /** The newest picture of one sink and those who look at it. */
 export class SinkFeed {
-  private readonly hub = new MjpegHub();
+  private readonly audience = new Set<Viewer>();
   private newest: Frame | undefined;
   private turn: Promise<void> = Promise.resolve();
 
@@ -28,18 +30,21 @@ export class SinkFeed {
   constructor(private readonly onError: (error: EngineError) => void) {}
 
   get viewers(): number {
-    return this.hub.size;
+    return this.audience.size;
   }
 
-  /** Makes this the newest picture. It is encoded only if somebody looks on; one that is overtaken meanwhile is not. */
-  show(picture: Picture): void {
-    const frame = new Frame(picture);
+  /**
+   * Makes this the newest picture. It is encoded only if somebody looks on; one that is overtaken meanwhile is not.
+   * @param info `msg.frame`, for viewers that ask for it
+   */
+  show(picture: Picture, info?: unknown): void {
+    const frame = new Frame(picture, info);
     this.newest = frame;
-    if (this.hub.size === 0) return;
+    if (this.audience.size === 0) return;
     this.turn = this.turn.then(async () => {
       if (this.newest !== frame) return;
-      const jpeg = await this.jpegOf(frame);
-      if (jpeg) this.hub.publish(jpeg);
+      const shown = await this.encoded(frame);
+      if (shown) for (const viewer of this.audience) viewer.show(shown);
     });
   }
 
@@ -50,26 +55,31 @@ export class SinkFeed {
 
   /** The newest picture as JPEG; undefined when there is none. */
   async newestJpeg(): Promise<Buffer | undefined> {
-    return this.newest && this.jpegOf(this.newest);
+    return this.newest && (await this.encoded(this.newest))?.jpeg;
   }
 
-  /** Streams to `response` from now on, beginning with the newest picture. */
-  async addViewer(response: ServerResponse): Promise<void> {
-    const viewer = this.hub.add(response);
+  /** The viewer sees everything from now on, beginning with the newest picture, until it is removed or the feed closes. */
+  async add(viewer: Viewer): Promise<void> {
+    this.audience.add(viewer);
     const frame = this.newest;
-    const jpeg = frame && (await this.jpegOf(frame));
+    const shown = frame && (await this.encoded(frame));
     // Whatever came while this one was encoded has been shown already.
-    if (jpeg && frame === this.newest) viewer.show(jpeg);
+    if (shown && frame === this.newest && this.audience.has(viewer)) viewer.show(shown);
+  }
+
+  remove(viewer: Viewer): void {
+    this.audience.delete(viewer);
   }
 
   close(): void {
     this.newest = undefined;
-    this.hub.close();
+    for (const viewer of this.audience) viewer.end();
+    this.audience.clear();
   }
 
-  private async jpegOf(frame: Frame): Promise<Buffer | undefined> {
+  private async encoded(frame: Frame): Promise<ShownPicture | undefined> {
     try {
-      return await frame.jpeg();
+      return await frame.shown();
     } catch (thrown) {
       // Told once: a frame that is no longer the newest has been reported or overtaken.
       if (this.newest === frame) {

@@ -1,27 +1,37 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import type { NextFunction, Request, RequestHandler, Response } from 'express';
+import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
-import { corsHeaders, type CorsSettings } from './http-cors';
-import { STREAM_HEADERS } from './mjpeg-hub';
 import type { SinkFeed } from './sink-feed';
+import type { PageLook } from './sink-settings';
+import { MjpegViewer, STREAM_HEADERS } from './viewer-mjpeg';
+import { SocketViewer } from './viewer-socket';
+import { guards } from './web-guards';
+import { checkWebName, isTakenName } from './web-name';
+import { loadPage } from './web-pages';
+import { WebSockets } from './web-sockets';
 
-/** Names that can stand in an address as they are. */
-const NAME = /^[a-z0-9_-]{1,64}$/;
 const FILE = /^([a-z0-9_-]+)(\.mjpg|\.jpg)?$/;
+/** More than that at once is no audience any more. */
+const MAX_VIEWERS = 250;
 
-const PAGE = readFileSync(join(__dirname, 'live-page.html'), 'utf8');
+const page = loadPage('live.html');
+
+interface Sink {
+  feed: SinkFeed;
+  look: PageLook;
+}
 
 /** The sinks of one Node-RED by name, and the one route behind which they are all reached. */
 export class SinkRoutes {
-  private readonly feeds = new Map<string, SinkFeed>();
+  private readonly sinks = new Map<string, Sink>();
+  private readonly sockets: WebSockets | undefined;
 
   private constructor(RED: NodeAPI) {
-    const middleware: RequestHandler[] = [RED.settings.httpNodeMiddleware ?? []].flat();
-    const cors = corsHeaders(RED.settings.httpNodeCors as CorsSettings | undefined);
+    this.sockets = WebSockets.of(RED);
     // Routes cannot be taken off again, so there is one for all sinks that come and go. HEAD is answered by it as well.
-    RED.httpNode.get('/streamdiffusion/:file', ...middleware, cors, (request, response, next) => this.serve(request, response, next));
+    RED.httpNode.get('/streamdiffusion/:file', ...guards(RED), (request, response, next) => {
+      this.serve(request, response, next).catch(next);
+    });
   }
 
   private static readonly mounted = new WeakMap<object, SinkRoutes>();
@@ -33,33 +43,52 @@ export class SinkRoutes {
     return routes;
   }
 
+  get names(): string[] {
+    return [...this.sinks.keys()];
+  }
+
   /** @throws EBADPARAM when the name cannot stand in an address or another sink has it */
-  add(name: string, feed: SinkFeed): void {
-    if (!NAME.test(name)) {
-      throw new EngineError('EBADPARAM', `a sink's name may have small letters, digits, - and _ (at most 64), not "${name}"`);
-    }
-    if (this.feeds.has(name)) throw new EngineError('EBADPARAM', `another sink is called "${name}": choose a different name`);
-    this.feeds.set(name, feed);
+  add(name: string, feed: SinkFeed, look: PageLook): void {
+    checkWebName(name, 'a sink');
+    if (this.sinks.has(name)) throw new EngineError('EBADPARAM', `another sink is called "${name}": choose a different name`);
+    this.sinks.set(name, { feed, look });
   }
 
   /** Takes the sink away, unless the name belongs to another one. */
   remove(name: string, feed: SinkFeed): void {
-    if (this.feeds.get(name) === feed) this.feeds.delete(name);
+    if (this.sinks.get(name)?.feed === feed) this.sinks.delete(name);
   }
 
-  private serve(request: Request, response: Response, next: NextFunction): void {
+  private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
     const [, name = '', kind] = FILE.exec(request.params['file'] ?? '') ?? [];
-    const feed = this.feeds.get(name);
-    if (!feed) {
+    const sink = this.sinks.get(name);
+    if (isTakenName(name)) {
+      next();
+    } else if (!sink) {
       response.status(404).type('text').send('There is no sink of this name in the flows.\n');
-    } else if (kind === '.mjpg') {
-      if (request.method === 'HEAD') response.writeHead(200, STREAM_HEADERS).end();
-      else feed.addViewer(response).catch(next);
     } else if (kind === '.jpg') {
-      sendNewest(feed, response).catch(next);
+      await sendNewest(sink.feed, response);
+    } else if (kind === undefined && !this.sockets?.wants(request)) {
+      response.set('Cache-Control', 'no-cache').type('html').send(page({ name, ...sink.look }));
+    } else if (request.method === 'HEAD') {
+      response.writeHead(200, STREAM_HEADERS).end();
+    } else if (sink.feed.viewers >= MAX_VIEWERS) {
+      response.status(503).set('Retry-After', '10').type('text').send('This sink has as many viewers as it can have.\n');
+    } else if (kind === '.mjpg') {
+      const viewer = new MjpegViewer(response);
+      response.once('close', () => sink.feed.remove(viewer));
+      await sink.feed.add(viewer);
     } else {
-      response.set('Cache-Control', 'no-cache').type('html').send(PAGE.replaceAll('{{name}}', name));
+      await this.addSocket(sink.feed, request, response);
     }
+  }
+
+  private async addSocket(feed: SinkFeed, request: Request, response: Response): Promise<void> {
+    const socket = await this.sockets?.accept(request, response);
+    if (!socket) return;
+    const viewer = new SocketViewer(socket, 'details' in request.query);
+    socket.once('close', () => feed.remove(viewer));
+    await feed.add(viewer);
   }
 }
 

@@ -54,7 +54,7 @@ export class FolderProducer implements Producer {
       filename = join(this.options.folder, this.round.shift() ?? '');
       const jpeg = await fileToJpeg(filename, this.options.width, this.options.height, JPEG_QUALITY);
       this.unreadable.delete(filename);
-      if (!this.stopped) this.events.frame(jpeg, filename);
+      if (!this.stopped) this.events.frame(jpeg, { filename });
     } catch (thrown) {
       if (this.stopped) return;
       this.onFailure(EngineError.from(thrown, 'ESOURCE'), filename, elapsedMs);

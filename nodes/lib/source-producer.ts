@@ -9,10 +9,23 @@ export interface FrameFormat {
   height: number;
 }
 
+/** What a producer knows of one picture, where it is not what the source was asked for. */
+export interface PictureFacts {
+  /** The file, when it came from a file of its own. */
+  filename?: string;
+  /** Pixels. */
+  width?: number;
+  height?: number;
+  /** When it was taken, ms since 1970. */
+  timestamp?: number;
+}
+
 /** What a producer tells its source. Nothing is told after its `stop` was called. */
 export interface ProducerEvents {
-  /** A new picture; `filename` when it came from a file of its own. */
-  frame(jpeg: Buffer, filename?: string): void;
+  /** A new picture. */
+  frame(jpeg: Buffer, facts?: PictureFacts): void;
+  /** There are no pictures yet, and that is no fault: somebody has to come first. */
+  waiting(): void;
   /** Something failed. `retryMs`: it tries again after that time; without it the producer has given up. */
   failed(error: EngineError, retryMs?: number): void;
   /** Nothing more will come: the last picture or the end of the video was reached. */

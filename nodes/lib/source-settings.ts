@@ -1,12 +1,14 @@
 import type { NodeDef } from 'node-red';
 import { EngineError } from '../../engine/errors';
+import { CameraDoor } from './camera-door';
 import { FfmpegProducer } from './ffmpeg';
 import { readBoolean, readChoice, readOptionalNumber } from './fields';
+import { BrowserProducer } from './source-browser';
 import { FolderProducer } from './source-folder';
 import type { FrameFormat, Producer, ProducerEvents } from './source-producer';
 import { TestCardProducer } from './source-test-card';
 
-const KINDS = ['test-card', 'folder', 'video', 'camera'] as const;
+const KINDS = ['test-card', 'folder', 'video', 'camera', 'browser'] as const;
 export type SourceKind = (typeof KINDS)[number];
 
 /** What the source's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
@@ -23,6 +25,7 @@ export interface SourceDef extends NodeDef {
   loop?: unknown;
   camera?: string;
   ffmpeg?: string;
+  result?: string;
 }
 
 export interface SourceCredentials {
@@ -34,6 +37,8 @@ export interface SourceSettings extends FrameFormat {
   kind: SourceKind;
   topic: string;
   autostart: boolean;
+  /** Where the visitors of the camera page come in; only for that kind. */
+  door?: CameraDoor;
   /** Starts making frames of this kind. Throws when it cannot even begin. */
   produce: (events: ProducerEvents) => Producer;
 }
@@ -52,6 +57,7 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
   };
   const loop = readBoolean(def.loop ?? true, 'loop');
   const intervalMs = readOptionalNumber(def.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
+  const door = new CameraDoor(format);
   const ffmpeg = def.ffmpeg || defaultFfmpeg || 'ffmpeg';
 
   const producers: Record<SourceKind, SourceSettings['produce']> = {
@@ -61,8 +67,16 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
       new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'video', input: required(def.video, 'video'), loop }, events),
     camera: (events) =>
       new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'camera', input: required(def.camera, 'camera'), loop }, events),
+    browser: (events) => new BrowserProducer(door, events),
   };
-  return { kind, topic: def.topic ?? '', autostart: readBoolean(def.autostart ?? true, 'autostart'), ...format, produce: producers[kind] };
+  return {
+    kind,
+    topic: def.topic ?? '',
+    autostart: readBoolean(def.autostart ?? true, 'autostart'),
+    ...format,
+    ...(kind === 'browser' && { door }),
+    produce: producers[kind],
+  };
 }
 
 function required(value: string | undefined, field: string): string {

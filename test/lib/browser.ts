@@ -5,14 +5,17 @@ import { chromium, type Browser, type Page } from 'playwright-core';
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
+/** For {@link openBrowser}: a camera with a moving picture, which every page may use. */
+export const FAKE_CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+
 /** A headless Chromium; undefined, and a line that says why, on a machine without one. */
-export async function openBrowser(): Promise<Browser | undefined> {
+export async function openBrowser(more: string[] = []): Promise<Browser | undefined> {
   const executablePath = PATHS.find((path) => path && existsSync(path));
   if (!executablePath) {
     console.log('    skipped: there is no Chromium; install it, or set CHROMIUM to its path');
     return undefined;
   }
-  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more];
   return chromium.launch({ executablePath, args });
 }
 

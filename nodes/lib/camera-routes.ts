@@ -1,0 +1,76 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import { EngineError } from '../../engine/errors';
+import type { CameraDoor } from './camera-door';
+import { SinkRoutes } from './sink-routes';
+import { guards } from './web-guards';
+import { checkWebName } from './web-name';
+import { loadPage } from './web-pages';
+import { WebSockets } from './web-sockets';
+
+const page = loadPage('camera.html');
+
+interface Camera {
+  door: CameraDoor;
+  /** The sink that the page shows beside the camera; '' for the one that fits best. */
+  result: string;
+}
+
+/** The camera pages of one Node-RED by the names of their sources, and the one route behind which they are reached. */
+export class CameraRoutes {
+  private readonly cameras = new Map<string, Camera>();
+  private readonly sockets: WebSockets | undefined;
+
+  private constructor(private readonly RED: NodeAPI) {
+    this.sockets = WebSockets.of(RED);
+    RED.httpNode.get('/streamdiffusion/:name/camera', ...guards(RED), (request, response, next) => {
+      this.serve(request, response, next).catch(next);
+    });
+  }
+
+  private static readonly mounted = new WeakMap<object, CameraRoutes>();
+
+  /**
+   * The camera pages of this Node-RED; mounted when first asked for.
+   * @throws EBADPARAM when Node-RED serves no pages
+   */
+  static of(RED: NodeAPI): CameraRoutes {
+    if (RED.settings.httpNodeRoot === false) {
+      throw new EngineError('EBADPARAM', "a camera page needs Node-RED's pages: the setting httpNodeRoot is false");
+    }
+    let routes = CameraRoutes.mounted.get(RED.httpNode);
+    if (!routes) CameraRoutes.mounted.set(RED.httpNode, (routes = new CameraRoutes(RED)));
+    return routes;
+  }
+
+  /** @throws EBADPARAM when the name cannot stand in an address or another source has it */
+  add(name: string, camera: Camera): void {
+    checkWebName(name, 'a source with a camera page');
+    if (this.cameras.has(name)) throw new EngineError('EBADPARAM', `another camera page is called "${name}": choose a different name`);
+    this.cameras.set(name, camera);
+  }
+
+  /** Takes the page away, unless the name belongs to another one. */
+  remove(name: string, door: CameraDoor): void {
+    if (this.cameras.get(name)?.door === door) this.cameras.delete(name);
+  }
+
+  private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
+    const name = request.params['name'] ?? '';
+    const camera = this.cameras.get(name);
+    if (!camera) return next();
+    if (this.sockets?.wants(request)) {
+      const socket = await this.sockets.accept(request, response);
+      if (socket) camera.door.enter(socket);
+      return;
+    }
+    const { width, height } = camera.door.format;
+    response.set('Cache-Control', 'no-cache').type('html').send(page({ name, width, height, result: this.resultFor(name, camera.result) }));
+  }
+
+  /** The sink of the dialog, else the one of the same name, else the first one. */
+  private resultFor(name: string, chosen: string): string {
+    const { names } = SinkRoutes.of(this.RED);
+    return [chosen, name].find((one) => names.includes(one)) ?? names[0] ?? '';
+  }
+}

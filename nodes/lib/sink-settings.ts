@@ -1,0 +1,31 @@
+import type { NodeDef } from 'node-red';
+import { readChoice, readOptionalNumber } from './fields';
+
+/** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
+export interface SinkDef extends NodeDef {
+  fit?: string;
+  fade?: unknown;
+  idle?: unknown;
+}
+
+/** How the live page shows the pictures; each can be set otherwise in the page's address. */
+export interface PageLook {
+  /** The whole picture with black borders, or as much of it as fills the screen. */
+  fit: 'contain' | 'cover';
+  /** Each picture dissolves into the next within this time, ms; 0: at once. */
+  fade: number;
+  /** Black when no picture came for so many seconds; 0: never. */
+  idle: number;
+}
+
+/**
+ * Reads the dialog's fields.
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readPageLook(def: SinkDef): PageLook {
+  return {
+    fit: readChoice(def.fit ?? 'contain', 'fit', ['contain', 'cover']),
+    fade: readOptionalNumber(def.fade, 'fade', 0, { min: 0, max: 10_000 }),
+    idle: readOptionalNumber(def.idle, 'idle', 0, { min: 0, max: 86_400 }),
+  };
+}

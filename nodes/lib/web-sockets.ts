@@ -1,0 +1,121 @@
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import { WebSocketServer, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
+import { isAllowedOrigin, type CorsSettings } from './http-cors';
+
+/** The largest message that is taken: a JPEG of a 4K camera has 2 to 4 MB. */
+const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+const PING_MS = 20_000;
+
+interface Settings {
+  httpNodeCors?: CorsSettings;
+  webSocketNodeVerifyClient?: VerifyClientCallbackAsync | VerifyClientCallbackSync;
+}
+
+interface Upgrade {
+  socket: Duplex;
+  head: Buffer;
+}
+
+/**
+ * WebSocket connections to addresses below /streamdiffusion/. Node-RED's login (`httpNodeAuth`) and whatever else stands
+ * before its nodes see requests only, so a connection is sent the way of a request: through all of the server's
+ * handlers, up to the route of its address, which accepts it or answers as it would answer a request.
+ */
+export class WebSockets {
+  private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
+  private readonly sockets: WebSocketServer;
+  private readonly cors: CorsSettings | undefined;
+
+  private constructor(server: Server, root: string, { httpNodeCors, webSocketNodeVerifyClient }: Settings) {
+    this.cors = httpNodeCors;
+    this.sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: MAX_MESSAGE_BYTES,
+      ...(webSocketNodeVerifyClient && { verifyClient: webSocketNodeVerifyClient }),
+    });
+    const prefix = `${root.replace(/\/+$/, '')}/streamdiffusion/`;
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (!request.url?.startsWith(prefix)) return;
+      this.upgrades.set(request, { socket, head });
+      sendThroughHandlers(server, request, socket);
+    });
+  }
+
+  private static readonly known = new WeakMap<object, WebSockets>();
+
+  /** The WebSockets of this Node-RED; undefined when it has no server of its own. */
+  static of(RED: NodeAPI): WebSockets | undefined {
+    const server = RED.server as Server | undefined;
+    if (typeof server?.on !== 'function') return undefined;
+    let sockets = WebSockets.known.get(server);
+    if (!sockets) {
+      const { httpNodeRoot } = RED.settings;
+      sockets = new WebSockets(server, typeof httpNodeRoot === 'string' ? httpNodeRoot : '/', RED.settings as Settings);
+      WebSockets.known.set(server, sockets);
+    }
+    return sockets;
+  }
+
+  /** Whether this request wants to become a WebSocket. */
+  wants(request: Request): boolean {
+    return this.upgrades.has(request);
+  }
+
+  /** Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow. */
+  async accept(request: Request, response: Response): Promise<WebSocket | undefined> {
+    const upgrade = this.upgrades.get(request);
+    if (!upgrade) return undefined;
+    if (!isOwnPage(request) && !(await isAllowedOrigin(this.cors, request.headers.origin))) {
+      response.status(403).type('text').send('Pages from elsewhere may not connect.\n');
+      return undefined;
+    }
+    const { socket, head } = upgrade;
+    this.upgrades.delete(request);
+    if (socket.destroyed) return undefined;
+    response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
+    return new Promise((resolve) => {
+      socket.once('close', () => resolve(undefined));
+      this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
+        keepAlive(webSocket);
+        resolve(webSocket);
+      });
+    });
+  }
+}
+
+function sendThroughHandlers(server: Server, request: IncomingMessage, socket: Duplex): void {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);
+  // It was answered instead of accepted.
+  response.once('finish', () => socket.end());
+  socket.on('error', () => socket.destroy());
+  server.emit('request', request, response);
+}
+
+/** Programs say no origin; a browser always says the one of its page, and behind a proxy the proxy says its own host. */
+function isOwnPage({ headers }: Request): boolean {
+  if (headers.origin === undefined) return true;
+  if (!URL.canParse(headers.origin)) return false;
+  const { host } = new URL(headers.origin);
+  return host === headers.host || host === headers['x-forwarded-host'];
+}
+
+/** Ends a connection whose other side is gone without a word. */
+function keepAlive(socket: WebSocket): void {
+  let alive = true;
+  socket.on('pong', () => (alive = true));
+  // What is wrong with a message is told by the close that follows.
+  socket.on('error', () => undefined);
+  const timer = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, PING_MS).unref();
+  socket.once('close', () => clearInterval(timer));
+}

@@ -1,0 +1,156 @@
+'use strict';
+
+/**
+ * Sends pictures to a camera page's source: one is on its way at a time, and the next one is taken when that one has
+ * gone into the flow, so it is always a new one. Comes back by itself when the connection is lost.
+ */
+class Uplink {
+  /**
+   * @param {string} address of the camera page
+   * @param {object} events `onState(problem?)`, `onFormat(format)`, `onReady()` when the next picture may go, `onTakenOver()`
+   */
+  constructor(address, events) {
+    this.address = address.replace(/^http/, 'ws');
+    this.events = events;
+    this.running = false;
+    this.failures = 0;
+    this.sentAt = undefined;
+    /** Server's clock minus this one's, ms; as good as the quickest answer so far. */
+    this.clockOffset = 0;
+    this.quickest = Infinity;
+    this.connect();
+  }
+
+  get isReady() {
+    return this.running && this.sentAt === undefined && this.socket.readyState === WebSocket.OPEN;
+  }
+
+  /** A time of `performance.now()` on the server's clock, ms since 1970. */
+  serverTime(at) {
+    return performance.timeOrigin + at + this.clockOffset;
+  }
+
+  send(jpeg, timestamp) {
+    this.sentAt = performance.now();
+    this.socket.send(JSON.stringify({ timestamp }));
+    this.socket.send(jpeg);
+    this.patience = setTimeout(() => this.socket.close(), 10000);
+  }
+
+  end() {
+    this.ended = true;
+    clearTimeout(this.retry);
+    clearTimeout(this.patience);
+    this.socket.close();
+  }
+
+  connect() {
+    this.running = false;
+    this.sentAt = undefined;
+    this.socket = new WebSocket(this.address);
+    this.socket.onmessage = ({ data }) => this.hear(JSON.parse(data));
+    this.socket.onclose = ({ code }) => {
+      clearTimeout(this.patience);
+      this.running = false;
+      if (this.ended) return;
+      if (code === 4001) {
+        this.ended = true;
+        return this.events.onTakenOver();
+      }
+      this.events.onState('no connection to the flow, trying again');
+      const wait = Math.min(250 * 2 ** this.failures++, 5000) * (0.8 + 0.4 * Math.random());
+      this.retry = setTimeout(() => this.connect(), wait);
+    };
+  }
+
+  hear(news) {
+    this.failures = 0;
+    if ('running' in news) {
+      this.running = news.running;
+      if (this.quickest === Infinity) this.clockOffset = news.now - performance.timeOrigin - performance.now();
+      this.events.onFormat(news);
+      this.events.onState(news.running ? undefined : 'the source is stopped in the flow');
+    } else if (this.sentAt !== undefined) {
+      clearTimeout(this.patience);
+      const now = performance.now();
+      const took = now - this.sentAt;
+      if (took < this.quickest) {
+        this.quickest = took;
+        this.clockOffset = news.now - performance.timeOrigin - (this.sentAt + took / 2);
+      }
+      this.sentAt = undefined;
+    }
+    if (this.isReady) this.events.onReady();
+  }
+}
+
+/** Takes pictures from a playing video: cropped to fill a size, mirrored or not, as JPEG. */
+class Grabber {
+  constructor(video) {
+    this.video = video;
+    this.canvas = new OffscreenCanvas(1, 1);
+    this.context = this.canvas.getContext('2d');
+    /** When the picture that the video shows was taken, by `performance.now()`; unknown for some sources. */
+    this.takenAt = undefined;
+    this.isNew = true;
+    if (video.requestVideoFrameCallback) this.watch();
+  }
+
+  watch() {
+    this.video.requestVideoFrameCallback((now, { captureTime }) => {
+      this.takenAt = captureTime > now - 2000 && captureTime <= now ? captureTime : now;
+      this.isNew = true;
+      this.watch();
+    });
+  }
+
+  /** @returns {Promise<{ jpeg: Blob, takenAt: number } | undefined>} nothing when the last picture is still the newest */
+  async grab(width, height, mirror) {
+    const { video, canvas, context } = this;
+    const counts = video.requestVideoFrameCallback && !document.hidden;
+    if (!video.videoWidth || (counts && !this.isNew)) return undefined;
+    this.isNew = false;
+    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
+    const scale = Math.max(width / video.videoWidth, height / video.videoHeight);
+    const [w, h] = [video.videoWidth * scale, video.videoHeight * scale];
+    context.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? width : 0, 0);
+    context.drawImage(video, (width - w) / 2, (height - h) / 2, w, h);
+    const takenAt = counts && this.takenAt !== undefined ? this.takenAt : performance.now();
+    return { jpeg: await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }), takenAt };
+  }
+}
+
+/** Calls back `perSecond` times a second, also while the page is out of sight, where a page's own timers sleep. */
+function startTicks(perSecond, onTick) {
+  const code = `setInterval(() => postMessage(0), ${1000 / perSecond})`;
+  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
+  worker.onmessage = onTick;
+}
+
+/** What keeps a browser from giving out its camera, in words for the visitor. */
+function explain(error) {
+  switch (error.name) {
+    case 'NotAllowedError':
+    case 'SecurityError':
+      return ['The camera was not allowed', 'Allow it for this page (the symbol beside the address, or the settings of the system), then press start again.'];
+    case 'NotFoundError':
+    case 'OverconstrainedError':
+      return ['There is no camera', 'Connect one, or choose another one below, then press start again.'];
+    case 'NotReadableError':
+    case 'AbortError':
+      return ['The camera cannot be opened', 'Another program may be using it. Close that one, then press start again.'];
+    default:
+      return ['The camera cannot be used', error.message];
+  }
+}
+
+/** Why this page cannot use a camera at all; undefined when it can. */
+function obstacle() {
+  if (navigator.mediaDevices && window.OffscreenCanvas) return undefined;
+  if (window.isSecureContext) return ['This browser is too old', 'It cannot send a camera. A current Chrome, Edge, Firefox or Safari can.'];
+  return [
+    'This page needs HTTPS',
+    `Browsers hand out their cameras only to addresses that begin with https, and to localhost; this one begins with ${location.origin}. ` +
+      "Put Node-RED behind HTTPS (the setting “https”, or a proxy in front), or open this page on Node-RED's own machine.",
+  ];
+}

@@ -1,0 +1,186 @@
+'use strict';
+
+/**
+ * Shows the pictures of a sink as they come: over a WebSocket or, where something on the way lets none through, as the
+ * multipart stream. When the connection is lost it comes back by itself, ever more slowly, up to every five seconds.
+ *
+ * @param {string} address of the sink's page
+ * @param {(jpeg: Blob, frame?: object) => Promise<void>} onPicture draws it; the next one comes when it has settled
+ * @param {(problem?: string) => void} onState told why there is no connection, or nothing when there is one
+ * @returns {() => void} stops it
+ */
+function watchPictures(address, onPicture, onState) {
+  const stop = new AbortController();
+  const QUIET_MS = 25000;
+  let socketWorks = false;
+
+  /** Ends `close` when nothing was heard for a while: a connection can be dead without a word. */
+  function listenFor(close) {
+    let timer;
+    const heard = () => {
+      clearTimeout(timer);
+      timer = setTimeout(close, QUIET_MS);
+    };
+    heard();
+    return { heard, end: () => clearTimeout(timer) };
+  }
+
+  function overSocket(onContact) {
+    return new Promise((resolve) => {
+      const socket = new WebSocket(address.replace(/^http/, 'ws') + '?details');
+      const silence = listenFor(() => socket.close());
+      const close = () => socket.close();
+      stop.signal.addEventListener('abort', close);
+      let frame;
+      let turn = Promise.resolve();
+      socket.onopen = () => {
+        socketWorks = true;
+        onContact();
+      };
+      socket.onmessage = ({ data }) => {
+        silence.heard();
+        onContact();
+        if (typeof data === 'string') {
+          frame = JSON.parse(data).frame;
+          return;
+        }
+        const about = frame;
+        frame = undefined;
+        const jpeg = new Blob([data], { type: 'image/jpeg' });
+        turn = turn.then(() => onPicture(jpeg, about)).catch(() => undefined).then(() => {
+          if (socket.readyState === WebSocket.OPEN) socket.send('');
+        });
+      };
+      socket.onclose = () => {
+        silence.end();
+        stop.signal.removeEventListener('abort', close);
+        resolve();
+      };
+    });
+  }
+
+  // An <img> would show the stream as well, but it does not say when the stream ends or stalls.
+  async function overStream(onContact) {
+    const attempt = new AbortController();
+    const abort = () => attempt.abort();
+    stop.signal.addEventListener('abort', abort);
+    const silence = listenFor(abort);
+    try {
+      const response = await fetch(address + '.mjpg', { signal: attempt.signal, cache: 'no-store' });
+      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      const reader = response.body.getReader();
+      let pending = new Uint8Array(0);
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) return;
+        silence.heard();
+        onContact();
+        const { newest, rest } = takeNewest(joined(pending, value));
+        pending = rest;
+        if (newest) await onPicture(new Blob([newest], { type: 'image/jpeg' })).catch(() => undefined);
+      }
+    } finally {
+      silence.end();
+      stop.signal.removeEventListener('abort', abort);
+      attempt.abort();
+    }
+  }
+
+  async function run() {
+    for (let failures = 0; !stop.signal.aborted; failures++) {
+      const onContact = () => {
+        failures = 0;
+        onState();
+      };
+      const way = socketWorks || failures % 2 === 0 ? overSocket : overStream;
+      let problem = 'the connection was lost';
+      try {
+        await way(onContact);
+      } catch (error) {
+        problem = error.message;
+      }
+      if (stop.signal.aborted) return;
+      onState(problem);
+      // Not all viewers of a wall at the same moment.
+      const wait = Math.min(250 * 2 ** failures, 5000) * (0.8 + 0.4 * Math.random());
+      await new Promise((resolve) => setTimeout(resolve, wait));
+    }
+  }
+
+  run();
+  return () => stop.abort();
+}
+
+function joined(first, second) {
+  const both = new Uint8Array(first.length + second.length);
+  both.set(first);
+  both.set(second, first.length);
+  return both;
+}
+
+/** The last whole picture in the bytes of a multipart stream, and what follows it. */
+function takeNewest(bytes) {
+  const text = new TextDecoder('latin1');
+  let rest = bytes;
+  let newest;
+  for (;;) {
+    const length = /Content-Length: (\d+)\r\n\r\n/i.exec(text.decode(rest.subarray(0, 400)));
+    const start = length ? length.index + length[0].length : 0;
+    const end = start + Number(length?.[1]);
+    if (!length || rest.length < end) return { newest, rest };
+    newest = rest.slice(start, end);
+    rest = rest.subarray(end);
+  }
+}
+
+/** Draws pictures on a canvas; each dissolves into the next within `fadeMs`. */
+class Painter {
+  constructor(canvas, fadeMs = 0) {
+    this.canvas = canvas;
+    this.context = canvas.getContext('2d');
+    this.fadeMs = fadeMs;
+    this.step = 0;
+  }
+
+  /** Resolves when it is drawn, or begins to appear. */
+  async show(jpeg) {
+    const picture = await createImageBitmap(jpeg);
+    const { canvas, context } = this;
+    cancelAnimationFrame(this.step);
+    const fits = canvas.width === picture.width && canvas.height === picture.height;
+    if (!fits) {
+      canvas.width = picture.width;
+      canvas.height = picture.height;
+    }
+    if (this.fadeMs > 0 && fits && !document.hidden) return this.dissolve(picture);
+    context.drawImage(picture, 0, 0);
+    picture.close();
+  }
+
+  dissolve(picture) {
+    const { canvas, context, fadeMs } = this;
+    const before = new OffscreenCanvas(canvas.width, canvas.height);
+    before.getContext('2d').drawImage(canvas, 0, 0);
+    const began = performance.now();
+    const draw = () => {
+      const share = Math.min(1, (performance.now() - began) / fadeMs);
+      context.globalAlpha = 1;
+      context.drawImage(before, 0, 0);
+      context.globalAlpha = share;
+      context.drawImage(picture, 0, 0);
+      context.globalAlpha = 1;
+      if (share < 1) this.step = requestAnimationFrame(draw);
+      else picture.close();
+    };
+    draw();
+  }
+}
+
+/** Keeps the screen on while the page is seen, where the browser can (it asks for HTTPS). */
+function keepScreenOn() {
+  const ask = () => {
+    if (document.visibilityState === 'visible') navigator.wakeLock?.request('screen').catch(() => undefined);
+  };
+  document.addEventListener('visibilitychange', ask);
+  ask();
+}

@@ -1,0 +1,180 @@
+import assert from 'node:assert/strict';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { FAKE_CAMERA, openBrowser } from '../lib/browser';
+import { Server } from '../lib/server';
+
+const CAMERA = '/streamdiffusion/live/camera';
+const LIVE = '/streamdiffusion/live';
+
+/** How the pictures that a page shows from now on differ: a number for each, by its colours. */
+async function picturesSeen(page: Page, count: number): Promise<{ codes: number[]; ages: number[] }> {
+  return page.evaluate(
+    (wanted) =>
+      new Promise<{ codes: number[]; ages: number[] }>((resolve) => {
+        const small = new OffscreenCanvas(16, 16).getContext('2d')!;
+        const seen = { codes: [] as number[], ages: [] as number[] };
+        addEventListener('picture', function take(event) {
+          const { timestamp } = (event as CustomEvent<{ timestamp: number }>).detail;
+          // A picture is seen when it is painted on the screen, one frame of the display later.
+          requestAnimationFrame(() => {
+            seen.ages.push(performance.timeOrigin + performance.now() - timestamp);
+            small.drawImage(document.querySelector('canvas')!, 0, 0, 16, 16);
+            seen.codes.push(small.getImageData(0, 0, 16, 16).data.reduce((sum, value, k) => (sum * 31 + value * (k + 1)) % 1e9, 0));
+            if (seen.codes.length < wanted) return;
+            removeEventListener('picture', take);
+            resolve(seen);
+          });
+        });
+      }),
+    count,
+  );
+}
+
+const percentile = (values: number[], share: number): number => values.sort((a, b) => a - b)[Math.floor(values.length * share)];
+
+describe('camera page', function () {
+  this.timeout(120_000);
+  let browser: Browser;
+  let server: Server;
+  let folder: string;
+
+  before(async function () {
+    const opened = await openBrowser(FAKE_CAMERA);
+    if (!opened) return this.skip();
+    browser = opened;
+    folder = await mkdtemp(join(tmpdir(), 'camera-page-'));
+    server = await Server.start(['--example', 'Camera to page']);
+    await server.ready();
+    console.log(`      screenshots: ${folder}`);
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.stop();
+  });
+
+  /** A page, and the errors of its scripts and console. */
+  async function open(path: string, context: BrowserContext | Browser = browser): Promise<{ page: Page; errors: string[] }> {
+    const page = await context.newPage();
+    const errors: string[] = [];
+    page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
+    await page.goto(server.address + path);
+    return { page, errors };
+  }
+
+  const isPainted = (page: Page): Promise<unknown> => page.waitForSelector('canvas.live', { timeout: 40_000 });
+
+  it('sends the camera through the engine; the result moves beside it and on the live page', async () => {
+    const camera = await open(CAMERA);
+    await camera.page.setViewportSize({ width: 1280, height: 720 });
+    await camera.page.screenshot({ path: join(folder, 'before-start.png') });
+    await camera.page.click('#start');
+    await isPainted(camera.page);
+    const live = await open(LIVE);
+    await isPainted(live.page);
+
+    for (const [name, { page }] of [['beside the camera', camera], ['live page', live]] as const) {
+      await page.bringToFront();
+      const { codes, ages } = await picturesSeen(page, 40);
+      assert.ok(new Set(codes).size > 30, `${name}: ${new Set(codes).size} of 40 pictures differ`);
+      const [p50, p95] = [percentile(ages, 0.5), percentile(ages, 0.95)];
+      console.log(`      ${name}: from camera to picture ${Math.round(p50)} ms (median), ${Math.round(p95)} ms (p95)`);
+      assert.ok(ages.every((age) => age > 0), `no picture is seen before it was taken: ${ages}`);
+      assert.ok(p50 < 3000, `a picture is no longer live: ${p50} ms`);
+      await page.screenshot({ path: join(folder, `${name}.png`) });
+    }
+    assert.match(await camera.page.innerText('#numbers'), /^256 × 256 · \d+ sent a second · \d+ painted · \d+ ms/);
+    assert.deepEqual([...camera.errors, ...live.errors], []);
+    await camera.page.close();
+    await live.page.close();
+  });
+
+  it('sends what was chosen: a size, mirrored, without a press', async () => {
+    const { page, errors } = await open(`${CAMERA}?start=camera&mirror&size=384x256`);
+    await isPainted(page);
+    const sent = await page.evaluate(() => new Promise<[number, number]>((resolve) => {
+      const { send } = WebSocket.prototype;
+      WebSocket.prototype.send = function (data) {
+        send.call(this, data);
+        if (data instanceof Blob) void createImageBitmap(data).then(({ width, height }) => resolve([width, height]));
+      };
+    }));
+    assert.deepEqual(sent, [384, 256]);
+    assert.equal(await page.getAttribute('#mirror', 'aria-pressed'), 'true');
+    assert.match(await page.evaluate(() => getComputedStyle(document.querySelector('video')!).transform), /matrix\(-1/);
+    await page.click('#start');
+    assert.equal(await page.evaluate(() => document.querySelector('video')!.srcObject), null, 'stop gives the camera back');
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
+  it('fits a phone, upright and on its side', async () => {
+    const phone = await browser.newContext({ viewport: { width: 390, height: 760 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+    const { page, errors } = await open(`${CAMERA}?start=camera`, phone);
+    await isPainted(page);
+    for (const [name, width, height] of [['upright', 390, 760], ['on its side', 760, 390]] as const) {
+      await page.setViewportSize({ width, height });
+      await page.waitForTimeout(700);
+      const boxes = await page.evaluate(() => ['#mine .frame', '#result .frame', '#start', '#what', '#size', '#mirror'].map((selector) => {
+        const { left, top, right, bottom } = document.querySelector(selector)!.getBoundingClientRect();
+        return { selector, left, top, right, bottom };
+      }));
+      for (const box of boxes) {
+        assert.ok(box.left >= 0 && box.top >= 0 && box.right <= width + 0.5 && box.bottom <= height + 0.5, `${name}: ${JSON.stringify(box)}`);
+        assert.ok(box.right - box.left > 60 && box.bottom - box.top > 30, `${name}: ${box.selector} can be seen and pressed`);
+      }
+      await page.screenshot({ path: join(folder, `phone ${name}.png`) });
+    }
+    assert.deepEqual(errors, []);
+    await phone.close();
+  });
+
+  it('gives the place to the newest visitor, and says so to the one before', async () => {
+    const first = await open(`${CAMERA}?start=camera`);
+    await isPainted(first.page);
+    const second = await open(`${CAMERA}?start=camera`);
+    await first.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: 10_000 });
+    assert.equal(await first.page.innerText('#start'), 'start');
+    await isPainted(second.page);
+    await first.page.screenshot({ path: join(folder, 'taken over.png') });
+    await first.page.click('#start');
+    await second.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: 10_000 });
+    await first.page.close();
+    await second.page.close();
+  });
+
+  it('says in plain words that cameras need HTTPS, and what to do', async () => {
+    const { page } = await open('/streamdiffusion/live');
+    // A page at an address that is neither https nor this machine's gets no mediaDevices.
+    await page.addInitScript(() => {
+      Object.defineProperty(navigator, 'mediaDevices', { value: undefined });
+      Object.defineProperty(window, 'isSecureContext', { value: false });
+    });
+    await page.goto(server.address + CAMERA);
+    assert.match(await page.innerText('#message'), /needs HTTPS[\s\S]*localhost[\s\S]*Put Node-RED behind HTTPS/);
+    assert.equal(await page.isDisabled('#start'), true);
+    await page.screenshot({ path: join(folder, 'no https.png') });
+    await page.close();
+  });
+
+  it('says so when the camera is refused, and goes on at the next press', async () => {
+    const { page } = await open('/streamdiffusion/live');
+    await page.addInitScript(() => {
+      const { mediaDevices } = navigator;
+      const ask = mediaDevices.getUserMedia.bind(mediaDevices);
+      let asked = 0;
+      mediaDevices.getUserMedia = (wish) => (asked++ === 0 ? Promise.reject(new DOMException('Permission denied', 'NotAllowedError')) : ask(wish));
+    });
+    await page.goto(server.address + CAMERA);
+    await page.click('#start');
+    await page.waitForFunction(() => /not allowed/.test(document.getElementById('message')!.innerText));
+    await page.screenshot({ path: join(folder, 'refused.png') });
+    await page.click('#start');
+    await page.waitForSelector('body.sending');
+    await page.waitForFunction(() => document.getElementById('message')!.innerText === '');
+    await page.close();
+  });
+});
