@@ -59,7 +59,7 @@ describe('package', function () {
       if (name !== 'engine') assert.match(help, /<h3>Inputs<\/h3>[\s\S]*<h3>Outputs<\/h3>/);
 
       const known = new Set(keysOf(words));
-      for (const [, key] of html.matchAll(/data-i18n="(?:\[\w+\])?([^":]+)"/g)) assert.ok(known.has(key), `${key} has a text`);
+      for (const [, key] of html.matchAll(/data-i18n="(?:\[[\w-]+\])?([^":]+)"/g)) assert.ok(known.has(key), `${key} has a text`);
 
       const icon = /icon: '([^']+)'/.exec(html)?.[1] ?? '';
       const svg = readFileSync(join(folder, 'icons', icon), 'utf8');

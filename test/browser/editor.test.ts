@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../lib/browser';
+import { keepScreenshot, openBrowser } from '../lib/browser';
 import { Server } from '../lib/server';
 
 /** The part of the editor's API that these tests use. */
@@ -30,6 +30,7 @@ describe('editor', function () {
     await server.ready();
     page = await browser.newPage({ viewport: { width: 1500, height: 900 } });
     page.on('pageerror', (error) => errors.push(error.message));
+    page.on('console', (line) => void (line.type() === 'error' && errors.push(line.text())));
     await page.goto(server.address);
     await page.waitForSelector('.red-ui-flow-node-group', { timeout: 30_000 });
   });
@@ -84,4 +85,43 @@ describe('editor', function () {
       assert.deepEqual(after.map((node) => ({ ...node, credentials: undefined })), before.map((node) => ({ ...node, credentials: undefined })));
     });
   }
+
+  /** Opens the dialog of the example's denoiser. */
+  async function editDenoiser(): Promise<void> {
+    await page.evaluate(() => {
+      const red = (window as unknown as { RED: EditorRED }).RED;
+      red.editor.edit(red.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0]);
+    });
+    await page.waitForSelector('#denoiser-steps svg', { state: 'visible' });
+  }
+  const closeDialog = async (button: string): Promise<void> => {
+    await page.click(button);
+    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
+  };
+
+  it('shows which steps a strength means, warns of a size that the model cannot do, and keeps what was edited', async () => {
+    await editDenoiser();
+    assert.match(await page.innerText('#denoiser-steps'), /indices 18, 34 of 50 · timesteps 639, 319/);
+    await page.locator('#denoiser-slider').fill('0.4');
+    assert.equal(await page.inputValue('#node-input-strength'), '0.4');
+    assert.match(await page.innerText('#denoiser-steps'), /indices 30, 40 of 50/);
+
+    await page.waitForSelector('#denoiser-size', { state: 'visible' });
+    await page.fill('#node-input-width', '250');
+    assert.match(await page.innerText('#denoiser-size'), /steps of 16 pixels; the nearest size is 256 × 256/);
+    await page.fill('#node-input-width', 'wide');
+    await page.locator('#node-input-width').blur();
+    await page.waitForSelector('#node-input-width.input-error');
+    await page.fill('#node-input-width', '256');
+
+    await page.selectOption('#denoiser-preset', 'free');
+    assert.deepEqual([await page.inputValue('#node-input-strength'), await page.inputValue('#node-input-steps')], ['0.8', '4']);
+    await keepScreenshot(page, 'denoiser-dialog');
+    await closeDialog('#node-dialog-ok');
+    await editDenoiser();
+    assert.deepEqual([await page.inputValue('#denoiser-preset'), await page.inputValue('#denoiser-slider')], ['free', '0.8']);
+    await page.fill('#node-input-steps', '3');
+    assert.equal(await page.inputValue('#denoiser-preset'), 'own');
+    await closeDialog('#node-dialog-cancel');
+  });
 });

@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
+import { type SchedulerConfig, inferenceTimesteps } from '../../engine/stream/schedule';
+import { tIndexListOf } from '../../engine/stream/strength';
+import { readDialog, type DenoiserFields } from '../../nodes/lib/stream-settings';
+import { ROOT } from '../lib/reference';
+
+interface Steps {
+  indicesOf(strength: number, steps: number, length: number): number[];
+  timestepOf(index: number, length: number): number;
+  PRESETS: Record<string, DenoiserFields>;
+}
+
+/** Of the embedded model, and of most others. */
+const SCHEDULER: SchedulerConfig = {
+  numTrainTimesteps: 1000, betaStart: 0.00085, betaEnd: 0.012, betaSchedule: 'scaled_linear',
+  predictionType: 'epsilon', rescaleBetasZeroSnr: false, originalInferenceSteps: 50, timestepScaling: 10,
+};
+
+describe('the steps that the denoiser dialog shows', () => {
+  const window: { StreamDiffusion?: Steps } = {};
+  runInNewContext(readFileSync(join(ROOT, 'resources/denoiser-steps.js'), 'utf8'), { window });
+  const { indicesOf, timestepOf, PRESETS } = window.StreamDiffusion!;
+
+  it('are those that the engine takes', () => {
+    for (const length of [1, 2, 7, 25, 50]) {
+      for (let steps = 1; steps <= Math.min(length, 8); steps++) {
+        for (let strength = 0; strength <= 1; strength += 0.05) {
+          assert.deepEqual([...indicesOf(strength, steps, length)], tIndexListOf(strength, steps, length), `${strength} ${steps} ${length}`);
+        }
+      }
+      const timesteps = inferenceTimesteps(SCHEDULER, length);
+      assert.deepEqual(timesteps.map((_, index) => timestepOf(index, length)), timesteps, `timesteps of ${length}`);
+    }
+  });
+
+  it('begin at presets that the denoiser accepts', () => {
+    assert.deepEqual(Object.keys(PRESETS), ['fast', 'faithful', 'free']);
+    for (const fields of Object.values(PRESETS)) assert.ok(readDialog(fields).tIndexList.length > 0);
+    assert.ok(readDialog(PRESETS.faithful).tIndexList[0] > readDialog(PRESETS.free).tIndexList[0], 'faithful keeps more');
+  });
+});
