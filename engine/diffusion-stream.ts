@@ -1,5 +1,6 @@
 import { EngineError } from './errors';
 import { decode } from './image/codec';
+import { loopBack } from './image/loop-back';
 import { toImage, toTensor } from './image/pixels';
 import { Lane } from './lane';
 import type { Model } from './model/model';
@@ -9,6 +10,7 @@ import type { ConditioningRequest } from './prompt/request';
 import { Recent } from './recent';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from './stream/guidance';
+import { mixLatent } from './stream/latent-feedback';
 import { type ResolvedOptions, resolveOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
 import { Seeds } from './stream/seeds';
@@ -65,6 +67,9 @@ export class DiffusionStream implements Stream {
   private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
   private setup: StreamSetup;
   private frames = 0;
+  /** What was finished last, for the loops back. */
+  private lastImage: RawImage | undefined;
+  private lastLatent: { latent: Float32Array; shape: LatentShape } | undefined;
   private readonly intake = new Lane();
   private readonly ticks = new Lane();
   private readonly rendering = new Lane();
@@ -181,6 +186,7 @@ export class DiffusionStream implements Stream {
         const factor = this.model.info.vaeScaleFactor;
         const pixels = await this.model.vaeDecoder.decode(latent, height, width);
         const image = toImage(pixels, width * factor, height * factor);
+        this.lastImage = image;
         const { id, seed, enteredAt } = frame;
         outputs.push({ id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) });
       }
@@ -194,6 +200,8 @@ export class DiffusionStream implements Stream {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
       this.seeds.restart();
+      this.lastImage = undefined;
+      this.lastLatent = undefined;
       return ids;
     });
   }
@@ -228,12 +236,24 @@ export class DiffusionStream implements Stream {
     return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
   }
 
-  private async encode(image: RawImage | undefined, { width, height }: ResolvedOptions): Promise<Float32Array> {
+  /** The clean latent of a picture, with as much of what was finished last as the loops back want. */
+  private async encode(image: RawImage | undefined, options: ResolvedOptions): Promise<Float32Array> {
+    const { width, height, latentFeedback } = options;
     const encoder = requireEncoder(this.model);
     checkImage(image);
     const fits = image.width === width && image.height === height;
-    const picture = fits ? image : await decode({ kind: 'raw', ...image }, width, height);
-    return encoder.encode(toTensor(picture), height, width);
+    const picture = this.withLast(fits ? image : await decode({ kind: 'raw', ...image }, width, height), options);
+    const latent = await encoder.encode(toTensor(picture), height, width);
+    const last = this.lastLatent;
+    const factor = this.model.info.vaeScaleFactor;
+    const fitsLast = last && last.shape.width * factor === width && last.shape.height * factor === height;
+    return latentFeedback > 0 && fitsLast ? mixLatent(latent, last.latent, latentFeedback) : latent;
+  }
+
+  private withLast(image: RawImage, { feedback, feedbackZoom, feedbackRotate, feedbackX, feedbackY }: ResolvedOptions): RawImage {
+    const { lastImage } = this;
+    if (feedback === 0 || lastImage?.width !== image.width || lastImage.height !== image.height) return image;
+    return loopBack(image, lastImage, feedback, { zoom: feedbackZoom, rotate: feedbackRotate, x: feedbackX, y: feedbackY });
   }
 
   private startingLatent(latent: Float32Array | undefined, { shape }: StreamSetup): Float32Array | undefined {
@@ -256,7 +276,10 @@ export class DiffusionStream implements Stream {
     }
     try {
       const predictions = await this.unet.predict(this.batch.evaluations());
-      return this.batch.advance(predictions);
+      const finished = this.batch.advance(predictions);
+      const last = finished.at(-1);
+      if (last) this.lastLatent = { latent: last.latent, shape: last.frame.shape };
+      return finished;
     } catch (error) {
       // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
       const failed = new Set(entering.map((entry) => entry.frame));

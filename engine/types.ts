@@ -57,6 +57,17 @@ export interface StreamOptions {
   seeds?: WeightedSeed[];
   /** How far the noise moves on from frame to frame, 0..90 degrees; at 90 it is another one every time. Default 0. */
   seedDrift?: number;
+  /** How much of the last finished picture is laid over the next incoming one, 0..1; img2img only. Default 0. */
+  feedback?: number;
+  /** By how much that picture grows each time, 0.5..2. Default 1. */
+  feedbackZoom?: number;
+  /** By how much it turns each time, -180..180 degrees, clockwise. Default 0. */
+  feedbackRotate?: number;
+  /** How far it moves each time, to the right and down, -1..1 of its width and height. Default 0. */
+  feedbackX?: number;
+  feedbackY?: number;
+  /** How much of the last finished latent is mixed into the next incoming one, 0..1; img2img only. Default 0. */
+  latentFeedback?: number;
   /**
    * What of a frame in flight follows newer settings:
    * - `none`: nothing, it is finished under the settings it entered with;

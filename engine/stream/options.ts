@@ -15,11 +15,28 @@ const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'
   seed: 2,
   seeds: [],
   seedDrift: 0,
+  feedback: 0,
+  feedbackZoom: 1,
+  feedbackRotate: 0,
+  feedbackX: 0,
+  feedbackY: 0,
+  latentFeedback: 0,
   followNewest: 'prompt',
 };
 
 export const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
 export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
+
+/** Numbers with bounds that say all about them. */
+export const RANGES = {
+  seedDrift: [0, 90],
+  feedback: [0, 1],
+  feedbackZoom: [0.5, 2],
+  feedbackRotate: [-180, 180],
+  feedbackX: [-1, 1],
+  feedbackY: [-1, 1],
+  latentFeedback: [0, 1],
+} as const satisfies { [Name in keyof StreamOptions]?: readonly [min: number, max: number] };
 
 /** Bounds against typing errors that would exhaust the memory, not limits of the method. */
 const MAX_SIDE = 8192;
@@ -51,7 +68,10 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): 
   check(isWhole(o.frameBufferSize, 1, MAX_BUFFER), 'frameBufferSize', o.frameBufferSize, `a whole number from 1 to ${MAX_BUFFER}`);
   check(isWhole(o.seed, -1, Number.MAX_SAFE_INTEGER), 'seed', o.seed, 'a whole number from 0, or -1 for another one every frame');
   checkSeeds(o.seeds);
-  check(isWithin(o.seedDrift, 0, 90), 'seedDrift', o.seedDrift, 'a number of degrees from 0 to 90');
+  for (const [name, [min, max]] of Object.entries(RANGES)) {
+    const value = o[name as keyof typeof RANGES];
+    check(isWithin(value, min, max), name, value, `a number from ${min} to ${max}`);
+  }
   check(FOLLOW_NEWEST.includes(o.followNewest), 'followNewest', o.followNewest, `one of ${FOLLOW_NEWEST.join(', ')}`);
   return o;
 }

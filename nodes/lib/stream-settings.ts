@@ -1,6 +1,6 @@
 import { EngineError } from '../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
-import { CFG_TYPES, FOLLOW_NEWEST, resolveOptions } from '../../engine/stream/options';
+import { CFG_TYPES, FOLLOW_NEWEST, RANGES, resolveOptions } from '../../engine/stream/options';
 import { strengthOf, tIndexListOf } from '../../engine/stream/strength';
 import type { WeightedSeed } from '../../engine/types';
 import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
@@ -22,11 +22,17 @@ const READERS: Readers = {
   frameBufferSize: (value) => readNumber(value, 'frameBufferSize', { min: 1, integer: true }),
   seed: (value) => readNumber(value, 'seed', { min: -1, integer: true }),
   seeds: readSeeds,
-  seedDrift: (value) => readNumber(value, 'seedDrift', { min: 0, max: 90 }),
+  ...readersOf(RANGES),
   followNewest: (value) => readChoice(value, 'followNewest', FOLLOW_NEWEST),
   format: (value) => readChoice<PictureFormat>(value, 'format', ['jpeg', 'png', 'raw']),
   quality: (value) => readNumber(value, 'quality', { min: 1, max: 100, integer: true }),
 };
+
+/** Readers of numbers between bounds. */
+function readersOf<Name extends string>(ranges: Record<Name, readonly [number, number]>): Record<Name, (value: unknown) => number> {
+  const readers = Object.entries<readonly [number, number]>(ranges).map(([name, [min, max]]) => [name, (value: unknown) => readNumber(value, name, { min, max })]);
+  return Object.fromEntries(readers) as Record<Name, (value: unknown) => number>;
+}
 
 const NAMES = Object.keys(READERS) as (keyof StreamSettings)[];
 

@@ -123,6 +123,38 @@ describe('laws of a stream', () => {
     assert.ok(Math.max(...deviations) <= Math.max(...deviations.slice(0, frames.length)) * 1.001, `grew to ${Math.max(...deviations)}`);
   }).timeout(60_000);
 
+  it('loops back stay bounded over 1000 frames: the last latent, the last picture', async () => {
+    const deviation = (latent: Float32Array) => Math.sqrt(latent.reduce((sum, value) => sum + value * value, 0) / latent.length);
+    for (const loop of [{ latentFeedback: 0.9 }, { feedback: 0.9, feedbackZoom: 1.05, feedbackRotate: 3 }, { latentFeedback: 1, feedback: 1 }]) {
+      const stream = await open({ ...loop, tIndexList: STEPS[1] });
+      const deviations: number[] = [];
+      for (let k = 0; k < 1000; k++) {
+        const [output] = await stream.process({ image: frames[k % frames.length] });
+        deviations.push(deviation(output.latent));
+      }
+      const [early, late] = [Math.max(...deviations.slice(0, 100)), Math.max(...deviations.slice(500))];
+      assert.ok(late <= early * 1.1, `${JSON.stringify(loop)}: ${early} at first, ${late} in the end`);
+      await stream.close();
+    }
+  }).timeout(60_000);
+
+  it('a loop back changes the frames that come after an output, and begins anew where there is none', async () => {
+    const still = Array.from({ length: 4 }, () => frames[0]);
+    const plain = await run({ tIndexList: STEPS[1] }, still);
+    for (const loop of [{ latentFeedback: 0.4 }, { feedback: 0.4 }]) {
+      const looped = await run({ ...loop, tIndexList: STEPS[1] }, still);
+      assert.deepEqual(looped[0].latent, plain[0].latent);
+      for (const k of [1, 2, 3]) assert.ok(relativeError(looped[k].latent, plain[k].latent) > 0.01, `${JSON.stringify(loop)} frame ${k}`);
+      assertSame(await run({ ...loop, tIndexList: STEPS[1] }, still), looped, 'once more:');
+
+      const stream = await open({ ...loop, tIndexList: STEPS[1] });
+      await stream.process({ image: frames[1] });
+      await stream.update({ width: 96 });
+      const wide = await stream.process({ image: frames[0], id: 0 });
+      assertSame(wide, await run({ ...loop, width: 96, tIndexList: STEPS[1] }, [frames[0]]), 'in another size:');
+    }
+  });
+
   it('txt2img: the same seed draws the same picture, another seed another one', async () => {
     const first = async (seed: number) => {
       const stream = await open({ mode: 'txt2img', seed });
@@ -342,6 +374,9 @@ describe('laws of a stream', () => {
       await refuse({ seeds: [{ seed: 1, weight: NaN }] }, /seeds/);
       await refuse({ seeds: [{ seed: -1, weight: 1 }] }, /seeds/);
       await refuse({ seedDrift: 91 }, /seedDrift.*90.*91/);
+      await refuse({ feedback: 1.5 }, /feedback must be a number from 0 to 1; got 1.5/);
+      await refuse({ feedbackZoom: 0 }, /feedbackZoom/);
+      await refuse({ latentFeedback: NaN }, /latentFeedback/);
       await refuse({ seed: NaN }, /seed.*NaN/);
       await refuse({ delta: Infinity }, /delta.*Infinity/);
       await refuse({ cfgType: 'half' as CfgType }, /cfgType.*half/);

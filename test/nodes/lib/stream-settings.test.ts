@@ -44,7 +44,7 @@ describe('settings of a stream', () => {
       { tIndexList: [] }, { tIndexList: [5, 5] }, { tIndexList: [50] }, { tIndexList: [1.5] }, { tIndexList: [NaN] }, { tIndexList: {} },
       { strength: 0.5, tIndexList: [3] }, { numInferenceSteps: 20 }, { numInferenceSteps: Infinity },
       { width: 0 }, { height: 'tall' }, { width: 1e9 }, { mode: 'vid2vid' }, { cfgType: 'SELF' }, { guidanceScale: '' }, { delta: '1px' },
-      { doAddNoise: 1 }, { frameBufferSize: 0 }, { seed: -2 }, { seeds: 5 }, { seeds: [{ weight: 1 }] }, { seeds: '7:x' }, { seeds: [{ seed: 1, weight: -1 }] }, { seedDrift: 100 }, { seed: 1.5 }, { followNewest: 'some' }, { format: 'gif' }, { quality: 101 }, { Strength: 0.5 }, { constructor: 1 },
+      { doAddNoise: 1 }, { frameBufferSize: 0 }, { seed: -2 }, { seeds: 5 }, { seeds: [{ weight: 1 }] }, { seeds: '7:x' }, { seeds: [{ seed: 1, weight: -1 }] }, { seedDrift: 100 }, { feedback: 2 }, { feedbackZoom: 3 }, { feedbackRotate: 'round' }, { latentFeedback: -1 }, { seed: 1.5 }, { followNewest: 'some' }, { format: 'gif' }, { quality: 101 }, { Strength: 0.5 }, { constructor: 1 },
     ];
     for (const params of bad) assert.throws(() => readParams(params, CURRENT), { code: 'EBADPARAM' }, JSON.stringify(params));
   });
