@@ -3,6 +3,7 @@ import { onClose } from './lib/closing';
 import { checkModel } from './lib/engine-check';
 import { readEngineFields, type EngineDef } from './lib/engine-fields';
 import { EngineUsers, type EngineNode } from './lib/engine-node';
+import { serveStreams } from './lib/live-streams';
 import { type EngineCredentials, type ModelSettings, serveModels } from './lib/model-routes';
 
 /** The engine (config node): one model in a process of its own, shared by all nodes that name it. */
@@ -22,4 +23,5 @@ export = (RED: NodeAPI<ModelSettings>): void => {
   // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
   RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
   serveModels(RED);
+  serveStreams(RED);
 };

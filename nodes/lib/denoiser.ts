@@ -9,6 +9,7 @@ import type { EngineNode, EngineUser } from './engine-node';
 import { Faults } from './faults';
 import { arrivalOf, putFrame } from './frame-message';
 import { withCode, type Send } from './input';
+import { forgetStreams, keepNewest } from './live-streams';
 import { hasPayload, isReset, isSettingsOnly, topicOf } from './message';
 import { readConditioning } from './prompt-texts';
 import type { Status } from './status';
@@ -26,7 +27,7 @@ export class Denoiser implements EngineUser {
 
   /** @throws EBADPARAM when the engine's own settings cannot work */
   constructor(
-    node: Node,
+    private readonly node: Node,
     private readonly status: Status,
     private readonly engine: EngineNode,
     settings: StreamSettings,
@@ -65,6 +66,7 @@ export class Denoiser implements EngineUser {
     this.closed = true;
     clearInterval(this.ticker);
     this.status.close();
+    forgetStreams(this.node.id);
     await this.streams.close();
     await this.engine.deregister(this);
   }
@@ -86,6 +88,7 @@ export class Denoiser implements EngineUser {
     const result = await this.submit(stream, request, params);
     if (result?.outcome !== 'finished') return;
     this.faults.clear();
+    keepNewest(this.node.id, topic, stream, result);
     putFrame(msg, result, arrival, topic);
     send(msg);
   }

@@ -124,4 +124,26 @@ describe('editor', function () {
     assert.equal(await page.inputValue('#denoiser-preset'), 'own');
     await closeDialog('#node-dialog-cancel');
   });
+
+  it('shows the streams in the sidebar: a live picture with figures, asked for only while it is seen', async () => {
+    const asked: string[] = [];
+    page.on('request', (request) => void (request.url().endsWith('/streamdiffusion/streams') && asked.push(request.url())));
+    await page.waitForTimeout(1500);
+    assert.deepEqual(asked, []);
+
+    await page.evaluate(() => (window as unknown as { RED: { sidebar: { show(id: string): void } } }).RED.sidebar.show('streamdiffusion'));
+    const picture = page.locator('.streamdiffusion-stream img');
+    await page.waitForFunction(() => /\d frames a second, \d+ ms each\s+\d+ % left out/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: 20_000 });
+    const first = await picture.getAttribute('src');
+    assert.ok(first!.length < 20_000, `${first!.length} characters a picture`);
+    await page.waitForFunction((old) => document.querySelector('.streamdiffusion-stream img')!.getAttribute('src') !== old, first, { timeout: 10_000 });
+    assert.deepEqual(await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.naturalHeight]), [192, 192]);
+    await keepScreenshot(page, 'sidebar');
+
+    await page.evaluate(() => (window as unknown as { RED: { sidebar: { show(id: string): void } } }).RED.sidebar.show('info'));
+    await page.waitForTimeout(200);
+    asked.splice(0);
+    await page.waitForTimeout(2000);
+    assert.deepEqual(asked, [], 'no traffic for a tab that nobody sees');
+  });
 });

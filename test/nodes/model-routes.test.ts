@@ -8,7 +8,7 @@ import { Server } from '../lib/server';
 /** Of the password "secret". */
 const HASH = '$2b$08$QbxKDsyEIic7imNzSi6VbONaiaWeIyaL.u8gx6CQQDQ8ICOrQundO';
 
-describe('routes behind the engine dialog', function () {
+describe('routes behind the engine dialog and the sidebar', function () {
   this.timeout(60_000);
   let server: Server;
   let folder: string;
@@ -31,7 +31,7 @@ describe('routes behind the engine dialog', function () {
   });
 
   it('open for nobody without a login', async () => {
-    for (const path of ['models', 'models/providers', 'models/downloads', 'engine/check?modelType=starter']) assert.equal((await ask(path)).status, 401, path);
+    for (const path of ['models', 'models/providers', 'models/downloads', 'streams', 'engine/check?modelType=starter']) assert.equal((await ask(path)).status, 401, path);
     for (const path of ['models/downloads', 'models/cancel']) assert.equal((await ask(path, post({ repository: 'a/b' }))).status, 401, path);
   });
 

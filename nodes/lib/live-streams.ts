@@ -1,0 +1,72 @@
+import type { NodeAPI } from 'node-red';
+import type { HostStream } from '../../engine/host/client';
+import type { FinishedFrame } from '../../engine/host/messages';
+import { open } from '../../engine/image/codec';
+import type { Picture } from '../../engine/image/picture';
+
+/** A stream as the sidebar shows it. */
+export interface LiveStream {
+  /** Of the denoiser node. */
+  id: string;
+  topic: string;
+  /** Of the last two seconds. */
+  fps: number;
+  latencyMs: number;
+  /** Frames since the stream was opened. */
+  in: number;
+  out: number;
+  dropped: number;
+  failed: number;
+  /** A small JPEG of the newest frame in base64. */
+  picture?: string;
+}
+
+interface Entry {
+  stream: HostStream;
+  frame: FinishedFrame;
+}
+
+/** Pixels, the longer side. */
+const PREVIEW_SIZE = 192;
+const PREVIEW_QUALITY = 60;
+
+/** By denoiser node, then by topic. Frames are kept as they are; a small picture is made only when the sidebar asks. */
+const entries = new Map<string, Map<string, Entry>>();
+const previews = new WeakMap<FinishedFrame, Promise<string | undefined>>();
+
+/** Remembers the newest frame of a stream. */
+export function keepNewest(id: string, topic: string, stream: HostStream, frame: FinishedFrame): void {
+  let topics = entries.get(id);
+  if (!topics) entries.set(id, (topics = new Map<string, Entry>()));
+  // A topic that made room for another one.
+  for (const [known, { stream: old }] of topics) if (old.closed) topics.delete(known);
+  topics.set(topic, { stream, frame });
+}
+
+/** Forgets a denoiser that was closed. */
+export function forgetStreams(id: string): void {
+  entries.delete(id);
+}
+
+/** `GET streamdiffusion/streams`: all {@link LiveStream}s, under the editor's own login. */
+export function serveStreams(RED: NodeAPI): void {
+  RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), (_request, response, next) => {
+    Promise.all([...entries].flatMap(([id, topics]) => [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => describe(id, topic, entry))))
+      .then((streams) => response.set('Cache-Control', 'no-store').json(streams))
+      .catch(next);
+  });
+}
+
+async function describe(id: string, topic: string, { stream, frame }: Entry): Promise<LiveStream> {
+  const { fps, latencyMs, dropped, failed, ...counters } = stream.stats;
+  let preview = previews.get(frame);
+  if (!preview) previews.set(frame, (preview = toPreview(frame)));
+  return { id, topic, fps, latencyMs, in: counters.in, out: counters.out, dropped, failed, picture: await preview };
+}
+
+/** Undefined when the frame cannot be made small; the sidebar then shows the figures alone. */
+async function toPreview({ data, format, width, height }: FinishedFrame): Promise<string | undefined> {
+  const picture: Picture = format === 'raw' ? { kind: 'raw', data, width, height, channels: 3 } : { kind: 'encoded', data };
+  const small = open(picture).resize(PREVIEW_SIZE, PREVIEW_SIZE, { fit: 'inside' }).jpeg({ quality: PREVIEW_QUALITY }).toBuffer();
+  return small.then((jpeg) => jpeg.toString('base64'), () => undefined);
+}
