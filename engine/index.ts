@@ -12,6 +12,7 @@ export type {
   PredictionType,
   Prompt,
   RawImage,
+  Scheduler,
   Stream,
   StreamInput,
   StreamOptions,

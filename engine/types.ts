@@ -8,6 +8,8 @@ export interface RawImage {
 
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 export type CfgType = 'none' | 'full' | 'self' | 'initialize';
+/** How a step leads to the next: as for a latent consistency model, or for one distilled by trajectory consistency. */
+export type Scheduler = 'lcm' | 'tcd';
 export type FollowNewest = 'none' | 'prompt' | 'all';
 
 export interface EngineOptions {
@@ -47,6 +49,10 @@ export interface StreamOptions {
   delta?: number;
   /** Whether fresh noise is added between the steps. Default true. */
   doAddNoise?: boolean;
+  /** Default `'lcm'`. */
+  scheduler?: Scheduler;
+  /** With `tcd`: how much of the noise between two steps is fresh, 0 (none) to 1 (all, as with lcm). Default 0.3. */
+  eta?: number;
   /** One UNet call for frames at different steps (true, default), or each frame through all steps before the next. */
   useDenoisingBatch?: boolean;
   /** How many frames enter the batch together. Default 1. */

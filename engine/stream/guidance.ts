@@ -6,7 +6,7 @@
  * (self-negative), or what the UNet saw in it under the negative prompt at the first step (onetime-negative).
  */
 import type { CfgType, PredictionType } from '../types';
-import type { Step } from './schedule';
+import type { NoiseLevel, Step } from './schedule';
 
 export interface Guidance {
   cfgType: CfgType;
@@ -66,6 +66,27 @@ export function virtualNegative(x: Float32Array, residual: Float32Array, delta: 
 /** The boundary condition of a consistency model: x̂0 = c_out F_θ + c_skip x. */
 export function applyBoundary(clean: Float64Array, x: Float32Array, { cSkip, cOut }: Step): Float32Array {
   return Float32Array.from(x, (value, k) => cOut * clean[k] + cSkip * value);
+}
+
+/**
+ * The next x_τ' of TCD: from the clean latent and the noise in x by the intermediate level s, and from there with fresh
+ * noise: √(ᾱ'/ᾱ_s) (√ᾱ_s x0 + √(1-ᾱ_s) ε) + √(1 - ᾱ'/ᾱ_s) z (arXiv 2402.19159, Algorithm 4).
+ *
+ * @param clean x0, as guided
+ * @param noise z; its share is 0 where s is the next step itself
+ */
+export function trajectoryStep(clean: Float64Array, x: Float32Array, noise: Float32Array, step: Step, s: NoiseLevel, next: Step): Float32Array {
+  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
+  const kept = next.alphaProdTSqrt / s.alphaProdTSqrt;
+  const fresh = Math.sqrt(Math.max(0, 1 - kept * kept));
+  return Float32Array.from(x, (value, k) => kept * (s.alphaProdTSqrt * clean[k] + (s.betaProdTSqrt * (value - a * clean[k])) / b) + fresh * noise[k]);
+}
+
+/** The virtual residual noise of that x_τ': what separates it from the clean latent that the residual noise of this step stands for. */
+export function trajectoryResidual(clean: Float64Array, x: Float32Array, residual: Float32Array, step: Step, nextX: Float32Array, next: Step): Float32Array {
+  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
+  // At zero terminal SNR nothing is known of that clean latent; the predicted one takes its place.
+  return residualNoise(nextX, a === 0 ? clean : Float64Array.from(x, (value, k) => (value - b * residual[k]) / a), next);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import type { CfgType, FollowNewest, StreamOptions, WeightedSeed } from '../types';
+import type { CfgType, FollowNewest, Scheduler, StreamOptions, WeightedSeed } from '../types';
 
 /** Stream options with every default filled in. */
 export type ResolvedOptions = Required<StreamOptions>;
@@ -10,6 +10,8 @@ const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'
   guidanceScale: 1.2,
   delta: 1,
   doAddNoise: true,
+  scheduler: 'lcm',
+  eta: 0.3,
   useDenoisingBatch: true,
   frameBufferSize: 1,
   seed: 2,
@@ -25,10 +27,12 @@ const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'
 };
 
 export const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
+export const SCHEDULERS: readonly Scheduler[] = ['lcm', 'tcd'];
 export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
 
 /** Numbers with bounds that say all about them. */
 export const RANGES = {
+  eta: [0, 1],
   seedDrift: [0, 90],
   feedback: [0, 1],
   feedbackZoom: [0.5, 2],
@@ -61,6 +65,7 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): 
   check(isWhole(o.numInferenceSteps, 1, 1000), 'numInferenceSteps', o.numInferenceSteps, 'a whole number from 1');
   checkIndexList(o.tIndexList, o.numInferenceSteps);
   check(CFG_TYPES.includes(o.cfgType), 'cfgType', o.cfgType, `one of ${CFG_TYPES.join(', ')}`);
+  check(SCHEDULERS.includes(o.scheduler), 'scheduler', o.scheduler, `one of ${SCHEDULERS.join(', ')}`);
   check(isFiniteNumber(o.guidanceScale), 'guidanceScale', o.guidanceScale, 'a finite number');
   check(isFiniteNumber(o.delta), 'delta', o.delta, 'a finite number');
   check(typeof o.doAddNoise === 'boolean', 'doAddNoise', o.doAddNoise, 'true or false');

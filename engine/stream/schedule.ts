@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import type { PredictionType } from '../types';
+import type { PredictionType, Scheduler } from '../types';
 
 /** The facts of a model's scheduler_config.json that a stream needs, under the meaning and with the defaults of diffusers' LCMScheduler. */
 export interface SchedulerConfig {
@@ -19,17 +19,23 @@ export interface SchedulerConfig {
   timestepScaling: number;
 }
 
+/** How much of a latent is picture and how much is noise. */
+export interface NoiseLevel {
+  /** √ᾱ */
+  alphaProdTSqrt: number;
+  /** √(1-ᾱ) */
+  betaProdTSqrt: number;
+}
+
 /** What one denoising step needs to know, as in the paper's Eq. 1–4. */
-export interface Step {
+export interface Step extends NoiseLevel {
   /** τ, 0..T-1. */
   timestep: number;
-  /** √ᾱ_τ */
-  alphaProdTSqrt: number;
-  /** √(1-ᾱ_τ) */
-  betaProdTSqrt: number;
   /** Consistency-model boundary scalings: x̂0 = c_out · F_θ + c_skip · x_τ. */
   cSkip: number;
   cOut: number;
+  /** TCD: the level s on the way to the next step, from where on the noise is fresh; the last step has none. */
+  intermediate?: NoiseLevel;
 }
 
 /** σ of the data in the boundary condition, fixed in diffusers' LCMScheduler. */
@@ -93,17 +99,28 @@ export function inferenceTimesteps(config: SchedulerConfig, numInferenceSteps: n
   });
 }
 
-/** The denoising steps of a stream: one per entry of `tIndexList`. */
-export function denoisingSteps(config: SchedulerConfig, numInferenceSteps: number, tIndexList: readonly number[]): Step[] {
+/**
+ * The denoising steps of a stream: one per entry of `tIndexList`.
+ *
+ * TCD has no boundary scalings. Its step to the next timestep t' goes by s = ⌊(1-η)·t'⌋ (arXiv 2402.19159, Algorithm 4).
+ *
+ * @param eta η, 0..1, of TCD
+ */
+export function denoisingSteps(config: SchedulerConfig, numInferenceSteps: number, tIndexList: readonly number[], scheduler: Scheduler = 'lcm', eta = 0.3): Step[] {
   const timesteps = inferenceTimesteps(config, numInferenceSteps);
   const cumprod = alphasCumprod(config);
-  return tIndexList.map((index) => {
+  const levelAt = (t: number): NoiseLevel => ({ alphaProdTSqrt: Math.sqrt(cumprod[t]), betaProdTSqrt: Math.sqrt(1 - cumprod[t]) });
+  return tIndexList.map((index, i) => {
     const timestep = timesteps[index];
+    if (scheduler === 'tcd') {
+      const next = timesteps[tIndexList[i + 1]];
+      const intermediate = next === undefined ? undefined : levelAt(Math.floor((1 - eta) * next));
+      return { timestep, ...levelAt(timestep), cSkip: 0, cOut: 1, intermediate };
+    }
     const scaled = timestep * config.timestepScaling;
     return {
       timestep,
-      alphaProdTSqrt: Math.sqrt(cumprod[timestep]),
-      betaProdTSqrt: Math.sqrt(1 - cumprod[timestep]),
+      ...levelAt(timestep),
       cSkip: SIGMA_DATA ** 2 / (scaled ** 2 + SIGMA_DATA ** 2),
       cOut: scaled / Math.sqrt(scaled ** 2 + SIGMA_DATA ** 2),
     };

@@ -14,6 +14,8 @@ import {
   predictClean,
   residualNoise,
   residualShift,
+  trajectoryResidual,
+  trajectoryStep,
   usesResidualNoise,
   virtualNegative,
 } from './guidance';
@@ -168,6 +170,11 @@ function denoise<F, C>(row: Row<F, C>, positive: Float32Array, negative: Float32
     return;
   }
   const next = denoising.steps[row.stepIndex];
+  if (step.intermediate) {
+    row.latent = trajectoryStep(clean, x, row.noise[row.stepIndex], step, step.intermediate, next);
+    if (residual) row.residual = trajectoryResidual(clean, x, row.residual, step, row.latent, next);
+    return;
+  }
   const noise = denoising.doAddNoise ? row.noise[row.stepIndex] : undefined;
   // Without added noise the residual is the shift alone: the reference adds noise here that x_τ does not contain.
   if (residual) row.residual = plusNoise(residualShift(clean, x, row.residual, step, next), 1, noise);

@@ -1,6 +1,6 @@
 import { EngineError } from '../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
-import { CFG_TYPES, FOLLOW_NEWEST, RANGES, resolveOptions } from '../../engine/stream/options';
+import { CFG_TYPES, FOLLOW_NEWEST, RANGES, resolveOptions, SCHEDULERS } from '../../engine/stream/options';
 import { strengthOf, tIndexListOf } from '../../engine/stream/strength';
 import type { WeightedSeed } from '../../engine/types';
 import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
@@ -17,6 +17,7 @@ const READERS: Readers = {
   cfgType: (value) => readChoice(value, 'cfgType', CFG_TYPES),
   guidanceScale: (value) => readNumber(value, 'guidanceScale'),
   delta: (value) => readNumber(value, 'delta'),
+  scheduler: (value) => readChoice(value, 'scheduler', SCHEDULERS),
   doAddNoise: (value) => readBoolean(value, 'doAddNoise'),
   useDenoisingBatch: (value) => readBoolean(value, 'useDenoisingBatch'),
   frameBufferSize: (value) => readNumber(value, 'frameBufferSize', { min: 1, integer: true }),

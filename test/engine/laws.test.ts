@@ -44,6 +44,18 @@ describe('laws of a stream', () => {
   after(() => engine.close());
 
   for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
+    it(`stream batch equals sequential: ${cfgType}, TCD`, async () => {
+      for (const [frameBufferSize, eta, doAddNoise] of [[1, 0.3, true], [2, 0.8, true], [1, 0, true], [3, 0.3, false]] as const) {
+        const options = { cfgType, scheduler: 'tcd' as const, eta, doAddNoise, tIndexList: STEPS[4], frameBufferSize, guidanceScale: 1.5, delta: 0.7 };
+        const batched = await run({ ...options, useDenoisingBatch: true });
+        assertSame(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}, eta ${eta}:`);
+        assert.ok(batched.every((output) => output.latent.every(Number.isFinite)));
+        assert.ok(relativeError(batched[0].latent, (await run({ ...options, scheduler: 'lcm' }))[0].latent) > 0.001, 'another picture than by LCM');
+      }
+      const plain = { cfgType, tIndexList: STEPS[1] };
+      // One step of LCM differs by its boundary scalings alone, which are nearly 1 and 0.
+      assert.ok(relativeError((await run({ ...plain, scheduler: 'tcd' }))[0].latent, (await run(plain))[0].latent) < 0.01);
+    });
     for (const steps of [1, 2, 4]) {
       it(`stream batch equals sequential: ${cfgType}, ${steps} step(s), frame buffers of 1, 2 and 3, noise added or not`, async () => {
         for (const frameBufferSize of [1, 2, 3]) {
@@ -202,6 +214,8 @@ describe('laws of a stream', () => {
         { numInferenceSteps: 45 },
         { tIndexList: [10, 30] },
         { mode: 'txt2img' },
+        { scheduler: 'tcd' },
+        { scheduler: 'tcd', eta: 0.9 },
       ];
       for (const change of changes) {
         const stream = await open();
@@ -247,7 +261,7 @@ describe('laws of a stream', () => {
       { prompt: PROMPT, params: { guidanceScale: 1.5, cfgType: 'full' } },
       { prompt: OTHER_PROMPT, params: { guidanceScale: 1.2, delta: 0.5, cfgType: 'self', seed: 11 } },
       { prompt: PROMPT, params: { cfgType: 'initialize', tIndexList: [10, 20, 30, 40], seed: 12, doAddNoise: false } },
-      { prompt: OTHER_PROMPT, params: { cfgType: 'none', tIndexList: [5, 25] } },
+      { prompt: OTHER_PROMPT, params: { cfgType: 'none', tIndexList: [5, 25], scheduler: 'tcd' } },
     ];
     const kindOf = (id: number) => KINDS[id % KINDS.length];
     const steps = { tIndexList: STEPS[4] };
@@ -276,7 +290,7 @@ describe('laws of a stream', () => {
       const outputs: Output[] = [];
       for (const [id, image] of frames.entries()) {
         const { prompt, params } = kindOf(id);
-        calls.push(stream.setPrompt(prompt), stream.update({ ...base, ...steps, doAddNoise: true, delta: 1, guidanceScale: 1.2, seed: 2, ...params }));
+        calls.push(stream.setPrompt(prompt), stream.update({ ...base, ...steps, doAddNoise: true, scheduler: 'lcm', delta: 1, guidanceScale: 1.2, seed: 2, ...params }));
         calls.push(stream.process({ image, id }).then((finished) => outputs.push(...finished)));
       }
       await Promise.all(calls);
@@ -375,6 +389,8 @@ describe('laws of a stream', () => {
       await refuse({ seeds: [{ seed: -1, weight: 1 }] }, /seeds/);
       await refuse({ seedDrift: 91 }, /seedDrift.*90.*91/);
       await refuse({ feedback: 1.5 }, /feedback must be a number from 0 to 1; got 1.5/);
+      await refuse({ scheduler: 'ddim' as 'lcm' }, /scheduler.*ddim/);
+      await refuse({ eta: 1.1 }, /eta/);
       await refuse({ feedbackZoom: 0 }, /feedbackZoom/);
       await refuse({ latentFeedback: NaN }, /latentFeedback/);
       await refuse({ seed: NaN }, /seed.*NaN/);

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import type { CfgType, PredictionType } from '../../../engine';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { CfgType, PredictionType, Scheduler } from '../../../engine';
 import { denoisingSteps, type SchedulerConfig, type Step } from '../../../engine/stream/schedule';
 import { type Denoising, type Evaluation, StreamBatch } from '../../../engine/stream/stream-batch';
-import { STABLE_DIFFUSION } from '../../lib/reference';
+import { ROOT, STABLE_DIFFUSION } from '../../lib/reference';
 
 /** A stand-in for the UNet that is only arithmetic, so that its epsilon, v and sample predictions are exactly the same net. */
 function predict({ sample, timestep, conditioning }: Evaluation<number>, steps: readonly Step[], type: PredictionType): Float32Array {
@@ -19,8 +21,8 @@ const noise = [0, 1, 2].map((step) => Float32Array.from({ length: 8 }, (_, k) =>
 const x = Float32Array.from({ length: 8 }, (_, k) => Math.cos(k * 1.7));
 
 /** One frame through a stream batch of its own. */
-function run(options: Partial<Denoising>, config: Partial<SchedulerConfig> = {}): Float32Array {
-  const steps = denoisingSteps({ ...STABLE_DIFFUSION, ...config }, 50, [0, 20, 40]);
+function run(options: Partial<Denoising>, config: Partial<SchedulerConfig> = {}, scheduler: Scheduler = 'lcm'): Float32Array {
+  const steps = denoisingSteps({ ...STABLE_DIFFUSION, ...config }, 50, [0, 20, 40], scheduler);
   const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 1.5, delta: 0.8, ...options };
   const batch = new StreamBatch<string, number>();
   batch.enter({ frame: 'f', latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
@@ -31,13 +33,53 @@ function run(options: Partial<Denoising>, config: Partial<SchedulerConfig> = {})
   }
 }
 
+describe('stream batch: trajectory consistency (TCD)', () => {
+  interface Recorded {
+    predictionType: PredictionType;
+    eta: number;
+    x: number[];
+    steps: { timestep: number; prediction: number[]; noise: number[]; prev_sample: number[]; clean?: number[] }[];
+  }
+  const { cases } = JSON.parse(readFileSync(join(ROOT, 'test/fixtures/tcd.json'), 'utf8')) as { cases: Recorded[] };
+
+  for (const { predictionType, eta, x: start, steps: recorded } of cases) {
+    it(`gives the recorded numbers of diffusers: ${predictionType}, eta ${eta}`, () => {
+      const tIndexList = recorded.map(({ timestep }) => (999 - timestep) / 20);
+      const steps = denoisingSteps(STABLE_DIFFUSION, 50, tIndexList, 'tcd', eta);
+      const denoising: Denoising = { steps, predictionType, doAddNoise: true, cfgType: 'none', guidanceScale: 1, delta: 1 };
+      // The noise that is added after step i belongs to step i + 1.
+      const rows = [new Float32Array(8), ...recorded.map(({ noise: drawn }) => Float32Array.from(drawn))];
+      const batch = new StreamBatch<number, number>();
+      batch.enter({ frame: 0, latent: Float32Array.from(start), shape: { height: 2, width: 4 }, noise: rows, conditioning: { positive: 1, negative: -1 }, denoising });
+      for (const { prediction, prev_sample: expected, clean } of recorded) {
+        const done = batch.advance([Float32Array.from(prediction)]);
+        const got = clean ? done[0].latent : batch.evaluations()[0].sample;
+        // A step at timestep 999 divides by √ᾱ = 0.068 in float32, there as here.
+        (clean ?? expected).forEach((value, k) => assert.ok(Math.abs(got[k] - value) < 1e-4 * Math.max(1, Math.abs(value)), `${got[k]} is not ${value}`));
+      }
+    });
+  }
+
+  it('eta 1 is multistep consistency sampling: x0 with fresh noise', () => {
+    const steps = denoisingSteps(STABLE_DIFFUSION, 50, [20, 40], 'tcd', 1);
+    const denoising: Denoising = { steps, predictionType: 'sample', doAddNoise: true, cfgType: 'none', guidanceScale: 1, delta: 1 };
+    const batch = new StreamBatch<number, number>();
+    batch.enter({ frame: 0, latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
+    const clean = predict(batch.evaluations()[0], steps, 'sample');
+    batch.advance([clean]);
+    const [{ sample }] = batch.evaluations();
+    // s is timestep 0, where 0.03 of the latent are noise still.
+    sample.forEach((value, k) => assert.ok(Math.abs(value - (steps[1].alphaProdTSqrt * clean[k] + steps[1].betaProdTSqrt * noise[1][k])) < 0.1));
+  });
+});
+
 describe('stream batch: prediction types', () => {
   for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
     it(`epsilon, v and sample predictions of one net give one picture: ${cfgType}`, () => {
-      for (const doAddNoise of [true, false]) {
-        const epsilon = run({ cfgType, doAddNoise });
+      for (const [doAddNoise, scheduler] of [[true, 'lcm'], [false, 'lcm'], [true, 'tcd']] as const) {
+        const epsilon = run({ cfgType, doAddNoise }, {}, scheduler);
         for (const predictionType of ['v_prediction', 'sample'] as const) {
-          const other = run({ cfgType, doAddNoise, predictionType });
+          const other = run({ cfgType, doAddNoise, predictionType }, {}, scheduler);
           // A float32 epsilon loses up to √(1-ᾱ)/√ᾱ = 14.6 of its last bits at the first step.
           other.forEach((value, k) => assert.ok(Math.abs(value - epsilon[k]) < 1e-5, `${predictionType}[${k}]: ${value} is not ${epsilon[k]}`));
         }
@@ -48,8 +90,10 @@ describe('stream batch: prediction types', () => {
   it('zero terminal SNR: v and sample predictions work from pure noise, with every guidance', () => {
     for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
       for (const predictionType of ['v_prediction', 'sample'] as const) {
-        const latent = run({ cfgType, predictionType }, { rescaleBetasZeroSnr: true });
-        assert.ok(latent.every(Number.isFinite), `${cfgType}, ${predictionType}`);
+        for (const scheduler of ['lcm', 'tcd'] as const) {
+          const latent = run({ cfgType, predictionType }, { rescaleBetasZeroSnr: true }, scheduler);
+          assert.ok(latent.every(Number.isFinite), `${cfgType}, ${predictionType}, ${scheduler}`);
+        }
       }
     }
   });
