@@ -27,7 +27,7 @@ export class CameraDoor {
   open(flow: ProducerEvents): void {
     this.flow = flow;
     this.greet();
-    if (!this.visitor) flow.waiting();
+    if (!this.visitor) flow.waiting('visitor');
   }
 
   /** The flow wants no more pictures; the visitor stays connected, and waits. */
@@ -55,7 +55,7 @@ export class CameraDoor {
     socket.once('close', () => {
       if (this.visitor !== socket) return;
       this.visitor = undefined;
-      this.flow?.waiting();
+      this.flow?.waiting('visitor');
     });
     this.greet();
   }

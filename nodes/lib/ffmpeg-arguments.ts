@@ -1,11 +1,18 @@
 import type { FrameFormat } from './source-producer';
 
 export interface FfmpegInput extends FrameFormat {
-  kind: 'video' | 'camera';
-  /** Video: a file or an address. Camera: an address, or a device as the system names it (`/dev/video0`, `0`, `Integrated Camera`). */
+  kind: 'video' | 'camera' | 'screen';
+  /**
+   * Video: a file or an address. Camera: an address, or a device as the system names it (`/dev/video0`, `0`,
+   * `Integrated Camera`). Screen: as the system names it, or '' for the usual one.
+   */
   input: string;
   /** Video: begin again at its end. */
   loop: boolean;
+  /** Video: where to begin, seconds; also each time it begins again. */
+  start: number;
+  /** Video: 1 as it was filmed, 2 twice as fast. */
+  speed: number;
   /** For an address that asks who is there. */
   user?: string;
   password?: string;
@@ -13,38 +20,68 @@ export interface FfmpegInput extends FrameFormat {
 
 const ADDRESS = /^[a-z][a-z0-9+.-]*:\/\//i;
 
-/** The capture device of ffmpeg on each system, and how it wants its devices named. */
-const CAPTURE: Partial<Record<NodeJS.Platform, { format: string; name: (device: string) => string }>> = {
+/** The capture of ffmpeg on each system, and how it wants its devices named. */
+interface Capture {
+  format: string;
+  name: (device: string) => string;
+}
+type BySystem = Partial<Record<NodeJS.Platform, Capture>>;
+
+const CAMERAS: BySystem = {
   linux: { format: 'v4l2', name: (device) => device },
   darwin: { format: 'avfoundation', name: (device) => (device.includes(':') ? device : `${device}:none`) },
   win32: { format: 'dshow', name: (device) => (device.startsWith('video=') ? device : `video=${device}`) },
 };
+
+const SCREENS: BySystem = {
+  linux: { format: 'x11grab', name: (display) => display || process.env.DISPLAY || ':0' },
+  darwin: { format: 'avfoundation', name: (screen) => `${screen || 'Capture screen 0'}:none` },
+  win32: { format: 'gdigrab', name: (window) => window || 'desktop' },
+};
+
+const LOW_DELAY = ['-fflags', 'nobuffer', '-flags', 'low_delay'];
 
 /**
  * The arguments that make ffmpeg write the input's pictures to its standard output: one JPEG behind the other, at the
  * wanted rate, cropped to fill the wanted size.
  */
 export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform = process.platform): string[] {
-  const { fps, width, height } = options;
-  const size = `scale=${width}:${height}:force_original_aspect_ratio=increase,crop=${width}:${height}`;
+  const { kind, fps, width, height, speed } = options;
+  const isVideo = kind === 'video';
+  const filters = [
+    ...(isVideo && speed !== 1 ? [`setpts=PTS/${speed}`] : []),
+    `fps=${fps}`,
+    `scale=${width}:${height}:force_original_aspect_ratio=increase`,
+    `crop=${width}:${height}`,
+    // The clock stands behind the change of speed; ffmpeg's option -re would stand before it.
+    ...(isVideo ? ['realtime'] : []),
+  ];
   return [
     '-hide_banner', '-nostdin', '-loglevel', 'error',
     ...inputArguments(options, platform),
-    '-an', '-sn', '-vf', `fps=${fps},${size}`,
+    '-an', '-sn', '-vf', filters.join(','),
     '-pix_fmt', 'yuvj420p', '-c:v', 'mjpeg', '-q:v', '4', '-f', 'image2pipe', '-flush_packets', '1', 'pipe:1',
   ];
 }
 
-function inputArguments({ kind, input, loop, user, password }: FfmpegInput, platform: NodeJS.Platform): string[] {
-  if (kind === 'video') return [...(loop ? ['-stream_loop', '-1'] : []), '-re', '-i', withLogin(input, user, password)];
-  const capture = CAPTURE[platform];
-  const lowDelay = ['-fflags', 'nobuffer', '-flags', 'low_delay'];
+function inputArguments(options: FfmpegInput, platform: NodeJS.Platform): string[] {
+  const { kind, input, fps, loop, start, user, password } = options;
+  if (kind === 'video') {
+    // ffmpeg's own loop goes to the very beginning; from another start it is the process that begins again.
+    const where = start > 0 ? ['-ss', String(start)] : loop ? ['-stream_loop', '-1'] : [];
+    return [...where, '-i', withLogin(input, user, password)];
+  }
+  if (kind === 'screen') {
+    const screen = SCREENS[platform] ?? SCREENS.linux!;
+    return [...LOW_DELAY, '-f', screen.format, '-framerate', String(fps), '-i', screen.name(input)];
+  }
   if (ADDRESS.test(input)) {
     const transport = /^rtsps?:/i.test(input) ? ['-rtsp_transport', 'tcp'] : [];
-    return [...lowDelay, ...transport, '-i', withLogin(input, user, password)];
+    return [...LOW_DELAY, ...transport, '-i', withLogin(input, user, password)];
   }
   // A system whose cameras ffmpeg has no usual name for: the device is passed on as it is.
-  return capture ? [...lowDelay, '-f', capture.format, '-i', capture.name(input)] : [...lowDelay, '-i', input];
+  const camera = CAMERAS[platform];
+  return camera ? [...LOW_DELAY, '-f', camera.format, '-i', camera.name(input)] : [...LOW_DELAY, '-i', input];
 }
 
 function withLogin(input: string, user?: string, password?: string): string {

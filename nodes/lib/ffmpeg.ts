@@ -12,7 +12,7 @@ const LAST_RETRY_MS = 30_000;
 const STDERR_TAIL = 500;
 
 /**
- * Pictures from a video or camera through an ffmpeg process, which is started again, ever more slowly, when it fails
+ * Pictures from a video, camera or screen through an ffmpeg process, which is started again, ever more slowly, when it fails
  * or falls silent. When Node-RED itself is killed, ffmpeg's next write finds the pipe closed and it ends.
  */
 export class FfmpegProducer implements Producer {
@@ -45,6 +45,7 @@ export class FfmpegProducer implements Producer {
     const splitter = new JpegSplitter();
     let stderr = '';
     let silent = false;
+    let pictures = 0;
     const expectPicture = (withinMs: number): void => {
       clearTimeout(this.silenceTimer);
       this.silenceTimer = setTimeout(() => {
@@ -58,6 +59,7 @@ export class FfmpegProducer implements Producer {
       // Several pictures in one chunk: this process was busy, and only the newest is still worth sending.
       const newest = splitter.push(chunk).at(-1);
       if (!newest || this.stopped) return;
+      pictures++;
       this.retryMs = FIRST_RETRY_MS;
       expectPicture(NEXT_PICTURE_MS);
       this.events.frame(newest);
@@ -70,7 +72,7 @@ export class FfmpegProducer implements Producer {
         if (this.child !== child) return;
         this.child = undefined;
         resolve();
-        if (!this.stopped) this.afterExit({ ...exit, silent, stderr });
+        if (!this.stopped) this.afterExit({ ...exit, silent, pictures, stderr });
       };
       child.once('error', (spawnError: NodeJS.ErrnoException) => over({ spawnError }));
       child.once('close', (code, signal) => over({ code, signal }));
@@ -78,7 +80,8 @@ export class FfmpegProducer implements Producer {
   }
 
   private afterExit(exit: Exit): void {
-    if (exit.code === 0 && this.input.kind === 'video' && !this.input.loop) return this.events.ended();
+    const isAtEnd = exit.code === 0 && this.input.kind === 'video' && exit.pictures !== 0;
+    if (isAtEnd) return this.input.loop ? this.start() : this.events.ended();
     const error = new EngineError('ESOURCE', this.mask(this.reason(exit)), { cause: exit.spawnError });
     // A program that is not there will not be there in a second either.
     if (exit.spawnError) return this.events.failed(error);
@@ -88,11 +91,14 @@ export class FfmpegProducer implements Producer {
     this.events.failed(error, delay);
   }
 
-  private reason({ code, signal, spawnError, silent, stderr }: Exit): string {
+  private reason({ code, signal, spawnError, silent, pictures, stderr }: Exit): string {
+    const { input, kind, start } = this.input;
+    const name = input || `the ${kind}`;
     if (spawnError?.code === 'ENOENT') return `ffmpeg was not found as "${this.program}": install it, or give its path`;
     if (spawnError) return `ffmpeg cannot be started as "${this.program}": ${spawnError.message}`;
-    if (silent) return `${this.input.input} gave no picture for too long`;
-    return `${this.input.input} cannot be played: ${stderr?.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`}`;
+    if (silent) return `${name} gave no picture for too long`;
+    if (code === 0 && pictures === 0) return `${name} has no picture${start > 0 ? ` after second ${start}` : ''}`;
+    return `${name} cannot be played: ${stderr?.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`}`;
   }
 
   private mask(text: string): string {
@@ -115,5 +121,7 @@ interface Exit {
   spawnError?: NodeJS.ErrnoException;
   /** It was ended because no picture came. */
   silent?: boolean;
+  /** How many it gave. */
+  pictures?: number;
   stderr?: string;
 }

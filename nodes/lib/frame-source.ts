@@ -48,7 +48,7 @@ export class FrameSource {
     try {
       this.producer = this.settings.produce({
         frame: (jpeg, facts) => this.send(jpeg, facts),
-        waiting: () => this.wait(),
+        waiting: (forWhat) => this.wait(forWhat),
         failed: (error, retryMs) => this.fail(error, retryMs),
         ended: () => this.end(),
       });
@@ -82,10 +82,10 @@ export class FrameSource {
     if (retryMs === undefined) this.producer = undefined;
   }
 
-  private wait(): void {
+  private wait(forWhat: 'visitor' | 'picture'): void {
     // The frames until now are not to come up as a rate once more.
     this.rate.take();
-    this.status.show('waiting', this.translate('status.waiting'));
+    this.status.show('waiting', this.translate(`status.waiting-${forWhat}`));
   }
 
   private end(): void {

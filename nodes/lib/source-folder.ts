@@ -1,13 +1,14 @@
-import { readdir } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { join } from 'node:path';
 import { EngineError } from '../../engine/errors';
+import { FolderWatch, PICTURE_EXTENSIONS } from './folder-watch';
 import { fileToJpeg } from './jpeg';
 import { Pacer } from './source-pacer';
 import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from './source-producer';
 
-const EXTENSIONS = new Set(['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff']);
 const RETRY_MS = 5000;
-const byName = new Intl.Collator('en', { numeric: true });
+const LOOK_MS = 500;
+/** However large the folder is, looking at it takes at most this share of the time. */
+const LOOK_SHARE = 0.05;
 
 export interface FolderOptions extends Pick<FrameFormat, 'width' | 'height'> {
   folder: string;
@@ -15,18 +16,21 @@ export interface FolderOptions extends Pick<FrameFormat, 'width' | 'height'> {
   intervalMs: number;
   /** Begin again after the last picture; otherwise that one is the end. */
   loop: boolean;
+  /** Only pictures that come while it runs, in the order in which they come. */
+  onlyNew: boolean;
 }
 
-/**
- * The pictures of a folder, one after the other, sorted by name as people count (2 before 10).
- * The folder is read anew for every round, so pictures may come and go.
- */
+/** The pictures of a folder, one after the other, sorted by name; one that is added comes next. */
 export class FolderProducer implements Producer {
   private readonly pacer: Pacer;
+  private readonly watch: FolderWatch;
   private stopped = false;
-  private round: string[] = [];
-  private started = false;
+  private names: string[] = [];
+  private readonly shown = new Set<string>();
+  private arrived: string[] = [];
+  private lookAt = 0;
   private retryAt = 0;
+  private waiting = false;
   /** Pictures that could not be read: each is told once, not in every round. */
   private readonly unreadable = new Set<string>();
 
@@ -34,6 +38,7 @@ export class FolderProducer implements Producer {
     private readonly options: FolderOptions,
     private readonly events: ProducerEvents,
   ) {
+    this.watch = new FolderWatch(options.folder);
     this.pacer = new Pacer(options.intervalMs, (elapsedMs) => this.showNext(elapsedMs));
   }
 
@@ -46,12 +51,10 @@ export class FolderProducer implements Producer {
     if (elapsedMs < this.retryAt) return;
     let filename = '';
     try {
-      if (this.round.length === 0) {
-        if (this.started && !this.options.loop) return this.end();
-        this.round = await listPictures(this.options.folder);
-        this.started = true;
-      }
-      filename = join(this.options.folder, this.round.shift() ?? '');
+      await this.look(elapsedMs);
+      const name = this.next();
+      if (this.stopped || name === undefined) return;
+      filename = join(this.options.folder, name);
       const jpeg = await fileToJpeg(filename, this.options.width, this.options.height, JPEG_QUALITY);
       this.unreadable.delete(filename);
       if (!this.stopped) this.events.frame(jpeg, { filename });
@@ -59,6 +62,37 @@ export class FolderProducer implements Producer {
       if (this.stopped) return;
       this.onFailure(EngineError.from(thrown, 'ESOURCE'), filename, elapsedMs);
     }
+  }
+
+  private async look(elapsedMs: number): Promise<void> {
+    if (elapsedMs < this.lookAt) return;
+    const began = performance.now();
+    const { names, arrived } = await this.watch.look();
+    this.lookAt = elapsedMs + Math.max(LOOK_MS, (performance.now() - began) / LOOK_SHARE);
+    this.names = names;
+    this.arrived = [...this.arrived.filter((name) => !arrived.includes(name)), ...arrived];
+  }
+
+  /** The name of the next picture; undefined when there is none at the moment, or none any more. */
+  private next(): string | undefined {
+    const { onlyNew, loop, folder } = this.options;
+    const next = this.arrived.shift() ?? (onlyNew ? undefined : this.names.find((name) => !this.shown.has(name)));
+    if (next !== undefined) {
+      if (!onlyNew) this.shown.add(next);
+      this.waiting = false;
+      return next;
+    }
+    if (onlyNew) {
+      if (!this.waiting) this.events.waiting('picture');
+      this.waiting = true;
+      return undefined;
+    }
+    if (this.shown.size > 0 && !loop) return this.end();
+    this.shown.clear();
+    if (this.names.length === 0) {
+      throw new EngineError('ESOURCE', `the picture folder ${folder} holds no picture; known are ${PICTURE_EXTENSIONS.join(' ')}`);
+    }
+    return this.next();
   }
 
   /** One unreadable picture does not hold up the others; a folder that cannot be listed is asked again in a while. */
@@ -73,20 +107,8 @@ export class FolderProducer implements Producer {
     this.events.failed(error, retryMs);
   }
 
-  private end(): void {
+  private end(): undefined {
     void this.stop();
     this.events.ended();
   }
-}
-
-async function listPictures(folder: string): Promise<string[]> {
-  const names = await readdir(folder).catch((thrown: NodeJS.ErrnoException) => {
-    const reason = thrown.code === 'ENOENT' ? 'there is no such folder' : thrown.message;
-    throw new EngineError('ESOURCE', `the picture folder ${folder} cannot be read: ${reason}`, { cause: thrown });
-  });
-  const pictures = names.filter((name) => EXTENSIONS.has(extname(name).toLowerCase())).sort(byName.compare);
-  if (pictures.length === 0) {
-    throw new EngineError('ESOURCE', `the picture folder ${folder} holds no picture; known are ${[...EXTENSIONS].join(' ')}`);
-  }
-  return pictures;
 }

@@ -24,8 +24,8 @@ export interface PictureFacts {
 export interface ProducerEvents {
   /** A new picture. */
   frame(jpeg: Buffer, facts?: PictureFacts): void;
-  /** There are no pictures yet, and that is no fault: somebody has to come first. */
-  waiting(): void;
+  /** There is no picture at the moment, and that is no fault: somebody has to bring one. */
+  waiting(forWhat: 'visitor' | 'picture'): void;
   /** Something failed. `retryMs`: it tries again after that time; without it the producer has given up. */
   failed(error: EngineError, retryMs?: number): void;
   /** Nothing more will come: the last picture or the end of the video was reached. */

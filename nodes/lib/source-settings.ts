@@ -2,13 +2,14 @@ import type { NodeDef } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import { CameraDoor } from './camera-door';
 import { FfmpegProducer } from './ffmpeg';
+import type { FfmpegInput } from './ffmpeg-arguments';
 import { readBoolean, readChoice, readOptionalNumber } from './fields';
 import { BrowserProducer } from './source-browser';
 import { FolderProducer } from './source-folder';
 import type { FrameFormat, Producer, ProducerEvents } from './source-producer';
 import { TestCardProducer } from './source-test-card';
 
-const KINDS = ['test-card', 'folder', 'video', 'camera', 'browser'] as const;
+const KINDS = ['test-card', 'folder', 'video', 'camera', 'screen', 'browser'] as const;
 export type SourceKind = (typeof KINDS)[number];
 
 /** What the source's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
@@ -21,8 +22,12 @@ export interface SourceDef extends NodeDef {
   autostart?: unknown;
   folder?: string;
   interval?: unknown;
+  onlyNew?: unknown;
   video?: string;
   loop?: unknown;
+  start?: unknown;
+  speed?: unknown;
+  screen?: string;
   camera?: string;
   ffmpeg?: string;
   result?: string;
@@ -56,17 +61,21 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
     height: readOptionalNumber(def.height, 'height', 256, { min: 16, max: 4096, integer: true }),
   };
   const loop = readBoolean(def.loop ?? true, 'loop');
+  const onlyNew = readBoolean(def.onlyNew ?? false, 'onlyNew');
+  const start = readOptionalNumber(def.start, 'start', 0, { min: 0, max: 86_400 });
+  const speed = readOptionalNumber(def.speed, 'speed', 1, { min: 0.1, max: 10 });
   const intervalMs = readOptionalNumber(def.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
   const door = new CameraDoor(format);
   const ffmpeg = def.ffmpeg || defaultFfmpeg || 'ffmpeg';
+  const play = (ffmpegKind: FfmpegInput['kind'], input: string, events: ProducerEvents): Producer =>
+    new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: ffmpegKind, input, loop, start, speed }, events);
 
   const producers: Record<SourceKind, SourceSettings['produce']> = {
     'test-card': (events) => new TestCardProducer(format, events),
-    folder: (events) => new FolderProducer({ ...format, folder: required(def.folder, 'folder'), intervalMs, loop }, events),
-    video: (events) =>
-      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'video', input: required(def.video, 'video'), loop }, events),
-    camera: (events) =>
-      new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: 'camera', input: required(def.camera, 'camera'), loop }, events),
+    folder: (events) => new FolderProducer({ ...format, folder: required(def.folder, 'folder'), intervalMs, loop, onlyNew }, events),
+    video: (events) => play('video', required(def.video, 'video'), events),
+    camera: (events) => play('camera', required(def.camera, 'camera'), events),
+    screen: (events) => play('screen', def.screen?.trim() ?? '', events),
     browser: (events) => new BrowserProducer(door, events),
   };
   return {

@@ -116,7 +116,7 @@ describe('camera page of a source', () => {
     visitor.send(jpeg);
     await until(() => arrived.length === 1);
     visitor.close();
-    await until(() => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting', 4000, () => JSON.stringify(states));
+    await until(() => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting-visitor', 4000, () => JSON.stringify(states));
   });
 
   it('sends away what is no JPEG, or too much of it, and takes the next visitor', async () => {

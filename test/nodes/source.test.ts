@@ -31,6 +31,9 @@ async function meanColour(jpeg: unknown): Promise<number[]> {
 
 const isMostly = (colour: number[], channel: number): boolean => colour.every((value, i) => (i === channel ? value > 180 : value < 80));
 
+/** r, g or b; k for black. */
+const colourName = (colour: number[]): string => ['r', 'g', 'b'].find((_, channel) => isMostly(colour, channel)) ?? 'k';
+
 async function solid(colour: string, file: string, width = 40, height = 30): Promise<void> {
   await sharp({ create: { width, height, channels: 3, background: colour } }).toFile(file);
 }
@@ -158,6 +161,38 @@ describe('frame source', () => {
       assert.equal(errors.length, 1, 'once, not in every round');
     });
 
+    it('shows a picture that is added next, as soon as it is whole', async () => {
+      for (const name of ['a', 'b', 'c', 'd']) await solid('#f00', join(folder, `${name}.png`));
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '200' }));
+      await messagesAt('out', 1);
+      const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: '#00f' } }).png().toBuffer();
+      const errors = calls('source', 'error');
+      await writeFile(join(folder, 'z.png'), picture.subarray(0, 60));
+      setTimeout(() => void writeFile(join(folder, 'z.png'), picture), 400);
+      const messages = await messagesAt('out', 14);
+      const blue = await Promise.all(messages.map(async (msg) => isMostly(await meanColour(msg.payload), 2)));
+      assert.ok(blue.indexOf(true) >= 0 && blue.indexOf(true) < 12, `${blue}`);
+      assert.deepEqual(errors, [], 'half a file is nobody’s fault');
+    });
+
+    it('shows only new and overwritten pictures when that is wanted', async () => {
+      await solid('#f00', join(folder, 'old.png'));
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '50', onlyNew: true, autostart: false }));
+      const arrived: NodeMessage[] = [];
+      helper.getNode('out').on('input', (msg) => arrived.push(msg));
+      const states = calls('source', 'status');
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => states.some((state) => (state as { text: string }).text === 'status.waiting-picture'), 3000, () => JSON.stringify(states));
+      await solid('#0f0', join(folder, 'new.png'));
+      await until(() => arrived.length === 1);
+      await solid('#00f', join(folder, 'old.png'), 50, 50);
+      await until(() => arrived.length === 2);
+      assert.ok(isMostly(await meanColour(arrived[0].payload), 1));
+      assert.ok(isMostly(await meanColour(arrived[1].payload), 2));
+      await new Promise((resolve) => setTimeout(resolve, 1200));
+      assert.equal(arrived.length, 2, 'each once');
+    });
+
     it('names a folder that is not there, or holds no picture', async () => {
       for (const [path, sentence] of [[join(folder, 'nowhere'), /no such folder/], [folder, /holds no picture/]] as const) {
         await startFlow([source], flowOf({ kind: 'folder', folder: path, interval: '20', autostart: false }));
@@ -206,6 +241,51 @@ describe('frame source', () => {
       await until(() => states.some((state) => (state as { text: string }).text === 'status.ended'), 6000, () => JSON.stringify(states));
     });
 
+    /** One second of black, red, green and blue each. */
+    const colours = async (): Promise<string> => {
+      const file = join(folder, 'colours.mkv');
+      const inputs = ['black', 'red', 'lime', 'blue'].flatMap((colour) => ['-f', 'lavfi', '-i', `color=${colour}:size=64x64:rate=25:duration=1`]);
+      await run('ffmpeg', ['-v', 'error', ...inputs, '-filter_complex', 'concat=n=4', '-c:v', 'mjpeg', file]);
+      return file;
+    };
+
+    it('plays a video faster, from where it is to begin, also when it begins again', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: await colours(), fps: '10', start: '2', speed: '2' }));
+      // Two of the four seconds, in one: 5 green and 5 blue pictures a round.
+      const messages = await messagesAt('out', 24, 12_000);
+      const row = (await Promise.all(messages.map(async (msg) => colourName(await meanColour(msg.payload))))).join('');
+      assert.match(row, /^g{4,6}b{4,6}g{4,6}b{4,6}/, row);
+      const seconds = (frameOf(messages[8]).timestamp - frameOf(messages[0]).timestamp) / 1000;
+      assert.ok(seconds > 0.55 && seconds < 1.6, `8 pictures at 10 a second took ${seconds} s`);
+    });
+
+    it('says so when a video ends before the place where it is to begin', async () => {
+      await startFlow([source], flowOf({ kind: 'video', video: await video(), start: '60', autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => errors.length > 0);
+      assert.match(String(errors[0]), /red\.mkv has no picture after second 60/);
+    });
+
+    it('shows the screen of this machine', async function () {
+      if (!existsSync('/usr/bin/Xvfb')) {
+        console.log('      skipped: Xvfb is not installed');
+        return this.skip();
+      }
+      const display = `:${90 + (process.pid % 1000)}`;
+      const screen = spawn('Xvfb', [display, '-screen', '0', '320x240x24', '-nolisten', 'tcp'], { stdio: 'ignore' });
+      try {
+        await until(() => existsSync(`/tmp/.X11-unix/X${display.slice(1)}`));
+        await startFlow([source], flowOf({ kind: 'screen', screen: display, width: '160', height: '120', fps: '10' }));
+        const [msg] = await messagesAt('out', 3);
+        const { width, height } = await sharp(msg.payload as Buffer).metadata();
+        assert.deepEqual([width, height, frameOf(msg).source], [160, 120, 'screen']);
+      } finally {
+        await helper.unload();
+        screen.kill();
+      }
+    });
+
     it('leaves no ffmpeg behind when the flow stops', async () => {
       await startFlow([source], flowOf({ kind: 'video', video: await video() }));
       await messagesAt('out', 1);
@@ -216,7 +296,7 @@ describe('frame source', () => {
 
     it('leaves no ffmpeg behind when Node-RED itself is killed', async () => {
       const program = `new (require(${JSON.stringify(require.resolve('../../nodes/lib/ffmpeg'))}).FfmpegProducer)('ffmpeg',
-        { kind: 'video', input: ${JSON.stringify(await video())}, loop: true, fps: 25, width: 64, height: 64 }, { frame() { console.log('frame') } })`;
+        { kind: 'video', input: ${JSON.stringify(await video())}, loop: true, start: 0, speed: 1, fps: 25, width: 64, height: 64 }, { frame() { console.log('frame') } })`;
       const owner = spawn(process.execPath, ['-e', program]);
       await new Promise((resolve) => owner.stdout.once('data', resolve));
       const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(owner.pid)]);
@@ -273,7 +353,7 @@ describe('frame source', () => {
 });
 
 describe('ffmpeg arguments', () => {
-  const base = { fps: 25, width: 256, height: 192, loop: false } as const;
+  const base = { fps: 25, width: 256, height: 192, loop: false, start: 0, speed: 1 } as const;
 
   it('name the devices of each system as its capture wants it', () => {
     const camera = { ...base, kind: 'camera' } as const;
@@ -282,6 +362,13 @@ describe('ffmpeg arguments', () => {
     assert.match(input('0', 'darwin'), /-f avfoundation -i 0:none /);
     assert.match(input('Front Camera', 'win32'), /-f dshow -i video=Front Camera /);
     assert.match(input('rtsp://camera/live', 'linux'), /-rtsp_transport tcp -i rtsp:\/\/camera\/live /);
+  });
+
+  it('name the screens of each system as its capture wants it', () => {
+    const screen = (name: string, platform: NodeJS.Platform): string => ffmpegArguments({ ...base, kind: 'screen', input: name }, platform).join(' ');
+    assert.match(screen(':1', 'linux'), /-f x11grab -framerate 25 -i :1 /);
+    assert.match(screen('', 'darwin'), /-f avfoundation -framerate 25 -i Capture screen 0:none /);
+    assert.match(screen('', 'win32'), /-f gdigrab -framerate 25 -i desktop /);
   });
 
   it('put user and password into an address only', () => {
