@@ -1,0 +1,56 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { readMjpeg } from '../lib/mjpeg';
+import { Server } from '../lib/server';
+
+const run = promisify(execFile);
+
+describe('the example "Video file"', function () {
+  this.timeout(60_000);
+
+  it('paints a film from the press on play on, and stops', async function () {
+    await run('ffmpeg', ['-version']).catch(() => {
+      console.log('      skipped: ffmpeg is not installed');
+      this.skip();
+    });
+    const folder = await mkdtemp(join(tmpdir(), 'film-'));
+    const film = join(folder, 'film.mp4');
+    await run('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=2', '-pix_fmt', 'yuv420p', film]);
+    const server = await Server.start(['--example', 'Video file']);
+    try {
+      await server.ready();
+      const press = (button: string): Promise<Response> => fetch(`${server.address}/inject/video-file-${button}`, { method: 'POST' });
+      // As the author does it: the video into the dialog, and Deploy.
+      const flows = JSON.parse(await readFile(join(server.folder, 'flows.json'), 'utf8')) as Record<string, unknown>[];
+      const edited = flows.map((node) => (node.type === 'streamdiffusion-source' ? { ...node, video: film } : node));
+      const saved = await fetch(`${server.address}/flows`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(edited) });
+      assert.equal(saved.status, 204);
+      // The flows are started anew meanwhile.
+      while ((await press('play')).status === 404) await new Promise((resolve) => setTimeout(resolve, 100));
+      const viewer = readMjpeg(`${server.address}/streamdiffusion/film.mjpg`);
+      const pictures = new Set<string>();
+      for (let k = 0; k < 12; k++) {
+        const { value } = await viewer.next();
+        assert.ok(value);
+        assert.equal((await sharp(value.jpeg).metadata()).width, 256);
+        pictures.add(value.jpeg.toString('base64'));
+      }
+      await viewer.return();
+      assert.ok(pictures.size >= 10, `${pictures.size} of 12 pictures differ`);
+      assert.equal((await press('stop')).status, 200);
+      await new Promise((resolve) => setTimeout(resolve, 1500));
+      const newest = async (): Promise<string> => (await fetch(`${server.address}/streamdiffusion/film.jpg`)).text();
+      const last = await newest();
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      assert.equal(await newest(), last, 'nothing moves after the stop');
+    } finally {
+      await server.stop();
+      await rm(folder, { recursive: true });
+    }
+  });
+});
