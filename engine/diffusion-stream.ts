@@ -51,8 +51,8 @@ export interface Prepared {
 /**
  * A stream: pictures become latents, latents go through the stream batch, finished latents become pictures.
  *
- * Each of these three has a lane of its own. Calls go through each lane in the order in which they were made, but one
- * frame can be in the UNet while the one before it is being decoded and the one after it encoded.
+ * Calls go through each of these three in the order in which they were made, but one frame can be in the UNet while
+ * those before it are being decoded and the one after it encoded.
  */
 export class DiffusionStream implements Stream {
   private readonly prompts: PromptEncoder;
@@ -72,7 +72,8 @@ export class DiffusionStream implements Stream {
   private lastLatent: { latent: Float32Array; shape: LatentShape } | undefined;
   private readonly intake = new Lane();
   private readonly ticks = new Lane();
-  private readonly rendering = new Lane();
+  /** The pictures of all calls until now are made, or have failed. */
+  private rendered: Promise<void> = Promise.resolve();
   private closed = false;
 
   private constructor(
@@ -96,6 +97,11 @@ export class DiffusionStream implements Stream {
 
   get options(): ResolvedOptions {
     return this.setup.options;
+  }
+
+  /** How many nets of its engine can run beside each other. */
+  get concurrency(): number {
+    return this.model.concurrency;
   }
 
   /** Frames at some step. */
@@ -145,6 +151,11 @@ export class DiffusionStream implements Stream {
     return this.render(await this.inLane(this.ticks, () => this.drain()));
   }
 
+  /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
+  async turn(): Promise<void> {
+    if (this.options.mode === 'img2img') await this.model.vaeEncoder?.turn();
+  }
+
   /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. */
   prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
@@ -177,21 +188,16 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** The third: finished latents to pictures. */
-  render(finished: Denoised<Frame>[]): Promise<Output[]> {
-    return this.inLane(this.rendering, async () => {
-      const outputs: Output[] = [];
-      for (const { frame, latent } of finished) {
-        const { height, width } = frame.shape;
-        const factor = this.model.info.vaeScaleFactor;
-        const pixels = await this.model.vaeDecoder.decode(latent, height, width);
-        const image = toImage(pixels, width * factor, height * factor);
-        this.lastImage = image;
-        const { id, seed, enteredAt } = frame;
-        outputs.push({ id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) });
-      }
-      return outputs;
-    });
+  /** The third: finished latents to pictures, beside those of earlier calls, and never handed out before them. */
+  async render(finished: Denoised<Frame>[]): Promise<Output[]> {
+    this.checkOpen();
+    const making = Promise.all(finished.map((each) => this.picture(each)));
+    const before = this.rendered;
+    this.rendered = Promise.allSettled([making, before]).then(() => undefined);
+    await this.rendered;
+    const outputs = await making;
+    this.lastImage = outputs.at(-1)?.image ?? this.lastImage;
+    return outputs;
   }
 
   /** Takes all frames in flight out, unfinished. */
@@ -215,14 +221,27 @@ export class DiffusionStream implements Stream {
   async close(): Promise<void> {
     if (!this.closed) this.onClose(this);
     this.closed = true;
-    await Promise.all([this.intake, this.ticks, this.rendering].map((lane) => lane.idle()));
+    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered]);
   }
 
   private inLane<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
     return lane.run(async () => {
-      if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
+      this.checkOpen();
       return work();
     });
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
+  }
+
+  private async picture({ frame, latent }: Denoised<Frame>): Promise<Output> {
+    const { height, width } = frame.shape;
+    const factor = this.model.info.vaeScaleFactor;
+    const pixels = await this.model.vaeDecoder.decode(latent, height, width);
+    const image = toImage(pixels, width * factor, height * factor);
+    const { id, seed, enteredAt } = frame;
+    return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
   }
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */

@@ -27,16 +27,19 @@ const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT',
  * A stream in the engine process: a waiting place for one frame, and two loops that run beside each other.
  *
  * The intake takes the newest frame, decodes and encodes it. The tick loop moves all frames one step on, with the frame
- * from the intake if there is one. While the UNet works on a tick the autoencoder turns the frames that the last tick
- * finished into pictures, and only then is the next frame taken: as late as can be without the UNet having to wait.
+ * from the intake if there is one. Meanwhile the frames that earlier ticks finished become pictures.
  */
 export class HostedStream {
   private readonly mailbox = new Mailbox<Job>();
   /** Jobs that were taken and have not been answered. */
   private readonly taken = new Map<number, Job>();
   private takingIn = false;
+  /** Whether the last frame that was taken could be used. */
+  private promising = true;
   private ready: Prepared | undefined;
-  private rendering: Promise<void> | undefined;
+  private ticking = false;
+  /** Ticks whose finished frames are being turned into pictures. */
+  private rendering = 0;
   /** Counts resets: what was taken in before one is not let in after it. */
   private era = 0;
   private jobs = 0;
@@ -106,10 +109,20 @@ export class HostedStream {
 
   private async takeIn(): Promise<void> {
     while (!this.closed) {
-      const job = this.ready || this.rendering ? undefined : this.mailbox.take();
-      if (!job) await this.change();
-      else await this.prepare(job);
+      if (!this.mailbox.full || !this.hasRoom()) {
+        await this.change();
+        continue;
+      }
+      await this.stream.turn();
+      const job = this.mailbox.take();
+      if (job) await this.prepare(job);
     }
+  }
+
+  /** As late as can be, so that a newer frame may come, but before a net would have to wait for it. */
+  private hasRoom(): boolean {
+    const { concurrency } = this.stream;
+    return !this.ready && (concurrency > 1 ? this.rendering < concurrency : !this.ticking);
   }
 
   /** What is wrong with the frame itself is heard by its job alone. */
@@ -127,8 +140,10 @@ export class HostedStream {
       const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
       if (encoded) this.warn(encoded.warnings);
       const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded, options });
+      this.promising = true;
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
+      this.promising = false;
       this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
     }
     this.takingIn = false;
@@ -140,25 +155,31 @@ export class HostedStream {
       const { ready } = this;
       this.ready = undefined;
       // A frame that is about to be ready is worth waiting for: one UNet call for all rows costs less than two.
-      const isComing = this.takingIn || this.mailbox.full;
+      const isComing = this.promising && (this.takingIn || this.mailbox.full);
       if (ready || (this.stream.inFlight > 0 && !isComing)) await this.step(ready);
       else if (await this.rest()) await this.guarded(async () => this.deliver(await this.stream.flush()));
     }
   }
 
-  /** One tick, with a new frame or without; what it finished is rendered beside the next one. */
+  /** One tick, with a new frame or without; what it finished is rendered beside the next ones. */
   private async step(entering: Prepared | undefined): Promise<void> {
+    this.ticking = true;
     this.changed();
     await this.guarded(async () => {
       const finished = await this.denoise(entering);
-      await this.rendering;
-      if (finished.length === 0) return;
-      // The next frame goes through the autoencoder first: the UNet waits for that one, and for these pictures nobody.
-      while (this.takingIn || (this.mailbox.full && !this.ready && !this.closed)) await this.change();
-      this.rendering = this.guarded(async () => this.deliver(await this.stream.render(finished))).then(() => {
-        this.rendering = undefined;
-        this.changed();
-      });
+      if (finished.length > 0) await this.render(finished);
+    });
+    this.ticking = false;
+    this.changed();
+  }
+
+  /** Waits for its turn only: pictures that cannot be made as fast as frames are denoised must not pile up. */
+  private async render(finished: Denoised<Frame>[]): Promise<void> {
+    while (this.rendering >= this.stream.concurrency) await this.change();
+    this.rendering++;
+    void this.guarded(async () => this.deliver(await this.stream.render(finished))).then(() => {
+      this.rendering--;
+      this.changed();
     });
   }
 

@@ -1,8 +1,9 @@
 /** The engine process: answers the requests of its parent, and ends with it. */
-import { availableParallelism, constants, setPriority } from 'node:os';
+import { constants, setPriority } from 'node:os';
 import { Engine } from '../engine';
 import { EngineError } from '../errors';
-import { NetThread } from '../net/net-thread';
+import type { LoadProgress } from '../model/model';
+import { openPlanned } from '../net-plan';
 import { HostedStream } from './hosted-stream';
 import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from './wire';
 
@@ -29,16 +30,8 @@ async function streamOf(stream: number): Promise<HostedStream> {
 
 const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
   async load(settings) {
-    // The UNet and the autoencoder run beside each other, so each gets half of the cores.
-    const intraOpNumThreads = settings.intraOpNumThreads ?? Math.max(1, Math.floor(availableParallelism() / 2));
-    const [denoising, pictures] = [new NetThread(), new NetThread()];
-    engine = await Engine.load(
-      { ...settings, intraOpNumThreads },
-      {
-        onProgress: (progress) => send({ event: 'progress', ...progress }),
-        openNet: (name) => (model, session, title) => (name.startsWith('vae') ? pictures : denoising).load(model, session, title),
-      },
-    );
+    const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
+    engine = await Engine.load(settings, { onProgress, openNet: openPlanned(settings.intraOpNumThreads) });
     return { info: engine.info, warnings: engine.warnings };
   },
   async open({ stream, settings, conditioning }) {

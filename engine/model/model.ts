@@ -22,6 +22,14 @@ export interface LoadProgress {
   totalBytes: number;
 }
 
+/** A net that is about to be opened. */
+export interface OpeningNet {
+  name: NetName;
+  executionProvider: string;
+  /** Of all nets of the model together. */
+  totalBytes: number;
+}
+
 export interface ModelSettings {
   /** A model folder in the diffusers ONNX layout, or `'starter'`. */
   model: string;
@@ -30,7 +38,7 @@ export interface ModelSettings {
   /** Threads of one net. Default: the number of physical cores. */
   intraOpNumThreads?: number;
   /** What opens a net, such as a thread of its own; default: in the calling thread. */
-  openNet?: (name: NetName) => OpenNet;
+  openNet?: (net: OpeningNet) => OpenNet;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
   fixedShapes?: boolean;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
@@ -46,6 +54,8 @@ export class Model {
   /** Undefined when the folder has none: such a model only does txt2img. */
   readonly vaeEncoder?: VaeEncoder;
   readonly vaeDecoder: VaeDecoder;
+  /** How many of its nets can run beside each other. */
+  readonly concurrency: number;
 
   private constructor(
     model: string,
@@ -60,6 +70,7 @@ export class Model {
     this.unet = parts.unet;
     if (parts.vaeEncoder) this.vaeEncoder = parts.vaeEncoder;
     this.vaeDecoder = parts.vaeDecoder;
+    this.concurrency = Math.max(...Object.values(nets).map((net) => net.concurrency ?? 1));
     this.info = {
       model,
       executionProvider,
@@ -120,7 +131,7 @@ async function openNets(
     const net = files.nets[name];
     if (!net) continue;
     onProgress?.({ net: name, loadedBytes, totalBytes });
-    const open = (source: string | OnnxGraph): Promise<Net> => openNet(name)(source, { executionProvider, intraOpNumThreads }, net.path);
+    const open = (source: string | OnnxGraph): Promise<Net> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
     const { graph } = headers[name] ?? {};
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;

@@ -71,22 +71,26 @@ export class Unet {
    */
   async predict(rows: UnetRow[], height: number, width: number): Promise<Float32Array[]> {
     const results = new Array<Float32Array>(rows.length);
-    for (const indices of this.runs(rows)) {
+    const run = async (indices: number[]): Promise<void> => {
       const together = indices.map((index) => rows[index]);
       const outputs = await this.run(together, height, width);
       indices.forEach((index, i) => (results[index] = outputs[i]));
-    }
+    };
+    const parts = this.net.parts?.() ?? 1;
+    const runs = this.runs(rows, Math.ceil(rows.length / parts));
+    if (parts > 1) await Promise.all(runs.map(run));
+    else for (const indices of runs) await run(indices);
     return results;
   }
 
-  /** Which rows go into which run. */
-  private runs(rows: UnetRow[]): number[][] {
+  /** Which rows go into which run of at most `most` rows. */
+  private runs(rows: UnetRow[], most: number): number[][] {
     const groups = new Map<number, number[]>();
     rows.forEach(({ timestep }, index) => {
       const key = this.oneTimestep ? timestep : 0;
       groups.set(key, [...(groups.get(key) ?? []), index]);
     });
-    const batch = this.batch ?? Infinity;
+    const batch = Math.min(this.batch ?? Infinity, most);
     const slices = (group: number[]): number[][] =>
       group.length <= batch ? [group] : [group.slice(0, batch), ...slices(group.slice(batch))];
     return [...groups.values()].flatMap(slices);

@@ -42,6 +42,11 @@ export class VaeEncoder {
     return fixedSize(this.input.shape);
   }
 
+  /** Resolves when a picture that comes then need not wait for other nets. */
+  async turn(): Promise<void> {
+    await this.net.turn?.();
+  }
+
   /**
    * @param pixels [3, H, W] in -1..1
    * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.

@@ -18,7 +18,7 @@ describe('prompt encoder of the embedded model', () => {
   let pause: Promise<void> = Promise.resolve();
 
   before(async () => {
-    const openNet = (name: string) => async (...args: Parameters<typeof OnnxNet.load>): Promise<Net> => {
+    const openNet = ({ name }: { name: string }) => async (...args: Parameters<typeof OnnxNet.load>): Promise<Net> => {
       const net = await OnnxNet.load(...args);
       if (name !== 'text_encoder') return net;
       const run: Net['run'] = async (feeds) => {
