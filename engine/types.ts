@@ -17,7 +17,7 @@ export interface EngineOptions {
   model: string;
   /** ONNX Runtime execution providers, by preference. Default `['cpu']`. */
   executionProviders?: string[];
-  /** Threads of one net. Default: ONNX Runtime's choice, the number of physical cores. */
+  /** Processor threads to compute with. Default: ONNX Runtime's choice, the number of physical cores. */
   intraOpNumThreads?: number;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
   fixedShapes?: boolean;
