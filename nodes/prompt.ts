@@ -3,13 +3,11 @@ import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
 import { onInput } from './lib/input';
 import { isMeantAsPicture } from './lib/message';
-import { isTextPayload, PromptState } from './lib/prompt-state';
+import { PromptPacer } from './lib/prompt-pacer';
+import { isTextPayload, PromptState, type PromptFields } from './lib/prompt-state';
 import { shorten, Status } from './lib/status';
 
-interface PromptDef extends NodeDef {
-  prompt?: string;
-  negativePrompt?: string;
-}
+type PromptDef = NodeDef & PromptFields;
 
 /** The prompt encoder: says under which prompts frames are denoised, in `msg.conditioning`. */
 export = (RED: NodeAPI): void => {
@@ -18,30 +16,37 @@ export = (RED: NodeAPI): void => {
     const status = new Status(this, RED._);
     let state: PromptState;
     try {
-      state = new PromptState(def.prompt, def.negativePrompt);
+      state = new PromptState(def);
     } catch (thrown) {
       standStill(this, status, thrown);
       return;
     }
     const showPrompt = (): void => status.ready(shorten(state.text, 32) || RED._('status.empty'));
+    const pacer = new PromptPacer(state, (msg) => {
+      this.send(msg);
+      showPrompt();
+    });
     showPrompt();
 
     // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may
     // have been restarted without this node.
-    const sendPrompt = (): void => this.send({ conditioning: state.conditioning });
+    const sendPrompt = (): void => this.send({ conditioning: state.next(performance.now(), false) });
     RED.events.on('flows:started', sendPrompt);
 
     onInput(this, (msg, send) => {
-      const isNews = state.take(msg);
-      showPrompt();
+      const now = performance.now();
+      const isNews = state.take(msg, now);
       const isFrame = isMeantAsPicture(msg) && !isTextPayload(msg);
       if (isNews && !isFrame) delete msg.payload;
-      msg.conditioning = state.conditioning;
+      pacer.heard(msg, isNews, isFrame, now);
+      msg.conditioning = state.next(now, isFrame);
+      showPrompt();
       send(msg);
     });
 
     onClose(this, () => {
       RED.events.off('flows:started', sendPrompt);
+      pacer.stop();
       status.close();
     });
   }

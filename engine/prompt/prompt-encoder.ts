@@ -5,8 +5,8 @@ import { PromiseCache } from './promise-cache';
 import { BLEND_METHODS, type BlendMethod, type ConditioningRequest, type Transition, TRANSITION_METHODS, type WeightedText } from './request';
 import type { PromptNet } from './text-encoder';
 
-/** Blended targets that are kept: during a transition, the two ends; in a show, its scenes. */
-const TARGETS_KEPT = 32;
+/** Conditionings that are kept: of a transition its two ends, of a show its scenes. With two texts of 77 × 2048, 1.2 MiB each. */
+const KEPT = 16;
 
 /** What a frame is drawn towards and, under guidance, away from. */
 export interface PromptConditioning {
@@ -19,7 +19,7 @@ export interface PromptConditioning {
 
 /** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
 export class PromptEncoder {
-  private readonly targets = new PromiseCache<PromptConditioning>(TARGETS_KEPT);
+  private readonly kept = new PromiseCache<PromptConditioning>(KEPT);
 
   constructor(private readonly textEncoder: PromptNet) {}
 
@@ -27,8 +27,12 @@ export class PromptEncoder {
   async encode(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
     if ('tokenIds' in prompt) return this.encodeTokens(prompt);
     const { transition, ...target } = 'transition' in prompt ? prompt : { ...prompt, transition: undefined };
-    const to = await this.targets.get(JSON.stringify(target), () => this.encodeTarget(target));
-    return transition ? onTheWay(await this.encode(transition.from), to, transition) : to;
+    const to = await this.kept.get(JSON.stringify(target), () => this.encodeTarget(target));
+    if (!transition) return to;
+    const { from } = transition;
+    // Where it set out stays for the whole transition, and may itself be a blend of many.
+    const start = await this.kept.get(JSON.stringify(from), () => this.encode({ ...from }));
+    return onTheWay(start, to, transition);
   }
 
   private async encodeTokens({ tokenIds, negativeTokenIds }: Extract<Prompt, { tokenIds: number[] }>): Promise<PromptConditioning> {

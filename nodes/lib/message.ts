@@ -20,7 +20,7 @@ export function isMeantAsPicture(msg: NodeMessage): boolean {
   return hasPayload(msg) && typeof msg.payload !== 'number' && typeof msg.payload !== 'boolean';
 }
 
-const SETTINGS = ['prompt', 'negativePrompt', 'transition', 'conditioning', 'params'] as const;
+const SETTINGS = ['prompt', 'negativePrompt', 'blend', 'transition', 'conditioning', 'params'] as const;
 
 /** Whether the message is there to change settings: it carries some (or a reset), and no picture. */
 export function isSettingsOnly(msg: NodeMessage): boolean {

@@ -1,49 +1,99 @@
 import type { NodeMessage } from 'node-red';
 import type { ConditioningRequest } from '../../engine/host/messages';
+import { BLEND_METHODS } from '../../engine/prompt/request';
+import type { Target } from '../../engine/prompt/transition';
+import { isEmpty, readChoice } from './fields';
 import { isReset } from './message';
+import { PromptMotion } from './prompt-motion';
 import { isPictureText, readNegativePrompt, readPrompt } from './prompt-texts';
+import { readTransition, type TransitionSettings } from './prompt-transition';
+
+/** The fields of a prompt encoder's dialog; an older flow may lack some. */
+export interface PromptFields {
+  prompt?: unknown;
+  negativePrompt?: unknown;
+  blend?: unknown;
+  transition?: unknown;
+  transitionMethod?: unknown;
+  easing?: unknown;
+}
+
+const AT_ONCE: TransitionSettings = { length: { ms: 0 }, method: 'linear', easing: 'smooth' };
 
 /** The prompts of a prompt encoder: those of its dialog until a message brings others. */
 export class PromptState {
-  private readonly initial: ConditioningRequest;
-  private current: ConditioningRequest;
+  private readonly initial: { target: Target; transition: TransitionSettings };
+  private target: Target;
+  /** For the changes to come that say nothing else. */
+  private transition: TransitionSettings;
+  private readonly motion: PromptMotion;
 
-  /** @throws EBADPROMPT */
-  constructor(prompt: unknown, negativePrompt: unknown) {
+  /** @throws EBADPROMPT, EBADPARAM */
+  constructor({ prompt, negativePrompt, blend, transition, transitionMethod, easing }: PromptFields) {
     const negative = readNegativePrompt(negativePrompt);
-    this.initial = { prompt: readPrompt(prompt ?? '', 'the prompt'), ...(negative && { negativePrompt: negative }) };
-    this.current = this.initial;
+    this.initial = {
+      target: withBlend({ prompt: readPrompt(prompt ?? '', 'the prompt'), ...(negative && { negativePrompt: negative }) }, blend, 'blend'),
+      transition: readTransition({ ms: transition, method: transitionMethod, easing }, AT_ONCE),
+    };
+    ({ target: this.target, transition: this.transition } = this.initial);
+    this.motion = new PromptMotion(this.target);
   }
 
-  /** A copy, since the flow may change what it gets. */
-  get conditioning(): ConditioningRequest {
-    return structuredClone(this.current);
+  /** Whether a transition is under way. */
+  get moving(): boolean {
+    return this.motion.moving;
+  }
+
+  /** The prompt on one line, for people; during a transition, where it goes. */
+  get text(): string {
+    const texts = this.target.prompt.map(({ text }) => text).join(' + ');
+    return this.moving ? `→ ${texts}` : texts;
   }
 
   /**
-   * Takes over what the message says: `msg.reset`, `msg.prompt`, `msg.negativePrompt`, or a text as payload when it has
-   * neither of these two. Leaves everything as it was when any of it cannot be used.
+   * Takes over what the message says: `msg.reset`, `msg.prompt`, `msg.negativePrompt`, `msg.blend`, `msg.transition`, or a
+   * text as payload when it has no prompt. Leaves everything as it was when any of it cannot be used.
    *
+   * @param now ms
    * @returns whether the message said something
-   * @throws EBADPROMPT
+   * @throws EBADPROMPT, EBADPARAM
    */
-  take(msg: NodeMessage): boolean {
+  take(msg: NodeMessage, now: number): boolean {
     const prompt = promptOf(msg);
-    const next: ConditioningRequest = { ...(isReset(msg) ? this.initial : this.current) };
-    if (prompt !== undefined) next.prompt = readPrompt(prompt, 'msg.prompt');
+    const reset = isReset(msg);
+    const target = withBlend(reset ? this.initial.target : this.target, msg.blend, 'msg.blend');
+    if (prompt !== undefined) target.prompt = readPrompt(prompt, 'msg.prompt');
     if (msg.negativePrompt !== undefined) {
       const negative = readNegativePrompt(msg.negativePrompt);
-      if (negative) next.negativePrompt = negative;
-      else delete next.negativePrompt;
+      if (negative) target.negativePrompt = negative;
+      else delete target.negativePrompt;
     }
-    this.current = next;
-    return isReset(msg) || prompt !== undefined || msg.negativePrompt !== undefined;
+    const standing = reset ? this.initial.transition : this.transition;
+    const transition = isEmpty(msg.transition) ? standing : readTransition(msg.transition, standing);
+    const isChange = reset || prompt !== undefined || msg.negativePrompt !== undefined || !isEmpty(msg.blend);
+
+    this.target = target;
+    this.transition = isChange ? standing : transition;
+    if (isChange) this.motion.head(target, reset && isEmpty(msg.transition) ? AT_ONCE : transition, now);
+    return isChange || !isEmpty(msg.transition);
   }
 
-  /** The prompt on one line, for people. */
-  get text(): string {
-    return this.current.prompt.map(({ text }) => text).join(' + ');
+  /**
+   * The conditioning of what is sent now; a copy, since the flow may change what it gets.
+   *
+   * @param now ms
+   * @param isFrame whether this counts in a transition that is counted in frames
+   */
+  next(now: number, isFrame: boolean): ConditioningRequest {
+    return structuredClone(this.motion.next(now, isFrame));
   }
+}
+
+/** A copy with the blend that `value` says, if it says one. The linear one goes without saying. */
+function withBlend(target: Target, value: unknown, name: string): Target {
+  const { blend: before, ...texts } = target;
+  const blend = isEmpty(value) ? before : readChoice(value, name, BLEND_METHODS);
+  return blend === undefined || blend === 'linear' ? texts : { ...texts, blend };
 }
 
 /** An Inject button's text is its payload: taken as the prompt when nothing else is meant as one. */

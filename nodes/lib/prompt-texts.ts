@@ -1,6 +1,8 @@
 import { EngineError } from '../../engine/errors';
-import type { ConditioningRequest, WeightedText } from '../../engine/host/messages';
+import type { ConditioningRequest, Transition, WeightedText } from '../../engine/host/messages';
 import { toPicture } from '../../engine/image/picture';
+import { BLEND_METHODS, TRANSITION_METHODS } from '../../engine/prompt/request';
+import { MOST_TARGETS } from '../../engine/prompt/transition';
 import { describe, isEmpty } from './fields';
 
 /** Bounds against mistakes (a file as a prompt), far above what a text encoder reads. */
@@ -32,12 +34,34 @@ export function readNegativePrompt(value: unknown): WeightedText[] | undefined {
  * `msg.conditioning` as a prompt encoder sends it, or as somebody wrote it by hand.
  * @throws EBADPROMPT
  */
-export function readConditioning(value: unknown): ConditioningRequest {
+export function readConditioning(value: unknown, name = 'msg.conditioning', depth = 1): ConditioningRequest {
   if (typeof value !== 'object' || value === null || !('prompt' in value)) {
-    throw new EngineError('EBADPROMPT', `msg.conditioning must be an object with a prompt, as the prompt encoder sends it, not ${describe(value)}`);
+    throw new EngineError('EBADPROMPT', `${name} must be an object with a prompt, as the prompt encoder sends it, not ${describe(value)}`);
   }
-  const negative = 'negativePrompt' in value ? readNegativePrompt(value.negativePrompt) : undefined;
-  return { prompt: readPrompt(value.prompt, 'msg.conditioning.prompt'), ...(negative && { negativePrompt: negative }) };
+  const { prompt, negativePrompt, blend, transition } = value as Record<string, unknown>;
+  const negative = readNegativePrompt(negativePrompt);
+  return {
+    prompt: readPrompt(prompt, `${name}.prompt`),
+    ...(negative && { negativePrompt: negative }),
+    ...(!isEmpty(blend) && { blend: oneOf(blend, `${name}.blend`, BLEND_METHODS) }),
+    ...(!isEmpty(transition) && { transition: readWay(transition, `${name}.transition`, depth) }),
+  };
+}
+
+function readWay(value: unknown, name: string, depth: number): Transition {
+  const { from, position, method } = (typeof value === 'object' ? value : {}) as Record<string, unknown>;
+  if (depth >= MOST_TARGETS) throw new EngineError('EBADPROMPT', `${name} leads through more than ${MOST_TARGETS} targets`);
+  if (typeof position !== 'number' || !(position >= 0 && position <= 1)) {
+    throw new EngineError('EBADPROMPT', `${name}.position must be a number from 0 to 1, not ${describe(position)}`);
+  }
+  const conditioning = readConditioning(from, `${name}.from`, depth + 1);
+  return { from: conditioning, position, ...(!isEmpty(method) && { method: oneOf(method, `${name}.method`, TRANSITION_METHODS) }) };
+}
+
+function oneOf<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
+  const choice = choices.find((known) => known === value);
+  if (choice !== undefined) return choice;
+  throw new EngineError('EBADPROMPT', `${name} must be one of ${choices.join(', ')}, not ${describe(value)}`);
 }
 
 /** Whether a text is, or was meant as, a picture in base64 or a data URI, and so no prompt. */

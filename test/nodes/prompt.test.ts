@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import type { ConditioningRequest, Transition } from '../../engine/host/messages';
 import prompt from '../../nodes/prompt';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
@@ -116,6 +117,81 @@ describe('prompt encoder', () => {
     assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
   });
 
+  it('takes frames through a transition, and with a new target goes on from where they are', async () => {
+    await start();
+    const positions: number[] = [];
+    const first = await give({ prompt: 'sea', transition: { frames: 4, easing: 'linear' } });
+    assert.deepEqual(first?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], transition: { from: DIALOG, position: 0 } });
+    for (let k = 0; k < 2; k++) positions.push(transitionOf(await give({ payload: picture }))?.position ?? 1);
+    const turned = transitionOf(await give({ prompt: 'night', transition: { frames: 2, easing: 'linear', method: 'slerp' }, payload: picture }));
+    assert.deepEqual(turned, { from: { prompt: [{ text: 'sea', weight: 1 }], transition: { from: DIALOG, position: 0.5 } }, position: 0.5, method: 'slerp' });
+    assert.deepEqual((await give({ payload: picture }))?.conditioning, { prompt: [{ text: 'night', weight: 1 }] });
+    assert.deepEqual(positions, [0.25, 0.5]);
+    assert.deepEqual((await give({ prompt: 'day' }))?.conditioning, { prompt: [{ text: 'day', weight: 1 }] }, 'the transition was for that change');
+  });
+
+  it('keeps a transition that comes alone for all changes to come, until it is reset', async () => {
+    await start({ blend: 'cosine', transition: '2000' });
+    const dialog = { ...DIALOG, blend: 'cosine' };
+    await give({ transition: '60000', blend: '' });
+    assert.equal(transitionOf(await give({ prompt: 'sea' }))?.position, 0);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const { position = 1 } = transitionOf(await give({ payload: picture })) ?? {};
+    assert.ok(position < 0.1, `after 100 of 60000 ms it was at ${position}`);
+    assert.deepEqual((await give({ reset: true }))?.conditioning, dialog);
+    assert.deepEqual((await give({ prompt: 'sea', transition: 0 }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], blend: 'cosine' });
+    assert.deepEqual((await give({ blend: 'linear', transition: 0 }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }] });
+    assert.deepEqual(transitionOf(await give({ prompt: 'day' }))?.from, { prompt: [{ text: 'sea', weight: 1 }] });
+  });
+
+  it('moves on by itself where no frames pass, for the stream that the change was for, and rests when it is there', async () => {
+    await start();
+    const sent = ledger.sent[0];
+    await until(() => sent.length === 1);
+    sent.length = 0;
+    await give({ prompt: 'sea', transition: 400, topic: 'a' });
+    await until(() => transitionOf(sent.at(-1)) === undefined, 3000);
+    const positions = sent.map((msg) => transitionOf(msg)?.position ?? 1);
+    assert.ok(positions.length >= 4, `${positions}`);
+    assert.deepEqual(positions, [...positions].sort((a, b) => a - b));
+    assert.ok(sent.every((msg) => msg.topic === 'a' && !('payload' in msg)));
+    const { length } = sent;
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    assert.equal(sent.length, length, 'nothing is sent any more');
+  });
+
+  it('sends nothing of its own while frames carry the transition', async () => {
+    await start();
+    await until(() => ledger.sent[0].length === 1);
+    await give({ prompt: 'sea', transition: 300, payload: picture });
+    const given = ledger.ended;
+    let frames = 0;
+    for (const end = performance.now() + 600; performance.now() < end; frames++) {
+      helper.getNode('prompt').receive({ payload: picture } as NodeMessage);
+      await new Promise((resolve) => setTimeout(resolve, 30));
+    }
+    await until(() => ledger.ended === given + frames);
+    assert.equal(ledger.sent[0].length, 2 + frames);
+    assert.deepEqual(ledger.sent[0].at(-1)?.conditioning, { prompt: [{ text: 'sea', weight: 1 }] });
+  });
+
+  it('refuses blends and transitions that cannot be, and keeps everything as it was', async () => {
+    await start();
+    const bad = [
+      { blend: 'loud' },
+      { prompt: 'sea', transition: -1 },
+      { prompt: 'sea', transition: 'soon' },
+      { transition: { ms: 10, frames: 10 } },
+      { transition: { frames: 1.5 } },
+      { transition: { length: 10 } },
+      { transition: { easing: 'bounce' } },
+      { transition: [1000] },
+    ];
+    for (const msg of bad) await give(msg);
+    assert.deepEqual(ledger.errors, bad.map(() => 'EBADPARAM'));
+    assert.deepEqual((await give({ prompt: 'hills' }))?.conditioning, DIALOG);
+  });
+
   it('is not changed by what the flow does with a message', async () => {
     await start();
     const msg = await give({ payload: picture });
@@ -132,6 +208,10 @@ describe('prompt encoder', () => {
     assert.equal(statuses.at(-1)?.text, 'a long walk along the shore of…');
   });
 });
+
+function transitionOf(msg: NodeMessage | undefined): Transition | undefined {
+  return (msg?.conditioning as ConditioningRequest | undefined)?.transition;
+}
 
 function withoutId(msg: NodeMessage | undefined): object {
   const { _msgid, ...rest } = msg ?? {};

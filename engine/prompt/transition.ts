@@ -1,0 +1,62 @@
+import type { ConditioningRequest, TransitionMethod } from './request';
+
+/** Targets that a conditioning may be between: a transition that was interrupted by the next one, and so on. */
+export const MOST_TARGETS = 32;
+/** A target with a smaller share in a conditioning is not missed. */
+const LEAST_SHARE = 5e-4;
+
+export type Target = Omit<ConditioningRequest, 'transition'>;
+
+/** A target and how far the way towards it had been gone; 1 for the first. */
+interface Link {
+  target: Target;
+  position: number;
+  method?: TransitionMethod;
+}
+
+/** @param position 0..1 of the way between `from` and the target */
+export function onTheWay(from: ConditioningRequest, target: Target, position: number, method: TransitionMethod): ConditioningRequest {
+  if (position >= 1) return target;
+  return { ...target, transition: { from, position, ...(method !== 'linear' && { method }) } };
+}
+
+/** How many targets the conditioning lies between. */
+export function countTargets({ transition }: ConditioningRequest): number {
+  return transition ? 1 + countTargets(transition.from) : 1;
+}
+
+/**
+ * The same conditioning, or nearly so, between at most `most` targets: the one with the least share leaves it to its next
+ * newer one. When there are many, the least share is less than a frame of any transition moves.
+ */
+export function simplify(request: ConditioningRequest, most: number): ConditioningRequest {
+  const links = linksOf(request);
+  for (;;) {
+    const { index, share } = leastShare(links);
+    if (links.length <= most && share > LEAST_SHARE) break;
+    const next = links[index + 1];
+    if (next) next.position = 1 - (1 - links[index].position) * (1 - next.position);
+    links.splice(index, 1);
+  }
+  const [first, ...others] = links;
+  return others.reduce<ConditioningRequest>((from, { target, position, method = 'linear' }) => onTheWay(from, target, position, method), first.target);
+}
+
+/** Oldest first. */
+function linksOf({ transition, ...target }: ConditioningRequest): Link[] {
+  if (!transition) return [{ target, position: 1 }];
+  const { from, position, method } = transition;
+  return [...linksOf(from), { target, position, method }];
+}
+
+/** A link's share: how far the way to it had been gone, of what the newer ones leave. */
+function leastShare(links: Link[]): { index: number; share: number } {
+  let rest = 1;
+  let least = { index: 0, share: Infinity };
+  for (let index = links.length - 1; index >= 0; index--) {
+    const share = rest * links[index].position;
+    rest -= share;
+    if (share < least.share) least = { index, share };
+  }
+  return least;
+}
