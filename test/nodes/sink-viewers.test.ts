@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { connect, type AddressInfo } from 'node:net';
+import sharp from 'sharp';
+import sink from '../../nodes/sink';
+import { helper, until, type FlowNode } from '../lib/flow';
+import { readMjpeg } from '../lib/mjpeg';
+import { WebFlow, type Visitor } from '../lib/web-flow';
+
+const FLOW: FlowNode[] = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', wires: [[]] }];
+
+describe('viewers of a sink', function () {
+  this.timeout(40_000);
+  let web: WebFlow;
+  let pictures: Buffer[];
+
+  before(async () => {
+    // Noise does not compress: about 100 kB each.
+    const noisy = (k: number): Promise<Buffer> =>
+      sharp({ create: { width: 400, height: 400, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 100 + k, sigma: 60 } } }).jpeg({ quality: 90 }).toBuffer();
+    pictures = await Promise.all(Array.from({ length: 8 }, (_, k) => noisy(k)));
+  });
+  beforeEach(async () => (web = await WebFlow.start([sink], FLOW)));
+  afterEach(async () => web.stop());
+
+  const show = (payload: Buffer, frame: object = {}): void => helper.getNode('sink').receive({ payload, frame });
+  const seenBy = (visitor: Visitor): Buffer[] => visitor.heard.filter((message) => Buffer.isBuffer(message));
+
+  it('get every picture over a WebSocket, as a JPEG in one message', async () => {
+    show(pictures[0]);
+    const visitor = await web.enter('wall');
+    await until(() => visitor.heard.length === 1);
+    for (const [k, picture] of pictures.slice(1, 4).entries()) {
+      show(picture);
+      await until(() => visitor.heard.length === k + 2);
+    }
+    assert.deepEqual(visitor.heard, pictures.slice(0, 4));
+  });
+
+  it('are told what is known of each picture when they ask, and get the next when they have drawn it', async () => {
+    const visitor = await web.enter('wall?details');
+    for (const k of [0, 1, 2, 3]) {
+      show(pictures[k], { id: k, timestamp: 5, big: Array(1000), broken: 10n });
+      await new Promise((resolve) => setTimeout(resolve, 20));
+    }
+    assert.deepEqual(visitor.heard, [{ frame: { id: 0, timestamp: 5 } }, pictures[0], { frame: { id: 1, timestamp: 5 } }, pictures[1]], 'two are on their way');
+    visitor.send('');
+    await until(() => visitor.heard.length === 6);
+    assert.deepEqual(visitor.heard.slice(4), [{ frame: { id: 3, timestamp: 5 } }, pictures[3]], 'then comes the newest one');
+  });
+
+  it('cost each other nothing: of twenty one is stalled, the others get every picture, and memory stays flat', async () => {
+    const SHOWN = 240;
+    const MS = 25;
+    const stalled = connect((web.server.address() as AddressInfo).port, '127.0.0.1');
+    stalled.pause();
+    stalled.write('GET /streamdiffusion/wall.mjpg HTTP/1.1\r\nHost: x\r\n\r\n');
+    const sockets = await Promise.all(Array.from({ length: 10 }, () => web.enter('wall')));
+    const drawing = await web.enter('wall?details');
+    drawing.on('message', (_, isBinary) => isBinary && drawing.send(''));
+    let streamed = 0;
+    const streams = Array.from({ length: 8 }, async () => {
+      for await (const _ of readMjpeg(`${web.address}/wall.mjpg`)) streamed++;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 300));
+
+    let received = 0;
+    let least = Infinity;
+    let most = 0;
+    const began = performance.now();
+    for (let k = 0; k < SHOWN; k++) {
+      show(pictures[k % pictures.length]);
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, began + (k + 1) * MS - performance.now())));
+      // What viewers received is not the sink's memory.
+      for (const socket of sockets) {
+        received += socket.heard.length;
+        socket.heard.length = 0;
+      }
+      drawing.heard.length = 0;
+      if (k < SHOWN / 3 || k % 10 > 0) continue;
+      const { arrayBuffers } = process.memoryUsage();
+      least = Math.min(least, arrayBuffers);
+      most = Math.max(most, arrayBuffers);
+    }
+    const rate = (SHOWN * 1000) / (performance.now() - began);
+    await until(() => streamed >= 8 * SHOWN * 0.95, 5000, () => `${streamed} of ${8 * SHOWN} pictures streamed`);
+    for (const socket of sockets) received += seenBy(socket).length;
+    assert.ok(received >= 10 * SHOWN * 0.95, `${received} of ${10 * SHOWN} pictures came over WebSockets`);
+    console.log(`      ${rate.toFixed(1)} pictures a second to 19 viewers beside a stalled one; buffers from ${Math.round(least / 1e6)} to ${Math.round(most / 1e6)} MB`);
+    // One waiting picture for the stalled viewer, and what the collector has not come to.
+    assert.ok(most - least < 60e6, `buffers grew from ${least} to ${most} bytes`);
+    await web.stop();
+    await Promise.all(streams);
+    stalled.destroy();
+    web = await WebFlow.start([sink], FLOW);
+  });
+
+  it('are refused when there are too many, and a place is free again when one leaves', async () => {
+    const all = await Promise.all(Array.from({ length: 250 }, () => web.enter('wall')));
+    assert.equal(await web.socket('wall'), 503);
+    assert.equal((await fetch(`${web.address}/wall.mjpg`)).status, 503);
+    assert.equal((await fetch(`${web.address}/wall`)).status, 200, 'the page itself comes, and tries again');
+    all[0].close();
+    await all[0].closed;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    (await web.enter('wall')).close();
+    for (const each of all) each.terminate();
+  });
+});
