@@ -1,7 +1,7 @@
 import { EngineError } from './errors';
 import { decode } from './image/codec';
 import { loopBack } from './image/loop-back';
-import { toImage, toTensor } from './image/pixels';
+import { toImage, toTensor, toThumbnail } from './image/pixels';
 import { Lane } from './lane';
 import type { Model } from './model/model';
 import type { Conditioning } from './prompt/conditioning';
@@ -11,6 +11,7 @@ import { Recent } from './recent';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from './stream/guidance';
 import { mixLatent } from './stream/latent-feedback';
+import { lowerStrength, MotionMeter } from './stream/motion';
 import { type ResolvedOptions, resolveOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
 import { Seeds } from './stream/seeds';
@@ -62,6 +63,7 @@ export class DiffusionStream implements Stream {
   private conditioning: PromptConditioning | undefined;
   private readonly setups: Setups;
   private readonly seeds: Seeds;
+  private readonly motion = new MotionMeter();
   private readonly sizes = new Recent<true>(SIZES_KEPT);
   /** Those since the last frame. */
   private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
@@ -162,7 +164,8 @@ export class DiffusionStream implements Stream {
     this.waitingPrompts = {};
     return this.inLane(this.intake, async () => {
       const { image, latent: start, id, prompt, params, options } = input;
-      const setup = params || options ? await this.setUp(options ?? { ...this.options, ...params }) : this.setup;
+      const wanted = params || options ? await this.setUp(options ?? { ...this.options, ...params }) : this.setup;
+      const setup = this.forMotion(wanted, image);
       const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
       const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
       this.pair(conditioning, setup);
@@ -206,6 +209,7 @@ export class DiffusionStream implements Stream {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
       this.seeds.restart();
+      this.motion.restart();
       this.lastImage = undefined;
       this.lastLatent = undefined;
       return ids;
@@ -253,6 +257,15 @@ export class DiffusionStream implements Stream {
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
     const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
     return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
+  }
+
+  /** With less noise while the scene moves, where that is wanted. */
+  private forMotion(setup: StreamSetup, image: RawImage | undefined): StreamSetup {
+    const { mode, motionNoise, tIndexList, numInferenceSteps } = setup.options;
+    if (motionNoise === 0 || mode !== 'img2img') return setup;
+    checkImage(image);
+    const motion = this.motion.measure(toThumbnail(image));
+    return this.setups.get({ ...setup.options, tIndexList: lowerStrength(tIndexList, motionNoise * motion, numInferenceSteps) });
   }
 
   /** The clean latent of a picture, with as much of what was finished last as the loops back want. */

@@ -63,6 +63,8 @@ export interface StreamOptions {
   seeds?: WeightedSeed[];
   /** How far the noise moves on from frame to frame, 0..90 degrees; at 90 it is another one every time. Default 0. */
   seedDrift?: number;
+  /** By how much the strength falls while the scene moves fully, 0..1: what moves stays sharper; img2img only. Default 0. */
+  motionNoise?: number;
   /** How much of the last finished picture is laid over the next incoming one, 0..1; img2img only. Default 0. */
   feedback?: number;
   /** By how much that picture grows each time, 0.5..2. Default 1. */

@@ -31,3 +31,18 @@ function toByte(value: number): number {
   const scaled = value * 127.5 + 128;
   return scaled <= 0 ? 0 : scaled >= 255 ? 255 : scaled;
 }
+
+/** Mean colours of size × size fields, interleaved RGB in -1..1: what is left of a picture for comparing it with others. */
+export function toThumbnail({ data, width, height }: RawImage, size = 32): Float32Array {
+  const sums = new Float32Array(3 * size * size);
+  const counts = new Float32Array(size * size);
+  for (let y = 0, byte = 0; y < height; y++) {
+    const row = Math.floor((y * size) / height) * size;
+    for (let x = 0; x < width; x++) {
+      const field = row + Math.floor((x * size) / width);
+      counts[field]++;
+      for (let c = 0; c < 3; c++) sums[3 * field + c] += data[byte++];
+    }
+  }
+  return sums.map((sum, k) => (counts[Math.floor(k / 3)] > 0 ? sum / counts[Math.floor(k / 3)] / 127.5 - 1 : 0));
+}

@@ -17,6 +17,7 @@ const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'
   seed: 2,
   seeds: [],
   seedDrift: 0,
+  motionNoise: 0,
   feedback: 0,
   feedbackZoom: 1,
   feedbackRotate: 0,
@@ -34,6 +35,7 @@ export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
 export const RANGES = {
   eta: [0, 1],
   seedDrift: [0, 90],
+  motionNoise: [0, 1],
   feedback: [0, 1],
   feedbackZoom: [0.5, 2],
   feedbackRotate: [-180, 180],

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { type CfgType, Engine, type Output, type RawImage, randn, type Stream, type StreamOptions } from '../../engine';
+import { toThumbnail } from '../../engine/image/pixels';
+import { lowerStrength, MotionMeter } from '../../engine/stream/motion';
 import { recording, REFERENCE_MODEL, relativeError } from '../lib/reference';
 
 const TOLERANCE = 1e-4;
@@ -165,6 +167,23 @@ describe('laws of a stream', () => {
       const wide = await stream.process({ image: frames[0], id: 0 });
       assertSame(wide, await run({ ...loop, width: 96, tIndexList: STEPS[1] }, [frames[0]]), 'in another size:');
     }
+  });
+
+  it('motion-aware noise: a still scene as it was, a moving one under the strength that its motion leaves', async () => {
+    const options = { motionNoise: 0.4, tIndexList: STEPS[2] };
+    const still = Array.from({ length: 4 }, () => frames[0]);
+    assertSame(await run(options, still), await run({ tIndexList: STEPS[2] }, still), 'still:');
+
+    const meter = new MotionMeter();
+    const lists = frames.map((image) => lowerStrength(STEPS[2], 0.4 * meter.measure(toThumbnail(image)), 50));
+    assert.deepEqual(lists[0], STEPS[2]);
+    assert.ok(lists.slice(1).some(([first]) => first > STEPS[2][0]), `the frames move: ${JSON.stringify(lists)}`);
+    const stream = await open({ tIndexList: STEPS[2] });
+    const expected: Output[] = [];
+    for (const [id, image] of frames.entries()) expected.push(...(await stream.process({ image, id, params: { tIndexList: lists[id] } })));
+    expected.push(...(await stream.flush()));
+    assertSame(await run(options), expected, 'moving:');
+    assertSame(await run({ ...options, useDenoisingBatch: false }), expected, 'sequential:');
   });
 
   it('txt2img: the same seed draws the same picture, another seed another one', async () => {
@@ -391,6 +410,7 @@ describe('laws of a stream', () => {
       await refuse({ feedback: 1.5 }, /feedback must be a number from 0 to 1; got 1.5/);
       await refuse({ scheduler: 'ddim' as 'lcm' }, /scheduler.*ddim/);
       await refuse({ eta: 1.1 }, /eta/);
+      await refuse({ motionNoise: -1 }, /motionNoise/);
       await refuse({ feedbackZoom: 0 }, /feedbackZoom/);
       await refuse({ latentFeedback: NaN }, /latentFeedback/);
       await refuse({ seed: NaN }, /seed.*NaN/);
