@@ -99,6 +99,8 @@ def main():
     step, path = 0, options.work / "autoencoder.pt"
     if path.exists():
         state = common.load(path)
+        if "optimiser" not in state:
+            return print("this autoencoder was restored from a published model: other latents would not fit its denoiser")
         for target, name in ((encoder, "raw_encoder"), (decoder, "raw_decoder"), (norm, "norm"), (optimiser, "optimiser")):
             target.load_state_dict(state[name])
         average.values, step = state["average"], state["step"]

@@ -78,8 +78,11 @@ def main():
         state = common.load(path)
         unet.load_state_dict(state["raw_unet"])
         text_encoder.load_state_dict(state["raw_text_encoder"])
-        optimiser.load_state_dict(state["optimiser"])
-        average.values, step = state["average"], state["step"]
+        if "optimiser" in state:        # not in a checkpoint that restore.py made
+            optimiser.load_state_dict(state["optimiser"])
+            average.values, step = state["average"], state["step"]
+        else:
+            average = common.Average(optimiser.parameters, .999)
         rng = np.random.default_rng(step)
         torch.manual_seed(step)
     scenes, pairs = Latents(options.work, "scenes"), Latents(options.work, "pairs")
