@@ -32,17 +32,25 @@ def thing_phrase(rng, a):
     return " ".join(w for w in words if w)
 
 
-def caption(rng, a, mention=.95):
-    """A caption that names each attribute with probability `mention`; unnamed time and land may be anything."""
-    named = lambda: rng.random() < mention
-    style = phrase(rng, "style", a.style) if a.style != "none" and named() else ""
-    time = phrase(rng, "time", a.time) if named() else ""
-    land = phrase(rng, "land", a.land) if named() else ""
-    thing = thing_phrase(rng, a) if a.thing != "none" and named() else ""
-    weather = phrase(rng, "weather", a.weather) if a.weather != "clear" and named() else ""
+def caption(rng, a, mention=.95, unnamed=None):
+    """A caption that names each attribute with probability `mention`; unnamed time and land may be anything.
+
+    The names of the attributes that the scene has and the caption leaves out are added to the set `unnamed`.
+    """
+    def named(attribute):
+        said = rng.random() < mention
+        if unnamed is not None and not said:
+            unnamed.add(attribute)
+        return said
+
+    style = phrase(rng, "style", a.style) if a.style != "none" and named("style") else ""
+    time = phrase(rng, "time", a.time) if named("time") else ""
+    land = phrase(rng, "land", a.land) if named("land") else ""
+    thing = thing_phrase(rng, a) if a.thing != "none" and named("thing") else ""
+    weather = phrase(rng, "weather", a.weather) if a.weather != "clear" and named("weather") else ""
     if a.weather == "clear" and a.time != "storm" and rng.random() < .08:
         weather = phrase(rng, "weather", "clear")
-    celestial = phrase(rng, "celestial", a.celestial) if a.celestial != "none" and named() else ""
+    celestial = phrase(rng, "celestial", a.celestial) if a.celestial != "none" and named("celestial") else ""
     if rng.random() < .5:
         text = keywords(rng, [style, time, land, thing, weather, celestial])
     else:

@@ -1,10 +1,11 @@
 """The few-step phase: adversarial distillation of the plain model to 1, 2 and 4 steps.
 
-    python -m training.few_step --work DIR --steps 6000
+    python -m training.few_step --work DIR --steps 3000
 
-The student predicts x0 in one jump from: pure noise; its own noised predictions (what it meets in later steps);
-noised scenes; and noised camera-like frames, whose coarse luminance the prediction must follow. A discriminator on
-the denoiser's own features makes the predictions sharp, the teacher with guidance keeps them on the prompt.
+The student predicts x0 in one jump from everything that a step of the product can meet (see rollout.py). A
+discriminator on the denoiser's own features makes the predictions sharp, the classifier holds them to what their
+captions ask for, the coarse luminance of pictures made of frames must follow the frame. The teacher with guidance
+helps as long as it knows more than the student; `--teacher 0` where both start from the same published model.
 Resumes from DIR/few_step.pt.
 """
 import argparse
@@ -15,15 +16,19 @@ import torch
 from torch.nn import functional as F
 
 from . import common, schedule
+from .classifier import MAX_LEVEL, load_classifier, noise_level
 from .diffusion import build, load_models
 from .discriminator import Discriminator
-from .latents import Latents, caption_ids
+from .latents import Latents
 from .layout_loss import Luminance, layout_loss
+from .rollout import BATCH, Rollout, frames, noise, noised, pairs
+from .text_encoder import token_ids
+from .wishes import granted, wish_loss
 
-NOISE, AGAIN, NOISED, PAIRS, FRAMES = 12, 8, 6, 6, 4        # samples of each kind in a batch
-BATCH = NOISE + AGAIN + NOISED + PAIRS + FRAMES
 GUIDANCE = 2.
-WEIGHTS = {"adversarial": 1., "teacher": .5, "reconstruction": 1., "pair": .7, "layout": .7}
+WEIGHTS = {"adversarial": 1., "wishes": .2, "reconstruction": 1., "pair": .7, "layout": .7}
+SEEN = 20       # predictions of a batch that the discriminator learns from, and as many scenes
+WRONG = 6       # scenes that it also sees with wrong captions
 
 
 def channels_last(x):
@@ -36,36 +41,36 @@ def distance(a, b):
 
 
 class Trainer:
-    def __init__(self, work):
-        self.work, self.path = work, work / "few_step.pt"
+    def __init__(self, work, teacher_weight):
+        self.work, self.path, self.teacher_weight = work, work / "few_step.pt", teacher_weight
         self.teacher, self.text_encoder = load_models(work / "diffusion.pt")
         self.teacher.requires_grad_(False)
-        self.text_encoder.requires_grad_(False)
         self.student, _ = build()
         self.student.load_state_dict(self.teacher.state_dict())
         self.discriminator = Discriminator(self.teacher).requires_grad_(True).to(memory_format=torch.channels_last)
-        self.average = common.Average(self.student.parameters(), .995)
-        self.student_optimiser = torch.optim.AdamW(self.student.parameters(), 2e-4, betas=(0., .95), weight_decay=0)
-        self.judge_optimiser = torch.optim.AdamW(
+        self.classifier = load_classifier(work).requires_grad_(False)
+        self.learning = [*self.student.parameters(), *self.text_encoder.parameters()]
+        self.average = common.Average(self.learning, .997)
+        self.student_optimiser = torch.optim.AdamW(
+            [{"params": self.student.parameters(), "lr": 2e-4}, {"params": self.text_encoder.parameters(), "lr": 1e-4}],
+            betas=(0., .95), weight_decay=0)
+        self.critic_optimiser = torch.optim.AdamW(
             [{"params": self.discriminator.backbone.parameters(), "lr": 3e-4},
              {"params": self.discriminator.heads.parameters(), "lr": 1e-3}], betas=(0., .95), weight_decay=0)
-        for optimiser in (self.student_optimiser, self.judge_optimiser):
+        for optimiser in (self.student_optimiser, self.critic_optimiser):
             for group in optimiser.param_groups:
                 group["base"] = group["lr"]
-        self.step, self.previous = 0, None
+        self.step = 0
         if self.path.exists():
             self.resume(common.load(self.path))
-        self.scenes, self.pairs = Latents(work, "scenes"), Latents(work, "pairs")
         self.luminance = Luminance().requires_grad_(False)
         self.luminance.load_state_dict(common.load(work / "luminance.pt"))
-        self.rng = np.random.default_rng(self.step)
+        self.rollout = Rollout(np.random.default_rng([5, self.step]), Latents(work, "scenes"), Latents(work, "pairs"))
         torch.manual_seed(self.step)
-        with torch.no_grad():
-            self.nothing = self.text_encoder(caption_ids(self.rng, [{}], drop=1.))
 
     def parts(self):
-        return {"raw_unet": self.student, "discriminator": self.discriminator,
-                "student_optimiser": self.student_optimiser, "judge_optimiser": self.judge_optimiser}
+        return {"raw_unet": self.student, "raw_text_encoder": self.text_encoder, "discriminator": self.discriminator,
+                "student_optimiser": self.student_optimiser, "critic_optimiser": self.critic_optimiser}
 
     def resume(self, state):
         for name, part in self.parts().items():
@@ -74,117 +79,125 @@ class Trainer:
 
     def save(self):
         self.average.swap()
-        smooth = {k: v.clone() for k, v in self.student.state_dict().items()}
+        smooth = {name: {k: v.clone() for k, v in net.state_dict().items()}
+                  for name, net in (("unet", self.student), ("text_encoder", self.text_encoder))}
         self.average.swap()
         states = {name: part.state_dict() for name, part in self.parts().items()}
-        common.save_atomic({**states, "unet": smooth, "text_encoder": self.text_encoder.state_dict(),
-                            "average": self.average.values, "step": self.step}, self.path)
-
-    def text(self, records):
-        with torch.no_grad():
-            return self.text_encoder(caption_ids(self.rng, records, drop=.05))
+        common.save_atomic({**states, **smooth, "average": self.average.values, "step": self.step}, self.path)
 
     def predict(self, net, x, t, text):
         with common.autocast():
             v = net(channels_last(x), t, text)
         return schedule.x0_from_v(x, v.float(), t)
 
-    def inputs(self):
-        """A batch, its kinds one after the other: x_t, t, text, the clean latents in x_t, real latents, their text."""
-        plain = NOISE + AGAIN + NOISED
-        real, records = self.scenes.batch(self.rng, plain + FRAMES)
-        pair, pair_records = self.pairs.batch(self.rng, PAIRS)
-        frame, _ = self.pairs.batch(self.rng, FRAMES)       # these go with any caption
-        real = torch.cat([real[:plain], pair[:, 1], real[plain:]])
-        real_text = self.text(records[:plain] + pair_records + records[plain:])
-        clean, text = torch.cat([real[:plain], pair[:, 0], frame[:, 0]]), real_text.clone()
-        if self.previous is not None:
-            clean[NOISE:NOISE + AGAIN], text[NOISE:NOISE + AGAIN] = (v[:AGAIN] for v in self.previous)
-        product = torch.tensor([759, 499, 499, 239])[torch.randint(0, 4, (AGAIN,))]
-        t = torch.cat([torch.full((NOISE,), 999), product + torch.randint(-60, 61, (AGAIN,)),
-                       torch.randint(100, 980, (NOISED,)), torch.randint(380, 820, (PAIRS + FRAMES,))])
-        x = schedule.add_noise(clean, t)
-        x[:NOISE] = torch.randn_like(x[:NOISE])
-        return x, t, text, clean, real, real_text
+    def judged(self, x0, level, text):
+        """The discriminator's maps of scores of latents that get noise first."""
+        with common.autocast():
+            return [s.float() for s in self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)]
 
-    def noise_level(self, count):
-        """Timesteps at which the discriminator looks: mostly low, where sharpness shows."""
-        r = torch.rand(count)
-        return torch.where(torch.rand(count) < .6, r * 250, r * 650).long()
+    def classified(self, x0):
+        level = torch.randint(0, MAX_LEVEL, (len(x0),))
+        with common.autocast():
+            return self.classifier(schedule.add_noise(x0, level), level)
 
     def teacher_loss(self, x0, text):
         """Distance to what the guided teacher makes of the noised prediction."""
         t = torch.randint(250, 850, (len(x0),))
         x = schedule.add_noise(x0.detach(), t)
         with torch.no_grad():
-            both = self.predict(self.teacher, torch.cat([x, x]), torch.cat([t, t]),
-                                torch.cat([text, self.nothing.expand(len(x), -1, -1)]))
+            nothing = self.text_encoder(token_ids([""])).expand(len(x), -1, -1)
+            both = self.predict(self.teacher, torch.cat([x, x]), torch.cat([t, t]), torch.cat([text, nothing]))
             with_text, without = both.chunk(2)
-            target = without + GUIDANCE * (with_text - without)
-        return distance(x0, target)
+        return distance(x0, without + GUIDANCE * (with_text - without))
 
-    def student_step(self, x, t, text, clean, real, factor):
-        x0 = self.predict(self.student, x, t, text)
-        self.previous = (x0[:NOISE].detach(), text[:NOISE])
-        self.discriminator.requires_grad_(False)
-        level = self.noise_level(BATCH)
-        with common.autocast():
-            scores = self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)
-        noised = slice(NOISE + AGAIN, NOISE + AGAIN + NOISED)
-        pair = slice(noised.stop, noised.stop + PAIRS)
+    def losses(self, x0, text, batch):
+        """What the student learns from, by name, without weights; and how many of the named things are there."""
+        logits = self.classified(x0)
+        scores = self.judged(x0, noise_level(BATCH), text)
         losses = {
-            "adversarial": -sum(s.float().mean() for s in scores) / len(scores),
-            "teacher": self.teacher_loss(x0[:NOISE], text[:NOISE]),
-            "reconstruction": distance(x0[noised], real[noised]),
-            "pair": F.l1_loss(F.avg_pool2d(x0[pair], 4), F.avg_pool2d(real[pair], 4)),
-            "layout": layout_loss(self.luminance, x0[pair.start:], clean[pair.start:]),
+            "adversarial": -sum(s.mean() for s in scores) / len(scores),
+            "wishes": wish_loss(logits, batch.wishes),
+            "reconstruction": distance(x0[noised], batch.real[noised]),
+            "pair": F.l1_loss(F.avg_pool2d(x0[pairs], 4), F.avg_pool2d(batch.real[pairs], 4)),
+            "layout": layout_loss(self.luminance, x0[pairs.start:], batch.clean[pairs.start:]),
         }
-        update(self.student_optimiser, sum(WEIGHTS[k] * v for k, v in losses.items()), self.student, factor)
-        return x0.detach(), losses
+        return losses, {name: granted({name: logits[name][noise]}, batch.wishes[noise], name)
+                        for name in ("thing", "weather", "celestial", "style")}
 
-    def judge_step(self, x0, text, real, real_text, factor):
+    def student_step(self, batch, factor):
+        with common.autocast():
+            text = self.text_encoder(batch.wishes.ids).float()
+        x0 = self.predict(self.student, batch.x, batch.t, text)
+        self.rollout.keep(x0, batch.wishes)
+        self.discriminator.requires_grad_(False)
+        losses, found = self.losses(x0, text.detach(), batch)
+        total = sum(WEIGHTS[name] * value for name, value in losses.items())
+        if self.teacher_weight:
+            total = total + self.teacher_weight * self.teacher_loss(x0[noise], text[noise].detach())
+        update(self.student_optimiser, total, self.learning, factor)
+        return x0.detach(), losses, found
+
+    def critic_step(self, x0, batch, factor):
         """Real scenes with their captions against predictions and against scenes with wrong captions."""
         self.discriminator.requires_grad_(True)
-        level, wrong = self.noise_level(BATCH), slice(0, BATCH // 2)
-        seen = torch.cat([schedule.add_noise(real, level), schedule.add_noise(x0, level),
-                          schedule.add_noise(real[wrong], level[wrong])])
-        with common.autocast():
-            scores = self.discriminator(channels_last(seen), torch.cat([level, level, level[wrong]]),
-                                        torch.cat([real_text, text, real_text[wrong].roll(1, 0)]))
-        loss = 0.
+        fake, real = torch.randperm(BATCH)[:SEEN], torch.randperm(BATCH)[:SEEN]
+        with torch.no_grad(), common.autocast():
+            ids = torch.cat([batch.real_wishes.ids[real], batch.wishes.ids[fake]])
+            text, fake_text = self.text_encoder(ids).float().chunk(2)
+        level, loss = noise_level(SEEN), 0.
+        scores = self.judged(torch.cat([batch.real[real], x0[fake], batch.real[real[:WRONG]]]),
+                             torch.cat([level, level, level[:WRONG]]),
+                             torch.cat([text, fake_text, text[:WRONG].roll(1, 0)]))
         for s in scores:
-            s = s.float()
-            loss = loss + F.relu(1 - s[:BATCH]).mean() + F.relu(1 + s[BATCH:2 * BATCH]).mean() \
-                + .35 * F.relu(1 + s[2 * BATCH:]).mean()
+            loss = loss + F.relu(1 - s[:SEEN]).mean() + F.relu(1 + s[SEEN:2 * SEEN]).mean() \
+                + .35 * F.relu(1 + s[2 * SEEN:]).mean()
         loss = loss / len(scores)
-        update(self.judge_optimiser, loss, self.discriminator, factor)
+        update(self.critic_optimiser, loss, list(self.discriminator.parameters()), factor)
         return loss
 
 
-def update(optimiser, loss, module, factor):
+def update(optimiser, loss, parameters, factor):
     for group in optimiser.param_groups:
         group["lr"] = group["base"] * factor
     optimiser.zero_grad()
     loss.backward()
-    torch.nn.utils.clip_grad_norm_(module.parameters(), 2.)
+    torch.nn.utils.clip_grad_norm_(parameters, 2.)
     optimiser.step()
 
 
+class Found:
+    """Shares of the named attributes that the classifier finds in one-step pictures, as running sums."""
+
+    def __init__(self):
+        self.sums = {}
+
+    def add(self, found):
+        for name, (asked, right) in found.items():
+            a, r = self.sums.get(name, (0, 0))
+            self.sums[name] = .98 * a + asked, .98 * r + right
+
+    def shares(self):
+        return {name: right / max(asked, 1) for name, (asked, right) in self.sums.items()}
+
+
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=3000)
+    parser.add_argument("--teacher", type=float, default=.5, help="weight of the teacher; 0 does without")
     options = parser.parse_args()
     common.setup()
-    trainer, progress = Trainer(options.work), common.Progress(50)
+    trainer, progress, found = Trainer(options.work, options.teacher), common.Progress(50), Found()
     while trainer.step < options.steps:
         factor = common.learning_rate(trainer.step, options.steps, warm_up=20)
-        x, t, text, clean, real, real_text = trainer.inputs()
-        x0, losses = trainer.student_step(x, t, text, clean, real, factor)
-        losses["judge"] = trainer.judge_step(x0, text, real, real_text, factor)
+        ramp = min(1., (trainer.step + 1) / 150)    # the discriminator learns first what it has to look at
+        batch = trainer.rollout.batch()
+        x0, losses, here = trainer.student_step(batch, factor * ramp)
+        losses["critic"] = trainer.critic_step(x0, batch, factor)
+        found.add(here)
         trainer.step += 1
         trainer.average.update(trainer.step)
-        progress.add(trainer.step, BATCH, **losses, deviation=x0[:NOISE].std())
+        progress.add(trainer.step, BATCH, **losses, **found.shares(), deviation=x0[noise].std())
         if progress.checkpoint_due():
             trainer.save()
     if progress.steps:

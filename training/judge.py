@@ -2,7 +2,8 @@
 
     python -m training.judge --work DIR --steps 2500
 
-It is trained on rendered scenes, half of them through the autoencoder, and is never used in training the model.
+It is trained on rendered scenes, a quarter of them through the decoder, and is never used in training the model:
+the classifier that the few-step phase learns from is another net on other inputs (see classifier.py).
 """
 import argparse
 from pathlib import Path
@@ -15,10 +16,12 @@ from torch.nn import functional as F
 from . import common
 from .attributes import JUDGED
 from .autoencoder import to_tensor
+from .latents import load_latents
 from .sheets import load_autoencoder
 from .shards import load_shard, shard_numbers
 
 BATCH, SIZE = 48, 128
+DECODED = 12        # pictures of a batch that come out of the decoder
 
 
 def layer(channels_in, channels, stride=1):
@@ -27,18 +30,23 @@ def layer(channels_in, channels, stride=1):
 
 
 class Judge(nn.Module):
-    """Pictures [B, 3, 128, 128] in -1..1 to a dict of logits [B, classes]."""
+    """Pictures [B, 3, 128, 128] in -1..1 to a dict of logits [B, classes].
+
+    Styles are often nothing but a tint, so the colours of an 8 × 8 grid go to the heads directly.
+    """
 
     def __init__(self):
         super().__init__()
         self.body = nn.Sequential(
             nn.PixelUnshuffle(2), layer(12, 48), layer(48, 64, 2), layer(64, 64), layer(64, 96, 2), layer(96, 96),
             layer(96, 128, 2), layer(128, 128), layer(128, 128))
-        self.heads = nn.ModuleDict({name: nn.Linear(256, len(values)) for name, values in JUDGED.items()})
+        self.colours = nn.Sequential(nn.AdaptiveAvgPool2d(8), nn.Flatten(), nn.Linear(192, 192), nn.ReLU(),
+                                     nn.Linear(192, 128), nn.ReLU())
+        self.heads = nn.ModuleDict({name: nn.Linear(384, len(values)) for name, values in JUDGED.items()})
 
     def features(self, pictures):
         x = self.body(pictures).flatten(2)
-        return torch.cat([x.mean(2), x.amax(2)], 1)
+        return torch.cat([x.mean(2), x.amax(2), self.colours(pictures)], 1)
 
     def forward(self, pictures):
         features = self.features(pictures)
@@ -69,18 +77,18 @@ def load_judge(work):
     return judge.eval()
 
 
-def training_batch(rng, shards, encoder, decoder):
-    pictures, records = shards[rng.integers(len(shards))]
+def training_batch(rng, shards, decoder):
+    """Pictures and labels of one shard; `shards` are (pictures, records, latents)."""
+    pictures, records, latents = shards[rng.integers(len(shards))]
     index = rng.integers(0, len(pictures), BATCH)
     x = to_tensor(pictures[index])
+    z = torch.from_numpy(latents[index[:DECODED]]).float()
     with torch.no_grad(), common.autocast():
-        half = BATCH // 2
-        z = encoder(x[:half])
-        x[:half] = decoder(z + .25 * rng.random() * torch.randn_like(z)).float().clamp(-1, 1)
+        x[:DECODED] = decoder(z + .25 * rng.random() * torch.randn_like(z)).float().clamp(-1, 1)
     x = shrink(x)
     if rng.random() < .5:       # mirrored pictures mean the same to these heads
         x = x.flip(3)
-    x = x * (1 + .08 * torch.randn(BATCH, 1, 1, 1)) + .03 * torch.randn(BATCH, 3, 1, 1)
+    x = x * (1 + .03 * torch.randn(BATCH, 1, 1, 1)) + .01 * torch.randn(BATCH, 3, 1, 1)
     return x + .04 * rng.random() * torch.randn_like(x), labels([records[k] for k in index])
 
 
@@ -90,7 +98,7 @@ def main():
     parser.add_argument("--steps", type=int, default=2500)
     options = parser.parse_args()
     rng = common.setup(3)
-    encoder, decoder = load_autoencoder(options.work)
+    _, decoder = load_autoencoder(options.work)
     judge, step, path = Judge(), 0, options.work / "judge.pt"
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=1e-3)
     if path.exists():
@@ -98,12 +106,14 @@ def main():
         judge.load_state_dict(state["judge"])
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
-    shards = [load_shard(options.work, "scenes", n) for n in shard_numbers(options.work, "scenes")]
+        rng = np.random.default_rng([3, step])
+    shards = [(*load_shard(options.work, "scenes", n), load_latents(options.work, "scenes", n))
+              for n in shard_numbers(options.work, "scenes")]
     save = lambda: common.save_atomic({"judge": judge.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, path)
     progress = common.Progress(50)
     judge.train()
     while step < options.steps:
-        x, target = training_batch(rng, shards, encoder, decoder)
+        x, target = training_batch(rng, shards, decoder)
         with common.autocast():
             logits = judge(x)
         loss = sum(F.cross_entropy(logits[name].float(), target[name]) for name in JUDGED)

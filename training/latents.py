@@ -60,6 +60,11 @@ def save_luminance(work):
     print(f"luminance: {100 * explained:.1f} % of the variance explained", flush=True)
 
 
+def load_latents(work, kind, number):
+    """Stored latents of one shard (memory mapped), in the order of its pictures."""
+    return np.load(work / "latents" / f"{kind}-{number:05d}.npy", mmap_mode="r")
+
+
 class Latents:
     """All latents of one kind in memory: `z` [N, 16, 16, 16], for pairs [N, 2, 16, 16, 16] (frame, scene)."""
 
