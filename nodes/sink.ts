@@ -1,46 +1,68 @@
-import type { Node, NodeAPI } from 'node-red';
+import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessage } from 'node-red';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/closing';
+import { standStill } from './lib/faults';
+import { readBoolean } from './lib/fields';
 import { frameFacts } from './lib/frame-message';
 import { FrameRate } from './lib/frame-rate';
 import { onInput, withCode } from './lib/input';
-import { isReset, isSettingsOnly } from './lib/message';
+import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/message';
 import { SinkFeed } from './lib/sink-feed';
+import { SinkMedia } from './lib/sink-media';
 import { SinkRoutes } from './lib/sink-routes';
-import { readPageLook, type SinkDef } from './lib/sink-settings';
+import { readMediaOptions, readPageLook, type SinkDef } from './lib/sink-settings';
 import { Status } from './lib/status';
 
-/** The sink: shows the frames that pass through it under /streamdiffusion/NAME, as page, .mjpg stream and newest .jpg. */
-export = (RED: NodeAPI): void => {
+/** In settings.js: where ffmpeg is, for recordings. */
+interface Settings extends NodeAPISettingsWithData {
+  streamdiffusionSinkFfmpeg?: string;
+}
+
+/**
+ * The sink: shows the frames that pass through it under /streamdiffusion/NAME, as page, .mjpg stream and newest .jpg,
+ * and records them when it is told to.
+ */
+export = (RED: NodeAPI<Settings>): void => {
   function StreamDiffusionSink(this: Node, def: SinkDef): void {
     RED.nodes.createNode(this, def);
     const status = new Status(this, RED._);
     const feed = new SinkFeed((error) => this.error(error, {}));
     const rate = new FrameRate();
+    let media: SinkMedia;
+    try {
+      media = new SinkMedia(def.name, readMediaOptions(def, RED.settings.streamdiffusionSinkFfmpeg), feed, (error) => this.error(error, {}));
+    } catch (thrown) {
+      standStill(this, status, thrown);
+      return;
+    }
     const routes = serve(this, def, feed, status);
 
-    onInput(this, (msg, send) => {
+    onInput(this, async (msg, send) => {
       if (isReset(msg)) {
         feed.reset();
-      } else if (!isSettingsOnly(msg)) {
+      } else if (isMeantAsPicture(msg) || !(isSettingsOnly(msg) || isOrder(msg))) {
         feed.show(toPicture(msg.payload), frameFacts(msg));
         rate.count();
       }
+      if (isOrder(msg)) await obey(msg, media);
       send(msg);
     });
 
     const ticker = setInterval(() => {
       const fps = rate.take();
       if (!routes) return;
-      const viewers = RED._(feed.viewers === 1 ? 'status.viewer' : 'status.viewers', { number: feed.viewers });
-      status.show(fps > 0 ? 'running' : 'ready', `${viewers} · ${fps} fps`);
+      const number = feed.viewers - (media.isRecording ? 1 : 0);
+      const recording = media.isRecording ? `${RED._('status.recording')} · ` : '';
+      status.show(fps > 0 ? 'running' : 'ready', `${recording}${RED._(number === 1 ? 'status.viewer' : 'status.viewers', { number })} · ${fps} fps`);
     }, 1000).unref();
 
-    onClose(this, () => {
+    onClose(this, async () => {
       clearInterval(ticker);
       status.close();
       routes?.remove(def.name, feed);
+      const recorded = media.stop();
       feed.close();
+      await recorded;
     });
   }
 
@@ -65,3 +87,15 @@ export = (RED: NodeAPI): void => {
 
   RED.nodes.registerType('streamdiffusion-sink', StreamDiffusionSink);
 };
+
+/** Whether the message asks for a recording or a snapshot. */
+const isOrder = (msg: NodeMessage): boolean => msg.record !== undefined || Boolean(msg.snapshot);
+
+/** Records or takes a snapshot, and puts the file's name into the message. */
+async function obey(msg: NodeMessage, media: SinkMedia): Promise<void> {
+  if (msg.record !== undefined) {
+    const file = readBoolean(msg.record, 'msg.record') ? await media.record() : await media.stop();
+    if (file) msg.filename = file;
+  }
+  if (msg.snapshot) msg.filename = await media.snapshot();
+}

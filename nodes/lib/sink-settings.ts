@@ -1,11 +1,14 @@
 import type { NodeDef } from 'node-red';
 import { readChoice, readOptionalNumber } from './fields';
+import type { MediaOptions } from './sink-media';
 
 /** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
 export interface SinkDef extends NodeDef {
   fit?: string;
   fade?: unknown;
   idle?: unknown;
+  folder?: string;
+  minFree?: unknown;
 }
 
 /** How the live page shows the pictures; each can be set otherwise in the page's address. */
@@ -28,4 +31,14 @@ export function readPageLook(def: SinkDef): PageLook {
     fade: readOptionalNumber(def.fade, 'fade', 0, { min: 0, max: 10_000 }),
     idle: readOptionalNumber(def.idle, 'idle', 0, { min: 0, max: 86_400 }),
   };
+}
+
+/**
+ * Where and how long the sink may record.
+ * @param ffmpeg ffmpeg's path from Node-RED's settings
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions {
+  const gigabytes = readOptionalNumber(def.minFree, 'minFree', 1, { min: 0, max: 100_000 });
+  return { folder: def.folder?.trim() ?? '', minFree: gigabytes * 1e9, ffmpeg };
 }
