@@ -125,6 +125,42 @@ describe('editor', function () {
     await closeDialog('#node-dialog-cancel');
   });
 
+  it('has sections for noise and feedback, which a flow from before them opens with what holds', async () => {
+    await page.evaluate(() => {
+      const red = (window as unknown as { RED: EditorRED }).RED;
+      const node = red.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0] as Record<string, unknown>;
+      for (const field of ['scheduler', 'eta', 'seeds', 'seedDrift', 'motionNoise', 'feedback', 'feedbackZoom', 'latentFeedback', 'followNewest']) delete node[field];
+    });
+    await editDenoiser();
+    for (const section of await page.locator('#dialog-form details').all()) await section.evaluate((details) => details.setAttribute('open', ''));
+    assert.deepEqual([await page.inputValue('#node-input-scheduler'), await page.inputValue('#node-input-followNewest')], ['lcm', 'none']);
+    assert.equal(await page.locator('#node-input-eta').isVisible(), false);
+    await page.selectOption('#node-input-scheduler', 'tcd');
+    assert.equal(await page.locator('#node-input-eta').isVisible(), true);
+
+    for (const [field, wrong, right] of [['seeds', '7:x', '7, 12:0.5'], ['seed', '-2', '-1'], ['seedDrift', '91', '0.5'], ['feedbackZoom', '3', '1.03'], ['latentFeedback', '2', '']]) {
+      await page.fill(`#node-input-${field}`, wrong);
+      await page.locator(`#node-input-${field}`).blur();
+      await page.waitForSelector(`#node-input-${field}.input-error`);
+      await page.fill(`#node-input-${field}`, right);
+      await page.locator(`#node-input-${field}`).blur();
+      await page.waitForSelector(`#node-input-${field}:not(.input-error)`);
+    }
+    await page.locator('#node-input-latentFeedback').scrollIntoViewIfNeeded();
+    await keepScreenshot(page, 'denoiser-feedback');
+    await page.locator('#node-input-stepsBy').scrollIntoViewIfNeeded();
+    await keepScreenshot(page, 'denoiser-noise');
+    await page.selectOption('#node-input-mode', 'txt2img');
+    assert.equal(await page.locator('#node-input-feedback').isVisible(), false);
+    await page.selectOption('#node-input-mode', 'img2img');
+    await closeDialog('#node-dialog-ok');
+    const saved = await page.evaluate(() => {
+      const red = (window as unknown as { RED: EditorRED }).RED;
+      return red.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0] as object as Record<string, unknown>;
+    });
+    assert.deepEqual([saved.scheduler, saved.seeds, saved.feedbackZoom, saved.followNewest, saved.valid], ['tcd', '7, 12:0.5', '1.03', 'none', true]);
+  });
+
   it('shows the streams in the sidebar: a live picture with figures, asked for only while it is seen', async () => {
     const asked: string[] = [];
     page.on('request', (request) => void (request.url().endsWith('/streamdiffusion/streams') && asked.push(request.url())));
