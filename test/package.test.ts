@@ -38,6 +38,22 @@ describe('package', function () {
     assert.match(read('LICENSE'), /Apache License\s+Version 2\.0/);
   });
 
+  it('can be read by the scorecard of the Flow Library (P01–P08, N01, N02, D01, D02)', () => {
+    const [major, minor] = manifest.engines.node.replace('>=', '').split('.').map(Number);
+    assert.ok(major < 22 || (major === 22 && minor <= 9), 'P07: installs on 22.9, the oldest Node of Node-RED 5');
+    const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, { version: string; dev?: boolean }> };
+    const agents = Object.entries(lock.packages).filter(([path, { dev }]) => path.endsWith('/agent-base') && !dev);
+    assert.ok(agents.every(([, { version }]) => Number.parseInt(version, 10) >= 6), 'D02: no agent-base before 6');
+    const examples = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json')).map((file) => read('examples', file));
+    for (const [name] of nodes) {
+      const [, script = ''] = /<script type="text\/javascript">([^]*?)<\/script>/.exec(read('nodes', `${name}.html`)) ?? [];
+      const [, definition = ''] = new RegExp(`registerType\\('streamdiffusion-${name}', (\\{[^]*)`).exec(script) ?? [];
+      assert.match(definition, /^\{\s+category: '\w+',\s+color: '#[\dA-F]{6}',\s+icon: '[\w-]+\.svg',/, `${name}: its definition is a literal that a parser can read`);
+      assert.match(definition, /\n\s+defaults: \{/);
+      assert.ok(examples.some((example) => Array.isArray(JSON.parse(example)) && example.includes(`"streamdiffusion-${name}"`)), `N02: ${name} is in an example`);
+    }
+  });
+
   it('has nodes whose types begin with its name', () => {
     assert.deepEqual(nodes.map(([name]) => name), ['engine', 'source', 'filter', 'prompt', 'denoiser', 'sink']);
     for (const [name] of nodes) {
@@ -78,7 +94,8 @@ describe('package', function () {
       'dist/engine/index.js', 'dist/engine/index.d.ts', 'dist/engine/host/main.js', 'dist/engine/net/net-thread-main.js', 'dist/cli/main.js', 'dist/nodes/pages/live.html', 'dist/nodes/pages/pictures.js',
       ...readdirSync(join(ROOT, 'icons')).map((icon) => `dist/nodes/icons/${icon}`),
       ...readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json')).map((file) => `examples/${file}`),
-      'models/starter/unet/model.onnx', 'models/starter/LICENSE', 'README.md', 'LICENSE', 'NOTICE',
+      'models/starter/unet/model.onnx', 'models/starter/LICENSE', ...readdirSync(join(ROOT, 'resources')).map((file) => `resources/${file}`),
+      'README.md', 'LICENSE', 'NOTICE',
     ]) {
       assert.ok(paths.includes(wanted), wanted);
     }
