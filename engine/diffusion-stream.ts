@@ -1,4 +1,4 @@
-import { EngineError } from './errors';
+import { EngineError, type ErrorCode } from './errors';
 import { decode } from './image/codec';
 import { loopBack } from './image/loop-back';
 import { toImage, toTensor, toThumbnail } from './image/pixels';
@@ -39,6 +39,9 @@ export interface FrameInput extends StreamInput {
 
 /** Pictures of so many sizes are known to work, or are tried again. */
 const SIZES_KEPT = 16;
+
+/** What can go wrong in a first run whatever the picture size. */
+const NOT_THE_SIZE = new Set<ErrorCode>(['ENOMODEL', 'ENETWORK', 'ETIMEOUT', 'EDENIED', 'ECLOSED']);
 
 /** A frame that is ready to enter the batch. */
 export interface Prepared {
@@ -362,7 +365,7 @@ export class DiffusionStream implements Stream {
       await this.unet.predict(new Array<typeof row>(this.model.unet.rowsToWarmUp(rows)).fill(row));
       await this.model.vaeDecoder.decode(sample, shape.height, shape.width);
     } catch (thrown) {
-      if (thrown instanceof EngineError && thrown.code === 'ENOMODEL') throw thrown;
+      if (thrown instanceof EngineError && NOT_THE_SIZE.has(thrown.code)) throw thrown;
       throw new EngineError('EBADPARAM', `this model does not work at ${width}x${height}: ${(thrown as Error).message}`, { cause: thrown });
     }
   }

@@ -13,6 +13,7 @@ export type {
   Prompt,
   RawImage,
   Scheduler,
+  ServerOptions,
   Stream,
   StreamInput,
   StreamOptions,

@@ -11,11 +11,12 @@ interface Request {
 
 /**
  * One UNet for all streams of an engine: whatever is asked for while the UNet is busy, or in the same turn of the event
- * loop, goes through it in one call. No stream waits for a slower one.
+ * loop, goes through it in one call. No stream waits for a slower one. A UNet that runs on servers with several copies of
+ * it takes as many calls at the same time.
  */
 export class SharedUnet {
   private waiting: Request[] = [];
-  private running = false;
+  private running = 0;
 
   constructor(private readonly unet: Unet) {}
 
@@ -24,8 +25,8 @@ export class SharedUnet {
     if (evaluations.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       this.waiting.push({ evaluations, resolve, reject });
-      if (this.running) return;
-      this.running = true;
+      if (this.running >= this.unet.instances) return;
+      this.running++;
       setImmediate(() => void this.work());
     });
   }
@@ -36,7 +37,7 @@ export class SharedUnet {
       this.waiting = [];
       await this.serve(requests);
     }
-    this.running = false;
+    this.running--;
   }
 
   /** Settles every request; one that cannot be computed does not take the others with it. */

@@ -1,3 +1,6 @@
+import type { NetName } from './model/files';
+import type { ServerAccess } from './net/server/options';
+
 /** A decoded picture: interleaved RGB bytes, row-major, `data.length = width · height · 3`. */
 export interface RawImage {
   data: Uint8Array;
@@ -21,6 +24,16 @@ export interface EngineOptions {
   intraOpNumThreads?: number;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
   fixedShapes?: boolean;
+  /** Nets that run on an inference server instead of here. Default: none. */
+  server?: ServerOptions;
+}
+
+/** Some nets of a model on a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */
+export interface ServerOptions extends ServerAccess {
+  /** Which nets run there; the others run here. Default `['unet']`. */
+  nets?: NetName[];
+  /** What stands before the nets' names there, as in `starter_unet`. Default: the name of the model's folder. */
+  prefix?: string;
 }
 
 export interface EngineInfo {

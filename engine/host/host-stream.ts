@@ -15,6 +15,10 @@ interface Submission {
  * for a round trip; many would fill the pipe while a net blocks the process.
  */
 const MAX_UNTAKEN = 3;
+/** What another try may mend: a server of nets that is away. */
+const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENETWORK', 'ETIMEOUT', 'EDENIED']);
+/** Wait before that, ms. */
+const REOPEN_AFTER = 2000;
 
 /**
  * The flow's side of a stream. It outlives the engine process: after a crash it is opened there again with all that was
@@ -29,6 +33,7 @@ export class HostStream {
   private untaken = 0;
   private error: Error | undefined;
   private ended = false;
+  private reopening: NodeJS.Timeout | undefined;
 
   /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
   onWarning: (text: string) => void = () => undefined;
@@ -74,7 +79,7 @@ export class HostStream {
 
   /** Live parameters, for the frames that are submitted from now on. Rejects with EBADPARAM when they cannot work; the old ones then stay. */
   async update(params: LiveParams): Promise<void> {
-    const before = this.wanted;
+    const { wanted: before, process, opened } = this;
     if (isPartOf(params, before)) return;
     const after = { ...before, ...params };
     this.wanted = after;
@@ -83,7 +88,8 @@ export class HostStream {
       if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
       else if (this.process) await this.open(this.process);
     } catch (thrown) {
-      const refused = isRefused(thrown, 'EBADPARAM');
+      // A stream that was open, in a process that lives on, goes on with what it had.
+      const refused = (opened && this.process === process) || isRefused(thrown, 'EBADPARAM');
       if (refused) this.wanted = withoutChange(this.wanted, params, before);
       // A process that died is followed by one that is opened with what is wanted.
       if (refused || this.ended) throw thrown;
@@ -115,6 +121,7 @@ export class HostStream {
   async close(): Promise<void> {
     if (this.ended) return;
     this.ended = true;
+    clearTimeout(this.reopening);
     this.mailbox.take()?.reject(new EngineError('ECLOSED', 'the stream was closed'));
     this.onClose();
     // A process that dies instead of answering has closed the stream as well.
@@ -130,6 +137,7 @@ export class HostStream {
 
   /** The process is gone; another one follows unless `error` says that none will. */
   detach(error?: Error): void {
+    clearTimeout(this.reopening);
     this.process = undefined;
     this.opened = false;
     this.error = error;
@@ -164,6 +172,8 @@ export class HostStream {
         // The settings are at fault, not the process: it stays, so that better ones can be tried.
         this.error = error;
         this.mailbox.take()?.reject(error);
+        clearTimeout(this.reopening);
+        if (PASSING.has(error.code) && !this.ended) this.reopening = setTimeout(() => this.attach(process), REOPEN_AFTER).unref();
       }
       throw error;
     }

@@ -1,12 +1,14 @@
 import type { Picture } from '../image/picture';
 import type { ConditioningRequest } from '../prompt/request';
-import type { EngineInfo, StreamOptions } from '../types';
+import type { EngineInfo, ServerOptions, StreamOptions } from '../types';
 
 /** What a host is made of; two users with the same settings share one host process. */
 export interface HostSettings {
   model: string;
   executionProviders?: string[];
   intraOpNumThreads?: number;
+  /** Nets that run on an inference server instead of in the host. */
+  server?: ServerOptions;
   /**
    * A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 120,000: one run of a
    * big net on a CPU blocks its process for many seconds.

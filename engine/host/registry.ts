@@ -12,8 +12,8 @@ interface Entry {
 
 const hosts = new Map<string, Entry>();
 
-function keyOf({ model, executionProviders = ['cpu'], intraOpNumThreads = 0, silenceLimit = 0 }: HostSettings): string {
-  return JSON.stringify([model, executionProviders, intraOpNumThreads, silenceLimit]);
+function keyOf({ model, executionProviders = ['cpu'], intraOpNumThreads = 0, silenceLimit = 0, server }: HostSettings): string {
+  return JSON.stringify([model, executionProviders, intraOpNumThreads, silenceLimit, server]);
 }
 
 /** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */

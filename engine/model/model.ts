@@ -5,13 +5,15 @@ import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { OnnxNet } from '../net/onnx-net';
 import { probeProviders } from '../net/providers';
+import { ServerNet } from '../net/server/server-net';
 import type { PromptNet } from '../prompt/text-encoder';
 import type { SchedulerConfig } from '../stream/schedule';
-import type { EngineInfo } from '../types';
+import type { EngineInfo, ServerOptions } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, limitOf, notesOn, readHeaders } from './headers';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
+import { netsOnServer, openOnServer } from './server-nets';
 import type { Unet } from './unet';
 import type { VaeDecoder, VaeEncoder } from './vae';
 
@@ -41,6 +43,8 @@ export interface ModelSettings {
   openNet?: (net: OpeningNet) => OpenNet;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
   fixedShapes?: boolean;
+  /** Nets that run on an inference server instead of here. */
+  server?: ServerOptions;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -83,8 +87,8 @@ export class Model {
   /**
    * Opens a model folder.
    *
-   * Rejects with ENOMODEL (no folder, or a net is missing), EBADMODEL (a file is torn, unknown or contradicts another)
-   * or ENOPROVIDER; nothing stays open then.
+   * Rejects with ENOMODEL (no folder, or a net is missing), EBADMODEL (a file is torn, unknown or contradicts another, or
+   * a server has another model), ENOPROVIDER, or ENETWORK, ETIMEOUT, EDENIED (a server); nothing stays open then.
    */
   static async load(settings: ModelSettings): Promise<Model> {
     const files = await findFiles(modelFolder(settings.model));
@@ -93,7 +97,11 @@ export class Model {
     const tokenizers = await loadTokenizers(files);
     const headers = await readHeaders(files);
     const notes = notesOn(assemble(files, headers, headers, tokenizers), headers);
-    const { provider, refused } = await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(headers));
+    const elsewhere = netsOnServer(settings.server);
+    const here = Object.fromEntries(Object.entries(headers).filter(([name]) => !elsewhere.has(name as NetName)));
+    // Where every net runs on a server this machine needs no ONNX Runtime.
+    const isIdle = Object.keys(here).length === 0;
+    const { provider, refused } = isIdle ? { provider: 'server', refused: [] } : await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(here));
     const nets: Nets = {};
     try {
       await openNets(files, headers, nets, provider, settings);
@@ -101,9 +109,11 @@ export class Model {
       const { vaeEncoder: encoder, vaeDecoder: decoder, tiny, vaeScaleFactor: factor } = parts;
       await findPixelRange({ encoder, decoder, tiny, channels: parts.unet.latentChannels, factor });
       const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...notes];
-      const slow = provider === 'cpu' && headers.unet?.isHalf;
+      warnings.push(...Object.values(nets).flatMap((net) => (net instanceof ServerNet ? net.warnings : [])));
+      const slow = provider === 'cpu' && here.unet?.isHalf;
       if (slow) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
-      return new Model(settings.model, provider, parts, nets, warnings);
+      const remote = [...elsewhere].filter((name) => nets[name]);
+      return new Model(settings.model, isIdle || remote.length === 0 ? provider : `${provider}, ${remote.join(' and ')} on a server`, parts, nets, warnings);
     } catch (thrown) {
       await closeAll(nets);
       throw thrown;
@@ -124,6 +134,7 @@ async function openNets(
   executionProvider: string,
   settings: ModelSettings,
 ): Promise<void> {
+  const elsewhere = netsOnServer(settings.server);
   const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider) } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
@@ -131,8 +142,14 @@ async function openNets(
     const net = files.nets[name];
     if (!net) continue;
     onProgress?.({ net: name, loadedBytes, totalBytes });
+    const header = headers[name];
+    if (settings.server && header && elsewhere.has(name)) {
+      nets[name] = await openOnServer(settings.model, name, net.path, header, settings.server);
+      loadedBytes += net.bytes;
+      continue;
+    }
     const open = (source: string | OnnxGraph): Promise<Net> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const { graph } = headers[name] ?? {};
+    const graph = header?.graph;
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
   }

@@ -56,6 +56,11 @@ export class Unet {
     this.notes = notesOnPorts(this.ports, factor);
   }
 
+  /** Calls of `predict` that may be under way at the same time without waiting for each other. */
+  get instances(): number {
+    return this.net.instances ?? 1;
+  }
+
   /** How many rows a run should have that prepares the net for runs of so many. */
   rowsToWarmUp(rows: number): number {
     return this.net.fixesShapes ? rows : 1;
@@ -108,7 +113,11 @@ export class Unet {
       ...this.sizes(batch, height, width),
       ...this.guidances(rows, batch),
     });
-    return unstack(floatsOf(outputs[output.name]), batch, rows.length);
+    const prediction = outputs[output.name];
+    if (prediction.dims.join() !== dims.join()) {
+      throw new EngineError('EBADMODEL', `unet gives [${prediction.dims.join(', ')}] for latents [${dims.join(', ')}]: it is no UNet of this model`);
+    }
+    return unstack(floatsOf(prediction), batch, rows.length);
   }
 
   private timesteps(rows: UnetRow[], batch: number): Tensor {

@@ -27,6 +27,8 @@ export interface Net {
   turn?(): Promise<void>;
   /** Into how many runs beside each other the next rows are best divided. To be asked once before them. Default 1. */
   parts?(): number;
+  /** Copies of the net on servers: so many runs may be under way at the same time without waiting for each other. Default 1. */
+  readonly instances?: number;
   /**
    * One forward pass. The feeds are read, never kept or changed; the outputs belong to the caller.
    * Rejects with EBADMODEL when the net cannot compute them, with ECLOSED after `close`.

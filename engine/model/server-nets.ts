@@ -1,0 +1,36 @@
+import { basename, dirname } from 'node:path';
+import { EngineError } from '../errors';
+import { ServerNet } from '../net/server/server-net';
+import type { ServerOptions } from '../types';
+import { modelFolder, netNames, type NetName } from './files';
+import { fingerprintOf } from './fingerprint';
+import type { HeaderNet } from './headers';
+
+/** The nets that are to run on a server. @throws EBADPARAM for a name that no net has */
+export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<NetName> {
+  if (!server) return new Set();
+  const { nets = ['unet'] } = server;
+  const unknown = nets.find((name) => !netNames.includes(name));
+  if (unknown !== undefined || nets.length === 0) {
+    throw new EngineError('EBADPARAM', `nets on a server are some of ${netNames.join(', ')}; got ${unknown === undefined ? 'none' : `"${unknown}"`}`);
+  }
+  return new Set(nets);
+}
+
+/**
+ * What stands before the names of a model's nets on a server, as in `starter_unet`: the name of its folder, without what
+ * servers do not allow in names.
+ */
+export function serverPrefix(model: string): string {
+  const folder = modelFolder(model).replace(/[\\/]+$/, '');
+  // The folders of Hugging Face's cache are named by their commit; the repository stands two above.
+  const name = /^[0-9a-f]{40}$/.test(basename(folder)) ? basename(dirname(dirname(folder))) : basename(folder);
+  return name.replaceAll(/[^A-Za-z0-9.-]+/g, '_').replace(/^[_.]+|[_.]+$/g, '') || 'model';
+}
+
+/** Rejects as ServerNet.open does. */
+export function openOnServer(model: string, name: NetName, path: string, header: HeaderNet, server: ServerOptions): Promise<ServerNet> {
+  const prefix = server.prefix ?? serverPrefix(model);
+  const { inputs, outputs } = header;
+  return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint: () => fingerprintOf(path) }, server);
+}

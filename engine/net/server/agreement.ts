@@ -1,0 +1,69 @@
+import { EngineError } from '../../errors';
+import type { Net, TensorInfo } from '../net';
+import { typeOf } from './datatypes';
+import type { ModelHead, TensorHead } from './transport';
+
+/** What the model folder says of a net. */
+export interface ExpectedNet extends Pick<Net, 'inputs' | 'outputs'> {
+  /** Of the net's files, to be compared with that of the server; made when it is wanted. */
+  fingerprint: () => Promise<string>;
+}
+
+/** How a net is called on a server that serves it as the model folder has it. */
+export interface Agreement {
+  inputs: TensorInfo[];
+  outputs: TensorInfo[];
+  /** Inputs [B] that the server wants as [B, 1]. */
+  columns: string[];
+  /** Most rows a run. */
+  maxRows: number;
+  /** Runs that the server computes at the same time. */
+  instances: number;
+}
+
+/**
+ * Compares what a server says of a model with the net in the model folder: the same names, ranks and fixed sizes. Types may
+ * differ where both are fractions, or both whole (a TensorRT plan in half precision): the server's is then taken. So is a
+ * size that only the server has fixed.
+ *
+ * Rejects with EBADMODEL when the server has another model.
+ *
+ * @param what the model and its server, for messages
+ */
+export async function agree(expected: ExpectedNet, head: ModelHead, what: string): Promise<Agreement> {
+  const columns: string[] = [];
+  const contradiction = (how: string): EngineError =>
+    new EngineError('EBADMODEL', `${what} is another net than the one in the model folder: ${how}; serve what "streamdiffusion models repository" makes of this folder`);
+  const merge = (own: TensorInfo, given: TensorHead, kind: string): TensorInfo => {
+    const [mine, theirs] = [inWords(own.shape), inWords(given.shape)];
+    const type = typeOf(given.datatype);
+    if (!type || type.startsWith('float') !== own.type.startsWith('float')) throw contradiction(`its ${kind} "${own.name}" is ${given.datatype}, not ${own.type}`);
+    // Triton knows no tensors that have rows and nothing else.
+    const isColumn = own.shape.length === 1 && given.shape.length === 2 && given.shape[1] === 1;
+    if (isColumn) columns.push(own.name);
+    const sizes = isColumn ? given.shape.slice(0, 1) : given.shape;
+    const fits = sizes.length === own.shape.length && own.shape.every((size, i) => typeof size === 'string' || sizes[i] < 0 || sizes[i] === size);
+    if (!fits) throw contradiction(`its ${kind} "${own.name}" is ${theirs}, not ${mine}`);
+    return { name: own.name, type, shape: own.shape.map((size, i) => (typeof size === 'string' && sizes[i] > 0 ? sizes[i] : size)) };
+  };
+  const named = (heads: TensorHead[], name: string): TensorHead | undefined => heads.find((one) => one.name === name);
+  const inputs = expected.inputs.map((own) => {
+    const given = named(head.inputs, own.name);
+    if (!given) throw contradiction(`it has no input "${own.name}"`);
+    return merge(own, given, 'input');
+  });
+  const further = head.inputs.find(({ name }) => !inputs.some((own) => own.name === name));
+  if (further) throw contradiction(`it wants an input "${further.name}"`);
+  // Exports may have outputs that are of no use; who needs one that is not served will say so.
+  const outputs = expected.outputs.flatMap((own) => {
+    const given = named(head.outputs, own.name);
+    return given ? [merge(own, given, 'output')] : [];
+  });
+  if (outputs.length === 0) throw contradiction(`it has no output "${expected.outputs[0]?.name}"`);
+  if (head.fingerprint !== undefined && head.fingerprint !== (await expected.fingerprint())) throw contradiction('its weights are others');
+  return { inputs, outputs, columns, maxRows: head.maxRows ?? Infinity, instances: head.instances ?? 1 };
+}
+
+function inWords(shape: (number | string)[]): string {
+  return `[${shape.map((size) => (typeof size === 'string' || size < 0 ? '?' : size)).join(', ')}]`;
+}

@@ -1,0 +1,88 @@
+import { bytesOf, typeOf } from './datatypes';
+import { type GivenTensor, type InferAnswer, type InferRequest, nonsense, type Place } from './transport';
+
+/**
+ * A run as the body of a request: a header in JSON, and the tensors' bytes behind it one after the other (the protocol's
+ * binary tensor data extension; float16 has no other form).
+ */
+export function encodeRun({ inputs, outputs }: InferRequest, id: string): { header: Buffer; tensors: Uint8Array[] } {
+  const tensors = inputs.filter(({ place }) => !place).map(({ data }) => bytesOf(data));
+  const header = {
+    id,
+    inputs: inputs.map(({ name, datatype, shape, data, place }) => ({
+      name,
+      datatype,
+      shape,
+      parameters: place ? inMemory(place) : { binary_data_size: data.byteLength },
+    })),
+    outputs: outputs.map(({ name, place }) => ({ name, parameters: place ? inMemory(place) : { binary_data: true } })),
+  };
+  return { header: Buffer.from(JSON.stringify(header)), tensors };
+}
+
+function inMemory({ region, offset, length }: Place): object {
+  return { shared_memory_region: region, shared_memory_offset: offset, shared_memory_byte_size: length };
+}
+
+interface Output {
+  name?: unknown;
+  datatype?: unknown;
+  shape?: unknown;
+  data?: unknown;
+  parameters?: { binary_data_size?: unknown; shared_memory_region?: unknown };
+}
+
+/**
+ * @param headerLength what the answer says of the length of its JSON; undefined when it is all JSON
+ * @throws ServerFailure when it is no answer to the run `id`
+ */
+export function decodeRun(body: Buffer, headerLength: number | undefined, id: string, where: string): InferAnswer {
+  const end = headerLength ?? body.length;
+  if (!(Number.isInteger(end) && end > 0 && end <= body.length)) throw nonsense(where, `a header of ${headerLength} bytes in an answer of ${body.length}`);
+  const answer = readJson(body.subarray(0, end).toString('utf8'), where) as { id?: unknown; model_version?: unknown; outputs?: unknown };
+  if (answer.id !== undefined && answer.id !== null && answer.id !== '' && answer.id !== id) throw nonsense(where, 'the answer belongs to another run');
+  if (!Array.isArray(answer.outputs)) throw nonsense(where, 'an answer without outputs');
+  const outputs = new Map<string, GivenTensor>();
+  let at = end;
+  for (const { name, datatype, shape, data, parameters } of answer.outputs as Output[]) {
+    if (typeof name !== 'string' || typeof datatype !== 'string' || !isShape(shape)) throw nonsense(where, 'an output without name, type or shape');
+    const size = parameters?.binary_data_size;
+    if (typeof size === 'number') {
+      if (!(Number.isInteger(size) && size >= 0 && at + size <= body.length)) throw nonsense(where, `"${name}" ends behind the end of the answer`);
+      outputs.set(name, { datatype, shape, bytes: body.subarray(at, (at += size)) });
+    } else if (Array.isArray(data)) outputs.set(name, { datatype, shape, bytes: bytesOfNumbers(name, datatype, data, where) });
+    else outputs.set(name, { datatype, shape });
+  }
+  if (at !== body.length) throw nonsense(where, `${body.length - at} bytes more than its outputs have`);
+  return { outputs, ...(typeof answer.model_version === 'string' && { version: answer.model_version }) };
+}
+
+export function readJson(text: string, where: string): object {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null) return value;
+  } catch {
+    // Said below.
+  }
+  throw nonsense(where, `no JSON, but "${text.slice(0, 60)}"`);
+}
+
+export function isShape(shape: unknown): shape is number[] {
+  return Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size));
+}
+
+/** Values in JSON, which servers without the extension answer with; nested or flat. */
+function bytesOfNumbers(name: string, datatype: string, data: unknown[], where: string): Uint8Array {
+  const values = data.flat(Infinity) as number[];
+  if (!values.every((value) => typeof value === 'number')) throw nonsense(where, `"${name}" holds values that are no numbers`);
+  switch (typeOf(datatype)) {
+    case 'float32':
+      return bytesOf(Float32Array.from(values));
+    case 'int32':
+      return bytesOf(Int32Array.from(values));
+    case 'int64':
+      return bytesOf(BigInt64Array.from(values, (value) => BigInt(Math.trunc(value))));
+    default:
+      throw nonsense(where, `"${name}" is ${datatype} in JSON`);
+  }
+}

@@ -1,0 +1,53 @@
+import type { Agreement } from './agreement';
+import type { Access, Address } from './options';
+import { HttpTransport } from './http-transport';
+import type { Transport } from './transport';
+
+/** Rest after the first failure, ms; twice as long after every further one. */
+const FIRST_REST = 500;
+const LAST_REST = 30_000;
+
+/** One of several equal servers of a net, and how it has done of late. */
+export class Replica {
+  readonly transport: Transport;
+  readonly text: string;
+  /** Runs under way. */
+  busy = 0;
+  private failures = 0;
+  private restUntil = 0;
+  private agreed: Agreement | undefined;
+
+  constructor(
+    readonly address: Address,
+    access: Access,
+  ) {
+    this.text = address.text;
+    const lost = (): void => (this.agreed = undefined);
+    this.transport = new HttpTransport(address, access, lost);
+  }
+
+  /** Undefined until it was compared with the model folder, and again whenever a connection has ended: who listens there now? */
+  get agreement(): Agreement | undefined {
+    return this.agreed;
+  }
+
+  set agreement(agreement: Agreement | undefined) {
+    this.agreed = agreement;
+  }
+
+  get isResting(): boolean {
+    return Date.now() < this.restUntil;
+  }
+
+  /** It has done what it should. */
+  worked(): void {
+    this.failures = 0;
+    this.restUntil = 0;
+  }
+
+  /** Others are asked first for a while. */
+  failed(): void {
+    this.agreed = undefined;
+    this.restUntil = Date.now() + Math.min(LAST_REST, FIRST_REST * 2 ** this.failures++);
+  }
+}

@@ -1,0 +1,118 @@
+import { EngineError, type ErrorCode } from '../../errors';
+import type { Tensor } from '../net';
+
+/** One input or output of a model, as a server describes it. -1 in `shape` is a size that is free until a run. */
+export interface TensorHead {
+  name: string;
+  /** `FP32`, `FP16`, `INT64` and so on. */
+  datatype: string;
+  shape: number[];
+}
+
+/** A model as a server describes it. */
+export interface ModelHead {
+  inputs: TensorHead[];
+  outputs: TensorHead[];
+  /** Most rows a run, where the server has such a limit. */
+  maxRows?: number;
+  /** How many copies of the net it runs beside each other, where it tells. */
+  instances?: number;
+  /** What the model was made of, where its configuration tells. */
+  fingerprint?: string;
+}
+
+/** A tensor as it is sent: with the place of its bytes in shared memory, or with the bytes. */
+export interface SentTensor {
+  name: string;
+  datatype: string;
+  shape: number[];
+  data: Tensor['data'];
+  place?: Place;
+}
+
+/** A place in a region of shared memory that the server knows. */
+export interface Place {
+  region: string;
+  offset: number;
+  length: number;
+}
+
+export interface InferRequest {
+  model: string;
+  inputs: SentTensor[];
+  outputs: { name: string; place?: Place }[];
+}
+
+/** `bytes` is undefined where the server has written them to shared memory. */
+export interface GivenTensor {
+  datatype: string;
+  shape: number[];
+  bytes?: Uint8Array;
+}
+
+export interface InferAnswer {
+  /** Of the model that has answered; undefined where the server does not say. */
+  version?: string;
+  outputs: Map<string, GivenTensor>;
+}
+
+/** One server, reached in one way. All calls reject with {@link ServerFailure}, after `deadlineMs` at the latest. */
+export interface Transport {
+  /** What the server can beyond the protocol, such as `system_shared_memory`. */
+  extensions(deadlineMs: number): Promise<string[]>;
+  describe(model: string, deadlineMs: number): Promise<ModelHead>;
+  infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer>;
+  /** Makes /dev/shm/KEY known to the server under the name `region`. */
+  registerMemory(region: string, key: string, bytes: number, deadlineMs: number): Promise<void>;
+  unregisterMemory(region: string, deadlineMs: number): Promise<void>;
+  /** Ends all connections. */
+  close(): void;
+}
+
+/** What went wrong with a server. */
+export class ServerFailure extends EngineError {
+  /** A connection that was kept had ended unnoticed: nothing is wrong with the server, which may by now be another one. */
+  isStale = false;
+
+  /** @param elsewhere whether another server may do better */
+  constructor(
+    code: ErrorCode,
+    message: string,
+    readonly elsewhere: boolean,
+    options?: ErrorOptions,
+  ) {
+    super(code, message, options);
+  }
+}
+
+/** What the protocol's answers other than success mean, by HTTP's numbers. */
+export function refusal(where: string, status: number, reason: string): ServerFailure {
+  const said = reason ? `: ${reason.slice(0, 300)}` : '';
+  if (status === 401 || status === 403) {
+    return new ServerFailure('EDENIED', `${where} refuses access (${status})${said}; check the token, or user and password, of the server`, true);
+  }
+  if (status === 404 || /unknown model|not found|not ready|no available versions|unavailable/i.test(reason)) {
+    return new ServerFailure('ENETWORK', `${where} does not serve the model (${status})${said}; see its list of models and its log`, true);
+  }
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
+    return new ServerFailure('EBADMODEL', `${where} cannot compute this (${status})${said}`, false);
+  }
+  return new ServerFailure('ENETWORK', `${where} failed (${status})${said}`, true);
+}
+
+/** An answer that makes no sense: nothing of it is used. */
+export function nonsense(where: string, how: string): ServerFailure {
+  return new ServerFailure('ENETWORK', `${where} has answered what it should not: ${how}`, true);
+}
+
+export function tooSlow(where: string, deadlineMs: number): ServerFailure {
+  return new ServerFailure('ETIMEOUT', `${where} has not answered within ${deadlineMs / 1000} s`, true);
+}
+
+/** No connection, or one that broke off. */
+export function unreachable(where: string, thrown: unknown): ServerFailure {
+  const { code, message } = thrown as NodeJS.ErrnoException;
+  const untrusted = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/.test(code ?? '');
+  const advice = untrusted ? '; if the certificate is of your own making, name the file of its authority' : '';
+  return new ServerFailure('ENETWORK', `${where} cannot be reached, or broke off: ${message || code || 'connection lost'}${advice}`, true, { cause: thrown });
+}

@@ -1,0 +1,176 @@
+import { createServer, type IncomingMessage, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Net, Tensor } from '../../engine/net/net';
+import { byteLength, bytesOf, datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
+
+/** How runs are to be answered wrongly. */
+export interface Fault {
+  /** Wait before the answer, ms. */
+  delayMs?: number;
+  status?: number;
+  /** What the server says with the status. */
+  reason?: string;
+  /** Break the connection after so many bytes of the answer. */
+  cutAfter?: number;
+  /** Announce all and send so many bytes fewer, then end in order. */
+  missingBytes?: number;
+  /** Change the header before it is sent. */
+  header?: (header: AnswerHeader) => unknown;
+  /** Send this text instead. */
+  text?: string;
+  /** In how many answers; default all. */
+  times?: number;
+}
+
+export interface AnswerHeader {
+  model_name: string;
+  model_version: string;
+  id?: string;
+  outputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } }[];
+}
+
+interface Asked {
+  id?: string;
+  inputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } }[];
+  outputs: { name: string }[];
+}
+
+/** What a server tells of a net beyond its inputs and outputs. */
+export interface Served {
+  net: Net;
+  maxRows?: number;
+  fingerprint?: string;
+}
+
+/** A small server of the Open Inference Protocol with the binary extension, which answers with real nets, and wrongly on demand. */
+export class InferenceServer {
+  readonly models = new Map<string, Served>();
+  fault: Fault | undefined;
+  /** What `authorization` must be, when set. */
+  authorization: string | undefined;
+  /** Rows of every run that was asked for. */
+  readonly runs: number[] = [];
+  /** Runs that wait or compute. */
+  busy = 0;
+  mostBusy = 0;
+  connections = 0;
+
+  private constructor(
+    private readonly server: Server,
+    readonly port: number,
+    private readonly scheme: string,
+  ) {}
+
+  /** @param tls key and certificate, for HTTPS */
+  static async start(models: Record<string, Served>, { port = 0, tls }: { port?: number; tls?: { key: string; cert: string } } = {}): Promise<InferenceServer> {
+    let started: InferenceServer | undefined;
+    const listener: RequestListener = (request, response) => void started?.answer(request, response);
+    const server = tls ? createTlsServer(tls, listener) : createServer(listener);
+    await new Promise<void>((ready) => server.listen(port, '127.0.0.1', ready));
+    started = new InferenceServer(server, (server.address() as AddressInfo).port, tls ? 'https' : 'http');
+    const itself = started;
+    server.on(tls ? 'secureConnection' : 'connection', () => itself.connections++);
+    for (const [name, served] of Object.entries(models)) started.models.set(name, served);
+    return started;
+  }
+
+  get address(): string {
+    return `${this.scheme}://127.0.0.1:${this.port}`;
+  }
+
+  /** At once, as a process that is killed. */
+  async stop(): Promise<void> {
+    this.server.closeAllConnections();
+    await new Promise((closed) => this.server.close(closed));
+  }
+
+  private async answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const chunks: Buffer[] = [];
+    try {
+      for await (const chunk of request) chunks.push(chunk as Buffer);
+    } catch {
+      return; // the client has gone
+    }
+    if (this.authorization && request.headers.authorization !== this.authorization) return refuse(response, 401, 'unauthorized');
+    const [, name, what = ''] = /^\/v2\/models\/([^/]+)(?:\/(\w+))?$/.exec(request.url ?? '') ?? [];
+    const served = this.models.get(decodeURIComponent(name ?? ''));
+    if (request.url === '/v2') return json(response, { name: 'test', version: '1', extensions: ['binary_tensor_data'] });
+    if (!served) return refuse(response, 404, `Request for unknown model: '${name}' is not found`);
+    if (what === '') return json(response, describe(name, served));
+    if (what === 'config') {
+      const { maxRows = 0, fingerprint } = served;
+      return json(response, { name, max_batch_size: maxRows, parameters: fingerprint ? { fingerprint: { string_value: fingerprint } } : {} });
+    }
+    this.mostBusy = Math.max(this.mostBusy, ++this.busy);
+    try {
+      await this.infer(name, served, Buffer.concat(chunks), Number(request.headers['inference-header-content-length']), response);
+    } finally {
+      this.busy--;
+    }
+  }
+
+  private async infer(name: string, { net, maxRows = Infinity }: Served, body: Buffer, headerLength: number, response: ServerResponse): Promise<void> {
+    const asked = JSON.parse(body.subarray(0, headerLength).toString('utf8')) as Asked;
+    const rows = asked.inputs[0].shape[0];
+    this.runs.push(rows);
+    const fault = this.takeFault();
+    if (fault.delayMs) await sleep(fault.delayMs);
+    if (fault.status) return refuse(response, fault.status, fault.reason ?? 'told to fail');
+    if (rows > maxRows) return refuse(response, 400, `inference request batch-size must be <= ${maxRows}`);
+    let outputs: Record<string, Tensor>;
+    try {
+      outputs = await net.run(readTensors(asked, body, headerLength));
+    } catch (thrown) {
+      return refuse(response, 400, (thrown as Error).message);
+    }
+    const header: AnswerHeader = {
+      model_name: name,
+      model_version: '1',
+      ...(asked.id !== undefined && { id: asked.id }),
+      outputs: asked.outputs.map(({ name: output }) => {
+        const { type, dims, data } = outputs[output];
+        return { name: output, datatype: datatypeOf(type), shape: dims, parameters: { binary_data_size: data.byteLength } };
+      }),
+    };
+    const head = Buffer.from(fault.text ?? JSON.stringify(fault.header ? fault.header(header) : header));
+    const whole = Buffer.concat([head, ...asked.outputs.map(({ name: output }) => bytesOf(outputs[output].data))]);
+    response.writeHead(200, { 'content-length': whole.length - (fault.missingBytes ?? 0), 'inference-header-content-length': head.length });
+    if (fault.cutAfter === undefined) return void response.end(whole.subarray(0, whole.length - (fault.missingBytes ?? 0)));
+    response.write(whole.subarray(0, fault.cutAfter));
+    // What was written is to arrive before the end does.
+    setTimeout(() => response.destroy(), 30);
+  }
+
+  private takeFault(): Fault {
+    const { fault } = this;
+    if (!fault) return {};
+    if (fault.times !== undefined && --fault.times === 0) this.fault = undefined;
+    return fault;
+  }
+}
+
+function describe(name: string, { net }: Served): object {
+  const heads = (infos: Net['inputs']) => infos.map((info) => ({ name: info.name, datatype: datatypeOf(info.type), shape: info.shape.map((size) => (typeof size === 'number' ? size : -1)) }));
+  return { name, versions: ['1'], platform: 'test', inputs: heads(net.inputs), outputs: heads(net.outputs) };
+}
+
+function readTensors({ inputs }: Asked, body: Buffer, start: number): Record<string, Tensor> {
+  let at = start;
+  return Object.fromEntries(
+    inputs.map(({ name, datatype, shape, parameters: { binary_data_size: size } }) => {
+      const type = typeOf(datatype) ?? 'float32';
+      if (byteLength(type, shape) !== size) throw new Error(`${size} bytes for ${name} [${shape.join()}]`);
+      return [name, tensorFrom(type, body.subarray(at, (at += size)), shape)] as const;
+    }),
+  );
+}
+
+function json(response: ServerResponse, value: object): void {
+  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
+}
+
+function refuse(response: ServerResponse, status: number, error: string): void {
+  response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify({ error }));
+}
