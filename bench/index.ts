@@ -8,7 +8,7 @@ import type { Figure } from './interleave';
 import { liveFlow } from './live-flow';
 import { movingScene } from './scenes';
 import { type Comparison, residualGuidance, sharedEngine, similarityFilter, streamBatch } from './stream-parts';
-import { wholeWay } from './whole-way';
+import { startToFirstFrame, wholeWay } from './whole-way';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
@@ -31,7 +31,9 @@ async function main(): Promise<void> {
     return measure(context);
   };
 
+  const startToFirstFrameMs = await part('The first frame', startToFirstFrame);
   const whole = await part('The whole way of a frame', wholeWay);
+  const usual = whole[2];
   const batch = await part('Stream batch against sequential', streamBatch);
   const guidance = await part('Residual guidance against full guidance', residualGuidance);
   const filter = await part('Similarity filter', similarityFilter);
@@ -44,28 +46,36 @@ async function main(): Promise<void> {
     size,
     cpus: `${cpus().length} x ${cpus()[0]?.model.trim()}`,
     node: process.version,
-    efficiency: whole.efficiency.median,
+    efficiency: usual.efficiency.median,
+    efficiencyBySteps: bySteps(whole, ({ efficiency }) => efficiency.median),
+    shareOfNets: bySteps(whole, ({ shareOfNets }) => shareOfNets.median),
     streamBatchSpeedup: medians(batch, 'batch'),
     rcfgSelfSpeedup: medians(guidance, 'self'),
     rcfgInitializeSpeedup: medians(guidance, 'initialize'),
-    similarityFilterCpuSaving: { static: filter.static.median, moving: filter.moving.median },
+    similarityFilterCpuSaving: { static: filter.static.median, staticLongRest: filter.staticLongRest.median, moving: filter.moving.median },
     sharedEngineSpeedup: Object.fromEntries(Object.entries(shared).map(([count, figure]) => [count, figure.median])),
-    hostOverhead: whole.hostOverhead.median,
+    hostOverhead: usual.hostOverhead.median,
     eventLoopDelayP99Ms: live.eventLoopDelay.p99Ms,
-    latencyFrames: whole.latencyFrames,
-    startToFirstFrameMs: whole.startToFirstFrameMs,
-    fps: whole.fps.median,
-    p50Ms: whole.p50Ms,
-    p95Ms: whole.p95Ms,
+    latencyFrames: usual.latencyFrames,
+    startToFirstFrameMs,
+    fps: usual.fps.median,
+    p50Ms: usual.p50Ms,
+    p95Ms: usual.p95Ms,
+    fpsBySteps: bySteps(whole, ({ fps }) => fps.median),
+    latencyFramesP95: bySteps(whole, ({ latencyFramesP95 }) => latencyFramesP95),
     liveFlow: live,
-    spread: { efficiency: whole.efficiency, hostOverhead: whole.hostOverhead, fps: whole.fps, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },
+    spread: { wholeWay: whole, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },
   };
   print(report);
   if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 
 function medians(results: Record<number, Comparison>, name: string): Record<string, number> {
-  return Object.fromEntries(Object.entries(results).map(([steps, { speedup }]) => [steps, speedup[name].median]));
+  return bySteps(results, ({ speedup }) => speedup[name].median);
+}
+
+function bySteps<T>(results: Record<number, T>, value: (result: T) => number): Record<string, number> {
+  return Object.fromEntries(Object.entries(results).map(([steps, result]) => [steps, value(result)]));
 }
 
 /** A row for every figure; those by number of steps or streams side by side. */

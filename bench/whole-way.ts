@@ -1,64 +1,90 @@
 /** The whole way of a frame, JPEG to JPEG: against a loop that only runs the nets, and in this process against the host's. */
+import { Engine } from '../engine/engine';
 import { acquireHost, type HostStream, stopAllHosts } from '../engine/host/client';
 import { HostedStream } from '../engine/host/hosted-stream';
 import type { FrameRequest, FrameResult, StreamSettings } from '../engine/host/messages';
 import { encode } from '../engine/image/codec';
 import { toTensor } from '../engine/image/pixels';
 import { Model } from '../engine/model/model';
+import { openPlanned } from '../engine/net-plan';
 import { type Context, tIndexList } from './context';
 import { figure, type Figure, interleave, ratio } from './interleave';
 
-const STEPS = 2;
 const CONDITIONING = { prompt: [{ text: 'hills at night, moon', weight: 1 }] };
 
 export interface WholeWay {
-  /** End-to-end fps ÷ fps of a bare loop of the same nets. */
+  /** End-to-end fps ÷ fps of a loop that only runs the same nets, one after the other on all cores. */
   efficiency: Figure;
+  /** End-to-end fps ÷ fps of the same nets where and as the engine runs them, with nothing around them and never waiting. */
+  shareOfNets: Figure;
   /** The same without a process border ÷ through the host process, in fps. */
   hostOverhead: Figure;
   fps: Figure;
   p50Ms: number;
   p95Ms: number;
-  /** Frames that were finished between a frame's coming in and its own finish, itself included; median. */
+  /** Frames that were finished between a frame's coming in and its own finish, itself included; median and 95th percentile. */
   latencyFrames: number;
-  startToFirstFrameMs: number;
+  latencyFramesP95: number;
 }
 
-export async function wholeWay(context: Context): Promise<WholeWay> {
-  const { size, pictures, rounds } = context;
-  const settings: StreamSettings = { mode: 'img2img', width: size, height: size, tIndexList: tIndexList(STEPS), cfgType: 'none' };
-  const jpegs = await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85)));
-
+/** From the start of the engine's process to the first frame. */
+export async function startToFirstFrame(context: Context): Promise<number> {
+  const jpeg = await encode(context.pictures[0], 'jpeg', 85);
   const started = performance.now();
-  const inHost = acquireHost({ model: context.model }).openStream(settings);
-  await inHost.setConditioning(CONDITIONING);
-  await inHost.submit({ picture: { kind: 'encoded', data: jpegs[0] } });
-  const startToFirstFrameMs = performance.now() - started;
+  const stream = acquireHost({ model: context.model }).openStream(settingsOf(context, 2));
+  await stream.setConditioning(CONDITIONING);
+  await stream.submit({ picture: { kind: 'encoded', data: jpeg } });
+  const elapsed = performance.now() - started;
+  await stopAllHosts();
+  return elapsed;
+}
 
-  const inProcess = await HostedStream.open(context.engine, settings, () => undefined);
-  await inProcess.setConditioning(CONDITIONING);
-  const nets = await bareLoop(context);
-  const latencies: number[] = [];
-  const frames: number[] = [];
-  const ms = await interleave(
-    {
-      host: () => saturate(context, inHost, jpegs, latencies, frames),
-      bare: nets.msPerFrame,
-      inProcess: () => saturate(context, inProcess, jpegs, [], []),
-    },
-    rounds,
-  );
-  await Promise.all([nets.close(), inProcess.close(), stopAllHosts()]);
-  latencies.sort((a, b) => a - b);
-  return {
-    efficiency: ratio(ms.bare, ms.host),
-    hostOverhead: ratio(ms.host, ms.inProcess),
-    fps: figure(ms.host.map((value) => 1000 / value)),
-    p50Ms: latencies[Math.floor(latencies.length / 2)],
-    p95Ms: latencies[Math.floor(latencies.length * 0.95)],
-    latencyFrames: figure(frames).median,
-    startToFirstFrameMs,
-  };
+export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Record<number, WholeWay>> {
+  const { model, pictures, rounds } = context;
+  const jpegs = await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85)));
+  const host = acquireHost({ model });
+  const here = await Engine.load({ model }, { openNet: openPlanned(undefined) });
+  const nets = { bare: await Model.load({ model }), planned: await Model.load({ model, openNet: openPlanned(undefined) }) };
+  const results: Record<number, WholeWay> = {};
+  for (const count of steps) {
+    const inHost = host.openStream(settingsOf(context, count));
+    await inHost.setConditioning(CONDITIONING);
+    const inProcess = await HostedStream.open(here, settingsOf(context, count), () => undefined);
+    await inProcess.setConditioning(CONDITIONING);
+    const latencies: number[] = [];
+    const frames: number[] = [];
+    const ms = await interleave(
+      {
+        host: () => saturate(context, inHost, jpegs, latencies, frames),
+        bare: await netsAlone(context, nets.bare, count, 1),
+        inProcess: () => saturate(context, inProcess, jpegs, [], []),
+        planned: await netsAlone(context, nets.planned, count, nets.planned.concurrency),
+      },
+      rounds,
+    );
+    await Promise.all([inHost.close(), inProcess.close()]);
+    results[count] = {
+      efficiency: ratio(ms.bare, ms.host),
+      shareOfNets: ratio(ms.planned, ms.host),
+      hostOverhead: ratio(ms.host, ms.inProcess),
+      fps: figure(ms.host.map((value) => 1000 / value)),
+      p50Ms: percentile(latencies, 0.5),
+      p95Ms: percentile(latencies, 0.95),
+      latencyFrames: percentile(frames, 0.5),
+      latencyFramesP95: percentile(frames, 0.95),
+    };
+    context.note(`${count} steps: ${results[count].fps.median.toFixed(1)} fps, efficiency ${results[count].efficiency.median.toFixed(2)}`);
+  }
+  await Promise.all([stopAllHosts(), here.close(), nets.bare.close(), nets.planned.close()]);
+  return results;
+}
+
+function settingsOf({ size }: Context, steps: number): StreamSettings {
+  return { mode: 'img2img', width: size, height: size, tIndexList: tIndexList(steps), cfgType: 'none' };
+}
+
+function percentile(values: number[], share: number): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(share * values.length)];
 }
 
 /**
@@ -96,23 +122,24 @@ async function saturate(
   return elapsed / count;
 }
 
-/** The same nets with the same batch, and nothing around them: no pictures, no schedule, no guidance. */
-async function bareLoop({ model, size, frames, pictures }: Context): Promise<{ msPerFrame: () => Promise<number>; close: () => Promise<void> }> {
-  const nets = await Model.load({ model });
-  const { vaeEncoder, unet, vaeDecoder, textEncoder, info } = nets;
-  if (!vaeEncoder) throw new Error(`${model} has no vae_encoder`);
+/** The same nets with the same batch, and nothing around them: no pictures, no schedule, no guidance. @param loops beside each other */
+async function netsAlone({ size, frames, pictures }: Context, model: Model, steps: number, loops: number): Promise<() => Promise<number>> {
+  const { vaeEncoder, unet, vaeDecoder, textEncoder, info } = model;
+  if (!vaeEncoder) throw new Error(`${info.model} has no vae_encoder`);
   const side = size / info.vaeScaleFactor;
   const pixels = toTensor(pictures[0]);
   const conditioning = await textEncoder.encodeText(CONDITIONING.prompt[0].text);
-  const msPerFrame = async () => {
-    const started = performance.now();
-    for (let k = 0; k < frames; k++) {
+  const loop = async (count: number): Promise<void> => {
+    for (let k = 0; k < count; k++) {
       const sample = await vaeEncoder.encode(pixels, size, size);
-      const rows = Array.from({ length: STEPS }, (_, i) => ({ sample, timestep: 600 - 300 * i, conditioning }));
+      const rows = Array.from({ length: steps }, (_, i) => ({ sample, timestep: 800 - 150 * i, conditioning }));
       const [latent] = await unet.predict(rows, side, side);
       await vaeDecoder.decode(latent, side, side);
     }
-    return (performance.now() - started) / frames;
   };
-  return { msPerFrame, close: () => nets.close() };
+  return async () => {
+    const started = performance.now();
+    await Promise.all(Array.from({ length: loops }, () => loop(frames)));
+    return (performance.now() - started) / (frames * loops);
+  };
 }
