@@ -13,6 +13,7 @@
  * | ECLOSED | the engine or stream was closed before the call could settle |
  * | EHOST | the engine's process died or does not answer |
  * | ETIMEOUT | a wait reached its deadline |
+ * | EMEMORY | the engine's process took more memory than it may |
  * | ENETWORK | a server cannot be reached, breaks off again and again, or answers what it should not |
  * | EDENIED | a server wants a login, another one, or a licence accepted |
  * | EINTEGRITY | what a server sent is not what it had announced |
@@ -30,6 +31,7 @@ export type ErrorCode =
   | 'ECLOSED'
   | 'EHOST'
   | 'ETIMEOUT'
+  | 'EMEMORY'
   | 'ENETWORK'
   | 'EDENIED'
   | 'EINTEGRITY'

@@ -2,39 +2,53 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
+import type { HostSettings } from './messages';
+import { type Limits, type Owed, VitalSigns } from './vital-signs';
 import { fromWireError, type Method, type Methods, type Notification, type Response } from './wire';
 
 interface Pending {
+  method: Method;
   resolve: (result: unknown) => void;
   reject: (error: EngineError) => void;
 }
 
-interface Events {
-  notification: [Notification];
-  /** The process is gone, for this reason; every pending request has been rejected with it. */
-  exit: [EngineError];
+/** How a process came to its end. */
+export interface Ending {
+  error: EngineError;
+  /** It crashed or hung, so that what it ran on is suspect; false when somebody or a limit ended it. */
+  byItself: boolean;
 }
 
-const SILENCE_LIMIT = 120_000;
-/** Reading the weights of a big model blocks its process for longer than a run does, ms. */
-const LOADING_SILENCE_LIMIT = 600_000;
-const STDERR_KEPT = 4096;
+interface Events {
+  notification: [Notification];
+  /** The process is gone; every pending request has been rejected with the error. */
+  exit: [Ending];
+}
 
-/** One life of an engine process: requests and answers over its pipe, and a deadline for its silence. */
+const LIMITS: Limits = { silence: 30_000, stall: 120_000, loading: 600_000, memory: Infinity };
+const LOOK_INTERVAL = 500;
+/** A process that a driver holds in the kernel cannot even be killed; it is left behind after this time, ms. */
+const KILL_LIMIT = 10_000;
+const STDERR_KEPT = 4096;
+const CRASHES: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'];
+/** Requests that may load or compile nets. */
+const LOADING: readonly Method[] = ['load', 'open', 'update'];
+
+/** One life of an engine process: requests and answers over its pipe, and an eye on its health. */
 export class EngineProcess extends EventEmitter<Events> {
   private readonly child: ChildProcess;
   private readonly pending = new Map<number, Pending>();
+  private readonly signs: VitalSigns;
   private requests = 0;
-  private lastHeard = Date.now();
-  private loading = false;
   private stderr = '';
   private gone: EngineError | undefined;
-  private killedFor: string | undefined;
+  private killedFor: Ending | undefined;
   private readonly watchdog: NodeJS.Timeout;
 
-  /** @param silenceLimit ms without a sign of life after which the process is ended, once the model is loaded */
-  constructor(private readonly silenceLimit = SILENCE_LIMIT) {
+  constructor({ silenceLimit, stallLimit, memoryLimit }: Pick<HostSettings, 'silenceLimit' | 'stallLimit' | 'memoryLimit'> = {}) {
     super();
+    const limits = { ...LIMITS, silence: silenceLimit ?? LIMITS.silence, stall: stallLimit ?? LIMITS.stall, memory: memoryLimit ?? LIMITS.memory };
+    this.signs = new VitalSigns(limits, LOOK_INTERVAL);
     this.child = fork(join(__dirname, 'main.js'), [], {
       serialization: 'advanced',
       // Telemetry of ONNX Runtime is off before the library loads; inspector options of the parent would clash over the port.
@@ -44,9 +58,9 @@ export class EngineProcess extends EventEmitter<Events> {
     });
     this.child.on('message', (message: Response | Notification) => this.hear(message));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr = (this.stderr + text).slice(-STDERR_KEPT)));
-    this.child.once('error', (error) => this.end(`could not be started: ${error.message}`));
-    this.child.once('close', (code, signal) => this.end(signal ? `was ended by ${signal}` : `ended with code ${code}`));
-    this.watchdog = setInterval(() => this.watch(), 1000);
+    this.child.once('error', (error) => this.end(`could not be started: ${error.message}`, false));
+    this.child.once('close', (code, signal) => this.end(signal ? endedBy(signal) : `ended with code ${code}`, code !== null || CRASHES.includes(signal)));
+    this.watchdog = setInterval(() => this.watch(), LOOK_INTERVAL);
     this.watchdog.unref();
   }
 
@@ -54,56 +68,76 @@ export class EngineProcess extends EventEmitter<Events> {
     return this.child.pid;
   }
 
-  /** Settles with the answer, or rejects with the engine's error, or with EHOST or ETIMEOUT when the process dies before. */
+  /** Resident memory a second ago at most, bytes. */
+  get memoryBytes(): number {
+    return this.signs.memoryBytes;
+  }
+
+  /** Settles with the answer, or rejects with the engine's error, or with the reason of its end when the process dies before. */
   request<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
     if (this.gone) return Promise.reject(this.gone);
     const id = this.requests++;
-    if (this.pending.size === 0) this.lastHeard = Date.now();
-    if (method === 'load') this.loading = true;
+    if (this.pending.size === 0) this.signs.heard();
     return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve: resolve as Pending['resolve'], reject });
+      this.pending.set(id, { method, resolve: resolve as Pending['resolve'], reject });
       // A pipe that breaks is followed by 'close', which settles everything.
       this.child.send({ id, method, params }, () => undefined);
     });
   }
 
-  /** Ends the process at once and waits until it is gone. */
-  async kill(reason?: string): Promise<void> {
+  /**
+   * Ends the process at once and waits until it is gone.
+   * @param reason what pending requests are rejected with
+   * @param byItself whether what it ran on is suspect
+   */
+  async kill(reason?: EngineError, byItself = false): Promise<void> {
     if (this.gone) return;
-    this.killedFor ??= reason;
+    if (reason) this.killedFor ??= { error: reason, byItself };
     const exited = new Promise((resolve) => this.once('exit', resolve));
     this.child.kill('SIGKILL');
+    const limit = setTimeout(() => this.end('does not end, not even when it is killed, and was left behind', true), KILL_LIMIT);
     await exited;
+    clearTimeout(limit);
   }
 
   private hear(message: Response | Notification): void {
-    this.lastHeard = Date.now();
+    this.signs.heard();
     if ('event' in message) {
+      if (message.event === 'alive') this.signs.heartbeat(message);
+      else this.signs.worked();
       this.emit('notification', message);
       return;
     }
+    this.signs.worked();
     const pending = this.pending.get(message.id);
     this.pending.delete(message.id);
-    this.loading = false;
-    if ('error' in message) pending?.reject(fromWireError(message.error));
-    else pending?.resolve(message.result);
+    if (!pending) void this.kill(new EngineError('EHOST', 'the engine process gave an answer that nobody had asked for, and was ended'), true);
+    else if ('error' in message) pending.reject(fromWireError(message.error));
+    else pending.resolve(message.result);
   }
 
   private watch(): void {
-    const limit = this.loading ? LOADING_SILENCE_LIMIT : this.silenceLimit;
-    if (this.pending.size > 0 && Date.now() - this.lastHeard > limit) {
-      void this.kill(`gave no sign of life for ${limit / 1000} s and was ended`);
-    }
+    const error = this.signs.look(this.owed);
+    if (error) void this.kill(error, error.code === 'ETIMEOUT');
   }
 
-  private end(how: string): void {
+  private get owed(): Owed {
+    if (this.pending.size === 0) return 'nothing';
+    return [...this.pending.values()].some(({ method }) => LOADING.includes(method)) ? 'loading' : 'answers';
+  }
+
+  private end(how: string, byItself: boolean): void {
     if (this.gone) return;
     clearInterval(this.watchdog);
     const said = this.stderr.trim().split('\n').slice(-3).join(' ');
-    const code = this.killedFor ? 'ETIMEOUT' : 'EHOST';
-    this.gone = new EngineError(code, `the engine process ${this.killedFor ?? how}${said && `: ${said}`}`);
+    const ending = this.killedFor ?? { error: new EngineError('EHOST', `the engine process ${how}${said && `: ${said}`}`), byItself };
+    this.gone = ending.error;
     for (const { reject } of this.pending.values()) reject(this.gone);
     this.pending.clear();
-    this.emit('exit', this.gone);
+    this.emit('exit', ending);
   }
+}
+
+function endedBy(signal: NodeJS.Signals): string {
+  return `was ended by ${signal}${signal === 'SIGKILL' ? ' (by hand, or by the system because memory ran out)' : ''}`;
 }

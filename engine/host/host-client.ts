@@ -1,30 +1,41 @@
 import { EventEmitter } from 'node:events';
 import { EngineError, type ErrorCode } from '../errors';
-import { EngineProcess } from './engine-process';
+import { type Ending, EngineProcess } from './engine-process';
 import { HostStream } from './host-stream';
-import type { ConditioningRequest, HostSettings, HostState, StreamSettings } from './messages';
+import type { ConditioningRequest, HostReport, HostSettings, HostState, StreamSettings } from './messages';
+import { ProviderOrder } from './provider-order';
+import { Restarts } from './restarts';
 import type { Notification } from './wire';
 
 /** What another try cannot mend: somebody has to change a file or a setting first. */
 const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM']);
-const FIRST_RETRY = 250;
-const LAST_RETRY = 30_000;
-/** A process that has run for this long was sound: its crash starts the delays anew, ms. */
-const SOUND_AFTER = 60_000;
+/** What a frame fails with when the engine is not well, rather than the frame. */
+const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST', 'EINTERNAL']);
+/** So many frames in a row that failed for this reason, and the process is replaced. */
+const UNWELL_LIMIT = 3;
+/** So many ends in a row, and an execution provider that may be their cause is given up for the next one. */
+const PROVIDER_CHANCES = 2;
+/** So many ends in a row, and frames are not kept waiting for the next start any more. */
+const PATIENCE = 3;
 
 /** The parent's side of one engine: keeps its process alive and its streams set up. */
 export class HostClient extends EventEmitter<{ state: [HostState] }> {
   private process: EngineProcess | undefined;
   private readonly streams = new Map<number, HostStream>();
   private streamsMade = 0;
-  private attempt = 0;
+  private readonly restarts: Restarts;
+  private readonly providers: ProviderOrder;
   private retry: NodeJS.Timeout | undefined;
-  private readyAt = 0;
+  private readyAt: number | undefined;
+  private unwell = 0;
   private current: HostState = { phase: 'stopped' };
+  private since = Date.now();
 
   constructor(private readonly settings: HostSettings) {
     super();
     this.setMaxListeners(0); // one for every node that uses the engine
+    this.restarts = new Restarts(settings.restarts);
+    this.providers = new ProviderOrder(settings.executionProviders ?? ['cpu']);
   }
 
   get state(): HostState {
@@ -36,15 +47,29 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
     return this.process?.pid;
   }
 
+  get report(): HostReport {
+    return {
+      state: this.current,
+      since: this.since,
+      restarts: this.restarts.count,
+      memoryBytes: this.process?.memoryBytes ?? 0,
+      streams: [...this.streams.values()].map(({ name, stats }) => ({ name, stats })),
+    };
+  }
+
   /** Starts the process, unless it runs or is about to. */
   start(): void {
     if (this.current.phase === 'stopped' || this.current.phase === 'failed') void this.launch();
   }
 
-  /** Does not wait for the engine: what needs it waits inside. */
-  openStream(settings: StreamSettings, conditioning?: ConditioningRequest): HostStream {
+  /**
+   * Does not wait for the engine: what needs it waits inside.
+   * @param name of the stream, for people
+   */
+  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = ''): HostStream {
     const id = this.streamsMade++;
-    const stream = new HostStream(id, settings, conditioning, () => this.streams.delete(id));
+    const stream = new HostStream(id, name, settings, conditioning, () => this.streams.delete(id));
+    stream.onAnswer = (error) => this.judge(error);
     this.streams.set(id, stream);
     if (this.current.phase === 'ready' && this.process) stream.attach(this.process);
     else if (this.current.phase === 'failed') stream.detach(this.current.error);
@@ -60,55 +85,80 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
     await Promise.all(closed);
   }
 
-  private async launch(): Promise<void> {
-    this.become({ phase: 'starting' });
-    const process = new EngineProcess(this.settings.silenceLimit);
+  /** @param quietly a try that is unlikely to work: the state stays as it is until it has worked */
+  private async launch(quietly = false): Promise<void> {
+    clearTimeout(this.retry);
+    if (!quietly) this.become({ phase: 'starting' });
+    this.readyAt = undefined;
+    this.unwell = 0;
+    this.providers.forgive();
+    const process = new EngineProcess(this.settings);
     this.process = process;
-    process.once('exit', (error) => this.lost(error));
+    process.once('exit', (ending) => this.lost(process, ending));
     process.on('notification', (notification) => this.hear(notification));
     try {
-      const { info, warnings } = await process.request('load', this.settings);
+      const { info, warnings } = await process.request('load', { ...this.settings, executionProviders: this.providers.left });
       if (this.process !== process || this.current.phase === 'stopped') return;
-      this.readyAt = Date.now();
-      this.become({ phase: 'ready', info, warnings });
+      this.readyAt = performance.now();
+      this.become({ phase: 'ready', info, warnings: [...warnings, ...this.providers.notes] });
       for (const stream of this.streams.values()) stream.attach(process);
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
       // A process that died while loading has been dealt with by its exit.
       if (LASTING.has(error.code)) await this.fail(process, error);
-      else await process.kill();
+      else await process.kill(error);
     }
   }
 
   private hear(notification: Notification): void {
     if (notification.event === 'taken') this.streams.get(notification.stream)?.taken();
     if (notification.event === 'warning') this.streams.get(notification.stream)?.onWarning(notification.text);
-    if (notification.event !== 'progress' || this.current.phase === 'stopped') return;
+    if (notification.event !== 'progress' || this.current.phase === 'stopped' || this.current.phase === 'failed') return;
     const { net, loadedBytes, totalBytes } = notification;
     this.become({ phase: 'loading', net, loadedBytes, totalBytes });
   }
 
+  /** A driver that lost its card answers every frame with an error; a new process may find the card again. */
+  private judge(error?: EngineError): void {
+    this.unwell = error && UNWELL.has(error.code) ? this.unwell + 1 : error ? this.unwell : 0;
+    if (this.unwell < UNWELL_LIMIT || !error) return;
+    this.unwell = 0;
+    const reason = new EngineError('EHOST', `the engine process failed at ${UNWELL_LIMIT} frames in a row and was ended: ${error.message}`, { cause: error });
+    void this.process?.kill(reason, true);
+  }
+
   private async fail(process: EngineProcess, error: EngineError): Promise<void> {
-    if (this.current.phase === 'stopped') return;
+    if (this.current.phase === 'stopped' || this.process !== process) return;
     this.process = undefined;
-    this.become({ phase: 'failed', error });
-    for (const stream of this.streams.values()) stream.detach(error);
+    if (error.code === 'ENOPROVIDER') this.providers.forgiveAll();
+    this.giveUp(error);
     await process.kill();
   }
 
+  private giveUp(error: Error): void {
+    const known = this.current.phase === 'failed' && this.current.error.message === error.message;
+    if (!known) this.become({ phase: 'failed', error });
+    for (const stream of this.streams.values()) stream.detach(error);
+    this.retry = setTimeout(() => void this.launch(true), this.restarts.hopeless());
+    this.retry.unref();
+  }
+
   /** The process has gone: wait a little, longer every time, and start another. */
-  private lost(error: EngineError): void {
-    if (this.current.phase === 'stopped' || this.current.phase === 'failed') return;
+  private lost(process: EngineProcess, { error, byItself }: Ending): void {
+    if (this.current.phase === 'stopped' || this.process !== process) return;
     this.process = undefined;
-    for (const stream of this.streams.values()) stream.detach();
-    const sound = this.current.phase === 'ready' && Date.now() - this.readyAt > SOUND_AFTER;
-    this.attempt = sound ? 1 : this.attempt + 1;
-    const delayMs = Math.round(Math.min(LAST_RETRY, FIRST_RETRY * 2 ** (this.attempt - 1)) * (0.8 + 0.4 * Math.random()));
-    this.become({ phase: 'restarting', error, attempt: this.attempt, delayMs });
+    if (this.current.phase === 'failed') return this.giveUp(this.current.error);
+    const provider = this.current.phase === 'ready' ? this.current.info.executionProvider : undefined;
+    const delayMs = this.restarts.ended(this.readyAt === undefined ? 0 : performance.now() - this.readyAt);
+    const { attempt } = this.restarts;
+    if (byItself && attempt >= PROVIDER_CHANCES) this.providers.giveUp(provider, error.message);
+    for (const stream of this.streams.values()) stream.detach(attempt > PATIENCE ? error : undefined);
+    this.become({ phase: 'restarting', error, attempt, delayMs });
     this.retry = setTimeout(() => void this.launch(), delayMs);
   }
 
   private become(state: HostState): void {
+    if (state.phase !== this.current.phase) this.since = Date.now();
     this.current = state;
     this.emit('state', state);
   }

@@ -2,6 +2,7 @@ import { EngineError, type ErrorCode } from '../errors';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from './mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from './messages';
+import { isSoundFrame } from './sound-frame';
 import { StreamMeter } from './stream-meter';
 
 interface Submission {
@@ -38,9 +39,16 @@ export class HostStream {
   /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
   onWarning: (text: string) => void = () => undefined;
 
-  /** Made by HostClient.openStream. */
+  /** Hears of every frame that the engine process answered: with a frame (no error), or how it failed. */
+  onAnswer: (error?: EngineError) => void = () => undefined;
+
+  /**
+   * Made by HostClient.openStream.
+   * @param name for people
+   */
   constructor(
     private readonly id: number,
+    readonly name: string,
     private wanted: StreamSettings,
     private conditioning: ConditioningRequest | undefined,
     private readonly onClose: () => void,
@@ -184,7 +192,26 @@ export class HostStream {
     const submission = this.mailbox.take();
     if (!submission) return;
     this.untaken++;
-    this.process.request('submit', { stream: this.id, frame: submission.frame }).then(submission.resolve, submission.reject);
+    void this.deliver(this.process, submission);
+  }
+
+  private async deliver(process: EngineProcess, { frame, resolve, reject }: Submission): Promise<void> {
+    try {
+      const result = await process.request('submit', { stream: this.id, frame });
+      if (!isSoundFrame(result)) throw await this.distrust(process);
+      if (result.outcome === 'finished') this.onAnswer();
+      resolve(result);
+    } catch (thrown) {
+      const error = EngineError.from(thrown, 'EHOST');
+      if (this.process === process) this.onAnswer(error);
+      reject(error);
+    }
+  }
+
+  private async distrust(process: EngineProcess): Promise<EngineError> {
+    const error = new EngineError('EHOST', 'the engine process sent a picture that is none, and was ended');
+    await process.kill(error, true);
+    return error;
   }
 }
 

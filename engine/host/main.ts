@@ -5,11 +5,13 @@ import { EngineError } from '../errors';
 import type { LoadProgress } from '../model/model';
 import { openPlanned } from '../net-plan';
 import { HostedStream } from './hosted-stream';
+import { RunWatch } from './run-watch';
 import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from './wire';
 
 const ALIVE_INTERVAL = 1000;
 
 let engine: Engine | undefined;
+const runWatch = new RunWatch();
 const streams = new Map<number, Promise<HostedStream>>();
 
 function send(message: Notification | Response): void {
@@ -31,7 +33,9 @@ async function streamOf(stream: number): Promise<HostedStream> {
 const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
   async load(settings) {
     const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
-    engine = await Engine.load(settings, { onProgress, openNet: openPlanned(settings.intraOpNumThreads) });
+    const open = openPlanned(settings.intraOpNumThreads);
+    const openNet: typeof open = (opening) => async (...source) => runWatch.watch(await open(opening)(...source));
+    engine = await Engine.load(settings, { onProgress, openNet });
     return { info: engine.info, warnings: engine.warnings };
   },
   async open({ stream, settings, conditioning }) {
@@ -71,4 +75,6 @@ process.on('message', (request: Request) => void answer(request));
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl+C and service managers reach the whole process group; the parent decides when the engine ends, and it ends with it.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
-setInterval(() => send({ event: 'alive' }), ALIVE_INTERVAL);
+setInterval(() => {
+  send({ event: 'alive', memory: process.memoryUsage.rss(), runs: runWatch.runs, runningMs: runWatch.beat() * ALIVE_INTERVAL });
+}, ALIVE_INTERVAL);

@@ -1,6 +1,7 @@
 import type { Picture } from '../image/picture';
 import type { ConditioningRequest } from '../prompt/request';
 import type { EngineInfo, ServerOptions, StreamOptions } from '../types';
+import type { RestartTimes } from './restarts';
 
 /** What a host is made of; two users with the same settings share one host process. */
 export interface HostSettings {
@@ -9,11 +10,14 @@ export interface HostSettings {
   intraOpNumThreads?: number;
   /** Nets that run on an inference server instead of in the host. */
   server?: ServerOptions;
-  /**
-   * A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 120,000: one run of a
-   * big net on a CPU blocks its process for many seconds.
-   */
+  /** A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */
   silenceLimit?: number;
+  /** A process that owes an answer and of whose nets none ends a run for this long is replaced, ms. Default 120,000. */
+  stallLimit?: number;
+  /** A process that takes more resident memory is replaced, bytes. Default: no limit. */
+  memoryLimit?: number;
+  /** When a process that ended is started again. Default: after 0.25 s, then ever later, up to 30 s. */
+  restarts?: Partial<RestartTimes>;
 }
 
 export type PictureFormat = 'jpeg' | 'png' | 'raw';
@@ -67,6 +71,8 @@ export interface StreamStats extends StreamCounters {
   fps: number;
   /** Median latency of the frames of the last two seconds, ms. */
   latencyMs: number;
+  /** Since the last finished frame, ms; null before the first. */
+  lastFrameAgeMs: number | null;
 }
 
 /** Where a host stands. Every change is emitted as 'state'. */
@@ -77,5 +83,17 @@ export type HostState =
   | { phase: 'restarting'; error: Error; attempt: number; delayMs: number }
   | { phase: 'failed'; error: Error }
   | { phase: 'stopped' };
+
+/** How a host and its streams are, for those who watch over them. */
+export interface HostReport {
+  state: HostState;
+  /** When the present phase began, ms since 1970. */
+  since: number;
+  /** Processes that ended without being asked to. */
+  restarts: number;
+  /** Resident memory of the process, bytes; 0 while there is none. */
+  memoryBytes: number;
+  streams: { name: string; stats: StreamStats }[];
+}
 
 export type { BlendMethod, ConditioningRequest, Transition, TransitionMethod, WeightedText } from '../prompt/request';

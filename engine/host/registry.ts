@@ -12,8 +12,9 @@ interface Entry {
 
 const hosts = new Map<string, Entry>();
 
-function keyOf({ model, executionProviders = ['cpu'], intraOpNumThreads = 0, silenceLimit = 0, server }: HostSettings): string {
-  return JSON.stringify([model, executionProviders, intraOpNumThreads, silenceLimit, server]);
+function keyOf(settings: HostSettings): string {
+  const { model, executionProviders = ['cpu'], intraOpNumThreads = 0, server, silenceLimit, stallLimit, memoryLimit, restarts } = settings;
+  return JSON.stringify([model, executionProviders, intraOpNumThreads, server, silenceLimit, stallLimit, memoryLimit, restarts]);
 }
 
 /** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */

@@ -19,8 +19,8 @@ export type Method = keyof Methods;
 export type Request = { [M in Method]: { id: number; method: M; params: Methods[M]['params'] } }[Method];
 
 export type Notification =
-  /** Sent once a second while the event loop turns. */
-  | { event: 'alive' }
+  /** Sent once a second while the event loop turns: resident memory in bytes, how many runs of nets have ended, and how long the oldest one under way has taken. */
+  | { event: 'alive'; memory: number; runs: number; runningMs: number }
   | { event: 'progress'; net: string; loadedBytes: number; totalBytes: number }
   /** A submitted frame has left the waiting place: the next one may be sent. */
   | { event: 'taken'; stream: number }
