@@ -1,4 +1,5 @@
 import { EngineError, type ErrorCode } from './errors';
+import { checkFinite } from './finite';
 import { decode } from './image/codec';
 import { loopBack } from './image/loop-back';
 import { toImage, toTensor, toThumbnail } from './image/pixels';
@@ -17,6 +18,9 @@ import { addNoise, type ConditioningPair, type Denoised, type Entry, type Latent
 import { Seeds } from './stream/seeds';
 import { Setups, type StreamSetup } from './stream/setup';
 import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
+
+/** Of a picture's values, which are many, every so-manieth is checked. */
+const PIXEL_STRIDE = 61;
 
 /** A frame between `process` and its output. */
 export interface Frame {
@@ -245,7 +249,9 @@ export class DiffusionStream implements Stream {
   private async picture({ frame, latent }: Denoised<Frame>): Promise<Output> {
     const { height, width } = frame.shape;
     const factor = this.model.info.vaeScaleFactor;
+    checkFinite(latent, 'the UNet');
     const pixels = await this.model.vaeDecoder.decode(latent, height, width);
+    checkFinite(pixels, 'vae_decoder', PIXEL_STRIDE);
     const image = toImage(pixels, width * factor, height * factor);
     const { id, seed, enteredAt } = frame;
     return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };

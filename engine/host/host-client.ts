@@ -11,7 +11,7 @@ import type { Notification } from './wire';
 const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM']);
 /** What a frame fails with when the engine is not well, rather than the frame. */
 const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST', 'EINTERNAL']);
-/** So many frames in a row that failed for this reason, and the process is replaced. */
+/** So many failures in a row, each at a frame that was sent after the one before, and the process is replaced. */
 const UNWELL_LIMIT = 3;
 /** So many ends in a row, and an execution provider that may be their cause is given up for the next one. */
 const PROVIDER_CHANCES = 2;
@@ -28,6 +28,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   private retry: NodeJS.Timeout | undefined;
   private readyAt: number | undefined;
   private unwell = 0;
+  private unwellAt = 0;
   private current: HostState = { phase: 'stopped' };
   private since = Date.now();
 
@@ -69,7 +70,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = ''): HostStream {
     const id = this.streamsMade++;
     const stream = new HostStream(id, name, settings, conditioning, () => this.streams.delete(id));
-    stream.onAnswer = (error) => this.judge(error);
+    stream.onAnswer = (sentAt, error) => this.judge(sentAt, error);
     this.streams.set(id, stream);
     if (this.current.phase === 'ready' && this.process) stream.attach(this.process);
     else if (this.current.phase === 'failed') stream.detach(this.current.error);
@@ -88,6 +89,10 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   /** @param quietly a try that is unlikely to work: the state stays as it is until it has worked */
   private async launch(quietly = false): Promise<void> {
     clearTimeout(this.retry);
+    // A quiet try may be under way.
+    const before = this.process;
+    this.process = undefined;
+    void before?.kill();
     if (!quietly) this.become({ phase: 'starting' });
     this.readyAt = undefined;
     this.unwell = 0;
@@ -119,11 +124,14 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   }
 
   /** A driver that lost its card answers every frame with an error; a new process may find the card again. */
-  private judge(error?: EngineError): void {
-    this.unwell = error && UNWELL.has(error.code) ? this.unwell + 1 : error ? this.unwell : 0;
-    if (this.unwell < UNWELL_LIMIT || !error) return;
-    this.unwell = 0;
-    const reason = new EngineError('EHOST', `the engine process failed at ${UNWELL_LIMIT} frames in a row and was ended: ${error.message}`, { cause: error });
+  private judge(sentAt: number, error?: EngineError): void {
+    if (!error) this.unwell = 0;
+    // Frames that were in flight together fail together: that is one failure, and says nothing of the next frame.
+    if (!error || !UNWELL.has(error.code) || sentAt < this.unwellAt) return;
+    this.unwellAt = performance.now();
+    this.unwell++;
+    if (this.unwell < UNWELL_LIMIT) return;
+    const reason = new EngineError('EHOST', `the engine process failed ${UNWELL_LIMIT} times in a row and was ended: ${error.message}`, { cause: error });
     void this.process?.kill(reason, true);
   }
 

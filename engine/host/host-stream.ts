@@ -39,8 +39,8 @@ export class HostStream {
   /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
   onWarning: (text: string) => void = () => undefined;
 
-  /** Hears of every frame that the engine process answered: with a frame (no error), or how it failed. */
-  onAnswer: (error?: EngineError) => void = () => undefined;
+  /** Hears of every frame that the engine process finished (no error), or at which it failed; and when it was sent there. */
+  onAnswer: (sentAt: number, error?: EngineError) => void = () => undefined;
 
   /**
    * Made by HostClient.openStream.
@@ -109,11 +109,14 @@ export class HostStream {
     const before = this.conditioning;
     this.conditioning = conditioning;
     if (!this.opened) await this.opening;
+    const { process } = this;
     // Of those that waited for the opening the newest alone goes on.
-    if (!this.process || !this.opened || this.conditioning !== conditioning) return;
+    if (!process || !this.opened || this.conditioning !== conditioning) return;
     try {
-      await this.process.request('setConditioning', { stream: this.id, conditioning });
+      await process.request('setConditioning', { stream: this.id, conditioning });
     } catch (thrown) {
+      // A process that died is followed by one that is opened with what is wanted.
+      if (this.process !== process) return;
       if (isRefused(thrown, 'EBADPROMPT') && this.conditioning === conditioning) this.conditioning = before;
       throw thrown;
     }
@@ -122,7 +125,12 @@ export class HostStream {
   /** Drops everything in flight; their submits settle as dropped. */
   async reset(): Promise<void> {
     this.mailbox.take()?.resolve({ outcome: 'dropped' });
-    if (this.process && this.opened) await this.process.request('reset', { stream: this.id });
+    const { process } = this;
+    if (!process || !this.opened) return;
+    await process.request('reset', { stream: this.id }).catch((thrown: unknown) => {
+      // With a process that died all that was in flight is gone as well.
+      if (this.process === process) throw thrown;
+    });
   }
 
   /** Rejects what is in flight with ECLOSED. */
@@ -196,14 +204,15 @@ export class HostStream {
   }
 
   private async deliver(process: EngineProcess, { frame, resolve, reject }: Submission): Promise<void> {
+    const sentAt = performance.now();
     try {
       const result = await process.request('submit', { stream: this.id, frame });
       if (!isSoundFrame(result)) throw await this.distrust(process);
-      if (result.outcome === 'finished') this.onAnswer();
+      if (result.outcome === 'finished') this.onAnswer(sentAt);
       resolve(result);
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
-      if (this.process === process) this.onAnswer(error);
+      if (this.process === process) this.onAnswer(sentAt, error);
       reject(error);
     }
   }

@@ -15,6 +15,9 @@ import { readConditioning } from './prompt-texts';
 import type { Status } from './status';
 import { readParams } from './stream-settings';
 
+/** What frames end with that were lost with their engine process. */
+const LOST = ['EHOST', 'ETIMEOUT', 'EMEMORY'];
+
 /** What a denoiser node does between its start and its close. */
 export class Denoiser implements EngineUser {
   private readonly faults = new Faults();
@@ -45,7 +48,8 @@ export class Denoiser implements EngineUser {
   }
 
   onState(state: HostState): void {
-    if (state.phase !== this.phase) this.faults.clear();
+    if (state.phase === 'ready' && this.phase !== 'ready') this.faults.clear();
+    if (state.phase === 'restarting') this.tell(state.error);
     this.phase = state.phase;
     this.showStatus();
   }
@@ -102,9 +106,18 @@ export class Denoiser implements EngineUser {
       const error = withCode(thrown);
       if (error.code === 'EBADFRAME') throw error;
       if (error.code === 'ECLOSED' && (stream.closed || this.closed)) return undefined;
-      if (error.code === 'EHOST' && isComing(this.host.state)) return undefined;
+      if (LOST.includes(error.code) && isComing(this.host.state)) return undefined;
       this.faults.report(error);
       return undefined;
+    }
+  }
+
+  /** An outage concerns no single message: Catch nodes hear of it once, whatever was in flight. */
+  private tell(error: Error): void {
+    try {
+      this.faults.report(withCode(error));
+    } catch (thrown) {
+      this.node.error(thrown, {});
     }
   }
 

@@ -8,11 +8,11 @@ export type Changes = Record<string, Uint8Array | string | object | null>;
 
 const made: string[] = [];
 
-/** A copy of the reference model with some files changed. `removeModelFolders` takes it away again. */
-export async function changedModel(changes: Changes): Promise<string> {
+/** A copy of a model, by default the reference model, with some files changed. `removeModelFolders` takes it away again. */
+export async function changedModel(changes: Changes, original = REFERENCE_MODEL): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'model-'));
   made.push(folder);
-  await cp(REFERENCE_MODEL, folder, { recursive: true, mode: 0 });
+  await cp(original, folder, { recursive: true, mode: 0 });
   for (const [name, content] of Object.entries(changes)) {
     const path = join(folder, name);
     await rm(path, { recursive: true, force: true });
