@@ -17,6 +17,8 @@ import { jpegs } from '../../lib/pictures';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 import { until } from '../../lib/until';
 
+/** KILLS=100 for the whole of it, as in test/soak/RESULTS.md. */
+const KILLS = Number(process.env.KILLS ?? 20);
 const STARTER = join(ROOT, 'models/starter');
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25, 40], cfgType: 'none', format: 'raw' };
 const WHITE: Picture = { kind: 'raw', data: new Uint8Array(64 * 64 * 3).fill(255), width: 64, height: 64, channels: 3 };
@@ -152,8 +154,8 @@ describe('host: supervision', function () {
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');
   });
 
-  it('killed 100 times while two streams run: it comes back 100 times, no frame is lost, every picture is as it should be', async function () {
-    this.timeout(240_000);
+  it(`killed ${KILLS} times while two streams run: it comes back every time, no frame is lost, every picture is as it should be`, async function () {
+    this.timeout(60_000 + KILLS * 3000);
     const host = acquireHost({ model: 'starter', restarts: { first: 1, last: 1 } });
     const conditionings = ['night, snow', 'sunset over the sea'].map((text) => ({ prompt: [{ text, weight: 1 }] }));
     const streams = conditionings.map((_, k) => host.openStream({ ...settings, seed: k }));
@@ -186,7 +188,7 @@ describe('host: supervision', function () {
       }
     };
     const feeds = [feed(0), feed(1)];
-    for (let round = 0; round < 100; round++) {
+    for (let round = 0; round < KILLS; round++) {
       await become(host, 'ready');
       const finished = streams.map(({ stats }) => stats.out);
       await until(() => streams.every(({ stats }, k) => stats.out > finished[k]), 20_000, () => `round ${round}: ${JSON.stringify(host.state)}`);
@@ -198,12 +200,12 @@ describe('host: supervision', function () {
     await become(host, 'ready');
     over = true;
     await Promise.all(feeds);
-    assert.equal(pids.size, 100);
+    assert.equal(pids.size, KILLS);
     assert.deepEqual([...pids].filter(alive), []);
     assert.equal(ledger.finished + ledger.lost, ledger.given);
     assert.equal(ledger.wrong, 0, JSON.stringify(ledger));
-    assert.ok(ledger.finished >= 200, JSON.stringify(ledger));
-    assert.equal(host.report.restarts, 100);
+    assert.ok(ledger.finished >= 2 * KILLS, JSON.stringify(ledger));
+    assert.equal(host.report.restarts, KILLS);
   });
 });
 
@@ -234,7 +236,7 @@ describe('host: what supervision decides', () => {
       return signs.look('answers')?.message;
     };
     for (let k = 0; k < 20; k++) assert.equal(beat(k), undefined);
-    for (let k = 0; k < 6; k++) assert.equal(beat(19), undefined);
+    for (let k = 0; k < 5; k++) assert.equal(beat(19), undefined);
     assert.match(beat(19) ?? '', /no progress for 3 s/);
   });
 
