@@ -156,27 +156,6 @@ describe('host: the engine in a process of its own', () => {
     assert.equal(stream.stats.failed, 3);
   });
 
-  it('torn pictures without end do not hold up the frames before them', async () => {
-    const stream = acquireHost(STARTER).openStream({ ...settings, width: 256, height: 256, tIndexList: [10, 20, 30, 40] });
-    await stream.submit({ picture: frames[0] });
-    const torn = { kind: 'encoded' as const, data: frames[0].data.subarray(0, 200) };
-    const good = stream.submit({ picture: frames[1] });
-    await new Promise((resolve) => setTimeout(resolve, 15)); // until it has left the waiting place
-    let tearing = true;
-    const flood = (async () => {
-      const refused: Promise<unknown>[] = [];
-      while (tearing) {
-        await new Promise((resolve) => setTimeout(resolve, 1));
-        refused.push(stream.submit({ picture: torn }).catch(() => undefined));
-      }
-      await Promise.all(refused);
-    })();
-    const result = await Promise.race([good, new Promise((resolve) => setTimeout(() => resolve('late'), 3000))]);
-    tearing = false;
-    await flood;
-    assert.equal((result as FrameResult).outcome, 'finished');
-  });
-
   it('two streams share one process and one model', async () => {
     const host = acquireHost(STARTER);
     const streams = [host.openStream(settings), host.openStream({ ...settings, mode: 'txt2img', seed: 9 })];
