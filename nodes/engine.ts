@@ -3,6 +3,7 @@ import { onClose } from './lib/closing';
 import { checkModel } from './lib/engine-check';
 import { readEngineFields, type EngineDef } from './lib/engine-fields';
 import { EngineUsers, type EngineNode } from './lib/engine-node';
+import { serveHealth } from './lib/health';
 import { serveStreams } from './lib/live-streams';
 import { type EngineCredentials, type ModelSettings, serveModels } from './lib/model-routes';
 
@@ -24,4 +25,6 @@ export = (RED: NodeAPI<ModelSettings>): void => {
   RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
   serveModels(RED);
   serveStreams(RED);
+  // Before any sink: its route answers for every other name.
+  serveHealth(RED);
 };

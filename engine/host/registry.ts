@@ -1,5 +1,5 @@
 import { HostClient } from './host-client';
-import type { HostSettings } from './messages';
+import type { HostReport, HostSettings } from './messages';
 
 /** A host without users lives on for this long, ms: a redeploy lets go of it and takes it again. */
 const GRACE = 3000;
@@ -45,6 +45,11 @@ export function releaseHost(host: HostClient): void {
     entry.ending.unref();
     return;
   }
+}
+
+/** How all hosts are that somebody uses. */
+export function hostReports(): HostReport[] {
+  return [...hosts.values()].filter(({ users }) => users > 0).map(({ host }) => host.report);
 }
 
 /** Stops every host at once. */

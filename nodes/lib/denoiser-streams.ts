@@ -23,7 +23,7 @@ export class DenoiserStreams {
     private readonly onWarning: (text: string) => void,
   ) {
     this.toCome = { settings };
-    this.topics = new Topics(MAX_STREAMS, () => this.open(), (old) => void old.close().catch(onProblem));
+    this.topics = new Topics(MAX_STREAMS, (topic) => this.open(topic), (old) => void old.close().catch(onProblem));
   }
 
   /** The stream of a topic; opens it, and closes the one that rested longest when there are eight already. */
@@ -73,8 +73,8 @@ export class DenoiserStreams {
     await Promise.all(this.topics.clear().map((stream) => stream.close()));
   }
 
-  private open(): HostStream {
-    const stream = this.host.openStream(this.toCome.settings, this.toCome.conditioning);
+  private open(topic: string): HostStream {
+    const stream = this.host.openStream(this.toCome.settings, this.toCome.conditioning, topic);
     stream.onWarning = this.onWarning;
     return stream;
   }

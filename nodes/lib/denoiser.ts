@@ -12,6 +12,7 @@ import { withCode, type Send } from './input';
 import { forgetStreams, keepNewest } from './live-streams';
 import { hasPayload, isReset, isSettingsOnly, topicOf } from './message';
 import { readConditioning } from './prompt-texts';
+import { engineReport, streamReport } from './reports';
 import type { Status } from './status';
 import { readParams } from './stream-settings';
 
@@ -43,7 +44,7 @@ export class Denoiser implements EngineUser {
       (thrown) => node.warn(withCode(thrown)),
       (text) => node.warn(text),
     );
-    this.ticker = setInterval(() => this.showStatus(), 1000).unref();
+    this.ticker = setInterval(() => this.tick(), 1000).unref();
     this.showStatus();
   }
 
@@ -90,7 +91,8 @@ export class Denoiser implements EngineUser {
     if (state.phase === 'failed') return this.faults.report(withCode(state.error));
 
     const result = await this.submit(stream, request, params);
-    if (result?.outcome !== 'finished') return;
+    if (result?.outcome !== 'finished') return this.measure('dropped', msg, 1);
+    this.measure('latency', msg, result.latencyMs);
     this.faults.clear();
     keepNewest(this.node.id, topic, stream, result);
     putFrame(msg, result, arrival, topic);
@@ -110,6 +112,19 @@ export class Denoiser implements EngineUser {
       this.faults.report(error);
       return undefined;
     }
+  }
+
+  /** For those who let Node-RED log metrics; it does so with nothing but the message's id. */
+  private measure(event: 'latency' | 'dropped' | 'fps', msg: NodeMessage | undefined, value: number): void {
+    if (this.node.metric()) this.node.metric(event, msg ?? {}, value);
+  }
+
+  private tick(): void {
+    this.showStatus();
+    const { streams: _all, ...engine } = engineReport(this.host.report);
+    const streams = this.streams.all.map(({ name, stats }) => streamReport(name, stats));
+    this.measure('fps', undefined, streams.reduce((sum, { fps }) => sum + fps, 0));
+    this.node.send([null, { topic: 'status', payload: { ...engine, fault: this.faults.current?.message, streams } }]);
   }
 
   /** An outage concerns no single message: Catch nodes hear of it once, whatever was in flight. */
