@@ -6,6 +6,11 @@ import { maxPixels, type Picture } from './picture';
 /** How a picture of other proportions fills a frame: cropped to cover it, contained with black borders, or stretched. */
 export type Fit = 'cover' | 'contain' | 'fill';
 
+/** Formats of {@link Picture}, as libvips calls their loaders. */
+const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff', 'Svg'];
+/** A file that is made to be slow must not hold up a thread of the codec for longer than this, s. */
+const DECODE_LIMIT = 20;
+
 let library: typeof import('sharp') | undefined;
 
 /** Loaded when the first picture comes: it brings a large binary that a flow without pictures never needs. */
@@ -16,6 +21,9 @@ export function sharp(): typeof import('sharp') {
   // different streams are worked on side by side in libuv's pool anyway.
   library.cache(false);
   library.concurrency(1);
+  // Of all that libvips can open a picture from elsewhere may be these; SVG is for pictures that this package draws.
+  library.block({ operation: ['VipsForeignLoad'] });
+  library.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}`) });
   return library;
 }
 
@@ -69,7 +77,7 @@ export function open(picture: Picture): Sharp {
     picture.kind === 'encoded'
       ? sharp()(data, options)
       : sharp()(data, { ...options, raw: { width: picture.width, height: picture.height, channels: picture.channels } });
-  return source.autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
+  return source.timeout({ seconds: DECODE_LIMIT }).autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
 }
 
 /** EBADFRAME with what the decoder said. */

@@ -14,6 +14,10 @@ export interface EngineDef extends NodeDef {
   threads?: string | number;
   /** Number of the graphics card, for providers that have several to choose from. */
   device?: string | number;
+  /** MiB that the engine's process may take; 0: no limit. */
+  memoryLimit?: string | number;
+  /** Seconds without progress after which the engine's process is replaced. Default 120. */
+  hangLimit?: string | number;
 }
 
 /** Providers that can be told which card to use. */
@@ -22,10 +26,14 @@ const WITH_DEVICE = ['cuda', 'tensorrt', 'dml', 'rocm', 'migraphx'];
 /** @throws EBADPARAM */
 export function readEngineFields(RED: NodeAPI, node: Node, def: EngineDef): HostSettings {
   const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
+  const memory = readOptionalNumber(def.memoryLimit, 'memoryLimit', 0, { min: 0, max: 1_048_576, integer: true });
+  const hang = readOptionalNumber(def.hangLimit, 'hangLimit', 120, { min: 1, max: 3600 });
   return {
     model: readModel(RED, node, def.model, def.modelType),
     executionProviders: readProviders(def.executionProviders, def.device),
     ...(threads > 0 && { intraOpNumThreads: threads }),
+    ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
+    ...(hang !== 120 && { stallLimit: hang * 1000 }),
   };
 }
 

@@ -79,7 +79,7 @@ describe('engine', () => {
   });
 
   it('refuses fields that cannot work when the first user comes', async () => {
-    const bad = [{ modelType: 'str', model: ' ' }, { modelType: 'env', model: 'NOT_SET_ANYWHERE' }, { threads: 'many' }, { threads: '-1' }, { executionProviders: 'cu da' }, { device: '1.5' }];
+    const bad = [{ modelType: 'str', model: ' ' }, { modelType: 'env', model: 'NOT_SET_ANYWHERE' }, { threads: 'many' }, { threads: '-1' }, { executionProviders: 'cu da' }, { device: '1.5' }, { memoryLimit: 'much' }, { hangLimit: '0' }];
     for (const fields of bad) {
       const node = await start([{ ...REFERENCE, ...fields }]);
       assert.throws(() => node.register(listener()), { code: 'EBADPARAM' }, JSON.stringify(fields));
