@@ -38,8 +38,17 @@ export class FilterTopic {
 
   /** The same picture under another prompt or other parameters gives another result: it passes. */
   private expectSettings(msg: NodeMessage): void {
-    const settings = JSON.stringify([msg.conditioning, msg.params]);
+    const settings = asText([msg.conditioning, msg.params]);
     if (this.settings !== undefined && settings !== this.settings) this.filter.reset();
     this.settings = settings;
+  }
+}
+
+/** Settings that cannot be written down are none; the denoiser says what is wrong with them. */
+function asText(settings: unknown): string {
+  try {
+    return JSON.stringify(settings);
+  } catch {
+    return '';
   }
 }

@@ -1,8 +1,9 @@
 import type { NodeMessage } from 'node-red';
 
-/** The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names. */
+/** The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names, and where the topic is no name. */
 export function topicOf(msg: NodeMessage): string {
-  return msg.topic === undefined || msg.topic === null ? '' : String(msg.topic);
+  const topic: unknown = msg.topic;
+  return typeof topic === 'string' || typeof topic === 'number' || typeof topic === 'boolean' ? String(topic) : '';
 }
 
 /** Whether the message asks to clear state. As in the core nodes the value does not matter, except for `false`. */

@@ -1,0 +1,83 @@
+import { hooks } from '@node-red/util';
+import type { NodeMessage } from 'node-red';
+import denoiser from '../../nodes/denoiser';
+import engine from '../../nodes/engine';
+import filter from '../../nodes/filter';
+import prompt from '../../nodes/prompt';
+import sink from '../../nodes/sink';
+import { helper, startFlow } from './flow';
+import { Dice, mutate, originals, strangeMessage } from './mutations';
+
+const NODES = ['denoiser', 'filter', 'prompt', 'sink'] as const;
+const SHARES = { denoiser: 0.5, filter: 0.25, prompt: 0.05, sink: 0.2 };
+const WITHIN = 30_000;
+
+export interface FuzzResult {
+  inputs: number;
+  /** By code; 'none' for those that ended well. */
+  endings: Record<string, number>;
+  /** Inputs that did not end once within 30 s, or with an error that only a defect has. */
+  faults: string[];
+  /** Resident memory of this process after a tenth, and at the end, bytes. */
+  rss: [number, number];
+}
+
+interface Completion {
+  msg: NodeMessage;
+  error?: Error & { code?: string };
+  node: { id: string };
+}
+
+/** Gives damaged pictures and messages that make no sense to the nodes of a real flow, one by one to each, all at once to none. */
+export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
+  await startFlow([engine, denoiser, filter, prompt, sink], [
+    { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
+    { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '32', height: '32', steps: '1' },
+    { id: 'filter', type: 'streamdiffusion-filter' },
+    { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'sea' },
+    { id: 'sink', type: 'streamdiffusion-sink', name: 'fuzz' },
+  ]);
+  const dice = new Dice(seed);
+  const files = await originals();
+  const result: FuzzResult = { inputs, endings: {}, faults: [], rss: [0, 0] };
+  const ends = new Map<object, (error?: Error & { code?: string }) => void>();
+  hooks.add('onComplete.fuzz', ({ msg, error }: Completion) => ends.get(msg)?.(error));
+
+  const give = async (id: string, msg: Record<string, unknown>, what: string): Promise<void> => {
+    let times = 0;
+    let said = 'no end';
+    const code = await new Promise<string>((resolve) => {
+      const late = setTimeout(() => resolve('NEVER'), WITHIN);
+      ends.set(msg, (error) => {
+        if (++times > 1) result.faults.push(`${what} ended ${times} times`);
+        clearTimeout(late);
+        said = String(error?.stack ?? 'no error');
+        resolve(error ? (error.code ?? 'NO CODE') : 'none');
+      });
+      helper.getNode(id).receive(msg as NodeMessage);
+    });
+    setTimeout(() => ends.delete(msg), 1000).unref();
+    result.endings[code] = (result.endings[code] ?? 0) + 1;
+    if (['NEVER', 'NO CODE', 'EINTERNAL'].includes(code)) result.faults.push(`${what} at the ${id}: ${said}`);
+  };
+
+  // One lane for each node, the denoiser's with half of all: as many inputs at once as there are lanes, every one looked at.
+  let number = 0;
+  await Promise.all(
+    NODES.map(async (id) => {
+      for (let left = Math.floor(inputs * SHARES[id]); left > 0; left--) {
+        const n = number++;
+        if (n === Math.floor(inputs / 10)) result.rss[0] = process.memoryUsage.rss();
+        const isPicture = dice.below(2) === 0 && id !== 'prompt';
+        const picture = mutate(dice.one(files), dice, files);
+        const msg = isPicture ? { payload: picture } : strangeMessage(dice, dice.one(files));
+        await give(id, msg, `input ${n} of seed ${seed}`);
+      }
+    }),
+  );
+  // A good frame comes through all the same.
+  await give('denoiser', { payload: files[0], reset: true, params: { width: 32, height: 32, mode: 'img2img', format: 'jpeg', tIndexList: [25], numInferenceSteps: 50, frameBufferSize: 1 } }, 'the good frame at the end');
+  result.rss[1] = process.memoryUsage.rss();
+  hooks.remove('onComplete.fuzz');
+  return result;
+}
