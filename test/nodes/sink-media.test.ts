@@ -71,7 +71,8 @@ describe('recordings and snapshots of a sink', function () {
     tell({ record: false });
     assert.equal(await writtenAs(), file);
     const [seconds, width, height] = await facts(file);
-    assert.ok(seconds > 2.5 && seconds < 4.5, `${seconds} s`);
+    // What is shown while ffmpeg starts is run together; on a busy machine that takes a second.
+    assert.ok(seconds > 1.5 && seconds < 4.5, `${seconds} s`);
     assert.deepEqual([width, height], [64, 48], 'even sides');
     const { stdout } = await run('ffmpeg', ['-v', 'error', '-sseof', '-0.5', '-i', file, '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', 'pipe:1'], { encoding: 'buffer' });
     const { data, info } = await sharp(stdout).removeAlpha().raw().toBuffer({ resolveWithObject: true });
