@@ -31,9 +31,9 @@ export class Server {
     return new Server(child, `http://127.0.0.1:${port}`, folder);
   }
 
-  /** Waits until the editor and the live picture answer. */
+  /** Waits until the editor answers, and the live picture if the example has one. */
   async ready(): Promise<void> {
-    await until(() => this.output.includes('Live picture') || this.child.exitCode !== null, 30_000, () => this.output);
+    await until(() => /^ {2}Editor /m.test(this.output) || this.child.exitCode !== null, 30_000, () => this.output);
     if (this.child.exitCode !== null) throw new Error(`the server ended with code ${this.child.exitCode}:\n${this.output}`);
   }
 
