@@ -13,6 +13,8 @@ interface TestHelper {
   setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes'): Promise<void>;
   unload(): Promise<void>;
   getNode(id: string): Node;
+  /** The spy on all that is logged. */
+  log(): { resetHistory(): void };
 }
 
 /** Real Node-RED without a server: the project's own test helper, which comes without types. */
