@@ -5,10 +5,10 @@ export interface Part {
 }
 
 /** Reads `multipart/x-mixed-replace` from an address, part by part, until the stream ends or the reader returns. */
-export async function* readMjpeg(address: string): AsyncGenerator<Part, void, void> {
+export async function* readMjpeg(address: string, headers: Record<string, string> = {}): AsyncGenerator<Part, void, void> {
   const stop = new AbortController();
   try {
-    const response = await fetch(address, { signal: stop.signal });
+    const response = await fetch(address, { headers, signal: stop.signal });
     if (!response.ok || !response.body) throw new Error(`${address} answered ${response.status}`);
     let pending: Buffer = Buffer.alloc(0);
     for await (const chunk of response.body) {
