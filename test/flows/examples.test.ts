@@ -16,7 +16,7 @@ interface FlowNode {
 }
 
 /** Types that every Node-RED has. */
-const CORE = new Set(['tab', 'group', 'comment', 'inject', 'debug', 'function', 'change', 'switch', 'template', 'http in', 'http response', 'link in', 'link out', 'catch', 'status', 'complete', 'global-config', 'mqtt in', 'mqtt out', 'mqtt-broker']);
+const CORE = new Set(['tab', 'group', 'comment', 'inject', 'debug', 'function', 'change', 'switch', 'template', 'http in', 'http response', 'link in', 'link out', 'delay', 'file', 'file in', 'catch', 'status', 'complete', 'global-config', 'mqtt in', 'mqtt out', 'mqtt-broker']);
 
 const OURS = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))['node-red'].nodes as Record<string, string>;
 const html = (name: string): string => readFileSync(join(ROOT, 'nodes', `${name}.html`), 'utf8');
