@@ -9,7 +9,7 @@ export function showDenoiser(status: Status, state: HostState, fault: Error | un
     case 'loading':
       return status.loading(state.totalBytes > 0 ? state.loadedBytes / state.totalBytes : undefined);
     case 'restarting':
-      return status.restarting();
+      return status.restarting(youngest(streams));
     case 'failed':
       return status.error(state.error);
     case 'stopped':
@@ -24,4 +24,10 @@ export function showDenoiser(status: Status, state: HostState, fault: Error | un
       );
     }
   }
+}
+
+/** Age of the last frame of any stream, ms; null before the first. */
+function youngest(streams: readonly StreamStats[]): number | null {
+  const ages = streams.flatMap(({ lastFrameAgeMs }) => (lastFrameAgeMs === null ? [] : [lastFrameAgeMs]));
+  return ages.length === 0 ? null : Math.min(...ages);
 }

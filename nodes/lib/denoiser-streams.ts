@@ -75,7 +75,7 @@ export class DenoiserStreams {
 
   private open(topic: string): HostStream {
     const stream = this.host.openStream(this.toCome.settings, this.toCome.conditioning, topic);
-    stream.onWarning = this.onWarning;
+    stream.onWarning = (text) => this.onWarning(topic === '' ? text : `${topic}: ${text}`);
     return stream;
   }
 }

@@ -37,6 +37,8 @@ export class EngineUsers {
   private readonly users = new Set<EngineUser>();
   private host: HostClient | undefined;
   private phase: HostState['phase'] | undefined;
+  /** When the engine was lost that has not come back yet, ms since 1970. */
+  private lostAt: number | undefined;
 
   /** @param settings read when the first user comes, so that an engine that nobody uses complains about nothing */
   constructor(
@@ -61,6 +63,7 @@ export class EngineUsers {
     const host = this.host;
     this.host = undefined;
     this.phase = undefined;
+    this.lostAt = undefined;
     this.users.clear();
     if (!host) return;
     host.off('state', this.onState);
@@ -79,6 +82,15 @@ export class EngineUsers {
     for (const user of this.users) user.onState(state);
   };
 
+  /** After an outage: how long it was, and which streams went on. */
+  private logReturn(): void {
+    if (this.lostAt === undefined) return;
+    const seconds = ((Date.now() - this.lostAt) / 1000).toFixed(1);
+    const streams = this.host?.report.streams.map(({ name }) => name || '-').join(', ') || '-';
+    this.node.log(this.translate('log.restored', { seconds, since: new Date(this.lostAt).toISOString(), streams }));
+    this.lostAt = undefined;
+  }
+
   /** One line for each change of phase; the progress within one is for status lines. */
   private log(state: HostState): void {
     if (state.phase === this.phase && state.phase !== 'restarting') return;
@@ -87,8 +99,10 @@ export class EngineUsers {
       case 'ready':
         this.node.log(this.translate('log.ready', { model: state.info.model, provider: state.info.executionProvider }));
         for (const warning of state.warnings) this.node.warn(warning);
+        this.logReturn();
         break;
       case 'restarting':
+        this.lostAt ??= Date.now();
         this.node.warn(this.translate('log.restarting', { seconds: (state.delayMs / 1000).toFixed(1), error: state.error.message }));
         break;
       case 'failed':

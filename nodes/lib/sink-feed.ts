@@ -8,6 +8,7 @@ const JPEG_QUALITY = 85;
 /** A picture whose JPEG is made at most once, and only when somebody asks for it. */
 class Frame {
   private encoding: Promise<ShownPicture> | undefined;
+  readonly arrivedAt = performance.now();
 
   constructor(
     private readonly picture: Picture,
@@ -56,6 +57,11 @@ export class SinkFeed {
   /** The newest picture as JPEG; undefined when there is none. */
   async newestJpeg(): Promise<Buffer | undefined> {
     return this.newest && (await this.encoded(this.newest))?.jpeg;
+  }
+
+  /** Since the newest picture came, ms; 0 while there is none. */
+  get age(): number {
+    return this.newest ? performance.now() - this.newest.arrivedAt : 0;
   }
 
   /** The viewer sees everything from now on, beginning with the newest picture, until it is removed or the feed closes. */

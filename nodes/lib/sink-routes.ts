@@ -94,7 +94,8 @@ export class SinkRoutes {
 
 async function sendNewest(feed: SinkFeed, response: Response): Promise<void> {
   const jpeg = await feed.newestJpeg();
-  response.set('Cache-Control', 'no-store');
+  // A picture is held while its engine is away: its age says so.
+  response.set({ 'Cache-Control': 'no-store', ...(jpeg && { Age: String(Math.floor(feed.age / 1000)) }) });
   if (jpeg) response.type('jpeg').send(jpeg);
   else response.status(503).set('Retry-After', '1').type('text').send('This sink has not received a picture yet.\n');
 }

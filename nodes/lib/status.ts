@@ -55,8 +55,10 @@ export class Status {
     this.show('ready', text);
   }
 
-  restarting(): void {
-    this.show('waiting', this.shared('restarting'));
+  /** @param age of the last picture, which is held meanwhile, ms; null when there is none */
+  restarting(age: number | null = null): void {
+    const text = age === null ? this.shared('restarting') : this.shared('restartingAge', { seconds: Math.floor(age / 1000) });
+    this.show('waiting', text);
   }
 
   stopped(): void {

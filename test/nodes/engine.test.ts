@@ -75,6 +75,7 @@ describe('engine', () => {
     await until(() => logged.filter((line) => line === 'log.ready').length === 2);
     assert.deepEqual(logged.filter((line) => line === 'log.loading').length, 2);
     assert.deepEqual(warned.filter((line) => line === 'log.restarting').length, 1);
+    assert.deepEqual(logged.filter((line) => line === 'log.restored').length, 1, 'how long it was away, and which streams go on');
     await node.deregister(user);
   });
 

@@ -60,6 +60,7 @@ describe('sink', () => {
     assert.deepEqual([response.status, response.headers.get('content-type'), response.headers.get('cache-control')], [200, 'image/jpeg', 'no-store']);
     assert.deepEqual(Buffer.from(await response.arrayBuffer()), jpegs[1]);
 
+    assert.equal(response.headers.get('age'), '0', 'how old it is, in seconds');
     const head = await fetch(`${address}/live.jpg`, { method: 'HEAD' });
     assert.deepEqual([head.status, head.headers.get('content-length')], [200, String(jpegs[1].length)]);
 
