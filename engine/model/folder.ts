@@ -2,7 +2,8 @@ import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { EngineInfo } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type ModelFiles, type NetName } from './files';
-import { limitOf, notesOn, readHeader, type Headers } from './headers';
+import { readHeader, type Headers } from './headers';
+import { limitOf, notesOn } from './notes';
 import { assemble, loadTokenizers } from './parts';
 
 /** What a model folder contains and whether it can be used: plain JSON. */

@@ -3,12 +3,10 @@ import { dirname, join, normalize } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
 import { timestepPerRow } from '../net/onnx-edit';
-import { operatorLimit, type OperatorLimit } from '../net/operators';
 import { readOnnxHeader } from '../net/onnx-file';
 import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { netNames, type ModelFiles, type NetName } from './files';
 import type { NetFiles } from './layouts';
-import type { ModelParts } from './parts';
 
 /** A net that can be looked at, not run. */
 export interface HeaderNet extends Net {
@@ -70,21 +68,4 @@ async function withTimestepPerRow(header: HeaderNet, path: string): Promise<Head
   const graph = timestepPerRow(await readOnnxGraph(path), timestep.name, rows);
   if (!graph) return header;
   return { ...header, graph, inputs: header.inputs.map((input) => (input === timestep ? { ...input, shape: [rows] } : input)) };
-}
-
-/** What binds a model to some execution providers; undefined when nothing does. */
-export function limitOf(headers: Headers): OperatorLimit | undefined {
-  return operatorLimit(new Set(Object.values(headers).flatMap(({ operators }) => [...operators])));
-}
-
-/** What one should know when using a model, in sentences. */
-export function notesOn({ unet }: ModelParts, headers: Headers): string[] {
-  const notes = [...unet.notes];
-  const encoder = headers.vae_encoder;
-  const limit = limitOf(headers);
-  if (limit) notes.push(`This model runs on ${limit.providers.join(', ')} only: it was optimised with ${limit.operators.join(', ')}. The export without that runs everywhere.`);
-  if (encoder && ['RandomNormal', 'RandomNormalLike'].some((operator) => encoder.operators.has(operator))) {
-    notes.push('This vae_encoder draws a random sample of every picture, so even a still one flickers; a newer export gives latent_parameters.');
-  }
-  return notes;
 }

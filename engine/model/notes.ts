@@ -1,0 +1,20 @@
+import { operatorLimit, type OperatorLimit } from '../net/operators';
+import type { Headers } from './headers';
+import type { ModelParts } from './parts';
+
+/** What binds a model to some execution providers; undefined when nothing does. */
+export function limitOf(headers: Headers): OperatorLimit | undefined {
+  return operatorLimit(new Set(Object.values(headers).flatMap(({ operators }) => [...operators])));
+}
+
+/** What one should know when using a model, in sentences. */
+export function notesOn({ unet }: ModelParts, headers: Headers): string[] {
+  const notes = [...unet.notes];
+  const encoder = headers.vae_encoder;
+  const limit = limitOf(headers);
+  if (limit) notes.push(`This model runs on ${limit.providers.join(', ')} only: it was optimised with ${limit.operators.join(', ')}. The export without that runs everywhere.`);
+  if (encoder && ['RandomNormal', 'RandomNormalLike'].some((operator) => encoder.operators.has(operator))) {
+    notes.push('This vae_encoder draws a random sample of every picture, so even a still one flickers; a newer export gives latent_parameters.');
+  }
+  return notes;
+}
