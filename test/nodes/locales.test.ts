@@ -19,10 +19,21 @@ function textsOf(language: string, file: string): Map<string, string> {
   return texts;
 }
 
+/** What a help has in every language: headings and the properties of messages in the same order, and the same pieces of code in its sentences. */
+function helpOf(language: string, file: string): { outline: string[]; code: Set<string> } {
+  const html = readFileSync(join(FOLDER, language, file), 'utf8');
+  const outline = [...html.matchAll(/<(script)[^>]*data-help-name="([\w-]+)"|<(h3|h4|li)>|<(dt)(?: class="optional")?>([^<]+)/g)];
+  return {
+    outline: outline.map(([, script, name, block, property, text]) => (script ? `help ${name}` : property ? text.trim() : block)),
+    code: new Set([...html.matchAll(/<code>([^<]+)<\/code>/g)].map(([, text]) => text.replace(/\s+/g, ' '))),
+  };
+}
+
 const variablesOf = (text: string): string[] => [...new Set(text.match(/__\w+?__/g) ?? [])].sort();
 
 describe('locales', () => {
   const files = readdirSync(join(FOLDER, SOURCE)).filter((file) => file.endsWith('.json'));
+  const helps = readdirSync(join(FOLDER, SOURCE)).filter((file) => file.endsWith('.html'));
   const languages = readdirSync(FOLDER).filter((language) => language !== SOURCE);
 
   for (const language of languages) {
@@ -36,6 +47,20 @@ describe('locales', () => {
           // What is newer than the translation is shown in English; when that is a tenth, it has to be done.
           const missing = [...source.keys()].filter((key) => !texts.has(key));
           assert.ok(missing.length <= Math.ceil(source.size / 10), `without a translation: ${missing.join(', ')}`);
+        });
+      }
+
+      for (const file of helps) {
+        it(`${file}: the help has the same parts, properties, names and codes`, () => {
+          const source = helpOf(SOURCE, file);
+          const help = helpOf(language, file);
+          let at = 0;
+          const newer = source.outline.filter((part) => (part === help.outline[at] ? !++at : true));
+          assert.equal(at, help.outline.length, `a part that the English help has not, or elsewhere: ${help.outline[at]}`);
+          assert.ok(newer.length <= Math.ceil(source.outline.length / 10), `without a translation: ${newer.join(', ')}`);
+          assert.deepEqual([...help.code].filter((text) => !source.code.has(text)), [], 'code that the English help has not');
+          const missing = [...source.code].filter((text) => !help.code.has(text));
+          assert.ok(missing.length <= Math.ceil(source.code.size / 10), `code without a translation: ${missing.join(', ')}`);
         });
       }
     });
