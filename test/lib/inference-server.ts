@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Net, Tensor } from '../../engine/net/net';
 import { byteLength, bytesOf, datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
+import { GrpcFace } from './inference-server-grpc';
 
 /** How runs are to be answered wrongly. */
 export interface Fault {
@@ -31,10 +32,30 @@ export interface AnswerHeader {
   outputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } }[];
 }
 
-interface Asked {
+export interface Asked {
   id?: string;
   inputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } }[];
   outputs: { name: string }[];
+}
+
+/** An answer that is ready to be sent. */
+export interface Computed {
+  header: AnswerHeader;
+  tensors: Uint8Array[];
+  /** How it is to be sent wrongly. */
+  fault: Fault;
+}
+
+export interface StartOptions {
+  port?: number;
+  protocol?: 'http' | 'grpc';
+  tls?: { key: string; cert: string };
+}
+
+/** By HTTP's numbers. */
+export interface Refused {
+  status: number;
+  reason: string;
 }
 
 /** What a server tells of a net beyond its inputs and outputs. */
@@ -44,7 +65,7 @@ export interface Served {
   fingerprint?: string;
 }
 
-/** A small server of the Open Inference Protocol with the binary extension, which answers with real nets, and wrongly on demand. */
+/** A small server of the Open Inference Protocol, over HTTP with the binary extension or over gRPC, which answers with real nets, and wrongly on demand. */
 export class InferenceServer {
   readonly models = new Map<string, Served>();
   fault: Fault | undefined;
@@ -57,31 +78,40 @@ export class InferenceServer {
   mostBusy = 0;
   connections = 0;
 
+  /** Where it is reached instead, when it speaks gRPC. */
+  private grpc: GrpcFace | undefined;
+
   private constructor(
     private readonly server: Server,
-    readonly port: number,
+    private readonly httpPort: number,
     private readonly scheme: string,
   ) {}
 
-  /** @param tls key and certificate, for HTTPS */
-  static async start(models: Record<string, Served>, { port = 0, tls }: { port?: number; tls?: { key: string; cert: string } } = {}): Promise<InferenceServer> {
+  /** @param tls key and certificate, for HTTPS or gRPC over TLS */
+  static async start(models: Record<string, Served>, { port = 0, protocol = 'http', tls }: StartOptions = {}): Promise<InferenceServer> {
     let started: InferenceServer | undefined;
     const listener: RequestListener = (request, response) => void started?.answer(request, response);
     const server = tls ? createTlsServer(tls, listener) : createServer(listener);
-    await new Promise<void>((ready) => server.listen(port, '127.0.0.1', ready));
+    await new Promise<void>((ready) => server.listen(protocol === 'http' ? port : 0, '127.0.0.1', ready));
     started = new InferenceServer(server, (server.address() as AddressInfo).port, tls ? 'https' : 'http');
     const itself = started;
-    server.on(tls ? 'secureConnection' : 'connection', () => itself.connections++);
-    for (const [name, served] of Object.entries(models)) started.models.set(name, served);
-    return started;
+    if (protocol === 'grpc') itself.grpc = await GrpcFace.start(itself, { port, tls });
+    else server.on(tls ? 'secureConnection' : 'connection', () => itself.connections++);
+    for (const [name, served] of Object.entries(models)) itself.models.set(name, served);
+    return itself;
+  }
+
+  get port(): number {
+    return this.grpc?.port ?? this.httpPort;
   }
 
   get address(): string {
-    return `${this.scheme}://127.0.0.1:${this.port}`;
+    return this.grpc?.address ?? `${this.scheme}://127.0.0.1:${this.httpPort}`;
   }
 
   /** At once, as a process that is killed. */
   async stop(): Promise<void> {
+    await this.grpc?.stop();
     this.server.closeAllConnections();
     await new Promise((closed) => this.server.close(closed));
   }
@@ -111,19 +141,33 @@ export class InferenceServer {
     }
   }
 
-  private async infer(name: string, { net, maxRows = Infinity }: Served, body: Buffer, headerLength: number, response: ServerResponse): Promise<void> {
+  private async infer(name: string, served: Served, body: Buffer, headerLength: number, response: ServerResponse): Promise<void> {
     const asked = JSON.parse(body.subarray(0, headerLength).toString('utf8')) as Asked;
+    const answer = await this.compute(name, served, asked, () => readTensors(asked, body, headerLength));
+    if ('status' in answer) return refuse(response, answer.status, answer.reason);
+    const { header, tensors, fault } = answer;
+    const head = Buffer.from(fault.text ?? JSON.stringify(header));
+    const whole = Buffer.concat([head, ...tensors]);
+    response.writeHead(200, { 'content-length': whole.length - (fault.missingBytes ?? 0), 'inference-header-content-length': head.length });
+    if (fault.cutAfter === undefined) return void response.end(whole.subarray(0, whole.length - (fault.missingBytes ?? 0)));
+    response.write(whole.subarray(0, fault.cutAfter));
+    // What was written is to arrive before the end does.
+    setTimeout(() => response.destroy(), 30);
+  }
+
+  /** A run, or what it is refused with; wrong in the way that was wanted. */
+  async compute(name: string, { net, maxRows = Infinity }: Served, asked: Asked, feeds: () => Record<string, Tensor>): Promise<Computed | Refused> {
     const rows = asked.inputs[0].shape[0];
     this.runs.push(rows);
     const fault = this.takeFault();
     if (fault.delayMs) await sleep(fault.delayMs);
-    if (fault.status) return refuse(response, fault.status, fault.reason ?? 'told to fail');
-    if (rows > maxRows) return refuse(response, 400, `inference request batch-size must be <= ${maxRows}`);
+    if (fault.status) return { status: fault.status, reason: fault.reason ?? 'told to fail' };
+    if (rows > maxRows) return { status: 400, reason: `inference request batch-size must be <= ${maxRows}` };
     let outputs: Record<string, Tensor>;
     try {
-      outputs = await net.run(readTensors(asked, body, headerLength));
+      outputs = await net.run(feeds());
     } catch (thrown) {
-      return refuse(response, 400, (thrown as Error).message);
+      return { status: 400, reason: (thrown as Error).message };
     }
     const header: AnswerHeader = {
       model_name: name,
@@ -134,13 +178,8 @@ export class InferenceServer {
         return { name: output, datatype: datatypeOf(type), shape: dims, parameters: { binary_data_size: data.byteLength } };
       }),
     };
-    const head = Buffer.from(fault.text ?? JSON.stringify(fault.header ? fault.header(header) : header));
-    const whole = Buffer.concat([head, ...asked.outputs.map(({ name: output }) => bytesOf(outputs[output].data))]);
-    response.writeHead(200, { 'content-length': whole.length - (fault.missingBytes ?? 0), 'inference-header-content-length': head.length });
-    if (fault.cutAfter === undefined) return void response.end(whole.subarray(0, whole.length - (fault.missingBytes ?? 0)));
-    response.write(whole.subarray(0, fault.cutAfter));
-    // What was written is to arrive before the end does.
-    setTimeout(() => response.destroy(), 30);
+    const tensors = asked.outputs.map(({ name: output }) => bytesOf(outputs[output].data));
+    return { header: (fault.header ? fault.header(header) : header) as AnswerHeader, tensors, fault };
   }
 
   private takeFault(): Fault {

@@ -3,7 +3,7 @@ import https from 'node:https';
 import { rootCertificates } from 'node:tls';
 import { decodeRun, encodeRun, isShape, readJson } from './http-body';
 import type { Access, Address } from './options';
-import { type InferAnswer, type InferRequest, type ModelHead, nonsense, refusal, ServerFailure, type TensorHead, tooSlow, type Transport, unreachable } from './transport';
+import { type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, refusal, ServerFailure, type TensorHead, tooSlow, type Transport, unreachable } from './transport';
 
 /** Runs under way at the same time on one address. */
 const SOCKETS = 32;
@@ -64,6 +64,11 @@ export class HttpTransport implements Transport {
 
   async unregisterMemory(region: string, deadlineMs: number): Promise<void> {
     await this.post(`/v2/systemsharedmemory/region/${region}/unregister`, {}, deadlineMs);
+  }
+
+  async memoryRegions(deadlineMs: number): Promise<string[]> {
+    const regions = await this.get('/v2/systemsharedmemory/status', deadlineMs);
+    return (Array.isArray(regions) ? regions : []).map(({ name }: { name?: unknown }) => String(name));
   }
 
   close(): void {
@@ -163,7 +168,7 @@ function tensorHeads(given: unknown, where: string): TensorHead[] {
 }
 
 /** What Triton's configuration of a model tells of its limits. */
-function limitsIn(config: object): Pick<ModelHead, 'maxRows' | 'instances' | 'fingerprint'> {
+function limitsIn(config: object): ModelLimits {
   const { max_batch_size: rows, instance_group: groups, parameters } = config as {
     max_batch_size?: unknown;
     instance_group?: { count?: unknown; gpus?: unknown[] }[];

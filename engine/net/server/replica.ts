@@ -23,7 +23,7 @@ export class Replica {
   ) {
     this.text = address.text;
     const lost = (): void => (this.agreed = undefined);
-    this.transport = new HttpTransport(address, access, lost);
+    this.transport = address.protocol === 'grpc' ? grpcTransport(address, access, lost) : new HttpTransport(address, access, lost);
   }
 
   /** Undefined until it was compared with the model folder, and again whenever a connection has ended: who listens there now? */
@@ -50,4 +50,10 @@ export class Replica {
     this.agreed = undefined;
     this.restUntil = Date.now() + Math.min(LAST_REST, FIRST_REST * 2 ** this.failures++);
   }
+}
+
+/** Its library takes a moment to load, which only those wait for who use it. */
+function grpcTransport(...settings: [Address, Access, () => void]): Transport {
+  const { GrpcTransport } = require('./grpc-transport') as typeof import('./grpc-transport');
+  return new GrpcTransport(...settings);
 }

@@ -9,16 +9,20 @@ export interface TensorHead {
   shape: number[];
 }
 
-/** A model as a server describes it. */
-export interface ModelHead {
-  inputs: TensorHead[];
-  outputs: TensorHead[];
+/** What a server may tell of a model beyond its inputs and outputs. */
+export interface ModelLimits {
   /** Most rows a run, where the server has such a limit. */
   maxRows?: number;
   /** How many copies of the net it runs beside each other, where it tells. */
   instances?: number;
   /** What the model was made of, where its configuration tells. */
   fingerprint?: string;
+}
+
+/** A model as a server describes it. */
+export interface ModelHead extends ModelLimits {
+  inputs: TensorHead[];
+  outputs: TensorHead[];
 }
 
 /** A tensor as it is sent: with the place of its bytes in shared memory, or with the bytes. */
@@ -65,6 +69,8 @@ export interface Transport {
   /** Makes /dev/shm/KEY known to the server under the name `region`. */
   registerMemory(region: string, key: string, bytes: number, deadlineMs: number): Promise<void>;
   unregisterMemory(region: string, deadlineMs: number): Promise<void>;
+  /** Names of all regions that the server knows, whoever registered them. */
+  memoryRegions(deadlineMs: number): Promise<string[]>;
   /** Ends all connections. */
   close(): void;
 }
@@ -85,19 +91,22 @@ export class ServerFailure extends EngineError {
   }
 }
 
-/** What the protocol's answers other than success mean, by HTTP's numbers. */
-export function refusal(where: string, status: number, reason: string): ServerFailure {
+/**
+ * What the protocol's answers other than success mean, by HTTP's numbers.
+ *
+ * @param shown what the transport calls the status
+ */
+export function refusal(where: string, status: number, reason: string, shown = String(status), cause?: Error): ServerFailure {
+  const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure => new ServerFailure(code, `${where} ${what}`, elsewhere, { cause });
   const said = reason ? `: ${reason.slice(0, 300)}` : '';
   if (status === 401 || status === 403) {
-    return new ServerFailure('EDENIED', `${where} refuses access (${status})${said}; check the token, or user and password, of the server`, true);
+    return failure('EDENIED', `refuses access (${shown})${said}; check the token, or user and password, of the server`, true);
   }
   if (status === 404 || /unknown model|not found|not ready|no available versions|unavailable/i.test(reason)) {
-    return new ServerFailure('ENETWORK', `${where} does not serve the model (${status})${said}; see its list of models and its log`, true);
+    return failure('ENETWORK', `does not serve the model (${shown})${said}; see its list of models and its log`, true);
   }
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429) {
-    return new ServerFailure('EBADMODEL', `${where} cannot compute this (${status})${said}`, false);
-  }
-  return new ServerFailure('ENETWORK', `${where} failed (${status})${said}`, true);
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return failure('EBADMODEL', `cannot compute this (${shown})${said}`, false);
+  return failure('ENETWORK', `failed (${shown})${said}`, true);
 }
 
 /** An answer that makes no sense: nothing of it is used. */
@@ -112,7 +121,7 @@ export function tooSlow(where: string, deadlineMs: number): ServerFailure {
 /** No connection, or one that broke off. */
 export function unreachable(where: string, thrown: unknown): ServerFailure {
   const { code, message } = thrown as NodeJS.ErrnoException;
-  const untrusted = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/.test(code ?? '');
+  const untrusted = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/.test(code ?? '') || /certificate/i.test(message);
   const advice = untrusted ? '; if the certificate is of your own making, name the file of its authority' : '';
   return new ServerFailure('ENETWORK', `${where} cannot be reached, or broke off: ${message || code || 'connection lost'}${advice}`, true, { cause: thrown });
 }

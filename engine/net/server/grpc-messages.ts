@@ -1,0 +1,128 @@
+/**
+ * The messages of the protocol's gRPC service, field by field; the numbers are those of grpc_predict_v2.proto, and of
+ * Triton's grpc_service.proto and model_config.proto, which extend it.
+ */
+import { field, fieldsOf, message, type MessageField, varint, varintsOf } from '../protobuf';
+import { bytesOf } from './datatypes';
+import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type Place, type TensorHead } from './transport';
+
+/** ModelMetadataRequest and ModelConfigRequest { name 1 }. */
+export function nameOnly(name: string): Buffer {
+  return field(1, name);
+}
+
+/** ServerMetadataResponse { extensions 3 }. */
+export function decodeExtensions(bytes: Buffer): string[] {
+  return all(fieldsOf(bytes), 3).map(text);
+}
+
+/** ModelMetadataResponse { inputs 4, outputs 5 }. */
+export function decodeMetadata(bytes: Buffer, where: string): Pick<ModelHead, 'inputs' | 'outputs'> {
+  const fields = fieldsOf(bytes);
+  return { inputs: all(fields, 4).map((one) => tensorHead(one, where)), outputs: all(fields, 5).map((one) => tensorHead(one, where)) };
+}
+
+/** ModelConfigResponse { config 1 { max_batch_size 4, instance_group 7 { count 2, gpus 3 }, parameters 14 { key 1, value 2 { string_value 1 }}}}. */
+export function decodeConfig(bytes: Buffer): ModelLimits {
+  const config = all(fieldsOf(bytes), 1).flatMap(fieldsOf);
+  const maxRows = config.find(({ number }) => number === 4)?.value ?? 0;
+  const instances = all(config, 7).reduce((sum, group) => {
+    const fields = fieldsOf(group);
+    const count = fields.find(({ number }) => number === 2)?.value || 1;
+    return sum + count * Math.max(1, numbers(fields, 3).length);
+  }, 0);
+  const parameters = all(config, 14).map(fieldsOf).map((entry) => [text(all(entry, 1)[0]), text(all(all(entry, 2).flatMap(fieldsOf), 1)[0])] as const);
+  const fingerprint = parameters.find(([key]) => key === 'fingerprint')?.[1];
+  return { ...(maxRows > 0 && { maxRows }), ...(instances > 0 && { instances }), ...(fingerprint && { fingerprint }) };
+}
+
+/** ModelInferRequest { model_name 1, id 3, inputs 5, outputs 6, raw_input_contents 7 }. */
+export function encodeRun({ model, inputs, outputs }: InferRequest, id: string): Buffer {
+  const tensors = inputs.map(({ name, datatype, shape, place }) =>
+    field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))), ...(place ? parameters(place, 4) : []))),
+  );
+  const wanted = outputs.map(({ name, place }) => field(6, message(field(1, name), ...(place ? parameters(place, 2) : []))));
+  // Written without field(), which would copy the values once more.
+  const raw = inputs.filter(({ place }) => !place).flatMap(({ data }) => [varint(7 * 8 + 2), varint(data.byteLength), bytesOf(data)]);
+  return Buffer.concat([field(1, model), field(3, id), ...tensors, ...wanted, ...raw]);
+}
+
+/**
+ * ModelInferResponse { model_version 2, id 3, outputs 5, raw_output_contents 6 }; InferOutputTensor { name 1, datatype 2,
+ * shape 3, parameters 4, contents 5 }.
+ *
+ * @throws ServerFailure when it is no answer to the run `id`
+ */
+export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer {
+  const fields = fieldsOf(bytes);
+  const answered = text(all(fields, 3)[0]);
+  if (answered !== '' && answered !== id) throw nonsense(where, 'the answer belongs to another run');
+  const raw = all(fields, 6);
+  const outputs = new Map<string, GivenTensor>();
+  let next = 0;
+  for (const output of all(fields, 5)) {
+    const { name, datatype, shape } = tensorHead(output, where);
+    const parts = fieldsOf(output);
+    const inMemory = all(parts, 4).some((entry) => text(all(fieldsOf(entry), 1)[0]) === 'shared_memory_region');
+    if (inMemory) outputs.set(name, { datatype, shape });
+    else outputs.set(name, { datatype, shape, bytes: all(parts, 5).map(contents)[0] ?? raw[next++] });
+  }
+  // Triton gives an empty place to an output that it has written to shared memory.
+  if (raw.length > next && raw.slice(next).some(({ length }) => length > 0)) throw nonsense(where, 'more values than outputs');
+  if (outputs.size === 0) throw nonsense(where, 'an answer without outputs');
+  const version = text(all(fields, 2)[0]);
+  return { outputs, ...(version && { version }) };
+}
+
+/** SystemSharedMemoryRegisterRequest { name 1, key 2, offset 3, byte_size 4 }. */
+export function encodeRegister(region: string, key: string, bytes: number): Buffer {
+  return message(field(1, region), field(2, key), field(4, bytes));
+}
+
+/** SystemSharedMemoryStatusResponse { regions 1 { key 1 } }, a map by name. */
+export function decodeRegions(bytes: Buffer): string[] {
+  return all(fieldsOf(bytes), 1).map((entry) => text(all(fieldsOf(entry), 1)[0]));
+}
+
+/** InferTensorContents { int_contents 2, int64_contents 3, fp32_contents 6 }, which servers without raw contents answer with. */
+function contents(bytes: Buffer): Uint8Array | undefined {
+  for (const { number, bytes: values } of fieldsOf(bytes)) {
+    if (number === 6) return values;
+    if (number === 2) return bytesOf(Int32Array.from(varintsOf(values)));
+    if (number === 3) return bytesOf(BigInt64Array.from(varintsOf(values).map(BigInt)));
+  }
+  return undefined;
+}
+
+/** TensorMetadata, and the beginning of InferOutputTensor: { name 1, datatype 2, shape 3 }. */
+function tensorHead(bytes: Buffer, where: string): TensorHead {
+  const fields = fieldsOf(bytes);
+  const [name, datatype] = [text(all(fields, 1)[0]), text(all(fields, 2)[0])];
+  // -1 is a varint of ten bytes, far beyond all sizes.
+  const shape = numbers(fields, 3).map((size) => (size >= 2 ** 63 ? -1 : size));
+  if (!name || !datatype || !shape.every(Number.isSafeInteger)) throw nonsense(where, 'an input or output without name, type or shape');
+  return { name, datatype, shape };
+}
+
+/** Entries { key 1, value 2 } of map<string, InferParameter { int64_param 2, string_param 3 }>. */
+function parameters({ region, offset, length }: Place, number: number): Buffer[] {
+  const entry = (key: string, value: Buffer): Buffer => field(number, message(field(1, key), field(2, value)));
+  return [
+    entry('shared_memory_region', field(3, region)),
+    entry('shared_memory_offset', field(2, offset)),
+    entry('shared_memory_byte_size', field(2, length)),
+  ];
+}
+
+function all(fields: MessageField[], number: number): Buffer[] {
+  return fields.filter((one) => one.number === number).map(({ bytes }) => bytes);
+}
+
+/** Repeated whole numbers, packed or one by one. */
+function numbers(fields: MessageField[], number: number): number[] {
+  return fields.filter((one) => one.number === number).flatMap(({ bytes, value }) => (bytes.length > 0 ? varintsOf(bytes) : [value]));
+}
+
+function text(bytes: Buffer | undefined): string {
+  return bytes?.toString('utf8') ?? '';
+}
