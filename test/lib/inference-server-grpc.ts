@@ -118,6 +118,7 @@ export class GrpcFace {
 
   private encode({ header, tensors, fault }: Computed): Buffer {
     this.cutAfter = fault.cutAfter;
+    if (fault.text !== undefined) return Buffer.from(fault.text);
     const outputs = (header.outputs ?? []).map(({ name, datatype, shape }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))));
     const raw = tensors.map((bytes) => field(6, fault.missingBytes ? bytes.subarray(fault.missingBytes) : bytes));
     return message(field(1, header.model_name), ...(header.id === undefined ? [] : [field(3, header.id)]), ...outputs, ...raw);

@@ -67,9 +67,9 @@ export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer
     if (inMemory) outputs.set(name, { datatype, shape });
     else outputs.set(name, { datatype, shape, bytes: all(parts, 5).map(contents)[0] ?? raw[next++] });
   }
+  if (outputs.size === 0) throw nonsense(where, 'an answer without outputs');
   // Triton gives an empty place to an output that it has written to shared memory.
   if (raw.length > next && raw.slice(next).some(({ length }) => length > 0)) throw nonsense(where, 'more values than outputs');
-  if (outputs.size === 0) throw nonsense(where, 'an answer without outputs');
   const version = text(all(fields, 2)[0]);
   return { outputs, ...(version && { version }) };
 }

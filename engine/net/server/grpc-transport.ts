@@ -94,7 +94,8 @@ export class GrpcTransport implements Transport {
   }
 
   private call(method: string, message: Buffer, deadlineMs: number): Promise<Buffer> {
-    const state = this.client.getChannel().getConnectivityState(false);
+    const stateOf = (): connectivityState => this.client.getChannel().getConnectivityState(false);
+    const state = stateOf();
     if (state === connectivityState.TRANSIENT_FAILURE) {
       // It would refuse all calls until its own rest is over; when to ask again is decided by the replica.
       this.client.close();
@@ -107,7 +108,7 @@ export class GrpcTransport implements Transport {
         if (answer) return resolve(answer);
         const failure = this.failure(error as ServiceError, deadlineMs);
         // The connection was kept, and had ended unnoticed.
-        failure.isStale = state === connectivityState.READY && error?.code === status.UNAVAILABLE && !heard;
+        failure.isStale = state === connectivityState.READY && stateOf() !== connectivityState.READY && !heard;
         reject(failure);
       });
       call.once('metadata', () => (heard = true));

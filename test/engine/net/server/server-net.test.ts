@@ -138,7 +138,7 @@ for (const protocol of ['http', 'grpc'] as const)
         ['another output', { header: header(({ outputs: [output] }) => (output.name = 'other')) }, 'ENETWORK', /no output "out_sample"/],
         ['no outputs', { header: () => ({ model_name: 'tiny' }) }, 'ENETWORK', /without outputs/],
         ["another run's answer", { header: header((answer) => (answer.id = 'other')) }, 'ENETWORK', /another run/],
-        ['no JSON', { text: '<html>gateway</html>' }, 'ENETWORK', /no JSON/],
+        ['no JSON', { text: '<html>gateway</html>' }, 'ENETWORK', /no JSON|without name/],
         ['401', { status: 401, reason: 'who are you' }, 'EDENIED', /who are you.*token/],
         ['500', { status: 500 }, 'ENETWORK', /failed \((500|INTERNAL)\)/],
         ['503', { status: 503, reason: 'model is unavailable' }, 'ENETWORK', /unavailable/],
