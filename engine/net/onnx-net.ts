@@ -50,8 +50,7 @@ export class OnnxNet implements Net {
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
     if (this.closed) throw new EngineError('ECLOSED', `${this.name} was closed`);
     try {
-      const { Tensor } = onnxRuntime();
-      const given = Object.entries(feeds).map(([name, { type, data, dims }]) => [name, new Tensor(type, data, dims)] as const);
+      const given = Object.entries(feeds).map(([name, tensor]) => [name, ortTensor(tensor)] as const);
       const run = this.session.run(Object.fromEntries(given));
       // Without the results: a chain of promises that kept them would keep every output there ever was.
       this.running = Promise.allSettled([this.running, run]).then(() => undefined);
@@ -112,6 +111,14 @@ function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorIn
     throw new EngineError('EBADMODEL', `${net}: "${meta.name}" is ${kind}; known are ${tensorTypes.join(', ')}`);
   }
   return { name: meta.name, type: meta.type as TensorType, shape: [...meta.shape] };
+}
+
+function ortTensor({ type, data, dims }: Tensor): OrtTensor {
+  const { Tensor } = onnxRuntime();
+  const tensor = new Tensor(type, data, dims);
+  // From Node 24 on it holds a Float16Array, which ONNX Runtime's native half (1.30) cannot read ("expected 160, got 0").
+  if (type === 'float16') Object.defineProperty(tensor, 'data', { value: data });
+  return tensor;
 }
 
 function tensorFrom(tensor: OrtTensor, { type }: TensorInfo): Tensor {

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
 import { connect, type AddressInfo } from 'node:net';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
 import { helper, until, type FlowNode } from '../lib/flow';
@@ -7,6 +9,16 @@ import { readMjpeg } from '../lib/mjpeg';
 import { WebFlow, type Visitor } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', wires: [[]] }];
+
+setFlagsFromString('--expose-gc');
+const gc = runInNewContext('gc') as () => void;
+
+/** Frees what nobody holds any more; how long V8 leaves it lying differs from version to version. */
+function collectGarbage(): void {
+  gc();
+  // Buffers are freed beside the first one, and counted by the second.
+  gc();
+}
 
 describe('viewers of a sink', function () {
   this.timeout(40_000);
@@ -77,6 +89,7 @@ describe('viewers of a sink', function () {
       }
       drawing.heard.length = 0;
       if (k < SHOWN / 3 || k % 10 > 0) continue;
+      collectGarbage();
       const { arrayBuffers } = process.memoryUsage();
       least = Math.min(least, arrayBuffers);
       most = Math.max(most, arrayBuffers);
@@ -86,8 +99,8 @@ describe('viewers of a sink', function () {
     for (const socket of sockets) received += seenBy(socket).length;
     assert.ok(received >= 10 * SHOWN * 0.95, `${received} of ${10 * SHOWN} pictures came over WebSockets`);
     console.log(`      ${rate.toFixed(1)} pictures a second to 19 viewers beside a stalled one; buffers from ${Math.round(least / 1e6)} to ${Math.round(most / 1e6)} MB`);
-    // One waiting picture for the stalled viewer, and what the collector has not come to.
-    assert.ok(most - least < 60e6, `buffers grew from ${least} to ${most} bytes`);
+    // One waiting picture for the stalled viewer, and what is on its way to the others.
+    assert.ok(most - least < 10e6, `buffers grew from ${least} to ${most} bytes`);
     await web.stop();
     await Promise.all(streams);
     stalled.destroy();
