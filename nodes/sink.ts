@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessage } from 'node-red';
+import type { EngineError } from '../engine/errors';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
@@ -8,12 +9,13 @@ import { FrameRate } from './lib/frame-rate';
 import { onInput, withCode } from './lib/input';
 import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/message';
 import { SinkFeed } from './lib/sink-feed';
+import { Loopback } from './lib/sink-loopback';
 import { SinkMedia } from './lib/sink-media';
 import { SinkRoutes } from './lib/sink-routes';
-import { readMediaOptions, readPageLook, type SinkDef } from './lib/sink-settings';
+import { readLoopback, readMediaOptions, readPageLook, type SinkDef } from './lib/sink-settings';
 import { Status } from './lib/status';
 
-/** In settings.js: where ffmpeg is, for recordings. */
+/** In settings.js: where ffmpeg is, for recordings and virtual cameras. */
 interface Settings extends NodeAPISettingsWithData {
   streamdiffusionSinkFfmpeg?: string;
 }
@@ -26,16 +28,22 @@ export = (RED: NodeAPI<Settings>): void => {
   function StreamDiffusionSink(this: Node, def: SinkDef): void {
     RED.nodes.createNode(this, def);
     const status = new Status(this, RED._);
-    const feed = new SinkFeed((error) => this.error(error, {}));
+    const report = (error: EngineError): void => this.error(error, {});
+    const feed = new SinkFeed(report);
     const rate = new FrameRate();
+    const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;
+    let loopback: Loopback | undefined;
     try {
-      media = new SinkMedia(def.name, readMediaOptions(def, RED.settings.streamdiffusionSinkFfmpeg), feed, (error) => this.error(error, {}));
+      media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, report);
+      const options = readLoopback(def, ffmpeg);
+      loopback = options && new Loopback(options, report);
     } catch (thrown) {
       standStill(this, status, thrown);
       return;
     }
     const routes = serve(this, def, feed, status);
+    if (loopback) void feed.add(loopback);
 
     onInput(this, async (msg, send) => {
       if (isReset(msg)) {
@@ -51,18 +59,19 @@ export = (RED: NodeAPI<Settings>): void => {
     const ticker = setInterval(() => {
       const fps = rate.take();
       if (!routes) return;
-      const number = feed.viewers - (media.isRecording ? 1 : 0);
-      const recording = media.isRecording ? `${RED._('status.recording')} · ` : '';
-      status.show(fps > 0 ? 'running' : 'ready', `${recording}${RED._(number === 1 ? 'status.viewer' : 'status.viewers', { number })} · ${fps} fps`);
+      const programs = [media.isRecording && 'recording', loopback?.isPlaying && 'loopback'].filter(Boolean).map((what) => RED._(`status.${what}`));
+      const people = feed.viewers - (media.isRecording ? 1 : 0) - (loopback ? 1 : 0);
+      const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
+      status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, `${fps} fps`].join(' · '));
     }, 1000).unref();
 
     onClose(this, async () => {
       clearInterval(ticker);
       status.close();
       routes?.remove(def.name, feed);
-      const recorded = media.stop();
+      const written = [media.stop(), loopback?.finish()];
       feed.close();
-      await recorded;
+      await Promise.all(written);
     });
   }
 

@@ -44,11 +44,11 @@
 
     /** The schedule as a line from noise to picture, the part that is painted anew in colour, a dot for each step. */
     function draw({ indices, length }) {
-        const at = function (index) { return 8 + 384 * index / length; };
-        const picture = svg('svg', { viewBox: '0 0 400 22', width: '100%', height: '22', 'aria-hidden': 'true' });
+        const at = function (index) { return 1 + 98 * index / length + '%'; };
+        const picture = svg('svg', { height: '22', 'aria-hidden': 'true', style: 'width: calc(100% - 100px)' });
         picture.append(
-            svg('line', { x1: 8, x2: 392, y1: 11, y2: 11, class: 'streamdiffusion-schedule' }),
-            svg('line', { x1: at(indices[0]), x2: 392, y1: 11, y2: 11, class: 'streamdiffusion-schedule streamdiffusion-painted' })
+            svg('line', { x1: at(0), x2: at(length), y1: 11, y2: 11, class: 'streamdiffusion-schedule' }),
+            svg('line', { x1: at(indices[0]), x2: at(length), y1: 11, y2: 11, class: 'streamdiffusion-schedule streamdiffusion-painted' })
         );
         indices.forEach(function (index) { picture.append(svg('circle', { cx: at(index), cy: 11, r: 5, class: 'streamdiffusion-step' })); });
         return picture;
@@ -77,7 +77,8 @@
             if (steps) {
                 const timesteps = steps.indices.map(function (index) { return timestepOf(index, steps.length); });
                 const text = words('steps.show', { indices: steps.indices.join(', '), length: steps.length, timesteps: timesteps.join(', ') });
-                shown.append(draw(steps), $('<span>').text(text));
+                const ends = $('<div class="streamdiffusion-schedule-ends">').append($('<span>').text(words('steps.noise')), $('<span>').text(words('steps.picture')));
+                shown.append(draw(steps), ends, $('<span>').text(text));
             }
             slider.val(fields.strength === '' ? 0.5 : fields.strength);
             const known = Object.keys(PRESETS).find(function (name) {

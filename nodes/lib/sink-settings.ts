@@ -1,5 +1,7 @@
 import type { NodeDef } from 'node-red';
+import { EngineError } from '../../engine/errors';
 import { readChoice, readOptionalNumber } from './fields';
+import type { LoopbackOptions } from './sink-loopback';
 import type { MediaOptions } from './sink-media';
 
 /** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
@@ -9,6 +11,7 @@ export interface SinkDef extends NodeDef {
   idle?: unknown;
   folder?: string;
   minFree?: unknown;
+  loopback?: string;
 }
 
 /** How the live page shows the pictures; each can be set otherwise in the page's address. */
@@ -41,4 +44,16 @@ export function readPageLook(def: SinkDef): PageLook {
 export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions {
   const gigabytes = readOptionalNumber(def.minFree, 'minFree', 1, { min: 0, max: 100_000 });
   return { folder: def.folder?.trim() ?? '', minFree: gigabytes * 1e9, ffmpeg };
+}
+
+/**
+ * The virtual camera that the sink plays into; undefined when it has none.
+ * @throws EBADPARAM when it is no device, or this machine has no such devices
+ */
+export function readLoopback(def: SinkDef, ffmpeg = 'ffmpeg', platform: NodeJS.Platform = process.platform): LoopbackOptions | undefined {
+  const device = def.loopback?.trim();
+  if (!device) return undefined;
+  if (platform !== 'linux') throw new EngineError('EBADPARAM', `a virtual camera (${device}) needs Linux and its module v4l2loopback; this machine runs ${platform}`);
+  if (!/^\/dev\/./.test(device)) throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not "${device}"`);
+  return { device, ffmpeg };
 }

@@ -86,10 +86,15 @@ class Uplink {
 
 /** Takes pictures from a playing video: cropped to fill a size, mirrored or not, as JPEG. */
 class Grabber {
-  constructor(video) {
+  /**
+   * @param {HTMLVideoElement} video
+   * @param {Worker} encoder runs camera-encoder.js
+   * @param {() => void} onNew told when the video shows a new picture, where the browser says so
+   */
+  constructor(video, encoder, onNew) {
     this.video = video;
-    this.canvas = new OffscreenCanvas(1, 1);
-    this.context = this.canvas.getContext('2d');
+    this.encoder = encoder;
+    this.onNew = onNew;
     /** When the picture that the video shows was taken, by `performance.now()`; unknown for some sources. */
     this.takenAt = undefined;
     this.isNew = true;
@@ -101,30 +106,34 @@ class Grabber {
       this.takenAt = captureTime > now - 2000 && captureTime <= now ? captureTime : now;
       this.isNew = true;
       this.watch();
+      this.onNew();
     });
   }
 
-  /** @returns {Promise<{ jpeg: Blob, takenAt: number } | undefined>} nothing when the last picture is still the newest */
+  /** @returns {Promise<{ jpeg: ArrayBuffer, takenAt: number } | undefined>} nothing when the last picture is still the newest */
   async grab(width, height, mirror) {
-    const { video, canvas, context } = this;
+    const { video, encoder } = this;
     const counts = video.requestVideoFrameCallback && !document.hidden;
     if (!video.videoWidth || (counts && !this.isNew)) return undefined;
     this.isNew = false;
-    if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
-    const scale = Math.max(width / video.videoWidth, height / video.videoHeight);
-    const [w, h] = [video.videoWidth * scale, video.videoHeight * scale];
-    context.setTransform(mirror ? -1 : 1, 0, 0, 1, mirror ? width : 0, 0);
-    context.drawImage(video, (width - w) / 2, (height - h) / 2, w, h);
     const takenAt = counts && this.takenAt !== undefined ? this.takenAt : performance.now();
-    return { jpeg: await canvas.convertToBlob({ type: 'image/jpeg', quality: 0.85 }), takenAt };
+    const picture = window.VideoFrame ? new VideoFrame(video) : await createImageBitmap(video);
+    const jpeg = await new Promise((resolve) => {
+      encoder.onmessage = ({ data }) => resolve(data);
+      encoder.postMessage({ picture, width, height, mirror }, [picture]);
+    });
+    return jpeg && { jpeg, takenAt };
   }
+}
+
+/** A worker that runs the given text. */
+function startWorker(code) {
+  return new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
 }
 
 /** Calls back `perSecond` times a second, also while the page is out of sight, where a page's own timers sleep. */
 function startTicks(perSecond, onTick) {
-  const code = `setInterval(() => postMessage(0), ${1000 / perSecond})`;
-  const worker = new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
-  worker.onmessage = onTick;
+  startWorker(`setInterval(() => postMessage(0), ${1000 / perSecond})`).onmessage = onTick;
 }
 
 /** What keeps a browser from giving out its camera, in words for the visitor. */

@@ -28,6 +28,7 @@ function watchPictures(address, onPicture, onState) {
   function overSocket(onContact) {
     return new Promise((resolve) => {
       const socket = new WebSocket(address.replace(/^http/, 'ws') + '?details');
+      socket.binaryType = 'arraybuffer';
       const silence = listenFor(() => socket.close());
       const close = () => socket.close();
       stop.signal.addEventListener('abort', close);

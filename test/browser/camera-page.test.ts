@@ -99,7 +99,7 @@ describe('camera page', function () {
       const { send } = WebSocket.prototype;
       WebSocket.prototype.send = function (data) {
         send.call(this, data);
-        if (data instanceof Blob) void createImageBitmap(data).then(({ width, height }) => resolve([width, height]));
+        if (typeof data !== 'string') void createImageBitmap(new Blob([data as ArrayBuffer])).then(({ width, height }) => resolve([width, height]));
       };
     }));
     assert.deepEqual(sent, [384, 256]);
