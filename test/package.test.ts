@@ -23,8 +23,7 @@ function keysOf(value: object, prefix = ''): string[] {
   return Object.entries(value).flatMap(([key, inner]) => (typeof inner === 'object' ? keysOf(inner as object, `${prefix}${key}.`) : [prefix + key]));
 }
 
-describe('package', function () {
-  this.timeout(60_000);
+describe('package', () => {
 
   it('follows the rules of the Flow Library', () => {
     assert.match(manifest.name, /^@[a-z\d][\w-.]+\/[a-z\d][\w-.]*$/, 'a scoped name');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Browser, Locator, Page } from 'playwright-core';
 import { keepScreenshot, openBrowser } from '../lib/browser';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 /** The part of the editor's API that these tests use. */
 interface EditorRED {
@@ -12,8 +13,7 @@ interface EditorRED {
   editor: { edit(node: object): void };
 }
 
-describe('building a flow in the editor', function () {
-  this.timeout(120_000);
+describe('building a flow in the editor', () => {
   let browser: Browser;
   let server: Server;
   let page: Page;
@@ -29,7 +29,7 @@ describe('building a flow in the editor', function () {
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (line) => void (line.type() === 'error' && errors.push(line.text())));
     await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: 30_000 });
+    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
   });
   after(async () => {
     await browser?.close();
@@ -72,7 +72,7 @@ describe('building a flow in the editor', function () {
 
     await deploy();
     const id = (await red((RED) => RED.nodes.filterNodes({ type: 'streamdiffusion-filter' })))[1].id;
-    await page.waitForFunction((node) => /[1-9]\d* fps/.test(document.getElementById(node)?.textContent ?? ''), id, { timeout: 20_000 });
+    await page.waitForFunction((node) => /[1-9]\d* fps/.test(document.getElementById(node)?.textContent ?? ''), id, { timeout: PATIENCE });
     await keepScreenshot(page, 'dragged-and-wired');
   });
 
@@ -108,7 +108,7 @@ describe('building a flow in the editor', function () {
 
 /** Asks until there is a picture. */
 async function until200(address: string): Promise<Response> {
-  const deadline = performance.now() + 20_000;
+  const deadline = performance.now() + PATIENCE;
   for (;;) {
     const response = await fetch(address);
     if (response.ok || performance.now() > deadline) return response;

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { FAKE_CAMERA, openBrowser } from '../lib/browser';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 const CAMERA = '/streamdiffusion/live/camera';
 const LIVE = '/streamdiffusion/live';
@@ -35,8 +36,7 @@ async function picturesSeen(page: Page, count: number): Promise<{ codes: number[
 
 const percentile = (values: number[], share: number): number => values.sort((a, b) => a - b)[Math.floor(values.length * share)];
 
-describe('camera page', function () {
-  this.timeout(120_000);
+describe('camera page', () => {
   let browser: Browser;
   let server: Server;
   let folder: string;
@@ -65,7 +65,7 @@ describe('camera page', function () {
     return { page, errors };
   }
 
-  const isPainted = (page: Page): Promise<unknown> => page.waitForSelector('canvas.live', { timeout: 40_000 });
+  const isPainted = (page: Page): Promise<unknown> => page.waitForSelector('canvas.live', { timeout: PATIENCE });
 
   it('sends the camera through the engine; the result moves beside it and on the live page', async () => {
     const camera = await open(CAMERA);
@@ -136,12 +136,12 @@ describe('camera page', function () {
     const first = await open(`${CAMERA}?start=camera`);
     await isPainted(first.page);
     const second = await open(`${CAMERA}?start=camera`);
-    await first.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: 10_000 });
+    await first.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
     assert.equal(await first.page.innerText('#start'), 'start');
     await isPainted(second.page);
     await first.page.screenshot({ path: join(folder, 'taken over.png') });
     await first.page.click('#start');
-    await second.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: 10_000 });
+    await second.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
     await first.page.close();
     await second.page.close();
   });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
 import { keepScreenshot, openBrowser } from '../lib/browser';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 /** The part of the editor's API that these tests use. */
 interface EditorRED {
@@ -15,8 +16,7 @@ interface EditorRED {
   editor: { edit(node: object): void; editConfig(name: string, type: string, id: string): void };
 }
 
-describe('editor', function () {
-  this.timeout(90_000);
+describe('editor', () => {
   let browser: Browser;
   let server: Server;
   let page: Page;
@@ -32,7 +32,7 @@ describe('editor', function () {
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (line) => void (line.type() === 'error' && errors.push(line.text())));
     await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: 30_000 });
+    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
   });
   after(async () => {
     await browser?.close();
@@ -169,10 +169,10 @@ describe('editor', function () {
 
     await page.evaluate(() => (window as unknown as { RED: { sidebar: { show(id: string): void } } }).RED.sidebar.show('streamdiffusion'));
     const picture = page.locator('.streamdiffusion-stream img');
-    await page.waitForFunction(() => /\d frames a second, latency \d+ ms\s+\d+ % left out/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: 20_000 });
+    await page.waitForFunction(() => /\d frames a second, latency \d+ ms\s+\d+ % left out/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: PATIENCE });
     const first = await picture.getAttribute('src');
     assert.ok(first!.length < 20_000, `${first!.length} characters a picture`);
-    await page.waitForFunction((old) => document.querySelector('.streamdiffusion-stream img')!.getAttribute('src') !== old, first, { timeout: 10_000 });
+    await page.waitForFunction((old) => document.querySelector('.streamdiffusion-stream img')!.getAttribute('src') !== old, first, { timeout: PATIENCE });
     assert.deepEqual(await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.naturalHeight]), [192, 192]);
     await keepScreenshot(page, 'sidebar');
 

@@ -9,6 +9,7 @@ import { keepScreenshot, openBrowser } from '../lib/browser';
 import { filesIn, HubServer } from '../lib/hub-server';
 import { REFERENCE_MODEL } from '../lib/reference';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 const REPOSITORY = 'owner/tiny-model';
 const WEIGHTS = 'unet/model.onnx_data';
@@ -19,8 +20,7 @@ interface EditorRED {
   editor: { editConfig(name: string, type: string, id: string): void };
 }
 
-describe('engine dialog: models', function () {
-  this.timeout(90_000);
+describe('engine dialog: models', () => {
   let browser: Browser;
   let server: Server;
   let hub: HubServer;
@@ -40,7 +40,7 @@ describe('engine dialog: models', function () {
     page.on('pageerror', (error) => errors.push(error.message));
     page.on('console', (line) => void (line.type() === 'error' && !/status of 400/.test(line.text()) && errors.push(line.text())));
     await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: 30_000 });
+    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
   });
   after(async () => {
     await browser?.close();
@@ -68,7 +68,7 @@ describe('engine dialog: models', function () {
   };
   /** What the list says, on one line. */
   const panel = async (): Promise<string> => (await page.locator('#engine-models').innerText()).replace(/\s+/g, ' ');
-  const shows = (selector: string): Promise<unknown> => page.waitForSelector(`#engine-models ${selector}`, { timeout: 20_000 });
+  const shows = (selector: string): Promise<unknown> => page.waitForSelector(`#engine-models ${selector}`, { timeout: PATIENCE });
 
   it('shows models to begin with, their sizes, licences and needs', async () => {
     const text = await panel();
@@ -81,7 +81,7 @@ describe('engine dialog: models', function () {
   it('downloads with progress, speed and remaining time; a cancelled one goes on where it ended', async () => {
     hub.faults.set(WEIGHTS, { bytesPerSecond: 1_500_000 });
     await download(REPOSITORY);
-    await page.waitForFunction(() => /\d(\.\d)? [kM]?B of \d+(\.\d)? MB · .*\/s · \d+ sec left/.test(document.getElementById('engine-models')!.innerText), undefined, { timeout: 20_000 });
+    await page.waitForFunction(() => /\d(\.\d)? [kM]?B of \d+(\.\d)? MB · .*\/s · \d+ sec left/.test(document.getElementById('engine-models')!.innerText), undefined, { timeout: PATIENCE });
     await keepScreenshot(page, 'engine-download');
     await page.click('.streamdiffusion-model[data-state="running"] button');
     await shows('[data-state="cancelled"]');
@@ -99,7 +99,7 @@ describe('engine dialog: models', function () {
   it('takes the downloaded model, and says which execution providers of this machine can run it', async () => {
     await page.click('.streamdiffusion-model[data-state="done"] button');
     assert.equal(await page.locator('.red-ui-typedInput-input').first().inputValue(), join(folder, 'models', REPOSITORY));
-    await page.waitForFunction(() => /✓ cpu can run it/.test(document.getElementById('engine-check-result')!.innerText), undefined, { timeout: 60_000 });
+    await page.waitForFunction(() => /✓ cpu can run it/.test(document.getElementById('engine-check-result')!.innerText), undefined, { timeout: PATIENCE });
     assert.equal(await page.isVisible('#engine-models'), false);
     assert.match(await page.locator('#engine-check-result').innerText(), /This model can be used: .*\/owner\/tiny-model\n.*Nets: text_encoder/);
     await keepScreenshot(page, 'engine-check');

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
 import { openBrowser } from '../lib/browser';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 /** The colours of a 16 × 16 raster of what a canvas shows. */
 const pixels = (page: Page): Promise<number[]> =>
@@ -13,8 +14,7 @@ const pixels = (page: Page): Promise<number[]> =>
     return [...context.getImageData(0, 0, 16, 16).data];
   });
 
-describe('live page', function () {
-  this.timeout(90_000);
+describe('live page', () => {
   let browser: Browser;
   let server: Server;
 
@@ -41,7 +41,7 @@ describe('live page', function () {
 
   it('shows a moving picture in its own proportions', async () => {
     const { page, errors } = await open('/streamdiffusion/live');
-    await page.waitForSelector('canvas.live', { timeout: 20_000 });
+    await page.waitForSelector('canvas.live', { timeout: PATIENCE });
     assert.deepEqual(await page.evaluate(() => [document.querySelector('canvas')!.width, document.querySelector('canvas')!.height]), [256, 256]);
     const first = await pixels(page);
     assert.ok(new Set(first).size > 20, 'it is a picture, not one colour');
@@ -57,10 +57,10 @@ describe('live page', function () {
 
   it('comes back by itself after the server was away', async () => {
     const { page } = await open('/streamdiffusion/live');
-    await page.waitForSelector('canvas.live', { timeout: 20_000 });
+    await page.waitForSelector('canvas.live', { timeout: PATIENCE });
     const port = new URL(server.address).port;
     await server.stop();
-    await page.waitForFunction(() => /reconnecting/.test(document.getElementById('hint')!.textContent!), undefined, { timeout: 20_000 });
+    await page.waitForFunction(() => /reconnecting/.test(document.getElementById('hint')!.textContent!), undefined, { timeout: PATIENCE });
     server = await Server.start([], { PORT: port });
     await server.ready();
     // The first picture of the restarted server has to be another than the last one that was seen.
@@ -74,7 +74,7 @@ describe('live page', function () {
         return [...context.getImageData(0, 0, 16, 16).data].some((value, k) => value !== old[k]);
       },
       last,
-      { timeout: 30_000 },
+      { timeout: PATIENCE },
     );
     await page.close();
   });

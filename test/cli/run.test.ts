@@ -11,13 +11,12 @@ import { decode } from '../../engine/image/codec';
 import { toPicture } from '../../engine/image/picture';
 import { jpegs } from '../lib/pictures';
 import { Program } from '../lib/program';
-import { until } from '../lib/until';
+import { PATIENCE, until } from '../lib/until';
 
 const execute = promisify(execFile);
 const STARTER = ['run', '--model', 'starter', '--prompt', 'sunset over the sea'];
 
-describe('streamdiffusion run', function () {
-  this.timeout(60_000);
+describe('streamdiffusion run', () => {
   let folder: string;
   const at = (...path: string[]): string => join(folder, ...path);
   const run = (...args: string[]): ReturnType<typeof Program.run> => Program.run([...STARTER, '--size', '128x128', ...args], {}, folder);
@@ -184,7 +183,7 @@ describe('streamdiffusion run', function () {
     it('leaves nothing half-written and no ffmpeg behind on Ctrl+C', async () => {
       await execute('ffmpeg', ['-v', 'error', '-stream_loop', '30', '-i', at('film.mp4'), '-c', 'copy', at('long.mp4')]);
       const program = new Program([...STARTER, '--size', '128x128', 'long.mp4', 'never.mp4'], {}, folder);
-      await until(() => readdirSync(folder).some((name) => name.startsWith('.')), 20_000, () => program.stdout + program.stderr);
+      await until(() => readdirSync(folder).some((name) => name.startsWith('.')), PATIENCE, () => program.stdout + program.stderr);
       program.child.kill('SIGINT');
       assert.equal(await program.ended, 130);
       assert.equal(program.stderr, 'stopped\n');

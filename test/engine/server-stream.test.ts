@@ -9,6 +9,7 @@ import { OnnxNet } from '../../engine/net/onnx-net';
 import { InferenceServer, type Served } from '../lib/inference-server';
 import { jpegs } from '../lib/pictures';
 import { recording, REFERENCE_MODEL } from '../lib/reference';
+import { PATIENCE } from '../lib/until';
 
 const reference = recording('img2img-4step-self');
 const options = { mode: 'img2img' as const, width: 64, height: 64, tIndexList: [20, 40] };
@@ -28,8 +29,7 @@ async function paint(server?: ServerOptions): Promise<Output[]> {
   return outputs;
 }
 
-describe('streams whose nets run on a server', function () {
-  this.timeout(60_000);
+describe('streams whose nets run on a server', () => {
   const models: Record<string, Served> = {};
   let local: Output[];
   let server: InferenceServer;
@@ -103,7 +103,7 @@ describe('streams whose nets run on a server', function () {
     await stream.update({ width: 128, height: 128 });
     const large = await paintOne();
     assert.ok(large.outcome === 'finished' && large.width === 128);
-    const deadline = Date.now() + 10_000;
+    const deadline = Date.now() + PATIENCE;
     for (let outcome = ''; outcome !== 'finished'; await new Promise((resolve) => setTimeout(resolve, 100))) {
       assert.ok(Date.now() < deadline, 'the late stream never opened');
       outcome = await late.submit({ picture }).then((result) => result.outcome, () => 'failed');

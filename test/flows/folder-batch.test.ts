@@ -5,11 +5,11 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 const NAMES = ['one.png', 'two.jpg', 'three.webp', ...Array.from({ length: 9 }, (_, k) => `more ${k}.png`)];
 
-describe('the example that paints a folder of pictures', function () {
-  this.timeout(60_000);
+describe('the example that paints a folder of pictures', () => {
   let server: Server;
   let folder: string;
 
@@ -43,7 +43,7 @@ describe('the example that paints a folder of pictures', function () {
 
   it('paints every picture, under its own name, also those that were left out at first', async () => {
     while ((await fetch(`${server.address}/inject/batch-begin`, { method: 'POST' })).status === 404) await new Promise((wait) => setTimeout(wait, 100));
-    for (const end = performance.now() + 40_000; (await painted()).length < NAMES.length && performance.now() < end; ) {
+    for (const end = performance.now() + PATIENCE; (await painted()).length < NAMES.length && performance.now() < end; ) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }
     const wanted = NAMES.map((name) => (name.endsWith('.jpg') ? name : `${name}.jpg`));

@@ -7,14 +7,13 @@ import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { readMjpeg } from '../lib/mjpeg';
-import { until } from '../lib/flow';
+import { PATIENCE, until } from '../lib/flow';
 import { Server } from '../lib/server';
 
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../../..');
 
-describe('the first example, started as a process', function () {
-  this.timeout(90_000);
+describe('the first example, started as a process', () => {
   let server: Server;
   let startedAt: number;
 
@@ -71,7 +70,7 @@ describe('the first example, started as a process', function () {
     const pressed = await fetch(`${server.address}/inject/live-picture-night`, { method: 'POST' });
     assert.equal(pressed.status, 200);
     let night = sunset;
-    const deadline = performance.now() + 10_000;
+    const deadline = performance.now() + PATIENCE;
     while (night > sunset - 5 && performance.now() < deadline) night = await brightness();
     assert.ok(night < sunset - 5, `brightness was ${sunset}, and is ${night} at night`);
   });
@@ -82,7 +81,7 @@ describe('the first example, started as a process', function () {
     const asked = performance.now();
     await server.stop();
     assert.ok(performance.now() - asked < 10_000);
-    await until(() => engines.every((pid) => !isAlive(pid)), 5000, () => `still there: ${engines.filter(isAlive)}`);
+    await until(() => engines.every((pid) => !isAlive(pid)), PATIENCE, () => `still there: ${engines.filter(isAlive)}`);
     server = await Server.start();
     await server.ready();
   });
@@ -94,12 +93,11 @@ describe('the first example, started as a process', function () {
     assert.ok(engines.length >= 1);
     server.child.kill('SIGKILL');
     await Promise.all([server.exited, assert.rejects(async () => { for (;;) if ((await viewer.next()).done) throw new Error('the stream ended'); })]);
-    await until(() => engines.every((pid) => !isAlive(pid)), 10_000, () => `still there: ${engines.filter(isAlive)}`);
+    await until(() => engines.every((pid) => !isAlive(pid)), PATIENCE, () => `still there: ${engines.filter(isAlive)}`);
   });
 });
 
-describe('npm start', function () {
-  this.timeout(60_000);
+describe('npm start', () => {
 
   /** Starts with options that cannot work; resolves to what it says. */
   async function refusal(options: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {

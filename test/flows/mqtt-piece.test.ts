@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { Broker, mqttClient, type MqttClient } from '../lib/broker';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
-import { until } from '../lib/until';
+import { PATIENCE, until } from '../lib/until';
 
 interface PieceStatus {
   fps: number;
@@ -54,11 +54,11 @@ describe('the example that listens to MQTT, with a real broker', function () {
     status = undefined;
     server = await Server.start(['--example', '2', '--user-dir', folder]);
     await server.ready();
-    await until(() => (status?.fps ?? 0) > 0, 60_000, () => server.output);
+    await until(() => (status?.fps ?? 0) > 0, PATIENCE, () => server.output);
   }
 
   const set = (name: string, value: string): void => client.publish(`piece/set/${name}`, value);
-  const painted = (prompt: string): Promise<void> => until(() => status?.prompt === prompt, 30_000, () => JSON.stringify(status) + errors.join(' '));
+  const painted = (prompt: string): Promise<void> => until(() => status?.prompt === prompt, PATIENCE, () => JSON.stringify(status) + errors.join(' '));
 
   async function brightness(): Promise<number> {
     const jpeg = Buffer.from(await (await fetch(`${server.address}/streamdiffusion/piece.jpg`)).arrayBuffer());
@@ -69,7 +69,7 @@ describe('the example that listens to MQTT, with a real broker', function () {
   /** Waits until the picture's brightness is as it should be. */
   async function becomes(isSo: (value: number) => boolean): Promise<number> {
     let value = NaN;
-    for (const end = performance.now() + 30_000; performance.now() < end && !isSo(value); ) value = await brightness();
+    for (const end = performance.now() + PATIENCE; performance.now() < end && !isSo(value); ) value = await brightness();
     assert.ok(isSo(value), `the brightness is ${value}`);
     return value;
   }
@@ -106,7 +106,7 @@ describe('the example that listens to MQTT, with a real broker', function () {
     for (const [name, value] of [['strength', '0.7'], ['guidance', '1.4'], ['seed', '7'], ['negative', 'fog']]) set(name, value);
     assert.deepEqual(errors.filter((text) => !text.includes('does not know')), []);
     set('strength', '7');
-    await until(() => errors.some((text) => text.includes('strength')), 5000, () => errors.join(' '));
+    await until(() => errors.some((text) => text.includes('strength')), PATIENCE, () => errors.join(' '));
     set('strength', '0.7');
   });
 
@@ -119,9 +119,9 @@ describe('the example that listens to MQTT, with a real broker', function () {
 
   it('pauses, and goes on', async () => {
     set('pause', 'true');
-    await until(() => status?.paused === true && status.fps === 0, 10_000, () => JSON.stringify(status));
+    await until(() => status?.paused === true && status.fps === 0, PATIENCE, () => JSON.stringify(status));
     set('pause', 'false');
-    await until(() => status?.paused === false && status.fps > 0, 10_000, () => JSON.stringify(status));
+    await until(() => status?.paused === false && status.fps > 0, PATIENCE, () => JSON.stringify(status));
   });
 
   it('is after a restart what it was set to', async () => {

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../lib/reference';
 import { freePort } from '../lib/server';
-import { until } from '../lib/until';
+import { PATIENCE, until } from '../lib/until';
 
 const execute = promisify(execFile);
 const NAME = '@streamdiffusion/node-red';
@@ -19,8 +19,7 @@ interface NodeSet {
   err?: string;
 }
 
-describe('the packed package in an empty user folder', function () {
-  this.timeout(90_000);
+describe('the packed package in an empty user folder', () => {
   let folder: string;
   let server: ChildProcess;
   let address: string;
@@ -48,7 +47,7 @@ describe('the packed package in an empty user folder', function () {
     address = `http://127.0.0.1:${port}`;
     server = spawn(process.execPath, [require.resolve('node-red/red.js'), '--userDir', folder, '--port', String(port)], { cwd: folder });
     for (const stream of [server.stdout, server.stderr]) stream?.on('data', (text: Buffer) => (output += text.toString()));
-    await until(() => output.includes('Started flows'), 60_000, () => output);
+    await until(() => output.includes('Started flows'), PATIENCE, () => output);
   });
   after(async () => {
     const gone = new Promise((resolve) => server?.once('exit', resolve));
@@ -76,7 +75,7 @@ describe('the packed package in an empty user folder', function () {
   });
 
   it('paints: the first example runs on the embedded model', async () => {
-    const deadline = performance.now() + 40_000;
+    const deadline = performance.now() + PATIENCE;
     let response = await get('/streamdiffusion/live.jpg');
     while (!response.ok && performance.now() < deadline) {
       await new Promise((wait) => setTimeout(wait, 300));

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 const SCENES = [
   { name: 'day', seconds: 4, prompt: 'desert, day, sun', transition: 300, params: { strength: 0.8 } },
@@ -50,7 +51,7 @@ describe('the example that walks through scenes', function () {
 
   async function becomes(isSo: (value: number) => boolean, what: string): Promise<number> {
     let value = NaN;
-    for (const end = performance.now() + 40_000; performance.now() < end && !isSo(value); ) {
+    for (const end = performance.now() + PATIENCE; performance.now() < end && !isSo(value); ) {
       value = await brightness();
       await new Promise((resolve) => setTimeout(resolve, 50));
     }

@@ -8,11 +8,11 @@ import sharp from 'sharp';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
 import { brightness } from '../lib/sink-picture';
+import { PATIENCE } from '../lib/until';
 
 const run = promisify(execFile);
 
-describe('the example that paints texts over HTTP', function () {
-  this.timeout(60_000);
+describe('the example that paints texts over HTTP', () => {
   let server: Server;
   let folder: string;
 
@@ -36,7 +36,7 @@ describe('the example that paints texts over HTTP', function () {
   /** The picture; asks again while the engine is loading. */
   async function picture(query: Record<string, string>): Promise<Buffer> {
     let response = await ask(query);
-    for (const end = performance.now() + 20_000; response.status !== 200 && performance.now() < end; response = await ask(query)) {
+    for (const end = performance.now() + PATIENCE; response.status !== 200 && performance.now() < end; response = await ask(query)) {
       assert.ok([404, 503].includes(response.status), await response.text());
       await new Promise((resolve) => setTimeout(resolve, 200));
     }

@@ -10,8 +10,7 @@ import { Server } from '../lib/server';
 
 const run = promisify(execFile);
 
-describe('the example "Video file"', function () {
-  this.timeout(60_000);
+describe('the example "Video file"', () => {
 
   it('paints a film from the press on play on, and stops', async function () {
     await run('ffmpeg', ['-version']).catch(() => {

@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import { until } from './until';
+import { PATIENCE, until } from './until';
 
-export { until };
+export { PATIENCE, until };
 
 type NodeModule = (RED: NodeAPI) => void;
 export type FlowNode = Partial<NodeDef> & { id: string; type: string; [field: string]: unknown };
@@ -28,7 +28,7 @@ export async function startFlow(modules: NodeModule[], flow: FlowNode[], credent
 }
 
 /** The next `count` messages that arrive at a node. */
-export async function messagesAt(id: string, count: number, withinMs = 10_000): Promise<NodeMessage[]> {
+export async function messagesAt(id: string, count: number, withinMs = PATIENCE): Promise<NodeMessage[]> {
   const messages: NodeMessage[] = [];
   const node = helper.getNode(id);
   const collect = (msg: NodeMessage): unknown => messages.push(msg);

@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
-import { until } from './flow';
+import { PATIENCE, until } from './flow';
 
 const ROOT = resolve(__dirname, '../../..');
 
@@ -33,7 +33,7 @@ export class Server {
 
   /** Waits until the editor answers, and the live picture if the example has one. */
   async ready(): Promise<void> {
-    await until(() => /^ {2}Editor /m.test(this.output) || this.child.exitCode !== null, 30_000, () => this.output);
+    await until(() => /^ {2}Editor /m.test(this.output) || this.child.exitCode !== null, PATIENCE, () => this.output);
     if (this.child.exitCode !== null) throw new Error(`the server ended with code ${this.child.exitCode}:\n${this.output}`);
   }
 

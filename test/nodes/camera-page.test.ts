@@ -3,7 +3,7 @@ import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
 import source from '../../nodes/source';
-import { calls, helper, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, until, type FlowNode } from '../lib/flow';
 import { WebFlow, type Guard, type Visitor } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [
@@ -116,7 +116,7 @@ describe('camera page of a source', () => {
     visitor.send(jpeg);
     await until(() => arrived.length === 1);
     visitor.close();
-    await until(() => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting-visitor', 4000, () => JSON.stringify(states));
+    await until(() => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting-visitor', PATIENCE, () => JSON.stringify(states));
   });
 
   it('sends away what is no JPEG, or too much of it, and takes the next visitor', async () => {

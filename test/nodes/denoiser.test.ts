@@ -6,7 +6,7 @@ import type { FrameInfo } from '../../nodes/lib/frame-message';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
 import type { EngineNode } from '../../nodes/lib/engine-node';
-import { calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
 import { hugePng } from '../lib/huge-png';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
@@ -47,7 +47,7 @@ describe('stream-batch denoiser', () => {
   async function giveAndWait(msg: object): Promise<void> {
     const before = ledger.ended;
     give(msg);
-    await until(() => ledger.ended > before, 15_000, outcome);
+    await until(() => ledger.ended > before, PATIENCE, outcome);
   }
 
   it('paints a frame and sends it in the message that it came with', async () => {
@@ -67,7 +67,7 @@ describe('stream-batch denoiser', () => {
     await start();
     await giveAndWait({ payload: frames[0] });
     for (let k = 0; k < 40; k++) give({ payload: frames[k % 8], frame: { id: k } });
-    await until(() => ledger.ended === 41, 15_000, outcome);
+    await until(() => ledger.ended === 41, PATIENCE, outcome);
     assert.deepEqual(ledger.errors, []);
     const ids = out().slice(1).map(({ frame }) => (frame as FrameInfo).id as number);
     assert.ok(ids.length < 40, 'the newest frame wins: of a burst most are left out');
@@ -139,7 +139,7 @@ describe('stream-batch denoiser', () => {
     await start();
     await giveAndWait({ payload: frames[0] });
     for (let k = 0; k < 20; k++) give({ payload: frames[k % 8], ...(k === 10 && { params: { width: 96 } }), frame: { id: k } });
-    await until(() => ledger.ended === 21, 15_000, outcome);
+    await until(() => ledger.ended === 21, PATIENCE, outcome);
     const last = out().at(-1)?.frame as FrameInfo;
     assert.deepEqual([last.id, last.width], [19, 96]);
     assert.ok(!out().some(({ frame }) => (frame as FrameInfo).id === 10), 'frame 10 was meant to be left out');
@@ -162,7 +162,7 @@ describe('stream-batch denoiser', () => {
       give(message(id));
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    await until(() => ledger.ended === 40, 15_000, outcome);
+    await until(() => ledger.ended === 40, PATIENCE, outcome);
     const together = out().slice(1);
     assert.ok(together.length >= 5, outcome());
     for (const painted of together) {
@@ -173,7 +173,7 @@ describe('stream-batch denoiser', () => {
       assert.ok(worst <= 1, `frame ${idOf(painted)} is off by ${worst}/255`);
     }
     assert.deepEqual(ledger.errors, []);
-  }).timeout(40_000);
+  });
 
   it('goes on with the next good frame after each kind of bad input', async () => {
     await start();
@@ -197,7 +197,7 @@ describe('stream-batch denoiser', () => {
       assert.equal(out().length, sent + 1, `a good frame after ${code}`);
     }
     assert.equal(ledger.errors.length, bad.length);
-  }).timeout(40_000);
+  });
 
   it('keeps a stream for each topic', async () => {
     await start();
@@ -211,14 +211,14 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual(sizes, [['a', 96, 64], ['b', 64, 64], ['a', 96, 128], ['c', 64, 128]]);
     for (let k = 0; k < 20; k++) await giveAndWait({ topic: `t${k}`, payload: frames[0] });
     assert.deepEqual(ledger.errors, []);
-  }).timeout(40_000);
+  });
 
   it('drops what is in flight on reset, quietly', async () => {
     await start();
     await giveAndWait({ payload: frames[0] });
     for (let k = 0; k < 3; k++) give({ payload: frames[k] });
     give({ reset: true });
-    await until(() => ledger.ended === 5, 15_000, outcome);
+    await until(() => ledger.ended === 5, PATIENCE, outcome);
     assert.deepEqual(ledger.errors, []);
     assert.ok(out().length < 4);
     await giveAndWait({ reset: true, payload: frames[4], frame: { id: 'after' } });
@@ -247,12 +247,12 @@ describe('stream-batch denoiser', () => {
       await start({}, engineFields);
       const statuses = calls('denoiser', 'status') as { fill?: string }[];
       for (let k = 0; k < 4; k++) give({ payload: frames[k] });
-      await until(() => ledger.ended === 4 && statuses.at(-1)?.fill === 'red', 15_000, () => `${code}: ${outcome()}, ${JSON.stringify(statuses)}`);
+      await until(() => ledger.ended === 4 && statuses.at(-1)?.fill === 'red', PATIENCE, () => `${code}: ${outcome()}, ${JSON.stringify(statuses)}`);
       for (let k = 0; k < 3; k++) await giveAndWait({ payload: frames[k] });
       assert.deepEqual(ledger.errors, [code]);
       await helper.unload();
     }
-  }).timeout(40_000);
+  });
 
   it('stands still with an explanation when its dialog cannot work', async () => {
     const cases = [{ engine: '' }, { engine: 'nowhere' }, { steps: 'many' }, { stepsBy: 'list', tIndexList: '5, 60' }, { width: '-1' }, { cfgType: 'best' }];
@@ -271,7 +271,7 @@ describe('stream-batch denoiser', () => {
     const statuses = calls('denoiser', 'status') as { fill: string; text: string }[];
     helper.getNode('denoiser').on('call:status' as 'input', () => times.push(performance.now()));
     const source = setInterval(async () => give({ payload: (await jpeg({ r: 1, g: 2, b: 3 })).data }), 40);
-    await until(() => statuses.some(({ text }) => /^\d+(\.\d)? fps · \d+ ms$/.test(text)), 15_000, () => JSON.stringify(statuses));
+    await until(() => statuses.some(({ text }) => /^\d+(\.\d)? fps · \d+ ms$/.test(text)), PATIENCE, () => JSON.stringify(statuses));
     clearInterval(source);
     for (let k = 1; k < times.length; k++) assert.ok(times[k] - times[k - 1] > 900, `${times[k] - times[k - 1]} ms`);
   });
@@ -300,11 +300,11 @@ describe('stream-batch denoiser', () => {
     let given = ledger.ended;
     const source = setInterval(() => give({ payload: frames[given++ % 8] }), 20);
     process.kill(host.pid ?? 0, 'SIGKILL');
-    await until(() => host.state.phase === 'restarting', 5000, () => host.state.phase);
+    await until(() => host.state.phase === 'restarting', PATIENCE, () => host.state.phase);
     const sent = out().length;
-    await until(() => out().length > sent + 3, 15_000, outcome);
+    await until(() => out().length > sent + 3, PATIENCE, outcome);
     clearInterval(source);
-    await until(() => ledger.ended === given, 5000, outcome);
+    await until(() => ledger.ended === given, PATIENCE, outcome);
     assert.equal((out().at(-1)?.frame as FrameInfo).width, 96);
     assert.ok(ledger.errors.length <= 1 && ledger.errors.every((code) => code === 'EHOST'), ledger.errors.join(' '));
     await (helper.getNode('engine') as EngineNode).deregister(user);
@@ -316,7 +316,7 @@ describe('stream-batch denoiser', () => {
     const logged = calls('engine', 'log') as string[];
     give({ payload: frames[0] });
     await helper.setFlows(flowWith({ seed: '9' }), 'nodes');
-    await until(() => ledger.ended === 2, 5000, outcome);
+    await until(() => ledger.ended === 2, PATIENCE, outcome);
     const sent = out().length;
     await giveAndWait({ payload: frames[0] });
     assert.equal(out().length, sent + 1);

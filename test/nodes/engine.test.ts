@@ -9,7 +9,7 @@ import engine from '../../nodes/engine';
 import type { CheckAnswer } from '../../nodes/lib/engine-check';
 import { readProviders } from '../../nodes/lib/engine-fields';
 import { getEngine, type EngineNode, type EngineUser } from '../../nodes/lib/engine-node';
-import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { REFERENCE_MODEL } from '../lib/reference';
 
@@ -44,7 +44,7 @@ describe('engine', () => {
     const [first, second] = [listener(), listener()];
     const host = node.register(first);
     assert.equal(node.register(second), host);
-    await until(() => host.state.phase === 'ready', 15_000, () => JSON.stringify(host.state));
+    await until(() => host.state.phase === 'ready', PATIENCE, () => JSON.stringify(host.state));
     assert.deepEqual(phases(first).slice(-2), ['loading', 'ready']);
     assert.deepEqual(first.states, second.states);
     await node.deregister(first);
@@ -59,7 +59,7 @@ describe('engine', () => {
     await node.deregister(user);
     assert.equal(node.register(user).pid, pid, 'taken over within the grace period');
     await node.deregister(user);
-    await until(() => !isAlive(pid), 10_000, () => `process ${pid} still lives`);
+    await until(() => !isAlive(pid), PATIENCE, () => `process ${pid} still lives`);
   });
 
   it('says each change of state once in the log', async () => {
@@ -68,10 +68,10 @@ describe('engine', () => {
     const warned = calls('engine', 'warn');
     const user = listener();
     const host = node.register(user);
-    await until(() => host.state.phase === 'ready', 15_000);
+    await until(() => host.state.phase === 'ready');
     process.kill(host.pid ?? 0, 'SIGKILL');
     await until(() => host.state.phase === 'restarting');
-    await until(() => host.state.phase === 'ready', 15_000);
+    await until(() => host.state.phase === 'ready');
     await until(() => logged.filter((line) => line === 'log.ready').length === 2);
     assert.deepEqual(logged.filter((line) => line === 'log.loading').length, 2);
     assert.deepEqual(warned.filter((line) => line === 'log.restarting').length, 1);
@@ -96,7 +96,7 @@ describe('engine', () => {
     const node = await start([{ ...REFERENCE, modelType: 'env', model: 'TEST_MODEL_FOLDER' }]);
     const user = listener();
     const host = node.register(user);
-    await until(() => host.state.phase === 'ready', 15_000, () => JSON.stringify(host.state));
+    await until(() => host.state.phase === 'ready', PATIENCE, () => JSON.stringify(host.state));
     await node.deregister(user);
     delete process.env.TEST_MODEL_FOLDER;
   });

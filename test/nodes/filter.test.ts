@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
 import filter from '../../nodes/filter';
-import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { jpegs } from '../lib/pictures';
 
@@ -146,7 +146,7 @@ describe('similarity filter', () => {
     await start();
     const statuses = calls('filter', 'status') as { text: string; fill: string }[];
     await giveAll(still(4));
-    await until(() => statuses.some(({ text }) => text === 'status.rate'), 3000);
-    await until(() => statuses.at(-1)?.text.endsWith('ready') === true, 4000, () => JSON.stringify(statuses));
+    await until(() => statuses.some(({ text }) => text === 'status.rate'));
+    await until(() => statuses.at(-1)?.text.endsWith('ready') === true, PATIENCE, () => JSON.stringify(statuses));
   });
 });

@@ -8,8 +8,7 @@ import { Server } from '../lib/server';
 /** Of the password "secret". */
 const HASH = '$2b$08$QbxKDsyEIic7imNzSi6VbONaiaWeIyaL.u8gx6CQQDQ8ICOrQundO';
 
-describe('routes behind the engine dialog and the sidebar', function () {
-  this.timeout(60_000);
+describe('routes behind the engine dialog and the sidebar', () => {
   let server: Server;
   let folder: string;
 

@@ -150,7 +150,7 @@ describe('prompt encoder', () => {
     await until(() => sent.length === 1);
     sent.length = 0;
     await give({ prompt: 'sea', transition: 400, topic: 'a' });
-    await until(() => transitionOf(sent.at(-1)) === undefined, 3000);
+    await until(() => transitionOf(sent.at(-1)) === undefined);
     const positions = sent.map((msg) => transitionOf(msg)?.position ?? 1);
     assert.ok(positions.length >= 4, `${positions}`);
     assert.deepEqual(positions, [...positions].sort((a, b) => a - b));
@@ -204,7 +204,7 @@ describe('prompt encoder', () => {
     const statuses = calls('prompt', 'status') as { text: string }[];
     await until(() => statuses.length === 1);
     await give({ prompt: 'a long walk along the shore of the northern sea' });
-    await until(() => statuses.length === 2, 3000);
+    await until(() => statuses.length === 2);
     assert.equal(statuses.at(-1)?.text, 'a long walk along the shore of…');
   });
 });

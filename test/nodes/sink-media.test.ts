@@ -7,12 +7,11 @@ import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
-import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 
 const run = promisify(execFile);
 
-describe('recordings and snapshots of a sink', function () {
-  this.timeout(30_000);
+describe('recordings and snapshots of a sink', () => {
   let folder: string;
   const arrived: NodeMessage[] = [];
 
@@ -48,7 +47,7 @@ describe('recordings and snapshots of a sink', function () {
   }
 
   const writtenAs = async (): Promise<string> => {
-    await until(() => arrived.some(({ filename }) => filename), 8000);
+    await until(() => arrived.some(({ filename }) => filename));
     return String(arrived.find(({ filename }) => filename)?.filename);
   };
 
@@ -108,6 +107,9 @@ describe('recordings and snapshots of a sink', function () {
     assert.match(String(errors[0]), /wall .*\.mp4 ended: the disk has less than 100000 GB left/);
     await new Promise((resolve) => setTimeout(resolve, 300));
     assert.equal(errors.length, 1);
+    tell({ snapshot: true });
+    await until(() => errors.length > 1);
+    assert.match(String(errors[1]), /snapshot cannot be written: the disk has less than 100000 GB left/);
   });
 
   it('says what is missing: a folder, a picture, ffmpeg; and goes on showing', async () => {
@@ -116,7 +118,7 @@ describe('recordings and snapshots of a sink', function () {
     tell({ record: true });
     tell({ snapshot: true });
     tell({ record: 'loud' });
-    await until(() => errors.length === 3, 5000, () => String(errors));
+    await until(() => errors.length === 3, PATIENCE, () => String(errors));
     assert.match(errors.map(String).sort().join(), /no folder[\s\S]*no picture yet|no picture yet[\s\S]*no folder/);
     await helper.unload();
     await start({}, { streamdiffusionSinkFfmpeg: '/nowhere/ffmpeg' });

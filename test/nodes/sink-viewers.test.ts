@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
-import { helper, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, helper, until, type FlowNode } from '../lib/flow';
 import { readMjpeg } from '../lib/mjpeg';
 import { WebFlow, type Visitor } from '../lib/web-flow';
 
@@ -20,8 +20,7 @@ function collectGarbage(): void {
   gc();
 }
 
-describe('viewers of a sink', function () {
-  this.timeout(40_000);
+describe('viewers of a sink', () => {
   let web: WebFlow;
   let pictures: Buffer[];
 
@@ -95,7 +94,7 @@ describe('viewers of a sink', function () {
       most = Math.max(most, arrayBuffers);
     }
     const rate = (SHOWN * 1000) / (performance.now() - began);
-    await until(() => streamed >= 8 * SHOWN * 0.95, 5000, () => `${streamed} of ${8 * SHOWN} pictures streamed`);
+    await until(() => streamed >= 8 * SHOWN * 0.95, PATIENCE, () => `${streamed} of ${8 * SHOWN} pictures streamed`);
     for (const socket of sockets) received += seenBy(socket).length;
     assert.ok(received >= 10 * SHOWN * 0.95, `${received} of ${10 * SHOWN} pictures came over WebSockets`);
     console.log(`      ${rate.toFixed(1)} pictures a second to 19 viewers beside a stalled one; buffers from ${Math.round(least / 1e6)} to ${Math.round(most / 1e6)} MB`);

@@ -5,7 +5,7 @@ import type { Express, RequestHandler } from 'express';
 import type { NodeAPI, NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
-import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { readMjpeg } from '../lib/mjpeg';
 
 const FLOW: FlowNode[] = [
@@ -117,7 +117,7 @@ describe('sink', () => {
     slow.on('data', (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
     slow.resume();
     const last = jpegs[jpegs.length - 1];
-    await until(() => received.includes(last), 10_000, () => `${received.length} bytes`);
+    await until(() => received.includes(last), PATIENCE, () => `${received.length} bytes`);
     const parts = received.toString('latin1').split('Content-Type: image/jpeg').length - 1;
     assert.ok(parts < jpegs.length / 2, `the slow viewer got ${parts} pictures`);
     slow.destroy();
@@ -217,7 +217,7 @@ describe('sink', () => {
     const jpeg = await picture('#f00').jpeg().toBuffer();
     const timer = setInterval(() => show(jpeg), 50);
     await Promise.all(viewers.map((viewer) => viewer.next()));
-    await until(() => states.some((state) => /^status\.viewers · (1\d|2[0-2]) fps$/.test((state as { text: string }).text)), 4000, () => JSON.stringify(states));
+    await until(() => states.some((state) => /^status\.viewers · (1\d|2[0-2]) fps$/.test((state as { text: string }).text)), PATIENCE, () => JSON.stringify(states));
     clearInterval(timer);
     for (const viewer of viewers) await viewer.return(undefined);
   });

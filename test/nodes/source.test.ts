@@ -12,7 +12,7 @@ import sharp from 'sharp';
 import { ffmpegArguments, maskSecrets } from '../../nodes/lib/ffmpeg-arguments';
 import { JpegSplitter } from '../../nodes/lib/jpeg-splitter';
 import source from '../../nodes/source';
-import { calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
 
 const run = promisify(execFile);
 
@@ -182,7 +182,7 @@ describe('frame source', () => {
       helper.getNode('out').on('input', (msg) => arrived.push(msg));
       const states = calls('source', 'status');
       helper.getNode('source').receive({ payload: 'start' });
-      await until(() => states.some((state) => (state as { text: string }).text === 'status.waiting-picture'), 3000, () => JSON.stringify(states));
+      await until(() => states.some((state) => (state as { text: string }).text === 'status.waiting-picture'), PATIENCE, () => JSON.stringify(states));
       await solid('#0f0', join(folder, 'new.png'));
       await until(() => arrived.length === 1);
       await solid('#00f', join(folder, 'old.png'), 50, 50);
@@ -224,7 +224,7 @@ describe('frame source', () => {
 
     it('plays a video at the wanted rate and size, again and again', async () => {
       await startFlow([source], flowOf({ kind: 'video', video: await video(), fps: '10', width: '64', height: '64' }));
-      const messages = await messagesAt('out', 15, 8000);
+      const messages = await messagesAt('out', 15);
       for (const msg of messages) {
         assert.equal(frameOf(msg).source, 'video');
         const { width, height } = await sharp(msg.payload as Buffer).metadata();
@@ -238,7 +238,7 @@ describe('frame source', () => {
     it('ends with a video that is not to loop', async () => {
       await startFlow([source], flowOf({ kind: 'video', video: await video(), fps: '25', loop: false }));
       const states = calls('source', 'status');
-      await until(() => states.some((state) => (state as { text: string }).text === 'status.ended'), 6000, () => JSON.stringify(states));
+      await until(() => states.some((state) => (state as { text: string }).text === 'status.ended'), PATIENCE, () => JSON.stringify(states));
     });
 
     /** One second of black, red, green and blue each. */
@@ -252,7 +252,7 @@ describe('frame source', () => {
     it('plays a video faster, from where it is to begin, also when it begins again', async () => {
       await startFlow([source], flowOf({ kind: 'video', video: await colours(), fps: '10', start: '2', speed: '2' }));
       // Two of the four seconds, in one: 5 green and 5 blue pictures a round.
-      const messages = await messagesAt('out', 24, 12_000);
+      const messages = await messagesAt('out', 24);
       const row = (await Promise.all(messages.map(async (msg) => colourName(await meanColour(msg.payload))))).join('');
       assert.match(row, /^g{4,6}b{4,6}g{4,6}b{4,6}/, row);
       const seconds = (frameOf(messages[8]).timestamp - frameOf(messages[0]).timestamp) / 1000;
@@ -303,7 +303,7 @@ describe('frame source', () => {
       const ffmpeg = Number(stdout);
       assert.ok(ffmpeg > 0);
       owner.kill('SIGKILL');
-      await until(() => !existsSync(`/proc/${ffmpeg}/exe`), 5000, () => `ffmpeg ${ffmpeg} is still there`);
+      await until(() => !existsSync(`/proc/${ffmpeg}/exe`), PATIENCE, () => `ffmpeg ${ffmpeg} is still there`);
     });
 
     it('tells a video that cannot be played in the words of ffmpeg', async () => {
@@ -313,6 +313,7 @@ describe('frame source', () => {
       await until(() => errors.length > 0);
       assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
       assert.match(String(errors[0]), /nothing\.mp4.*No such file/);
+      assert.doesNotMatch(String(errors[0]), /0x/, 'no places in memory');
     });
 
     it('says so when there is no ffmpeg', async () => {
@@ -332,14 +333,14 @@ describe('frame source', () => {
         const errors = calls('source', 'error');
         const states = calls('source', 'status');
         helper.getNode('source').receive({ payload: 'start' });
-        const [msg] = await messagesAt('out', 1, 8000);
+        const [msg] = await messagesAt('out', 1);
         assert.ok(isMostly(await meanColour(msg.payload), 1));
 
         camera.refuse = true;
         camera.server.closeAllConnections();
-        await until(() => errors.length > 0, 8000);
+        await until(() => errors.length > 0);
         camera.refuse = false;
-        await messagesAt('out', 1, 8000);
+        await messagesAt('out', 1);
         const told = JSON.stringify([errors.map(String), states]);
         assert.match(told, /127\.0\.0\.1/, 'the camera is named');
         assert.doesNotMatch(told, /fish|visitor/);

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import { until } from '../lib/flow';
+import { PATIENCE, until } from '../lib/flow';
 import { readMjpeg } from '../lib/mjpeg';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
@@ -23,8 +24,7 @@ function routesOf(app: 'httpAdmin' | 'httpNode'): { method: string; path: string
   return [...text.matchAll(new RegExp(`RED\\.${app}\\.(get|post|put|delete|use|all)\\('([^']+)'`, 'g'))].map(([, method, path]) => ({ method: method.toUpperCase(), path }));
 }
 
-describe('a server with a login', function () {
-  this.timeout(120_000);
+describe('a server with a login', () => {
   let server: Server;
   const sockets: Socket[] = [];
 
@@ -33,7 +33,7 @@ describe('a server with a login', function () {
     const { hashSync } = createRequire(require.resolve('node-red'))('bcryptjs') as { hashSync(password: string, rounds: number): string };
     server = await Server.start([], { NODE_RED_USER: 'stage', NODE_RED_PASSWORD_HASH: hashSync(PASSWORD, 4) });
     await server.ready();
-    await until(() => server.output.includes('ready: model'), 60_000, () => server.output);
+    await until(() => server.output.includes('ready: model'), PATIENCE, () => server.output);
   });
   after(async () => {
     for (const socket of sockets) socket.destroy();
@@ -108,6 +108,31 @@ describe('a server with a login', function () {
     for (const answer of await Promise.all(flood)) assert.ok(answer === 200 || answer === 503, String(answer));
     await viewer.return();
     assert.equal(await status('/streamdiffusion/health', { headers: LOGIN }), 200);
+  });
+
+  it('ends a viewer that sends more than a word, and goes on under a flood of others', async () => {
+    const address = `${server.address.replace('http', 'ws')}/streamdiffusion/live`;
+    const enter = async (): Promise<WebSocket> => {
+      const socket = new WebSocket(address, { headers: LOGIN });
+      socket.on('error', () => undefined);
+      await new Promise((resolve) => socket.once('open', resolve).once('unexpected-response', resolve));
+      return socket;
+    };
+    const viewer = readMjpeg(`${server.address}/streamdiffusion/live.mjpg`, LOGIN);
+    await viewer.next();
+    const talker = await enter();
+    talker.send(Buffer.alloc(2000));
+    const [code] = (await once(talker, 'close')) as [number];
+    assert.equal(code, 1009);
+    const flood = await Promise.all(Array.from({ length: 300 }, enter));
+    const inside = flood.filter(({ readyState }) => readyState === WebSocket.OPEN);
+    assert.ok(inside.length > 0 && inside.length < 250, `${inside.length} of 300 were let in`);
+    for (const socket of inside) for (let k = 0; k < 50; k++) socket.send('');
+    const seen = new Set<string>();
+    for (let k = 0; k < 10; k++) seen.add((await viewer.next()).value?.jpeg.toString('base64') ?? '');
+    assert.ok(seen.size >= 9, `${seen.size} pictures`);
+    for (const socket of flood) socket.terminate();
+    await viewer.return();
   });
 
   it('says nothing secret, neither in its log nor to viewers', async () => {

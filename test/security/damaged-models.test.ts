@@ -8,6 +8,7 @@ import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { Dice } from '../lib/mutations';
 import { jpegs } from '../lib/pictures';
 import { REFERENCE_MODEL } from '../lib/reference';
+import { PATIENCE } from '../lib/until';
 
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25], cfgType: 'none' };
 const NETS = ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'].map((name) => `${name}/model.onnx`);
@@ -17,7 +18,7 @@ async function load(model: string): Promise<HostState> {
   const host = new HostClient({ model, intraOpNumThreads: 1 });
   host.start();
   try {
-    const deadline = AbortSignal.timeout(60_000);
+    const deadline = AbortSignal.timeout(PATIENCE);
     while (host.state.phase === 'starting' || host.state.phase === 'loading') await once(host, 'state', { signal: deadline });
     return host.state;
   } finally {

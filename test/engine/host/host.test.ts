@@ -10,13 +10,14 @@ import type { FrameResult, HostState, StreamSettings } from '../../../engine/hos
 import type { Picture } from '../../../engine/image/picture';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 import { jpegs } from '../../lib/pictures';
+import { PATIENCE, until } from '../../lib/until';
 
 const STARTER = { model: 'starter' };
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25, 40], cfgType: 'none' };
 const conditioning = { prompt: [{ text: 'night, snow', weight: 1 }] };
 
-async function become(host: HostClient, phase: HostState['phase'], timeout = 15_000): Promise<HostState> {
-  const deadline = AbortSignal.timeout(timeout);
+async function become(host: HostClient, phase: HostState['phase']): Promise<HostState> {
+  const deadline = AbortSignal.timeout(PATIENCE);
   while (host.state.phase !== phase) await once(host, 'state', { signal: deadline });
   return host.state;
 }
@@ -25,13 +26,7 @@ function alive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
-async function gone(pid: number, within = 3000): Promise<void> {
-  const end = Date.now() + within;
-  while (alive(pid)) {
-    assert.ok(Date.now() < end, `process ${pid} is still there after ${within} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-}
+const gone = (pid: number): Promise<void> => until(() => !alive(pid), PATIENCE, () => `process ${pid} is still there`);
 
 /** Submits the frames one after the other without waiting for results, a little apart. */
 async function submitAll(stream: HostStream, frames: Picture[], gap: number): Promise<PromiseSettledResult<FrameResult>[]> {
@@ -72,7 +67,7 @@ describe('host: the engine in a process of its own', () => {
     assert.equal(acquireHost(STARTER), host, 'equal settings share one host');
     releaseHost(host);
     releaseHost(host);
-    await gone(pid, 6000);
+    await gone(pid);
   });
 
   it('outlives a redeploy: taken again within the grace period it is the same process', async () => {
@@ -113,8 +108,13 @@ describe('host: the engine in a process of its own', () => {
   it('frame buffers fill, and a part of one does not wait for ever', async () => {
     const stream = acquireHost(STARTER).openStream({ ...settings, frameBufferSize: 2 });
     assert.equal((await stream.submit({ picture: frames[0] })).outcome, 'finished');
-    const results = await submitAll(stream, frames.slice(0, 3), 100);
-    assert.ok(results.every((result) => result.status === 'fulfilled' && result.value.outcome === 'finished'));
+    const results: Promise<FrameResult>[] = [];
+    for (const picture of frames.slice(0, 3)) {
+      results.push(stream.submit({ picture }));
+      // Otherwise the next one may take its place.
+      await until(() => Reflect.get(stream, 'untaken') === 0);
+    }
+    for (const result of results) assert.equal((await result).outcome, 'finished');
   });
 
   it('live parameters hold from the next frame on, wrong ones leave the old', async () => {
@@ -177,11 +177,13 @@ describe('host: the engine in a process of its own', () => {
   });
 
   it('kill -9 while streaming: frames in flight are rejected, the picture comes back as it was set', async () => {
+    const startedAt = Date.now();
     const host = acquireHost(STARTER);
     const stream = host.openStream({ ...settings, format: 'raw' });
     await stream.setConditioning(conditioning);
     await stream.update({ seed: 7, width: 96 });
     const before = await stream.submit({ picture: frames[0] });
+    const start = Date.now() - startedAt;
     const inFlight = Promise.allSettled(frames.map((picture) => stream.submit({ picture })));
     const pid = host.pid as number;
     const killedAt = Date.now();
@@ -191,7 +193,8 @@ describe('host: the engine in a process of its own', () => {
     }
     let after: FrameResult = { outcome: 'dropped' };
     while (after.outcome !== 'finished') after = await stream.submit({ picture: frames[0] }).catch(() => after);
-    assert.ok(Date.now() - killedAt < 8000, `took ${Date.now() - killedAt} ms`);
+    // On a machine that is busy with something else the first start was slow as well.
+    assert.ok(Date.now() - killedAt < Math.max(8000, 3 * start), `took ${Date.now() - killedAt} ms, the first start ${start} ms`);
     assert.notEqual(host.pid, pid);
     assert.ok(before.outcome === 'finished' && Buffer.from(after.data).equals(Buffer.from(before.data)));
   });

@@ -15,7 +15,7 @@ import { faultyEncoder } from '../../lib/faulty-encoder';
 import { changedModel, removeModelFolders } from '../../lib/model-folder';
 import { jpegs } from '../../lib/pictures';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
-import { until } from '../../lib/until';
+import { PATIENCE, until } from '../../lib/until';
 
 /** KILLS=100 for the whole of it, as in test/soak/RESULTS.md. */
 const KILLS = Number(process.env.KILLS ?? 20);
@@ -24,8 +24,8 @@ const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tInde
 const WHITE: Picture = { kind: 'raw', data: new Uint8Array(64 * 64 * 3).fill(255), width: 64, height: 64, channels: 3 };
 const BLACK: Picture = { ...WHITE, data: new Uint8Array(64 * 64 * 3) };
 
-async function become(host: HostClient, phase: HostState['phase'], timeout = 60_000): Promise<HostState> {
-  const deadline = AbortSignal.timeout(timeout);
+async function become(host: HostClient, phase: HostState['phase']): Promise<HostState> {
+  const deadline = AbortSignal.timeout(PATIENCE);
   while (host.state.phase !== phase) await once(host, 'state', { signal: deadline });
   return host.state;
 }
@@ -42,8 +42,7 @@ function alive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
-describe('host: supervision', function () {
-  this.timeout(120_000);
+describe('host: supervision', () => {
   let frames: Picture[];
   before(async () => {
     frames = await jpegs(8);
@@ -146,7 +145,7 @@ describe('host: supervision', function () {
     host.on('state', (state) => {
       if (state.phase === 'restarting') ends.push(state.delayMs);
     });
-    await until(() => ends.length >= 6, 20_000);
+    await until(() => ends.length >= 6);
     await assert.rejects(stream.submit({ picture: BLACK }), { code: 'EHOST', message: /SIGKILL/ });
     clearInterval(assassin);
     await become(host, 'ready');
@@ -155,7 +154,7 @@ describe('host: supervision', function () {
   });
 
   it(`killed ${KILLS} times while two streams run: it comes back every time, no frame is lost, every picture is as it should be`, async function () {
-    this.timeout(60_000 + KILLS * 6000);
+    this.timeout(60_000 + KILLS * 20_000);
     const host = acquireHost({ model: 'starter', restarts: { first: 1, last: 1 } });
     const conditionings = ['night, snow', 'sunset over the sea'].map((text) => ({ prompt: [{ text, weight: 1 }] }));
     const streams = conditionings.map((_, k) => host.openStream({ ...settings, seed: k }));
@@ -191,7 +190,7 @@ describe('host: supervision', function () {
     for (let round = 0; round < KILLS; round++) {
       await become(host, 'ready');
       const finished = streams.map(({ stats }) => stats.out);
-      await until(() => streams.every(({ stats }, k) => stats.out > finished[k]), 60_000, () => `round ${round}: ${JSON.stringify(host.state)}`);
+      await until(() => streams.every(({ stats }, k) => stats.out > finished[k]), PATIENCE, () => `round ${round}: ${JSON.stringify(host.state)}`);
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
       pids.add(host.pid as number);
       process.kill(host.pid as number, 'SIGKILL');

@@ -22,8 +22,7 @@ function children(): number[] {
   return rows.filter((row) => /streamdiffusion-download|pull-main/.test(row)).map((row) => Number.parseInt(row, 10));
 }
 
-describe('pull in a process of its own', function () {
-  this.timeout(30_000);
+describe('pull in a process of its own', () => {
   const weights = randomBytes(12_000_000);
   let hub: HubServer;
   let folder: string;

@@ -65,8 +65,7 @@ describe('prompts on their way', () => {
   });
 });
 
-describe('embeddings on their way', function () {
-  this.timeout(30_000);
+describe('embeddings on their way', () => {
   let engine: Engine;
   let stream: DiffusionStream;
   before(async () => {
