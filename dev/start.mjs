@@ -47,7 +47,7 @@ function readOptions() {
 /** Refuses an address that strangers could reach without a password, and one that is taken. */
 async function checkAddress() {
   if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535) throw new Mistake(`PORT must be a number from 1 to 65535, not "${port}".`);
-  const onlyHere = host === 'localhost' || host === '::1' || host.startsWith('127.');
+  const onlyHere = host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
   if (!onlyHere && !(NODE_RED_USER && NODE_RED_PASSWORD_HASH)) {
     throw new Mistake(
       `With HOST=${host} everybody on the network could change the flows. Set NODE_RED_USER and NODE_RED_PASSWORD_HASH as well\n` +

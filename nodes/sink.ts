@@ -2,7 +2,7 @@ import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessage } from 'node-r
 import type { EngineError } from '../engine/errors';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/closing';
-import { standStill } from './lib/faults';
+import { Faults, standStill } from './lib/faults';
 import { readBoolean } from './lib/fields';
 import { frameFacts } from './lib/frame-message';
 import { FrameRate } from './lib/frame-rate';
@@ -29,7 +29,9 @@ export = (RED: NodeAPI<Settings>): void => {
     RED.nodes.createNode(this, def);
     const status = new Status(this, RED._);
     const report = (error: EngineError): void => this.error(error, {});
-    const feed = new SinkFeed(report);
+    const faults = new Faults();
+    const reportOnce = (error: EngineError): void => void (faults.isNews(error) && report(error));
+    const feed = new SinkFeed(reportOnce);
     const rate = new FrameRate();
     const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;
@@ -37,7 +39,7 @@ export = (RED: NodeAPI<Settings>): void => {
     try {
       media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, report);
       const options = readLoopback(def, ffmpeg);
-      loopback = options && new Loopback(options, report);
+      loopback = options && new Loopback(options, reportOnce);
     } catch (thrown) {
       standStill(this, status, thrown);
       return;

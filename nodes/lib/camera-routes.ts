@@ -60,7 +60,7 @@ export class CameraRoutes {
     const camera = this.cameras.get(name);
     if (!camera) return next();
     if (this.sockets?.wants(request)) {
-      const socket = await this.sockets.accept(request, response);
+      const socket = await this.sockets.accept(request, response, 'pictures');
       if (socket) camera.door.enter(socket);
       return;
     }

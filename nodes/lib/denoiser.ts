@@ -128,12 +128,9 @@ export class Denoiser implements EngineUser {
   }
 
   /** An outage concerns no single message: Catch nodes hear of it once, whatever was in flight. */
-  private tell(error: Error): void {
-    try {
-      this.faults.report(withCode(error));
-    } catch (thrown) {
-      this.node.error(thrown, {});
-    }
+  private tell(thrown: Error): void {
+    const error = withCode(thrown);
+    if (this.faults.isNews(error)) this.node.error(error, {});
   }
 
   private showStatus(): void {

@@ -2,7 +2,14 @@ import type { Node, NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import { acquireHost, releaseHost, type HostClient } from '../../engine/host/client';
 import type { HostSettings, HostState } from '../../engine/host/messages';
-import type { Translate } from './status';
+import { shorten, type Translate } from './status';
+
+/** So many ends in a row are each worth a line in the log; an engine that is broken for weeks must not fill the disk. */
+const OFTEN = 8;
+/** After that, every so-manieth: about once an hour. */
+const THEN_EVERY = 120;
+/** Of an engine that ended that often, a return is told when it has lasted for this long, ms. */
+const SOUND_MS = 60_000;
 
 /** A node that works with an engine. */
 export interface EngineUser {
@@ -39,12 +46,19 @@ export class EngineUsers {
   private phase: HostState['phase'] | undefined;
   /** When the engine was lost that has not come back yet, ms since 1970. */
   private lostAt: number | undefined;
+  /** It ends again and again, which has been said: nothing is logged of the present start, unless it proves sound. */
+  private quiet = false;
+  private settling: NodeJS.Timeout | undefined;
 
-  /** @param settings read when the first user comes, so that an engine that nobody uses complains about nothing */
+  /**
+   * @param settings read when the first user comes, so that an engine that nobody uses complains about nothing
+   * @param soundMs how long an engine that ended many times must last until its return is told
+   */
   constructor(
     private readonly node: Pick<Node, 'log' | 'warn' | 'error'>,
     private readonly settings: () => HostSettings,
     private readonly translate: Translate,
+    private readonly soundMs = SOUND_MS,
   ) {}
 
   register(user: EngineUser): HostClient {
@@ -64,6 +78,8 @@ export class EngineUsers {
     this.host = undefined;
     this.phase = undefined;
     this.lostAt = undefined;
+    this.quiet = false;
+    clearTimeout(this.settling);
     this.users.clear();
     if (!host) return;
     host.off('state', this.onState);
@@ -83,18 +99,32 @@ export class EngineUsers {
   };
 
   /** After an outage: how long it was, and which streams went on. */
-  private logReturn(): void {
+  private logReturn(at = Date.now()): void {
     if (this.lostAt === undefined) return;
-    const seconds = ((Date.now() - this.lostAt) / 1000).toFixed(1);
-    const streams = this.host?.report.streams.map(({ name }) => name || '-').join(', ') || '-';
+    const seconds = ((at - this.lostAt) / 1000).toFixed(1);
+    const streams = this.host?.report.streams.map(({ name }) => shorten(name, 32) || '-').join(', ') || '-';
     this.node.log(this.translate('log.restored', { seconds, since: new Date(this.lostAt).toISOString(), streams }));
     this.lostAt = undefined;
+  }
+
+  /** Of an engine that ended many times in a row, a return is only believed when it lasts. */
+  private settle(state: HostState): void {
+    clearTimeout(this.settling);
+    const at = Date.now();
+    if (state.phase === 'restarting') this.quiet = !isWorthALine(state.attempt);
+    if (!this.quiet || state.phase !== 'ready') return;
+    this.settling = setTimeout(() => {
+      this.quiet = false;
+      this.logReturn(at);
+    }, this.soundMs).unref();
   }
 
   /** One line for each change of phase; the progress within one is for status lines. */
   private log(state: HostState): void {
     if (state.phase === this.phase && state.phase !== 'restarting') return;
     this.phase = state.phase;
+    this.settle(state);
+    if (this.quiet && state.phase !== 'failed') return;
     switch (state.phase) {
       case 'ready':
         this.node.log(this.translate('log.ready', { model: state.info.model, provider: state.info.executionProvider }));
@@ -103,7 +133,13 @@ export class EngineUsers {
         break;
       case 'restarting':
         this.lostAt ??= Date.now();
-        this.node.warn(this.translate('log.restarting', { seconds: (state.delayMs / 1000).toFixed(1), error: state.error.message }));
+        this.node.warn(
+          this.translate(state.attempt < OFTEN ? 'log.restarting' : 'log.restartingOften', {
+            seconds: (state.delayMs / 1000).toFixed(1),
+            error: state.error.message,
+            attempt: state.attempt,
+          }),
+        );
         break;
       case 'failed':
         this.node.error(state.error);
@@ -112,4 +148,8 @@ export class EngineUsers {
         this.node.log(this.translate(`log.${state.phase}`));
     }
   }
+}
+
+function isWorthALine(attempt: number): boolean {
+  return attempt <= OFTEN || attempt % THEN_EVERY === 0;
 }

@@ -2,26 +2,44 @@ import type { Node } from 'node-red';
 import { onInput, withCode } from './input';
 import type { Status } from './status';
 
+/** A fault that stayed away for this long is news when it comes again, ms. */
+const FORGOTTEN_AFTER = 60_000;
+/** So many different ones are remembered; what has more to say is not one fault that comes again and again. */
+const REMEMBERED = 32;
+
 /**
- * Faults that concern every frame alike, such as an engine that failed. At 24 frames a second they must not flood the
- * log and the Catch nodes: each is reported with one message, until something works again or another fault comes.
+ * Faults that may come with every frame, such as an engine that failed or a camera that is away. They must flood neither
+ * the log nor the Catch nodes, whether it is one for a whole night, two in turn, or one that comes and goes: each is
+ * told once, and again when it has stayed away for a minute.
  */
 export class Faults {
   private standing: (Error & { code: string }) | undefined;
+  /** When each was last met, the latest at the end. */
+  private readonly met = new Map<string, number>();
 
   /** The fault that was reported last, unless something worked since. */
   get current(): Error | undefined {
     return this.standing;
   }
 
-  /** @throws the error, unless it is the one that was reported last */
+  /** @throws the error, if it is news */
   report(error: Error & { code: string }): void {
-    const isKnown = this.standing?.code === error.code && this.standing.message === error.message;
-    this.standing = error;
-    if (!isKnown) throw error;
+    if (this.isNews(error)) throw error;
   }
 
-  /** What comes next is news again. */
+  /** Takes note of a fault; whether it is to be told. */
+  isNews(error: Error & { code: string }, now = performance.now()): boolean {
+    this.standing = error;
+    // Addresses and amounts of memory differ from time to time.
+    const fault = `${error.code} ${error.message.replace(/0x[0-9a-f]+|\d+(?= MiB)/gi, '#')}`;
+    const before = this.met.get(fault);
+    this.met.delete(fault);
+    this.met.set(fault, now);
+    for (const [oldest] of this.met) if (this.met.size > REMEMBERED) this.met.delete(oldest);
+    return before === undefined || now - before > FORGOTTEN_AFTER;
+  }
+
+  /** Something works: no fault stands any more. */
   clear(): void {
     this.standing = undefined;
   }

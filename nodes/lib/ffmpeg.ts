@@ -9,6 +9,8 @@ const NEXT_PICTURE_MS = 10_000;
 const KILL_AFTER_MS = 2000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
+/** A camera that gave pictures for this long was sound: its end is tried again at once. */
+const SOUND_MS = 10_000;
 const STDERR_TAIL = 500;
 
 /**
@@ -46,6 +48,7 @@ export class FfmpegProducer implements Producer {
     let stderr = '';
     let silent = false;
     let pictures = 0;
+    let firstAt = 0;
     const expectPicture = (withinMs: number): void => {
       clearTimeout(this.silenceTimer);
       this.silenceTimer = setTimeout(() => {
@@ -59,8 +62,8 @@ export class FfmpegProducer implements Producer {
       // Several pictures in one chunk: this process was busy, and only the newest is still worth sending.
       const newest = splitter.push(chunk).at(-1);
       if (!newest || this.stopped) return;
-      pictures++;
-      this.retryMs = FIRST_RETRY_MS;
+      if (pictures++ === 0) firstAt = performance.now();
+      else if (performance.now() - firstAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
       expectPicture(NEXT_PICTURE_MS);
       this.events.frame(newest);
     });
@@ -82,7 +85,9 @@ export class FfmpegProducer implements Producer {
   private afterExit(exit: Exit): void {
     const isAtEnd = exit.code === 0 && this.input.kind === 'video' && exit.pictures !== 0;
     if (isAtEnd) return this.input.loop ? this.start() : this.events.ended();
-    const error = new EngineError('ESOURCE', this.mask(this.reason(exit)), { cause: exit.spawnError });
+    // ffmpeg names its parts with their place in memory, which says nothing to anybody.
+    const reason = this.reason(exit).replace(/ @ 0x[0-9a-f]+(?=\])/g, '');
+    const error = new EngineError('ESOURCE', this.mask(reason), { cause: exit.spawnError });
     // A program that is not there will not be there in a second either.
     if (exit.spawnError) return this.events.failed(error);
     const delay = this.retryMs;

@@ -1,6 +1,7 @@
 import { basename } from 'node:path';
 import type { Node, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../../engine/errors';
+import { Faults } from './faults';
 import { describe } from './fields';
 import { FrameRate } from './frame-rate';
 import { withCode } from './input';
@@ -15,7 +16,7 @@ const STATUS_MS = 1000;
 export class FrameSource {
   private producer: Producer | undefined;
   private lastFrameId = 0;
-  private lastError = '';
+  private readonly faults = new Faults();
   private readonly rate = new FrameRate();
   private readonly ticker = setInterval(() => this.showRate(), STATUS_MS).unref();
 
@@ -65,7 +66,6 @@ export class FrameSource {
   }
 
   private send(payload: Buffer, { filename, ...facts }: PictureFacts = {}): void {
-    this.lastError = '';
     if (filename) this.status.show('running', shorten(basename(filename), 32));
     else this.rate.count();
     const { kind: source, width, height, topic } = this.settings;
@@ -76,9 +76,7 @@ export class FrameSource {
   private fail(thrown: unknown, retryMs?: number): void {
     const error = withCode(thrown);
     this.status.error(error);
-    // The same reason again, on a later try, is not news.
-    if (error.message !== this.lastError) this.node.error(error, {});
-    this.lastError = error.message;
+    if (this.faults.isNews(error)) this.node.error(error, {});
     if (retryMs === undefined) this.producer = undefined;
   }
 

@@ -1,13 +1,14 @@
-import { access, mkdir, writeFile } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { EngineError } from '../../engine/errors';
+import { lackOfRoom } from './disk-room';
 import type { SinkFeed } from './sink-feed';
 import { Recording } from './sink-recording';
 
 export interface MediaOptions {
   /** Where recordings and snapshots go; '' when the sink writes none. */
   folder: string;
-  /** A recording ends when the disk has less room than that, bytes. */
+  /** A recording ends, and no snapshot is written, when the disk has less room than that, bytes. */
   minFree: number;
   ffmpeg: string;
 }
@@ -51,7 +52,11 @@ export class SinkMedia {
     const jpeg = await this.feed.newestJpeg();
     if (!jpeg) throw new EngineError('EBADFRAME', 'there is no picture yet to take a snapshot of');
     const file = await this.newFile('.jpg');
-    await writeFile(file, jpeg, { flag: 'wx' }).catch((thrown: Error) => {
+    const problem = await lackOfRoom(dirname(file), this.options.minFree);
+    if (problem) throw new EngineError('EDISK', `the snapshot cannot be written: ${problem}`);
+    await writeFile(file, jpeg, { flag: 'wx' }).catch(async (thrown: NodeJS.ErrnoException) => {
+      // Half a picture is worse than none.
+      if (thrown.code !== 'EEXIST') await rm(file, { force: true }).catch(() => undefined);
       throw EngineError.from(thrown, 'EDISK', 'the snapshot cannot be written: ');
     });
     return file;

@@ -1,6 +1,6 @@
-import { statfs } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EngineError } from '../../engine/errors';
+import { lackOfRoom } from './disk-room';
 import { FfmpegWriter, fitInto, reasonOf } from './ffmpeg-writer';
 import { jpegSize } from './jpeg';
 import type { ShownPicture, Viewer } from './viewer';
@@ -61,9 +61,8 @@ export class Recording implements Viewer {
 
   private async checkDisk(): Promise<void> {
     const { file, minFree } = this.options;
-    const disk = await statfs(dirname(file)).catch(() => undefined);
-    if (!disk || disk.bavail * disk.bsize >= minFree) return;
-    this.fail('EDISK', `the disk has less than ${minFree / 1e9} GB left`);
+    const problem = await lackOfRoom(dirname(file), minFree);
+    if (problem) this.fail('EDISK', problem);
   }
 
   private fail(code: 'ESOURCE' | 'EDISK', reason: string): void {

@@ -84,7 +84,7 @@ export class SinkRoutes {
   }
 
   private async addSocket(feed: SinkFeed, request: Request, response: Response): Promise<void> {
-    const socket = await this.sockets?.accept(request, response);
+    const socket = await this.sockets?.accept(request, response, 'words');
     if (!socket) return;
     const viewer = new SocketViewer(socket, 'details' in request.query);
     socket.once('close', () => feed.remove(viewer));

@@ -5,8 +5,10 @@ import type { NodeAPI } from 'node-red';
 import { WebSocketServer, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
 import { isAllowedOrigin, type CorsSettings } from './http-cors';
 
-/** The largest message that is taken: a JPEG of a 4K camera has 2 to 4 MB. */
-const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
+/** The largest message that is taken of somebody who brings pictures: a JPEG of a 4K camera has 2 to 4 MB. */
+const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
+/** And of somebody who looks on, which may be hundreds: they have hardly anything to say. */
+const MAX_WORD_BYTES = 1024;
 const PING_MS = 20_000;
 
 interface Settings {
@@ -26,18 +28,20 @@ interface Upgrade {
  */
 export class WebSockets {
   private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
-  private readonly sockets: WebSocketServer;
+  private readonly sockets: Record<'pictures' | 'words', WebSocketServer>;
   private readonly cors: CorsSettings | undefined;
 
   private constructor(server: Server, root: string, { httpNodeCors, webSocketNodeVerifyClient }: Settings) {
     this.cors = httpNodeCors;
-    this.sockets = new WebSocketServer({
-      noServer: true,
-      clientTracking: false,
-      perMessageDeflate: false,
-      maxPayload: MAX_MESSAGE_BYTES,
-      ...(webSocketNodeVerifyClient && { verifyClient: webSocketNodeVerifyClient }),
-    });
+    const taking = (maxPayload: number): WebSocketServer =>
+      new WebSocketServer({
+        noServer: true,
+        clientTracking: false,
+        perMessageDeflate: false,
+        maxPayload,
+        ...(webSocketNodeVerifyClient && { verifyClient: webSocketNodeVerifyClient }),
+      });
+    this.sockets = { pictures: taking(MAX_PICTURE_BYTES), words: taking(MAX_WORD_BYTES) };
     const prefix = `${root.replace(/\/+$/, '')}/streamdiffusion/`;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (!request.url?.startsWith(prefix)) return;
@@ -66,8 +70,11 @@ export class WebSockets {
     return this.upgrades.has(request);
   }
 
-  /** Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow. */
-  async accept(request: Request, response: Response): Promise<WebSocket | undefined> {
+  /**
+   * Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow.
+   * @param brings what the other side has to send; a larger message ends the connection
+   */
+  async accept(request: Request, response: Response, brings: 'pictures' | 'words'): Promise<WebSocket | undefined> {
     const upgrade = this.upgrades.get(request);
     if (!upgrade) return undefined;
     if (!isOwnPage(request) && !(await isAllowedOrigin(this.cors, request.headers.origin))) {
@@ -80,7 +87,7 @@ export class WebSockets {
     response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
     return new Promise((resolve) => {
       socket.once('close', () => resolve(undefined));
-      this.sockets.handleUpgrade(request, socket, head, (webSocket) => {
+      this.sockets[brings].handleUpgrade(request, socket, head, (webSocket) => {
         keepAlive(webSocket);
         resolve(webSocket);
       });
