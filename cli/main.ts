@@ -11,6 +11,7 @@ const COMMANDS: Record<string, () => Command> = {
   'models pull': () => (require('./models/pull') as { pull: Command }).pull,
   'models list': () => (require('./models/list') as { list: Command }).list,
   'models check': () => (require('./models/check') as { check: Command }).check,
+  'models repository': () => (require('./models/repository/command') as { repository: Command }).repository,
   run: () => (require('./run/command') as { run: Command }).run,
 };
 
@@ -19,14 +20,15 @@ const HELP = `Usage: ${PROGRAM} COMMAND
 Diffusion models on pictures and videos, and the models for it.
 
 Commands:
-  run            paint a folder of pictures or a video anew
-  models pull    download a model from Hugging Face
-  models list    show the models on this machine, and some to begin with
-  models check   say what a model folder contains and what is wrong with it
+  run                paint a folder of pictures or a video anew
+  models pull        download a model from Hugging Face
+  models list        show the models on this machine, and some to begin with
+  models check       say what a model folder contains and what is wrong with it
+  models repository  write a model folder's nets for an inference server (NVIDIA Triton)
 
 Options:
-  --help, -h     help; "${PROGRAM} COMMAND --help" explains a command
-  --version, -v  the version`;
+  --help, -h         help; "${PROGRAM} COMMAND --help" explains a command
+  --version, -v      the version`;
 
 async function main(args: string[]): Promise<number> {
   const [first] = args;

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Program } from '../lib/program';
 import { ROOT } from '../lib/reference';
 
-const COMMANDS = ['run', 'models pull', 'models list', 'models check'];
+const COMMANDS = ['run', 'models pull', 'models list', 'models check', 'models repository'];
 
 describe('streamdiffusion: the program', () => {
 

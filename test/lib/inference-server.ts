@@ -63,6 +63,8 @@ export interface Served {
   net: Net;
   maxRows?: number;
   fingerprint?: string;
+  /** Default '1'. */
+  version?: string;
 }
 
 /** A small server of the Open Inference Protocol, over HTTP with the binary extension or over gRPC, which answers with real nets, and wrongly on demand. */
@@ -156,7 +158,7 @@ export class InferenceServer {
   }
 
   /** A run, or what it is refused with; wrong in the way that was wanted. */
-  async compute(name: string, { net, maxRows = Infinity }: Served, asked: Asked, feeds: () => Record<string, Tensor>): Promise<Computed | Refused> {
+  async compute(name: string, { net, maxRows = Infinity, version = '1' }: Served, asked: Asked, feeds: () => Record<string, Tensor>): Promise<Computed | Refused> {
     const rows = asked.inputs[0].shape[0];
     this.runs.push(rows);
     const fault = this.takeFault();
@@ -171,7 +173,7 @@ export class InferenceServer {
     }
     const header: AnswerHeader = {
       model_name: name,
-      model_version: '1',
+      model_version: version,
       ...(asked.id !== undefined && { id: asked.id }),
       outputs: asked.outputs.map(({ name: output }) => {
         const { type, dims, data } = outputs[output];

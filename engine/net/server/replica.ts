@@ -13,6 +13,8 @@ export class Replica {
   readonly text: string;
   /** Runs under way. */
   busy = 0;
+  /** Of the model that has answered last. */
+  version: string | undefined;
   private failures = 0;
   private restUntil = 0;
   private agreed: Agreement | undefined;
@@ -22,7 +24,10 @@ export class Replica {
     access: Access,
   ) {
     this.text = address.text;
-    const lost = (): void => (this.agreed = undefined);
+    const lost = (): void => {
+      this.agreed = undefined;
+      this.version = undefined;
+    };
     this.transport = address.protocol === 'grpc' ? grpcTransport(address, access, lost) : new HttpTransport(address, access, lost);
   }
 

@@ -171,7 +171,7 @@ export class ServerNet implements Net {
     throw new ServerFailure('EBADMODEL', `${replica.text} serves ${this.model} in other types or sizes than before; deploy again`, true);
   }
 
-  private async on(replica: Replica, feeds: Record<string, Tensor>, rows: number | undefined): Promise<Record<string, Tensor>> {
+  private async on(replica: Replica, feeds: Record<string, Tensor>, rows: number | undefined, isRepeated = false): Promise<Record<string, Tensor>> {
     const agreement = replica.agreement ?? (await this.check(replica));
     const inputs = this.inputs.map(({ name }): SentTensor => {
       const { type, data, dims } = feeds[name];
@@ -183,6 +183,14 @@ export class ServerNet implements Net {
     replica.busy++;
     try {
       const answer = await replica.transport.infer({ model: this.model, inputs, outputs }, deadline);
+      const before = replica.version;
+      replica.version = answer.version;
+      if (before !== undefined && answer.version !== before) {
+        // Another version stands in the place of the one that was compared with the model folder: nothing of its answer is used.
+        replica.agreement = undefined;
+        if (isRepeated) throw nonsense(replica.text, `versions ${before} and ${answer.version} of "${this.model}" in turn`);
+        return await this.on(replica, feeds, rows, true);
+      }
       const results = this.outputs.map((output) => [output.name, checked(output, answer.outputs.get(output.name), rows, agreement, replica.text)] as const);
       replica.worked();
       this.remember(shapes);

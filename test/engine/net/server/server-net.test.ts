@@ -192,6 +192,15 @@ for (const protocol of ['http', 'grpc'] as const)
       assert.deepEqual(await net.run(feeds(2)), await local.run(feeds(2)));
     });
 
+    it('a server that loads another version of the model is compared again before its answers are used', async () => {
+      const net = await open();
+      await net.run(feeds(2));
+      server.models.set('tiny', { net: local, fingerprint: 'right', version: '2' });
+      assert.deepEqual(await net.run(feeds(2)), await local.run(feeds(2)));
+      server.models.set('tiny', { net: local, fingerprint: 'wrong', version: '3' });
+      assert.equal(await failure(net.run(feeds(2)), /weights are others/), 'EBADMODEL');
+    });
+
     describe('several addresses', () => {
       it('a run that fails on one is computed by another; one that is away is said and not waited for', async () => {
         const other = await start();

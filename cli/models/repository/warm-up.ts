@@ -1,0 +1,42 @@
+import type { ModelFiles, NetName } from '../../../engine/model/files';
+import { numberIn } from '../../../engine/model/configs';
+import type { HeaderNet } from '../../../engine/model/headers';
+import type { ModelReport } from '../../../engine/model/folder';
+
+/** Where a model's pictures are made, in pixels and in latents. */
+export interface Sizes {
+  width: number;
+  height: number;
+  factor: number;
+  tokens: number;
+  textWidth: number;
+  latentChannels: number;
+}
+
+/** @param size of the pictures; undefined: the one the model was made for */
+export function sizesOf({ nets }: ModelFiles, { info }: ModelReport, textEncoder: HeaderNet | undefined, size: { width: number; height: number } | undefined): Sizes {
+  const { vaeScaleFactor: factor = 8, textWidth = 768, latentChannels = 4 } = info ?? {};
+  const side = numberIn(nets.unet?.config ?? {}, 'sample_size', 64) * factor;
+  const fixedTokens = textEncoder?.inputs[0]?.shape[1];
+  const tokens = typeof fixedTokens === 'number' ? fixedTokens : numberIn(nets.text_encoder?.config ?? {}, 'max_position_embeddings', 77);
+  return { width: side, height: side, ...size, factor, tokens, textWidth, latentChannels };
+}
+
+/**
+ * The inputs' sizes in a run of one row. What the net itself leaves free follows from the picture size and the prompt.
+ *
+ * @returns undefined when one of them cannot be known
+ */
+export function shapesOf(name: NetName, { inputs }: Pick<HeaderNet, 'inputs'>, sizes: Sizes): Record<string, number[]> | undefined {
+  const { width, height, factor, tokens, textWidth, latentChannels } = sizes;
+  const latents = [latentChannels, Math.round(height / factor), Math.round(width / factor)];
+  const usual = (rank: number): (number | undefined)[] => {
+    if (rank === 4) return name === 'vae_encoder' ? [1, 3, height, width] : [1, ...latents];
+    if (rank === 3) return [1, tokens, textWidth];
+    if (rank === 2) return [1, name.startsWith('text_encoder') ? tokens : undefined];
+    return new Array<number>(rank).fill(1);
+  };
+  const shapes = inputs.map(({ name: input, shape }) => [input, shape.map((size, i) => (typeof size === 'number' ? size : usual(shape.length)[i]))] as const);
+  if (shapes.some(([, shape]) => shape.includes(undefined))) return undefined;
+  return Object.fromEntries(shapes) as Record<string, number[]>;
+}
