@@ -121,7 +121,7 @@ export class GrpcFace {
     if (fault.text !== undefined) return Buffer.from(fault.text);
     const outputs = (header.outputs ?? []).map(({ name, datatype, shape }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))));
     const raw = tensors.map((bytes) => field(6, fault.missingBytes ? bytes.subarray(fault.missingBytes) : bytes));
-    return message(field(1, header.model_name), field(2, header.model_version), ...(header.id === undefined ? [] : [field(3, header.id)]), ...outputs, ...raw);
+    return message(field(1, header.model_name), field(2, header.model_version ?? '1'), ...(header.id === undefined ? [] : [field(3, header.id)]), ...outputs, ...raw);
   }
 }
 
