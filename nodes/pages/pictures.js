@@ -141,6 +141,8 @@ class Painter {
     this.context = canvas.getContext('2d');
     this.fadeMs = fadeMs;
     this.step = 0;
+    /** What is appearing. */
+    this.coming = undefined;
   }
 
   /** Resolves when it is drawn, or begins to appear. */
@@ -148,6 +150,9 @@ class Painter {
     const picture = await createImageBitmap(jpeg);
     const { canvas, context } = this;
     cancelAnimationFrame(this.step);
+    // In a tab that is open for weeks, pictures are not to wait for the browser to find them.
+    this.coming?.close();
+    this.coming = undefined;
     const fits = canvas.width === picture.width && canvas.height === picture.height;
     if (!fits) {
       canvas.width = picture.width;
@@ -160,7 +165,10 @@ class Painter {
 
   dissolve(picture) {
     const { canvas, context, fadeMs } = this;
-    const before = new OffscreenCanvas(canvas.width, canvas.height);
+    this.coming = picture;
+    this.before ??= new OffscreenCanvas(1, 1);
+    const { before } = this;
+    if (before.width !== canvas.width || before.height !== canvas.height) Object.assign(before, { width: canvas.width, height: canvas.height });
     before.getContext('2d').drawImage(canvas, 0, 0);
     const began = performance.now();
     const draw = () => {
@@ -170,8 +178,12 @@ class Painter {
       context.globalAlpha = share;
       context.drawImage(picture, 0, 0);
       context.globalAlpha = 1;
-      if (share < 1) this.step = requestAnimationFrame(draw);
-      else picture.close();
+      if (share < 1) {
+        this.step = requestAnimationFrame(draw);
+      } else {
+        picture.close();
+        this.coming = undefined;
+      }
     };
     draw();
   }

@@ -55,6 +55,27 @@ describe('live page', () => {
     await page.close();
   });
 
+  it('lets each picture dissolve into the next, and keeps none of them', async () => {
+    const page = await browser.newPage();
+    await page.addInitScript(() => {
+      const count = { made: 0, closed: 0 };
+      Object.assign(window, { count });
+      const make = createImageBitmap as (source: Blob) => Promise<ImageBitmap>;
+      window.createImageBitmap = ((source: Blob) => (count.made++, make(source))) as typeof createImageBitmap;
+      const { close } = ImageBitmap.prototype;
+      ImageBitmap.prototype.close = function () {
+        count.closed++;
+        close.call(this);
+      };
+    });
+    await page.goto(`${server.address}/streamdiffusion/live?fade=400`);
+    await page.waitForFunction(() => (window as unknown as { count: { made: number } }).count.made > 20, undefined, { timeout: PATIENCE });
+    const { made, closed } = await page.evaluate(() => (window as unknown as { count: { made: number; closed: number } }).count);
+    assert.ok(made - closed <= 2, `${made} pictures, ${closed} of them let go`);
+    assert.ok(new Set(await pixels(page)).size > 20, 'it is a picture, not one colour');
+    await page.close();
+  });
+
   it('comes back by itself after the server was away', async () => {
     const { page } = await open('/streamdiffusion/live');
     await page.waitForSelector('canvas.live', { timeout: PATIENCE });

@@ -18,8 +18,8 @@ export interface FuzzResult {
   endings: Record<string, number>;
   /** Inputs that did not end once within 30 s, or with an error that only a defect has. */
   faults: string[];
-  /** Resident memory of this process after a tenth, and at the end, bytes. */
-  rss: [number, number];
+  /** Memory of this process after every tenth, bytes; `heap` is what JavaScript holds, after a collection where one can be asked for. */
+  memory: { inputs: number; rss: number; heap: number }[];
 }
 
 interface Completion {
@@ -39,7 +39,11 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
   ]);
   const dice = new Dice(seed);
   const files = await originals();
-  const result: FuzzResult = { inputs, endings: {}, faults: [], rss: [0, 0] };
+  const result: FuzzResult = { inputs, endings: {}, faults: [], memory: [] };
+  const measure = (n: number): void => {
+    globalThis.gc?.();
+    result.memory.push({ inputs: n, rss: process.memoryUsage.rss(), heap: process.memoryUsage().heapUsed });
+  };
   const ends = new Map<object, (error?: Error & { code?: string }) => void>();
   hooks.add('onComplete.fuzz', ({ msg, error }: Completion) => ends.get(msg)?.(error));
 
@@ -68,7 +72,7 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
       for (let left = Math.floor(inputs * SHARES[id]); left > 0; left--) {
         const n = number++;
         if (n % 250 === 0) forgetCalls();
-        if (n === Math.floor(inputs / 10)) result.rss[0] = process.memoryUsage.rss();
+        if (n > 0 && n % Math.ceil(inputs / 10) === 0) measure(n);
         const isPicture = dice.below(2) === 0 && id !== 'prompt';
         const picture = mutate(dice.one(files), dice, files);
         const msg = isPicture ? { payload: picture } : strangeMessage(dice, dice.one(files));
@@ -78,7 +82,7 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
   );
   // A good frame comes through all the same.
   await give('denoiser', { payload: files[0], reset: true, params: { width: 32, height: 32, mode: 'img2img', format: 'jpeg', tIndexList: [25], numInferenceSteps: 50, frameBufferSize: 1 } }, 'the good frame at the end');
-  result.rss[1] = process.memoryUsage.rss();
+  measure(inputs);
   hooks.remove('onComplete.fuzz');
   return result;
 }
