@@ -9,6 +9,8 @@ import { openChromium } from './sheet.mjs';
 
 const PAGES = join(DOCS, 'nodes');
 const MARGIN = 10;
+/** As wide as people draw the dialog. */
+const DIALOG_WIDTH = 660;
 
 async function freePort() {
   const probe = createServer();
@@ -42,7 +44,7 @@ async function running({ flow, example = '1' }, look) {
 /** Hands over the editor's page, once a sink of the flow shows pictures. */
 async function inEditor(browser, what, look) {
   await running(what, async (address) => {
-    const page = await browser.newPage({ viewport: { width: 1560, height: 1900 } });
+    const page = await browser.newPage({ viewport: { width: 1560, height: 2300 } });
     await page.goto(address);
     await page.waitForSelector('.red-ui-flow-node-group');
     const isShown = () => [...document.querySelectorAll('.red-ui-flow-node-status-label')].some((label) => /viewers · [1-9]/.test(label.textContent));
@@ -91,7 +93,12 @@ async function pictureOfDialog(page, type, file) {
   }, `streamdiffusion-${type}`);
   const form = page.locator(type === 'engine' ? '#node-config-dialog-edit-form' : '#dialog-form');
   await form.waitFor({ state: 'visible' });
-  await form.evaluate((element) => element.querySelectorAll('details').forEach((section) => (section.open = true)));
+  await form.evaluate((element, width) => {
+    for (const section of element.querySelectorAll('details')) section.open = true;
+    const tray = element.closest('.red-ui-tray');
+    tray.style.width = `${width}px`;
+    window.RED.tray.resize();
+  }, DIALOG_WIDTH);
   await page.waitForTimeout(1000);
   // The form fills the editor's height; what it says ends earlier.
   const clip = await form.evaluate((element, margin) => {
