@@ -2,6 +2,7 @@ import type { NodeAPI } from 'node-red';
 import { onClose } from './lib/closing';
 import { checkModel } from './lib/engine-check';
 import { readEngineFields, type EngineDef } from './lib/engine-fields';
+import { checkServerOf } from './lib/engine-server-check';
 import { EngineUsers, type EngineNode } from './lib/engine-node';
 import { serveHealth } from './lib/health';
 import { serveStreams } from './lib/live-streams';
@@ -18,11 +19,12 @@ export = (RED: NodeAPI<ModelSettings>): void => {
   }
 
   RED.nodes.registerType<EngineNode, EngineDef, object, EngineCredentials>('streamdiffusion-engine', StreamDiffusionEngine, {
-    credentials: { token: { type: 'password' } },
+    credentials: { token: { type: 'password' }, serverToken: { type: 'password' }, serverUser: { type: 'text' }, serverPassword: { type: 'password' } },
   });
 
   // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
   RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
+  RED.httpAdmin.post('/streamdiffusion/engine/server', RED.auth.needsPermission('streamdiffusion.write'), checkServerOf(RED));
   serveModels(RED);
   serveStreams(RED);
   // Before any sink: its route answers for every other name.

@@ -1,10 +1,11 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import type { HostSettings } from '../../engine/host/messages';
+import { readServerFields, type ServerCredentials, type ServerFields } from './engine-server-fields';
 import { isEmpty, readOptionalNumber } from './fields';
 
 /** The engine's dialog. */
-export interface EngineDef extends NodeDef {
+export interface EngineDef extends NodeDef, ServerFields {
   /** A folder, or the name of an environment variable that holds one; unused with the embedded model. */
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
@@ -24,15 +25,17 @@ export interface EngineDef extends NodeDef {
 const WITH_DEVICE = ['cuda', 'tensorrt', 'dml', 'rocm', 'migraphx'];
 
 /** @throws EBADPARAM */
-export function readEngineFields(RED: NodeAPI, node: Node, def: EngineDef): HostSettings {
+export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, def: EngineDef): HostSettings {
   const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
   const memory = readOptionalNumber(def.memoryLimit, 'memoryLimit', 0, { min: 0, max: 1_048_576, integer: true });
   const hang = readOptionalNumber(def.hangLimit, 'hangLimit', 120, { min: 1, max: 3600 });
+  const server = readServerFields(def, node.credentials ?? {});
   return {
     model: readModel(RED, node, def.model, def.modelType),
     executionProviders: readProviders(def.executionProviders, def.device),
     ...(threads > 0 && { intraOpNumThreads: threads }),
     ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
+    ...(server && { server }),
     ...(hang !== 120 && { stallLimit: hang * 1000 }),
   };
 }

@@ -5,6 +5,7 @@ import { listInstalled } from '../../engine/hub/installed';
 import { pullInProcess } from '../../engine/hub/pull-process';
 import { hubSettings, type HubSettings } from '../../engine/hub/settings';
 import { tryProviders, type ProviderReport } from '../../engine/host/providers';
+import type { ServerCredentials } from './engine-server-fields';
 import { withCode } from './input';
 import { type DownloadState, ModelDownloads } from './model-downloads';
 
@@ -14,7 +15,7 @@ export interface ModelSettings extends NodeAPISettingsWithData {
   streamdiffusionEngineToken?: string;
 }
 
-export interface EngineCredentials {
+export interface EngineCredentials extends ServerCredentials {
   token?: string;
 }
 

@@ -4,16 +4,11 @@
  */
 import { field, fieldsOf, message, type MessageField, varint, varintsOf } from '../protobuf';
 import { bytesOf } from './datatypes';
-import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type Place, type TensorHead } from './transport';
+import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type TensorHead } from './transport';
 
 /** ModelMetadataRequest and ModelConfigRequest { name 1 }. */
 export function nameOnly(name: string): Buffer {
   return field(1, name);
-}
-
-/** ServerMetadataResponse { extensions 3 }. */
-export function decodeExtensions(bytes: Buffer): string[] {
-  return all(fieldsOf(bytes), 3).map(text);
 }
 
 /** ModelMetadataResponse { inputs 4, outputs 5 }. */
@@ -38,18 +33,16 @@ export function decodeConfig(bytes: Buffer): ModelLimits {
 
 /** ModelInferRequest { model_name 1, id 3, inputs 5, outputs 6, raw_input_contents 7 }. */
 export function encodeRun({ model, inputs, outputs }: InferRequest, id: string): Buffer {
-  const tensors = inputs.map(({ name, datatype, shape, place }) =>
-    field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))), ...(place ? parameters(place, 4) : []))),
-  );
-  const wanted = outputs.map(({ name, place }) => field(6, message(field(1, name), ...(place ? parameters(place, 2) : []))));
+  const tensors = inputs.map(({ name, datatype, shape }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))));
+  const wanted = outputs.map(({ name }) => field(6, field(1, name)));
   // Written without field(), which would copy the values once more.
-  const raw = inputs.filter(({ place }) => !place).flatMap(({ data }) => [varint(7 * 8 + 2), varint(data.byteLength), bytesOf(data)]);
+  const raw = inputs.flatMap(({ data }) => [varint(7 * 8 + 2), varint(data.byteLength), bytesOf(data)]);
   return Buffer.concat([field(1, model), field(3, id), ...tensors, ...wanted, ...raw]);
 }
 
 /**
  * ModelInferResponse { model_version 2, id 3, outputs 5, raw_output_contents 6 }; InferOutputTensor { name 1, datatype 2,
- * shape 3, parameters 4, contents 5 }.
+ * shape 3, contents 5 }.
  *
  * @throws ServerFailure when it is no answer to the run `id`
  */
@@ -62,26 +55,12 @@ export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer
   let next = 0;
   for (const output of all(fields, 5)) {
     const { name, datatype, shape } = tensorHead(output, where);
-    const parts = fieldsOf(output);
-    const inMemory = all(parts, 4).some((entry) => text(all(fieldsOf(entry), 1)[0]) === 'shared_memory_region');
-    if (inMemory) outputs.set(name, { datatype, shape });
-    else outputs.set(name, { datatype, shape, bytes: all(parts, 5).map(contents)[0] ?? raw[next++] });
+    outputs.set(name, { datatype, shape, bytes: all(fieldsOf(output), 5).map(contents)[0] ?? raw[next++] });
   }
   if (outputs.size === 0) throw nonsense(where, 'an answer without outputs');
-  // Triton gives an empty place to an output that it has written to shared memory.
-  if (raw.length > next && raw.slice(next).some(({ length }) => length > 0)) throw nonsense(where, 'more values than outputs');
+  if (raw.length > next) throw nonsense(where, 'more values than outputs');
   const version = text(all(fields, 2)[0]);
   return { outputs, ...(version && { version }) };
-}
-
-/** SystemSharedMemoryRegisterRequest { name 1, key 2, offset 3, byte_size 4 }. */
-export function encodeRegister(region: string, key: string, bytes: number): Buffer {
-  return message(field(1, region), field(2, key), field(4, bytes));
-}
-
-/** SystemSharedMemoryStatusResponse { regions 1 { key 1 } }, a map by name. */
-export function decodeRegions(bytes: Buffer): string[] {
-  return all(fieldsOf(bytes), 1).map((entry) => text(all(fieldsOf(entry), 1)[0]));
 }
 
 /** InferTensorContents { int_contents 2, int64_contents 3, fp32_contents 6 }, which servers without raw contents answer with. */
@@ -102,16 +81,6 @@ function tensorHead(bytes: Buffer, where: string): TensorHead {
   const shape = numbers(fields, 3).map((size) => (size >= 2 ** 63 ? -1 : size));
   if (!name || !datatype || !shape.every(Number.isSafeInteger)) throw nonsense(where, 'an input or output without name, type or shape');
   return { name, datatype, shape };
-}
-
-/** Entries { key 1, value 2 } of map<string, InferParameter { int64_param 2, string_param 3 }>. */
-function parameters({ region, offset, length }: Place, number: number): Buffer[] {
-  const entry = (key: string, value: Buffer): Buffer => field(number, message(field(1, key), field(2, value)));
-  return [
-    entry('shared_memory_region', field(3, region)),
-    entry('shared_memory_offset', field(2, offset)),
-    entry('shared_memory_byte_size', field(2, length)),
-  ];
 }
 
 function all(fields: MessageField[], number: number): Buffer[] {

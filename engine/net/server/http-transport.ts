@@ -32,11 +32,6 @@ export class HttpTransport implements Transport {
     this.agent = address.tls ? new https.Agent({ ...settings, ...(access.ca && { ca: [...rootCertificates, access.ca] }) }) : new http.Agent(settings);
   }
 
-  async extensions(deadlineMs: number): Promise<string[]> {
-    const { extensions } = (await this.get('/v2', deadlineMs)) as { extensions?: unknown };
-    return Array.isArray(extensions) ? extensions.map(String) : [];
-  }
-
   async describe(model: string, deadlineMs: number): Promise<ModelHead> {
     const path = `/v2/models/${encodeURIComponent(model)}`;
     const { inputs, outputs } = (await this.get(path, deadlineMs)) as { inputs?: unknown; outputs?: unknown };
@@ -58,19 +53,6 @@ export class HttpTransport implements Transport {
     return decodeRun(body, length === undefined ? undefined : Number(length), id, this.address.text);
   }
 
-  async registerMemory(region: string, key: string, bytes: number, deadlineMs: number): Promise<void> {
-    await this.post(`/v2/systemsharedmemory/region/${region}/register`, { key: `/${key}`, offset: 0, byte_size: bytes }, deadlineMs);
-  }
-
-  async unregisterMemory(region: string, deadlineMs: number): Promise<void> {
-    await this.post(`/v2/systemsharedmemory/region/${region}/unregister`, {}, deadlineMs);
-  }
-
-  async memoryRegions(deadlineMs: number): Promise<string[]> {
-    const regions = await this.get('/v2/systemsharedmemory/status', deadlineMs);
-    return (Array.isArray(regions) ? regions : []).map(({ name }: { name?: unknown }) => String(name));
-  }
-
   close(): void {
     this.agent.destroy();
   }
@@ -84,11 +66,6 @@ export class HttpTransport implements Transport {
     const { status, body } = await this.send('GET', path, [], {}, deadlineMs);
     if (status !== 200) throw this.refused(status, body);
     return readJson(body.toString('utf8'), this.address.text);
-  }
-
-  private async post(path: string, content: object, deadlineMs: number): Promise<void> {
-    const { status, body } = await this.send('POST', path, [Buffer.from(JSON.stringify(content))], { 'content-type': 'application/json' }, deadlineMs);
-    if (status !== 200) throw this.refused(status, body);
   }
 
   private refused(status: number, body: Buffer): ServerFailure {

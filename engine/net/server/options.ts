@@ -17,8 +17,6 @@ export interface ServerAccess {
   ca?: string;
   /** Longest wait for one answer, ms. The first of each shape may take a minute: servers compile then. Default 10,000. */
   timeoutMs?: number;
-  /** Whether tensors pass through shared memory where server and flow are on one machine and the server allows it. Default true. */
-  sharedMemory?: boolean;
 }
 
 /** An address that was checked. */

@@ -25,29 +25,21 @@ export interface ModelHead extends ModelLimits {
   outputs: TensorHead[];
 }
 
-/** A tensor as it is sent: with the place of its bytes in shared memory, or with the bytes. */
+/** A tensor as it is sent. */
 export interface SentTensor {
   name: string;
   datatype: string;
   shape: number[];
   data: Tensor['data'];
-  place?: Place;
-}
-
-/** A place in a region of shared memory that the server knows. */
-export interface Place {
-  region: string;
-  offset: number;
-  length: number;
 }
 
 export interface InferRequest {
   model: string;
   inputs: SentTensor[];
-  outputs: { name: string; place?: Place }[];
+  outputs: { name: string }[];
 }
 
-/** `bytes` is undefined where the server has written them to shared memory. */
+/** `bytes` is undefined where the server has sent none. */
 export interface GivenTensor {
   datatype: string;
   shape: number[];
@@ -62,15 +54,8 @@ export interface InferAnswer {
 
 /** One server, reached in one way. All calls reject with {@link ServerFailure}, after `deadlineMs` at the latest. */
 export interface Transport {
-  /** What the server can beyond the protocol, such as `system_shared_memory`. */
-  extensions(deadlineMs: number): Promise<string[]>;
   describe(model: string, deadlineMs: number): Promise<ModelHead>;
   infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer>;
-  /** Makes /dev/shm/KEY known to the server under the name `region`. */
-  registerMemory(region: string, key: string, bytes: number, deadlineMs: number): Promise<void>;
-  unregisterMemory(region: string, deadlineMs: number): Promise<void>;
-  /** Names of all regions that the server knows, whoever registered them. */
-  memoryRegions(deadlineMs: number): Promise<string[]>;
   /** Ends all connections. */
   close(): void;
 }

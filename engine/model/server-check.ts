@@ -1,0 +1,41 @@
+import { EngineError } from '../errors';
+import type { ServerOptions } from '../types';
+import { findFiles, modelFolder } from './files';
+import { readHeaders } from './headers';
+import { netsOnServer, openOnServer, serverPrefix } from './server-nets';
+
+/** How a net is found on a server. */
+export interface ServedNetReport {
+  /** Its name there. */
+  name: string;
+  /** Copies that compute beside each other, on all addresses together. */
+  instances: number;
+  /** Addresses that cannot be used while others can, in sentences. */
+  warnings: string[];
+  /** Why it cannot be used. */
+  error?: EngineError;
+}
+
+/**
+ * Compares the nets that are to run on a server with those of a model folder. No net is run or opened here.
+ *
+ * Rejects with ENOMODEL, EBADMODEL for the folder, EBADPARAM for settings that cannot work.
+ */
+export async function checkServer(model: string, server: ServerOptions): Promise<ServedNetReport[]> {
+  const files = await findFiles(modelFolder(model));
+  const headers = await readHeaders(files);
+  const prefix = server.prefix ?? serverPrefix(model);
+  const checks = [...netsOnServer(server)].map(async (name): Promise<ServedNetReport[]> => {
+    const [net, header] = [files.nets[name], headers[name]];
+    if (!net || !header) return [];
+    try {
+      const served = await openOnServer(model, name, net.path, header, server);
+      const { instances, warnings } = served;
+      await served.close();
+      return [{ name: `${prefix}_${name}`, instances, warnings }];
+    } catch (thrown) {
+      return [{ name: `${prefix}_${name}`, instances: 0, warnings: [], error: EngineError.from(thrown, 'ENETWORK') }];
+    }
+  });
+  return (await Promise.all(checks)).flat();
+}

@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import type { NodeAPI } from 'node-red';
+import { findFiles } from '../../engine/model/files';
+import { fingerprintOf } from '../../engine/model/fingerprint';
+import { OnnxNet } from '../../engine/net/onnx-net';
+import { checkServerOf, type ServerAnswer } from '../../nodes/lib/engine-server-check';
+import { readServerFields } from '../../nodes/lib/engine-server-fields';
+import { InferenceServer } from '../lib/inference-server';
+import { REFERENCE_MODEL } from '../lib/reference';
+
+describe('engine: nets on a server', () => {
+  const fields = { runOn: 'server' as const, serverAddresses: 'http://gpu-1, grpc://gpu-2:9001' };
+
+  it('are read from the dialog', () => {
+    assert.equal(readServerFields({}, {}), undefined);
+    assert.equal(readServerFields({ ...fields, runOn: 'here' }, {}), undefined);
+    assert.deepEqual(readServerFields(fields, {}), { addresses: ['http://gpu-1', 'grpc://gpu-2:9001'], nets: ['unet'] });
+    const all = { ...fields, serverNets: 'unet, vae_decoder,text_encoder', serverPrefix: ' hall ', serverTimeout: '2.5' };
+    assert.deepEqual(readServerFields({ ...all, serverLogin: 'token' }, { serverToken: 't', serverUser: 'unused' }), {
+      addresses: ['http://gpu-1', 'grpc://gpu-2:9001'],
+      nets: ['text_encoder', 'text_encoder_2', 'unet', 'vae_decoder'],
+      prefix: 'hall',
+      timeoutMs: 2500,
+      token: 't',
+    });
+    const basic = readServerFields({ ...fields, serverLogin: 'basic' }, { serverUser: 'ann', serverPassword: 'p' });
+    assert.deepEqual([basic?.user, basic?.password, basic?.token], ['ann', 'p', undefined]);
+  });
+
+  it('are refused when they cannot work, in a sentence', () => {
+    const wrong: [object, object, RegExp][] = [
+      [{ serverAddresses: ' ' }, {}, /no address/],
+      [{ serverAddresses: 'ftp://x' }, {}, /"ftp:\/\/x" is no address/],
+      [{ serverNets: 'vae' }, {}, /"vae" is no net/],
+      [{ serverNets: ' ' }, {}, /no net is chosen/],
+      [{ serverLogin: 'token' }, {}, /wants a token/],
+      [{ serverLogin: 'basic' }, { serverPassword: 'p' }, /wants a user/],
+      [{ serverLogin: 'key' }, {}, /serverLogin must be one of/],
+      [{ serverTimeout: '0' }, {}, /serverTimeout must be/],
+      [{ serverCa: '/nowhere.pem' }, {}, /certificates cannot be read/],
+      [{ runOn: 'moon' }, {}, /runOn must be one of/],
+    ];
+    for (const [change, credentials, message] of wrong) {
+      assert.throws(() => readServerFields({ ...fields, ...change }, credentials), { code: 'EBADPARAM', message }, JSON.stringify(change));
+    }
+  });
+
+  describe('are checked from the dialog', () => {
+    let inference: InferenceServer;
+    let net: OnnxNet;
+    let server: Server;
+    let address: string;
+    const saved = { type: 'streamdiffusion-engine', credentials: { serverToken: 's3cret' } };
+
+    before(async () => {
+      const path = (await findFiles(REFERENCE_MODEL)).nets.unet!.path;
+      net = await OnnxNet.load(path, { executionProvider: 'cpu' });
+      inference = await InferenceServer.start({ model_unet: { net, fingerprint: await fingerprintOf(path) } });
+      const RED = { nodes: { getNode: (id: string) => (id === 'engine' ? saved : null) }, _: (key: string, values?: object) => `${key} ${JSON.stringify(values)}` };
+      const app = express().use(express.json()).post('/', checkServerOf(RED as unknown as NodeAPI));
+      server = app.listen(0, '127.0.0.1');
+      await new Promise((resolve) => server.once('listening', resolve));
+      address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    });
+    after(async () => {
+      server.close();
+      await inference.stop();
+      await net.close();
+    });
+
+    const check = async (asked: object): Promise<ServerAnswer> => {
+      const body = JSON.stringify({ model: REFERENCE_MODEL, modelType: 'str', serverAddresses: inference.address, ...asked });
+      return (await (await fetch(address, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json()) as ServerAnswer;
+    };
+
+    it('and found right, with addresses that are away named', async () => {
+      assert.deepEqual(await check({}), { usable: true, lines: ['server.right {"name":"model_unet","count":1}'] });
+      const { usable, lines } = await check({ serverAddresses: `${inference.address} http://127.0.0.1:1` });
+      assert.ok(usable);
+      assert.match(lines[1], /127\.0\.0\.1:1 cannot be reached.*other addresses are used/);
+    });
+
+    it('or wrong, net by net', async () => {
+      const { usable, lines } = await check({ serverNets: 'unet, vae_decoder' });
+      assert.equal(usable, false);
+      assert.match(lines.join('\n'), /server\.right .*model_unet[^]*server\.wrong .*model_vae_decoder.*unknown model/);
+      assert.match((await check({ serverPrefix: 'hall' })).lines[0], /hall_unet/);
+      assert.match((await check({ serverAddresses: 'http://h/?x' })).lines[0], /http:\/\/h/);
+      assert.match((await check({ model: '/nowhere' })).lines[0], /no model folder/);
+      assert.match((await check({ serverNets: 7 })).lines[0], /serverNets must be a text/);
+    });
+
+    it('with the saved login of the node, or what was typed', async () => {
+      inference.authorization = 'Bearer s3cret';
+      assert.match((await check({ serverLogin: 'token', serverToken: 'guess', id: 'engine' })).lines[0], /refuses access/);
+      assert.equal((await check({ serverLogin: 'token', id: 'engine' })).usable, true);
+      assert.match((await check({ serverLogin: 'token', id: 'other' })).lines[0], /wants a token/);
+      inference.authorization = undefined;
+    });
+
+    it('only when they are asked as JSON', async () => {
+      assert.equal((await fetch(address, { method: 'POST', body: 'serverAddresses=http://x' })).status, 415);
+    });
+  });
+});
