@@ -63,6 +63,7 @@ async function main(): Promise<void> {
     p95Ms: usual.p95Ms,
     fpsBySteps: bySteps(whole, ({ fps }) => fps.median),
     latencyFramesP95: bySteps(whole, ({ latencyFramesP95 }) => latencyFramesP95),
+    latencyTicksP95: bySteps(whole, ({ latencyTicksP95 }) => latencyTicksP95),
     liveFlow: live,
     spread: { wholeWay: whole, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },
   };

@@ -1,14 +1,15 @@
 /** The whole way of a frame, JPEG to JPEG: against a loop that only runs the nets, and in this process against the host's. */
 import { Engine } from '../engine/engine';
-import { acquireHost, type HostStream, stopAllHosts } from '../engine/host/client';
+import { acquireHost, stopAllHosts } from '../engine/host/client';
 import { HostedStream } from '../engine/host/hosted-stream';
-import type { FrameRequest, FrameResult, StreamSettings } from '../engine/host/messages';
+import type { StreamSettings } from '../engine/host/messages';
 import { encode } from '../engine/image/codec';
 import { toTensor } from '../engine/image/pixels';
 import { Model } from '../engine/model/model';
 import { openPlanned } from '../engine/net-plan';
 import { type Context, tIndexList } from './context';
 import { figure, type Figure, interleave, ratio } from './interleave';
+import { saturate } from './saturate';
 
 const CONDITIONING = { prompt: [{ text: 'hills at night, moon', weight: 1 }] };
 
@@ -25,6 +26,8 @@ export interface WholeWay {
   /** Frames that were finished between a frame's coming in and its own finish, itself included; median and 95th percentile. */
   latencyFrames: number;
   latencyFramesP95: number;
+  /** The 95th percentile of the latency ÷ the median time between two finished frames. */
+  latencyTicksP95: number;
 }
 
 /** From the start of the engine's process to the first frame. */
@@ -52,12 +55,18 @@ export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Rec
     const inProcess = await HostedStream.open(here, settingsOf(context, count), () => undefined);
     await inProcess.setConditioning(CONDITIONING);
     const latencies: number[] = [];
-    const frames: number[] = [];
+    const meanwhile: number[] = [];
+    const throughHost = async (): Promise<number> => {
+      const { msPerFrame, ...frames } = await saturate(inHost, jpegs, context.frames);
+      latencies.push(...frames.latencies);
+      meanwhile.push(...frames.finishedMeanwhile);
+      return msPerFrame;
+    };
     const ms = await interleave(
       {
-        host: () => saturate(context, inHost, jpegs, latencies, frames),
+        host: throughHost,
         bare: await netsAlone(context, nets.bare, count, 1),
-        inProcess: () => saturate(context, inProcess, jpegs, [], []),
+        inProcess: async () => (await saturate(inProcess, jpegs, context.frames)).msPerFrame,
         planned: await netsAlone(context, nets.planned, count, nets.planned.concurrency),
       },
       rounds,
@@ -70,8 +79,9 @@ export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Rec
       fps: figure(ms.host.map((value) => 1000 / value)),
       p50Ms: percentile(latencies, 0.5),
       p95Ms: percentile(latencies, 0.95),
-      latencyFrames: percentile(frames, 0.5),
-      latencyFramesP95: percentile(frames, 0.95),
+      latencyFrames: percentile(meanwhile, 0.5),
+      latencyFramesP95: percentile(meanwhile, 0.95),
+      latencyTicksP95: percentile(latencies, 0.95) / figure(ms.host).median,
     };
     context.note(`${count} steps: ${results[count].fps.median.toFixed(1)} fps, efficiency ${results[count].efficiency.median.toFixed(2)}`);
   }
@@ -85,41 +95,6 @@ function settingsOf({ size }: Context, steps: number): StreamSettings {
 
 function percentile(values: number[], share: number): number {
   return [...values].sort((a, b) => a - b)[Math.floor(share * values.length)];
-}
-
-/**
- * Offers a stream more frames than it can take, each as soon as the one before has left the waiting place or been replaced.
- *
- * @returns ms per finished frame
- */
-async function saturate(
-  { frames }: Context,
-  stream: Pick<HostStream | HostedStream, 'submit'>,
-  jpegs: Buffer[],
-  latencies: number[],
-  finishedMeanwhile: number[],
-): Promise<number> {
-  let finished = 0;
-  const pending = new Set<Promise<unknown>>();
-  const started = performance.now();
-  for (let k = 0; finished < frames; k++) {
-    const [at, before] = [performance.now(), finished];
-    const frame: FrameRequest = { picture: { kind: 'encoded', data: jpegs[k % jpegs.length] } };
-    const settled = stream.submit(frame).then(({ outcome }: FrameResult) => {
-      pending.delete(settled);
-      if (outcome !== 'finished') return;
-      finished++;
-      latencies.push(performance.now() - at);
-      finishedMeanwhile.push(finished - before);
-    });
-    pending.add(settled);
-    // A source of 60 frames a second: the newest one is never older than 16 ms.
-    await new Promise((resolve) => setTimeout(resolve, 16));
-  }
-  const elapsed = performance.now() - started;
-  const count = finished;
-  await Promise.all(pending);
-  return elapsed / count;
 }
 
 /** The same nets with the same batch, and nothing around them: no pictures, no schedule, no guidance. @param loops beside each other */

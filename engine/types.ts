@@ -24,6 +24,8 @@ export interface EngineOptions {
   intraOpNumThreads?: number;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
   fixedShapes?: boolean;
+  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default: where the processor is made for it. */
+  int8?: boolean;
   /** Nets that run on an inference server instead of here. Default: none. */
   server?: ServerOptions;
 }

@@ -8,6 +8,7 @@ export interface HostSettings {
   model: string;
   executionProviders?: string[];
   intraOpNumThreads?: number;
+  int8?: boolean;
   /** Nets that run on an inference server instead of in the host. */
   server?: ServerOptions;
   /** A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */

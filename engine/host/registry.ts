@@ -13,8 +13,8 @@ interface Entry {
 const hosts = new Map<string, Entry>();
 
 function keyOf(settings: HostSettings): string {
-  const { model, executionProviders = ['cpu'], intraOpNumThreads = 0, server, silenceLimit, stallLimit, memoryLimit, restarts } = settings;
-  return JSON.stringify([model, executionProviders, intraOpNumThreads, server, silenceLimit, stallLimit, memoryLimit, restarts]);
+  const { model, executionProviders = ['cpu'], intraOpNumThreads = 0, int8, server, silenceLimit, stallLimit, memoryLimit, restarts } = settings;
+  return JSON.stringify([model, executionProviders, intraOpNumThreads, int8, server, silenceLimit, stallLimit, memoryLimit, restarts]);
 }
 
 /** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */

@@ -1,6 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { EngineError } from '../errors';
 import { readJson, type Json } from '../json-file';
+import type { TensorRanges } from '../net/int8';
 
 /** One net of a model folder. */
 export interface NetFiles {
@@ -9,6 +11,8 @@ export interface NetFiles {
   /** Of the .onnx and all beside it: large models keep their weights in files of their own. */
   bytes: number;
   config: Json;
+  /** Of int8.json beside it: what int8 needs to know of its tensors. */
+  ranges?: TensorRanges;
 }
 
 /** How flat folders call a net: `unet.onnx`, `vae-decoder.onnx`, `unet_model_q4f16.onnx`, `taesdxl-encoder.onnx`. */
@@ -37,7 +41,18 @@ async function netIn(folder: string): Promise<NetFiles | undefined> {
   const name = netAlone(await onnxFiles(folder));
   if (name === undefined) return undefined;
   const config = (await readJson(join(folder, 'config.json'))) ?? {};
-  return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)), config };
+  const ranges = await rangesIn(join(folder, 'int8.json'));
+  return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)), config, ...(ranges && { ranges }) };
+}
+
+/** { "ranges": { TENSOR: [smallest, largest value] } }; undefined when there is no such file. */
+async function rangesIn(path: string): Promise<TensorRanges | undefined> {
+  const json = await readJson<{ ranges?: unknown }>(path);
+  if (!json) return undefined;
+  const { ranges } = json;
+  const isRange = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) && value[0] <= value[1];
+  if (typeof ranges === 'object' && ranges !== null && Object.values(ranges).every(isRange)) return ranges as TensorRanges;
+  throw new EngineError('EBADMODEL', `${path} must be { "ranges": { TENSOR: [smallest, largest value] } }; make it again or remove it`);
 }
 
 async function flatNet(folder: string, net: string): Promise<NetFiles | undefined> {

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors';
 import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
+import { hasInt8DotProducts, inInt8 } from '../net/int8';
 import type { Net } from '../net/net';
 import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
@@ -44,6 +45,8 @@ export interface ModelSettings {
   openNet?: (net: OpeningNet) => OpenNet;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
   fixedShapes?: boolean;
+  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default: where the processor is made for it. */
+  int8?: boolean;
   /** Nets that run on an inference server instead of here. */
   server?: ServerOptions;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
@@ -136,7 +139,7 @@ async function openNets(
   settings: ModelSettings,
 ): Promise<void> {
   const elsewhere = netsOnServer(settings.server);
-  const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider) } = settings;
+  const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider), int8 = hasInt8DotProducts() } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
   for (const name of netNames) {
@@ -150,7 +153,9 @@ async function openNets(
       continue;
     }
     const open = (source: string | OnnxGraph): Promise<Net> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const graph = header?.graph;
+    const floats = header?.graph;
+    const isInt8 = net.ranges && int8 && executionProvider === 'cpu';
+    const graph = net.ranges && isInt8 ? inInt8(floats ?? (await readOnnxGraph(net.path)), net.ranges) : floats;
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
   }

@@ -1,4 +1,5 @@
 import type { OnnxGraph } from './onnx-graph';
+import { type GraphNode, readNode } from './onnx-node';
 import { field, fieldsOf, message } from './protobuf';
 
 /**
@@ -29,7 +30,7 @@ export function timestepPerRow(graph: OnnxGraph, timestep: string, batch: string
     return follow(output);
   };
   if (!follow(timestep)) return undefined;
-  const inputs = graph.inputs.map((input) => (nameOf(input) === timestep ? withShape(input, [batch]) : input));
+  const inputs = graph.inputs.map((input) => (inputName(input) === timestep ? withShape(input, [batch]) : input));
   return { ...graph, nodes, inputs };
 }
 
@@ -41,11 +42,11 @@ export function timestepPerRow(graph: OnnxGraph, timestep: string, batch: string
 export function withFixedSizes(graph: OnnxGraph, shapes: Record<string, number[]>): OnnxGraph {
   const sizes = new Map<string, number>();
   for (const input of graph.inputs) {
-    const shape = shapes[nameOf(input)] ?? [];
+    const shape = shapes[inputName(input)] ?? [];
     shapeOf(input).forEach((size, i) => typeof size === 'string' && size !== '' && sizes.set(size, shape[i]));
   }
   const inputs = graph.inputs.map((input) => {
-    const shape = shapes[nameOf(input)];
+    const shape = shapes[inputName(input)];
     return shape ? withShape(input, shape) : input;
   });
   const outputs = graph.outputs.map((output) => {
@@ -53,25 +54,6 @@ export function withFixedSizes(graph: OnnxGraph, shapes: Record<string, number[]
     return shape.length > 0 ? withShape(output, shape.map((size) => sizes.get(String(size)) ?? size)) : output;
   });
   return { ...graph, inputs, outputs };
-}
-
-interface GraphNode {
-  operator: string;
-  inputs: string[];
-  outputs: string[];
-  attributes: Buffer[];
-}
-
-/** NodeProto { input 1, output 2, op_type 4, attribute 5 }. */
-function readNode(bytes: Buffer): GraphNode {
-  const node: GraphNode = { operator: '', inputs: [], outputs: [], attributes: [] };
-  for (const { number, bytes: content } of fieldsOf(bytes)) {
-    if (number === 1) node.inputs.push(content.toString('utf8'));
-    if (number === 2) node.outputs.push(content.toString('utf8'));
-    if (number === 4) node.operator = content.toString('utf8');
-    if (number === 5) node.attributes.push(content);
-  }
-  return node;
 }
 
 /** Whether an Unsqueeze adds, or a Reshape leaves, a single dimension. */
@@ -85,8 +67,8 @@ function makesOneDimension(graph: OnnxGraph, nodes: GraphNode[], { inputs, attri
   return tensor !== undefined && fieldsOf(tensor).every(({ number, value }) => number !== 1 || value === 1) && count(tensor, 1) <= 1;
 }
 
-/** ValueInfoProto { name 1 }. */
-function nameOf(valueInfo: Buffer): string {
+/** Name of an input or output. ValueInfoProto { name 1 }. */
+export function inputName(valueInfo: Buffer): string {
   return inner(valueInfo, 1).toString('utf8');
 }
 
@@ -104,7 +86,7 @@ function withShape(valueInfo: Buffer, shape: (number | string)[]): Buffer {
   const dims = shape.map((size) => field(1, size === '' ? '' : typeof size === 'number' ? field(1, size) : field(2, size)));
   const elementType = fieldsOf(inner(valueInfo, 2, 1)).find(({ number }) => number === 1)?.value ?? 0;
   const tensor = message(field(1, elementType), field(2, message(...dims)));
-  return message(field(1, nameOf(valueInfo)), field(2, field(1, tensor)));
+  return message(field(1, inputName(valueInfo)), field(2, field(1, tensor)));
 }
 
 /** The content of a field, of a field in it, and so on; empty where there is none. */

@@ -28,6 +28,17 @@ class Call(torch.nn.Module):
         return self.call(*inputs)
 
 
+def build(vocabulary, end):
+    """Text encoder, autoencoder and UNet, the same weights every time. `vocabulary`: how many words, `end`: the last one's id."""
+    torch.manual_seed(0)
+    text = CLIPTextModel(CLIPTextConfig(vocab_size=vocabulary, hidden_size=WIDTH, intermediate_size=4096, num_hidden_layers=2,
+                                        num_attention_heads=16, max_position_embeddings=TOKENS, eos_token_id=end)).eval()
+    tiny = AutoencoderTiny().eval()
+    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=WIDTH, attention_head_dim=[5, 10, 20, 20], use_linear_projection=True,
+                                block_out_channels=(320, 640, 1280, 1280)).eval()
+    return text, tiny, unet
+
+
 @torch.no_grad()
 def export(root, name, net, call, inputs, axes, output, config):
     folder = root / name
@@ -41,24 +52,19 @@ def export(root, name, net, call, inputs, axes, output, config):
 
 def main():
     root = Path(sys.argv[1])
-    torch.manual_seed(0)
     torch.set_num_threads(1)
     picture, latent = {0: "batch", 2: "height", 3: "width"}, {0: "batch", 2: "latent_height", 3: "latent_width"}
 
     write_vocabulary(root / "tokenizer", "!")
     words = CLIPTokenizer.from_pretrained(root / "tokenizer")
-    text = CLIPTextModel(CLIPTextConfig(vocab_size=len(words), hidden_size=WIDTH, intermediate_size=4096, num_hidden_layers=2,
-                                        num_attention_heads=16, max_position_embeddings=TOKENS, eos_token_id=words.eos_token_id)).eval()
+    text, tiny, unet = build(len(words), words.eos_token_id)
     export(root, "text_encoder", text, lambda ids: text(ids)[0], (torch.zeros(1, TOKENS, dtype=torch.int64),),
            {"input_ids": {0: "batch"}}, "last_hidden_state", {"max_position_embeddings": TOKENS, "hidden_size": WIDTH, "vocab_size": len(words)})
 
-    tiny = AutoencoderTiny().eval()
     vae_config = {"_class_name": "AutoencoderTiny", "latent_channels": 4, "scaling_factor": 1.0, "decoder_block_out_channels": [64] * 4}
     export(root, "vae_encoder", tiny, lambda sample: tiny.encode(sample).latents, (torch.randn(1, 3, 64, 64),), {"sample": picture}, "latent_sample", vae_config)
     export(root, "vae_decoder", tiny, lambda sample: tiny.decode(sample).sample, (torch.randn(1, 4, 8, 8),), {"latent_sample": latent}, "sample", vae_config)
 
-    unet = UNet2DConditionModel(sample_size=64, cross_attention_dim=WIDTH, attention_head_dim=[5, 10, 20, 20], use_linear_projection=True,
-                                block_out_channels=(320, 640, 1280, 1280)).eval()
     print(f"{sum(p.numel() for p in unet.parameters()) / 1e6:.0f} M parameters", flush=True)
     export(root, "unet", unet, lambda *inputs: unet(*inputs, return_dict=False)[0],
            (torch.randn(1, 4, 16, 16), torch.tensor(1.0), torch.randn(1, TOKENS, WIDTH)),
@@ -69,4 +75,5 @@ def main():
     (root / "scheduler" / "scheduler_config.json").write_text(json.dumps(schedule))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,39 @@
+import type { HostStream } from '../engine/host/client';
+import type { HostedStream } from '../engine/host/hosted-stream';
+import type { FrameResult } from '../engine/host/messages';
+
+/** Between two frames of a source of 60 frames a second, ms: the newest one is never older. */
+const SOURCE_INTERVAL = 16;
+
+/** What became of the frames of one measurement. */
+export interface Saturated {
+  /** Between finished frames, on average, once the first one is there. */
+  msPerFrame: number;
+  /** From each finished frame's submission to its finish, ms. */
+  latencies: number[];
+  /** Frames that were finished between each frame's submission and its own finish, itself included. */
+  finishedMeanwhile: number[];
+  /** When each frame was finished, ms. */
+  finishedAt: number[];
+}
+
+/** Offers a stream more frames than it can take, until `frames` more than the first are finished. */
+export async function saturate(stream: Pick<HostStream | HostedStream, 'submit'>, jpegs: Buffer[], frames: number): Promise<Saturated> {
+  const [latencies, finishedMeanwhile, finishedAt]: number[][] = [[], [], []];
+  const pending = new Set<Promise<unknown>>();
+  for (let k = 0; finishedAt.length <= frames; k++) {
+    const [at, before] = [performance.now(), finishedAt.length];
+    const settled = stream.submit({ picture: { kind: 'encoded', data: jpegs[k % jpegs.length] } }).then(({ outcome }: FrameResult) => {
+      pending.delete(settled);
+      if (outcome !== 'finished') return;
+      const now = performance.now();
+      finishedAt.push(now);
+      latencies.push(now - at);
+      finishedMeanwhile.push(finishedAt.length - before);
+    });
+    pending.add(settled);
+    await new Promise((resolve) => setTimeout(resolve, SOURCE_INTERVAL));
+  }
+  await Promise.all(pending);
+  return { msPerFrame: (finishedAt[frames] - finishedAt[0]) / frames, latencies, finishedMeanwhile, finishedAt };
+}

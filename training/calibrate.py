@@ -1,0 +1,121 @@
+"""Finds out between which values the tensors of a published model's nets move, so that the engine can compute in int8.
+
+    python -m training.calibrate --model models/starter
+
+Writes int8.json beside the nets of UNet and autoencoder, in a minute. The pictures are drawn here: camera-like frames and
+scenes, painted anew in one, two and four steps, from text and from pictures. The weights stay float16; the engine rounds
+them when it opens a net, on processors that are made for int8, and uses them as they are elsewhere.
+"""
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+from onnx import helper
+
+from .attributes import sample_attributes
+from .captions import caption
+from .frames import camera_frame
+from .layout import sample_layout
+from .onnx_pipeline import OnnxPipeline
+from .scenes import render
+
+HEAVY = ("Conv", "Gemm", "MatMul")
+# Frames of each kind, and how each is painted: indices into the schedule; 0 is pure noise.
+COUNT = 24
+T_INDICES = [(0,), (0, 25), (0, 16, 32, 45), (16,), (25,), (16, 30), (25, 38), (15, 23, 30, 38), (20, 30, 38, 44)]
+
+
+def tensors_of(graph):
+    """Names of what goes into and comes out of the operators that matter, and of those whose output shares its input's range."""
+    constant = {i.name for i in graph.initializer}
+    constant |= {n.output[0] for n in graph.node if n.op_type == "Cast" and n.input[0] in constant}
+    users = defaultdict(list)
+    for node in graph.node:
+        for name in node.input:
+            users[name].append(node)
+
+    def result(node):
+        """A ReLU that follows is computed along."""
+        following = users[node.output[0]]
+        return following[0].output[0] if len(following) == 1 and following[0].op_type == "Relu" else node.output[0]
+
+    names, alike = {}, {}
+    for node in graph.node:
+        if node.op_type in HEAVY and node.input[1] in constant and node.input[0] not in constant:
+            names[node.input[0]] = True
+            if node.op_type == "Conv":
+                names[result(node)] = True
+    for node in graph.node:
+        if node.op_type == "Add" and all(name in names for name in node.input):
+            names[result(node)] = True
+        if node.op_type == "Resize" and node.input[0] in names:
+            names[node.output[0]] = True
+            alike[node.output[0]] = node.input[0]
+    outputs = {o.name for o in graph.output}
+    return [name for name in names if name not in outputs], alike
+
+
+class Observer:
+    """Stands for one net of a pipeline, and notes the ranges of its tensors at every run."""
+
+    def __init__(self, path, options):
+        model = onnx.load(path)
+        self.inputs = [i.name for i in model.graph.input]
+        self.tensors, self.alike = tensors_of(model.graph)
+        inner = [name for name in self.tensors if name not in self.inputs]
+        self.names = [o.name for o in model.graph.output] + inner
+        model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in inner)
+        self.session = onnxruntime.InferenceSession(model.SerializeToString(), options)
+        self.ranges = {}
+
+    def get_inputs(self):
+        return self.session.get_inputs()
+
+    def run(self, _, feeds):
+        values = self.session.run(self.names, feeds)
+        for name, value in [*zip(self.names, values), *feeds.items()]:
+            if name in self.tensors:
+                low, high = self.ranges.get(name, (np.inf, -np.inf))
+                self.ranges[name] = min(low, float(value.min())), max(high, float(value.max()))
+        return values[:1]
+
+    def write(self, path):
+        ranges = dict(self.ranges)
+        for output, source in self.alike.items():
+            ranges[output] = ranges[source]
+        lines = [f" {json.dumps(name)}: [{ranges[name][0]:.6g}, {ranges[name][1]:.6g}]" for name in self.tensors]
+        path.write_text('{"ranges": {\n' + ",\n".join(lines) + "\n}}\n")
+        print(f"{path}: {len(ranges)} tensors")
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", type=Path, default=Path("models/starter"))
+    options = parser.parse_args()
+
+    pipeline = OnnxPipeline(options.model)
+    session_options = onnxruntime.SessionOptions()
+    session_options.intra_op_num_threads = 2
+    parts = ("unet", "vae_encoder", "vae_decoder")
+    observers = {part: Observer(options.model / part / "model.onnx", session_options) for part in parts}
+    pipeline.sessions.update(observers)
+
+    rng = np.random.default_rng(0)
+    scenes = [(attributes := sample_attributes(rng), sample_layout(rng, attributes)) for _ in range(COUNT)]
+    pictures = np.stack([render(*scene) for scene in scenes] + [camera_frame(rng) for _ in range(COUNT)])
+    text = pipeline.encode_texts([caption(rng, attributes) for attributes, _ in scenes] + [caption(rng, sample_attributes(rng)) for _ in range(COUNT)])
+    latents = pipeline.encode(pictures)
+    pipeline.decode(latents)
+    for t_index in T_INDICES:
+        noises = rng.standard_normal((len(t_index), *latents.shape)).astype(np.float32)
+        pipeline.decode(pipeline.sample(text, t_index, noises, start=latents if t_index[0] else None))
+    for part, observer in observers.items():
+        observer.write(options.model / part / "int8.json")
+
+
+if __name__ == "__main__":
+    main()
