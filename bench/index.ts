@@ -7,7 +7,9 @@ import type { Context } from './context';
 import type { Figure } from './interleave';
 import { liveFlow } from './live-flow';
 import { movingScene } from './scenes';
-import { type Comparison, residualGuidance, sharedEngine, similarityFilter, streamBatch } from './stream-parts';
+import { pacing } from './pacing';
+import { sharedEngine } from './shared-engine';
+import { type Comparison, residualGuidance, similarityFilter, streamBatch } from './stream-parts';
 import { startToFirstFrame, wholeWay } from './whole-way';
 
 async function main(): Promise<void> {
@@ -37,8 +39,9 @@ async function main(): Promise<void> {
   const batch = await part('Stream batch against sequential', streamBatch);
   const guidance = await part('Residual guidance against full guidance', residualGuidance);
   const filter = await part('Similarity filter', similarityFilter);
-  const shared = await part('Several streams on one engine', sharedEngine);
   await engine.close();
+  const shared = await part('Several streams on one engine', sharedEngine);
+  const paced = await part('Sources slower and faster than the engine', pacing);
   const live = await part('The first example in Node-RED', liveFlow);
 
   const report = {
@@ -52,8 +55,10 @@ async function main(): Promise<void> {
     streamBatchSpeedup: medians(batch, 'batch'),
     rcfgSelfSpeedup: medians(guidance, 'self'),
     rcfgInitializeSpeedup: medians(guidance, 'initialize'),
-    similarityFilterCpuSaving: { static: filter.static.median, staticLongRest: filter.staticLongRest.median, moving: filter.moving.median },
-    sharedEngineSpeedup: Object.fromEntries(Object.entries(shared).map(([count, figure]) => [count, figure.median])),
+    similarityFilterCpuSaving: Object.fromEntries(Object.entries(filter).map(([scene, saving]) => [scene, saving.median])),
+    sharedEngineSpeedup: bySteps(shared, ({ speedup }) => speedup.median),
+    sharedEngineFairness: bySteps(shared, ({ slowestToFastest }) => slowestToFastest.median),
+    pacing: paced,
     hostOverhead: usual.hostOverhead.median,
     eventLoopDelayP99Ms: live.eventLoopDelay.p99Ms,
     latencyFrames: usual.latencyFrames,
@@ -63,6 +68,7 @@ async function main(): Promise<void> {
     p95Ms: usual.p95Ms,
     fpsBySteps: bySteps(whole, ({ fps }) => fps.median),
     latencyFramesP95: bySteps(whole, ({ latencyFramesP95 }) => latencyFramesP95),
+    int8Speedup: bySteps(whole, ({ int8Speedup }) => int8Speedup.median),
     latencyTicksP95: bySteps(whole, ({ latencyTicksP95 }) => latencyTicksP95),
     liveFlow: live,
     spread: { wholeWay: whole, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },

@@ -2,8 +2,10 @@ import type { HostStream } from '../engine/host/client';
 import type { HostedStream } from '../engine/host/hosted-stream';
 import type { FrameResult } from '../engine/host/messages';
 
-/** Between two frames of a source of 60 frames a second, ms: the newest one is never older. */
-const SOURCE_INTERVAL = 16;
+/** Between two frames of a source that is faster than the engine, ms: the newest one is never older. */
+const SOURCE_INTERVAL = 6;
+
+export type Submitting = Pick<HostStream | HostedStream, 'submit'>;
 
 /** What became of the frames of one measurement. */
 export interface Saturated {
@@ -17,8 +19,12 @@ export interface Saturated {
   finishedAt: number[];
 }
 
-/** Offers a stream more frames than it can take, until `frames` more than the first are finished. */
-export async function saturate(stream: Pick<HostStream | HostedStream, 'submit'>, jpegs: Buffer[], frames: number): Promise<Saturated> {
+/**
+ * Offers a stream more frames than it can take, until `frames` more than the first are finished.
+ *
+ * @param interval between two frames of the source, ms
+ */
+export async function saturate(stream: Submitting, jpegs: Buffer[], frames: number, interval = SOURCE_INTERVAL): Promise<Saturated> {
   const [latencies, finishedMeanwhile, finishedAt]: number[][] = [[], [], []];
   const pending = new Set<Promise<unknown>>();
   for (let k = 0; finishedAt.length <= frames; k++) {
@@ -32,7 +38,7 @@ export async function saturate(stream: Pick<HostStream | HostedStream, 'submit'>
       finishedMeanwhile.push(finishedAt.length - before);
     });
     pending.add(settled);
-    await new Promise((resolve) => setTimeout(resolve, SOURCE_INTERVAL));
+    await new Promise((resolve) => setTimeout(resolve, interval));
   }
   await Promise.all(pending);
   return { msPerFrame: (finishedAt[frames] - finishedAt[0]) / frames, latencies, finishedMeanwhile, finishedAt };

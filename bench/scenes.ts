@@ -1,4 +1,4 @@
-import type { RawImage } from '../engine';
+import { randn, type RawImage } from '../engine';
 
 /** Pictures of a disc that moves over a gradient: a moving scene; the same one again and again: a still scene. */
 export function scene(size: number, time: number): RawImage {
@@ -14,6 +14,12 @@ export function scene(size: number, time: number): RawImage {
     }
   }
   return { data, width: size, height: size, channels: 3 };
+}
+
+/** A still scene as a camera sees it: every picture with other noise, of a deviation of two steps of brightness. */
+export function noisyScene({ data, ...picture }: RawImage, frames: number): RawImage[] {
+  const noise = randn([frames, data.length], 2).map((value) => 2 * value);
+  return Array.from({ length: frames }, (_, k) => ({ ...picture, data: Uint8Array.from(data, (value, i) => Math.min(255, Math.max(0, Math.round(value + noise[k * data.length + i])))) }));
 }
 
 export function movingScene(size: number, frames: number): RawImage[] {

@@ -1,9 +1,12 @@
 /** What the paper's ideas save, each against its plain form, on one engine in this process. */
+import type { NodeMessage } from 'node-red';
 import { SimilarityFilter, type StreamOptions } from '../engine';
 import type { DiffusionStream } from '../engine/diffusion-stream';
-import { thumbnail } from '../engine/image/codec';
+import { decode, encode } from '../engine/image/codec';
+import { FilterTopic } from '../nodes/lib/filter-topic';
 import { type Context, msPerFrame, openStream, tIndexList } from './context';
 import { figure, type Figure, interleave, ratio } from './interleave';
+import { noisyScene } from './scenes';
 
 export interface Comparison {
   /** ms per frame, medians. */
@@ -35,47 +38,50 @@ export async function residualGuidance(context: Context, steps = [1, 2, 3, 4, 5]
   });
 }
 
-/** CPU seconds for showing a scene frame by frame, without the similarity filter ÷ with it (paper, Fig. 7). */
-export async function similarityFilter(context: Context): Promise<Record<'static' | 'staticLongRest' | 'moving', Figure>> {
+/** By scene: the same file again and again, the same with a camera's noise, both with longer rests, and a moving scene. */
+export type Filtered = Record<'static' | 'staticNoisy' | 'staticLongRest' | 'staticNoisyLongRest' | 'moving', Figure>;
+
+/** CPU seconds for showing a scene frame by frame, JPEG to JPEG, without the similarity filter ÷ with it (paper, Fig. 7). */
+export async function similarityFilter(context: Context): Promise<Filtered> {
+  const { size, pictures } = context;
   const stream = await openStream(context);
-  const { pictures } = context;
-  const frames = 3 * context.frames;
-  const cpuSeconds = async (filter: SimilarityFilter | undefined, picture: (k: number) => number) => {
+  const scenes: Record<'still' | 'noisy' | 'moving', Buffer[]> = {
+    still: [await encode(pictures[0], 'jpeg', 85)],
+    noisy: await Promise.all(noisyScene(pictures[0], 20).map((picture) => encode(picture, 'jpeg', 85))),
+    moving: await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85))),
+  };
+  const show = async (data: Buffer): Promise<void> => {
+    for (const { image } of await stream.process({ image: await decode({ kind: 'encoded', data }, size, size) })) await encode(image, 'jpeg', 85);
+  };
+  const rest = async (): Promise<void> => {
+    for (const { image } of stream.inFlight > 0 ? await stream.flush() : []) await encode(image, 'jpeg', 85);
+  };
+  // A whole number of times the frames from one that passes to the next, with at most 10 or 32 skipped.
+  const frames = context.frames < 20 ? 33 : 66;
+  const cpuSeconds = (jpegs: Buffer[], filter?: () => SimilarityFilter) => async (): Promise<number> => {
+    const topic = filter && new FilterTopic(filter());
     const before = process.cpuUsage();
     for (let k = 0; k < frames; k++) {
-      const image = pictures[picture(k)];
-      // As the filter node does it: a thumbnail is enough to compare.
-      if (!filter || filter.accepts(await thumbnail({ kind: 'raw', ...image }))) await stream.process({ image });
-      else if (stream.inFlight > 0) await stream.flush();
+      const payload = jpegs[k % jpegs.length];
+      let passes = true;
+      await topic?.judge({ _msgid: '', payload } as NodeMessage, (verdict) => (passes = verdict === 'passed'));
+      await (passes ? show(payload) : rest());
     }
-    await stream.flush();
+    await rest();
     const { user, system } = process.cpuUsage(before);
     return (user + system) / 1e6;
   };
-  const saving = async (picture: (k: number) => number, maxSkipFrame = 10) => {
+  const saving = async (jpegs: Buffer[], maxSkipFrame = 10): Promise<Figure> => {
     const seconds = await interleave(
-      { without: () => cpuSeconds(undefined, picture), with: () => cpuSeconds(new SimilarityFilter({ threshold: 0.98, maxSkipFrame }), picture) },
+      { without: cpuSeconds(jpegs), with: cpuSeconds(jpegs, () => new SimilarityFilter({ threshold: 0.98, maxSkipFrame })) },
       context.rounds,
     );
     return ratio(seconds.without, seconds.with);
   };
-  const result = { static: await saving(() => 0), staticLongRest: await saving(() => 0, 30), moving: await saving((k) => k % pictures.length) };
+  const { still, noisy, moving } = scenes;
+  const result = { static: await saving(still), staticNoisy: await saving(noisy), staticLongRest: await saving(still, 32), staticNoisyLongRest: await saving(noisy, 32), moving: await saving(moving) };
   await stream.close();
   return result;
-}
-
-/** Frames a second of several streams on one engine, all together ÷ those of one stream. */
-export async function sharedEngine(context: Context, counts = [2, 4, 8]): Promise<Record<number, Figure>> {
-  const streams = await Promise.all(Array.from({ length: Math.max(...counts) }, (_, k) => openStream(context, { seed: k })));
-  const run = (count: number) => async () => {
-    const share = { ...context, frames: Math.max(4, Math.round(context.frames / count)) };
-    const started = performance.now();
-    await Promise.all(streams.slice(0, count).map((stream) => msPerFrame(share, stream)));
-    return (performance.now() - started) / (share.frames * count);
-  };
-  const ms = await interleave(Object.fromEntries([1, ...counts].map((count) => [count, run(count)])), context.rounds);
-  await Promise.all(streams.map((stream) => stream.close()));
-  return Object.fromEntries(counts.map((count) => [count, ratio(ms[1], ms[count])]));
 }
 
 async function bySteps(steps: number[], measure: (count: number) => Promise<Comparison>): Promise<Record<number, Comparison>> {

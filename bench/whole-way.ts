@@ -18,6 +18,8 @@ export interface WholeWay {
   efficiency: Figure;
   /** End-to-end fps ÷ fps of the same nets where and as the engine runs them, with nothing around them and never waiting. */
   shareOfNets: Figure;
+  /** fps in int8 ÷ fps in float32; 1 where the model or the processor is not made for int8. */
+  int8Speedup: Figure;
   /** The same without a process border ÷ through the host process, in fps. */
   hostOverhead: Figure;
   fps: Figure;
@@ -28,6 +30,9 @@ export interface WholeWay {
   latencyFramesP95: number;
   /** The 95th percentile of the latency ÷ the median time between two finished frames. */
   latencyTicksP95: number;
+  /** Median and 95th percentile of the times between two finished frames, ms. */
+  intervalP50Ms: number;
+  intervalP95Ms: number;
 }
 
 /** From the start of the engine's process to the first frame. */
@@ -45,21 +50,25 @@ export async function startToFirstFrame(context: Context): Promise<number> {
 export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Record<number, WholeWay>> {
   const { model, pictures, rounds } = context;
   const jpegs = await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85)));
-  const host = acquireHost({ model });
+  const [host, floats] = [acquireHost({ model }), acquireHost({ model, int8: false })];
   const here = await Engine.load({ model }, { openNet: openPlanned(undefined) });
   const nets = { bare: await Model.load({ model }), planned: await Model.load({ model, openNet: openPlanned(undefined) }) };
   const results: Record<number, WholeWay> = {};
   for (const count of steps) {
     const inHost = host.openStream(settingsOf(context, count));
     await inHost.setConditioning(CONDITIONING);
+    const inFloats = floats.openStream(settingsOf(context, count));
+    await inFloats.setConditioning(CONDITIONING);
     const inProcess = await HostedStream.open(here, settingsOf(context, count), () => undefined);
     await inProcess.setConditioning(CONDITIONING);
     const latencies: number[] = [];
     const meanwhile: number[] = [];
+    const intervals: number[] = [];
     const throughHost = async (): Promise<number> => {
       const { msPerFrame, ...frames } = await saturate(inHost, jpegs, context.frames);
       latencies.push(...frames.latencies);
       meanwhile.push(...frames.finishedMeanwhile);
+      intervals.push(...frames.finishedAt.slice(1).map((at, k) => at - frames.finishedAt[k]));
       return msPerFrame;
     };
     const ms = await interleave(
@@ -67,14 +76,16 @@ export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Rec
         host: throughHost,
         bare: await netsAlone(context, nets.bare, count, 1),
         inProcess: async () => (await saturate(inProcess, jpegs, context.frames)).msPerFrame,
+        float: async () => (await saturate(inFloats, jpegs, context.frames)).msPerFrame,
         planned: await netsAlone(context, nets.planned, count, nets.planned.concurrency),
       },
       rounds,
     );
-    await Promise.all([inHost.close(), inProcess.close()]);
+    await Promise.all([inHost.close(), inFloats.close(), inProcess.close()]);
     results[count] = {
       efficiency: ratio(ms.bare, ms.host),
       shareOfNets: ratio(ms.planned, ms.host),
+      int8Speedup: ratio(ms.float, ms.host),
       hostOverhead: ratio(ms.host, ms.inProcess),
       fps: figure(ms.host.map((value) => 1000 / value)),
       p50Ms: percentile(latencies, 0.5),
@@ -82,6 +93,8 @@ export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Rec
       latencyFrames: percentile(meanwhile, 0.5),
       latencyFramesP95: percentile(meanwhile, 0.95),
       latencyTicksP95: percentile(latencies, 0.95) / figure(ms.host).median,
+      intervalP50Ms: percentile(intervals, 0.5),
+      intervalP95Ms: percentile(intervals, 0.95),
     };
     context.note(`${count} steps: ${results[count].fps.median.toFixed(1)} fps, efficiency ${results[count].efficiency.median.toFixed(2)}`);
   }

@@ -1,9 +1,11 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { tellChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { Denoiser } from './lib/denoiser';
 import { getEngine } from './lib/engine-node';
 import { standStill } from './lib/faults';
 import { onInput } from './lib/input';
+import { isSettingsOnly, topicOf } from './lib/message';
 import { Status } from './lib/status';
 import { readDialog, type DenoiserFields } from './lib/stream-settings';
 
@@ -21,7 +23,11 @@ export = (RED: NodeAPI): void => {
       standStill(this, status, thrown);
       return;
     }
-    onInput(this, (msg, send) => denoiser.take(msg, send));
+    onInput(this, async (msg, send) => {
+      const settings = isSettingsOnly(msg) ? topicOf(msg) : undefined;
+      await denoiser.take(msg, send);
+      if (settings !== undefined) tellChange(RED, settings);
+    });
     onClose(this, () => denoiser.close());
   }
 

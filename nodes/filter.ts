@@ -1,5 +1,6 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions } from '../engine/stream/similarity-filter';
+import { onChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
 import { isEmpty, readChoice, readOptionalNumber } from './lib/fields';
@@ -33,9 +34,14 @@ export = (RED: NodeAPI): void => {
     }
     const topics = new Topics(MAX_TOPICS, () => new FilterTopic(new SimilarityFilter(options)), (old) => old.close());
 
+    // New settings change the result of a still scene, too, so they let the next frame pass like a reset does.
+    const letPass = (name: string): void => {
+      for (const topic of topics.concerned(name)) topic.reset();
+    };
+    const deafen = onChange(RED, letPass);
+
     onInput(this, async (msg, send) => {
-      // New settings change the result of a still scene, too, so they let the next frame pass like a reset does.
-      if (isReset(msg) || isSettingsOnly(msg)) for (const topic of topics.concerned(topicOf(msg))) topic.reset();
+      if (isReset(msg) || isSettingsOnly(msg)) letPass(topicOf(msg));
       if (isSettingsOnly(msg)) return send([msg, null]);
       await topics.get(topicOf(msg)).judge(msg, (verdict) => {
         counts[verdict]++;
@@ -52,6 +58,7 @@ export = (RED: NodeAPI): void => {
 
     onClose(this, () => {
       clearInterval(ticker);
+      deafen();
       status.close();
       for (const topic of topics.clear()) topic.close();
     });

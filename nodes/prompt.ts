@@ -1,8 +1,9 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { tellChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
 import { onInput } from './lib/input';
-import { isMeantAsPicture } from './lib/message';
+import { isMeantAsPicture, topicOf } from './lib/message';
 import { PromptPacer } from './lib/prompt-pacer';
 import { isTextPayload, PromptState, type PromptFields } from './lib/prompt-state';
 import { shorten, Status } from './lib/status';
@@ -23,6 +24,7 @@ export = (RED: NodeAPI): void => {
     }
     const showPrompt = (): void => status.ready(shorten(state.text, 32) || RED._('status.empty'));
     const pacer = new PromptPacer(state, (msg) => {
+      tellChange(RED, topicOf(msg));
       this.send(msg);
       showPrompt();
     });
@@ -39,6 +41,7 @@ export = (RED: NodeAPI): void => {
       const isFrame = isMeantAsPicture(msg) && !isTextPayload(msg);
       if (isNews && !isFrame) delete msg.payload;
       pacer.heard(msg, isNews, isFrame, now);
+      if (isNews || state.moving) tellChange(RED, topicOf(msg));
       msg.conditioning = state.next(now, isFrame);
       showPrompt();
       send(msg);

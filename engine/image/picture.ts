@@ -28,6 +28,12 @@ export function toPicture(payload: unknown): Picture {
   );
 }
 
+/** Whether both have the same bytes and layout. */
+export function isSamePicture(a: Picture, b: Picture): boolean {
+  if (a.kind === 'raw' && b.kind === 'raw' && (a.width !== b.width || a.channels !== b.channels)) return false;
+  return a.kind === b.kind && Buffer.compare(a.data, b.data) === 0;
+}
+
 function encoded(data: Uint8Array): Picture {
   if (data.length === 0) throw bad('no picture: an empty Buffer');
   if (data.length > maxBytes) throw bad(`a picture of ${megabytes(data.length)} is over the limit of ${megabytes(maxBytes)}`);

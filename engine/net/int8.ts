@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs';
-import { EngineError } from '../errors';
 import type { OnnxGraph } from './onnx-graph';
 import { type GraphNode, intAttribute, makeConstant, makeNode, readNode, weightShape, withInputs } from './onnx-node';
 import { inputName } from './onnx-edit';
@@ -21,9 +20,9 @@ const LEAST_SCALE = 1e-8;
  * Weights need not be read for that: their scales are part of the graph, and ONNX Runtime computes what is constant
  * when it opens it.
  *
- * @throws EBADMODEL when the ranges are of another net
+ * @returns undefined where the ranges are of another net
  */
-export function inInt8(graph: OnnxGraph, ranges: TensorRanges): OnnxGraph {
+export function inInt8(graph: OnnxGraph, ranges: TensorRanges): OnnxGraph | undefined {
   return new Quantizer(graph, ranges).run();
 }
 
@@ -44,13 +43,12 @@ class Quantizer {
     }
   }
 
-  run(): OnnxGraph {
+  run(): OnnxGraph | undefined {
     const { graph, ranges } = this;
     this.constants.push(makeConstant('int8/max', 'float32', 127), makeConstant('int8/least', 'float32', LEAST_SCALE));
     for (const input of graph.inputs) this.activation(inputName(input));
     for (const bytes of graph.nodes) this.node(bytes);
-    const unknown = Object.keys(ranges).find((name) => !this.quantized.has(name));
-    if (unknown !== undefined) throw new EngineError('EBADMODEL', `the ranges for int8 are of another net: they name "${unknown}", which this one does not have`);
+    if (!Object.keys(ranges).every((name) => this.quantized.has(name))) return undefined;
     return { ...graph, nodes: this.nodes, weights: [...graph.weights, ...this.constants] };
   }
 

@@ -1,6 +1,6 @@
 import type { NodeMessage } from 'node-red';
 import { thumbnail } from '../../engine/image/codec';
-import { toPicture } from '../../engine/image/picture';
+import { isSamePicture, type Picture, toPicture } from '../../engine/image/picture';
 import type { SimilarityFilter } from '../../engine/stream/similarity-filter';
 import { NewestWins } from './newest-wins';
 
@@ -10,6 +10,7 @@ export type Verdict = 'passed' | 'skipped';
 export class FilterTopic {
   private readonly queue = new NewestWins();
   private settings: string | undefined;
+  private last: { picture: Picture; pixels: Float32Array } | undefined;
 
   constructor(private readonly filter: SimilarityFilter) {}
 
@@ -20,7 +21,7 @@ export class FilterTopic {
   async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
     const picture = toPicture(msg.payload);
     await this.queue.run(async () => {
-      const pixels = await thumbnail(picture);
+      const pixels = await this.pixelsOf(picture);
       this.expectSettings(msg);
       tell(this.filter.accepts(pixels) ? 'passed' : 'skipped');
     });
@@ -34,6 +35,12 @@ export class FilterTopic {
   /** Sends a waiting frame away without a verdict. */
   close(): void {
     this.queue.clear();
+  }
+
+  /** A still source often sends the very same file again: that need not be decoded. */
+  private async pixelsOf(picture: Picture): Promise<Float32Array> {
+    if (!this.last || !isSamePicture(this.last.picture, picture)) this.last = { picture, pixels: await thumbnail(picture) };
+    return this.last.pixels;
   }
 
   /** The same picture under another prompt or other parameters gives another result: it passes. */
