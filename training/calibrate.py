@@ -78,7 +78,9 @@ class Observer:
     def run(self, _, feeds):
         values = self.session.run(self.names, feeds)
         for name, value in [*zip(self.names, values), *feeds.items()]:
-            if name in self.tensors:
+            # What has one row for a whole picture, such as the embedding of the time, costs nothing, rules everything, and is
+            # rounded otherwise in a batch than alone: it stays in float32.
+            if name in self.tensors and value.ndim > 2:
                 low, high = self.ranges.get(name, (np.inf, -np.inf))
                 self.ranges[name] = min(low, float(value.min())), max(high, float(value.max()))
         return values[:1]
@@ -87,7 +89,7 @@ class Observer:
         ranges = dict(self.ranges)
         for output, source in self.alike.items():
             ranges[output] = ranges[source]
-        lines = [f" {json.dumps(name)}: [{ranges[name][0]:.6g}, {ranges[name][1]:.6g}]" for name in self.tensors]
+        lines = [f" {json.dumps(name)}: [{ranges[name][0]:.6g}, {ranges[name][1]:.6g}]" for name in self.tensors if name in ranges]
         path.write_text('{"ranges": {\n' + ",\n".join(lines) + "\n}}\n")
         print(f"{path}: {len(ranges)} tensors")
 

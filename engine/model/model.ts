@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
-import { hasInt8DotProducts, inInt8 } from '../net/int8';
+import { hasInt8DotProducts, inInt8, type TensorRanges } from '../net/int8';
 import type { Net } from '../net/net';
 import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
@@ -13,6 +13,7 @@ import type { EngineInfo, ServerOptions } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, readHeaders } from './headers';
 import { limitOf, notesOn } from './notes';
+import type { NetFiles } from './layouts';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
 import { netsOnServer, openOnServer } from './server-nets';
@@ -108,7 +109,7 @@ export class Model {
     const { provider, refused } = isIdle ? { provider: 'server', refused: [] } : await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(here));
     const nets: Nets = {};
     try {
-      await openNets(files, headers, nets, provider, settings);
+      await openNets(files, headers, nets, provider, settings, notes);
       const parts = assemble(files, headers, nets, tokenizers);
       const { vaeEncoder: encoder, vaeDecoder: decoder, tiny, vaeScaleFactor: factor } = parts;
       await findPixelRange({ encoder, decoder, tiny, channels: parts.unet.latentChannels, factor });
@@ -137,6 +138,7 @@ async function openNets(
   nets: Nets,
   executionProvider: string,
   settings: ModelSettings,
+  notes: string[],
 ): Promise<void> {
   const elsewhere = netsOnServer(settings.server);
   const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider), int8 = hasInt8DotProducts() } = settings;
@@ -153,13 +155,18 @@ async function openNets(
       continue;
     }
     const open = (source: string | OnnxGraph): Promise<Net> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const floats = header?.graph;
-    const isInt8 = net.ranges && int8 && executionProvider === 'cpu';
-    const graph = net.ranges && isInt8 ? inInt8(floats ?? (await readOnnxGraph(net.path)), net.ranges) : floats;
+    const graph = int8 && executionProvider === 'cpu' && net.ranges ? await roundedGraph(net, net.ranges, header?.graph, notes) : header?.graph;
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
   }
   onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });
+}
+
+/** The net in int8; where its int8.json was made for another one, as it is. */
+async function roundedGraph({ path }: NetFiles, ranges: TensorRanges, graph: OnnxGraph | undefined, notes: string[]): Promise<OnnxGraph | undefined> {
+  const rounded = inInt8(graph ?? (await readOnnxGraph(path)), ranges);
+  if (!rounded) notes.push(`The int8.json beside ${path} was made for another net, so this one computes in float32.`);
+  return rounded ?? graph;
 }
 
 async function closeAll(nets: Nets): Promise<void> {

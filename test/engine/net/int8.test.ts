@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Engine, type Output, type RawImage } from '../../../engine';
+import { movingScene } from '../../../bench/scenes';
+import { inInt8, type TensorRanges } from '../../../engine/net/int8';
+import { readOnnxGraph, type OnnxGraph } from '../../../engine/net/onnx-graph';
+import { OnnxNet } from '../../../engine/net/onnx-net';
+import { node, onnxModel, value, weight } from '../../lib/onnx-maker';
+
+const CPU = { executionProvider: 'cpu', intraOpNumThreads: 1 };
+const SIDE = 8;
+const CHANNELS = 16;
+
+/** Two convolutions with a ReLU between them; the channels of the first differ a hundredfold in size. */
+function convolutions(): Buffer {
+  const kernel = (first: boolean): Float32Array =>
+    Float32Array.from({ length: CHANNELS * CHANNELS * 9 }, (_, k) => Math.sin(k * k) * (first ? 10 ** -((Math.floor(k / (CHANNELS * 9)) % 3) - 1) : 0.05));
+  const bias = Float32Array.from({ length: CHANNELS }, (_, k) => Math.cos(k));
+  const dims = [CHANNELS, CHANNELS, 3, 3];
+  return onnxModel({
+    nodes: [node('Conv', ['x', 'w1', 'b1'], 'c', { pads: [1, 1, 1, 1] }), node('Relu', ['c'], 'r'), node('Conv', ['r', 'w2', 'b2'], 'y', { pads: [1, 1, 1, 1] })],
+    weights: [weight('w1', dims, kernel(true)), weight('b1', [CHANNELS], bias), weight('w2', dims, kernel(false)), weight('b2', [CHANNELS], bias)],
+    inputs: [value('x', 'float32', ['batch', CHANNELS, SIDE, SIDE])],
+    outputs: [value('y', 'float32', ['batch', CHANNELS, SIDE, SIDE])],
+  });
+}
+
+function feeds(): Parameters<OnnxNet['run']>[0] {
+  const data = Float32Array.from({ length: CHANNELS * SIDE * SIDE }, (_, k) => Math.sin(k * 0.7));
+  return { x: { type: 'float32', data, dims: [1, CHANNELS, SIDE, SIDE] } };
+}
+
+describe('nets in int8', () => {
+  let folder: string;
+  let graph: OnnxGraph;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'int8-'));
+    await writeFile(join(folder, 'model.onnx'), convolutions());
+    graph = await readOnnxGraph(join(folder, 'model.onnx'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const compute = async (ranges?: TensorRanges): Promise<Float32Array> => {
+    const changed = ranges ? inInt8(graph, ranges) : graph;
+    assert.ok(changed);
+    const net = await OnnxNet.load(changed, CPU);
+    const { y } = await net.run(feeds());
+    await net.close();
+    return y.data as Float32Array;
+  };
+
+  it('round to 256 steps of the range of each tensor, and weights by output channel', async () => {
+    const exact = await compute();
+    const rounded = await compute({ x: [-1, 1], r: [0, 300] });
+    const deviation = Math.sqrt(exact.reduce((sum, one) => sum + one * one, 0) / exact.length);
+    const error = Math.sqrt(exact.reduce((sum, one, k) => sum + (one - rounded[k]) ** 2, 0) / exact.length);
+    assert.ok(error > 0.0005 * deviation && error < 0.03 * deviation, `${error / deviation} of the deviation`);
+  });
+
+  it('are not made with the ranges of another net', () => {
+    assert.equal(inInt8(graph, { x: [-1, 1], q: [0, 1] }), undefined);
+  });
+});
+
+describe('the embedded model in int8', function () {
+  this.timeout(60_000);
+  const pictures = movingScene(256, 3);
+  const engines: Engine[] = [];
+  let [exact, rounded]: Engine[] = [];
+  before(async () => {
+    [exact, rounded] = [await Engine.load({ model: 'starter', int8: false }), await Engine.load({ model: 'starter', int8: true })];
+    engines.push(exact, rounded);
+  });
+  after(() => Promise.all(engines.map((engine) => engine.close())));
+
+  const paint = async (engine: Engine, tIndexList: number[], more: object = {}): Promise<Output[]> => {
+    const stream = await engine.createStream({ mode: 'img2img', width: 256, height: 256, tIndexList, cfgType: 'none', ...more });
+    await stream.setPrompt({ prompt: 'hills at night, moon' });
+    const outputs: Output[] = [];
+    for (const image of pictures) outputs.push(...(await stream.process({ image })));
+    outputs.push(...(await stream.flush()));
+    await stream.close();
+    return outputs;
+  };
+
+  // Ranges of other weights would show here: run training/calibrate.py after a new export.
+  for (const tIndexList of [[16], [16, 30], [15, 23, 30, 38]]) {
+    it(`paints what it paints in float32, in ${tIndexList.length} steps`, async () => {
+      const [expected, got] = [await paint(exact, tIndexList), await paint(rounded, tIndexList)];
+      expected.forEach(({ image }, k) => {
+        const psnr = peakSignalToNoise(image, got[k].image);
+        assert.ok(psnr > 28 && psnr < 60, `${psnr.toFixed(1)} dB`);
+      });
+    });
+  }
+
+  it('gives a frame in a batch what it gives a frame alone', async () => {
+    const steps = [15, 23, 30, 38];
+    const [batch, alone] = [await paint(rounded, steps, { cfgType: 'self' }), await paint(rounded, steps, { cfgType: 'self', useDenoisingBatch: false })];
+    batch.forEach(({ latent }, k) => {
+      const largest = Math.max(...latent.map(Math.abs));
+      assert.ok(latent.every((one, i) => Math.abs(one - alone[k].latent[i]) < 1e-4 * largest));
+    });
+  });
+});
+
+function peakSignalToNoise(a: RawImage, b: RawImage): number {
+  const squares = a.data.reduce((sum, one, k) => sum + (one - b.data[k]) ** 2, 0);
+  return 10 * Math.log10((255 ** 2 * a.data.length) / squares);
+}
