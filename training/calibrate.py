@@ -30,9 +30,14 @@ T_INDICES = [(0,), (0, 25), (0, 16, 32, 45), (16,), (25,), (16, 30), (25, 38), (
 
 
 def tensors_of(graph):
-    """Names of what goes into and comes out of the operators that matter, and of those whose output shares its input's range."""
-    constant = {i.name for i in graph.initializer}
-    constant |= {n.output[0] for n in graph.node if n.op_type == "Cast" and n.input[0] in constant}
+    """Names of what goes into and comes out of the operators that matter, and which of them have the range of another.
+
+    What the net is given stays exact, and so do convolutions of one position: they are cheap, and carry features past the
+    others. Left in float32 they make the error of a picture four times smaller.
+    """
+    shapes = {i.name: i.dims for i in graph.initializer}
+    shapes |= {n.output[0]: shapes[n.input[0]] for n in graph.node if n.op_type == "Cast" and n.input[0] in shapes}
+    given = {i.name for i in graph.input}
     users = defaultdict(list)
     for node in graph.node:
         for name in node.input:
@@ -45,15 +50,16 @@ def tensors_of(graph):
 
     names, alike = {}, {}
     for node in graph.node:
-        if node.op_type in HEAVY and node.input[1] in constant and node.input[0] not in constant:
-            names[node.input[0]] = True
-            if node.op_type == "Conv":
-                names[result(node)] = True
-    for node in graph.node:
-        if node.op_type == "Add" and all(name in names for name in node.input):
+        if node.op_type not in HEAVY or node.input[1] not in shapes or node.input[0] in given:
+            continue
+        if node.op_type == "Conv" and list(shapes[node.input[1]][2:]) == [1, 1]:
+            continue
+        names[node.input[0]] = True
+        if node.op_type == "Conv":
             names[result(node)] = True
-        if node.op_type == "Resize" and node.input[0] in names:
-            names[node.output[0]] = True
+    for node in graph.node:
+        if node.op_type == "Resize" and node.output[0] in names:
+            names[node.input[0]] = True
             alike[node.output[0]] = node.input[0]
     outputs = {o.name for o in graph.output}
     return [name for name in names if name not in outputs], alike

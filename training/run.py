@@ -70,6 +70,7 @@ def main():
     phase("decoder", "decoder", "--work", work, "--steps", options.decoder)
     phase("judge", "judge", "--work", work, "--steps", options.judge)
     phase("export", "export", "--work", work, "--out", out)
+    phase("ranges for int8", "calibrate", "--model", out)
     phase("evaluation", "evaluate", "--work", work, "--model", out, "--out", work / "evaluation")
 
 

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
 import filter from '../../nodes/filter';
+import prompt from '../../nodes/prompt';
 import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { jpegs } from '../lib/pictures';
@@ -103,6 +104,29 @@ describe('similarity filter', () => {
       assert.deepEqual(await giveAll(still(2)), ['passed', 'skipped']);
     }
     assert.deepEqual(ledger.errors, []);
+  });
+
+  it('lets the next frame pass when the prompt encoder behind it has another prompt, and all frames while one becomes another', async () => {
+    await startFlow([filter, prompt], [...flowWith({ maxSkipFrame: '100' }), { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'day', wires: [[]] }]);
+    ledger = keepLedger('filter', ['passed', 'skipped']);
+    const behind = keepLedger('prompt', []);
+    const change = async (msg: object): Promise<void> => {
+      const { ended } = behind;
+      helper.getNode('prompt').receive(msg as NodeMessage);
+      await until(() => behind.ended === ended + 1);
+    };
+    assert.deepEqual(await giveAll(still(2, { topic: 'a' })), ['passed', 'skipped']);
+    await change({ prompt: 'night', topic: 'b' });
+    assert.deepEqual(await giveAll(still(1, { topic: 'a' })), ['skipped']);
+    for (const topic of ['a', '']) {
+      await change({ prompt: `night ${topic}`, topic });
+      assert.deepEqual(await giveAll(still(2, { topic: 'a' })), ['passed', 'skipped']);
+    }
+    await change({ prompt: 'day', transition: 60_000 });
+    for (let k = 0; k < 3; k++) {
+      assert.deepEqual(await giveAll(still(1, { topic: 'a' })), ['passed']);
+      await change({ payload: frames[0], topic: 'a' });
+    }
   });
 
   it('ends every message of a burst once, keeps the order, and looks at the newest', async () => {

@@ -1,11 +1,20 @@
 import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
-import { toPicture } from '../../../engine/image/picture';
+import { isSamePicture, type Picture, toPicture } from '../../../engine/image/picture';
 
 const create = { width: 8, height: 4, channels: 3 as const, background: 'teal' };
 const refused = (payload: unknown, message: RegExp): void =>
   assert.throws(() => toPicture(payload), { code: 'EBADFRAME', message });
+
+describe('the same picture', () => {
+  it('has the same bytes and the same layout', () => {
+    const raw = (value: number, width: number): Picture => ({ kind: 'raw', data: new Uint8Array(24).fill(value), width, height: 24 / 3 / width, channels: 3 });
+    const file = (value: number): Picture => ({ kind: 'encoded', data: new Uint8Array(24).fill(value) });
+    assert.ok(isSamePicture(raw(1, 2), raw(1, 2)) && isSamePicture(file(1), file(1)));
+    for (const [a, b] of [[raw(1, 2), raw(2, 2)], [raw(1, 2), raw(1, 4)], [file(1), file(2)], [raw(1, 2), file(1)]]) assert.ok(!isSamePicture(a, b));
+  });
+});
 
 describe('what counts as a picture', () => {
   for (const format of ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const) {
