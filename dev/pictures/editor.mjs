@@ -10,7 +10,7 @@ import { openChromium } from './sheet.mjs';
 const PAGES = join(DOCS, 'nodes');
 const MARGIN = 10;
 /** As wide as people draw the dialog. */
-const DIALOG_WIDTH = 660;
+const DIALOG_WIDTH = 560;
 
 async function freePort() {
   const probe = createServer();
@@ -95,9 +95,7 @@ async function pictureOfDialog(page, type, file) {
   await form.waitFor({ state: 'visible' });
   await form.evaluate((element, width) => {
     for (const section of element.querySelectorAll('details')) section.open = true;
-    const tray = element.closest('.red-ui-tray');
-    tray.style.width = `${width}px`;
-    window.RED.tray.resize();
+    element.closest('.red-ui-tray').style.width = `${width}px`;
   }, DIALOG_WIDTH);
   await page.waitForTimeout(1000);
   // The form fills the editor's height; what it says ends earlier.
