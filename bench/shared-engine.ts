@@ -28,10 +28,13 @@ export async function sharedEngine({ model, size, rounds, frames, pictures }: Co
   }
   /** @returns frames a second of every stream, while all of them run */
   const run = async (count: number): Promise<number[]> => {
-    const each = Math.max(8, Math.round((3 * frames) / count));
+    const each = Math.max(8, Math.round((4 * frames) / count));
     const times = await Promise.all(streams.slice(0, count).map(async (stream) => (await saturate(stream, jpegs, each, interval(count))).finishedAt));
     const [from, to] = [Math.max(...times.map(([first]) => first)), Math.min(...times.map((all) => all[each]))];
-    return times.map((all) => (all.filter((at) => at > from && at <= to).length * 1000) / (to - from));
+    return times.map((all) => {
+      const within = all.filter((at) => at >= from && at <= to);
+      return ((within.length - 1) * 1000) / (within[within.length - 1] - within[0]);
+    });
   };
   const sum = (values: number[]): number => values.reduce((total, value) => total + value, 0);
   const rates: Record<number, number[][]> = {};

@@ -39,7 +39,7 @@ describe('WebGPU', function () {
 async function paint(provider: string, fixedShapes: boolean): Promise<Frame> {
   const script = `(async () => {
     const { Engine } = require('./engine');
-    const engine = await Engine.load({ model: 'starter', executionProviders: ['${provider}'], fixedShapes: ${fixedShapes} });
+    const engine = await Engine.load({ model: 'starter', executionProviders: ['${provider}'], fixedShapes: ${fixedShapes}, int8: false });
     const stream = await engine.createStream({ mode: 'img2img', width: 64, height: 64, tIndexList: [20, 35], cfgType: 'none' });
     await stream.setPrompt({ prompt: 'night over the sea' });
     const data = Uint8Array.from({ length: 64 * 64 * 3 }, (_, i) => (i * 7 + (i >> 6)) % 256);

@@ -24,7 +24,7 @@ async function paint(engine: Engine, seed = 2): Promise<Output[]> {
 }
 
 async function paintOnce(model: string, server?: ServerOptions): Promise<Output[]> {
-  const engine = await Engine.load({ model, server });
+  const engine = await Engine.load({ model, server, int8: false });
   try {
     return await paint(engine);
   } finally {
