@@ -48,6 +48,8 @@ class Uplink {
     this.running = false;
     this.sentAt = undefined;
     this.socket = new WebSocket(this.address);
+    // A server that is just starting may take a connection, and then leave it at that.
+    this.patience = setTimeout(() => this.socket.close(), 4000);
     this.socket.onmessage = ({ data }) => this.hear(JSON.parse(data));
     this.socket.onclose = ({ code }) => {
       clearTimeout(this.patience);
@@ -66,6 +68,7 @@ class Uplink {
   hear(news) {
     this.failures = 0;
     if ('running' in news) {
+      clearTimeout(this.patience);
       this.running = news.running;
       if (this.quickest === Infinity) this.clockOffset = news.now - performance.timeOrigin - performance.now();
       this.events.onFormat(news);

@@ -12,6 +12,8 @@
 function watchPictures(address, onPicture, onState) {
   const stop = new AbortController();
   const QUIET_MS = 25000;
+  /** A server that is just starting may take a connection, and then leave it at that. */
+  const OPENING_MS = 4000;
   let socketWorks = false;
 
   /** Ends `close` when nothing was heard for a while: a connection can be dead without a word. */
@@ -29,12 +31,14 @@ function watchPictures(address, onPicture, onState) {
     return new Promise((resolve) => {
       const socket = new WebSocket(address.replace(/^http/, 'ws') + '?details');
       socket.binaryType = 'arraybuffer';
-      const silence = listenFor(() => socket.close());
       const close = () => socket.close();
+      const silence = listenFor(close);
+      const opening = setTimeout(close, OPENING_MS);
       stop.signal.addEventListener('abort', close);
       let frame;
       let turn = Promise.resolve();
       socket.onopen = () => {
+        clearTimeout(opening);
         socketWorks = true;
         onContact();
       };
@@ -53,6 +57,7 @@ function watchPictures(address, onPicture, onState) {
         });
       };
       socket.onclose = () => {
+        clearTimeout(opening);
         silence.end();
         stop.signal.removeEventListener('abort', close);
         resolve();

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { FAKE_CAMERA, openBrowser } from '../lib/browser';
-import { Server } from '../lib/server';
+import { Server, takeOneAndLeaveIt } from '../lib/server';
 import { PATIENCE } from '../lib/until';
 
 const CAMERA = '/streamdiffusion/live/camera';
@@ -144,6 +144,22 @@ describe('camera page', () => {
     await second.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
     await first.page.close();
     await second.page.close();
+  });
+
+  it('goes on by itself after the server was away', async () => {
+    const { page } = await open(`${CAMERA}?start=camera`);
+    await isPainted(page);
+    const { port } = new URL(server.address);
+    await server.stop();
+    await page.waitForFunction(() => /trying again/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
+    await page.evaluate(() => addEventListener('picture', () => document.body.classList.add('again'), { once: true }));
+    const left = await takeOneAndLeaveIt(Number(port));
+    server = await Server.start(['--example', 'Camera to page'], { PORT: port });
+    await server.ready();
+    await page.waitForSelector('body.sending.again', { timeout: PATIENCE });
+    await page.waitForFunction(() => document.getElementById('message')!.innerText === '');
+    assert.ok((await left.givenUp) < 15_000, 'an attempt that nobody answers is given up');
+    await page.close();
   });
 
   it('says in plain words that cameras need HTTPS, and what to do', async () => {

@@ -1,8 +1,10 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
+import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
+import type { Duplex } from 'node:stream';
 import { PATIENCE, until } from './flow';
 
 const ROOT = resolve(__dirname, '../../..');
@@ -44,6 +46,21 @@ export class Server {
     await rm(this.folder, { recursive: true, force: true });
     return code;
   }
+}
+
+/**
+ * A server at `port` that takes one WebSocket and leaves it at that, as a Node-RED does that is just starting; resolves
+ * when one came, to the time after which the other side gives it up, ms.
+ */
+export async function takeOneAndLeaveIt(port: number): Promise<{ givenUp: Promise<number> }> {
+  const server = createHttpServer();
+  const taken = new Promise<Duplex>((resolve) => server.once('upgrade', (_, socket: Duplex) => resolve(socket)));
+  await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
+  const socket = await taken;
+  const since = performance.now();
+  server.close();
+  socket.on('error', () => undefined).resume();
+  return { givenUp: new Promise((resolve) => socket.once('close', () => resolve(performance.now() - since))) };
 }
 
 export async function freePort(): Promise<number> {
