@@ -60,6 +60,8 @@ export async function takeOneAndLeaveIt(port: number): Promise<{ givenUp: Promis
   const since = performance.now();
   server.close();
   socket.on('error', () => undefined).resume();
+  // The other side's end is not this side's.
+  socket.once('end', () => socket.end());
   return { givenUp: new Promise((resolve) => socket.once('close', () => resolve(performance.now() - since))) };
 }
 
