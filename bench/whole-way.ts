@@ -102,7 +102,7 @@ export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Rec
   return results;
 }
 
-function settingsOf({ size }: Context, steps: number): StreamSettings {
+export function settingsOf({ size }: Context, steps: number): StreamSettings {
   return { mode: 'img2img', width: size, height: size, tIndexList: tIndexList(steps), cfgType: 'none' };
 }
 

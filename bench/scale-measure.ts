@@ -1,0 +1,159 @@
+import { acquireHost, stopAllHosts } from '../engine/host/client';
+import { encode } from '../engine/image/codec';
+import { findFiles, modelFolder } from '../engine/model/files';
+import { readHeaders } from '../engine/model/headers';
+import { openOnServer } from '../engine/model/server-nets';
+import type { Net, Tensor } from '../engine/net/net';
+import type { Context } from './context';
+import { figure, interleave, ratio } from './interleave';
+import { fitTimes, type NetTimes, simulate } from './scale-simulation';
+import { saturate } from './saturate';
+import { movingScene } from './scenes';
+import { settingsOf } from './whole-way';
+
+const MODEL = 'starter';
+const SIZE = 256;
+const STEPS = 2;
+const CONDITIONING = { prompt: [{ text: 'hills at night, moon', weight: 1 }] };
+
+type Say = (line: string) => void;
+
+export interface ScaleReport {
+  /** fps with the UNet on the server ÷ fps with all nets here, measured in turn. */
+  networkPath: { ratio: number; min: number; max: number; localFps: number; serverFps: number };
+  /** Of one run with two rows, ms: the whole call, and the server's own account of it. */
+  profile: Record<string, number>;
+  /** fps of two flows at once on the server, together ÷ fps of one after the other. */
+  twoFlows: { ratio: number; min: number; max: number };
+  net: NetTimes;
+  /** Runs a second of so many flows that do nothing but call the net: measured, and simulated from `net`. */
+  check: { flows: number; measured: number; simulated: number; measuredMs: number; simulatedMs: number }[];
+}
+
+export async function measure(address: string, rounds: number, say: Say): Promise<ScaleReport> {
+  const server = { addresses: [address] };
+  const net = await openUnet(address);
+  const networkPath = await overhead(server, rounds, say);
+  const profile = await profileOf(net, address, say);
+  const twoFlows = await together(server, rounds, say);
+  const times = await netTimes(net, say);
+  const check = await checked(net, times, say);
+  await net.close();
+  return { networkPath, profile, twoFlows, net: times, check };
+}
+
+function contextOf(): Context {
+  return { engine: undefined as unknown as Context['engine'], model: MODEL, size: SIZE, rounds: 0, frames: 40, pictures: movingScene(SIZE, 40), note: () => undefined };
+}
+
+/** The whole way, JPEG to JPEG, with the UNet here and there in turn. */
+async function overhead(server: { addresses: string[] }, rounds: number, say: Say): Promise<ScaleReport['networkPath']> {
+  const context = contextOf();
+  const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
+  const streams = [acquireHost({ model: MODEL }), acquireHost({ model: MODEL, server })].map((host) => host.openStream(settingsOf(context, STEPS)));
+  await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
+  const run = async (k: number): Promise<number> => (await saturate(streams[k], jpegs, context.frames)).msPerFrame;
+  const ms = await interleave({ local: () => run(0), server: () => run(1) }, rounds);
+  await stopAllHosts();
+  const { median, min, max } = ratio(ms.local, ms.server);
+  const [localFps, serverFps] = [1000 / figure(ms.local).median, 1000 / figure(ms.server).median];
+  say(`network path: ${median.toFixed(2)} of local fps (${min.toFixed(2)} to ${max.toFixed(2)}); ${localFps.toFixed(1)} fps here, ${serverFps.toFixed(1)} there`);
+  return { ratio: median, min, max, localFps, serverFps };
+}
+
+/** Two flows, each an engine of its own. */
+async function together(server: { addresses: string[] }, rounds: number, say: Say): Promise<ScaleReport['twoFlows']> {
+  const context = contextOf();
+  const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
+  // Another deadline makes another engine.
+  const hosts = [10_000, 10_001].map((timeoutMs) => acquireHost({ model: MODEL, server: { ...server, timeoutMs } }));
+  const streams = hosts.map((host) => host.openStream(settingsOf(context, STEPS)));
+  await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
+  const timed = async (work: () => Promise<unknown>): Promise<number> => {
+    const started = performance.now();
+    await work();
+    return performance.now() - started;
+  };
+  const run = (k: number): Promise<unknown> => saturate(streams[k], jpegs, 30);
+  const ms = await interleave({ inTurn: () => timed(async () => (await run(0), await run(1))), atOnce: () => timed(() => Promise.all([run(0), run(1)])) }, rounds);
+  await stopAllHosts();
+  const { median, min, max } = ratio(ms.inTurn, ms.atOnce);
+  say(`two flows at once: ${median.toFixed(2)} of the fps of one after the other (${min.toFixed(2)} to ${max.toFixed(2)})`);
+  return { ratio: median, min, max };
+}
+
+/** How long a run takes by its rows, on the server itself: what it says of its own computing, else the whole call. */
+async function netTimes(net: Net, say: Say): Promise<NetTimes> {
+  const measured: { rows: number; ms: number }[] = [];
+  for (const rows of [1, 2, 4, 8]) {
+    const inputs = feeds(rows);
+    await net.run(inputs);
+    const times: number[] = [];
+    for (let k = 0; k < 15; k++) times.push(await duration(() => net.run(inputs)));
+    measured.push({ rows, ms: figure(times).median });
+  }
+  const times = fitTimes(measured);
+  say(`a run of r rows: ${times.fixedMs.toFixed(1)} + r x ${times.perRowMs.toFixed(1)} ms (${measured.map(({ rows, ms }) => `${rows}: ${ms.toFixed(1)}`).join(', ')})`);
+  return times;
+}
+
+/** Flows that only call the net, against the simulation. The way there is within the measured times. */
+async function checked(net: Net, times: NetTimes, say: Say): Promise<ScaleReport['check']> {
+  const results: ScaleReport['check'] = [];
+  for (const flows of [1, 2, 4, 8]) {
+    const inputs = feeds(STEPS);
+    const calls: number[] = [];
+    const end = performance.now() + 5000;
+    await Promise.all(Array.from({ length: flows }, async () => {
+      while (performance.now() < end) calls.push(await duration(() => net.run(inputs)));
+    }));
+    const simulated = simulate({ flows, offeredFps: Infinity, rows: STEPS, net: times, maxBatch: 16, instances: net.instances ?? 1, roundTripMs: 0, beforeMs: 0, afterMs: 0 }, 5);
+    const result = { flows, measured: calls.length / 5, simulated: simulated.fps * flows, measuredMs: figure(calls).median, simulatedMs: 1000 / simulated.fps };
+    results.push(result);
+    say(`${flows} flows: ${result.measured.toFixed(1)} runs a second measured, ${result.simulated.toFixed(1)} simulated; ${result.measuredMs.toFixed(0)} and ${result.simulatedMs.toFixed(0)} ms a run`);
+  }
+  return results;
+}
+
+interface Stats {
+  model_stats: { inference_stats: Record<string, { count: number; ns: number }> }[];
+}
+
+/** Where the time of a call goes. Only Triton over HTTP tells its part. */
+async function profileOf(net: Net, address: string, say: Say): Promise<Record<string, number>> {
+  const stats = async (): Promise<Stats['model_stats'][0]['inference_stats']> =>
+    address.startsWith('http') ? await fetch(`${address}/v2/models/${MODEL}_unet/stats`).then(async (answer) => ((await answer.json()) as Stats).model_stats[0].inference_stats, () => ({})) : {};
+  const inputs = feeds(STEPS);
+  for (let k = 0; k < 5; k++) await net.run(inputs);
+  const before = await stats();
+  const calls: number[] = [];
+  for (let k = 0; k < 50; k++) calls.push(await duration(() => net.run(inputs)));
+  const after = await stats();
+  const profile: Record<string, number> = { call: calls.reduce((sum, ms) => sum + ms, 0) / calls.length };
+  for (const part of ['queue', 'compute_input', 'compute_infer', 'compute_output']) {
+    // The server counts a run a little after it has answered.
+    if (after[part]) profile[part] = (after[part].ns - before[part].ns) / 1e6 / Math.max(1, after[part].count - before[part].count);
+  }
+  if (after.success) profile.way = profile.call - (profile.queue + profile.compute_input + profile.compute_infer + profile.compute_output);
+  say(`one run of ${STEPS} rows, ms: ${Object.entries(profile).map(([part, ms]) => `${part} ${ms.toFixed(2)}`).join(', ')}`);
+  return profile;
+}
+
+async function openUnet(address: string): Promise<Net> {
+  const files = await findFiles(modelFolder(MODEL));
+  const { unet: header } = await readHeaders(files);
+  return openOnServer(MODEL, 'unet', files.nets.unet!.path, header!, { addresses: [address] });
+}
+
+/** The starter model's UNet at its own size. */
+function feeds(rows: number): Record<string, Tensor> {
+  const tensor = (dims: number[]): Tensor => ({ type: 'float32', data: Float32Array.from({ length: dims.reduce((product, size) => product * size) }, (_, i) => Math.sin(i)), dims });
+  const timestep: Tensor = { type: 'int64', data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(700 - 50 * i)), dims: [rows] };
+  return { sample: tensor([rows, 16, 16, 16]), timestep, encoder_hidden_states: tensor([rows, 24, 128]) };
+}
+
+async function duration(work: () => Promise<unknown>): Promise<number> {
+  const started = performance.now();
+  await work();
+  return performance.now() - started;
+}
