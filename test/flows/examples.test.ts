@@ -44,8 +44,9 @@ describe('example flows', () => {
         assert.equal(byId.size, nodes.length);
       });
 
-      it('uses only nodes of this package and of every Node-RED', () => {
-        for (const { type } of nodes) assert.ok(CORE.has(type) || type.replace('streamdiffusion-', '') in OURS, type);
+      it('uses only nodes of this package, of every Node-RED, and of what its folder names', () => {
+        const isNamed = (type: string): boolean => file.startsWith('With Dashboard 2') && type.startsWith('ui-');
+        for (const { type } of nodes) assert.ok(CORE.has(type) || isNamed(type) || type.replace('streamdiffusion-', '') in OURS, type);
       });
 
       it('has wires, tabs and engines that exist', () => {
