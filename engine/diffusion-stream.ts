@@ -17,6 +17,7 @@ import { type ResolvedOptions, resolveOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
 import { Seeds } from './stream/seeds';
 import { Setups, type StreamSetup } from './stream/setup';
+import { type Probe, TransitionProbes } from './transition-probes';
 import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
 
 /** Of a picture's values, which are many, every so-manieth is checked. */
@@ -65,6 +66,7 @@ export interface Prepared {
 export class DiffusionStream implements Stream {
   private readonly prompts: PromptEncoder;
   private readonly batch = new StreamBatch<Frame, Conditioning>();
+  private readonly probes = new TransitionProbes();
   /** Frames of a buffer that is not full yet. */
   private buffer: Entry<Frame, Conditioning>[] = [];
   private conditioning: PromptConditioning | undefined;
@@ -83,6 +85,8 @@ export class DiffusionStream implements Stream {
   private readonly ticks = new Lane();
   /** The pictures of all calls until now are made, or have failed. */
   private rendered: Promise<void> = Promise.resolve();
+  /** All probes until now are looked at. */
+  private looked: Promise<unknown> = Promise.resolve();
   private closed = false;
 
   private constructor(
@@ -215,6 +219,7 @@ export class DiffusionStream implements Stream {
     return this.inLane(this.ticks, async () => {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
+      this.probes.stop();
       this.seeds.restart();
       this.motion.restart();
       this.lastImage = undefined;
@@ -232,7 +237,7 @@ export class DiffusionStream implements Stream {
   async close(): Promise<void> {
     if (!this.closed) this.onClose(this);
     this.closed = true;
-    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered]);
+    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.looked]);
   }
 
   private inLane<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
@@ -247,14 +252,23 @@ export class DiffusionStream implements Stream {
   }
 
   private async picture({ frame, latent }: Denoised<Frame>): Promise<Output> {
-    const { height, width } = frame.shape;
+    const image = await this.decode(latent, frame.shape);
+    const { id, seed, enteredAt } = frame;
+    return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
+  }
+
+  private async decode(latent: Float32Array, { height, width }: LatentShape): Promise<RawImage> {
     const factor = this.model.info.vaeScaleFactor;
     checkFinite(latent, 'the UNet');
     const pixels = await this.model.vaeDecoder.decode(latent, height, width);
     checkFinite(pixels, 'vae_decoder', PIXEL_STRIDE);
-    const image = toImage(pixels, width * factor, height * factor);
-    const { id, seed, enteredAt } = frame;
-    return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
+    return toImage(pixels, width * factor, height * factor);
+  }
+
+  /** Nobody waits for it. One that cannot be decoded says nothing of its way; a frame will say what is wrong. */
+  private look({ frame: { way, position, shape }, latent }: Denoised<Probe>): void {
+    const look = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
+    this.looked = Promise.allSettled([this.looked, look]);
   }
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
@@ -265,7 +279,10 @@ export class DiffusionStream implements Stream {
     frame.seed = freshSeed;
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
     const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
-    return { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
+    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
+    // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
+    if (!this.model.unet.fixesShapes) this.probes.follow(prompt.way, entry);
+    return entry;
   }
 
   /** With less noise while the scene moves, where that is wanted. */
@@ -316,8 +333,10 @@ export class DiffusionStream implements Stream {
       this.batch.setDenoising(newest.denoising, followsAll);
     }
     try {
-      const predictions = await this.unet.predict(this.batch.evaluations());
+      const evaluations = this.batch.evaluations();
+      const predictions = await this.unet.predict([...evaluations, ...this.probes.evaluations()]);
       const finished = this.batch.advance(predictions);
+      for (const probe of this.probes.advance(predictions.slice(evaluations.length))) this.look(probe);
       const last = finished.at(-1);
       if (last) this.lastLatent = { latent: last.latent, shape: last.frame.shape };
       return finished;
@@ -325,6 +344,7 @@ export class DiffusionStream implements Stream {
       // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
       const failed = new Set(entering.map((entry) => entry.frame));
       this.batch.remove((frame) => failed.has(frame));
+      this.probes.stop();
       throw error;
     }
   }

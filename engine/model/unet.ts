@@ -61,9 +61,14 @@ export class Unet {
     return this.net.instances ?? 1;
   }
 
+  /** Whether each picture size and number of rows is prepared for itself. */
+  get fixesShapes(): boolean {
+    return this.net.fixesShapes ?? false;
+  }
+
   /** How many rows a run should have that prepares the net for runs of so many. */
   rowsToWarmUp(rows: number): number {
-    return this.net.fixesShapes ? rows : 1;
+    return this.fixesShapes ? rows : 1;
   }
 
   /**

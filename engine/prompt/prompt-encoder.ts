@@ -1,12 +1,16 @@
 import { EngineError } from '../errors';
 import type { Prompt } from '../types';
-import { between, blend, type Conditioning } from './conditioning';
+import { Recent } from '../recent';
+import { blend, type Conditioning } from './conditioning';
 import { PromiseCache } from './promise-cache';
-import { BLEND_METHODS, type BlendMethod, type ConditioningRequest, type Transition, TRANSITION_METHODS, type WeightedText } from './request';
+import { BLEND_METHODS, type BlendMethod, type ConditioningRequest, type Transition, TRANSITION_METHODS, TRANSITION_PACES, type WeightedText } from './request';
 import type { PromptNet } from './text-encoder';
+import { Way } from './way';
 
 /** Conditionings that are kept: of a transition its two ends, of a show its scenes. With two texts of 77 × 2048, 1.2 MiB each. */
 const KEPT = 16;
+/** Ways whose pace is remembered: of the transition under way, and of those of a few others that alternate with it. */
+const WAYS_KEPT = 4;
 
 /** What a frame is drawn towards and, under guidance, away from. */
 export interface PromptConditioning {
@@ -15,11 +19,14 @@ export interface PromptConditioning {
   negative: Conditioning | undefined;
   /** What of the prompts the model does not see, in sentences. */
   warnings: string[];
+  /** In a transition that goes at the pace of the pictures. */
+  way?: Way;
 }
 
 /** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
 export class PromptEncoder {
   private readonly kept = new PromiseCache<PromptConditioning>(KEPT);
+  private readonly ways = new Recent<Way>(WAYS_KEPT);
 
   constructor(private readonly textEncoder: PromptNet) {}
 
@@ -29,10 +36,12 @@ export class PromptEncoder {
     const { transition, ...target } = 'transition' in prompt ? prompt : { ...prompt, transition: undefined };
     const to = await this.kept.get(JSON.stringify(target), () => this.encodeTarget(target));
     if (!transition) return to;
-    const { from } = transition;
+    const { from, position, method, pace } = transition;
+    checkTransition(transition);
     // Where it set out stays for the whole transition, and may itself be a blend of many.
     const start = await this.kept.get(JSON.stringify(from), () => this.encode({ ...from }));
-    return onTheWay(start, to, transition);
+    if (pace === 'embedding') return new Way(start, to, method).between(position);
+    return this.ways.getOrMake(JSON.stringify([from, target, method]), () => new Way(start, to, method)).at(position);
   }
 
   private async encodeTokens({ tokenIds, negativeTokenIds }: Extract<Prompt, { tokenIds: number[] }>): Promise<PromptConditioning> {
@@ -73,15 +82,10 @@ export class PromptEncoder {
   }
 }
 
-/** What is not seen of the texts that are being left has been said. */
-function onTheWay(from: PromptConditioning, to: PromptConditioning, { position, method }: Transition): PromptConditioning {
+function checkTransition({ position, method, pace }: Transition): void {
   if (!Number.isFinite(position)) throw new EngineError('EBADPROMPT', `the position of a transition must be a number from 0 to 1, not ${position}`);
   checkMethod(method, TRANSITION_METHODS, 'the method of a transition');
-  return {
-    positive: between(from.positive, to.positive, position, method),
-    negative: from.negative && to.negative && between(from.negative, to.negative, position, method),
-    warnings: to.warnings,
-  };
+  checkMethod(pace, TRANSITION_PACES, 'the pace of a transition');
 }
 
 function checkMethod(method: string | undefined, known: readonly string[], name: string): void {

@@ -16,6 +16,13 @@ export type TransitionMethod = 'linear' | 'slerp';
 export const TRANSITION_METHODS = ['linear', 'slerp'] as const satisfies readonly TransitionMethod[];
 
 /**
+ * What changes evenly with a transition's position: `embedding`, the conditioning itself; `picture`, as far as this can be
+ * found out while it is on its way, what is to be seen under it, which the conditioning then follows.
+ */
+export type TransitionPace = 'picture' | 'embedding';
+export const TRANSITION_PACES = ['picture', 'embedding'] as const satisfies readonly TransitionPace[];
+
+/**
  * Plain JSON that fully determines a conditioning. Weights are normalised; without a positive sum they count as equal.
  * What `prompt`, `negativePrompt` and `blend` say holds alone, or is the target of a transition.
  */
@@ -31,8 +38,10 @@ export interface ConditioningRequest {
 export interface Transition {
   /** Where it set out; this may have been on its way itself. */
   from: ConditioningRequest;
-  /** How much of the way is done, 0..1. */
+  /** How much of it is over, 0..1. */
   position: number;
   /** Default linear. */
   method?: TransitionMethod;
+  /** Default picture. */
+  pace?: TransitionPace;
 }

@@ -1,4 +1,4 @@
-import type { ConditioningRequest, TransitionMethod } from './request';
+import type { ConditioningRequest, Transition } from './request';
 
 /** Targets that a conditioning may be between: a transition that was interrupted by the next one, and so on. */
 export const MOST_TARGETS = 32;
@@ -7,17 +7,19 @@ const LEAST_SHARE = 5e-4;
 
 export type Target = Omit<ConditioningRequest, 'transition'>;
 
+/** How a transition goes. */
+type Manner = Pick<Transition, 'method' | 'pace'>;
+
 /** A target and how far the way towards it had been gone; 1 for the first. */
-interface Link {
+interface Link extends Manner {
   target: Target;
   position: number;
-  method?: TransitionMethod;
 }
 
 /** @param position 0..1 of the way between `from` and the target */
-export function onTheWay(from: ConditioningRequest, target: Target, position: number, method: TransitionMethod): ConditioningRequest {
+export function onTheWay(from: ConditioningRequest, target: Target, position: number, { method = 'linear', pace = 'picture' }: Manner): ConditioningRequest {
   if (position >= 1) return target;
-  return { ...target, transition: { from, position, ...(method !== 'linear' && { method }) } };
+  return { ...target, transition: { from, position, ...(method !== 'linear' && { method }), ...(pace !== 'picture' && { pace }) } };
 }
 
 /** How many targets the conditioning lies between. */
@@ -39,14 +41,14 @@ export function simplify(request: ConditioningRequest, most: number): Conditioni
     links.splice(index, 1);
   }
   const [first, ...others] = links;
-  return others.reduce<ConditioningRequest>((from, { target, position, method = 'linear' }) => onTheWay(from, target, position, method), first.target);
+  return others.reduce<ConditioningRequest>((from, { target, position, ...manner }) => onTheWay(from, target, position, manner), first.target);
 }
 
 /** Oldest first. */
 function linksOf({ transition, ...target }: ConditioningRequest): Link[] {
   if (!transition) return [{ target, position: 1 }];
-  const { from, position, method } = transition;
-  return [...linksOf(from), { target, position, method }];
+  const { from, ...link } = transition;
+  return [...linksOf(from), { target, ...link }];
 }
 
 /** A link's share: how far the way to it had been gone, of what the newer ones leave. */

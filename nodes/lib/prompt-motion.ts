@@ -52,7 +52,8 @@ export class PromptMotion {
     const done = 'ms' in settings.length ? now - startedAt : way.frames;
     const share = done / lengthOf(settings);
     if (share >= 1) this.way = undefined;
-    return onTheWay(from, this.target, Math.round(ease(share, settings.easing) * POSITIONS) / POSITIONS, settings.method);
+    const position = Math.round(ease(share, settings.easing) * POSITIONS) / POSITIONS;
+    return onTheWay(from, this.target, position, settings);
   }
 }
 

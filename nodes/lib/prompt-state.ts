@@ -18,7 +18,7 @@ export interface PromptFields {
   easing?: unknown;
 }
 
-const AT_ONCE: TransitionSettings = { length: { ms: 0 }, method: 'linear', easing: 'smooth' };
+const AT_ONCE: TransitionSettings = { length: { ms: 0 }, method: 'linear', easing: 'smooth', pace: 'picture' };
 
 /** The prompts of a prompt encoder: those of its dialog until a message brings others. */
 export class PromptState {

@@ -1,7 +1,7 @@
 import { EngineError } from '../../engine/errors';
 import type { ConditioningRequest, Transition, WeightedText } from '../../engine/host/messages';
 import { toPicture } from '../../engine/image/picture';
-import { BLEND_METHODS, TRANSITION_METHODS } from '../../engine/prompt/request';
+import { BLEND_METHODS, TRANSITION_METHODS, TRANSITION_PACES } from '../../engine/prompt/request';
 import { MOST_TARGETS } from '../../engine/prompt/transition';
 import { describe, isEmpty } from './fields';
 
@@ -49,13 +49,18 @@ export function readConditioning(value: unknown, name = 'msg.conditioning', dept
 }
 
 function readWay(value: unknown, name: string, depth: number): Transition {
-  const { from, position, method } = (typeof value === 'object' ? value : {}) as Record<string, unknown>;
+  const { from, position, method, pace } = (typeof value === 'object' ? value : {}) as Record<string, unknown>;
   if (depth >= MOST_TARGETS) throw new EngineError('EBADPROMPT', `${name} leads through more than ${MOST_TARGETS} targets`);
   if (typeof position !== 'number' || !(position >= 0 && position <= 1)) {
     throw new EngineError('EBADPROMPT', `${name}.position must be a number from 0 to 1, not ${describe(position)}`);
   }
   const conditioning = readConditioning(from, `${name}.from`, depth + 1);
-  return { from: conditioning, position, ...(!isEmpty(method) && { method: oneOf(method, `${name}.method`, TRANSITION_METHODS) }) };
+  return {
+    from: conditioning,
+    position,
+    ...(!isEmpty(method) && { method: oneOf(method, `${name}.method`, TRANSITION_METHODS) }),
+    ...(!isEmpty(pace) && { pace: oneOf(pace, `${name}.pace`, TRANSITION_PACES) }),
+  };
 }
 
 function oneOf<T extends string>(value: unknown, name: string, choices: readonly T[]): T {

@@ -7,7 +7,7 @@ import { PromptMotion } from '../../../nodes/lib/prompt-motion';
 import type { TransitionSettings } from '../../../nodes/lib/prompt-transition';
 
 const of = (text: string): Target => ({ prompt: [{ text, weight: 1 }] });
-const within = (ms: number, easing: TransitionSettings['easing'] = 'linear'): TransitionSettings => ({ length: { ms }, method: 'linear', easing });
+const within = (ms: number, easing: TransitionSettings['easing'] = 'linear'): TransitionSettings => ({ length: { ms }, method: 'linear', easing, pace: 'picture' });
 const [DAY, NIGHT, STORM] = [of('day, desert'), of('night, aurora, snow'), of('storm over the sea')];
 
 describe('prompts on their way', () => {
@@ -25,7 +25,7 @@ describe('prompts on their way', () => {
 
   it('go by frames, each one step, whenever they come', () => {
     const motion = new PromptMotion(DAY);
-    motion.head(NIGHT, { length: { frames: 4 }, method: 'slerp', easing: 'linear' }, 0);
+    motion.head(NIGHT, { length: { frames: 4 }, method: 'slerp', easing: 'linear', pace: 'picture' }, 0);
     const way = (position: number): ConditioningRequest => ({ ...NIGHT, transition: { from: DAY, position, method: 'slerp' } });
     assert.deepEqual(motion.next(1e6, false), way(0), 'a message without a frame is none');
     assert.deepEqual([1, 2, 3, 4].map((k) => motion.next(k, true)), [way(0.25), way(0.5), way(0.75), NIGHT]);
@@ -86,7 +86,7 @@ describe('embeddings on their way', () => {
       it(`never jump: ${method} in a ${easing} transition of 50 frames`, async () => {
         const motion = new PromptMotion(DAY);
         const path = [motion.next(0, true)];
-        motion.head(NIGHT, { length: { frames: 50 }, method, easing }, 0);
+        motion.head(NIGHT, { length: { frames: 50 }, method, easing, pace: 'picture' }, 0);
         for (let k = 0; k < 50; k++) path.push(motion.next(k, true));
         assertEven(await stepsOf(path));
       });
@@ -99,7 +99,7 @@ describe('embeddings on their way', () => {
       const path = [motion.next(0, true)];
       const targets = [NIGHT, STORM, DAY, of('pastel castle on a hill'), of('forest in the fog'), of('volcano'), of('spring, field')];
       for (let k = 0; k < 90; k++) {
-        if (k % every === 0) motion.head(targets[(k / every) % targets.length], { length: { frames: 30 }, method, easing: 'linear' }, 0);
+        if (k % every === 0) motion.head(targets[(k / every) % targets.length], { length: { frames: 30 }, method, easing: 'linear', pace: 'picture' }, 0);
         path.push(motion.next(k, true));
         assert.ok(countTargets(path[k + 1]) <= MOST_TARGETS);
       }

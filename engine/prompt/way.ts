@@ -1,0 +1,33 @@
+import { EvenPath } from '../stream/even-path';
+import { between } from './conditioning';
+import type { PromptConditioning } from './prompt-encoder';
+import type { TransitionMethod } from './request';
+
+/** The way between two conditionings, and the pace at which a transition goes it. */
+export class Way {
+  readonly path = new EvenPath();
+  /** How much of the transition is over, 0..1, by the last call of `at`. */
+  time = 0;
+
+  constructor(
+    private readonly from: PromptConditioning,
+    private readonly to: PromptConditioning,
+    private readonly method: TransitionMethod | undefined,
+  ) {}
+
+  /** The conditioning of a transition of which so much is over, 0..1. */
+  at(time: number): PromptConditioning {
+    this.time = time;
+    return { ...this.between(this.path.at(time)), way: this };
+  }
+
+  /** The conditioning at a position of the way, 0..1. What is not seen of the texts that are being left has been said. */
+  between(position: number): PromptConditioning {
+    const { from, to, method } = this;
+    return {
+      positive: between(from.positive, to.positive, position, method),
+      negative: from.negative && to.negative && between(from.negative, to.negative, position, method),
+      warnings: to.warnings,
+    };
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * The pace of a transition. Its pictures do not change evenly with the position between two prompts: they rest near
+ * either prompt and turn quickly in between. A path knows how the pictures change along the way, from a few that were
+ * made at positions on it, and says where a transition shall be so that neither the pictures nor the embeddings jump.
+ */
+
+/** Where pictures are looked at first, before the widest gaps between them are halved. */
+const FIRST = [0, 1, 0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875] as const;
+/** With so many of them a plan can be made. */
+const ENOUGH = 5;
+const MOST = 21;
+/**
+ * Where pictures change less than this part of their mean speed, a transition goes no faster for it: the embeddings'
+ * steps may then be at most 1 / 0.86 of the pictures'.
+ */
+const LEAST_SPEED = 0.86;
+/** Parts of the way below this are not told apart. */
+const FINEST = 1 / 256;
+
+/** A picture that was made at a position of the way, in one or more measures, each a list of numbers. */
+interface Look {
+  position: number;
+  measures: readonly Float32Array[];
+}
+
+/** How far along is how far on the way: two rising lists, and the point from which on they hold. */
+interface Plan {
+  positions: number[];
+  lengths: number[];
+  from: { time: number; position: number };
+}
+
+export class EvenPath {
+  /** In the order of their positions. */
+  private readonly looks: Look[] = [];
+  private readonly asked = new Set<number>();
+  private plan: Plan | undefined;
+  private last = { time: 0, position: 0 };
+
+  /**
+   * Where on the way to be.
+   *
+   * @param time how much of the transition is over, 0..1
+   * @returns 0..1; never less for a later time, and without a jump when more becomes known
+   */
+  at(time: number): number {
+    const position = time >= 1 ? 1 : this.planned(Math.max(0, time));
+    this.last = { time, position };
+    return position;
+  }
+
+  /** Where to look next; undefined when enough is known of what is still ahead, or on its way. */
+  next(): number | undefined {
+    const position = this.asked.size < MOST ? (FIRST.find((each) => !this.asked.has(each)) ?? this.widest()) : undefined;
+    if (position !== undefined) this.asked.add(position);
+    return position;
+  }
+
+  /** @param measures the picture at that position; each of the same length for all of them */
+  add(position: number, measures: readonly Float32Array[]): void {
+    this.looks.push({ position, measures });
+    this.looks.sort((a, b) => a.position - b.position);
+    if (this.looks.length < ENOUGH || this.last.time >= 1) return;
+    let length = 0;
+    const lengths = [0, ...this.gaps().map((gap) => (length += gap))];
+    this.plan = { positions: this.looks.map((look) => look.position), lengths, from: this.last };
+  }
+
+  private planned(time: number): number {
+    if (!this.plan) return time;
+    const { positions, lengths, from } = this.plan;
+    if (time <= from.time) return from.time > 0 ? (time / from.time) * from.position : 0;
+    const start = interpolate(positions, lengths, from.position);
+    const rest = lengths[lengths.length - 1] - start;
+    return interpolate(lengths, positions, start + (rest * (time - from.time)) / (1 - from.time));
+  }
+
+  /** The middle of the longest gap ahead into which no look is on its way. */
+  private widest(): number | undefined {
+    const gaps = this.gaps();
+    let longest = 0;
+    let middle: number | undefined;
+    for (const [i, gap] of gaps.entries()) {
+      const [from, to] = [this.looks[i].position, this.looks[i + 1].position];
+      const between = (from + to) / 2;
+      if (gap <= longest || to <= this.last.position || to - from < FINEST || this.asked.has(between)) continue;
+      [longest, middle] = [gap, between];
+    }
+    return middle;
+  }
+
+  /** The share of each gap in the whole way, by the measure in which it is largest, or in the embeddings. */
+  private gaps(): number[] {
+    const pairs = this.looks.slice(1).map((look, i) => [this.looks[i], look] as const);
+    const shares = pairs.map(([from, to]) => LEAST_SPEED * (to.position - from.position));
+    for (const m of this.looks[0]?.measures.keys() ?? []) {
+      const distances = pairs.map(([from, to]) => distance(from.measures[m], to.measures[m]));
+      const whole = distances.reduce((sum, each) => sum + each, 0);
+      if (whole > 0) distances.forEach((each, i) => (shares[i] = Math.max(shares[i], each / whole)));
+    }
+    return shares;
+  }
+}
+
+/** The value of a rising, piecewise linear function at x. */
+function interpolate(xs: readonly number[], ys: readonly number[], x: number): number {
+  const above = xs.findIndex((each) => each >= x);
+  if (above <= 0) return above === 0 ? ys[0] : ys[ys.length - 1];
+  const part = (x - xs[above - 1]) / (xs[above] - xs[above - 1]);
+  return ys[above - 1] + part * (ys[above] - ys[above - 1]);
+}
+
+function distance(a: Float32Array, b: Float32Array): number {
+  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0));
+}

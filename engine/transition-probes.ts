@@ -1,0 +1,63 @@
+import type { Conditioning } from './prompt/conditioning';
+import type { Way } from './prompt/way';
+import { type Denoised, type Entry, type Evaluation, type LatentShape, StreamBatch } from './stream/stream-batch';
+
+/** How many enter beside each frame of a transition. */
+const BESIDE_A_FRAME = 2;
+/** A transition whose frames are further apart (parts of the whole) would be over before much is known of it. */
+const LONGEST_STEP = 1 / 16;
+
+/** A picture that is made only to be looked at: where on which way it is. */
+export interface Probe {
+  way: Way;
+  position: number;
+  shape: LatentShape;
+}
+
+/**
+ * Finds out how a transition's pictures change along its way. Beside its first frames a few more rows go through the UNet:
+ * one and the same frame, with its noise and settings, under conditionings from all along the way. No rows, and no
+ * time, are spent while there is no transition, and on prompts that come with every frame.
+ */
+export class TransitionProbes {
+  private readonly batch = new StreamBatch<Probe, Conditioning>();
+  private way: Way | undefined;
+  /** The frame that all of a way's probes are: only then do they show nothing but the way. */
+  private frame: Entry<unknown, Conditioning> | undefined;
+  private lastTime = 0;
+
+  /** Call it for every frame that enters. */
+  follow(way: Way | undefined, entry: Entry<unknown, Conditioning>): void {
+    if (way !== this.way) {
+      this.stop();
+      this.way = way;
+      this.frame = way && entry;
+    } else if (way && this.frame) {
+      if (way.time - this.lastTime > LONGEST_STEP) this.frame = undefined;
+      else for (let k = 0; k < BESIDE_A_FRAME; k++) this.enter(way, this.frame);
+    }
+    this.lastTime = way?.time ?? 0;
+  }
+
+  /** As those of the stream batch. */
+  evaluations(): Evaluation<Conditioning>[] {
+    return this.batch.evaluations();
+  }
+
+  advance(predictions: readonly Float32Array[]): Denoised<Probe>[] {
+    return this.batch.advance(predictions);
+  }
+
+  stop(): void {
+    this.batch.remove();
+    this.way = undefined;
+    this.frame = undefined;
+  }
+
+  private enter(way: Way, frame: Entry<unknown, Conditioning>): void {
+    const position = way.path.next();
+    if (position === undefined) return;
+    const { positive, negative } = way.between(position);
+    this.batch.enter({ ...frame, frame: { way, position, shape: frame.shape }, conditioning: { positive, negative: negative ?? positive } });
+  }
+}
