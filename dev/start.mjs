@@ -64,7 +64,7 @@ async function checkAddress() {
 
 /** The example's file, by its name or number. */
 async function findExample(wanted) {
-  const files = (await readdir(EXAMPLES)).filter((file) => file.endsWith('.json')).sort();
+  const files = (await readdir(EXAMPLES, { recursive: true })).filter((file) => file.endsWith('.json')).sort((a, b) => basename(a).localeCompare(basename(b)));
   const name = wanted.toLowerCase().replace(/\.json$/, '');
   const file = files.find((each) => {
     const known = basename(each, '.json').toLowerCase();

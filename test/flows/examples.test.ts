@@ -18,6 +18,13 @@ interface FlowNode {
 /** Types that every Node-RED has. */
 const CORE = new Set(['tab', 'group', 'comment', 'inject', 'debug', 'function', 'change', 'switch', 'template', 'http in', 'http response', 'link in', 'link out', 'delay', 'file', 'file in', 'catch', 'status', 'complete', 'global-config', 'mqtt in', 'mqtt out', 'mqtt-broker']);
 
+/** Folders of flows that need somebody else's nodes as well. */
+const OTHERS: Record<string, { package: string; types: RegExp }> = {
+  'With Dashboard 2': { package: '@flowfuse/node-red-dashboard', types: /^ui-/ },
+  'With OSC': { package: 'node-red-contrib-osc', types: /^(osc|udp in|udp out)$/ },
+  'With Art-Net': { package: '@bannsaenger/node-red-contrib-artnet-controller', types: /^Art-Net (In|Controller)$/ },
+};
+
 const OURS = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))['node-red'].nodes as Record<string, string>;
 const html = (name: string): string => readFileSync(join(ROOT, 'nodes', `${name}.html`), 'utf8');
 
@@ -45,8 +52,9 @@ describe('example flows', () => {
       });
 
       it('uses only nodes of this package, of every Node-RED, and of what its folder names', () => {
-        const isNamed = (type: string): boolean => file.startsWith('With Dashboard 2') && type.startsWith('ui-');
-        for (const { type } of nodes) assert.ok(CORE.has(type) || isNamed(type) || type.replace('streamdiffusion-', '') in OURS, type);
+        const others = Object.entries(OTHERS).find(([folder]) => file.startsWith(folder))?.[1];
+        if (others) assert.match(String(nodes.find(({ type }) => type === 'tab')?.info), new RegExp(others.package), 'it says what else it needs');
+        for (const { type } of nodes) assert.ok(CORE.has(type) || others?.types.test(type) || type.replace('streamdiffusion-', '') in OURS, type);
       });
 
       it('has wires, tabs and engines that exist', () => {
