@@ -97,6 +97,8 @@ export interface StreamOptions {
    * - `prompt` (default): the stream's prompt, as in the reference; a frame that came with a prompt of its own keeps it;
    * - `all`: all frames go on under the prompt, guidance and (where there are as many) steps of the newest one.
    *
+   * The denoiser node has another default, `none`: in a flow settings come with frames, and hold for those they came with.
+   *
    * The noise of a frame is drawn once, when it enters.
    */
   followNewest?: FollowNewest;

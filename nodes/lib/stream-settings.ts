@@ -81,6 +81,7 @@ function checkTogether({ format: _format, quality: _quality, ...options }: Strea
 /** The settings in the denoiser's dialog: strings of input fields, and nothing at all for fields newer than the flow. */
 export type DenoiserFields = { [Name in keyof StreamSettings | 'strength' | 'steps']?: unknown } & { stepsBy?: unknown };
 
+/** `followNewest` differs from the library's, which is the reference's: in a flow settings come with frames, and hold for those they came with. */
 const DEFAULTS: StreamSettings = { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: tIndexListOf(0.5, 2, 50), followNewest: 'none' };
 
 /**
