@@ -2,7 +2,8 @@ import type { Conditioning } from './prompt/conditioning';
 import type { Way } from './prompt/way';
 import { type Denoised, type Entry, type Evaluation, type LatentShape, StreamBatch } from './stream/stream-batch';
 
-/** How many enter beside each frame of a transition. */
+/** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
+const AT_FIRST = 5;
 const BESIDE_A_FRAME = 2;
 /** A transition whose frames are further apart (parts of the whole) would be over before much is known of it. */
 const LONGEST_STEP = 1 / 16;
@@ -25,6 +26,7 @@ export class TransitionProbes {
   /** The frame that all of a way's probes are: only then do they show nothing but the way. */
   private frame: Entry<unknown, Conditioning> | undefined;
   private lastTime = 0;
+  private entered = 0;
 
   /** Call it for every frame that enters. */
   follow(way: Way | undefined, entry: Entry<unknown, Conditioning>): void {
@@ -34,7 +36,7 @@ export class TransitionProbes {
       this.frame = way && entry;
     } else if (way && this.frame) {
       if (way.time - this.lastTime > LONGEST_STEP) this.frame = undefined;
-      else for (let k = 0; k < BESIDE_A_FRAME; k++) this.enter(way, this.frame);
+      else this.enter(way, this.frame);
     }
     this.lastTime = way?.time ?? 0;
   }
@@ -50,14 +52,18 @@ export class TransitionProbes {
 
   stop(): void {
     this.batch.remove();
+    this.entered = 0;
     this.way = undefined;
     this.frame = undefined;
   }
 
   private enter(way: Way, frame: Entry<unknown, Conditioning>): void {
-    const position = way.path.next();
-    if (position === undefined) return;
-    const { positive, negative } = way.between(position);
-    this.batch.enter({ ...frame, frame: { way, position, shape: frame.shape }, conditioning: { positive, negative: negative ?? positive } });
+    for (let places = this.entered === 0 ? AT_FIRST : BESIDE_A_FRAME; places > 0; places--) {
+      const position = way.path.next();
+      if (position === undefined) return;
+      const { positive, negative } = way.between(position);
+      this.batch.enter({ ...frame, frame: { way, position, shape: frame.shape }, conditioning: { positive, negative: negative ?? positive } });
+      this.entered++;
+    }
   }
 }

@@ -11,9 +11,14 @@ const ENOUGH = 5;
 const MOST = 21;
 /**
  * Where pictures change less than this part of their mean speed, a transition goes no faster for it: the embeddings'
- * steps may then be at most 1 / 0.86 of the pictures'.
+ * steps may then be at most 1 / 0.88 of the pictures'.
  */
-const LEAST_SPEED = 0.86;
+const LEAST_SPEED = 0.88;
+/** While the first looks are on their way, it goes at this part of the clock's speed: it may have set out at a turn. */
+const CAREFUL = 0.7;
+/** Parts of a transition: until when it does so at most, and by when it has made up for it if no plan can be made. */
+const CAREFUL_UNTIL = 0.1;
+const CAUGHT_UP = 0.4;
 /** Parts of the way below this are not told apart. */
 const FINEST = 1 / 256;
 
@@ -67,7 +72,7 @@ export class EvenPath {
   }
 
   private planned(time: number): number {
-    if (!this.plan) return time;
+    if (!this.plan) return this.asked.size > 0 ? interpolate([0, CAREFUL_UNTIL, CAUGHT_UP, 1], [0, CAREFUL * CAREFUL_UNTIL, CAUGHT_UP, 1], time) : time;
     const { positions, lengths, from } = this.plan;
     if (time <= from.time) return from.time > 0 ? (time / from.time) * from.position : 0;
     const start = interpolate(positions, lengths, from.position);

@@ -185,6 +185,7 @@ describe('prompt encoder', () => {
       { transition: { frames: 1.5 } },
       { transition: { length: 10 } },
       { transition: { easing: 'bounce' } },
+      { transition: { pace: 'fast' } },
       { transition: [1000] },
     ];
     for (const msg of bad) await give(msg);
