@@ -31,7 +31,7 @@ describe('the example on a lighting desk, with the nodes of @bannsaenger/node-re
       this.skip();
     }
     port = await freeUdpPort();
-    const flow = await readFile(join(ROOT, 'examples/With other packages/11 - DMX piece.json'), 'utf8');
+    const flow = await readFile(join(ROOT, 'examples/With Art-Net/13 - DMX piece.json'), 'utf8');
     await writeFile(join(folder, 'flows.json'), flow.replace('"port": "6454"', `"port": "${port}"`).replace('"bind": "0.0.0.0"', '"bind": "127.0.0.1"'));
     socket = createSocket('udp4');
     server = await Server.start(['--example', 'DMX piece', '--user-dir', folder]);

@@ -43,7 +43,7 @@ describe('the example that is played over OSC, with the node of node-red-contrib
       this.skip();
     }
     port = await freeUdpPort();
-    const flow = await readFile(join(ROOT, 'examples/With other packages/10 - OSC piece.json'), 'utf8');
+    const flow = await readFile(join(ROOT, 'examples/With OSC/12 - OSC piece.json'), 'utf8');
     socket = createSocket('udp4');
     await new Promise<void>((bound) => socket.bind(0, '127.0.0.1', bound));
     socket.on('message', (packet) => {
