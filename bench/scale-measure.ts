@@ -50,7 +50,7 @@ function contextOf(): Context {
 async function overhead(server: { addresses: string[] }, rounds: number, say: Say): Promise<ScaleReport['networkPath']> {
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
-  const streams = [acquireHost({ model: MODEL }), acquireHost({ model: MODEL, server })].map((host) => host.openStream(settingsOf(context, STEPS)));
+  const streams = [acquireHost({ model: MODEL, int8: false }), acquireHost({ model: MODEL, int8: false, server })].map((host) => host.openStream(settingsOf(context, STEPS)));
   await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
   const run = async (k: number): Promise<number> => (await saturate(streams[k], jpegs, context.frames)).msPerFrame;
   const ms = await interleave({ local: () => run(0), server: () => run(1) }, rounds);
@@ -66,7 +66,7 @@ async function together(server: { addresses: string[] }, rounds: number, say: Sa
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
   // Another deadline makes another engine.
-  const hosts = [10_000, 10_001].map((timeoutMs) => acquireHost({ model: MODEL, server: { ...server, timeoutMs } }));
+  const hosts = [10_000, 10_001].map((timeoutMs) => acquireHost({ model: MODEL, int8: false, server: { ...server, timeoutMs } }));
   const streams = hosts.map((host) => host.openStream(settingsOf(context, STEPS)));
   await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
   const timed = async (work: () => Promise<unknown>): Promise<number> => {
