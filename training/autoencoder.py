@@ -56,14 +56,14 @@ class Crops:
         return to_tensor(crops)
 
 
-def reconstruction_loss(output, target):
+def reconstruction_loss(output, target, squared=2.5):
     """Absolute and squared differences, edges and coarse colours; dark pictures count more."""
     weight = 1 / (.5 + .5 * (target.mean((1, 2, 3), keepdim=True) + 1))
     weight = weight / weight.mean()
     difference = (output - target) * weight
     edges = (difference[..., 1:] - difference[..., :-1]).abs().mean() + \
             (difference[..., 1:, :] - difference[..., :-1, :]).abs().mean()
-    return difference.abs().mean() + 2.5 * (difference ** 2).mean() + .5 * edges + \
+    return difference.abs().mean() + squared * (difference ** 2).mean() + .5 * edges + \
         .5 * F.avg_pool2d(difference, 4).abs().mean()
 
 

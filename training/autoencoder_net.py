@@ -5,8 +5,6 @@ from torch.nn import functional as F
 
 FACTOR = 16
 CHANNELS = 16
-WIDE = (160, 96, 64)    # the decoder that the autoencoder is trained with
-LIGHT = (160, 96, 48)   # the one that is exported: a fifth less work
 
 
 class ResidualBlock(nn.Module):
@@ -52,7 +50,7 @@ class Upsample(nn.Module):
 
 
 class Decoder(nn.Module):
-    def __init__(self, widths=WIDE, blocks=(2, 2, 3)):
+    def __init__(self, widths=(160, 96, 64), blocks=(2, 2, 3)):
         super().__init__()
         a, b, c = widths
         self.inner = nn.Conv2d(CHANNELS, a, 3, padding=1)

@@ -1,9 +1,9 @@
-"""Trains the light decoder, with the encoder frozen, and with a patch discriminator for crisp edges.
+"""Trains the decoder alone, with the encoder frozen, and with a patch discriminator for crisp edges.
 
     python -m training.decoder --work DIR --steps 4000
 
-It starts from the autoencoder's own decoder wherever the layers have the same shape. Latents stay what they are, so
-the denoiser is not affected. Resumes from DIR/decoder.pt.
+It starts from the autoencoder's decoder. Latents stay what they are, so the denoiser is not affected. Resumes from
+DIR/decoder.pt.
 """
 import argparse
 from pathlib import Path
@@ -14,10 +14,11 @@ from torch.nn import functional as F
 
 from . import common
 from .autoencoder import BATCH, Crops, held_out_psnr, reconstruction_loss
-from .autoencoder_net import LIGHT, Decoder, Encoder
+from .autoencoder_net import Decoder, Encoder
 
-ADVERSARIAL_WEIGHT = .02
-ADVERSARIAL_FROM = 1500  # steps until the discriminator counts fully
+ADVERSARIAL_WEIGHT = .01
+ADVERSARIAL_FROM = 800  # steps until the discriminator counts fully
+SQUARED = 10.   # weight of squared differences: more than the autoencoder's, since they are what dB measure
 NOISE = .25     # largest deviation of the noise that a latent gets
 
 
@@ -37,14 +38,13 @@ def main():
     rng = common.setup(1)
     start = common.load(options.work / "autoencoder.pt")
     encoder = Encoder().to(memory_format=torch.channels_last)
-    decoder = Decoder(LIGHT).to(memory_format=torch.channels_last)
+    decoder = Decoder().to(memory_format=torch.channels_last)
     encoder.load_state_dict(start["encoder"])
-    own = decoder.state_dict()
-    decoder.load_state_dict({**own, **{k: v for k, v in start["decoder"].items() if v.shape == own[k].shape}})
+    decoder.load_state_dict(start["decoder"])
     encoder.requires_grad_(False)
     critic = patch_discriminator().to(memory_format=torch.channels_last)
     critic_optimiser = torch.optim.AdamW(critic.parameters(), 5e-4, betas=(0., .95), weight_decay=0)
-    optimiser = common.Optimiser([decoder], adam_lr=8e-4, muon_lr=.008, edge_names=("out", "inner"))
+    optimiser = common.Optimiser([decoder], adam_lr=4e-4, muon_lr=.004, edge_names=("out", "inner"))
     average, step, path = common.Average(optimiser.parameters), 0, options.work / "decoder.pt"
     parts = {"raw_decoder": decoder, "critic": critic, "critic_optimiser": critic_optimiser, "optimiser": optimiser}
     if path.exists():
@@ -74,7 +74,7 @@ def main():
             output = decoder(noisy).float()
             score = critic(output)
         weight = ADVERSARIAL_WEIGHT * min(1., step / ADVERSARIAL_FROM)
-        loss = reconstruction_loss(output, target) - weight * score.float().mean()
+        loss = reconstruction_loss(output, target, SQUARED) - weight * score.float().mean()
         optimiser.step(loss, factor)
         with common.autocast():
             real, fake = critic(target).float(), critic(output.detach()).float()

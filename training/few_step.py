@@ -16,17 +16,18 @@ import torch
 from torch.nn import functional as F
 
 from . import common, schedule
-from .classifier import MAX_LEVEL, load_classifier, noise_level
+from .classifier import load_classifier, noise_level
 from .diffusion import build, load_models
 from .discriminator import Discriminator
 from .latents import Latents
 from .layout_loss import Luminance, layout_loss
-from .rollout import BATCH, Rollout, frames, noise, noised, pairs
+from .rollout import BATCH, Rollout, noise, noised, pairs
 from .text_encoder import token_ids
 from .wishes import granted, wish_loss
 
 GUIDANCE = 2.
-WEIGHTS = {"adversarial": 1., "wishes": .2, "reconstruction": 1., "pair": .7, "layout": .7}
+WEIGHTS = {"adversarial": 1., "wishes": .25, "reconstruction": .6, "pair": .7, "layout": 2.}
+ENOUGH = .8     # correlation with the frame from which on layout asks for nothing more
 SEEN = 20       # predictions of a batch that the discriminator learns from, and as many scenes
 WRONG = 6       # scenes that it also sees with wrong captions
 
@@ -96,7 +97,7 @@ class Trainer:
             return [s.float() for s in self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)]
 
     def classified(self, x0):
-        level = torch.randint(0, MAX_LEVEL, (len(x0),))
+        level = noise_level(len(x0))
         with common.autocast():
             return self.classifier(schedule.add_noise(x0, level), level)
 
@@ -119,7 +120,7 @@ class Trainer:
             "wishes": wish_loss(logits, batch.wishes),
             "reconstruction": distance(x0[noised], batch.real[noised]),
             "pair": F.l1_loss(F.avg_pool2d(x0[pairs], 4), F.avg_pool2d(batch.real[pairs], 4)),
-            "layout": layout_loss(self.luminance, x0[pairs.start:], batch.clean[pairs.start:]),
+            "layout": layout_loss(self.luminance, x0[pairs.start:], batch.frame, ENOUGH),
         }
         return losses, {name: granted({name: logits[name][noise]}, batch.wishes[noise], name)
                         for name in ("thing", "weather", "celestial", "style")}
@@ -128,7 +129,7 @@ class Trainer:
         with common.autocast():
             text = self.text_encoder(batch.wishes.ids).float()
         x0 = self.predict(self.student, batch.x, batch.t, text)
-        self.rollout.keep(x0, batch.wishes)
+        self.rollout.keep(x0, batch)
         self.discriminator.requires_grad_(False)
         losses, found = self.losses(x0, text.detach(), batch)
         total = sum(WEIGHTS[name] * value for name, value in losses.items())

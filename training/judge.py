@@ -2,8 +2,8 @@
 
     python -m training.judge --work DIR --steps 2500
 
-It is trained on rendered scenes, a quarter of them through the decoder, and is never used in training the model:
-the classifier that the few-step phase learns from is another net on other inputs (see classifier.py).
+It is trained on rendered scenes, a fifth of them through the decoder, and is never used in training the model: the
+classifier that the few-step phase learns from is another net on other inputs (see classifier.py).
 """
 import argparse
 from pathlib import Path
@@ -21,7 +21,7 @@ from .sheets import load_autoencoder
 from .shards import load_shard, shard_numbers
 
 BATCH, SIZE = 48, 128
-DECODED = 12        # pictures of a batch that come out of the decoder
+DECODED = 4         # every fourth picture is there a second time, as it comes out of the decoder
 
 
 def layer(channels_in, channels, stride=1):
@@ -77,15 +77,22 @@ def load_judge(work):
     return judge.eval()
 
 
-def training_batch(rng, shards, decoder):
-    """Pictures and labels of one shard; `shards` are (pictures, records, latents)."""
-    pictures, records, latents = shards[rng.integers(len(shards))]
+@torch.no_grad()
+def shrunk_shard(work, number, decoder):
+    """The pictures of a shard and some of them decoded from noisy latents, uint8 [625, 128, 128, 3], and their records."""
+    pictures, records = load_shard(work, "scenes", number)
+    z = torch.from_numpy(load_latents(work, "scenes", number)[::DECODED]).float()
+    z = z + .25 * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
+    with common.autocast():
+        decoded = [shrink(decoder(part).float().clamp(-1, 1)) for part in z.split(25)]
+    small = [shrink(to_tensor(pictures[k:k + 25])) for k in range(0, len(pictures), 25)]
+    small = ((torch.cat(small + decoded) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
+    return small.numpy(), records + records[::DECODED]
+
+
+def training_batch(rng, pictures, records):
     index = rng.integers(0, len(pictures), BATCH)
     x = to_tensor(pictures[index])
-    z = torch.from_numpy(latents[index[:DECODED]]).float()
-    with torch.no_grad(), common.autocast():
-        x[:DECODED] = decoder(z + .25 * rng.random() * torch.randn_like(z)).float().clamp(-1, 1)
-    x = shrink(x)
     if rng.random() < .5:       # mirrored pictures mean the same to these heads
         x = x.flip(3)
     x = x * (1 + .03 * torch.randn(BATCH, 1, 1, 1)) + .01 * torch.randn(BATCH, 3, 1, 1)
@@ -107,13 +114,13 @@ def main():
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
         rng = np.random.default_rng([3, step])
-    shards = [(*load_shard(options.work, "scenes", n), load_latents(options.work, "scenes", n))
-              for n in shard_numbers(options.work, "scenes")]
+    shards = [shrunk_shard(options.work, n, decoder) for n in shard_numbers(options.work, "scenes")]
+    pictures, records = np.concatenate([p for p, _ in shards]), [r for _, part in shards for r in part]
     save = lambda: common.save_atomic({"judge": judge.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, path)
     progress = common.Progress(50)
     judge.train()
     while step < options.steps:
-        x, target = training_batch(rng, shards, decoder)
+        x, target = training_batch(rng, pictures, records)
         with common.autocast():
             logits = judge(x)
         loss = sum(F.cross_entropy(logits[name].float(), target[name]) for name in JUDGED)

@@ -24,7 +24,8 @@ KINDS = ("scenes", "pairs")
 @torch.no_grad()
 def encode(encoder, pictures):
     """uint8 [N, H, W, 3] to float16 [N, 16, H/16, W/16]."""
-    parts = [encoder(to_tensor(pictures[k:k + 25])) for k in range(0, len(pictures), 25)]
+    with common.autocast():
+        parts = [encoder(to_tensor(pictures[k:k + 25])).float() for k in range(0, len(pictures), 25)]
     return torch.cat(parts).half().numpy()
 
 

@@ -38,9 +38,9 @@ def coarse_luminance(net, latents):
     return luminance - luminance.mean(1, keepdim=True)
 
 
-def layout_loss(net, x0, frame):
-    """1 - correlation of the coarse luminances; frames without contrast count less."""
+def layout_loss(net, x0, frame, enough=1.):
+    """How far the correlation of the coarse luminances is below `enough`; frames without contrast count less."""
     a, b = coarse_luminance(net, x0), coarse_luminance(net, frame)
     correlation = (a * b).mean(1) / ((a ** 2).mean(1) * (b ** 2).mean(1) + 1e-6).sqrt()
-    importance = (b.std(1) / .25).clamp(max=1)
-    return ((1 - correlation) * importance).mean()
+    importance = (b.std(1) / .12).clamp(max=1)
+    return ((enough - correlation).relu() * importance).mean()

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from . import common
 from .autoencoder import to_tensor
-from .autoencoder_net import LIGHT, Decoder, Encoder
+from .autoencoder_net import Decoder, Encoder
 from .diffusion import load_models
 from .frames import camera_frame
 from .sampling import T_INDEX, encode_texts, image_t_index, make_noises, sample, sample_ddim
@@ -32,13 +32,12 @@ FRAME_PROMPTS = ["mountains at sunset", "city by night, full moon", "snowy fores
 
 
 def load_autoencoder(work):
-    """Encoder and decoder; the light decoder if it has been trained."""
+    """Encoder and decoder; the fine-tuned decoder if there is one."""
     encoder, decoder = Encoder(), Decoder()
     state = common.load(work / "autoencoder.pt")
     encoder.load_state_dict(state["encoder"])
     decoder.load_state_dict(state["decoder"])
     if (work / "decoder.pt").exists():
-        decoder = Decoder(LIGHT)
         decoder.load_state_dict(common.load(work / "decoder.pt")["decoder"])
     return encoder.eval(), decoder.eval()
 

@@ -7,7 +7,7 @@ from .captions import caption
 from .classifier import CLASSES, labels
 from .text_encoder import token_ids
 
-WEIGHTS = {"time": .5, "land": .8, "thing": 1.2, "weather": 1., "celestial": 1., "style": 1., "colour": .5, "side": .3}
+WEIGHTS = {"time": .5, "land": .8, "thing": 1.2, "weather": 1., "celestial": 1.8, "style": 1.2, "colour": .5, "side": .3}
 ABSENT = .25    # weight of what neither scene nor caption has: no rainbow where none was asked for
 OF_THING = ("colour", "side")
 
