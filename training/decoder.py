@@ -1,6 +1,6 @@
 """Trains the decoder alone, with the encoder frozen, and with a patch discriminator for crisp edges.
 
-    python -m training.decoder --work DIR --steps 4000
+    python -m training.decoder --work DIR --steps 1500
 
 It starts from the autoencoder's decoder. Latents stay what they are, so the denoiser is not affected. Resumes from
 DIR/decoder.pt.
@@ -16,9 +16,9 @@ from . import common
 from .autoencoder import BATCH, Crops, held_out_psnr, reconstruction_loss
 from .autoencoder_net import Decoder, Encoder
 
-ADVERSARIAL_WEIGHT = .01
+ADVERSARIAL_WEIGHT = .004
 ADVERSARIAL_FROM = 800  # steps until the discriminator counts fully
-SQUARED = 10.   # weight of squared differences: more than the autoencoder's, since they are what dB measure
+SQUARED = 30.   # weight of squared differences: more than the autoencoder's, since they are what dB measure
 NOISE = .25     # largest deviation of the noise that a latent gets
 
 
@@ -33,7 +33,7 @@ def patch_discriminator():
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=1500)
     options = parser.parse_args()
     rng = common.setup(1)
     start = common.load(options.work / "autoencoder.pt")

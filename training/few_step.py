@@ -26,7 +26,7 @@ from .text_encoder import token_ids
 from .wishes import granted, wish_loss
 
 GUIDANCE = 2.
-WEIGHTS = {"adversarial": 1., "wishes": .25, "reconstruction": .6, "pair": .7, "layout": 2.}
+WEIGHTS = {"adversarial": 1., "wishes": .25, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
 ENOUGH = .8     # correlation with the frame from which on layout asks for nothing more
 SEEN = 20       # predictions of a batch that the discriminator learns from, and as many scenes
 WRONG = 6       # scenes that it also sees with wrong captions
@@ -39,6 +39,12 @@ def channels_last(x):
 def distance(a, b):
     """Between squared and absolute error, mean over a batch."""
     return (((a - b) ** 2).mean((1, 2, 3)) + 1e-2).sqrt().mean()
+
+
+def excess_contrast(x0, real):
+    """How much more the channels vary than in scenes, as a share: exaggeration pleases classifiers, not the eye."""
+    deviation, wanted = x0.std((0, 2, 3)), real.std((0, 2, 3))
+    return (deviation / wanted - 1).relu().mean()
 
 
 class Trainer:
@@ -121,6 +127,7 @@ class Trainer:
             "reconstruction": distance(x0[noised], batch.real[noised]),
             "pair": F.l1_loss(F.avg_pool2d(x0[pairs], 4), F.avg_pool2d(batch.real[pairs], 4)),
             "layout": layout_loss(self.luminance, x0[pairs.start:], batch.frame, ENOUGH),
+            "contrast": excess_contrast(x0, batch.real),
         }
         return losses, {name: granted({name: logits[name][noise]}, batch.wishes[noise], name)
                         for name in ("thing", "weather", "celestial", "style")}

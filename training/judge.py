@@ -1,6 +1,6 @@
 """A classifier that only judges: it names time, land, thing, weather, celestial and style of a picture.
 
-    python -m training.judge --work DIR --steps 2500
+    python -m training.judge --work DIR --steps 3000
 
 It is trained on rendered scenes, a fifth of them through the decoder, and is never used in training the model: the
 classifier that the few-step phase learns from is another net on other inputs (see classifier.py).
@@ -102,7 +102,7 @@ def training_batch(rng, pictures, records):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=2500)
+    parser.add_argument("--steps", type=int, default=3000)
     options = parser.parse_args()
     rng = common.setup(3)
     _, decoder = load_autoencoder(options.work)

@@ -11,9 +11,9 @@ import torch
 from . import schedule
 from .wishes import Wishes, draw_wishes
 
-NOISE, NOISED, PAIRS, FRAMES, SECOND = 11, 3, 6, 7, 6     # samples of each kind
+NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 3, 6, 7, 6     # samples of each kind
 # Own predictions: samples, timestep of the step, and where in the batch before its input was predicted.
-CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (4, 239, NOISE + 7))
+CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (3, 239, NOISE + 7))
 OWN = sum(count for count, _, _ in CHAINS)
 JITTER = 60
 FRAME_TIMES = (420, 840)    # where image to image starts

@@ -52,8 +52,8 @@ def main():
     parser.add_argument("--diffusion", type=int, default=14000, help="steps")
     parser.add_argument("--classifier", type=int, default=3500, help="steps")
     parser.add_argument("--few-step", type=int, default=5000, help="steps")
-    parser.add_argument("--decoder", type=int, default=4000, help="steps")
-    parser.add_argument("--judge", type=int, default=2500, help="steps")
+    parser.add_argument("--decoder", type=int, default=1500, help="steps")
+    parser.add_argument("--judge", type=int, default=3000, help="steps")
     parser.add_argument("--out", type=Path, help="where the model folder goes; default WORK/starter")
     options = parser.parse_args()
     work, out = options.work, options.out or options.work / "starter"

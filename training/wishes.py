@@ -7,7 +7,9 @@ from .captions import caption
 from .classifier import CLASSES, labels
 from .text_encoder import token_ids
 
-WEIGHTS = {"time": .5, "land": .8, "thing": 1.2, "weather": 1., "celestial": 1.8, "style": 1.2, "colour": .5, "side": .3}
+WEIGHTS = {"time": .5, "land": .8, "thing": 1.2, "weather": 1., "celestial": 1., "style": 1., "colour": .5, "side": .3}
+# What the denoiser mixes up most counts more: round moons with crescents, spring with no style at all.
+EMPHASIS = {"moon": 3., "crescent": 3., "spring": 2.5}
 ABSENT = .25    # weight of what neither scene nor caption has: no rainbow where none was asked for
 OF_THING = ("colour", "side")
 
@@ -44,13 +46,14 @@ def draw_wishes(rng, records, drop=0.):
         texts.append(text)
         open_to.append(unnamed)
     classes = labels(records)
-    weights = {name: torch.tensor([0. if name in unnamed else WEIGHTS[name] * (ABSENT if _absent(name, k) else 1.)
+    weights = {name: torch.tensor([0. if name in unnamed else _weight(name, k)
                                    for unnamed, k in zip(open_to, classes[name].tolist())]) for name in CLASSES}
     return Wishes(token_ids(texts), classes, weights)
 
 
-def _absent(name, index):
-    return CLASSES[name][index] in ("none", "clear")
+def _weight(name, index):
+    value = CLASSES[name][index]
+    return WEIGHTS[name] * (ABSENT if value in ("none", "clear") else EMPHASIS.get(value, 1.))
 
 
 def wish_loss(logits, wishes):
