@@ -61,7 +61,7 @@ def text_to_image(pipeline, judge, captions, attributes, reference):
 
 
 def guidance_figures(pipeline, judge, captions, attributes):
-    """Two steps with guidance 1.5 and 2; and how many nights "hills" gives without and with "night" as negative."""
+    """Two steps with guidance 1.5 and 2; and how often "hills" gives its commonest time of day, and with that as negative."""
     text, figures = pipeline.encode_texts(captions), {}
     nothing = pipeline.encode_texts([""] * len(captions))
     drawn = noises(pipeline.latent_shape(len(captions)), 2, 6)
@@ -69,11 +69,17 @@ def guidance_figures(pipeline, judge, captions, attributes):
         pictures = pipeline.decode(pipeline.sample(text, T_INDEX[2], drawn, guidance=guidance, negative=nothing))
         figures[f"guidance {guidance}"] = accuracy(judge, pictures, attributes)
     hills = pipeline.encode_texts(["hills"] * len(captions))
-    night = pipeline.encode_texts(["night"] * len(captions))
-    for name, negative in (("empty negative", nothing), ("negative 'night'", night)):
+
+    def times(negative):
+        """Shares of the times of day in pictures of "hills"."""
         pictures = pipeline.decode(pipeline.sample(hills, T_INDEX[2], drawn, guidance=1.5, negative=negative))
-        share = np.mean(judge_pictures(judge, pictures)["time"] == JUDGED["time"].index("night"))
-        figures[f"nights for 'hills', {name}"] = round(float(share), 3)
+        return np.bincount(judge_pictures(judge, pictures)["time"], minlength=len(JUDGED["time"])) / len(pictures)
+
+    free = times(nothing)
+    most = JUDGED["time"][free.argmax()]
+    against = times(pipeline.encode_texts([most] * len(captions)))
+    figures["times of 'hills'"] = {name: round(float(share), 3) for name, share in zip(JUDGED["time"], free)}
+    figures[f"{most} with negative '{most}'"] = round(float(against[free.argmax()]), 3)
     return figures
 
 
