@@ -5,7 +5,7 @@ import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
 import { FrameSource } from './lib/frame-source';
 import { onInput } from './lib/input';
-import { readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
+import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
 import { Status } from './lib/status';
 
 /** In settings.js: where ffmpeg is, for sources whose dialog does not say. */
@@ -27,6 +27,7 @@ export = (RED: NodeAPI<Settings>): void => {
       standStill(this, status, thrown);
       return;
     }
+    if (holdsLogin(def)) this.warn(RED._('warn.login'));
     const source = new FrameSource(this, settings, status, RED._);
     onInput(this, (msg) => source.take(msg));
     onClose(this, () => {

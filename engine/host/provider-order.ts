@@ -24,14 +24,14 @@ export class ProviderOrder {
    * Gives a provider up, unless it is the only one that is left.
    * @param provider undefined when it is not known: the first one then, with which a start begins
    */
-  giveUp(provider: string | undefined, reason: string, now = Date.now()): void {
+  giveUp(provider: string | undefined, reason: string, now = performance.now()): void {
     const { left } = this;
     const guilty = provider ?? left[0];
     if (left.length > 1 && left.includes(guilty)) this.failed.set(guilty, { reason, at: now });
   }
 
   /** Before a start: what failed long ago gets another chance. */
-  forgive(now = Date.now()): void {
+  forgive(now = performance.now()): void {
     for (const [provider, { at }] of this.failed) if (now - at > FORGIVEN_AFTER) this.failed.delete(provider);
   }
 

@@ -44,8 +44,8 @@ export class EngineUsers {
   private readonly users = new Set<EngineUser>();
   private host: HostClient | undefined;
   private phase: HostState['phase'] | undefined;
-  /** When the engine was lost that has not come back yet, ms since 1970. */
-  private lostAt: number | undefined;
+  /** When the engine was lost that has not come back yet: for people, and on the clock that nobody sets. */
+  private lost: { at: Date; clock: number } | undefined;
   /** It ends again and again, which has been said: nothing is logged of the present start, unless it proves sound. */
   private quiet = false;
   private settling: NodeJS.Timeout | undefined;
@@ -77,7 +77,7 @@ export class EngineUsers {
     const host = this.host;
     this.host = undefined;
     this.phase = undefined;
-    this.lostAt = undefined;
+    this.lost = undefined;
     this.quiet = false;
     clearTimeout(this.settling);
     this.users.clear();
@@ -99,23 +99,23 @@ export class EngineUsers {
   };
 
   /** After an outage: how long it was, and which streams went on. */
-  private logReturn(at = Date.now()): void {
-    if (this.lostAt === undefined) return;
-    const seconds = ((at - this.lostAt) / 1000).toFixed(1);
+  private logReturn(clock = performance.now()): void {
+    if (!this.lost) return;
+    const seconds = ((clock - this.lost.clock) / 1000).toFixed(1);
     const streams = this.host?.report.streams.map(({ name }) => shorten(name, 32) || '-').join(', ') || '-';
-    this.node.log(this.translate('log.restored', { seconds, since: new Date(this.lostAt).toISOString(), streams }));
-    this.lostAt = undefined;
+    this.node.log(this.translate('log.restored', { seconds, since: this.lost.at.toISOString(), streams }));
+    this.lost = undefined;
   }
 
   /** Of an engine that ended many times in a row, a return is only believed when it lasts. */
   private settle(state: HostState): void {
     clearTimeout(this.settling);
-    const at = Date.now();
+    const clock = performance.now();
     if (state.phase === 'restarting') this.quiet = !isWorthALine(state.attempt);
     if (!this.quiet || state.phase !== 'ready') return;
     this.settling = setTimeout(() => {
       this.quiet = false;
-      this.logReturn(at);
+      this.logReturn(clock);
     }, this.soundMs).unref();
   }
 
@@ -132,7 +132,7 @@ export class EngineUsers {
         this.logReturn();
         break;
       case 'restarting':
-        this.lostAt ??= Date.now();
+        this.lost ??= { at: new Date(), clock: performance.now() };
         this.node.warn(
           this.translate(state.attempt < OFTEN ? 'log.restarting' : 'log.restartingOften', {
             seconds: (state.delayMs / 1000).toFixed(1),

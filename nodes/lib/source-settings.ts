@@ -93,3 +93,9 @@ function required(value: string | undefined, field: string): string {
   if (text) return text;
   throw new EngineError('EBADPARAM', `the frame source is set to ${field}, but its field "${field}" is empty`);
 }
+
+/** Whether the address that is played holds a login, which belongs among the credentials. */
+export function holdsLogin({ kind, video, camera }: SourceDef): boolean {
+  const address = (kind === 'video' ? video : kind === 'camera' ? camera : '') ?? '';
+  return /^\s*[a-z][a-z0-9+.-]*:\/\/[^/?#]*@/i.test(address);
+}

@@ -41,7 +41,7 @@ export class Replica {
   }
 
   get isResting(): boolean {
-    return Date.now() < this.restUntil;
+    return performance.now() < this.restUntil;
   }
 
   /** It has done what it should. */
@@ -53,7 +53,7 @@ export class Replica {
   /** Others are asked first for a while. */
   failed(): void {
     this.agreed = undefined;
-    this.restUntil = Date.now() + Math.min(LAST_REST, FIRST_REST * 2 ** this.failures++);
+    this.restUntil = performance.now() + Math.min(LAST_REST, FIRST_REST * 2 ** this.failures++);
   }
 }
 
