@@ -9,6 +9,7 @@ import sharp from 'sharp';
 import { readMjpeg } from '../lib/mjpeg';
 import { PATIENCE, until } from '../lib/flow';
 import { Server } from '../lib/server';
+import { strain } from '../lib/strain';
 
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../../..');
@@ -32,7 +33,7 @@ describe('the first example, started as a process', () => {
       assert.ok(part.value, 'the stream goes on');
       if (pictures.length === 0) {
         const waited = performance.now() - startedAt;
-        assert.ok(waited < 15_000, `the first picture came after ${waited} ms`);
+        assert.ok(waited < 15_000 * strain(), `the first picture came after ${waited} ms`);
         const { width, height } = await sharp(part.value.jpeg).metadata();
         assert.deepEqual([width, height], [256, 256]);
       }
@@ -45,18 +46,26 @@ describe('the first example, started as a process', () => {
   it('answers the editor while it paints', async () => {
     const viewer = readMjpeg(`${server.address}/streamdiffusion/live.mjpg`);
     await viewer.next();
-    const times: number[] = [];
-    while (times.length < 40) {
-      const asked = performance.now();
-      const response = await fetch(`${server.address}/settings`);
-      await response.arrayBuffer();
-      times.push(performance.now() - asked);
-      assert.equal(response.status, 200);
+    // A server that has nothing else to do, for what is owed to the machine.
+    const idle = createServer((_request, response) => response.end());
+    await new Promise<void>((ready) => idle.listen(0, '127.0.0.1', ready));
+    const addresses = { settings: `${server.address}/settings`, idle: `http://127.0.0.1:${(idle.address() as AddressInfo).port}` };
+    const times: Record<'settings' | 'idle', number[]> = { settings: [], idle: [] };
+    for (let k = 0; k < 40; k++) {
+      for (const who of ['settings', 'idle'] as const) {
+        const asked = performance.now();
+        const response = await fetch(addresses[who]);
+        await response.arrayBuffer();
+        times[who].push(performance.now() - asked);
+        assert.equal(response.status, 200);
+      }
     }
+    idle.close();
+    idle.closeAllConnections();
     await viewer.return();
-    // The bound is for a machine that has other work: a net in Node-RED's process would hold up most answers.
-    const median = times.sort((a, b) => a - b)[20];
-    assert.ok(median < 50, `half of the answers took longer than ${median} ms`);
+    // A net in Node-RED's process would hold up most answers.
+    const [median, owed] = [times.settings, times.idle].map((each) => each.sort((a, b) => a - b)[20]);
+    assert.ok(median < 50 + 5 * owed, `half of the answers took longer than ${median} ms, those of an idle server ${owed} ms`);
   });
 
   it('paints what the prompt says: night is darker than sunset', async () => {

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { readMjpeg } from '../lib/mjpeg';
 import { Server } from '../lib/server';
+import { PATIENCE } from '../lib/until';
 
 const run = promisify(execFile);
 
@@ -42,10 +43,15 @@ describe('the example "Video file"', () => {
       await viewer.return();
       assert.ok(pictures.size >= 10, `${pictures.size} of 12 pictures differ`);
       assert.equal((await press('stop')).status, 200);
-      await new Promise((resolve) => setTimeout(resolve, 1500));
       const newest = async (): Promise<string> => (await fetch(`${server.address}/streamdiffusion/film.jpg`)).text();
-      const last = await newest();
-      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const pause = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 1000));
+      // What was under way comes to its end.
+      let [last, before] = [await newest(), ''];
+      for (const end = performance.now() + PATIENCE; last !== before && performance.now() < end; last = await newest()) {
+        before = last;
+        await pause();
+      }
+      await pause();
       assert.equal(await newest(), last, 'nothing moves after the stop');
     } finally {
       await server.stop();

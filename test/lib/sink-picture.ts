@@ -1,8 +1,9 @@
 import sharp from 'sharp';
 import type { Server } from './server';
+import { PATIENCE } from './until';
 
 /** The newest JPEG of a sink; waits for the first one. */
-export async function newestPicture(server: Server, sink: string, withinMs = 20_000): Promise<Buffer> {
+export async function newestPicture(server: Server, sink: string, withinMs = PATIENCE): Promise<Buffer> {
   for (const end = performance.now() + withinMs; ; ) {
     const response = await fetch(`${server.address}/streamdiffusion/${sink}.jpg`);
     const body = Buffer.from(await response.arrayBuffer());

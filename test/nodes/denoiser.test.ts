@@ -11,6 +11,7 @@ import { hugePng } from '../lib/huge-png';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { jpeg, jpegs } from '../lib/pictures';
+import { strain } from '../lib/strain';
 
 const SIZE = { width: '64', height: '64' };
 
@@ -59,7 +60,7 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual([format, width, height, msg.contentType], ['jpeg', 64, 64, 'image/jpeg']);
     const { latencyMs, ...frame } = msg.frame as FrameInfo;
     assert.deepEqual(frame, { id: 'f1', timestamp: 123, source: 'here', width: 64, height: 64, stream: 'camera' });
-    assert.ok(latencyMs > 0 && latencyMs < 15_000, `${latencyMs} ms`);
+    assert.ok(latencyMs > 0 && latencyMs < 15_000 * strain(), `${latencyMs} ms`);
     assert.deepEqual(msg.mine, { kept: true });
   });
 
@@ -158,11 +159,12 @@ describe('stream-batch denoiser', () => {
     const idOf = (msg: NodeMessage): number => (msg.frame as FrameInfo).id as number;
     await giveAndWait(message(0));
     // As fast as the engine takes them, so that each meets frames with other settings on its way.
-    for (let id = 1; id < 40; id++) {
-      give(message(id));
+    let given = 1;
+    for (const end = performance.now() + PATIENCE; given < 40 || (out().length < 6 && performance.now() < end); given++) {
+      give(message(given));
       await new Promise((resolve) => setTimeout(resolve, 25));
     }
-    await until(() => ledger.ended === 40, PATIENCE, outcome);
+    await until(() => ledger.ended === given, PATIENCE, outcome);
     const together = out().slice(1);
     assert.ok(together.length >= 5, outcome());
     for (const painted of together) {

@@ -14,6 +14,7 @@ import { JpegSplitter } from '../../nodes/lib/jpeg-splitter';
 import { holdsLogin, type SourceDef } from '../../nodes/lib/source-settings';
 import source from '../../nodes/source';
 import { PATIENCE, calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
+import { strain } from '../lib/strain';
 
 const run = promisify(execFile);
 
@@ -69,7 +70,7 @@ describe('frame source', () => {
     const { width, height } = await sharp(messages[0].payload as Buffer).metadata();
     assert.deepEqual([width, height], [128, 64]);
     const seconds = (frameOf(messages[20]).timestamp - frameOf(messages[0]).timestamp) / 1000;
-    assert.ok(seconds > 0.93 && seconds < 1.3, `20 frames took ${seconds} s`);
+    assert.ok(seconds > 0.93 && seconds < 1.3 * strain(), `20 frames took ${seconds} s`);
   });
 
   it('is started and stopped by messages', async () => {
@@ -233,7 +234,7 @@ describe('frame source', () => {
       }
       assert.ok(isMostly(await meanColour(messages[14].payload), 0));
       const seconds = (frameOf(messages[14]).timestamp - frameOf(messages[0]).timestamp) / 1000;
-      assert.ok(seconds > 0.9 && seconds < 3, `14 frames took ${seconds} s: real time, and longer than the video`);
+      assert.ok(seconds > 0.9 && seconds < 3 * strain(), `14 frames took ${seconds} s: real time, and longer than the video`);
     });
 
     it('ends with a video that is not to loop', async () => {
@@ -253,11 +254,18 @@ describe('frame source', () => {
     it('plays a video faster, from where it is to begin, also when it begins again', async () => {
       await startFlow([source], flowOf({ kind: 'video', video: await colours(), fps: '10', start: '2', speed: '2' }));
       // Two of the four seconds, in one: 5 green and 5 blue pictures a round.
-      const messages = await messagesAt('out', 24);
-      const row = (await Promise.all(messages.map(async (msg) => colourName(await meanColour(msg.payload))))).join('');
-      assert.match(row, /^g{4,6}b{4,6}g{4,6}b{4,6}/, row);
+      const messages: NodeMessage[] = [];
+      let row = '';
+      let turn = Promise.resolve();
+      helper.getNode('out').on('input', (msg: NodeMessage) => {
+        messages.push(msg);
+        turn = turn.then(async () => void (row += colourName(await meanColour(msg.payload))));
+      });
+      // A machine that is busy leaves pictures out, but not in every round.
+      await until(() => /g{4,6}b{4,6}g{4,6}b{4,6}/.test(row), PATIENCE, () => row);
+      assert.match(row, /^g+b+g+b[gb]*$/);
       const seconds = (frameOf(messages[8]).timestamp - frameOf(messages[0]).timestamp) / 1000;
-      assert.ok(seconds > 0.55 && seconds < 1.6, `8 pictures at 10 a second took ${seconds} s`);
+      assert.ok(seconds > 0.55 && seconds < 1.6 * strain(), `8 pictures at 10 a second took ${seconds} s`);
     });
 
     it('says so when a video ends before the place where it is to begin', async () => {

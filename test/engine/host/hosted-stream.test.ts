@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { Engine } from '../../../engine/engine';
 import { HostedStream } from '../../../engine/host/hosted-stream';
 import { jpeg } from '../../lib/pictures';
+import { PATIENCE } from '../../lib/until';
 
 describe('a stream in the engine process', () => {
   it('torn pictures, always one more of them waiting, do not hold up the frames before them', async () => {
@@ -15,7 +16,7 @@ describe('a stream in the engine process', () => {
     try {
       tearing = true;
       const finished = stream.submit({ picture: good }).then(({ outcome }) => outcome);
-      const late = new Promise((resolve) => setTimeout(() => resolve('late'), 3000));
+      const late = new Promise((resolve) => setTimeout(() => resolve('late'), PATIENCE).unref());
       assert.equal(await Promise.race([finished, late]), 'finished');
     } finally {
       tearing = false;
