@@ -13,7 +13,7 @@ const { weaknesses, problem } = ask(process.cwd());
 if (problem) {
   console.log(`audit: nothing was checked, the registry does not answer: ${problem}`);
 } else {
-  for (const { name, severity, range } of weaknesses) console.log(`audit: ${name} ${range} has a known weakness, ${severity}`);
+  for (const { name, severity, range } of weaknesses) console.log(`audit: ${[name, range].filter(Boolean).join(' ')} has a known weakness, ${severity}`);
   const grave = weaknesses.filter(({ severity }) => GRAVE.includes(severity));
   if (weaknesses.length === 0 && !knowsTheFamous()) console.log(`audit: nothing was checked, the registry knows no weakness of ${FAMOUS.name} ${FAMOUS.version} either`);
   else console.log(`audit: ${weaknesses.length} weaknesses in run-time dependencies, ${grave.length} of them grave`);

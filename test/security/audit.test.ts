@@ -44,13 +44,13 @@ describe(`the audit of dependencies (${join('scripts', 'audit.mjs')})`, () => {
   it('fails for a grave weakness, and names it', async () => {
     const { code, said } = await audit({ ...MINIMIST, ws: { severity: 'high', vulnerable_versions: '*' } });
     assert.equal(code, 1);
-    assert.match(said, /ws \* has a known weakness, high\naudit: 1 weaknesses in run-time dependencies, 1 of them grave/);
+    assert.match(said, /ws has a known weakness, high\naudit: 1 weaknesses in run-time dependencies, 1 of them grave/);
   });
 
   it('tells the others, and does not fail', async () => {
     const { code, said } = await audit({ ...MINIMIST, sharp: { severity: 'moderate', vulnerable_versions: '*' } });
     assert.equal(code, 0);
-    assert.match(said, /sharp \* has a known weakness, moderate\naudit: 1 weaknesses in run-time dependencies, 0 of them grave/);
+    assert.match(said, /sharp has a known weakness, moderate\naudit: 1 weaknesses in run-time dependencies, 0 of them grave/);
   });
 
   it('says what it found where there is nothing, unless the registry finds nothing anywhere', async () => {
