@@ -51,8 +51,9 @@ export class PromptMotion {
     if (isFrame) way.frames++;
     const done = 'ms' in settings.length ? now - startedAt : way.frames;
     const share = done / lengthOf(settings);
-    if (share >= 1) this.way = undefined;
     const position = Math.round(ease(share, settings.easing) * POSITIONS) / POSITIONS;
+    // Rounded, it may be there a little before its time.
+    if (position >= 1) this.way = undefined;
     return onTheWay(from, this.target, position, settings);
   }
 }

@@ -208,7 +208,7 @@ describe('host: supervision', () => {
   });
 });
 
-/** Rows of two streams share a run or do not, which rounds differently: a grey value at most. */
+/** Rows of two streams share a run or do not. Where kernels round alike for any number of rows, the difference is none; elsewhere a grey value at most. */
 function closeTo(picture: Buffer, expected: Buffer): boolean {
   return picture.length === expected.length && picture.every((value, i) => Math.abs(value - expected[i]) <= 2);
 }

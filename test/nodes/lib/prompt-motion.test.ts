@@ -40,6 +40,13 @@ describe('prompts on their way', () => {
     assert.ok(Math.max(...steps) <= 1.5 / 100 + 1e-5);
   });
 
+  it('are there when what is sent says so, not once more after that', () => {
+    const motion = new PromptMotion(DAY);
+    motion.head(NIGHT, within(1000, 'smooth'), 0);
+    assert.deepEqual(motion.next(999.9, true), NIGHT);
+    assert.equal(motion.moving, false);
+  });
+
   it('go on from the middle to another target', () => {
     const motion = new PromptMotion(DAY);
     motion.head(NIGHT, within(1000), 0);
