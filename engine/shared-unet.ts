@@ -36,6 +36,7 @@ export class SharedUnet {
       const requests = this.waiting;
       this.waiting = [];
       await this.serve(requests);
+      await turn();
     }
     this.running--;
   }
@@ -70,4 +71,12 @@ export class SharedUnet {
     }
     return predictions;
   }
+}
+
+/**
+ * Until those who have just been answered have asked again. Otherwise two streams would take turns for ever, each
+ * waiting while the other computes alone.
+ */
+async function turn(): Promise<void> {
+  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
 }
