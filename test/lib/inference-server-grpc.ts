@@ -4,6 +4,7 @@ import type { Tensor, TensorInfo } from '../../engine/net/net';
 import { datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
 import { field, fieldsOf, message, varint, varintsOf } from '../../engine/net/protobuf';
 import type { Asked, Computed, InferenceServer } from './inference-server';
+import { type AskedPlace, placeIn } from './inference-server-memory';
 
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Answer = Buffer | { code: status; details: string };
@@ -35,7 +36,10 @@ export class GrpcFace {
       void Promise.resolve(work(call)).then((answer) => (Buffer.isBuffer(answer) ? callback(null, answer) : callback(answer)));
     };
     const methods: Record<string, (call: Call) => Promise<Answer> | Answer> = {
-      ServerMetadata: () => message(field(1, 'test'), field(2, '1')),
+      ServerMetadata: () => message(field(1, 'test'), field(2, '1'), ...models.extensions.map((name) => field(3, name))),
+      SystemSharedMemoryStatus: () => message(...(models.memory?.regions ?? []).map((name) => field(1, field(1, name)))),
+      SystemSharedMemoryRegister: ({ request }) => register(models, request),
+      SystemSharedMemoryUnregister: ({ request }) => (models.memory?.unregister(nameIn(request)), Buffer.alloc(0)),
       ModelMetadata: (call) => started!.describe(call.request),
       ModelConfig: (call) => started!.config(call.request),
       ModelInfer: (call) => started!.infer(call.request),
@@ -104,13 +108,21 @@ export class GrpcFace {
     const served = this.models.models.get(name);
     if (!served) return unknown(name);
     const raw = values(7);
-    const inputs = values(5).map((input, k) => {
+    const sent = [...raw];
+    const inputs = values(5).map((input) => {
       const parts = fieldsOf(input);
+      const place = placeOf(input, 4);
       const [title, datatype] = [1, 2].map((number) => parts.find((one) => one.number === number)?.bytes.toString('utf8') ?? '');
-      return { name: title, datatype, shape: varintsOf(parts.find(({ number }) => number === 3)?.bytes ?? Buffer.alloc(0)), parameters: { binary_data_size: raw[k].length } };
+      return { name: title, datatype, shape: varintsOf(parts.find(({ number }) => number === 3)?.bytes ?? Buffer.alloc(0)), parameters: place ?? { binary_data_size: sent.shift()!.length } };
     });
-    const asked: Asked = { id: values(3)[0].toString('utf8'), inputs, outputs: values(6).map((output) => ({ name: nameIn(output) })) };
-    const feeds = (): Record<string, Tensor> => Object.fromEntries(inputs.map((input, k) => [input.name, tensorFrom(typeOf(input.datatype) ?? 'float32', raw[k], input.shape)]));
+    const asked: Asked = { id: values(3)[0].toString('utf8'), inputs, outputs: values(6).map((output) => ({ name: nameIn(output), parameters: placeOf(output, 2) })) };
+    const feeds = (): Record<string, Tensor> => {
+      const rest = [...raw];
+      return Object.fromEntries(inputs.map(({ name: title, datatype, shape, parameters }) => {
+        const place = placeIn(parameters);
+        return [title, tensorFrom(typeOf(datatype) ?? 'float32', place ? this.models.memoryOrThrow.read(place) : rest.shift()!, shape)];
+      }));
+    };
     this.models.mostBusy = Math.max(this.models.mostBusy, ++this.models.busy);
     const answer = await this.models.compute(name, served, asked, feeds).finally(() => this.models.busy--);
     return 'status' in answer ? { code: CODES[answer.status], details: answer.reason } : this.encode(answer);
@@ -120,7 +132,9 @@ export class GrpcFace {
     this.cutAfter = fault.cutAfter;
     if (fault.text !== undefined) return Buffer.from(fault.text);
     const outputs = (header.outputs ?? []).map(({ name, datatype, shape }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))));
-    const raw = tensors.map((bytes) => field(6, fault.missingBytes ? bytes.subarray(fault.missingBytes) : bytes));
+    // As Triton does: what was written to shared memory has an empty place here.
+    const sent = [...tensors];
+    const raw = (header.outputs ?? []).map(({ parameters }) => (placeIn(parameters) ? Buffer.alloc(0) : sent.shift()!)).map((bytes) => field(6, fault.missingBytes ? bytes.subarray(fault.missingBytes) : bytes));
     return message(field(1, header.model_name), field(2, header.model_version ?? '1'), ...(header.id === undefined ? [] : [field(3, header.id)]), ...outputs, ...raw);
   }
 }
@@ -139,6 +153,26 @@ function unary(name: string): ServiceDefinition[string] {
     responseSerialize: same,
     responseDeserialize: same,
   };
+}
+
+function register(models: InferenceServer, request: Buffer): Answer {
+  const fields = fieldsOf(request);
+  const key = fields.find(({ number }) => number === 2)?.bytes.toString('utf8') ?? '';
+  try {
+    models.memoryOrThrow.register(nameIn(request), key, fields.find(({ number }) => number === 4)?.value ?? 0);
+    return Buffer.alloc(0);
+  } catch (thrown) {
+    return { code: status.INVALID_ARGUMENT, details: (thrown as Error).message };
+  }
+}
+
+/** Parameters { key 1, value 2 { int64_param 2, string_param 3 }} of an input or output, in the field `number`. */
+function placeOf(bytes: Buffer, number: number): AskedPlace | undefined {
+  const entries = fieldsOf(bytes).filter((one) => one.number === number && one.bytes.length > 0).map((one) => {
+    const [value] = fieldsOf(fieldsOf(one.bytes).find((part) => part.number === 2)?.bytes ?? Buffer.alloc(0));
+    return [nameIn(one.bytes), value?.number === 3 ? value.bytes.toString('utf8') : (value?.value ?? 0)];
+  });
+  return placeIn(Object.fromEntries(entries) as object);
 }
 
 function nameIn(bytes: Buffer): string {

@@ -5,6 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Net, Tensor } from '../../engine/net/net';
 import { byteLength, bytesOf, datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
 import { GrpcFace } from './inference-server-grpc';
+import { type AskedPlace, placeIn, ServerMemory } from './inference-server-memory';
 
 /** How runs are to be answered wrongly. */
 export interface Fault {
@@ -29,13 +30,13 @@ export interface AnswerHeader {
   model_name: string;
   model_version: string;
   id?: string;
-  outputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } }[];
+  outputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } | AskedPlace }[];
 }
 
 export interface Asked {
   id?: string;
-  inputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } }[];
-  outputs: { name: string }[];
+  inputs: { name: string; datatype: string; shape: number[]; parameters: { binary_data_size: number } | AskedPlace }[];
+  outputs: { name: string; parameters?: object }[];
 }
 
 /** An answer that is ready to be sent. */
@@ -73,12 +74,18 @@ export class InferenceServer {
   fault: Fault | undefined;
   /** What `authorization` must be, when set. */
   authorization: string | undefined;
+  /** Set where the server has the extension. */
+  memory: ServerMemory | undefined;
   /** Rows of every run that was asked for. */
   readonly runs: number[] = [];
   /** Runs that wait or compute. */
   busy = 0;
   mostBusy = 0;
   connections = 0;
+
+  get extensions(): string[] {
+    return ['binary_tensor_data', ...(this.memory ? ['system_shared_memory'] : [])];
+  }
 
   /** Where it is reached instead, when it speaks gRPC. */
   private grpc: GrpcFace | undefined;
@@ -128,7 +135,8 @@ export class InferenceServer {
     if (this.authorization && request.headers.authorization !== this.authorization) return refuse(response, 401, 'unauthorized');
     const [, name, what = ''] = /^\/v2\/models\/([^/]+)(?:\/(\w+))?$/.exec(request.url ?? '') ?? [];
     const served = this.models.get(decodeURIComponent(name ?? ''));
-    if (request.url === '/v2') return json(response, { name: 'test', version: '1', extensions: ['binary_tensor_data'] });
+    if (request.url === '/v2') return json(response, { name: 'test', version: '1', extensions: this.extensions });
+    if (request.url?.startsWith('/v2/systemsharedmemory/')) return this.answerMemory(request.url, Buffer.concat(chunks), response);
     if (!served) return refuse(response, 404, `Request for unknown model: '${name}' is not found`);
     if (what === '') return json(response, describe(name, served));
     if (what === 'config') {
@@ -143,9 +151,26 @@ export class InferenceServer {
     }
   }
 
+  private answerMemory(url: string, body: Buffer, response: ServerResponse): void {
+    const { memory } = this;
+    if (!memory) return refuse(response, 404, 'not found');
+    const [, name, what] = /region\/([^/]+)\/(\w+)$/.exec(url) ?? [];
+    if (what === undefined) return json(response, memory.regions.map((region) => ({ name: region })));
+    if (what === 'unregister') memory.unregister(name);
+    else {
+      const { key, byte_size: length } = JSON.parse(body.toString('utf8')) as { key: string; byte_size: number };
+      try {
+        memory.register(name, key, length);
+      } catch (thrown) {
+        return refuse(response, 400, (thrown as Error).message);
+      }
+    }
+    json(response, {});
+  }
+
   private async infer(name: string, served: Served, body: Buffer, headerLength: number, response: ServerResponse): Promise<void> {
     const asked = JSON.parse(body.subarray(0, headerLength).toString('utf8')) as Asked;
-    const answer = await this.compute(name, served, asked, () => readTensors(asked, body, headerLength));
+    const answer = await this.compute(name, served, asked, () => readTensors(asked, body, headerLength, this.memory));
     if ('status' in answer) return refuse(response, answer.status, answer.reason);
     const { header, tensors, fault } = answer;
     const head = Buffer.from(fault.text ?? JSON.stringify(header));
@@ -168,6 +193,10 @@ export class InferenceServer {
     let outputs: Record<string, Tensor>;
     try {
       outputs = await net.run(feeds());
+      for (const { name: output, parameters } of asked.outputs) {
+        const place = placeIn(parameters);
+        if (place) this.memoryOrThrow.write(place, bytesOf(outputs[output].data));
+      }
     } catch (thrown) {
       return { status: 400, reason: (thrown as Error).message };
     }
@@ -175,13 +204,18 @@ export class InferenceServer {
       model_name: name,
       model_version: version,
       ...(asked.id !== undefined && { id: asked.id }),
-      outputs: asked.outputs.map(({ name: output }) => {
+      outputs: asked.outputs.map(({ name: output, parameters }) => {
         const { type, dims, data } = outputs[output];
-        return { name: output, datatype: datatypeOf(type), shape: dims, parameters: { binary_data_size: data.byteLength } };
+        return { name: output, datatype: datatypeOf(type), shape: dims, parameters: placeIn(parameters) ?? { binary_data_size: data.byteLength } };
       }),
     };
-    const tensors = asked.outputs.map(({ name: output }) => bytesOf(outputs[output].data));
+    const tensors = asked.outputs.filter(({ parameters }) => !placeIn(parameters)).map(({ name: output }) => bytesOf(outputs[output].data));
     return { header: (fault.header ? fault.header(header) : header) as AnswerHeader, tensors, fault };
+  }
+
+  get memoryOrThrow(): ServerMemory {
+    if (this.memory) return this.memory;
+    throw new Error('no shared memory here');
   }
 
   private takeFault(): Fault {
@@ -197,11 +231,13 @@ function describe(name: string, { net }: Served): object {
   return { name, versions: ['1'], platform: 'test', inputs: heads(net.inputs), outputs: heads(net.outputs) };
 }
 
-function readTensors({ inputs }: Asked, body: Buffer, start: number): Record<string, Tensor> {
+function readTensors({ inputs }: Asked, body: Buffer, start: number, memory: ServerMemory | undefined): Record<string, Tensor> {
   let at = start;
   return Object.fromEntries(
-    inputs.map(({ name, datatype, shape, parameters: { binary_data_size: size } }) => {
+    inputs.map(({ name, datatype, shape, parameters }) => {
       const type = typeOf(datatype) ?? 'float32';
+      if (!('binary_data_size' in parameters)) return [name, tensorFrom(type, memory!.read(parameters), shape)] as const;
+      const { binary_data_size: size } = parameters;
       if (byteLength(type, shape) !== size) throw new Error(`${size} bytes for ${name} [${shape.join()}]`);
       return [name, tensorFrom(type, body.subarray(at, (at += size)), shape)] as const;
     }),

@@ -23,10 +23,12 @@ export function bytesOf({ buffer, byteOffset, byteLength: length }: Tensor['data
   return new Uint8Array(buffer, byteOffset, length);
 }
 
-/** Bytes as a tensor of its own, whatever they are a part of. `bytes` must be as many as {@link byteLength} says. */
+/**
+ * Bytes as a tensor of its own: copied where they are a part of something, else taken over. They must be as many as
+ * {@link byteLength} says.
+ */
 export function tensorFrom(type: TensorType, bytes: Uint8Array, dims: number[]): Tensor {
-  const buffer = new ArrayBuffer(bytes.length);
-  new Uint8Array(buffer).set(bytes);
+  const buffer = (bytes.length === bytes.buffer.byteLength ? bytes.buffer : Uint8Array.prototype.slice.call(bytes).buffer) as ArrayBuffer;
   switch (type) {
     case 'float32':
       return { type, data: new Float32Array(buffer), dims };

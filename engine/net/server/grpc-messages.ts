@@ -4,11 +4,16 @@
  */
 import { field, fieldsOf, message, type MessageField, varint, varintsOf } from '../protobuf';
 import { bytesOf } from './datatypes';
-import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type TensorHead } from './transport';
+import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type Place, type TensorHead } from './transport';
 
-/** ModelMetadataRequest and ModelConfigRequest { name 1 }. */
+/** ModelMetadataRequest, ModelConfigRequest and SystemSharedMemoryUnregisterRequest { name 1 }. */
 export function nameOnly(name: string): Buffer {
   return field(1, name);
+}
+
+/** ServerMetadataResponse { extensions 3 }. */
+export function decodeExtensions(bytes: Buffer): string[] {
+  return all(fieldsOf(bytes), 3).map(text);
 }
 
 /** ModelMetadataResponse { inputs 4, outputs 5 }. */
@@ -33,10 +38,10 @@ export function decodeConfig(bytes: Buffer): ModelLimits {
 
 /** ModelInferRequest { model_name 1, id 3, inputs 5, outputs 6, raw_input_contents 7 }. */
 export function encodeRun({ model, inputs, outputs }: InferRequest, id: string): Buffer {
-  const tensors = inputs.map(({ name, datatype, shape }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))));
-  const wanted = outputs.map(({ name }) => field(6, field(1, name)));
+  const tensors = inputs.map(({ name, datatype, shape, place }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))), ...inMemory(place, 4))));
+  const wanted = outputs.map(({ name, place }) => field(6, message(field(1, name), ...inMemory(place, 2))));
   // Written without field(), which would copy the values once more.
-  const raw = inputs.flatMap(({ data }) => [varint(7 * 8 + 2), varint(data.byteLength), bytesOf(data)]);
+  const raw = inputs.flatMap(({ data, place }) => (place ? [] : [varint(7 * 8 + 2), varint(data.byteLength), bytesOf(data)]));
   return Buffer.concat([field(1, model), field(3, id), ...tensors, ...wanted, ...raw]);
 }
 
@@ -55,12 +60,35 @@ export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer
   let next = 0;
   for (const output of all(fields, 5)) {
     const { name, datatype, shape } = tensorHead(output, where);
-    outputs.set(name, { datatype, shape, bytes: all(fieldsOf(output), 5).map(contents)[0] ?? raw[next++] });
+    // Of an output that it has written to shared memory Triton sends no bytes, in its place.
+    const bytes = all(fieldsOf(output), 5).map(contents)[0] ?? raw[next++];
+    outputs.set(name, { datatype, shape, ...(bytes?.length && { bytes }) });
   }
   if (outputs.size === 0) throw nonsense(where, 'an answer without outputs');
   if (raw.length > next) throw nonsense(where, 'more values than outputs');
   const version = text(all(fields, 2)[0]);
   return { outputs, ...(version && { version }) };
+}
+
+/** SystemSharedMemoryRegisterRequest { name 1, key 2, offset 3, byte_size 4 }. */
+export function encodeRegister(name: string, bytes: number): Buffer {
+  return message(field(1, name), field(2, `/${name}`), field(4, bytes));
+}
+
+/** SystemSharedMemoryStatusResponse { regions 1 { key 1 } }, a map by name. */
+export function decodeRegions(bytes: Buffer): string[] {
+  return all(fieldsOf(bytes), 1).map((entry) => text(all(fieldsOf(entry), 1)[0]));
+}
+
+/** Entries { key 1, value 2 } of map<string, InferParameter { int64_param 2, string_param 3 }>, in the field `number`. */
+function inMemory(place: Place | undefined, number: number): Buffer[] {
+  if (!place) return [];
+  const entry = (key: string, value: Buffer): Buffer => field(number, message(field(1, key), field(2, value)));
+  return [
+    entry('shared_memory_region', field(3, place.region)),
+    entry('shared_memory_offset', field(2, place.offset)),
+    entry('shared_memory_byte_size', field(2, place.length)),
+  ];
 }
 
 /** InferTensorContents { int_contents 2, int64_contents 3, fp32_contents 6 }, which servers without raw contents answer with. */

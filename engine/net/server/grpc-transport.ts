@@ -1,6 +1,6 @@
 import { rootCertificates } from 'node:tls';
 import { type ChannelOptions, Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { decodeConfig, decodeMetadata, decodeRun, encodeRun, nameOnly } from './grpc-messages';
+import { decodeConfig, decodeExtensions, decodeMetadata, decodeRegions, decodeRun, encodeRegister, encodeRun, nameOnly } from './grpc-messages';
 import type { Access, Address } from './options';
 import { type InferAnswer, type InferRequest, type ModelHead, refusal, type ServerFailure, tooSlow, type Transport, unreachable } from './transport';
 
@@ -62,6 +62,22 @@ export class GrpcTransport implements Transport {
   async infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer> {
     const id = String(this.runs++);
     return decodeRun(await this.call('ModelInfer', encodeRun(request, id), deadlineMs), id, this.address.text);
+  }
+
+  async extensions(deadlineMs: number): Promise<string[]> {
+    return decodeExtensions(await this.call('ServerMetadata', Buffer.alloc(0), deadlineMs));
+  }
+
+  async registerMemory(name: string, bytes: number, deadlineMs: number): Promise<void> {
+    await this.call('SystemSharedMemoryRegister', encodeRegister(name, bytes), deadlineMs);
+  }
+
+  async unregisterMemory(name: string, deadlineMs: number): Promise<void> {
+    await this.call('SystemSharedMemoryUnregister', nameOnly(name), deadlineMs);
+  }
+
+  async memoryRegions(deadlineMs: number): Promise<string[]> {
+    return decodeRegions(await this.call('SystemSharedMemoryStatus', Buffer.alloc(0), deadlineMs));
   }
 
   close(): void {

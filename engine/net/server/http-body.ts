@@ -1,17 +1,21 @@
 import { bytesOf, typeOf } from './datatypes';
-import { type GivenTensor, type InferAnswer, type InferRequest, nonsense } from './transport';
+import { type GivenTensor, type InferAnswer, type InferRequest, nonsense, type Place } from './transport';
 
 /**
  * A run as the body of a request: a header in JSON, and the tensors' bytes behind it one after the other (the protocol's
- * binary tensor data extension; float16 has no other form).
+ * binary tensor data extension; float16 has no other form). Of what lies in shared memory the header tells the place.
  */
 export function encodeRun({ inputs, outputs }: InferRequest, id: string): { header: Buffer; tensors: Uint8Array[] } {
   const header = {
     id,
-    inputs: inputs.map(({ name, datatype, shape, data }) => ({ name, datatype, shape, parameters: { binary_data_size: data.byteLength } })),
-    outputs: outputs.map(({ name }) => ({ name, parameters: { binary_data: true } })),
+    inputs: inputs.map(({ name, datatype, shape, data, place }) => ({ name, datatype, shape, parameters: place ? inMemory(place) : { binary_data_size: data.byteLength } })),
+    outputs: outputs.map(({ name, place }) => ({ name, parameters: place ? inMemory(place) : { binary_data: true } })),
   };
-  return { header: Buffer.from(JSON.stringify(header)), tensors: inputs.map(({ data }) => bytesOf(data)) };
+  return { header: Buffer.from(JSON.stringify(header)), tensors: inputs.flatMap(({ data, place }) => (place ? [] : [bytesOf(data)])) };
+}
+
+function inMemory({ region, offset, length }: Place): object {
+  return { shared_memory_region: region, shared_memory_offset: offset, shared_memory_byte_size: length };
 }
 
 interface Output {

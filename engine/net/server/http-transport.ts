@@ -53,6 +53,24 @@ export class HttpTransport implements Transport {
     return decodeRun(body, length === undefined ? undefined : Number(length), id, this.address.text);
   }
 
+  async extensions(deadlineMs: number): Promise<string[]> {
+    const { extensions } = (await this.get('/v2', deadlineMs)) as { extensions?: unknown };
+    return Array.isArray(extensions) ? extensions.map(String) : [];
+  }
+
+  registerMemory(name: string, bytes: number, deadlineMs: number): Promise<void> {
+    return this.post(`/v2/systemsharedmemory/region/${name}/register`, { key: `/${name}`, offset: 0, byte_size: bytes }, deadlineMs);
+  }
+
+  unregisterMemory(name: string, deadlineMs: number): Promise<void> {
+    return this.post(`/v2/systemsharedmemory/region/${name}/unregister`, {}, deadlineMs);
+  }
+
+  async memoryRegions(deadlineMs: number): Promise<string[]> {
+    const regions = await this.get('/v2/systemsharedmemory/status', deadlineMs);
+    return (Array.isArray(regions) ? regions : []).map(({ name }: { name?: unknown }) => String(name));
+  }
+
   close(): void {
     this.agent.destroy();
   }
@@ -66,6 +84,11 @@ export class HttpTransport implements Transport {
     const { status, body } = await this.send('GET', path, [], {}, deadlineMs);
     if (status !== 200) throw this.refused(status, body);
     return readJson(body.toString('utf8'), this.address.text);
+  }
+
+  private async post(path: string, content: object, deadlineMs: number): Promise<void> {
+    const { status, body } = await this.send('POST', path, [Buffer.from(JSON.stringify(content))], { 'content-type': 'application/json' }, deadlineMs);
+    if (status !== 200) throw this.refused(status, body);
   }
 
   private refused(status: number, body: Buffer): ServerFailure {

@@ -17,6 +17,8 @@ export interface ServerAccess {
   ca?: string;
   /** Longest wait for one answer, ms. The first of each shape may take a minute: servers compile then. Default 10,000. */
   timeoutMs?: number;
+  /** Whether tensors pass through shared memory where server and flow are on one machine and the server can. Default true. */
+  sharedMemory?: boolean;
 }
 
 /** An address that was checked. */
@@ -36,6 +38,7 @@ export interface Access {
   headers: Record<string, string>;
   ca?: Buffer;
   timeoutMs: number;
+  sharedMemory: boolean;
 }
 
 const SCHEMES: Record<string, Pick<Address, 'protocol' | 'tls'>> = {
@@ -47,7 +50,7 @@ const SCHEMES: Record<string, Pick<Address, 'protocol' | 'tls'>> = {
 const PORTS = { http: 8000, grpc: 8001 };
 
 /** @throws EBADPARAM for an address, a deadline or credentials that cannot work, or a file of certificates that cannot be read */
-export function readAccess({ addresses, token, user, password, ca, timeoutMs = 10_000 }: ServerAccess): { addresses: Address[]; access: Access } {
+export function readAccess({ addresses, token, user, password, ca, timeoutMs = 10_000, sharedMemory = true }: ServerAccess): { addresses: Address[]; access: Access } {
   if (!Array.isArray(addresses) || addresses.length === 0) {
     throw new EngineError('EBADPARAM', 'no address of a server is given; give one such as http://gpu-1:8000');
   }
@@ -59,7 +62,7 @@ export function readAccess({ addresses, token, user, password, ca, timeoutMs = 1
   const headers: Record<string, string> = {};
   if (token) headers.authorization = `Bearer ${printable(token, 'token')}`;
   if (user) headers.authorization = `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}`;
-  return { addresses: addresses.map(readAddress), access: { headers, timeoutMs, ...(ca && { ca: readCertificates(ca) }) } };
+  return { addresses: addresses.map(readAddress), access: { headers, timeoutMs, sharedMemory, ...(ca && { ca: readCertificates(ca) }) } };
 }
 
 /** @throws EBADPARAM */

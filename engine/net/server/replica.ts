@@ -1,7 +1,8 @@
 import type { Agreement } from './agreement';
 import type { Access, Address } from './options';
 import { HttpTransport } from './http-transport';
-import type { Transport } from './transport';
+import { isThisMachine, SharedMemory } from './shared-memory';
+import type { InferAnswer, InferRequest, Transport } from './transport';
 
 /** Rest after the first failure, ms; twice as long after every further one. */
 const FIRST_REST = 500;
@@ -11,6 +12,8 @@ const LAST_REST = 30_000;
 export class Replica {
   readonly transport: Transport;
   readonly text: string;
+  /** Undefined where the server is on another machine, or memory is not to be used. */
+  readonly memory: SharedMemory | undefined;
   /** Runs under way. */
   busy = 0;
   /** Of the model that has answered last. */
@@ -29,6 +32,23 @@ export class Replica {
       this.version = undefined;
     };
     this.transport = address.protocol === 'grpc' ? grpcTransport(address, access, lost) : new HttpTransport(address, access, lost);
+    if (access.sharedMemory && isThisMachine(address.host)) this.memory = new SharedMemory(this.transport);
+  }
+
+  /**
+   * A run, through shared memory where that can be.
+   *
+   * @param lengths of the outputs, bytes by name; undefined until a run of these shapes has told them
+   */
+  async infer(request: InferRequest, lengths: ReadonlyMap<string, number> | undefined, deadlineMs: number): Promise<InferAnswer> {
+    const answer = lengths && (await this.memory?.infer(request, lengths, deadlineMs));
+    return answer ?? this.transport.infer(request, deadlineMs);
+  }
+
+  /** No run may be under way. */
+  async close(): Promise<void> {
+    await this.memory?.close();
+    this.transport.close();
   }
 
   /** Undefined until it was compared with the model folder, and again whenever a connection has ended: who listens there now? */

@@ -22,7 +22,8 @@ const SHAPES_KEPT = 64;
 export class ServerNet implements Net {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
-  private readonly shapes = new Set<string>();
+  /** How long outputs are, bytes by name, for the shapes of inputs that have been run. */
+  private readonly lengths = new Map<string, ReadonlyMap<string, number>>();
   private readonly running = new Set<Promise<unknown>>();
   private next = 0;
   private closed = false;
@@ -63,7 +64,7 @@ export class ServerNet implements Net {
       net.warnings.push(...reasons.map(({ message }) => `${message}. The other addresses are used.`));
       return net;
     } catch (thrown) {
-      for (const { transport } of replicas) transport.close();
+      await Promise.all(replicas.map((replica) => replica.close()));
       throw thrown;
     }
   }
@@ -71,6 +72,11 @@ export class ServerNet implements Net {
   /** As many as the servers have copies of the net: more would wait there. */
   get instances(): number {
     return this.replicas.reduce((sum, { agreement }) => sum + (agreement?.instances ?? 0), 0) || 1;
+  }
+
+  /** Of the servers on this machine: why tensors do not pass through shared memory; undefined where they do. */
+  get sharedMemory(): { where: string; off: string | undefined }[] {
+    return this.replicas.flatMap(({ text, memory }) => (memory ? [{ where: text, off: memory.off }] : []));
   }
 
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
@@ -87,7 +93,7 @@ export class ServerNet implements Net {
   async close(): Promise<void> {
     this.closed = true;
     await Promise.allSettled(this.running);
-    for (const { transport } of this.replicas) transport.close();
+    await Promise.all(this.replicas.map((replica) => replica.close()));
   }
 
   /** More rows than a server takes at once go in several runs beside each other, so that its instances share them. */
@@ -135,7 +141,7 @@ export class ServerNet implements Net {
         left.delete(replica);
         replica.failed();
         // What starts again compiles again.
-        if (thrown.code === 'ENETWORK') this.shapes.clear();
+        if (thrown.code === 'ENETWORK') this.lengths.clear();
         failures.push(thrown);
       }
     }
@@ -179,10 +185,11 @@ export class ServerNet implements Net {
     });
     const outputs = this.outputs.map(({ name }) => ({ name }));
     const shapes = inputs.map(({ shape }) => shape.join()).join(';');
-    const deadline = this.shapes.has(shapes) ? this.timeoutMs : Math.max(FIRST_RUN_DEADLINE, this.timeoutMs);
+    const lengths = this.lengths.get(shapes);
+    const deadline = lengths ? this.timeoutMs : Math.max(FIRST_RUN_DEADLINE, this.timeoutMs);
     replica.busy++;
     try {
-      const answer = await replica.transport.infer({ model: this.model, inputs, outputs }, deadline);
+      const answer = await replica.infer({ model: this.model, inputs, outputs }, lengths, deadline);
       const before = replica.version;
       replica.version = answer.version;
       if (before !== undefined && answer.version !== before) {
@@ -193,17 +200,17 @@ export class ServerNet implements Net {
       }
       const results = this.outputs.map((output) => [output.name, checked(output, answer.outputs.get(output.name), rows, agreement, replica.text)] as const);
       replica.worked();
-      this.remember(shapes);
+      this.remember(shapes, new Map(results.map(([name, { data }]) => [name, data.byteLength])));
       return Object.fromEntries(results);
     } finally {
       replica.busy--;
     }
   }
 
-  private remember(shapes: string): void {
-    this.shapes.delete(shapes);
-    this.shapes.add(shapes);
-    if (this.shapes.size > SHAPES_KEPT) this.shapes.delete(this.shapes.values().next().value as string);
+  private remember(shapes: string, lengths: ReadonlyMap<string, number>): void {
+    this.lengths.delete(shapes);
+    this.lengths.set(shapes, lengths);
+    if (this.lengths.size > SHAPES_KEPT) this.lengths.delete(this.lengths.keys().next().value as string);
   }
 }
 
@@ -216,6 +223,7 @@ async function check(replica: Replica, model: string, expected: ExpectedNet, tim
     throw new ServerFailure(code, message, true, { cause: thrown });
   }
   replica.worked();
+  await replica.memory?.prepare(timeoutMs);
   return replica.agreement;
 }
 

@@ -25,21 +25,30 @@ export interface ModelHead extends ModelLimits {
   outputs: TensorHead[];
 }
 
-/** A tensor as it is sent. */
+/** A tensor as it is sent: the place of its bytes in shared memory, or the bytes. */
 export interface SentTensor {
   name: string;
   datatype: string;
   shape: number[];
   data: Tensor['data'];
+  place?: Place;
+}
+
+/** A part of a region of shared memory that the server knows, bytes. */
+export interface Place {
+  region: string;
+  offset: number;
+  length: number;
 }
 
 export interface InferRequest {
   model: string;
   inputs: SentTensor[];
-  outputs: { name: string }[];
+  /** `place`: where the server is to write the output instead of sending it. */
+  outputs: { name: string; place?: Place }[];
 }
 
-/** `bytes` is undefined where the server has sent none. */
+/** `bytes` is undefined where the server has sent none, as when it has written them to shared memory. */
 export interface GivenTensor {
   datatype: string;
   shape: number[];
@@ -56,6 +65,13 @@ export interface InferAnswer {
 export interface Transport {
   describe(model: string, deadlineMs: number): Promise<ModelHead>;
   infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer>;
+  /** What the server can beyond the protocol, such as `system_shared_memory`. */
+  extensions(deadlineMs: number): Promise<string[]>;
+  /** Makes the server map the shared memory /NAME, and call it so. */
+  registerMemory(name: string, bytes: number, deadlineMs: number): Promise<void>;
+  unregisterMemory(name: string, deadlineMs: number): Promise<void>;
+  /** Names of all shared memory that the server has mapped, for whomever. */
+  memoryRegions(deadlineMs: number): Promise<string[]>;
   /** Ends all connections. */
   close(): void;
 }
@@ -64,6 +80,8 @@ export interface Transport {
 export class ServerFailure extends EngineError {
   /** A connection that was kept had ended unnoticed: nothing is wrong with the server, which may by now be another one. */
   isStale = false;
+  /** The server has answered, and does not want to: it is through with the call. */
+  isRefusal = false;
 
   /** @param elsewhere whether another server may do better */
   constructor(
@@ -82,7 +100,7 @@ export class ServerFailure extends EngineError {
  * @param shown what the transport calls the status
  */
 export function refusal(where: string, status: number, reason: string, shown = String(status), cause?: Error): ServerFailure {
-  const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure => new ServerFailure(code, `${where} ${what}`, elsewhere, { cause });
+  const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure => Object.assign(new ServerFailure(code, `${where} ${what}`, elsewhere, { cause }), { isRefusal: true });
   const said = reason ? `: ${reason.slice(0, 300)}` : '';
   if (status === 401 || status === 403) {
     return failure('EDENIED', `refuses access (${shown})${said}; check the token, or user and password, of the server`, true);

@@ -31,7 +31,7 @@ describe('addresses of an inference server', () => {
 
   it('come with credentials of one kind, and a deadline that can be kept', () => {
     const addresses = ['http://h'];
-    assert.deepEqual(readAccess({ addresses }).access, { headers: {}, timeoutMs: 10_000 });
+    assert.deepEqual(readAccess({ addresses }).access, { headers: {}, timeoutMs: 10_000, sharedMemory: true });
     assert.throws(() => readAccess({ addresses: [] }), bad(/no address/));
     assert.throws(() => readAccess({ addresses, token: 't', user: 'u' }), bad(/not both/));
     assert.throws(() => readAccess({ addresses, password: 'p' }), bad(/needs a user/));

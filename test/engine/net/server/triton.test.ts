@@ -83,10 +83,18 @@ describe('a real Triton with a repository that "models repository" wrote', funct
       });
     }
 
-    it(`paints what is painted here: all nets over ${protocol}`, async () => {
-      const outputs = await paintOnce('starter', { addresses: addresses(protocol), nets: ALL });
-      assert.ok(difference(outputs, local.float32!) <= 1e-4, String(difference(outputs, local.float32!)));
-    });
+    for (const sharedMemory of [true, false]) {
+      it(`paints what is painted here: all nets over ${protocol}, ${sharedMemory ? 'tensors through shared memory' : 'tensors sent'}`, async () => {
+        const engine = await Engine.load({ model: 'starter', int8: false, server: { addresses: addresses(protocol), nets: ALL, sharedMemory } });
+        for (let k = 0; k < 2; k++) {
+          const outputs = await paint(engine);
+          assert.ok(difference(outputs, local.float32!) <= 1e-4, String(difference(outputs, local.float32!)));
+        }
+        assert.equal((await regions()).length >= ALL.length, sharedMemory);
+        await engine.close();
+        assert.deepEqual(await regions(), [], 'nothing is left on the server');
+      });
+    }
   }
 
   it('computes frames of two flows together, by its own statistics', async () => {
@@ -142,6 +150,11 @@ describe('a real Triton with a repository that "models repository" wrote', funct
     const outputs = await paintOnce('starter', { addresses: addresses('http'), token: 's3cret' });
     assert.ok(difference(outputs, local.float32!) <= 1e-4);
   });
+
+  /** Of shared memory that the server has mapped. */
+  async function regions(): Promise<unknown[]> {
+    return (await (await fetch(`${server.http}/v2/systemsharedmemory/status`)).json()) as unknown[];
+  }
 
   /** How many runs of how many rows. */
   async function batches(model: string): Promise<Map<number, number>> {

@@ -1,0 +1,134 @@
+import { isOrphan, MemoryFile } from './memory-file';
+import { ServerFailure, type Transport } from './transport';
+
+const SMALLEST = 2 ** 16;
+/** Larger runs are sent, bytes. */
+const LARGEST = 2 ** 26;
+/** Of one net on one server. */
+const MOST = 16;
+const MOST_BYTES = 2 ** 28;
+/** After this no run is under way any more that its flow has given up, ms. */
+const LEAVE_ALONE = 60_000;
+/** Longest wait for the server to unmap a region, ms. */
+const UNREGISTER_DEADLINE = 1000;
+
+/**
+ * Regions of shared memory that a server has mapped, each for one run at a time: made when they are needed, used again, of
+ * bounded number and size. Their files have no names as soon as the server has them, so a process that is killed leaves
+ * none; what the server has mapped for it is unmapped when another flow comes.
+ */
+export class MemoryRegions {
+  private readonly idle: MemoryFile[] = [];
+  private readonly all = new Set<MemoryFile>();
+  private readonly timers = new Set<NodeJS.Timeout>();
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly leaveAloneMs = LEAVE_ALONE,
+  ) {}
+
+  /** A first region, to see whether the server can. Rejects with the reason where it cannot. */
+  async prepare(deadlineMs: number): Promise<void> {
+    if (this.idle.length === 0) this.idle.push(await this.register(SMALLEST, deadlineMs));
+    this.later(() => this.sweep());
+  }
+
+  /**
+   * A region with so many bytes that nobody else uses. Rejects with the reason where the server does not want to map one.
+   *
+   * @returns undefined where there can be none now
+   */
+  async take(bytes: number, deadlineMs: number): Promise<MemoryFile | undefined> {
+    if (bytes > LARGEST) return undefined;
+    const fitting = this.bySize().find(({ length }) => length >= bytes);
+    if (fitting) {
+      this.idle.splice(this.idle.indexOf(fitting), 1);
+      return fitting;
+    }
+    // Powers of two, so that a growing batch has few of them.
+    const length = Math.max(SMALLEST, 2 ** Math.ceil(Math.log2(bytes)));
+    while (!this.hasRoom(length)) {
+      const smallest = this.bySize().shift();
+      if (!smallest) return undefined;
+      this.idle.splice(this.idle.indexOf(smallest), 1);
+      await this.drop(smallest);
+    }
+    try {
+      return await this.register(length, deadlineMs);
+    } catch (thrown) {
+      // A server that is away is noticed by the run that is sent.
+      if (thrown instanceof ServerFailure && !thrown.isRefusal) return undefined;
+      throw thrown;
+    }
+  }
+
+  giveBack(region: MemoryFile): void {
+    this.idle.push(region);
+  }
+
+  /** One whose run nobody waits for any more: the server may still use it, and old ones do not wait before they unmap. */
+  abandon(region: MemoryFile): void {
+    this.later(() => this.drop(region));
+  }
+
+  async drop(region: MemoryFile): Promise<void> {
+    await this.unregister(region.name);
+    this.forget(region);
+  }
+
+  async dropIdle(): Promise<void> {
+    await Promise.all(this.idle.splice(0).map((region) => this.drop(region)));
+  }
+
+  /** No run may be under way. What was abandoned is unmapped when another flow comes. */
+  async close(): Promise<void> {
+    for (const timer of this.timers) clearTimeout(timer);
+    await this.dropIdle();
+    for (const region of this.all) this.forget(region);
+  }
+
+  private bySize(): MemoryFile[] {
+    return [...this.idle].sort((a, b) => a.length - b.length);
+  }
+
+  private hasRoom(length: number): boolean {
+    return this.all.size < MOST && [...this.all].reduce((sum, one) => sum + one.length, length) <= MOST_BYTES;
+  }
+
+  private async register(length: number, deadlineMs: number): Promise<MemoryFile> {
+    const region = MemoryFile.create(length);
+    this.all.add(region);
+    try {
+      await this.transport.registerMemory(region.name, length, deadlineMs);
+      return region;
+    } catch (thrown) {
+      this.forget(region);
+      throw thrown;
+    } finally {
+      region.unlink();
+    }
+  }
+
+  private forget(region: MemoryFile): void {
+    if (this.all.delete(region)) region.close();
+  }
+
+  /** What processes have left on the server that were killed. */
+  private async sweep(): Promise<void> {
+    const names = await this.transport.memoryRegions(UNREGISTER_DEADLINE).catch(() => []);
+    await Promise.all(names.filter(isOrphan).map((name) => this.unregister(name)));
+  }
+
+  private async unregister(name: string): Promise<void> {
+    await this.transport.unregisterMemory(name, UNREGISTER_DEADLINE).catch(() => undefined);
+  }
+
+  /** When no run that was given up, here or by a process that was killed, can be under way any more. */
+  private later(work: () => Promise<void>): void {
+    const timer = setTimeout(() => {
+      this.timers.delete(timer);
+      void work();
+    }, this.leaveAloneMs).unref();
+    this.timers.add(timer);
+  }
+}

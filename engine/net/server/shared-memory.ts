@@ -1,0 +1,144 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { bytesOf } from './datatypes';
+import { MEMORY_FOLDER, type MemoryFile, sweepMemoryFiles } from './memory-file';
+import { MemoryRegions } from './memory-regions';
+import { type InferAnswer, type InferRequest, type Place, ServerFailure, type Transport } from './transport';
+
+/** As servers list it. */
+const EXTENSION = 'system_shared_memory';
+/** So many regions that were registered have failed in their first run: memory is not used any more. */
+const MOST_FAILURES = 3;
+/** Where each tensor begins, as processors like it. */
+const ALIGNMENT = 64;
+/** What stands at both ends of an output until the server has written it, bytes. */
+const SEAL = 16;
+
+let swept = false;
+
+/**
+ * Memory that a net's flow and its server share, where both are on one machine: inputs and outputs of a run pass through
+ * it, and only their places over the connection (the protocol's system shared memory extension).
+ *
+ * Every run has a region to itself, a {@link MemoryFile} that the server has mapped as a whole. Before the run its outputs
+ * are sealed with bytes that nobody can guess. Where the seals are broken afterwards the server has written to this very
+ * file, so it has also read its inputs there; where they are not, nothing of it is used.
+ */
+export class SharedMemory {
+  private readonly proven = new WeakSet<MemoryFile>();
+  private failures = 0;
+  /** Why it is not used. */
+  off: string | undefined = 'it was not tried yet';
+
+  constructor(
+    private readonly transport: Transport,
+    private readonly regions = new MemoryRegions(transport),
+  ) {}
+
+  /** Tries with a first region whether the server can, where it is not in use. Does not reject: see {@link off}. */
+  async prepare(deadlineMs: number): Promise<void> {
+    if (this.off === undefined) return;
+    try {
+      this.off = await whyNot(this.transport, deadlineMs);
+      if (this.off === undefined) await this.regions.prepare(deadlineMs);
+      this.failures = 0;
+    } catch (thrown) {
+      this.off = (thrown as Error).message;
+    }
+  }
+
+  /**
+   * A run whose tensors pass through memory.
+   *
+   * Rejects as {@link Transport.infer} does where the server is away or slow.
+   *
+   * @param lengths of the outputs, bytes by name, as an earlier run of these shapes has given them
+   * @returns undefined where this could not be done: the run is to be sent
+   */
+  async infer({ model, inputs, outputs }: InferRequest, lengths: ReadonlyMap<string, number>, deadlineMs: number): Promise<InferAnswer | undefined> {
+    const places = new Placing();
+    const feeds = inputs.map((input) => ({ ...input, place: places.next(input.data.byteLength) }));
+    const results = outputs.map(({ name }) => ({ name, place: places.next(lengths.get(name) ?? 0) })).filter(({ place }) => place.length >= SEAL);
+    const region = await this.regionOf(places.end, deadlineMs);
+    if (!region) return undefined;
+    const seal = randomBytes(SEAL);
+    const placed = <T extends { place: Span }>(tensors: T[]): (T & { place: Place })[] => tensors.map((tensor) => ({ ...tensor, place: { ...tensor.place, region: region.name } }));
+    try {
+      for (const { data, place } of feeds) region.write(bytesOf(data), place.offset);
+      for (const { place } of results) for (const offset of endsOf(place)) region.write(seal, offset);
+      const wanted = new Map(placed(results).map((result) => [result.name, result]));
+      const answer = await this.transport.infer({ model, inputs: placed(feeds), outputs: outputs.map((output) => wanted.get(output.name) ?? output) }, deadlineMs);
+      for (const { name, place } of results) {
+        const output = answer.outputs.get(name);
+        if (!output || output.bytes) continue;
+        if (endsOf(place).some((offset) => seal.equals(region.read(offset, SEAL)))) return this.failed(region, 'the server writes to other memory than that of this machine');
+        output.bytes = region.read(place.offset, place.length);
+      }
+      this.proven.add(region);
+      this.regions.giveBack(region);
+      return answer;
+    } catch (thrown) {
+      if (thrown instanceof ServerFailure && !thrown.isRefusal) {
+        this.regions.abandon(region);
+        throw thrown;
+      }
+      return this.failed(region, (thrown as Error).message);
+    }
+  }
+
+  /** The server is told to unmap it. No run may be under way. */
+  async close(): Promise<void> {
+    this.off = 'it was closed';
+    await this.regions.close();
+  }
+
+  private async regionOf(bytes: number, deadlineMs: number): Promise<MemoryFile | undefined> {
+    if (this.off !== undefined) return undefined;
+    try {
+      return await this.regions.take(bytes, deadlineMs);
+    } catch (thrown) {
+      this.off = (thrown as Error).message;
+      return undefined;
+    }
+  }
+
+  /** One that has worked before fails when the server was started again and knows no regions any more. */
+  private failed(region: MemoryFile, reason: string): undefined {
+    if (!this.proven.has(region) && ++this.failures >= MOST_FAILURES) this.off = reason;
+    void this.regions.drop(region);
+    void this.regions.dropIdle();
+  }
+}
+
+/** Whether an address is one of this machine. A container may stand behind it all the same, which shows later. */
+export function isThisMachine(host: string): boolean {
+  if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return true;
+  return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === host));
+}
+
+async function whyNot(transport: Transport, deadlineMs: number): Promise<string | undefined> {
+  if (process.platform !== 'linux' || !existsSync(MEMORY_FOLDER)) return `this machine has no ${MEMORY_FOLDER}`;
+  if (!swept) sweepMemoryFiles();
+  swept = true;
+  const extensions = await transport.extensions(deadlineMs);
+  return extensions.includes(EXTENSION) ? undefined : `the server does not have the extension ${EXTENSION}`;
+}
+
+/** A part of a region, bytes. */
+type Span = Omit<Place, 'region'>;
+
+/** Tensors behind each other in a region. */
+class Placing {
+  end = 0;
+
+  next(length: number): Span {
+    const offset = Math.ceil(this.end / ALIGNMENT) * ALIGNMENT;
+    this.end = offset + length;
+    return { offset, length };
+  }
+}
+
+function endsOf({ offset, length }: Span): number[] {
+  return [offset, offset + length - SEAL];
+}
