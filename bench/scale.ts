@@ -2,6 +2,7 @@
  * Nets on an inference server: what the way there costs, and how many streams how many servers carry.
  *
  *   node dist/bench/scale.js measure --server http://127.0.0.1:8000 [--json FILE]   against a server on this machine
+ *   node dist/bench/scale.js memory --server http://127.0.0.1:8000 [--size 512] [--all]   tensors sent, and through shared memory
  *   node dist/bench/scale.js simulate [--measured FILE] [--fixed MS --per-row MS] [--round-trip MS] [--price P] …
  *
  * The server must serve the nets of the model: see "streamdiffusion models repository".
@@ -9,6 +10,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { measure } from './scale-measure';
+import { compareMemory } from './scale-memory';
 import { instancesFor, type Installation, type NetTimes, simulate } from './scale-simulation';
 
 const COUNTS = [1, 3, 10, 30, 100, 300, 1000, 3000, 10_000];
@@ -17,6 +19,8 @@ const OPTIONS = {
   server: { type: 'string' },
   json: { type: 'string' },
   rounds: { type: 'string', default: '7' },
+  size: { type: 'string', default: '256' },
+  all: { type: 'boolean', default: false },
   measured: { type: 'string' },
   fixed: { type: 'string', default: '6' },
   'per-row': { type: 'string', default: '9' },
@@ -36,7 +40,11 @@ async function main(): Promise<void> {
     if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
     return;
   }
-  if (positionals[0] !== 'simulate') throw new Error('say measure --server ADDRESS, or simulate');
+  if (positionals[0] === 'memory' && values.server) {
+    await compareMemory(values.server, { size: Number(values.size), isAll: values.all, rounds: Number(values.rounds) }, (line) => console.log(line));
+    return;
+  }
+  if (positionals[0] !== 'simulate') throw new Error('say measure --server ADDRESS, memory --server ADDRESS, or simulate');
   const net = values.measured ? (JSON.parse(readFileSync(values.measured, 'utf8')) as { net: NetTimes }).net : { fixedMs: Number(values.fixed), perRowMs: Number(values['per-row']) };
   const common: Omit<Installation, 'flows' | 'instances'> = {
     offeredFps: Number(values.fps),

@@ -12,6 +12,8 @@ export interface ServedNetReport {
   instances: number;
   /** Addresses that cannot be used while others can, in sentences. */
   warnings: string[];
+  /** Of the addresses on this machine: why tensors are sent there; undefined where they pass through shared memory. */
+  sharedMemory: { where: string; off: string | undefined }[];
   /** Why it cannot be used. */
   error?: EngineError;
 }
@@ -30,11 +32,11 @@ export async function checkServer(model: string, server: ServerOptions): Promise
     if (!net || !header) return [];
     try {
       const served = await openOnServer(model, name, net.path, header, server);
-      const { instances, warnings } = served;
+      const { instances, warnings, sharedMemory } = served;
       await served.close();
-      return [{ name: `${prefix}_${name}`, instances, warnings }];
+      return [{ name: `${prefix}_${name}`, instances, warnings, sharedMemory }];
     } catch (thrown) {
-      return [{ name: `${prefix}_${name}`, instances: 0, warnings: [], error: EngineError.from(thrown, 'ENETWORK') }];
+      return [{ name: `${prefix}_${name}`, instances: 0, warnings: [], sharedMemory: [], error: EngineError.from(thrown, 'ENETWORK') }];
     }
   });
   return (await Promise.all(checks)).flat();

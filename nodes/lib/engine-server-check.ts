@@ -1,7 +1,7 @@
 import type { RequestHandler } from 'express';
 import type { Node, NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
-import { checkServer } from '../../engine/model/server-check';
+import { checkServer, type ServedNetReport } from '../../engine/model/server-check';
 import { readModel } from './engine-fields';
 import { readServerFields, type ServerCredentials, type ServerFields } from './engine-server-fields';
 import { withCode } from './input';
@@ -41,10 +41,16 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
   const server = readServerFields({ ...asked, runOn: 'server' }, { ...saved, ...typed });
   if (!server) return { usable: false, lines: [] };
   const nets = await checkServer(readModel(RED, node, asked.model, asked.modelType), server);
-  return { usable: nets.every(({ error }) => !error), lines: nets.flatMap((net) => inWords(net, RED._)) };
+  return { usable: nets.every(({ error }) => !error), lines: [...nets.flatMap((net) => inWords(net, RED._)), ...waysInWords(nets, RED._)] };
 }
 
-function inWords({ name, instances, warnings, error }: Awaited<ReturnType<typeof checkServer>>[number], translate: Translate): string[] {
+function inWords({ name, instances, warnings, error }: ServedNetReport, translate: Translate): string[] {
   if (error) return [translate('server.wrong', { name, reason: error.message })];
   return [translate('server.right', { name, count: instances }), ...warnings];
+}
+
+/** How tensors come to servers on this machine: the same for all nets, so it is said once for each. */
+function waysInWords(nets: ServedNetReport[], translate: Translate): string[] {
+  const lines = nets.flatMap(({ sharedMemory }) => sharedMemory.map(({ where, off }) => (off === undefined ? translate('server.memory', { where }) : translate('server.sent', { where, reason: off }))));
+  return [...new Set(lines)];
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { existsSync } from 'node:fs';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
@@ -9,6 +10,7 @@ import { OnnxNet } from '../../engine/net/onnx-net';
 import { checkServerOf, type ServerAnswer } from '../../nodes/lib/engine-server-check';
 import { readServerFields } from '../../nodes/lib/engine-server-fields';
 import { InferenceServer } from '../lib/inference-server';
+import { ServerMemory } from '../lib/inference-server-memory';
 import { REFERENCE_MODEL } from '../lib/reference';
 
 describe('engine: nets on a server', () => {
@@ -77,10 +79,22 @@ describe('engine: nets on a server', () => {
     };
 
     it('and found right, with addresses that are away named', async () => {
-      assert.deepEqual(await check({}), { usable: true, lines: ['server.right {"name":"model_unet","count":1}'] });
+      const { usable: isUsable, lines: [net, way, ...others] } = await check({});
+      assert.deepEqual([isUsable, net, others], [true, 'server.right {"name":"model_unet","count":1}', []]);
+      assert.match(way, /server\.sent .*does not have the extension/);
       const { usable, lines } = await check({ serverAddresses: `${inference.address} http://127.0.0.1:1` });
       assert.ok(usable);
       assert.match(lines[1], /127\.0\.0\.1:1 cannot be reached.*other addresses are used/);
+    });
+
+    it('with the way that tensors take to a server on this machine', async function () {
+      if (!existsSync('/dev/shm')) return this.skip();
+      inference.memory = new ServerMemory();
+      assert.deepEqual((await check({})).lines.slice(1), [`server.memory {"where":"${inference.address}"}`]);
+      assert.deepEqual(inference.memory.regions, [], 'nothing is left there');
+      inference.memory.folder = '/nowhere';
+      assert.match((await check({})).lines[1], /server\.sent .*Unable to open shared memory region/);
+      inference.memory = undefined;
     });
 
     it('or wrong, net by net', async () => {

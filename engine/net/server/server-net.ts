@@ -74,9 +74,9 @@ export class ServerNet implements Net {
     return this.replicas.reduce((sum, { agreement }) => sum + (agreement?.instances ?? 0), 0) || 1;
   }
 
-  /** Of the servers on this machine: why tensors do not pass through shared memory; undefined where they do. */
+  /** Of the servers on this machine that can be used: why tensors are sent there; undefined where they pass through shared memory. */
   get sharedMemory(): { where: string; off: string | undefined }[] {
-    return this.replicas.flatMap(({ text, memory }) => (memory ? [{ where: text, off: memory.off }] : []));
+    return this.replicas.flatMap(({ text, memory, agreement }) => (memory && agreement ? [{ where: text, off: memory.off }] : []));
   }
 
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
