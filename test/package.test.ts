@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { execFile, execFileSync } from 'node:child_process';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
@@ -97,6 +98,20 @@ describe('package', () => {
       assert.doesNotMatch(svg.replace(/#fff|none/g, ''), /(fill|stroke)="[^"]*#/, 'white on transparent');
     });
   }
+
+  it('is installed from its lock file by npm 10 as well, which Node 20 and 22 bring', async function () {
+    const npm = join(dirname(require.resolve('npm/package.json', { paths: [dirname(require.resolve('@node-red/registry/package.json'))] })), 'bin/npm-cli.js');
+    if (!execFileSync(process.execPath, [npm, '--version'], { encoding: 'utf8' }).startsWith('10.')) return this.skip();
+    const folder = mkdtempSync(join(tmpdir(), 'npm-10-'));
+    try {
+      for (const file of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(join(ROOT, file), join(folder, file));
+      const { stderr } = await promisify(execFile)(process.execPath, [npm, 'ci', '--dry-run', '--offline', '--cache', join(folder, 'cache')], { cwd: folder });
+      // With a registry to ask, npm 10 makes this an error: the lock file then lacks what it found there.
+      assert.doesNotMatch(stderr, /ERESOLVE/);
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  });
 
   it('contains what it needs to run, the examples and the model, and no tests', async () => {
     const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, maxBuffer: 16e6 });
