@@ -1,15 +1,17 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { isWanted, type Passage } from './lib/audience';
 import { tellChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { Denoiser } from './lib/denoiser';
 import { getEngine } from './lib/engine-node';
 import { standStill } from './lib/faults';
+import { isEmpty, readBoolean } from './lib/fields';
 import { onInput } from './lib/input';
 import { isSettingsOnly, topicOf } from './lib/message';
 import { Status } from './lib/status';
 import { readDialog, type DenoiserFields } from './lib/stream-settings';
 
-type DenoiserDef = NodeDef & DenoiserFields & { engine?: string };
+type DenoiserDef = NodeDef & DenoiserFields & { engine?: string; restUnseen?: unknown };
 
 /** The stream-batch denoiser: frames in, painted frames out. */
 export = (RED: NodeAPI): void => {
@@ -17,8 +19,12 @@ export = (RED: NodeAPI): void => {
     RED.nodes.createNode(this, def);
     const status = new Status(this, RED._);
     let denoiser: Denoiser;
+    const find = (id: string): Passage | null => RED.nodes.getNode(id) as (Node & Passage) | null;
+    // Node-RED changes the wires of a node that it leaves running.
+    const isSeen = (): boolean => isWanted((this as Node & Passage).wires[0] ?? [], find);
     try {
-      denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def));
+      const mayRest = !isEmpty(def.restUnseen) && readBoolean(def.restUnseen, 'restUnseen');
+      denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def), mayRest ? isSeen : undefined);
     } catch (thrown) {
       standStill(this, status, thrown);
       return;

@@ -32,6 +32,7 @@ export = (RED: NodeAPI<Settings>): void => {
     const faults = new Faults();
     const reportOnce = (error: EngineError): void => void (faults.isNews(error) && report(error));
     const feed = new SinkFeed(reportOnce);
+    Object.assign(this, { isLookedAt: () => feed.isLookedAt });
     const rate = new FrameRate();
     const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;

@@ -2,7 +2,7 @@ import type { HostState, StreamStats } from '../../engine/host/messages';
 import type { Status } from './status';
 
 /** Shows where the denoiser stands: the engine's state, and while it is ready what the streams do. */
-export function showDenoiser(status: Status, state: HostState, fault: Error | undefined, streams: readonly StreamStats[]): void {
+export function showDenoiser(status: Status, state: HostState, fault: Error | undefined, streams: readonly StreamStats[], isResting = false): void {
   switch (state.phase) {
     case 'starting':
       return status.loading();
@@ -16,6 +16,7 @@ export function showDenoiser(status: Status, state: HostState, fault: Error | un
       return status.stopped();
     case 'ready': {
       if (fault) return status.error(fault);
+      if (isResting) return status.resting();
       const running = streams.filter(({ fps }) => fps > 0);
       if (running.length === 0) return status.ready();
       return status.running(

@@ -9,10 +9,11 @@ import type { EngineNode, EngineUser } from './engine-node';
 import { Faults } from './faults';
 import { arrivalOf, putFrame } from './frame-message';
 import { withCode, type Send } from './input';
-import { forgetStreams, keepNewest } from './live-streams';
+import { forgetStreams, isPreviewOpen, keepNewest } from './live-streams';
 import { hasPayload, isReset, isSettingsOnly, topicOf } from './message';
 import { readConditioning } from './prompt-texts';
 import { engineReport, streamReport } from './reports';
+import { Rest } from './rest';
 import type { Status } from './status';
 import { readParams } from './stream-settings';
 
@@ -25,16 +26,21 @@ export class Denoiser implements EngineUser {
   private readonly host: HostClient;
   private readonly streams: DenoiserStreams;
   private readonly ticker: NodeJS.Timeout;
+  private readonly rest: Rest | undefined;
   private phase: HostState['phase'];
   private arrived = 0;
   private closed = false;
 
-  /** @throws EBADPARAM when the engine's own settings cannot work */
+  /**
+   * @param isSeen whether the pictures go where somebody may have a use for them; without it they always do
+   * @throws EBADPARAM when the engine's own settings cannot work
+   */
   constructor(
     private readonly node: Node,
     private readonly status: Status,
     private readonly engine: EngineNode,
     settings: StreamSettings,
+    isSeen?: () => boolean,
   ) {
     this.host = engine.register(this);
     this.phase = this.host.state.phase;
@@ -44,6 +50,7 @@ export class Denoiser implements EngineUser {
       (thrown) => node.warn(withCode(thrown)),
       (text) => node.warn(text),
     );
+    this.rest = isSeen && new Rest(() => isSeen() || isPreviewOpen(), (msg, topic) => void this.paintHeld(msg, topic));
     this.ticker = setInterval(() => this.tick(), 1000).unref();
     this.showStatus();
   }
@@ -58,7 +65,10 @@ export class Denoiser implements EngineUser {
   /** Handles one message; resolves when its frame was sent, was dropped, or its settings are taken over. */
   async take(msg: NodeMessageInFlow, send: Send): Promise<void> {
     const topic = topicOf(msg);
-    if (isReset(msg)) await this.streams.reset(topic);
+    if (isReset(msg)) {
+      this.rest?.reset(topic);
+      await this.streams.reset(topic);
+    }
     if (this.bringsFrame(msg, topic)) await this.paint(msg, topic, send);
     else if (msg.params !== undefined || msg.conditioning !== undefined) {
       await this.streams.change(topic, msg.params, readOptionalConditioning(msg));
@@ -70,6 +80,7 @@ export class Denoiser implements EngineUser {
   async close(): Promise<void> {
     this.closed = true;
     clearInterval(this.ticker);
+    this.rest?.close();
     this.status.close();
     forgetStreams(this.node.id);
     await this.streams.close();
@@ -82,14 +93,30 @@ export class Denoiser implements EngineUser {
     return !isReset(msg) && (hasPayload(msg) || !isSettingsOnly(msg));
   }
 
+  /** Paints a frame, unless it may rest; its parameters hold either way. */
   private async paint(msg: NodeMessage, topic: string, send: Send): Promise<void> {
-    const arrival = arrivalOf(msg, this.arrived++);
     const stream = this.streams.get(topic);
     const params: LiveParams = msg.params === undefined ? {} : readParams(msg.params, stream.settings);
     const request = requestOf(msg, { ...stream.settings, ...params });
     const { state } = this.host;
     if (state.phase === 'failed') return this.faults.report(withCode(state.error));
+    if (!this.rest?.takes(msg, topic)) return this.finish(msg, topic, stream, request, params, send);
+    this.measure('dropped', msg, 1);
+    await stream.update(params);
+  }
 
+  /** Paints a frame that rested: its message has ended, and its parameters have been taken over. */
+  private async paintHeld(msg: NodeMessage, topic: string): Promise<void> {
+    try {
+      const stream = this.streams.get(topic);
+      await this.finish(msg, topic, stream, requestOf(msg, stream.settings), {}, (painted) => this.node.send(painted));
+    } catch (thrown) {
+      this.node.error(withCode(thrown), msg);
+    }
+  }
+
+  private async finish(msg: NodeMessage, topic: string, stream: HostStream, request: FrameRequest, params: LiveParams, send: Send): Promise<void> {
+    const arrival = arrivalOf(msg, this.arrived++);
     const result = await this.submit(stream, request, params);
     if (result?.outcome !== 'finished') return this.measure('dropped', msg, 1);
     this.measure('latency', msg, result.latencyMs);
@@ -120,11 +147,13 @@ export class Denoiser implements EngineUser {
   }
 
   private tick(): void {
+    // Wires and what stands behind them may have changed.
+    this.rest?.wake();
     this.showStatus();
     const { streams: _all, ...engine } = engineReport(this.host.report);
     const streams = this.streams.all.map(({ name, stats }) => streamReport(name, stats));
     this.measure('fps', undefined, streams.reduce((sum, { fps }) => sum + fps, 0));
-    this.node.send([null, { topic: 'status', payload: { ...engine, fault: this.faults.current?.message, streams } }]);
+    this.node.send([null, { topic: 'status', payload: { ...engine, fault: this.faults.current?.message, ...(this.rest && { resting: this.rest.isResting }), streams } }]);
   }
 
   /** An outage concerns no single message: Catch nodes hear of it once, whatever was in flight. */
@@ -134,7 +163,7 @@ export class Denoiser implements EngineUser {
   }
 
   private showStatus(): void {
-    showDenoiser(this.status, this.host.state, this.faults.current, this.streams.all.map(({ stats }) => stats));
+    showDenoiser(this.status, this.host.state, this.faults.current, this.streams.all.map(({ stats }) => stats), this.rest?.isResting);
   }
 }
 

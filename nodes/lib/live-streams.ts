@@ -3,6 +3,7 @@ import type { HostStream } from '../../engine/host/client';
 import type { FinishedFrame } from '../../engine/host/messages';
 import { open } from '../../engine/image/codec';
 import type { Picture } from '../../engine/image/picture';
+import { wakeAll } from './rest';
 
 /** A stream as the sidebar shows it. */
 export interface LiveStream {
@@ -29,6 +30,9 @@ interface Entry {
 /** Pixels, the longer side. */
 const PREVIEW_SIZE = 192;
 const PREVIEW_QUALITY = 60;
+/** An open sidebar asks once a second. */
+const OPEN_MS = 3000;
+let lastAsked = -Infinity;
 
 /** By denoiser node, then by topic. Frames are kept as they are; a small picture is made only when the sidebar asks. */
 const entries = new Map<string, Map<string, Entry>>();
@@ -48,9 +52,16 @@ export function forgetStreams(id: string): void {
   entries.delete(id);
 }
 
+/** Whether an editor shows the sidebar with the small pictures. */
+export function isPreviewOpen(): boolean {
+  return performance.now() - lastAsked < OPEN_MS;
+}
+
 /** `GET streamdiffusion/streams`: all {@link LiveStream}s, under the editor's own login. */
 export function serveStreams(RED: NodeAPI): void {
   RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), (_request, response, next) => {
+    lastAsked = performance.now();
+    wakeAll();
     Promise.all([...entries].flatMap(([id, topics]) => [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => describe(id, topic, entry))))
       .then((streams) => response.set('Cache-Control', 'no-store').json(streams))
       .catch(next);

@@ -69,6 +69,8 @@ export class SinkRoutes {
     } else if (kind === '.jpg') {
       await sendNewest(sink.feed, response);
     } else if (kind === undefined && !this.sockets?.wants(request)) {
+      // A page that is opened asks for pictures in a moment.
+      if (request.method === 'GET') sink.feed.look();
       response.set('Cache-Control', 'no-cache').type('html').send(page({ name, ...sink.look }));
     } else if (request.method === 'HEAD') {
       response.writeHead(200, STREAM_HEADERS).end();

@@ -55,6 +55,11 @@ export class Status {
     this.show('ready', text);
   }
 
+  /** It paints nothing because nobody would see it. */
+  resting(): void {
+    this.show('ready', this.shared('resting'));
+  }
+
   /** @param age of the last picture, which is held meanwhile, ms; null when there is none */
   restarting(age: number | null = null): void {
     const text = age === null ? this.shared('restarting') : this.shared('restartingAge', { seconds: Math.floor(age / 1000) });

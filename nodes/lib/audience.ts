@@ -1,0 +1,30 @@
+/** A node of a running flow, as far as it matters for who sees what another one sends. */
+export interface Passage {
+  type: string;
+  /** The ids of the nodes behind each output. */
+  wires: readonly (readonly string[])[];
+  /** Of a sink that shows pictures: whether somebody looks at it. */
+  isLookedAt?(): boolean;
+}
+
+/**
+ * Whether somebody wants what is sent along these wires. A sink wants it while somebody looks at it, or somebody wants
+ * what it passes on; a junction passes on all there is. Every other node may have a use for it that nobody can know.
+ *
+ * @param ids of the nodes at the end of the wires
+ * @param find a running node; undefined or null for one that is disabled or gone, which gets nothing
+ */
+export function isWanted(ids: readonly string[], find: (id: string) => Passage | null | undefined): boolean {
+  const met = new Set<string>();
+  const wants = (id: string): boolean => {
+    // Wires may run in a circle.
+    if (met.has(id)) return false;
+    met.add(id);
+    const node = find(id);
+    if (!node) return false;
+    const isSink = node.type === 'streamdiffusion-sink';
+    if (!isSink && node.type !== 'junction') return true;
+    return (isSink && (node.isLookedAt?.() ?? true)) || node.wires.flat().some(wants);
+  };
+  return ids.some(wants);
+}
