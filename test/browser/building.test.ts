@@ -1,47 +1,19 @@
 import assert from 'node:assert/strict';
-import type { Browser, Locator, Page } from 'playwright-core';
-import { keepScreenshot, openBrowser } from '../lib/browser';
-import { Server } from '../lib/server';
+import type { Locator, Page } from 'playwright-core';
+import { keepScreenshot, setStage } from '../lib/browser';
+import { Editor, type EditorRED } from '../lib/editor';
 import { PATIENCE } from '../lib/until';
 
-/** The part of the editor's API that these tests use. */
-interface EditorRED {
-  nodes: {
-    filterNodes(filter: { type: string }): { id: string; valid: boolean }[];
-    dirty(): boolean;
-  };
-  editor: { edit(node: object): void };
-}
-
 describe('building a flow in the editor', () => {
-  let browser: Browser;
-  let server: Server;
+  let editor: Editor;
   let page: Page;
-  const errors: string[] = [];
-
-  before(async function () {
-    const opened = await openBrowser();
-    if (!opened) return this.skip();
-    browser = opened;
-    server = await Server.start();
-    await server.ready();
-    page = await browser.newPage({ viewport: { width: 1500, height: 900 } });
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (line) => void (line.type() === 'error' && errors.push(line.text())));
-    await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
+  const stage = setStage({
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server);
+      page = editor.page;
+    },
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-  afterEach(() => assert.deepEqual(errors.splice(0), []));
-
-  const red = <T>(work: (red: EditorRED) => T): Promise<T> => page.evaluate(`(${work.toString()})(window.RED)`) as Promise<T>;
-  const deploy = async (): Promise<void> => {
-    await page.click('#red-ui-header-button-deploy');
-    await page.waitForFunction(() => !(window as unknown as { RED: EditorRED }).RED.nodes.dirty());
-  };
+  afterEach(() => assert.deepEqual(editor.errors.splice(0), []));
 
   it('drags a filter in, wires it behind the source, and deploys: pictures arrive', async () => {
     const canvas = (await page.locator('#red-ui-workspace-chart').boundingBox())!;
@@ -54,24 +26,24 @@ describe('building a flow in the editor', () => {
     await page.mouse.move(at.x - 60, at.y - 30, { steps: 8 });
     await page.mouse.move(at.x, at.y, { steps: 8 });
     await page.mouse.up();
-    assert.equal((await red((RED) => RED.nodes.filterNodes({ type: 'streamdiffusion-filter' }))).length, 2);
+    assert.equal((await editor.nodes('filter')).length, 2);
 
     // From the source's output to the new filter's input.
     const port = async (type: string, kind: 'input' | 'output', which: number): Promise<{ x: number; y: number }> => {
-      const ids = await page.evaluate((name) => (window as unknown as { RED: EditorRED }).RED.nodes.filterNodes({ type: name }).map(({ id }) => id), type);
-      const box = (await page.locator(`[id="${ids[which]}"] .red-ui-flow-port-${kind} .red-ui-flow-port`).first().boundingBox())!;
+      const nodes = await editor.nodes(type);
+      const box = (await page.locator(`[id="${nodes[which].id}"] .red-ui-flow-port-${kind} .red-ui-flow-port`).first().boundingBox())!;
       return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
     };
-    const start = await port('streamdiffusion-source', 'output', 0);
-    const end = await port('streamdiffusion-filter', 'input', 1);
+    const start = await port('source', 'output', 0);
+    const end = await port('filter', 'input', 1);
     await page.mouse.move(start.x, start.y);
     await page.mouse.down();
     await page.mouse.move(end.x - 20, end.y - 5, { steps: 10 });
     await page.mouse.move(end.x, end.y, { steps: 5 });
     await page.mouse.up();
 
-    await deploy();
-    const id = (await red((RED) => RED.nodes.filterNodes({ type: 'streamdiffusion-filter' })))[1].id;
+    await editor.deploy();
+    const id = (await editor.nodes('filter'))[1].id;
     await page.waitForFunction((node) => /[1-9]\d* fps/.test(document.getElementById(node)?.textContent ?? ''), id, { timeout: PATIENCE });
     await keepScreenshot(page, 'dragged-and-wired');
   });
@@ -89,18 +61,13 @@ describe('building a flow in the editor', () => {
     await page.click('.red-ui-notification button:has-text("Import copy")');
     await page.waitForFunction(() => (window as unknown as { RED: EditorRED }).RED.nodes.filterNodes({ type: 'streamdiffusion-sink' }).length === 2);
 
-    const sinks = await red((RED) => RED.nodes.filterNodes({ type: 'streamdiffusion-sink' }).map(({ id, valid }) => ({ id, valid })));
-    const copy = sinks.find(({ id }) => id !== 'live-picture-sink')!;
+    const copy = (await editor.nodes('sink')).find(({ id }) => id !== 'live-picture-sink')!;
     assert.equal(copy.valid, false, 'two sinks of one name');
-    await page.evaluate((id) => {
-      const { nodes, editor } = (window as unknown as { RED: EditorRED }).RED;
-      editor.edit(nodes.filterNodes({ type: 'streamdiffusion-sink' }).find((node) => node.id === id)!);
-    }, copy.id);
+    await editor.edit('sink', '#node-input-name', copy.id);
     await page.fill('#node-input-name', 'second');
-    await page.click('#node-dialog-ok');
-    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
-    await deploy();
-    const picture = await until200(`${server.address}/streamdiffusion/second.jpg`);
+    await editor.close();
+    await editor.deploy();
+    const picture = await until200(`${stage.server.address}/streamdiffusion/second.jpg`);
     assert.equal(picture.headers.get('content-type'), 'image/jpeg');
     await keepScreenshot(page, 'imported');
   });

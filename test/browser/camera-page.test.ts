@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { FAKE_CAMERA, openBrowser } from '../lib/browser';
+import { FAKE_CAMERA, openPage, setStage, type WatchedPage } from '../lib/browser';
 import { Server, takeOneAndLeaveIt } from '../lib/server';
 import { strain } from '../lib/strain';
 import { PATIENCE } from '../lib/until';
@@ -38,34 +38,17 @@ async function picturesSeen(page: Page, count: number): Promise<{ codes: number[
 const percentile = (values: number[], share: number): number => values.sort((a, b) => a - b)[Math.floor(values.length * share)];
 
 describe('camera page', () => {
-  let browser: Browser;
-  let server: Server;
   let folder: string;
-
-  before(async function () {
-    const opened = await openBrowser(FAKE_CAMERA);
-    if (!opened) return this.skip();
-    browser = opened;
-    folder = await mkdtemp(join(tmpdir(), 'camera-page-'));
-    server = await Server.start(['--example', 'Camera to page']);
-    await server.ready();
-    console.log(`      screenshots: ${folder}`);
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
+  const stage = setStage({
+    options: ['--example', 'Camera to page'],
+    browserArguments: FAKE_CAMERA,
+    open: async () => {
+      folder = await mkdtemp(join(tmpdir(), 'camera-page-'));
+      console.log(`      screenshots: ${folder}`);
+    },
   });
 
-  /** A page, and the errors of its scripts and console. */
-  async function open(path: string, context: BrowserContext | Browser = browser): Promise<{ page: Page; errors: string[] }> {
-    const page = await context.newPage();
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (message) => message.type() === 'error' && errors.push(message.text()));
-    await page.goto(server.address + path);
-    return { page, errors };
-  }
-
+  const open = (path: string, context: Browser | BrowserContext = stage.browser): Promise<WatchedPage> => openPage(context, stage.server.address + path);
   const isPainted = (page: Page): Promise<unknown> => page.waitForSelector('canvas.live', { timeout: PATIENCE });
 
   it('sends the camera through the engine; the result moves beside it and on the live page', async () => {
@@ -113,7 +96,7 @@ describe('camera page', () => {
   });
 
   it('fits a phone, upright and on its side', async () => {
-    const phone = await browser.newContext({ viewport: { width: 390, height: 760 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+    const phone = await stage.browser.newContext({ viewport: { width: 390, height: 760 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
     const { page, errors } = await open(`${CAMERA}?start=camera`, phone);
     await isPainted(page);
     for (const [name, width, height] of [['upright', 390, 760], ['on its side', 760, 390]] as const) {
@@ -150,13 +133,13 @@ describe('camera page', () => {
   it('goes on by itself after the server was away', async () => {
     const { page } = await open(`${CAMERA}?start=camera`);
     await isPainted(page);
-    const { port } = new URL(server.address);
-    await server.stop();
+    const { port } = new URL(stage.server.address);
+    await stage.server.stop();
     await page.waitForFunction(() => /trying again/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
     await page.evaluate(() => addEventListener('picture', () => document.body.classList.add('again'), { once: true }));
     const left = await takeOneAndLeaveIt(Number(port));
-    server = await Server.start(['--example', 'Camera to page'], { PORT: port });
-    await server.ready();
+    stage.server = await Server.start(['--example', 'Camera to page'], { PORT: port });
+    await stage.server.ready();
     await page.waitForSelector('body.sending.again', { timeout: PATIENCE });
     await page.waitForFunction(() => document.getElementById('message')!.innerText === '');
     assert.ok((await left.givenUp) < 15_000, 'an attempt that nobody answers is given up');
@@ -170,7 +153,7 @@ describe('camera page', () => {
       Object.defineProperty(navigator, 'mediaDevices', { value: undefined });
       Object.defineProperty(window, 'isSecureContext', { value: false });
     });
-    await page.goto(server.address + CAMERA);
+    await page.goto(stage.server.address + CAMERA);
     assert.match(await page.innerText('#message'), /needs HTTPS[\s\S]*localhost[\s\S]*Put Node-RED behind HTTPS/);
     assert.equal(await page.isDisabled('#start'), true);
     await page.screenshot({ path: join(folder, 'no https.png') });
@@ -185,7 +168,7 @@ describe('camera page', () => {
       let asked = 0;
       mediaDevices.getUserMedia = (wish) => (asked++ === 0 ? Promise.reject(new DOMException('Permission denied', 'NotAllowedError')) : ask(wish));
     });
-    await page.goto(server.address + CAMERA);
+    await page.goto(stage.server.address + CAMERA);
     await page.click('#start');
     await page.waitForFunction(() => /not allowed/.test(document.getElementById('message')!.innerText));
     await page.screenshot({ path: join(folder, 'refused.png') });

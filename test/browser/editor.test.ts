@@ -1,44 +1,19 @@
 import assert from 'node:assert/strict';
-import type { Browser, Page } from 'playwright-core';
-import { keepScreenshot, openBrowser } from '../lib/browser';
-import { Server } from '../lib/server';
+import type { Page } from 'playwright-core';
+import { keepScreenshot, setStage } from '../lib/browser';
+import { Editor } from '../lib/editor';
 import { PATIENCE } from '../lib/until';
 
-/** The part of the editor's API that these tests use. */
-interface EditorRED {
-  nodes: {
-    getType(type: string): { icon: string };
-    getNodeHelp(type: string): string;
-    filterNodes(filter: { type: string }): { id: string; valid: boolean }[];
-    eachConfig(callback: (config: { id: string; type: string }) => void): void;
-    createCompleteNodeSet(): object[];
-  };
-  editor: { edit(node: object): void; editConfig(name: string, type: string, id: string): void };
-}
-
 describe('editor', () => {
-  let browser: Browser;
-  let server: Server;
+  let editor: Editor;
   let page: Page;
-  const errors: string[] = [];
-
-  before(async function () {
-    const opened = await openBrowser();
-    if (!opened) return this.skip();
-    browser = opened;
-    server = await Server.start();
-    await server.ready();
-    page = await browser.newPage({ viewport: { width: 1500, height: 900 } });
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (line) => void (line.type() === 'error' && errors.push(line.text())));
-    await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
+  const stage = setStage({
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server);
+      page = editor.page;
+    },
   });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-  afterEach(() => assert.deepEqual(errors.splice(0), [], 'no script of the editor failed'));
+  afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   it('shows the nodes, with icons, words and help', async () => {
     const palette = await page
@@ -49,55 +24,32 @@ describe('editor', () => {
     assert.equal(category.trim(), 'StreamDiffusion');
 
     for (const type of ['source', 'filter', 'prompt', 'denoiser', 'sink']) {
-      const found = await page.evaluate((name) => {
-        const red = (window as unknown as { RED: EditorRED }).RED;
-        const definition = red.nodes.getType(name);
-        return { icon: definition.icon, help: red.nodes.getNodeHelp(name), invalid: red.nodes.filterNodes({ type: name }).some((node) => !node.valid) };
+      const found = await editor.red((RED, name) => {
+        const definition = RED.nodes.getType(name);
+        return { icon: definition.icon, help: RED.nodes.getNodeHelp(name), invalid: RED.nodes.filterNodes({ type: name }).some((node) => !node.valid) };
       }, `streamdiffusion-${type}`);
       assert.equal(found.icon, `streamdiffusion-${type}.svg`);
       assert.match(found.help, /<p>[\s\S]{40}/, `${type} has help`);
       assert.equal(found.invalid, false, `${type} of the example is valid`);
-      const icon = await page.request.get(`${server.address}/icons/@streamdiffusion/node-red/${found.icon}`);
+      const icon = await page.request.get(`${stage.server.address}/icons/@streamdiffusion/node-red/${found.icon}`);
       assert.match(await icon.text(), /<svg/);
     }
   });
 
   for (const type of ['source', 'filter', 'prompt', 'denoiser', 'sink', 'engine']) {
     it(`opens the dialog of the ${type}, which has a word for everything, and saves what it showed`, async () => {
-      const before = await page.evaluate((name) => {
-        const red = (window as unknown as { RED: EditorRED }).RED;
-        if (name === 'streamdiffusion-engine') {
-          let engine: { id: string } | undefined;
-          red.nodes.eachConfig((config) => void (config.type === name && (engine = config)));
-          red.editor.editConfig('', name, engine!.id);
-        } else red.editor.edit(red.nodes.filterNodes({ type: name })[0]);
-        return red.nodes.createCompleteNodeSet();
-      }, `streamdiffusion-${type}`);
-      const done = page.locator(type === 'engine' ? '#node-config-dialog-ok' : '#node-dialog-ok');
-      await done.waitFor({ state: 'visible' });
-      await page.waitForTimeout(600);
+      const before = await editor.red((RED) => RED.nodes.createCompleteNodeSet());
+      await editor.edit(type);
       const words = await page.locator('.red-ui-tray-body').innerText();
       assert.doesNotMatch(words, /\b(label|placeholder|tip|kind|status|invalid|unit)\.[a-z-]+/, 'a text key without a text');
-      await done.click();
-      await page.waitForSelector('.red-ui-tray', { state: 'detached' });
-      const after = await page.evaluate(() => (window as unknown as { RED: EditorRED }).RED.nodes.createCompleteNodeSet());
+      await editor.close();
+      const after = await editor.red((RED) => RED.nodes.createCompleteNodeSet());
       // A dialog with credentials sends them along, empty ones too; the server keeps them out of the flow.
       assert.deepEqual(after.map((node) => ({ ...node, credentials: undefined })), before.map((node) => ({ ...node, credentials: undefined })));
     });
   }
 
-  /** Opens the dialog of the example's denoiser. */
-  async function editDenoiser(): Promise<void> {
-    await page.evaluate(() => {
-      const red = (window as unknown as { RED: EditorRED }).RED;
-      red.editor.edit(red.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0]);
-    });
-    await page.waitForSelector('#denoiser-steps svg', { state: 'visible' });
-  }
-  const closeDialog = async (button: string): Promise<void> => {
-    await page.click(button);
-    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
-  };
+  const editDenoiser = (): Promise<void> => editor.edit('denoiser', '#denoiser-steps svg');
 
   it('shows which steps a strength means, warns of a size that the model cannot do, and keeps what was edited', async () => {
     await editDenoiser();
@@ -117,18 +69,17 @@ describe('editor', () => {
     await page.selectOption('#denoiser-preset', 'free');
     assert.deepEqual([await page.inputValue('#node-input-strength'), await page.inputValue('#node-input-steps')], ['0.8', '4']);
     await keepScreenshot(page, 'denoiser-dialog');
-    await closeDialog('#node-dialog-ok');
+    await editor.close();
     await editDenoiser();
     assert.deepEqual([await page.inputValue('#denoiser-preset'), await page.inputValue('#denoiser-slider')], ['free', '0.8']);
     await page.fill('#node-input-steps', '3');
     assert.equal(await page.inputValue('#denoiser-preset'), 'own');
-    await closeDialog('#node-dialog-cancel');
+    await editor.close('cancel');
   });
 
   it('has sections for noise and feedback, which a flow from before them opens with what holds', async () => {
-    await page.evaluate(() => {
-      const red = (window as unknown as { RED: EditorRED }).RED;
-      const node = red.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0] as Record<string, unknown>;
+    await editor.red((RED) => {
+      const node = RED.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0];
       for (const field of ['scheduler', 'eta', 'seeds', 'seedDrift', 'motionNoise', 'feedback', 'feedbackZoom', 'latentFeedback', 'followNewest']) delete node[field];
     });
     await editDenoiser();
@@ -153,12 +104,12 @@ describe('editor', () => {
     await page.selectOption('#node-input-mode', 'txt2img');
     assert.equal(await page.locator('#node-input-feedback').isVisible(), false);
     await page.selectOption('#node-input-mode', 'img2img');
-    await closeDialog('#node-dialog-ok');
-    const saved = await page.evaluate(() => {
-      const red = (window as unknown as { RED: EditorRED }).RED;
-      return red.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0] as object as Record<string, unknown>;
+    await editor.close();
+    const saved = await editor.red((RED) => {
+      const { scheduler, seeds, feedbackZoom, followNewest, valid } = RED.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0];
+      return [scheduler, seeds, feedbackZoom, followNewest, valid];
     });
-    assert.deepEqual([saved.scheduler, saved.seeds, saved.feedbackZoom, saved.followNewest, saved.valid], ['tcd', '7, 12:0.5', '1.03', 'none', true]);
+    assert.deepEqual(saved, ['tcd', '7, 12:0.5', '1.03', 'none', true]);
   });
 
   it('shows the streams in the sidebar: a live picture with figures, asked for only while it is seen', async () => {
@@ -167,7 +118,7 @@ describe('editor', () => {
     await page.waitForTimeout(1500);
     assert.deepEqual(asked, []);
 
-    await page.evaluate(() => (window as unknown as { RED: { sidebar: { show(id: string): void } } }).RED.sidebar.show('streamdiffusion'));
+    await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
     const picture = page.locator('.streamdiffusion-stream img');
     await page.waitForFunction(() => /\d frames a second, latency \d+ ms\s+\d+ % left out/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: PATIENCE });
     const first = await picture.getAttribute('src');
@@ -176,7 +127,7 @@ describe('editor', () => {
     assert.deepEqual(await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.naturalHeight]), [192, 192]);
     await keepScreenshot(page, 'sidebar');
 
-    await page.evaluate(() => (window as unknown as { RED: { sidebar: { show(id: string): void } } }).RED.sidebar.show('info'));
+    await editor.red((RED) => RED.sidebar.show('info'));
     await page.waitForTimeout(200);
     asked.splice(0);
     await page.waitForTimeout(2000);

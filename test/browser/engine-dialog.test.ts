@@ -3,63 +3,47 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { inspectModel } from '../../engine/model/folder';
-import { keepScreenshot, openBrowser } from '../lib/browser';
+import { keepScreenshot, setStage } from '../lib/browser';
+import { Editor } from '../lib/editor';
 import { filesIn, HubServer } from '../lib/hub-server';
 import { REFERENCE_MODEL } from '../lib/reference';
-import { Server } from '../lib/server';
 import { PATIENCE } from '../lib/until';
 
 const REPOSITORY = 'owner/tiny-model';
 const WEIGHTS = 'unet/model.onnx_data';
 const TOKEN = 'hf_secretOfTheTest';
 
-interface EditorRED {
-  nodes: { eachConfig(callback: (config: { id: string; type: string }) => void): void };
-  editor: { editConfig(name: string, type: string, id: string): void };
-}
-
 describe('engine dialog: models', () => {
-  let browser: Browser;
-  let server: Server;
   let hub: HubServer;
-  let page: Page;
   let folder: string;
-  const errors: string[] = [];
-
-  before(async function () {
-    const opened = await openBrowser();
-    if (!opened) return this.skip();
-    browser = opened;
-    folder = await mkdtemp(join(tmpdir(), 'engine-dialog-'));
-    hub = await HubServer.start(REPOSITORY, filesIn(REFERENCE_MODEL).set(WEIGHTS, randomBytes(6_000_000)));
-    server = await Server.start([], { HF_ENDPOINT: hub.address, HF_HOME: join(folder, 'hf'), STREAMDIFFUSION_MODELS: join(folder, 'models'), HF_TOKEN: '' });
-    await server.ready();
-    page = await browser.newPage({ viewport: { width: 1500, height: 1000 } });
-    page.on('pageerror', (error) => errors.push(error.message));
-    page.on('console', (line) => void (line.type() === 'error' && !/status of 400/.test(line.text()) && errors.push(line.text())));
-    await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
+  let editor: Editor;
+  let page: Page;
+  const stage = setStage({
+    prepare: async () => {
+      folder = await mkdtemp(join(tmpdir(), 'engine-dialog-'));
+      hub = await HubServer.start(REPOSITORY, filesIn(REFERENCE_MODEL).set(WEIGHTS, randomBytes(6_000_000)));
+      return { HF_ENDPOINT: hub.address, HF_HOME: join(folder, 'hf'), STREAMDIFFUSION_MODELS: join(folder, 'models'), HF_TOKEN: '' };
+    },
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server, 1000);
+      page = editor.page;
+    },
   });
   after(async () => {
-    await browser?.close();
-    await server?.stop();
     await hub?.stop();
     if (folder) await rm(folder, { recursive: true, force: true });
   });
   beforeEach(async () => {
-    await page.evaluate(() => {
-      const red = (window as unknown as { RED: EditorRED }).RED;
-      red.nodes.eachConfig((config) => void (config.type === 'streamdiffusion-engine' && red.editor.editConfig('', config.type, config.id)));
-    });
+    await editor.editEngine();
     await page.click('#engine-choose');
     await page.waitForSelector('#engine-models .streamdiffusion-model');
   });
   afterEach(async () => {
-    await page.click('#node-config-dialog-cancel');
-    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
-    assert.deepEqual(errors.splice(0), []);
+    await editor.close('cancel');
+    // The browser notes a request that was refused, as one of the tests wants it.
+    assert.deepEqual(editor.errors.splice(0).filter((line) => !/status of 400/.test(line)), []);
   });
 
   const download = async (repository: string): Promise<void> => {
@@ -79,7 +63,7 @@ describe('engine dialog: models', () => {
   });
 
   it('downloads with progress, speed and remaining time; a cancelled one goes on where it ended', async () => {
-    hub.faults.set(WEIGHTS, { bytesPerSecond: 1_500_000 });
+    hub.faults.set(WEIGHTS, { bytesPerSecond: 400_000 });
     await download(REPOSITORY);
     await page.waitForFunction(() => /\d(\.\d)? [kM]?B of \d+(\.\d)? MB · .*\/s · \d+ sec left/.test(document.getElementById('engine-models')!.innerText), undefined, { timeout: PATIENCE });
     await keepScreenshot(page, 'engine-download');
@@ -122,7 +106,7 @@ describe('engine dialog: models', () => {
     await download(REPOSITORY);
     await shows('[data-state="done"]');
     hub.token = undefined;
-    assert.ok(!(await page.content()).includes(TOKEN) && !server.output.includes(TOKEN));
-    assert.match(server.output, /owner\/tiny-model is there, every file checked/);
+    assert.ok(!(await page.content()).includes(TOKEN) && !stage.server.output.includes(TOKEN));
+    assert.match(stage.server.output, /owner\/tiny-model is there, every file checked/);
   });
 });

@@ -1,57 +1,38 @@
 import assert from 'node:assert/strict';
-import type { Browser, Page } from 'playwright-core';
+import type { Page } from 'playwright-core';
 import { modelFolder } from '../../engine/model/files';
 import { fingerprintOf } from '../../engine/model/fingerprint';
 import { OnnxNet } from '../../engine/net/onnx-net';
-import { keepScreenshot, openBrowser } from '../lib/browser';
+import { keepScreenshot, setStage } from '../lib/browser';
+import { Editor } from '../lib/editor';
 import { InferenceServer } from '../lib/inference-server';
-import { Server } from '../lib/server';
-
-interface EditorRED {
-  nodes: { eachConfig(callback: (config: { id: string; type: string }) => void): void };
-  editor: { editConfig(name: string, type: string, id: string): void };
-}
 
 describe('engine dialog: nets on a server', function () {
   this.timeout(90_000);
-  let browser: Browser;
-  let server: Server;
   let inference: InferenceServer;
   let net: OnnxNet;
+  let editor: Editor;
   let page: Page;
-  const errors: string[] = [];
-
-  before(async function () {
-    const opened = await openBrowser();
-    if (!opened) return this.skip();
-    browser = opened;
-    const path = `${modelFolder('starter')}/unet/model.onnx`;
-    net = await OnnxNet.load(path, { executionProvider: 'cpu' });
-    inference = await InferenceServer.start({ starter_unet: { net, fingerprint: await fingerprintOf(path) } });
-    server = await Server.start();
-    await server.ready();
-    page = await browser.newPage({ viewport: { width: 1500, height: 1100 } });
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(server.address);
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: 30_000 });
+  setStage({
+    prepare: async () => {
+      const path = `${modelFolder('starter')}/unet/model.onnx`;
+      net = await OnnxNet.load(path, { executionProvider: 'cpu' });
+      inference = await InferenceServer.start({ starter_unet: { net, fingerprint: await fingerprintOf(path) } });
+      return {};
+    },
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server, 1100);
+      page = editor.page;
+    },
   });
   after(async () => {
-    await browser?.close();
-    await server?.stop();
     await inference?.stop();
     await net?.close();
   });
-
-  const openDialog = async (): Promise<void> => {
-    await page.evaluate(() => {
-      const red = (window as unknown as { RED: EditorRED }).RED;
-      red.nodes.eachConfig((config) => void (config.type === 'streamdiffusion-engine' && red.editor.editConfig('', config.type, config.id)));
-    });
-    await page.waitForSelector('#node-config-input-runOn');
-  };
+  afterEach(() => assert.deepEqual(editor.errors.splice(0), []));
 
   it('shows what a server needs when nets are to run there, and says at once what is wrong', async () => {
-    await openDialog();
+    await editor.editEngine();
     assert.equal(await page.isVisible('#engine-server'), false);
     await page.selectOption('#node-config-input-runOn', 'server');
     assert.match(await page.innerText('#engine-server-trouble'), /An address of the server is missing/);
@@ -82,14 +63,12 @@ describe('engine dialog: nets on a server', function () {
   });
 
   it('keeps what was chosen', async () => {
-    await page.click('#node-config-dialog-ok');
-    await page.waitForSelector('.red-ui-tray', { state: 'detached' });
-    await openDialog();
+    await editor.close();
+    await editor.editEngine();
     assert.equal(await page.inputValue('#node-config-input-runOn'), 'server');
     assert.equal(await page.inputValue('#node-config-input-serverAddresses'), inference.address);
     assert.equal(await page.isChecked('#engine-server-nets input[value="unet"]'), true);
     assert.equal(await page.isChecked('#engine-server-nets input[value="vae_decoder"]'), false);
-    await page.click('#node-config-dialog-cancel');
-    assert.deepEqual(errors, []);
+    await editor.close('cancel');
   });
 });

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
-import type { Browser, Page } from 'playwright-core';
-import { openBrowser } from '../lib/browser';
+import type { Page } from 'playwright-core';
+import { openPage, setStage, type WatchedPage } from '../lib/browser';
+import { Editor } from '../lib/editor';
 import { Server, takeOneAndLeaveIt } from '../lib/server';
 import { PATIENCE } from '../lib/until';
 
@@ -15,29 +16,8 @@ const pixels = (page: Page): Promise<number[]> =>
   });
 
 describe('live page', () => {
-  let browser: Browser;
-  let server: Server;
-
-  before(async function () {
-    const opened = await openBrowser();
-    if (!opened) return this.skip();
-    browser = opened;
-    server = await Server.start();
-    await server.ready();
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.stop();
-  });
-
-  /** A page that fails the test with the first error that its scripts throw. */
-  async function open(path: string): Promise<{ page: Page; errors: string[] }> {
-    const page = await browser.newPage({ viewport: { width: 1500, height: 900 } });
-    const errors: string[] = [];
-    page.on('pageerror', (error) => errors.push(error.message));
-    await page.goto(server.address + path);
-    return { page, errors };
-  }
+  const stage = setStage();
+  const open = (path: string): Promise<WatchedPage> => openPage(stage.browser, stage.server.address + path, { width: 1500, height: 900 });
 
   it('shows a moving picture in its own proportions', async () => {
     const { page, errors } = await open('/streamdiffusion/live');
@@ -56,7 +36,7 @@ describe('live page', () => {
   });
 
   it('lets each picture dissolve into the next, and keeps none of them', async () => {
-    const page = await browser.newPage();
+    const page = await stage.browser.newPage();
     await page.addInitScript(() => {
       const count = { made: 0, closed: 0 };
       Object.assign(window, { count });
@@ -68,7 +48,7 @@ describe('live page', () => {
         close.call(this);
       };
     });
-    await page.goto(`${server.address}/streamdiffusion/live?fade=400`);
+    await page.goto(`${stage.server.address}/streamdiffusion/live?fade=400`);
     await page.waitForFunction(() => (window as unknown as { count: { made: number } }).count.made > 20, undefined, { timeout: PATIENCE });
     const { made, closed } = await page.evaluate(() => (window as unknown as { count: { made: number; closed: number } }).count);
     assert.ok(made - closed <= 2, `${made} pictures, ${closed} of them let go`);
@@ -76,16 +56,56 @@ describe('live page', () => {
     await page.close();
   });
 
+  it('is painted at once by a denoiser that rested, and so are the small pictures in the editor', async () => {
+    const flows = `${stage.server.address}/flows`;
+    const nodes = (await (await fetch(flows)).json()) as { type: string }[];
+    const resting = nodes.map((node) => (node.type === 'streamdiffusion-denoiser' ? { ...node, restUnseen: true } : node));
+    await fetch(flows, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(resting) });
+    const painted = async (): Promise<number> => {
+      const { engines } = (await (await fetch(`${stage.server.address}/streamdiffusion/health`)).json()) as { engines: { streams: { out: number }[] }[] };
+      return engines.flatMap(({ streams }) => streams).reduce((sum, { out }) => sum + out, 0);
+    };
+    const rests = async (): Promise<number> => {
+      const deadline = performance.now() + PATIENCE;
+      for (let before = -1; ; ) {
+        const now = await painted();
+        if (now === before) return now;
+        assert.ok(performance.now() < deadline, 'it does not rest');
+        before = now;
+        await new Promise((resolve) => setTimeout(resolve, 1500));
+      }
+    };
+    const before = await rests();
+    const opened = performance.now();
+    const { page, errors } = await open('/streamdiffusion/live');
+    await page.waitForSelector('canvas.live', { timeout: PATIENCE });
+    console.log(`      first picture ${Math.round(performance.now() - opened)} ms after the page was opened`);
+    const first = await pixels(page);
+    assert.ok(new Set(first).size > 20, 'it is a picture, not one colour');
+    await page.waitForTimeout(1000);
+    assert.notDeepEqual(await pixels(page), first);
+    assert.ok((await painted()) > before);
+    await page.close();
+
+    await rests();
+    const editor = await Editor.open(stage.browser, stage.server);
+    assert.match(await editor.page.innerText('#red-ui-workspace-chart'), /resting, nobody looks/);
+    await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
+    await editor.page.waitForFunction(() => /\d frames a second/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: PATIENCE });
+    assert.deepEqual([...errors, ...editor.errors], []);
+    await editor.page.close();
+  });
+
   it('comes back by itself after the server was away', async () => {
     const { page } = await open('/streamdiffusion/live');
     await page.waitForSelector('canvas.live', { timeout: PATIENCE });
-    const { port } = new URL(server.address);
-    await server.stop();
+    const { port } = new URL(stage.server.address);
+    await stage.server.stop();
     await page.waitForFunction(() => /reconnecting/.test(document.getElementById('hint')!.textContent!), undefined, { timeout: PATIENCE });
     const last = await pixels(page);
     const left = await takeOneAndLeaveIt(Number(port));
-    server = await Server.start([], { PORT: port });
-    await server.ready();
+    stage.server = await Server.start([], { PORT: port });
+    await stage.server.ready();
     await page.waitForFunction(
       (old) => {
         const small = document.createElement('canvas');

@@ -1,7 +1,8 @@
 import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { chromium, type Browser, type Page } from 'playwright-core';
+import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
+import { Server } from './server';
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -17,6 +18,58 @@ export async function openBrowser(more: string[] = []): Promise<Browser | undefi
   }
   const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more];
   return chromium.launch({ executablePath, args });
+}
+
+/** A browser and a Node-RED, for all tests of one `describe`. */
+export interface Stage {
+  browser: Browser;
+  server: Server;
+}
+
+export interface StageOptions {
+  /** Of `npm start`. */
+  options?: string[];
+  /** More of the browser. */
+  browserArguments?: string[];
+  /** Prepares what the server needs; what it returns is added to the server's environment. */
+  prepare?: () => Promise<NodeJS.ProcessEnv>;
+  /** What comes before the first test when both are ready. Another `before` would also run where the tests are skipped. */
+  open?: (stage: Stage) => Promise<void>;
+}
+
+/** Has both ready before the tests of this `describe`, which are skipped without a browser, and ends them after those. */
+export function setStage({ options = [], browserArguments = [], prepare = () => Promise.resolve({}), open }: StageOptions = {}): Stage {
+  const stage: Partial<Stage> = {};
+  before(async function () {
+    const browser = await openBrowser(browserArguments);
+    if (!browser) return this.skip();
+    stage.browser = browser;
+    const server = await Server.start(options, await prepare());
+    stage.server = server;
+    await server.ready();
+    await open?.({ browser, server });
+  });
+  after(async () => {
+    await stage.browser?.close();
+    await stage.server?.stop();
+  });
+  return stage as Stage;
+}
+
+/** A page, and what its scripts and console complain of; emptied by who has looked at it. */
+export interface WatchedPage {
+  page: Page;
+  errors: string[];
+}
+
+export async function openPage(context: Browser | BrowserContext, address: string, viewport?: { width: number; height: number }): Promise<WatchedPage> {
+  const page = await context.newPage();
+  if (viewport) await page.setViewportSize(viewport);
+  const errors: string[] = [];
+  page.on('pageerror', (error) => errors.push(error.message));
+  page.on('console', (line) => void (line.type() === 'error' && errors.push(line.text())));
+  await page.goto(address);
+  return { page, errors };
 }
 
 /** Keeps what a page shows, for people to look at: in the folder SCREENSHOTS, or in the system's own for temporary files. */

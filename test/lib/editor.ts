@@ -1,0 +1,95 @@
+import type { Browser, Page } from 'playwright-core';
+import { openPage } from './browser';
+import type { Server } from './server';
+import { PATIENCE } from './until';
+
+export interface EditorNode {
+  id: string;
+  type: string;
+  valid: boolean;
+  [field: string]: unknown;
+}
+
+/** The part of the editor's API that tests use. */
+export interface EditorRED {
+  nodes: {
+    getType(type: string): { icon: string };
+    getNodeHelp(type: string): string;
+    filterNodes(filter: { type: string }): EditorNode[];
+    eachConfig(callback: (config: EditorNode) => void): void;
+    createCompleteNodeSet(): object[];
+    dirty(): boolean;
+  };
+  editor: { edit(node: object): void; editConfig(name: string, type: string, id: string): void };
+  sidebar: { show(id: string): void };
+}
+
+/** Node-RED's editor in a browser. */
+export class Editor {
+  private constructor(
+    readonly page: Page,
+    /** What its scripts and console complain of; emptied by who has looked at it. */
+    readonly errors: string[],
+  ) {}
+
+  /** Opens it and waits until it shows the flow. */
+  static async open(browser: Browser, server: Server, height = 900): Promise<Editor> {
+    const { page, errors } = await openPage(browser, server.address, { width: 1500, height });
+    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
+    return new Editor(page, errors);
+  }
+
+  /** Runs a function in the page, with the editor's API and one value that can be written as JSON. */
+  red<T, V = undefined>(work: (red: EditorRED, value: V) => T, value?: V): Promise<T> {
+    return this.page.evaluate(`(${work.toString()})(window.RED, ${JSON.stringify(value) ?? 'undefined'})`);
+  }
+
+  nodes(type: string): Promise<EditorNode[]> {
+    return this.red((RED, name) => RED.nodes.filterNodes({ type: name }).map(({ id, type: of, valid }) => ({ id, type: of, valid })), `streamdiffusion-${type}`);
+  }
+
+  /**
+   * Opens the dialog of the first node of a type, without the prefix, or of the one with this id.
+   * @param prepared what is there when the dialog's own script has run
+   */
+  async edit(type: string, prepared = '.red-ui-tray-body form', id?: string): Promise<void> {
+    await this.red(
+      (RED, wanted) => {
+        const isIt = (node: EditorNode): boolean => node.type === wanted.type && (wanted.id === undefined || node.id === wanted.id);
+        const node = RED.nodes.filterNodes({ type: wanted.type }).find(isIt);
+        if (node) return RED.editor.edit(node);
+        RED.nodes.eachConfig((config) => void (isIt(config) && RED.editor.editConfig('', config.type, config.id)));
+      },
+      { type: `streamdiffusion-${type}`, id },
+    );
+    await this.page.locator(prepared).first().waitFor({ state: 'visible', timeout: PATIENCE });
+    await this.standsStill('.red-ui-tray');
+  }
+
+  /** Opens the engine's dialog. */
+  editEngine(): Promise<void> {
+    return this.edit('engine', '.red-ui-tray .red-ui-typedInput-container');
+  }
+
+  /** Ends the dialog. */
+  async close(how: 'ok' | 'cancel' = 'ok'): Promise<void> {
+    await this.page.locator(`#node-dialog-${how}:visible, #node-config-dialog-${how}:visible`).click();
+    await this.page.waitForSelector('.red-ui-tray', { state: 'detached' });
+  }
+
+  async deploy(): Promise<void> {
+    await this.page.click('#red-ui-header-button-deploy');
+    await this.page.waitForFunction(() => !(window as unknown as { RED: EditorRED }).RED.nodes.dirty());
+  }
+
+  /** Waits until something has stopped moving: a press meets nothing that slides away from under it. */
+  private async standsStill(selector: string): Promise<void> {
+    const place = async (): Promise<string> => JSON.stringify(await this.page.locator(selector).last().boundingBox());
+    for (let before = await place(), still = 0; still < 4; ) {
+      await this.page.waitForTimeout(50);
+      const now = await place();
+      still = now === before ? still + 1 : 0;
+      before = now;
+    }
+  }
+}
