@@ -2,7 +2,7 @@ import { EngineError, type ErrorCode } from './errors';
 import { checkFinite } from './finite';
 import { decode } from './image/codec';
 import { loopBack } from './image/loop-back';
-import { toImage, toTensor, toThumbnail } from './image/pixels';
+import { toThumbnail } from './image/pixels';
 import { Lane } from './lane';
 import type { Model } from './model/model';
 import type { Conditioning } from './prompt/conditioning';
@@ -19,9 +19,6 @@ import { Seeds } from './stream/seeds';
 import { Setups, type StreamSetup } from './stream/setup';
 import { type Probe, TransitionProbes } from './transition-probes';
 import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
-
-/** Of a picture's values, which are many, every so-manieth is checked. */
-const PIXEL_STRIDE = 61;
 
 /** A frame between `process` and its output. */
 export interface Frame {
@@ -258,11 +255,8 @@ export class DiffusionStream implements Stream {
   }
 
   private async decode(latent: Float32Array, { height, width }: LatentShape): Promise<RawImage> {
-    const factor = this.model.info.vaeScaleFactor;
     checkFinite(latent, 'the UNet');
-    const pixels = await this.model.vaeDecoder.decode(latent, height, width);
-    checkFinite(pixels, 'vae_decoder', PIXEL_STRIDE);
-    return toImage(pixels, width * factor, height * factor);
+    return this.model.vaeDecoder.decodePicture(latent, height, width);
   }
 
   /** Nobody waits for it. One that cannot be decoded says nothing of its way; a frame will say what is wrong. */
@@ -301,7 +295,7 @@ export class DiffusionStream implements Stream {
     checkImage(image);
     const fits = image.width === width && image.height === height;
     const picture = this.withLast(fits ? image : await decode({ kind: 'raw', ...image }, width, height), options);
-    const latent = await encoder.encode(toTensor(picture), height, width);
+    const latent = await encoder.encodePicture(picture);
     const last = this.lastLatent;
     const factor = this.model.info.vaeScaleFactor;
     const fitsLast = last && last.shape.width * factor === width && last.shape.height * factor === height;

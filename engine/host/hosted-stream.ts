@@ -122,7 +122,8 @@ export class HostedStream {
   /** As late as can be, so that a newer frame may come, but before a net would have to wait for it. */
   private hasRoom(): boolean {
     const { concurrency } = this.stream;
-    return !this.ready && (concurrency > 1 ? this.rendering < concurrency : !this.ticking);
+    const underWay = this.ticking ? 1 : 0;
+    return !this.ready && (concurrency > 1 ? this.rendering + underWay < concurrency : !this.ticking);
   }
 
   /** What is wrong with the frame itself is heard by its job alone. */

@@ -1,5 +1,5 @@
 /** The engine process: answers the requests of its parent, and ends with it. */
-import { constants, setPriority } from 'node:os';
+import { setPriority } from 'node:os';
 import { Engine } from '../engine';
 import { EngineError } from '../errors';
 import type { LoadProgress } from '../model/model';
@@ -9,6 +9,8 @@ import { RunWatch } from './run-watch';
 import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from './wire';
 
 const ALIVE_INTERVAL = 1000;
+/** Nice value; systems that know classes only take it for normal until the nets have set theirs. */
+const PRIORITY = 5;
 
 let engine: Engine | undefined;
 const runWatch = new RunWatch();
@@ -66,9 +68,9 @@ async function answer({ id, method, params }: Request): Promise<void> {
   }
 }
 
-// Before any thread of the nets or of the picture codec is made: threads inherit it, and the flow keeps answering
-// while every core computes.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+// Before any thread of the picture codec is made, which inherits it: below the flow, which keeps answering while every core
+// computes, and on Linux above the nets, whose threads step down further: what is short must not wait for what is long.
+setPriority(PRIORITY);
 process.title = 'streamdiffusion-engine';
 process.on('message', (request: Request) => void answer(request));
 // At once: an orderly exit would have to wait for the nets, and aborts when it does not.

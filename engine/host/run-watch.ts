@@ -6,19 +6,24 @@ export class RunWatch {
   private readonly underWay = new Set<{ beats: number }>();
 
   /** The same net, watched from now on. */
-  watch(net: Net): Net {
+  watch<N extends Net>(net: N): N {
     const run = net.run.bind(net);
-    const watched: Net['run'] = async (feeds) => {
-      const current = { beats: 0 };
-      this.underWay.add(current);
-      try {
-        return await run(feeds);
-      } finally {
-        this.underWay.delete(current);
-        this.ended++;
-      }
-    };
-    return Object.assign(net, { run: watched });
+    const runPixels = net.runPixels?.bind(net);
+    return Object.assign(net, {
+      run: (feeds: Parameters<typeof run>[0]) => this.during(run(feeds)),
+      ...(runPixels && { runPixels: (...args: Parameters<typeof runPixels>) => this.during(runPixels(...args)) }),
+    });
+  }
+
+  private async during<T>(run: Promise<T>): Promise<T> {
+    const current = { beats: 0 };
+    this.underWay.add(current);
+    try {
+      return await run;
+    } finally {
+      this.underWay.delete(current);
+      this.ended++;
+    }
   }
 
   /** Runs that have ended since the process began. */

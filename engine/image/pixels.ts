@@ -1,9 +1,14 @@
+import type { PixelRange } from '../net/net';
 import type { RawImage } from '../types';
 
-const toUnit = Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1);
+const UNITS: Record<PixelRange, Float32Array> = {
+  '-1..1': Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1),
+  '0..1': Float32Array.from({ length: 256 }, (_, value) => value / 255),
+};
 
-/** Interleaved bytes as the planes that nets take: [3, H, W] in -1..1. */
-export function toTensor({ data, width, height }: RawImage): Float32Array {
+/** Interleaved bytes as the planes that nets take, [3, H, W]. */
+export function toTensor({ data, width, height }: RawImage, range: PixelRange = '-1..1'): Float32Array {
+  const toUnit = UNITS[range];
   const plane = width * height;
   const out = new Float32Array(3 * plane);
   for (let pixel = 0, byte = 0; pixel < plane; pixel++) {
@@ -14,21 +19,21 @@ export function toTensor({ data, width, height }: RawImage): Float32Array {
   return out;
 }
 
-/** Planes [3, H, W] as interleaved bytes: (x/2 + 0.5)·255, rounded half up; what overshoots -1..1 is clamped. */
-export function toImage(pixels: Float32Array, width: number, height: number): RawImage {
+/** Planes [3, H, W] as interleaved bytes: 0..255 for the range, rounded half up; what overshoots it is clamped. */
+export function toImage(pixels: Float32Array, width: number, height: number, range: PixelRange = '-1..1'): RawImage {
   const plane = width * height;
+  const [gain, offset] = range === '-1..1' ? [127.5, 128] : [255, 0.5];
   const data = new Uint8Array(3 * plane);
   for (let pixel = 0, byte = 0; pixel < plane; pixel++) {
-    data[byte++] = toByte(pixels[pixel]);
-    data[byte++] = toByte(pixels[plane + pixel]);
-    data[byte++] = toByte(pixels[2 * plane + pixel]);
+    data[byte++] = toByte(pixels[pixel] * gain + offset);
+    data[byte++] = toByte(pixels[plane + pixel] * gain + offset);
+    data[byte++] = toByte(pixels[2 * plane + pixel] * gain + offset);
   }
   return { data, width, height, channels: 3 };
 }
 
 /** NaN gives 0, as every conversion to a byte array does. */
-function toByte(value: number): number {
-  const scaled = value * 127.5 + 128;
+function toByte(scaled: number): number {
   return scaled <= 0 ? 0 : scaled >= 255 ? 255 : scaled;
 }
 

@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
 import { hasInt8DotProducts, inInt8, type TensorRanges } from '../net/int8';
-import type { Net } from '../net/net';
+import type { LocalNet } from '../net/net';
 import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { OnnxNet } from '../net/onnx-net';
@@ -154,7 +154,7 @@ async function openNets(
       loadedBytes += net.bytes;
       continue;
     }
-    const open = (source: string | OnnxGraph): Promise<Net> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
+    const open = (source: string | OnnxGraph): Promise<LocalNet> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
     const graph = int8 && executionProvider === 'cpu' && net.ranges ? await roundedGraph(net, net.ranges, header?.graph, notes) : header?.graph;
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;

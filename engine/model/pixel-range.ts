@@ -1,4 +1,5 @@
-import type { PixelRange, VaeDecoder, VaeEncoder } from './vae';
+import type { PixelRange } from '../net/net';
+import type { VaeDecoder, VaeEncoder } from './vae';
 
 /** Latents a side, where the export leaves that free: enough to cover what a tiny autoencoder sees at once. */
 const PROBE_SIZE = 8;

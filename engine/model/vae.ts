@@ -1,6 +1,9 @@
 import { EngineError } from '../errors';
-import type { Net, TensorInfo } from '../net/net';
-import { floatsOf, tensorOf } from '../net/tensor';
+import { checkFinite } from '../finite';
+import { toImage, toTensor } from '../image/pixels';
+import type { Net, PixelRange, Tensor, TensorInfo } from '../net/net';
+import { floatsOf, PIXEL_STRIDE, tensorOf } from '../net/tensor';
+import type { RawImage } from '../types';
 import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
 
 /** How latents relate to pictures, and to what the nets of an autoencoder give and take. */
@@ -13,12 +16,9 @@ export interface LatentSpace {
   shift: number;
 }
 
-/** How a net counts brightness: -1..1 as diffusers does, or 0..1 as the authors of TAESD do. */
-export type PixelRange = '-1..1' | '0..1';
-
 /** Pictures to latents. */
 export class VaeEncoder {
-  /** What the net takes; `encode` takes -1..1 in any case. */
+  /** What the net takes, -1..1 as from diffusers or 0..1 as from the authors of TAESD; `encode` takes -1..1 in any case. */
   range: PixelRange = '-1..1';
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
@@ -52,17 +52,35 @@ export class VaeEncoder {
    * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.
    */
   async encode(pixels: Float32Array, height: number, width: number): Promise<Float32Array> {
-    const { channels, factor, scale, shift } = this.space;
-    const batch = fixed(this.input.shape[0]) ?? 1;
-    const dims = [batch, 3, height, width];
-    checkDims('vae_encoder', this.input, dims, 1);
+    const dims = this.dims(height, width);
     const given = this.range === '-1..1' ? pixels : pixels.map((value) => (value + 1) / 2);
-    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, stack([given], batch), dims) });
-    const { dims: got } = outputs[this.output.name];
+    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, stack([given], dims[0]), dims) });
+    return this.latentOf(outputs[this.output.name], height, width);
+  }
+
+  /** The same for a picture; where the net takes bytes, its numbers are made beside it. */
+  async encodePicture(image: RawImage): Promise<Float32Array> {
+    const { height, width, data } = image;
+    const dims = this.dims(height, width);
+    if (!this.net.runPixels || dims[0] !== 1) return this.encode(toTensor(image), height, width);
+    const { name } = this.input;
+    const outputs = await this.net.runPixels({ [name]: { type: 'pixels', data, dims } }, { name, range: this.range });
+    return this.latentOf(outputs[this.output.name] as Tensor, height, width);
+  }
+
+  private dims(height: number, width: number): number[] {
+    const dims = [fixed(this.input.shape[0]) ?? 1, 3, height, width];
+    checkDims('vae_encoder', this.input, dims, 1);
+    return dims;
+  }
+
+  private latentOf(output: Tensor, height: number, width: number): Float32Array {
+    const { channels, factor, scale, shift } = this.space;
+    const { dims: got } = output;
     const [h, w] = [height / factor, width / factor];
     if (got[2] !== h || got[3] !== w) throw wrongSize('vae_encoder', got, [h, w]);
     // Mean, then log variance: the mean is the first half of the channels. An export for several pictures has copies behind it.
-    const mean = floatsOf(outputs[this.output.name]).subarray(0, channels * h * w);
+    const mean = floatsOf(output).subarray(0, channels * h * w);
     return mean.map((value) => (value - shift) * scale);
   }
 }
@@ -99,17 +117,45 @@ export class VaeDecoder {
    * @returns [3, h·factor, w·factor], nominally in -1..1; it may overshoot
    */
   async decode(latent: Float32Array, height: number, width: number): Promise<Float32Array> {
+    const feeds = this.feeds(latent, height, width);
+    return this.numbers((await this.net.run(feeds))[this.output.name], height, width);
+  }
+
+  /**
+   * The same as a picture; where the net gives bytes, they are made beside it.
+   *
+   * @throws EBADMODEL when the net gives what is no number
+   */
+  async decodePicture(latent: Float32Array, height: number, width: number): Promise<RawImage> {
+    const { name } = this.output;
+    const feeds = this.feeds(latent, height, width);
+    const outputs = await (this.net.runPixels?.(feeds, { name, range: this.range }) ?? this.net.run(feeds));
+    const image = outputs[name];
+    const [h, w] = this.checkedSize(image.dims, height, width);
+    if (image.type === 'pixels') return { data: image.data, width: w, height: h, channels: 3 };
+    const pixels = this.numbers(image, height, width);
+    checkFinite(pixels, 'vae_decoder', PIXEL_STRIDE);
+    return toImage(pixels, w, h);
+  }
+
+  private feeds(latent: Float32Array, height: number, width: number): Record<string, Tensor> {
     const { channels, factor, scale, shift } = this.space;
     const batch = fixed(this.input.shape[0]) ?? 1;
     const dims = [batch, channels, height, width];
     checkDims('vae_decoder', this.input, dims, factor);
     const unscaled = scale === 1 && shift === 0 ? latent : latent.map((value) => value / scale + shift);
-    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, stack([unscaled], batch), dims) });
-    const image = outputs[this.output.name];
-    if (image.dims[2] !== height * factor || image.dims[3] !== width * factor) {
-      throw wrongSize('vae_decoder', image.dims, [height * factor, width * factor]);
-    }
-    const pixels = unstack(floatsOf(image), batch, 1)[0];
+    return { [this.input.name]: tensorOf(this.input.type, stack([unscaled], batch), dims) };
+  }
+
+  private checkedSize(dims: number[], height: number, width: number): [number, number] {
+    const size: [number, number] = [height * this.space.factor, width * this.space.factor];
+    if (dims[2] !== size[0] || dims[3] !== size[1]) throw wrongSize('vae_decoder', dims, size);
+    return size;
+  }
+
+  private numbers(image: Tensor, height: number, width: number): Float32Array {
+    this.checkedSize(image.dims, height, width);
+    const [pixels] = unstack(floatsOf(image), image.dims[0], 1);
     return this.range === '-1..1' ? pixels : pixels.map((value) => value * 2 - 1);
   }
 }

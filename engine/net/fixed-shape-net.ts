@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import type { Net, Tensor, TensorInfo, TensorType } from './net';
+import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo, TensorType } from './net';
 import { withFixedSizes } from './onnx-edit';
 import type { OnnxGraph } from './onnx-graph';
 
@@ -18,17 +18,20 @@ export function prefersFixedShapes(provider: string): boolean {
   return COMPILING.includes(provider.split(':')[0]);
 }
 
+/** What is fed to a net, by name. */
+type Sized = Record<string, { dims: number[] }>;
+
 interface Session {
   /** Rows a run; fewer are filled up. */
   rows: number;
-  net: Promise<Net>;
+  net: Promise<LocalNet>;
 }
 
 /**
  * A net that is opened anew, with numbers in the place of its free sizes, for every picture size it meets. Fewer rows
  * than were met before are filled up with copies of the last, so that a stream that fills or drains compiles nothing.
  */
-export class FixedShapeNet implements Net {
+export class FixedShapeNet implements LocalNet {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
   readonly fixesShapes = true;
@@ -38,28 +41,31 @@ export class FixedShapeNet implements Net {
 
   private constructor(
     private readonly graph: OnnxGraph,
-    private readonly open: (graph: OnnxGraph) => Promise<Net>,
+    private readonly open: (graph: OnnxGraph) => Promise<LocalNet>,
     /** Open until the first size is known. */
-    private free: Net | undefined,
+    private free: LocalNet | undefined,
   ) {
     this.inputs = free?.inputs ?? [];
     this.outputs = free?.outputs ?? [];
   }
 
   /** Opens the net as it is first: what is wrong with it is found now, not when the first stream begins. */
-  static async load(graph: OnnxGraph, open: (graph: OnnxGraph) => Promise<Net>): Promise<FixedShapeNet> {
+  static async load(graph: OnnxGraph, open: (graph: OnnxGraph) => Promise<LocalNet>): Promise<FixedShapeNet> {
     return new FixedShapeNet(graph, open, await open(graph));
   }
 
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
-    if (this.closed) throw new EngineError('ECLOSED', 'this net was closed');
-    const batched = this.inputs.filter(({ shape }) => typeof shape[0] === 'string').map(({ name }) => name);
-    const rows = batched.length > 0 ? feeds[batched[0]].dims[0] : 1;
-    const session = await this.session(feeds, batched, rows);
+    const { session, batched, rows } = await this.prepare(feeds);
     const filled = Object.entries(feeds).map(([name, tensor]) => [name, batched.includes(name) ? withRows(tensor, session.rows) : tensor] as const);
     const outputs = await (await session.net).run(Object.fromEntries(filled));
     if (session.rows === rows) return outputs;
     return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, withRows(tensor, rows)]));
+  }
+
+  /** Of one picture, so that no rows are to be filled up. */
+  async runPixels(feeds: Record<string, Tensor | PixelTensor>, pixels: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
+    const { session } = await this.prepare(feeds);
+    return (await session.net).runPixels(feeds, pixels);
   }
 
   async close(): Promise<void> {
@@ -69,8 +75,15 @@ export class FixedShapeNet implements Net {
     await Promise.all([this.free?.close(), ...sessions.map(closeSession)]);
   }
 
+  private async prepare(feeds: Sized): Promise<{ session: Session; batched: string[]; rows: number }> {
+    if (this.closed) throw new EngineError('ECLOSED', 'this net was closed');
+    const batched = this.inputs.filter(({ shape }) => typeof shape[0] === 'string').map(({ name }) => name);
+    const rows = batched.length > 0 ? feeds[batched[0]].dims[0] : 1;
+    return { session: await this.session(feeds, batched, rows), batched, rows };
+  }
+
   /** The net for these sizes and at least so many rows. */
-  private async session(feeds: Record<string, Tensor>, batched: string[], rows: number): Promise<Session> {
+  private async session(feeds: Sized, batched: string[], rows: number): Promise<Session> {
     const key = Object.entries(feeds).map(([name, { dims }]) => [name, ...(batched.includes(name) ? dims.slice(1) : dims)].join()).join(';');
     const kept = this.sessions.get(key);
     this.sessions.delete(key);
@@ -87,7 +100,7 @@ export class FixedShapeNet implements Net {
   }
 
   /** Closes what it takes the place of first: memory for the weights twice may not be there. */
-  private async openFixed(feeds: Record<string, Tensor>, batched: string[], rows: number, outgrown: Session | undefined): Promise<Net> {
+  private async openFixed(feeds: Sized, batched: string[], rows: number, outgrown: Session | undefined): Promise<LocalNet> {
     const free = this.free;
     this.free = undefined;
     await free?.close();

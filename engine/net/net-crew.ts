@@ -1,4 +1,4 @@
-import type { Net, Tensor } from './net';
+import type { LocalNet, Net, Pixels, PixelTensor, Tensor } from './net';
 import { type NetSource, NetThread } from './net-thread';
 import type { SessionSettings } from './onnx-net';
 
@@ -35,7 +35,7 @@ export class NetCrew {
   }
 
   /** Opens a net in each of these members; rejects as OnnxNet.load does, and holds no copy then. */
-  async load(members: Members, source: NetSource, settings: SessionSettings, name?: string): Promise<Net> {
+  async load(members: Members, source: NetSource, settings: SessionSettings, name?: string): Promise<LocalNet> {
     const loading = await Promise.allSettled(members.map((member) => this.threads[member].load(source, settings, name)));
     const copies = loading.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = loading.find((each) => each.status === 'rejected');
@@ -103,7 +103,7 @@ export class NetCrew {
 }
 
 /** A net of which some members of a crew hold a copy each. */
-class CrewNet implements Net {
+class CrewNet implements LocalNet {
   readonly inputs: Net['inputs'];
   readonly outputs: Net['outputs'];
   /** Computing time of this net, and of all nets, at the last run that could be divided, ms. */
@@ -115,7 +115,7 @@ class CrewNet implements Net {
   constructor(
     private readonly crew: NetCrew,
     private readonly members: Members,
-    private readonly copies: readonly Net[],
+    private readonly copies: readonly LocalNet[],
   ) {
     [{ inputs: this.inputs, outputs: this.outputs }] = copies;
   }
@@ -125,9 +125,17 @@ class CrewNet implements Net {
   }
 
   run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    return this.onFree((copy) => copy.run(feeds));
+  }
+
+  runPixels(feeds: Record<string, Tensor | PixelTensor>, pixels: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
+    return this.onFree((copy) => copy.runPixels(feeds, pixels));
+  }
+
+  private onFree<T>(run: (copy: LocalNet) => Promise<T>): Promise<T> {
     return this.crew.perform(this.members, async (member) => {
       const started = performance.now();
-      const outputs = await this.copies[this.members.indexOf(member)].run(feeds);
+      const outputs = await run(this.copies[this.members.indexOf(member)]);
       const ms = performance.now() - started;
       this.own += ms;
       this.crew.count(ms);

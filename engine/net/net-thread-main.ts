@@ -1,16 +1,20 @@
 /** The inside of a NetThread: opens nets and runs them, one request after the other. */
+import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '../errors';
 import { Lane } from '../lane';
-import type { Tensor } from './net';
+import type { PixelTensor, Tensor } from './net';
 import type { LoadedNet, ThreadAnswer, ThreadRequest } from './net-thread';
 import { OnnxNet } from './onnx-net';
+
+// Of this thread and those that ONNX Runtime makes in it; of the whole process on systems whose threads have no priority of their own.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const nets = new Map<number, OnnxNet>();
 const lane = new Lane();
 let loaded = 0;
 
-async function perform(request: ThreadRequest): Promise<LoadedNet | Record<string, Tensor> | undefined> {
+async function perform(request: ThreadRequest): Promise<LoadedNet | Record<string, Tensor | PixelTensor> | undefined> {
   switch (request.do) {
     case 'load': {
       const net = await OnnxNet.load(request.model, request.settings, request.name);
@@ -18,7 +22,7 @@ async function perform(request: ThreadRequest): Promise<LoadedNet | Record<strin
       return { net: loaded++, inputs: net.inputs, outputs: net.outputs };
     }
     case 'run':
-      return netOf(request.net).run(request.feeds);
+      return runNet(request);
     case 'close':
       await netOf(request.net).close();
       nets.delete(request.net);
@@ -28,6 +32,10 @@ async function perform(request: ThreadRequest): Promise<LoadedNet | Record<strin
       parentPort?.close();
       return undefined;
   }
+}
+
+function runNet({ net, feeds, pixels }: ThreadRequest & { do: 'run' }): Promise<Record<string, Tensor | PixelTensor>> {
+  return pixels ? netOf(net).runPixels(feeds, pixels) : netOf(net).run(feeds as Record<string, Tensor>);
 }
 
 function netOf(number: number): OnnxNet {
@@ -40,7 +48,7 @@ async function answer(request: ThreadRequest): Promise<void> {
   const { id } = request;
   try {
     const result = await perform(request);
-    const outputs = request.do === 'run' ? Object.values(result as Record<string, Tensor>) : [];
+    const outputs = request.do === 'run' ? Object.values(result as Record<string, Tensor | PixelTensor>) : [];
     post({ id, result }, [...new Set(outputs.map(({ data }) => data.buffer as ArrayBuffer))]);
   } catch (thrown) {
     const { code, message } = EngineError.from(thrown, 'EHOST');

@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
 import { EngineError, type ErrorCode } from '../errors';
-import type { Net, Tensor, TensorInfo } from './net';
+import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo } from './net';
 import type { OnnxNet, SessionSettings } from './onnx-net';
 
 /** What a thread is asked to do. */
 export type ThreadRequest = { id: number } & (
   | { do: 'load'; model: NetSource; settings: SessionSettings; name: string }
-  | { do: 'run'; net: number; feeds: Record<string, Tensor> }
+  | { do: 'run'; net: number; feeds: Record<string, Tensor | PixelTensor>; pixels?: Pixels }
   | { do: 'close'; net: number }
   | { do: 'end' }
 );
@@ -25,7 +25,7 @@ export interface LoadedNet {
 export type NetSource = Parameters<typeof OnnxNet.load>[0];
 
 /** Opens a net as OnnxNet.load does. */
-export type OpenNet = (source: NetSource, settings: SessionSettings, name?: string) => Promise<Net>;
+export type OpenNet = (source: NetSource, settings: SessionSettings, name?: string) => Promise<LocalNet>;
 
 type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
 
@@ -48,16 +48,18 @@ export class NetThread {
   }
 
   /** Opens a net in this thread; rejects as OnnxNet.load does. */
-  async load(model: NetSource, settings: SessionSettings, name = String(model)): Promise<Net> {
+  async load(model: NetSource, settings: SessionSettings, name = String(model)): Promise<LocalNet> {
     const { net, inputs, outputs } = (await this.request({ do: 'load', model, settings, name })) as LoadedNet;
     let closing: Promise<unknown> | undefined;
+    const run = async <T>(feeds: Record<string, Tensor | PixelTensor>, pixels?: Pixels): Promise<Record<string, T>> => {
+      if (closing) throw new EngineError('ECLOSED', `${name} was closed`);
+      return (await this.request({ do: 'run', net, feeds, pixels })) as Record<string, T>;
+    };
     return {
       inputs,
       outputs,
-      run: async (feeds) => {
-        if (closing) throw new EngineError('ECLOSED', `${name} was closed`);
-        return (await this.request({ do: 'run', net, feeds })) as Record<string, Tensor>;
-      },
+      run: (feeds) => run(feeds),
+      runPixels: run,
       close: async () => {
         await (closing ??= this.request({ do: 'close', net }));
       },

@@ -15,6 +15,22 @@ export interface Tensor {
   dims: number[];
 }
 
+/** A picture in the place of its numbers, [1, 3, H, W]: interleaved bytes, a quarter as many as in float32. */
+export interface PixelTensor {
+  type: 'pixels';
+  data: Uint8Array;
+  dims: number[];
+}
+
+/** What black and white are to a net. */
+export type PixelRange = '-1..1' | '0..1';
+
+/** Which input of a net is fed, or which output is wanted, as pixels. */
+export interface Pixels {
+  name: string;
+  range: PixelRange;
+}
+
 /** A neural network that can be called, wherever it runs. */
 export interface Net {
   readonly inputs: TensorInfo[];
@@ -34,6 +50,14 @@ export interface Net {
    * Rejects with EBADMODEL when the net cannot compute them, with ECLOSED after `close`.
    */
   run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>>;
+  /**
+   * The same with one input or output as pixels, which are made into numbers, and back, where the net runs: a picture goes
+   * to its thread and comes from it in bytes. An output that is no picture, or holds what is no number, stays as it is.
+   */
+  runPixels?(feeds: Record<string, Tensor | PixelTensor>, pixels: Pixels): Promise<Record<string, Tensor | PixelTensor>>;
   /** Frees the net once a pass under way has ended. Calling it again does nothing. */
   close(): Promise<void>;
 }
+
+/** A net on this machine. */
+export type LocalNet = Net & Required<Pick<Net, 'runPixels'>>;

@@ -1,8 +1,9 @@
 import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
 import { EngineError } from '../errors';
-import type { Net, Tensor, TensorInfo, TensorType } from './net';
+import type { Net, Pixels, PixelTensor, Tensor, TensorInfo, TensorType } from './net';
 import { type OnnxGraph, writeOnnxGraph } from './onnx-graph';
 import { firstLine, onnxRuntime } from './runtime';
+import { fromPixels, toPixels } from './tensor';
 
 /** Where and how a session computes. */
 export interface SessionSettings {
@@ -60,6 +61,13 @@ export class OnnxNet implements Net {
       const reason = thrown instanceof Error ? firstLine(thrown.message) : String(thrown);
       throw new EngineError('EBADMODEL', `${this.name} failed: ${reason}`, { cause: thrown });
     }
+  }
+
+  async runPixels(feeds: Record<string, Tensor | PixelTensor>, { name, range }: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
+    const input = this.inputs.find((each) => each.name === name);
+    const given = Object.entries(feeds).map(([key, tensor]) => [key, tensor.type === 'pixels' ? fromPixels(tensor, input?.type ?? 'float32', range) : tensor] as const);
+    const outputs = await this.run(Object.fromEntries(given));
+    return name in outputs ? { ...outputs, [name]: toPixels(outputs[name], range) } : outputs;
   }
 
   async close(): Promise<void> {

@@ -1,5 +1,9 @@
+import { toImage, toTensor } from '../image/pixels';
 import { fromFloat16, toFloat16 } from './float16';
-import type { Tensor, TensorType } from './net';
+import type { PixelRange, PixelTensor, Tensor, TensorType } from './net';
+
+/** Of a picture's values, which are many, every so-manieth is looked at; what overflows in a net spreads over its whole output. */
+export const PIXEL_STRIDE = 61;
 
 /** Numbers as a tensor of the type that a net wants; whole types round towards zero. */
 export function tensorOf(type: TensorType, values: Float32Array, dims: number[]): Tensor {
@@ -21,4 +25,24 @@ export function floatsOf(tensor: Tensor): Float32Array {
   if (data instanceof Float32Array) return data;
   if (data instanceof Uint16Array) return fromFloat16(data);
   return Float32Array.from(data, Number);
+}
+
+/** The numbers that pixels stand for, as a net of this type takes them. */
+export function fromPixels({ data, dims }: PixelTensor, type: TensorType, range: PixelRange): Tensor {
+  const [, , height, width] = dims;
+  return tensorOf(type, toTensor({ data, width, height, channels: 3 }, range), dims);
+}
+
+/** A net's output as pixels; one that is no picture, or holds what is no number, as it is. */
+export function toPixels(tensor: Tensor, range: PixelRange): Tensor | PixelTensor {
+  const { dims } = tensor;
+  const values = floatsOf(tensor);
+  const [batch, channels, height, width] = dims;
+  if (dims.length !== 4 || batch !== 1 || channels !== 3 || !isFinite(values)) return tensor;
+  return { type: 'pixels', data: toImage(values, width, height, range).data, dims };
+}
+
+function isFinite(values: Float32Array): boolean {
+  for (let i = 0; i < values.length; i += PIXEL_STRIDE) if (!Number.isFinite(values[i])) return false;
+  return true;
 }

@@ -41,7 +41,7 @@ export function predictClean(prediction: Float32Array, x: Float32Array, step: St
 /** The noise that separates x from a clean latent: ε = (x - √ᾱ x0) / √(1-ᾱ). */
 export function residualNoise(x: Float32Array, clean: Float64Array, step: Step): Float32Array {
   const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
-  return Float32Array.from(x, (value, k) => (value - a * clean[k]) / b);
+  return x.map((value, k) => (value - a * clean[k]) / b);
 }
 
 /**
@@ -65,7 +65,7 @@ export function virtualNegative(x: Float32Array, residual: Float32Array, delta: 
 
 /** The boundary condition of a consistency model: x̂0 = c_out F_θ + c_skip x. */
 export function applyBoundary(clean: Float64Array, x: Float32Array, { cSkip, cOut }: Step): Float32Array {
-  return Float32Array.from(x, (value, k) => cOut * clean[k] + cSkip * value);
+  return x.map((value, k) => cOut * clean[k] + cSkip * value);
 }
 
 /**
@@ -79,7 +79,7 @@ export function trajectoryStep(clean: Float64Array, x: Float32Array, noise: Floa
   const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
   const kept = next.alphaProdTSqrt / s.alphaProdTSqrt;
   const fresh = Math.sqrt(Math.max(0, 1 - kept * kept));
-  return Float32Array.from(x, (value, k) => kept * (s.alphaProdTSqrt * clean[k] + (s.betaProdTSqrt * (value - a * clean[k])) / b) + fresh * noise[k]);
+  return x.map((value, k) => kept * (s.alphaProdTSqrt * clean[k] + (s.betaProdTSqrt * (value - a * clean[k])) / b) + fresh * noise[k]);
 }
 
 /** The virtual residual noise of that x_τ': what separates it from the clean latent that the residual noise of this step stands for. */
@@ -97,7 +97,7 @@ export function residualShift(clean: Float64Array, x: Float32Array, residual: Fl
   const { alphaProdTSqrt: a, betaProdTSqrt: b, cSkip, cOut } = step;
   if (a === 0) return new Float32Array(x.length);
   const gain = next.alphaProdTSqrt / next.betaProdTSqrt;
-  return Float32Array.from(x, (value, k) => {
+  return x.map((value, k) => {
     const virtualClean = (value - b * residual[k]) / a;
     return gain * (cOut * (clean[k] - virtualClean) + cSkip * b * residual[k]);
   });

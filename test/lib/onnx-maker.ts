@@ -31,6 +31,10 @@ export function node(
   );
 }
 
+function cast(input: string, output: string, type: ElementType): Buffer {
+  return node('Cast', [input], output, { to: elementTypes[type] });
+}
+
 /** A weight that lies in the file itself. */
 export function weight(name: string, dims: number[], data: Float32Array | Float64Array | BigInt64Array | Uint16Array): Buffer {
   const type: ElementType = data instanceof BigInt64Array ? 'int64' : data instanceof Uint16Array ? 'float16' : 'float32';
@@ -176,27 +180,33 @@ export function tinyAutoencoder(low: number, high: number, names = { latent: 'la
  * A net shaped like a full autoencoder's encoder, 8×: channel c of the mean is (c + 1) times the average of red over
  * each 8×8 block; the log variances behind it are all 100, so that a drawn sample would be off by e^50.
  */
-export function tinyKlEncoder(batch: number | string = 'batch'): Buffer {
+export function tinyKlEncoder(batch: number | string = 'batch', type: ElementType = 'float32'): Buffer {
   const weights = Float32Array.from({ length: 8 * 3 }, (_, i) => (i % 3 === 0 && i / 3 < 4 ? i / 3 + 1 : 0));
   return onnxModel({
-    inputs: [value('sample', 'float32', [batch, 3, 'height', 'width'])],
-    outputs: [value('latent_parameters', 'float32', [batch, 8, 'h', 'w'])],
+    inputs: [value('sample', type, [batch, 3, 'height', 'width'])],
+    outputs: [value('latent_parameters', type, [batch, 8, 'h', 'w'])],
     weights: [weight('w', [8, 3, 1, 1], weights), weight('b', [8], Float32Array.of(0, 0, 0, 0, 100, 100, 100, 100))],
     nodes: [
-      node('AveragePool', ['sample'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }),
-      node('Conv', ['pooled', 'w', 'b'], 'latent_parameters'),
+      cast('sample', 'numbers', 'float32'),
+      node('AveragePool', ['numbers'], 'pooled', { kernel_shape: [8, 8], strides: [8, 8] }),
+      node('Conv', ['pooled', 'w', 'b'], 'moments'),
+      cast('moments', 'latent_parameters', type),
     ],
   });
 }
 
 /** A net shaped like an autoencoder's decoder, 8×: each latent fills its block; red is channel 0, green 1, blue 2. */
-export function tinyDecoder(batch: number | string = 'batch'): Buffer {
+export function tinyDecoder(batch: number | string = 'batch', type: ElementType = 'float32'): Buffer {
   const weights = new Float32Array(4 * 3 * 64);
   for (let channel = 0; channel < 3; channel++) weights.fill(1, (channel * 3 + channel) * 64, (channel * 3 + channel + 1) * 64);
   return onnxModel({
-    inputs: [value('latent_sample', 'float32', [batch, 4, 'h', 'w'])],
-    outputs: [value('sample', 'float32', [batch, 3, 'height', 'width'])],
+    inputs: [value('latent_sample', type, [batch, 4, 'h', 'w'])],
+    outputs: [value('sample', type, [batch, 3, 'height', 'width'])],
     weights: [weight('w', [4, 3, 8, 8], weights)],
-    nodes: [node('ConvTranspose', ['latent_sample', 'w'], 'sample', { strides: [8, 8] })],
+    nodes: [
+      cast('latent_sample', 'latent', 'float32'),
+      node('ConvTranspose', ['latent', 'w'], 'picture', { strides: [8, 8] }),
+      cast('picture', 'sample', type),
+    ],
   });
 }

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict';
-import { toTensor } from '../../../engine/image/pixels';
+import { toImage, toTensor } from '../../../engine/image/pixels';
 import { Model } from '../../../engine/model/model';
 import { VaeDecoder, VaeEncoder, type LatentSpace } from '../../../engine/model/vae';
+import { NetThread } from '../../../engine/net/net-thread';
 import { OnnxNet } from '../../../engine/net/onnx-net';
+import type { PixelRange } from '../../../engine/net/net';
+import type { RawImage } from '../../../engine/types';
 import { tinyDecoder, tinyKlEncoder } from '../../lib/onnx-maker';
 import { recording, REFERENCE_MODEL, relativeError } from '../../lib/reference';
 
@@ -72,6 +75,41 @@ describe('autoencoder', () => {
         await net.close();
       });
     }
+
+    describe('of pictures', () => {
+      const image: RawImage = { data: Uint8Array.from({ length: 3 * 8 * 16 }, (_, i) => (i * 37) % 256), width: 16, height: 8, channels: 3 };
+      const latent = Float32Array.of(0.1, 0.2, -0.3, 0.4);
+
+      for (const type of ['float32', 'float16'] as const) {
+        for (const range of ['-1..1', '0..1'] as PixelRange[]) {
+          it(`is the same whether numbers or bytes reach the net's thread (${type}, ${range})`, async () => {
+            const thread = new NetThread();
+            const encoder = new VaeEncoder(await thread.load(tinyKlEncoder(1, type), cpu), space);
+            const decoder = new VaeDecoder(await thread.load(tinyDecoder(1, type), cpu), space);
+            encoder.range = decoder.range = range;
+            const [fromNumbers, fromBytes] = [await encoder.encode(toTensor(image), 8, 16), await encoder.encodePicture(image)];
+            fromBytes.forEach((z, i) => assert.ok(Math.abs(z - fromNumbers[i]) < (type === 'float16' ? 1e-3 : 1e-6)));
+            assert.deepEqual(await decoder.decodePicture(latent, 1, 1), toImage(await decoder.decode(latent, 1, 1), 8, 8));
+            assert.equal(image.data.length, 3 * 8 * 16, 'the picture stays with its owner');
+            await thread.close();
+          });
+        }
+      }
+
+      it('goes through numbers where the export is for several pictures at once', async () => {
+        const [encoderNet, decoderNet] = [await OnnxNet.load(tinyKlEncoder(2), cpu), await OnnxNet.load(tinyDecoder(2), cpu)];
+        const [encoder, decoder] = [new VaeEncoder(encoderNet, space), new VaeDecoder(decoderNet, space)];
+        assert.deepEqual(await encoder.encodePicture(image), await encoder.encode(toTensor(image), 8, 16));
+        assert.deepEqual(await decoder.decodePicture(latent, 1, 1), toImage(await decoder.decode(latent, 1, 1), 8, 8));
+        await Promise.all([encoderNet.close(), decoderNet.close()]);
+      });
+
+      it('is refused where the net gives what is no number', async () => {
+        const net = await OnnxNet.load(tinyDecoder(), cpu);
+        await assert.rejects(new VaeDecoder(net, space).decodePicture(Float32Array.of(NaN, NaN, NaN, NaN), 1, 1), { code: 'EBADMODEL', message: /vae_decoder gave NaN/ });
+        await net.close();
+      });
+    });
 
     it('refuses nets that contradict the config', async () => {
       const encoder = await OnnxNet.load(tinyKlEncoder(), cpu);

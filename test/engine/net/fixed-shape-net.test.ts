@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Model } from '../../../engine/model/model';
 import { FixedShapeNet, prefersFixedShapes } from '../../../engine/net/fixed-shape-net';
-import type { Net, Tensor } from '../../../engine/net/net';
+import type { LocalNet, Tensor } from '../../../engine/net/net';
 import { type OnnxGraph, readOnnxGraph } from '../../../engine/net/onnx-graph';
 import { OnnxNet } from '../../../engine/net/onnx-net';
 import { randn } from '../../../engine/stream/noise';
@@ -24,11 +24,11 @@ describe('a net with fixed sizes', () => {
   });
   afterEach(() => net.close());
 
-  const open = async (graph: OnnxGraph): Promise<Net> => {
+  const open = async (graph: OnnxGraph): Promise<LocalNet> => {
     const session = await OnnxNet.load(graph, { executionProvider: 'cpu' });
     const entry = { shape: session.inputs[0].shape, isOpen: true };
     opened.push(entry);
-    return { inputs: session.inputs, outputs: session.outputs, run: (feeds) => session.run(feeds), close: () => ((entry.isOpen = false), session.close()) };
+    return { inputs: session.inputs, outputs: session.outputs, run: (feeds) => session.run(feeds), runPixels: (...args) => session.runPixels(...args), close: () => ((entry.isOpen = false), session.close()) };
   };
   const isOpen = (): (number | string)[][] => opened.filter((one) => one.isOpen).map(({ shape }) => shape);
   /** Row i of the answer is i + 1 everywhere. */

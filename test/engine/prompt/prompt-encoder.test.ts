@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Engine } from '../../../engine/engine';
-import type { Net } from '../../../engine/net/net';
+import type { LocalNet, Net } from '../../../engine/net/net';
 import { OnnxNet } from '../../../engine/net/onnx-net';
 import type { DiffusionStream } from '../../../engine/diffusion-stream';
 import type { ConditioningRequest, Transition, WeightedText } from '../../../engine/prompt/request';
@@ -18,7 +18,7 @@ describe('prompt encoder of the embedded model', () => {
   let pause: Promise<void> = Promise.resolve();
 
   before(async () => {
-    const openNet = ({ name }: { name: string }) => async (...args: Parameters<typeof OnnxNet.load>): Promise<Net> => {
+    const openNet = ({ name }: { name: string }) => async (...args: Parameters<typeof OnnxNet.load>): Promise<LocalNet> => {
       const net = await OnnxNet.load(...args);
       if (name !== 'text_encoder') return net;
       const run: Net['run'] = async (feeds) => {
@@ -26,7 +26,7 @@ describe('prompt encoder of the embedded model', () => {
         await pause;
         return net.run(feeds);
       };
-      return { inputs: net.inputs, outputs: net.outputs, run, close: () => net.close() };
+      return { inputs: net.inputs, outputs: net.outputs, run, runPixels: (...args) => net.runPixels(...args), close: () => net.close() };
     };
     engine = await Engine.load({ model: 'starter', intraOpNumThreads: 1 }, { openNet });
     stream = await engine.createStream({ mode: 'txt2img', width: 64, height: 64, tIndexList: [20], cfgType: 'none' });
