@@ -1,22 +1,19 @@
-import { EngineError, type ErrorCode } from './errors';
+import { EngineError } from './errors';
 import { checkFinite } from './finite';
-import { decode } from './image/codec';
-import { loopBack } from './image/loop-back';
 import { toThumbnail } from './image/pixels';
 import { Lane } from './lane';
 import type { Model } from './model/model';
+import { PictureIntake } from './picture-intake';
 import type { Conditioning } from './prompt/conditioning';
 import { PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder';
 import type { ConditioningRequest } from './prompt/request';
-import { Recent } from './recent';
+import { ReadySetups } from './ready-setups';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from './stream/guidance';
-import { mixLatent } from './stream/latent-feedback';
-import { lowerStrength, MotionMeter } from './stream/motion';
-import { type ResolvedOptions, resolveOptions } from './stream/options';
+import type { ResolvedOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
 import { Seeds } from './stream/seeds';
-import { Setups, type StreamSetup } from './stream/setup';
+import type { StreamSetup } from './stream/setup';
 import { type Probe, TransitionProbes } from './transition-probes';
 import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from './types';
 
@@ -38,12 +35,6 @@ export interface FrameInput extends StreamInput {
   /** All settings of this frame, whatever the stream's are. */
   options?: StreamOptions;
 }
-
-/** Pictures of so many sizes are known to work, or are tried again. */
-const SIZES_KEPT = 16;
-
-/** What can go wrong in a first run whatever the picture size. */
-const NOT_THE_SIZE = new Set<ErrorCode>(['ENOMODEL', 'ENETWORK', 'ETIMEOUT', 'EDENIED', 'ECLOSED']);
 
 /** A frame that is ready to enter the batch. */
 export interface Prepared {
@@ -67,17 +58,13 @@ export class DiffusionStream implements Stream {
   /** Frames of a buffer that is not full yet. */
   private buffer: Entry<Frame, Conditioning>[] = [];
   private conditioning: PromptConditioning | undefined;
-  private readonly setups: Setups;
+  private readonly setups: ReadySetups;
   private readonly seeds: Seeds;
-  private readonly motion = new MotionMeter();
-  private readonly sizes = new Recent<true>(SIZES_KEPT);
+  private readonly pictures: PictureIntake;
   /** Those since the last frame. */
   private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
   private setup: StreamSetup;
   private frames = 0;
-  /** What was finished last, for the loops back. */
-  private lastImage: RawImage | undefined;
-  private lastLatent: { latent: Float32Array; shape: LatentShape } | undefined;
   private readonly intake = new Lane();
   private readonly ticks = new Lane();
   /** The pictures of all calls until now are made, or have failed. */
@@ -89,19 +76,20 @@ export class DiffusionStream implements Stream {
   private constructor(
     private readonly model: Model,
     private readonly unet: SharedUnet,
-    options: ResolvedOptions,
+    options: StreamOptions,
     private readonly onClose: (stream: DiffusionStream) => void,
   ) {
     this.prompts = new PromptEncoder(model.textEncoder);
-    this.setups = new Setups(model.info, model.schedulerConfig);
+    this.setups = new ReadySetups(model, unet);
+    this.pictures = new PictureIntake(model);
     this.seeds = new Seeds(model.info.latentChannels);
-    this.setup = this.setups.get(options);
+    this.setup = this.setups.get(this.setups.check(options));
   }
 
   /** Checks the options, and with one run of every net that the model works at this size. */
   static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void): Promise<DiffusionStream> {
-    const stream = new DiffusionStream(model, unet, checkedOptions(model, options), onClose);
-    await stream.setUp(options);
+    const stream = new DiffusionStream(model, unet, options, onClose);
+    await stream.setups.prepare(options);
     return stream;
   }
 
@@ -145,7 +133,7 @@ export class DiffusionStream implements Stream {
 
   update(live: Partial<StreamOptions>): Promise<void> {
     return this.inLane(this.intake, async () => {
-      this.setup = await this.setUp({ ...this.options, ...live });
+      this.setup = await this.setups.prepare({ ...this.options, ...live });
       // Between two ticks: a row's guidance must not change while the UNet works for it.
       await this.inLane(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
     });
@@ -172,12 +160,12 @@ export class DiffusionStream implements Stream {
     this.waitingPrompts = {};
     return this.inLane(this.intake, async () => {
       const { image, latent: start, id, prompt, params, options } = input;
-      const wanted = params || options ? await this.setUp(options ?? { ...this.options, ...params }) : this.setup;
-      const setup = this.forMotion(wanted, image);
+      const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }) : this.setup;
+      const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
       const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
       const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
       this.pair(conditioning, setup);
-      const latent = setup.options.mode === 'img2img' ? await this.encode(image, setup.options) : this.startingLatent(start, setup);
+      const latent = setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);
       const frame = { id: id ?? this.frames++, enteredAt, shape: setup.shape, follow: setup.options.followNewest, hasPrompt: own !== undefined };
       return { frame, setup, latent, conditioning };
     });
@@ -207,7 +195,8 @@ export class DiffusionStream implements Stream {
     this.rendered = Promise.allSettled([making, before]).then(() => undefined);
     await this.rendered;
     const outputs = await making;
-    this.lastImage = outputs.at(-1)?.image ?? this.lastImage;
+    const last = outputs.at(-1);
+    if (last) this.pictures.rendered(last.image);
     return outputs;
   }
 
@@ -218,9 +207,7 @@ export class DiffusionStream implements Stream {
       this.buffer = [];
       this.probes.stop();
       this.seeds.restart();
-      this.motion.restart();
-      this.lastImage = undefined;
-      this.lastLatent = undefined;
+      this.pictures.restart();
       return ids;
     });
   }
@@ -279,45 +266,6 @@ export class DiffusionStream implements Stream {
     return entry;
   }
 
-  /** With less noise while the scene moves, where that is wanted. */
-  private forMotion(setup: StreamSetup, image: RawImage | undefined): StreamSetup {
-    const { mode, motionNoise, tIndexList, numInferenceSteps } = setup.options;
-    if (motionNoise === 0 || mode !== 'img2img') return setup;
-    checkImage(image);
-    const motion = this.motion.measure(toThumbnail(image));
-    return this.setups.get({ ...setup.options, tIndexList: lowerStrength(tIndexList, motionNoise * motion, numInferenceSteps) });
-  }
-
-  /** The clean latent of a picture, with as much of what was finished last as the loops back want. */
-  private async encode(image: RawImage | undefined, options: ResolvedOptions): Promise<Float32Array> {
-    const { width, height, latentFeedback } = options;
-    const encoder = requireEncoder(this.model);
-    checkImage(image);
-    const fits = image.width === width && image.height === height;
-    const picture = this.withLast(fits ? image : await decode({ kind: 'raw', ...image }, width, height), options);
-    const latent = await encoder.encodePicture(picture);
-    const last = this.lastLatent;
-    const factor = this.model.info.vaeScaleFactor;
-    const fitsLast = last && last.shape.width * factor === width && last.shape.height * factor === height;
-    return latentFeedback > 0 && fitsLast ? mixLatent(latent, last.latent, latentFeedback) : latent;
-  }
-
-  private withLast(image: RawImage, { feedback, feedbackZoom, feedbackRotate, feedbackX, feedbackY }: ResolvedOptions): RawImage {
-    const { lastImage } = this;
-    if (feedback === 0 || lastImage?.width !== image.width || lastImage.height !== image.height) return image;
-    return loopBack(image, lastImage, feedback, { zoom: feedbackZoom, rotate: feedbackRotate, x: feedbackX, y: feedbackY });
-  }
-
-  private startingLatent(latent: Float32Array | undefined, { shape }: StreamSetup): Float32Array | undefined {
-    if (latent === undefined) return undefined;
-    const dims = [this.model.info.latentChannels, shape.height, shape.width];
-    const length = dims[0] * dims[1] * dims[2];
-    if (!(latent instanceof Float32Array) || latent.length !== length) {
-      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${length} values, [${dims.join(', ')}]; got ${latent?.length ?? typeof latent}`);
-    }
-    return latent.slice();
-  }
-
   /** Lets the waiting buffer enter and moves every frame one step on. */
   private async tick(entering = this.takeBuffer()): Promise<Denoised<Frame>[]> {
     for (const entry of entering) this.batch.enter(entry);
@@ -332,7 +280,7 @@ export class DiffusionStream implements Stream {
       const finished = this.batch.advance(predictions);
       for (const probe of this.probes.advance(predictions.slice(evaluations.length))) this.look(probe);
       const last = finished.at(-1);
-      if (last) this.lastLatent = { latent: last.latent, shape: last.frame.shape };
+      if (last) this.pictures.denoised(last.latent, last.frame.shape);
       return finished;
     } catch (error) {
       // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
@@ -362,33 +310,6 @@ export class DiffusionStream implements Stream {
     }
     return { positive, negative: negative ?? positive };
   }
-
-  /** @throws EBADPARAM for options that cannot work */
-  private async setUp(options: StreamOptions): Promise<StreamSetup> {
-    const setup = this.setups.get(checkedOptions(this.model, options));
-    const size = `${setup.shape.width}x${setup.shape.height}`;
-    if (!this.sizes.get(size)) await this.warmUp(setup);
-    this.sizes.set(size, true);
-    return setup;
-  }
-
-  /** @throws EBADPARAM when the nets do not work at this size */
-  private async warmUp({ shape, options, denoising }: StreamSetup): Promise<void> {
-    const { latentChannels, vaeScaleFactor } = this.model.info;
-    const [height, width] = [shape.height * vaeScaleFactor, shape.width * vaeScaleFactor];
-    const sample = new Float32Array(latentChannels * shape.height * shape.width);
-    try {
-      if (options.mode === 'img2img') await requireEncoder(this.model).encode(new Float32Array(3 * height * width), height, width);
-      const conditioning = await this.model.textEncoder.blank();
-      const row = { sample, shape, timestep: denoising.steps[0].timestep, conditioning, guidance: 0 };
-      const rows = denoising.steps.reduce((count, _, step) => count + (needsNegativePass(denoising, step) ? 2 : 1), 0) * options.frameBufferSize;
-      await this.unet.predict(new Array<typeof row>(this.model.unet.rowsToWarmUp(rows)).fill(row));
-      await this.model.vaeDecoder.decode(sample, shape.height, shape.width);
-    } catch (thrown) {
-      if (thrown instanceof EngineError && NOT_THE_SIZE.has(thrown.code)) throw thrown;
-      throw new EngineError('EBADPARAM', `this model does not work at ${width}x${height}: ${(thrown as Error).message}`, { cause: thrown });
-    }
-  }
 }
 
 /** Whether a frame in flight takes over the stream's prompt. */
@@ -399,23 +320,4 @@ function followsPrompt({ follow, hasPrompt }: Frame): boolean {
 /** Whether a frame in flight takes over all settings of the newest one. */
 function followsAll({ follow }: Frame): boolean {
   return follow === 'all';
-}
-
-function checkedOptions(model: Model, options: StreamOptions): ResolvedOptions {
-  const resolved = resolveOptions(options, model.info.vaeScaleFactor);
-  if (resolved.mode === 'img2img') requireEncoder(model);
-  return resolved;
-}
-
-function requireEncoder(model: Model): NonNullable<Model['vaeEncoder']> {
-  if (model.vaeEncoder) return model.vaeEncoder;
-  throw new EngineError('ENOMODEL', `${model.info.model} has no vae_encoder, which img2img needs; use txt2img, or add vae_encoder/model.onnx`);
-}
-
-function checkImage(image: RawImage | undefined): asserts image is RawImage {
-  const { data, width, height, channels } = image ?? {};
-  const whole = Number.isInteger(width) && Number.isInteger(height) && width! > 0 && height! > 0;
-  if (data instanceof Uint8Array && whole && channels === 3 && data.length === width! * height! * 3) return;
-  const got = image ? `${data?.length} bytes for ${width}x${height}x${channels}` : 'no image';
-  throw new EngineError('EBADFRAME', `img2img needs an image { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }; got ${got}`);
 }

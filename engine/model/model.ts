@@ -125,6 +125,12 @@ export class Model {
     }
   }
 
+  /** @throws ENOMODEL where there is none */
+  requireEncoder(): VaeEncoder {
+    if (this.vaeEncoder) return this.vaeEncoder;
+    throw new EngineError('ENOMODEL', `${this.info.model} has no vae_encoder, which img2img needs; use txt2img, or add vae_encoder/model.onnx`);
+  }
+
   /** Frees all nets. Calls under way end first; later ones reject with ECLOSED. */
   close(): Promise<void> {
     return closeAll(this.nets);
