@@ -1,9 +1,11 @@
 import { acquireHost, stopAllHosts } from '../engine/host/client';
+import type { HostSettings } from '../engine/host/messages';
 import { encode } from '../engine/image/codec';
 import { findFiles, modelFolder } from '../engine/model/files';
 import { readHeaders } from '../engine/model/headers';
 import { openOnServer } from '../engine/model/server-nets';
 import type { Net, Tensor } from '../engine/net/net';
+import type { ServerOptions } from '../engine/types';
 import type { Context } from './context';
 import { figure, interleave, ratio } from './interleave';
 import { fitTimes, type NetTimes, simulate } from './scale-simulation';
@@ -27,17 +29,28 @@ export interface ScaleReport {
   twoFlows: { ratio: number; min: number; max: number };
   net: NetTimes;
   /** Runs a second of so many flows that do nothing but call the net: measured, and simulated from `net`. */
-  check: { flows: number; measured: number; simulated: number; measuredMs: number; simulatedMs: number }[];
+  check: { flows: number; measured: number; simulated: number; measuredMs: number; simulatedMs: number; rowsARun?: number }[];
 }
 
-export async function measure(address: string, rounds: number, say: Say): Promise<ScaleReport> {
-  const server = { addresses: [address] };
-  const net = await openUnet(address);
-  const networkPath = await overhead(server, rounds, say);
+export interface MeasureSettings {
+  address: string;
+  rounds: number;
+  /** Whether tensors pass through shared memory, where they can. */
+  sharedMemory: boolean;
+  /** Number format of both sides; the server's repository must have been written in it. */
+  int8: boolean;
+}
+
+type Flows = Pick<HostSettings, 'model' | 'int8' | 'server'> & { server: ServerOptions };
+
+export async function measure({ address, rounds, sharedMemory, int8 }: MeasureSettings, say: Say): Promise<ScaleReport> {
+  const flows: Flows = { model: MODEL, int8, server: { addresses: [address], sharedMemory } };
+  const net = await openUnet(flows.server);
+  const networkPath = await overhead(flows, rounds, say);
   const profile = await profileOf(net, address, say);
-  const twoFlows = await together(server, rounds, say);
+  const twoFlows = await together(flows, rounds, say);
   const times = await netTimes(net, say);
-  const check = await checked(net, times, say);
+  const check = await checked(net, address, times, say);
   await net.close();
   return { networkPath, profile, twoFlows, net: times, check };
 }
@@ -47,10 +60,10 @@ function contextOf(): Context {
 }
 
 /** The whole way, JPEG to JPEG, with the UNet here and there in turn. */
-async function overhead(server: { addresses: string[] }, rounds: number, say: Say): Promise<ScaleReport['networkPath']> {
+async function overhead(flows: Flows, rounds: number, say: Say): Promise<ScaleReport['networkPath']> {
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
-  const streams = [acquireHost({ model: MODEL, int8: false }), acquireHost({ model: MODEL, int8: false, server })].map((host) => host.openStream(settingsOf(context, STEPS)));
+  const streams = [acquireHost({ ...flows, server: undefined }), acquireHost(flows)].map((host) => host.openStream(settingsOf(context, STEPS)));
   await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
   const run = async (k: number): Promise<number> => (await saturate(streams[k], jpegs, context.frames)).msPerFrame;
   const ms = await interleave({ local: () => run(0), server: () => run(1) }, rounds);
@@ -62,11 +75,11 @@ async function overhead(server: { addresses: string[] }, rounds: number, say: Sa
 }
 
 /** Two flows, each an engine of its own. */
-async function together(server: { addresses: string[] }, rounds: number, say: Say): Promise<ScaleReport['twoFlows']> {
+async function together(flows: Flows, rounds: number, say: Say): Promise<ScaleReport['twoFlows']> {
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
   // Another deadline makes another engine.
-  const hosts = [10_000, 10_001].map((timeoutMs) => acquireHost({ model: MODEL, int8: false, server: { ...server, timeoutMs } }));
+  const hosts = [10_000, 10_001].map((timeoutMs) => acquireHost({ ...flows, server: { ...flows.server, timeoutMs } }));
   const streams = hosts.map((host) => host.openStream(settingsOf(context, STEPS)));
   await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
   const timed = async (work: () => Promise<unknown>): Promise<number> => {
@@ -98,31 +111,45 @@ async function netTimes(net: Net, say: Say): Promise<NetTimes> {
 }
 
 /** Flows that only call the net, against the simulation. The way there is within the measured times. */
-async function checked(net: Net, times: NetTimes, say: Say): Promise<ScaleReport['check']> {
+async function checked(net: Net, address: string, times: NetTimes, say: Say): Promise<ScaleReport['check']> {
   const results: ScaleReport['check'] = [];
   for (const flows of [1, 2, 4, 8]) {
     const inputs = feeds(STEPS);
     const calls: number[] = [];
+    const before = await statsOf(address);
     const end = performance.now() + 5000;
     await Promise.all(Array.from({ length: flows }, async () => {
       while (performance.now() < end) calls.push(await duration(() => net.run(inputs)));
     }));
     const simulated = simulate({ flows, offeredFps: Infinity, rows: STEPS, net: times, maxBatch: 16, instances: net.instances ?? 1, roundTripMs: 0, beforeMs: 0, afterMs: 0 }, 5);
-    const result = { flows, measured: calls.length / 5, simulated: simulated.fps * flows, measuredMs: figure(calls).median, simulatedMs: 1000 / simulated.fps };
+    const result = { flows, measured: calls.length / 5, simulated: simulated.fps * flows, measuredMs: figure(calls).median, simulatedMs: 1000 / simulated.fps, rowsARun: rowsBetween(before, await statsOf(address)) };
     results.push(result);
-    say(`${flows} flows: ${result.measured.toFixed(1)} runs a second measured, ${result.simulated.toFixed(1)} simulated; ${result.measuredMs.toFixed(0)} and ${result.simulatedMs.toFixed(0)} ms a run`);
+    const rows = result.rowsARun ? `; ${result.rowsARun.toFixed(1)} rows a run` : '';
+    say(`${flows} flows: ${result.measured.toFixed(1)} runs a second measured, ${result.simulated.toFixed(1)} simulated; ${result.measuredMs.toFixed(0)} and ${result.simulatedMs.toFixed(0)} ms a run${rows}`);
   }
   return results;
 }
 
 interface Stats {
-  model_stats: { inference_stats: Record<string, { count: number; ns: number }> }[];
+  inference_count: number;
+  execution_count: number;
+  inference_stats: Record<string, { count: number; ns: number }>;
 }
 
-/** Where the time of a call goes. Only Triton over HTTP tells its part. */
+/** Only Triton over HTTP tells. */
+async function statsOf(address: string): Promise<Stats | undefined> {
+  if (!address.startsWith('http')) return undefined;
+  return fetch(`${address}/v2/models/${MODEL}_unet/stats`).then(async (answer) => ((await answer.json()) as { model_stats: Stats[] }).model_stats[0], () => undefined);
+}
+
+/** Rows that the server has computed together, on average. */
+function rowsBetween(before: Stats | undefined, after: Stats | undefined): number | undefined {
+  return before && after && (after.inference_count - before.inference_count) / (after.execution_count - before.execution_count);
+}
+
+/** Where the time of a call goes. */
 async function profileOf(net: Net, address: string, say: Say): Promise<Record<string, number>> {
-  const stats = async (): Promise<Stats['model_stats'][0]['inference_stats']> =>
-    address.startsWith('http') ? await fetch(`${address}/v2/models/${MODEL}_unet/stats`).then(async (answer) => ((await answer.json()) as Stats).model_stats[0].inference_stats, () => ({})) : {};
+  const stats = async (): Promise<Stats['inference_stats']> => (await statsOf(address))?.inference_stats ?? {};
   const inputs = feeds(STEPS);
   for (let k = 0; k < 5; k++) await net.run(inputs);
   const before = await stats();
@@ -139,10 +166,10 @@ async function profileOf(net: Net, address: string, say: Say): Promise<Record<st
   return profile;
 }
 
-async function openUnet(address: string): Promise<Net> {
+async function openUnet(server: ServerOptions): Promise<Net> {
   const files = await findFiles(modelFolder(MODEL));
   const { unet: header } = await readHeaders(files);
-  return openOnServer(MODEL, 'unet', files.nets.unet!.path, header!, { addresses: [address] });
+  return openOnServer(MODEL, 'unet', files.nets.unet!, header!, server);
 }
 
 /** The starter model's UNet at its own size. */

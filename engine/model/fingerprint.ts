@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import type { TensorRanges } from '../net/int8';
 import { readOnnxHeader } from '../net/onnx-file';
 
 /** So many samples of so many bytes are read of every file: a second even where weights are gigabytes on a slow disk. */
@@ -19,6 +20,11 @@ export async function fingerprintOf(path: string): Promise<string> {
   const hash = createHash('sha256');
   for (const file of [path, ...[...externalFiles].sort().map((name) => join(dirname(path), name))]) await addSamples(hash, await realpath(file));
   return hash.digest('hex').slice(0, 32);
+}
+
+/** Of a net that was written in int8, by these ranges, and of nothing else. @param fingerprint of the net itself */
+export function int8Fingerprint(fingerprint: string, ranges: TensorRanges): string {
+  return `${fingerprint}-int8-${createHash('sha256').update(JSON.stringify(ranges)).digest('hex').slice(0, 8)}`;
 }
 
 async function addSamples(hash: ReturnType<typeof createHash>, path: string): Promise<void> {

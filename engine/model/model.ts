@@ -156,7 +156,7 @@ async function openNets(
     onProgress?.({ net: name, loadedBytes, totalBytes });
     const header = headers[name];
     if (settings.server && header && elsewhere.has(name)) {
-      nets[name] = await openOnServer(settings.model, name, net.path, header, settings.server);
+      nets[name] = await openOnServer(settings.model, name, net, header, settings.server);
       loadedBytes += net.bytes;
       continue;
     }

@@ -10,6 +10,8 @@ export interface ServedNetReport {
   name: string;
   /** Copies that compute beside each other, on all addresses together. */
   instances: number;
+  /** Whether it is there in int8. */
+  int8: boolean;
   /** Addresses that cannot be used while others can, in sentences. */
   warnings: string[];
   /** Of the addresses on this machine: why tensors are sent there; undefined where they pass through shared memory. */
@@ -31,12 +33,12 @@ export async function checkServer(model: string, server: ServerOptions): Promise
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) return [];
     try {
-      const served = await openOnServer(model, name, net.path, header, server);
-      const { instances, warnings, sharedMemory } = served;
+      const served = await openOnServer(model, name, net, header, server);
+      const { instances, int8, warnings, sharedMemory } = served;
       await served.close();
-      return [{ name: `${prefix}_${name}`, instances, warnings, sharedMemory }];
+      return [{ name: `${prefix}_${name}`, instances, int8, warnings, sharedMemory }];
     } catch (thrown) {
-      return [{ name: `${prefix}_${name}`, instances: 0, warnings: [], sharedMemory: [], error: EngineError.from(thrown, 'ENETWORK') }];
+      return [{ name: `${prefix}_${name}`, instances: 0, int8: false, warnings: [], sharedMemory: [], error: EngineError.from(thrown, 'ENETWORK') }];
     }
   });
   return (await Promise.all(checks)).flat();

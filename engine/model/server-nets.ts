@@ -3,8 +3,9 @@ import { EngineError } from '../errors';
 import { ServerNet } from '../net/server/server-net';
 import type { ServerOptions } from '../types';
 import { modelFolder, netNames, type NetName } from './files';
-import { fingerprintOf } from './fingerprint';
+import { fingerprintOf, int8Fingerprint } from './fingerprint';
 import type { HeaderNet } from './headers';
+import type { NetFiles } from './layouts';
 
 /** The nets that are to run on a server. @throws EBADPARAM for a name that no net has */
 export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<NetName> {
@@ -29,8 +30,9 @@ export function serverPrefix(model: string): string {
 }
 
 /** Rejects as ServerNet.open does. */
-export function openOnServer(model: string, name: NetName, path: string, header: HeaderNet, server: ServerOptions): Promise<ServerNet> {
+export function openOnServer(model: string, name: NetName, { path, ranges }: NetFiles, header: HeaderNet, server: ServerOptions): Promise<ServerNet> {
   const prefix = server.prefix ?? serverPrefix(model);
   const { inputs, outputs } = header;
-  return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint: () => fingerprintOf(path) }, server);
+  const fingerprint = (): Promise<string> => fingerprintOf(path);
+  return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint, ...(ranges && { int8Fingerprint: async () => int8Fingerprint(await fingerprint(), ranges) }) }, server);
 }

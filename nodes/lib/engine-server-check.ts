@@ -44,9 +44,9 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
   return { usable: nets.every(({ error }) => !error), lines: [...nets.flatMap((net) => inWords(net, RED._)), ...waysInWords(nets, RED._)] };
 }
 
-function inWords({ name, instances, warnings, error }: ServedNetReport, translate: Translate): string[] {
+function inWords({ name, instances, int8, warnings, error }: ServedNetReport, translate: Translate): string[] {
   if (error) return [translate('server.wrong', { name, reason: error.message })];
-  return [translate('server.right', { name, count: instances }), ...warnings];
+  return [translate(int8 ? 'server.rightInt8' : 'server.right', { name, count: instances }), ...warnings];
 }
 
 /** How tensors come to servers on this machine: the same for all nets, so it is said once for each. */

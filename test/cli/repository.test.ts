@@ -3,7 +3,11 @@ import { existsSync, readdirSync } from 'node:fs';
 import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fingerprintOf } from '../../engine/model/fingerprint';
+import { findFiles, modelFolder } from '../../engine/model/files';
+import { fingerprintOf, int8Fingerprint } from '../../engine/model/fingerprint';
+import { inInt8 } from '../../engine/net/int8';
+import type { Tensor } from '../../engine/net/net';
+import { readOnnxGraph } from '../../engine/net/onnx-graph';
 import { OnnxNet } from '../../engine/net/onnx-net';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { tinyUnet } from '../lib/onnx-maker';
@@ -56,6 +60,24 @@ describe('streamdiffusion models repository', function () {
     assert.deepEqual(readdirSync(join(folder, 'hall_unet')).filter((name) => name.startsWith('.')), [], 'nothing half-written');
   });
 
+  it('in int8 as the engine computes it, where an int8.json says how', async () => {
+    const cpu = ['--nets', 'unet,text_encoder', '--device', 'cpu'];
+    assert.match((await write('starter', ...cpu)).stdout, /starter_unet {2}version 1\n *note: --int8 makes it/);
+    const { stdout } = await write('starter', ...cpu, '--int8');
+    assert.match(stdout, /starter_unet {2}version 2\n *note: in int8\nstarter_text_encoder {2}version 1, there already\n *note: it has no int8\.json, so it stays as it is\n/);
+    const { unet } = (await findFiles(modelFolder('starter'))).nets;
+    assert.ok(unet?.ranges);
+    assert.ok((await config('starter_unet')).includes(`"${int8Fingerprint(await fingerprintOf(unet.path), unet.ranges)}"`));
+    const settings = { executionProvider: 'cpu', intraOpNumThreads: 1 };
+    const here = await OnnxNet.load(inInt8(await readOnnxGraph(unet.path), unet.ranges)!, settings);
+    const written = await OnnxNet.load(join(folder, 'starter_unet/2/model.onnx'), settings);
+    const tensor = (dims: number[]): Tensor => ({ type: 'float32', dims, data: Float32Array.from({ length: dims.reduce((product, size) => product * size) }, (_, k) => Math.sin(k)) });
+    const feeds = { sample: tensor([1, 16, 16, 16]), timestep: { type: 'int64' as const, data: BigInt64Array.of(500n), dims: [1] }, encoder_hidden_states: tensor([1, 24, 128]) };
+    assert.deepEqual(await written.run(feeds), await here.run(feeds));
+    await Promise.all([here.close(), written.close()]);
+    assert.match((await write('starter', ...cpu, '--int8')).stdout, /starter_unet {2}version 2, there already/);
+  });
+
   it('makes a UNet with a single timestep one that takes a timestep a row, as the engine does', async () => {
     const model = await changedModel({ 'unet/model.onnx': tinyUnet({ timestepShape: [], expand: true }) });
     await write(model, '--nets', 'unet', '--prefix', 'one');
@@ -83,6 +105,8 @@ describe('streamdiffusion models repository', function () {
       [['starter', '--instances', '0'], /--instances must be a whole number from 1/, 2],
       [['starter', '--size', 'big'], /--size must be two numbers/, 2],
       [['starter', '--prefix', 'a/b'], /--prefix/, 2],
+      [['starter', '--int8'], /--int8 is for processors: it goes with --device cpu/, 2],
+      [['starter', '--int8', '--device', 'cpu', '--nets', 'text_encoder'], /none of these nets has an int8\.json/, 1],
       [['/nowhere'], /no model folder at \/nowhere/, 1],
       [['starter', '--nets', 'text_encoder_2'], /has no text_encoder_2/, 1],
     ];

@@ -2,10 +2,13 @@ import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/
 import { join } from 'node:path';
 import { EngineError } from '../../../engine/errors';
 import { findFiles, type NetName, netNames } from '../../../engine/model/files';
-import { fingerprintOf } from '../../../engine/model/fingerprint';
+import { fingerprintOf, int8Fingerprint } from '../../../engine/model/fingerprint';
 import { inspectModel } from '../../../engine/model/folder';
 import { readHeaders } from '../../../engine/model/headers';
+import type { NetFiles } from '../../../engine/model/layouts';
 import { serverPrefix } from '../../../engine/model/server-nets';
+import { inInt8 } from '../../../engine/net/int8';
+import { readOnnxGraph } from '../../../engine/net/onnx-graph';
 import { configOf, isBatched, type ServedNet } from './config';
 import { placeNet } from './net-files';
 import type { RepositoryOptions } from './options';
@@ -34,6 +37,9 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
   const wanted = options.nets ?? netNames.filter((name) => files.nets[name]);
   const missing = wanted.find((name) => !files.nets[name]);
   if (missing) throw new EngineError('ENOMODEL', `${report.folder} has no ${missing}; it has ${Object.keys(files.nets).join(', ')}`);
+  if (options.int8 && !wanted.some((name) => files.nets[name]?.ranges)) {
+    throw new EngineError('EBADMODEL', 'none of these nets has an int8.json beside it, which --int8 needs');
+  };
   const sizes = sizesOf(files, report, headers.text_encoder, options.size);
   const prefix = options.prefix ?? serverPrefix(options.model);
   const written: WrittenNet[] = [];
@@ -42,16 +48,18 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) continue;
     onNet(name);
+    const rounded = options.int8 && net.ranges ? inInt8(header.graph ?? (await readOnnxGraph(net.path)), net.ranges) : undefined;
+    const fingerprint = await fingerprintOf(net.path);
     const served: ServedNet = {
       name: `${prefix}_${name}`,
       inputs: header.inputs,
       outputs: header.outputs,
-      fingerprint: await fingerprintOf(net.path),
+      fingerprint: rounded && net.ranges ? int8Fingerprint(fingerprint, net.ranges) : fingerprint,
       warmUp: shapesOf(name, header, sizes),
     };
     try {
-      const { version, unchanged } = await writeNet(served, options, (folder) => placeNet(net.path, header, folder));
-      written.push({ name: served.name, version, unchanged, notes: notesOn(served) });
+      const { version, unchanged } = await writeNet(served, options, (folder) => placeNet(net.path, rounded ? { graph: rounded } : header, folder));
+      written.push({ name: served.name, version, unchanged, notes: [...notesOn(served), ...formatNote(net, options, Boolean(rounded))] });
       plans.push({ net: served, onnx: `${served.name}/${SOURCE}/model.onnx`, plan: `${served.name}/${version}/model.plan` });
     } catch (thrown) {
       throw EngineError.from(thrown, 'EDISK', `${served.name} cannot be written: `);
@@ -101,4 +109,11 @@ function notesOn(net: ServedNet): string[] {
   if (!isBatched(net)) notes.push('its export fixes the number of rows, so frames of several flows are not computed together');
   if (!net.warmUp) notes.push('it has inputs of unknown size, so it is not warmed up');
   return notes;
+}
+
+/** What is to be said of the number format, on processors. */
+function formatNote({ ranges }: NetFiles, { int8, device }: RepositoryOptions, isRounded: boolean): string[] {
+  if (isRounded) return ['in int8'];
+  if (int8) return [ranges ? 'its int8.json was made for another net, so it stays as it is' : 'it has no int8.json, so it stays as it is'];
+  return ranges && device === 'cpu' ? ['--int8 makes it about twice as fast on processors made for that'] : [];
 }

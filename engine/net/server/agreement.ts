@@ -7,6 +7,8 @@ import type { ModelHead, TensorHead } from './transport';
 export interface ExpectedNet extends Pick<Net, 'inputs' | 'outputs'> {
   /** Of the net's files, to be compared with that of the server; made when it is wanted. */
   fingerprint: () => Promise<string>;
+  /** Of the same net in int8, where it can be computed so. */
+  int8Fingerprint?: () => Promise<string>;
 }
 
 /** How a net is called on a server that serves it as the model folder has it. */
@@ -19,6 +21,8 @@ export interface Agreement {
   maxRows: number;
   /** Runs that the server computes at the same time. */
   instances: number;
+  /** Whether the server has the net in int8, where it tells. */
+  int8: boolean;
 }
 
 /**
@@ -60,8 +64,13 @@ export async function agree(expected: ExpectedNet, head: ModelHead, what: string
     return given ? [merge(own, given, 'output')] : [];
   });
   if (outputs.length === 0) throw contradiction(`it has no output "${expected.outputs[0]?.name}"`);
-  if (head.fingerprint !== undefined && head.fingerprint !== (await expected.fingerprint())) throw contradiction('its weights are others');
-  return { inputs, outputs, columns, maxRows: head.maxRows ?? Infinity, instances: head.instances ?? 1 };
+  const { fingerprint } = head;
+  const own = fingerprint === undefined || (await expected.fingerprint());
+  const int8 = fingerprint !== undefined && fingerprint === (await expected.int8Fingerprint?.());
+  if (fingerprint !== undefined && fingerprint !== own && !int8) {
+    throw contradiction(fingerprint.startsWith(`${own}-`) ? 'it was rounded with another int8.json' : 'its weights are others');
+  }
+  return { inputs, outputs, columns, maxRows: head.maxRows ?? Infinity, instances: head.instances ?? 1, int8 };
 }
 
 function inWords(shape: (number | string)[]): string {

@@ -61,6 +61,9 @@ export class ServerNet implements Net {
       const agreement = replicas.find((replica) => replica.agreement)?.agreement;
       if (other || !agreement) throw other ?? reasons[0];
       const net = new ServerNet(model, expected, access.timeoutMs, replicas, agreement);
+      if (new Set(replicas.flatMap((replica) => replica.agreement?.int8 ?? [])).size > 1) {
+        net.warnings.push(`Some addresses have "${model}" in int8 and others do not, so pictures differ a little from frame to frame.`);
+      }
       net.warnings.push(...reasons.map(({ message }) => `${message}. The other addresses are used.`));
       return net;
     } catch (thrown) {
@@ -72,6 +75,10 @@ export class ServerNet implements Net {
   /** As many as the servers have copies of the net: more would wait there. */
   get instances(): number {
     return this.replicas.reduce((sum, { agreement }) => sum + (agreement?.instances ?? 0), 0) || 1;
+  }
+
+  get int8(): boolean {
+    return this.replicas.some(({ agreement }) => agreement?.int8);
   }
 
   /** Of the servers on this machine that can be used: why tensors are sent there; undefined where they pass through shared memory. */

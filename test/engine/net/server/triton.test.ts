@@ -23,8 +23,8 @@ async function paint(engine: Engine, seed = 2): Promise<Output[]> {
   return outputs;
 }
 
-async function paintOnce(model: string, server?: ServerOptions): Promise<Output[]> {
-  const engine = await Engine.load({ model, server, int8: false });
+async function paintOnce(model: string, server?: ServerOptions, int8 = false): Promise<Output[]> {
+  const engine = await Engine.load({ model, server, int8 });
   try {
     return await paint(engine);
   } finally {
@@ -66,6 +66,7 @@ describe('a real Triton with a repository that "models repository" wrote', funct
       await writeRepository(readOptions([model, '--to', repository, '--backend', 'python', '--device', 'cpu', ...wait, ...nets]), () => undefined);
       local[type] = await paintOnce(model);
     }
+    await writeRepository(readOptions(['starter', '--to', repository, '--prefix', 'int8', '--backend', 'python', '--device', 'cpu', '--int8']), () => undefined);
     server = await RealServer.triton(repository);
   });
   after(async () => {
@@ -96,6 +97,15 @@ describe('a real Triton with a repository that "models repository" wrote', funct
       });
     }
   }
+
+  it('paints in int8 what is painted here in int8, which is not what float32 paints', async () => {
+    const rounded = await paintOnce('starter', undefined, true);
+    for (const protocol of ['http', 'grpc'] as const) {
+      const outputs = await paintOnce('starter', { addresses: addresses(protocol), nets: ALL, prefix: 'int8' }, true);
+      assert.ok(difference(outputs, rounded) <= 1e-4, String(difference(outputs, rounded)));
+      assert.ok(difference(outputs, local.float32!) > 1e-3);
+    }
+  });
 
   it('computes frames of two flows together, by its own statistics', async () => {
     const before = await batches('starter_unet');
