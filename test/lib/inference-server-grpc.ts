@@ -70,6 +70,7 @@ export class GrpcFace {
     const server = connect(port, '127.0.0.1');
     for (const socket of [client, server]) {
       this.sockets.add(socket);
+      socket.setNoDelay(true);
       socket.on('error', () => undefined).on('close', () => (client.destroy(), server.destroy()));
     }
     client.pipe(server);

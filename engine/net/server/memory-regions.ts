@@ -9,8 +9,8 @@ const MOST = 16;
 const MOST_BYTES = 2 ** 28;
 /** After this no run is under way any more that its flow has given up, ms. */
 const LEAVE_ALONE = 60_000;
-/** Longest wait for the server to unmap a region, ms. */
-const UNREGISTER_DEADLINE = 1000;
+/** Longest wait for the server to map or unmap a region, ms: a frame waits for it. */
+const DEADLINE = 1000;
 
 /**
  * Regions of shared memory that a server has mapped, each for one run at a time: made when they are needed, used again, of
@@ -28,8 +28,8 @@ export class MemoryRegions {
   ) {}
 
   /** A first region, to see whether the server can. Rejects with the reason where it cannot. */
-  async prepare(deadlineMs: number): Promise<void> {
-    if (this.idle.length === 0) this.idle.push(await this.register(SMALLEST, deadlineMs));
+  async prepare(): Promise<void> {
+    if (this.idle.length === 0) this.idle.push(await this.register(SMALLEST));
     this.later(() => this.sweep());
   }
 
@@ -38,7 +38,7 @@ export class MemoryRegions {
    *
    * @returns undefined where there can be none now
    */
-  async take(bytes: number, deadlineMs: number): Promise<MemoryFile | undefined> {
+  async take(bytes: number): Promise<MemoryFile | undefined> {
     if (bytes > LARGEST) return undefined;
     const fitting = this.bySize().find(({ length }) => length >= bytes);
     if (fitting) {
@@ -54,7 +54,7 @@ export class MemoryRegions {
       await this.drop(smallest);
     }
     try {
-      return await this.register(length, deadlineMs);
+      return await this.register(length);
     } catch (thrown) {
       // A server that is away is noticed by the run that is sent.
       if (thrown instanceof ServerFailure && !thrown.isRefusal) return undefined;
@@ -95,11 +95,11 @@ export class MemoryRegions {
     return this.all.size < MOST && [...this.all].reduce((sum, one) => sum + one.length, length) <= MOST_BYTES;
   }
 
-  private async register(length: number, deadlineMs: number): Promise<MemoryFile> {
+  private async register(length: number): Promise<MemoryFile> {
     const region = MemoryFile.create(length);
     this.all.add(region);
     try {
-      await this.transport.registerMemory(region.name, length, deadlineMs);
+      await this.transport.registerMemory(region.name, length, DEADLINE);
       return region;
     } catch (thrown) {
       this.forget(region);
@@ -115,12 +115,12 @@ export class MemoryRegions {
 
   /** What processes have left on the server that were killed. */
   private async sweep(): Promise<void> {
-    const names = await this.transport.memoryRegions(UNREGISTER_DEADLINE).catch(() => []);
+    const names = await this.transport.memoryRegions(DEADLINE).catch(() => []);
     await Promise.all(names.filter(isOrphan).map((name) => this.unregister(name)));
   }
 
   private async unregister(name: string): Promise<void> {
-    await this.transport.unregisterMemory(name, UNREGISTER_DEADLINE).catch(() => undefined);
+    await this.transport.unregisterMemory(name, DEADLINE).catch(() => undefined);
   }
 
   /** When no run that was given up, here or by a process that was killed, can be under way any more. */

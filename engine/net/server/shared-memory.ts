@@ -41,7 +41,7 @@ export class SharedMemory {
     if (this.off === undefined) return;
     try {
       this.off = await whyNot(this.transport, deadlineMs);
-      if (this.off === undefined) await this.regions.prepare(deadlineMs);
+      if (this.off === undefined) await this.regions.prepare();
       this.failures = 0;
     } catch (thrown) {
       this.off = (thrown as Error).message;
@@ -60,7 +60,7 @@ export class SharedMemory {
     const places = new Placing();
     const feeds = inputs.map((input) => ({ ...input, place: places.next(input.data.byteLength) }));
     const results = outputs.map(({ name }) => ({ name, place: places.next(lengths.get(name) ?? 0) })).filter(({ place }) => place.length >= SEAL);
-    const region = await this.regionOf(places.end, deadlineMs);
+    const region = await this.regionOf(places.end);
     if (!region) return undefined;
     const seal = randomBytes(SEAL);
     const placed = <T extends { place: Span }>(tensors: T[]): (T & { place: Place })[] => tensors.map((tensor) => ({ ...tensor, place: { ...tensor.place, region: region.name } }));
@@ -93,10 +93,10 @@ export class SharedMemory {
     await this.regions.close();
   }
 
-  private async regionOf(bytes: number, deadlineMs: number): Promise<MemoryFile | undefined> {
+  private async regionOf(bytes: number): Promise<MemoryFile | undefined> {
     if (this.off !== undefined) return undefined;
     try {
-      return await this.regions.take(bytes, deadlineMs);
+      return await this.regions.take(bytes);
     } catch (thrown) {
       this.off = (thrown as Error).message;
       return undefined;

@@ -243,7 +243,7 @@ describe('what a process has left in shared memory that was killed', () => {
     const { addresses, access } = readAccess({ addresses: [server.address] });
     const transport = new HttpTransport(addresses[0], access, () => undefined);
     const regions = new MemoryRegions(transport, 50);
-    await regions.prepare(1000);
+    await regions.prepare();
     assert.ok(server.memory.regions.includes(name));
     await until(() => !server.memory!.regions.includes(name));
     assert.equal(server.memory.regions.length, 2);

@@ -5,7 +5,11 @@ import { join } from 'node:path';
 import { readOptions } from '../../../../cli/models/repository/options';
 import { writeRepository } from '../../../../cli/models/repository/write';
 import { Engine, type Output, type ServerOptions } from '../../../../engine';
+import { acquireHost, stopAllHosts } from '../../../../engine/host/client';
 import { modelFolder } from '../../../../engine/model/files';
+import { GrpcTransport } from '../../../../engine/net/server/grpc-transport';
+import { MemoryRegions } from '../../../../engine/net/server/memory-regions';
+import { readAccess } from '../../../../engine/net/server/options';
 import { inHalf, RealServer, reasonWithout } from '../../../lib/real-servers';
 import { movingScene } from '../../../../bench/scenes';
 
@@ -124,6 +128,22 @@ describe('a real Triton with a repository that "models repository" wrote', funct
     const load = (): Promise<Engine> => Engine.load({ model: models.float16, server: { addresses: addresses('grpc'), prefix: 'starter' } });
     await assert.rejects(load(), { code: 'EBADMODEL', message: /weights are others|another net/ });
     await assert.rejects(Engine.load({ model: 'starter', int8: false, server: { addresses: addresses('http'), prefix: 'none' } }), { code: 'ENETWORK', message: /unknown model/i });
+  });
+
+  it('what an engine that was killed has left in its memory goes with the next one', async () => {
+    const host = acquireHost({ model: 'starter', int8: false, server: { addresses: addresses('http') } });
+    await new Promise<void>((ready) => host.on('state', ({ phase }) => phase === 'ready' && ready()));
+    await stopAllHosts();
+    assert.equal((await regions()).length, 1);
+    const { addresses: [address], access } = readAccess({ addresses: addresses('grpc') });
+    const transport = new GrpcTransport(address, access, () => undefined);
+    const next = new MemoryRegions(transport, 20);
+    await next.prepare();
+    assert.equal((await regions()).length, 2);
+    for (const deadline = Date.now() + 30_000; (await regions()).length > 1; ) assert.ok(Date.now() < deadline);
+    await next.close();
+    transport.close();
+    assert.deepEqual(await regions(), []);
   });
 
   it('slow: its frames end at their deadline, and those after it are right', async () => {
