@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import { checkFinite } from '../finite';
-import { toImage, toTensor } from '../image/pixels';
-import type { Net, PixelRange, Tensor, TensorInfo } from '../net/net';
+import { type PixelRange, toImage, toTensor } from '../image/pixels';
+import type { Net, Tensor, TensorInfo } from '../net/net';
 import { floatsOf, PIXEL_STRIDE, tensorOf } from '../net/tensor';
 import type { RawImage } from '../types';
 import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';

@@ -1,3 +1,5 @@
+import type { PixelRange } from '../image/pixels';
+
 /** Element types that a net may take or give. float16 travels as its raw 16-bit patterns. */
 export type TensorType = 'float32' | 'float16' | 'int64' | 'int32';
 
@@ -21,9 +23,6 @@ export interface PixelTensor {
   data: Uint8Array;
   dims: number[];
 }
-
-/** What black and white are to a net. */
-export type PixelRange = '-1..1' | '0..1';
 
 /** Which input of a net is fed, or which output is wanted, as pixels. */
 export interface Pixels {

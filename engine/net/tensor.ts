@@ -1,6 +1,6 @@
-import { toImage, toTensor } from '../image/pixels';
+import { type PixelRange, toImage, toTensor } from '../image/pixels';
 import { fromFloat16, toFloat16 } from './float16';
-import type { PixelRange, PixelTensor, Tensor, TensorType } from './net';
+import type { PixelTensor, Tensor, TensorType } from './net';
 
 /** Of a picture's values, which are many, every so-manieth is looked at; what overflows in a net spreads over its whole output. */
 export const PIXEL_STRIDE = 61;

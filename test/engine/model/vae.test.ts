@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict';
-import { toImage, toTensor } from '../../../engine/image/pixels';
+import { type PixelRange, toImage, toTensor } from '../../../engine/image/pixels';
 import { Model } from '../../../engine/model/model';
 import { VaeDecoder, VaeEncoder, type LatentSpace } from '../../../engine/model/vae';
 import { NetThread } from '../../../engine/net/net-thread';
 import { OnnxNet } from '../../../engine/net/onnx-net';
-import type { PixelRange } from '../../../engine/net/net';
 import type { RawImage } from '../../../engine/types';
 import { tinyDecoder, tinyKlEncoder } from '../../lib/onnx-maker';
 import { recording, REFERENCE_MODEL, relativeError } from '../../lib/reference';
