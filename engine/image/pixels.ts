@@ -1,7 +1,5 @@
 import type { RawImage } from '../types';
-
-/** What black and white are to a net. */
-export type PixelRange = '-1..1' | '0..1';
+import type { PixelRange } from './brightness';
 
 const UNITS: Record<PixelRange, Float32Array> = {
   '-1..1': Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1),

@@ -1,4 +1,4 @@
-import type { PixelRange } from '../image/pixels';
+import type { PixelRange } from '../image/brightness';
 import type { VaeDecoder, VaeEncoder } from './vae';
 
 /** Latents a side, where the export leaves that free: enough to cover what a tiny autoencoder sees at once. */

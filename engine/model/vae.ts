@@ -1,6 +1,7 @@
 import { EngineError } from '../errors';
 import { checkFinite } from '../finite';
-import { type PixelRange, toImage, toTensor } from '../image/pixels';
+import type { PixelRange } from '../image/brightness';
+import { toImage, toTensor } from '../image/pixels';
 import type { Net, Tensor, TensorInfo } from '../net/net';
 import { floatsOf, PIXEL_STRIDE, tensorOf } from '../net/tensor';
 import type { RawImage } from '../types';

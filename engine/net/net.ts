@@ -1,4 +1,4 @@
-import type { PixelRange } from '../image/pixels';
+import type { PixelRange } from '../image/brightness';
 
 /** Element types that a net may take or give. float16 travels as its raw 16-bit patterns. */
 export type TensorType = 'float32' | 'float16' | 'int64' | 'int32';

@@ -1,4 +1,5 @@
-import { type PixelRange, toImage, toTensor } from '../image/pixels';
+import type { PixelRange } from '../image/brightness';
+import { toImage, toTensor } from '../image/pixels';
 import { fromFloat16, toFloat16 } from './float16';
 import type { PixelTensor, Tensor, TensorType } from './net';
 

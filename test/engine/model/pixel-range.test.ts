@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Model } from '../../../engine/model/model';
 import { findPixelRange } from '../../../engine/model/pixel-range';
 import { VaeDecoder, VaeEncoder } from '../../../engine/model/vae';
-import type { PixelRange } from '../../../engine/image/pixels';
+import type { PixelRange } from '../../../engine/image/brightness';
 import type { Net, Tensor } from '../../../engine/net/net';
 import { OnnxNet } from '../../../engine/net/onnx-net';
 import { tinyAutoencoder } from '../../lib/onnx-maker';

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { type PixelRange, toImage, toTensor } from '../../../engine/image/pixels';
+import type { PixelRange } from '../../../engine/image/brightness';
+import { toImage, toTensor } from '../../../engine/image/pixels';
 import { Model } from '../../../engine/model/model';
 import { VaeDecoder, VaeEncoder, type LatentSpace } from '../../../engine/model/vae';
 import { NetThread } from '../../../engine/net/net-thread';
