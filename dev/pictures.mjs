@@ -1,11 +1,11 @@
 // Makes the pictures of README and docs with the product itself: npm run pictures (wants Chromium and two minutes).
-//   npm run pictures -- tuning      only some of them: live-picture, flow, nodes, tuning
+//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, nodes, tuning
 import { existsSync } from 'node:fs';
 import { livePicture } from './pictures/live-picture.mjs';
-import { flowPicture, nodePictures } from './pictures/editor.mjs';
+import { flowPicture, nodePictures, sidebarPicture } from './pictures/editor.mjs';
 import { tuningPictures } from './pictures/tuning.mjs';
 
-const MAKERS = { 'live-picture': livePicture, flow: flowPicture, nodes: nodePictures, tuning: tuningPictures };
+const MAKERS = { 'live-picture': livePicture, flow: flowPicture, sidebar: sidebarPicture, nodes: nodePictures, tuning: tuningPictures };
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !(name in MAKERS));

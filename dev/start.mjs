@@ -24,12 +24,14 @@ async function start() {
 
   stopWithNpm();
   process.argv = [process.argv[0], 'red.js', '--userDir', folder, '--settings', join(ROOT, 'dev/settings.cjs')];
-  createRequire(import.meta.url)('node-red/red.js');
+  const require = createRequire(import.meta.url);
+  const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
+  tellMissing(require, url);
+  require('node-red/red.js');
 
-  const urlHost = host.includes(':') ? `[${host}]` : host;
   const sinks = flows.filter((node) => node.type === 'streamdiffusion-sink');
   const cameras = flows.filter((node) => node.type === 'streamdiffusion-source' && node.kind === 'browser');
-  await announce(`http://${urlHost}:${port}/`, [
+  await announce(url, [
     ...cameras.map(({ name }) => ['Camera page', `${name}/camera`]),
     ...sinks.map(({ name }) => ['Live picture', name]),
   ]);
@@ -102,7 +104,20 @@ function stopWithNpm() {
 async function announce(url, ourPages) {
   const pages = [['Editor', url], ...ourPages.map(([label, path]) => [label, `${url}streamdiffusion/${path}`])];
   for (const [, address] of pages) await answered(address);
-  console.log(['', ...pages.map(([label, address]) => `  ${label.padEnd(14)}${address}`), ''].join('\n'));
+  print(pages);
+}
+
+function print(pages, more = []) {
+  console.log(['', ...pages.map(([label, address]) => `  ${label.padEnd(14)}${address}`), ...more, ''].join('\n'));
+}
+
+/** A flow whose nodes are not all installed does not start: says what is missing, and where that can be mended. */
+function tellMissing(require, url) {
+  require('@node-red/util').events.on('runtime-event', async ({ id, payload }) => {
+    if (id !== 'runtime-state' || payload?.error !== 'missing-types') return;
+    await answered(url);
+    print([['Editor', url]], [`  The flow waits for nodes that are not installed: ${payload.types.join(', ')}.`, '  Its description, in the editor, says which package brings them.']);
+  });
 }
 
 async function answered(address) {

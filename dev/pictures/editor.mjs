@@ -120,6 +120,28 @@ export async function flowPicture() {
   return [told(file)];
 }
 
+/** The sidebar with the streams of the example that has two. */
+export async function sidebarPicture() {
+  const file = join(DOCS, 'sidebar.webp');
+  const browser = await openChromium();
+  try {
+    await inEditor(browser, { example: '6' }, async (page) => {
+      await page.evaluate(() => window.RED.sidebar.show('streamdiffusion'));
+      const figures = () => [...document.querySelectorAll('.streamdiffusion-stream')].filter((card) => /\d frames a second/.test(card.innerText)).length === 2;
+      await page.waitForFunction(figures, undefined, { timeout: 60_000 });
+      await page.waitForTimeout(2500);
+      const list = page.locator('.streamdiffusion-sidebar');
+      const { x, y, width } = await list.boundingBox();
+      const last = await page.locator('.streamdiffusion-stream').last().boundingBox();
+      const clip = { x, y, width, height: last.y + last.height - y + MARGIN };
+      await sharp(await page.screenshot({ clip })).webp({ quality: 75, effort: 6 }).toFile(file);
+    });
+  } finally {
+    await browser.close();
+  }
+  return [told(file)];
+}
+
 /** For each page about a node: the flow that it offers to import, running, and the node's dialog in that flow. */
 export async function nodePictures() {
   const files = [];

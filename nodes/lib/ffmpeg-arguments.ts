@@ -39,6 +39,9 @@ const SCREENS: BySystem = {
   win32: { format: 'gdigrab', name: (window) => window || 'desktop' },
 };
 
+/** What an address may lead to. The list that is read from a pipe must name them all. */
+const PROTOCOLS = ['pipe', 'tcp', 'udp', 'tls', 'http', 'https', 'httpproxy', 'hls', 'rtp', 'srtp', 'crypto', 'data'];
+
 const LOW_DELAY = ['-fflags', 'nobuffer', '-flags', 'low_delay'];
 
 /**
@@ -64,32 +67,54 @@ export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform 
   ];
 }
 
+/**
+ * What ffmpeg is to read from its standard input: an address with a login in it, as a list of one entry for its concat
+ * demuxer. Among the arguments every user of the machine could read it. Undefined where there is no login.
+ */
+export function ffmpegScript({ kind, input, start, user, password }: FfmpegInput): string | undefined {
+  const address = kind === 'screen' ? undefined : secretAddress(input, user, password);
+  if (!address) return undefined;
+  // The entry has no place for ffmpeg's option -rtsp_transport; its RTSP reads this word from the address.
+  if (/^rtsps?:$/i.test(address.protocol)) address.search += address.search ? '&tcp' : '?tcp';
+  const entry = [`file '${address.href.replaceAll("'", "'\\''")}'`, ...(kind === 'video' && start > 0 ? [`inpoint ${start}`] : [])];
+  return ['ffconcat version 1.0', ...entry, ''].join('\n');
+}
+
 function inputArguments(options: FfmpegInput, platform: NodeJS.Platform): string[] {
   const { kind, input, fps, loop, start, user, password } = options;
-  if (kind === 'video') {
-    // ffmpeg's own loop goes to the very beginning; from another start it is the process that begins again.
-    const where = start > 0 ? ['-ss', String(start)] : loop ? ['-stream_loop', '-1'] : [];
-    return [...where, '-i', withLogin(input, user, password)];
-  }
   if (kind === 'screen') {
     const screen = SCREENS[platform] ?? SCREENS.linux!;
     return [...LOW_DELAY, '-f', screen.format, '-framerate', String(fps), '-i', screen.name(input)];
   }
+  const address = secretAddress(input, user, password);
+  if (address) {
+    // A list cannot be wound back: its loop is the process that begins again, too.
+    const protocols = [...PROTOCOLS, address.protocol.slice(0, -1)].join(',');
+    return [...(kind === 'camera' ? LOW_DELAY : []), '-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, '-i', 'pipe:0'];
+  }
+  if (kind === 'video') {
+    // ffmpeg's own loop goes to the very beginning; from another start it is the process that begins again.
+    const where = start > 0 ? ['-ss', String(start)] : loop ? ['-stream_loop', '-1'] : [];
+    return [...where, '-i', input];
+  }
   if (ADDRESS.test(input)) {
     const transport = /^rtsps?:/i.test(input) ? ['-rtsp_transport', 'tcp'] : [];
-    return [...LOW_DELAY, ...transport, '-i', withLogin(input, user, password)];
+    return [...LOW_DELAY, ...transport, '-i', input];
   }
   // A system whose cameras ffmpeg has no usual name for: the device is passed on as it is.
   const camera = CAMERAS[platform];
   return camera ? [...LOW_DELAY, '-f', camera.format, '-i', camera.name(input)] : [...LOW_DELAY, '-i', input];
 }
 
-function withLogin(input: string, user?: string, password?: string): string {
-  if (!user || !ADDRESS.test(input)) return input;
+/** The address with its login, if it has one, in itself or beside it. */
+function secretAddress(input: string, user?: string, password?: string): URL | undefined {
+  if (!ADDRESS.test(input) || !URL.canParse(input)) return undefined;
   const address = new URL(input);
-  address.username = encodeURIComponent(user);
-  address.password = encodeURIComponent(password ?? '');
-  return address.href;
+  if (user) {
+    address.username = encodeURIComponent(user);
+    address.password = encodeURIComponent(password ?? '');
+  }
+  return address.username || address.password ? address : undefined;
 }
 
 /** `text` without what must not be read in a log: the given secrets, and any login inside an address. */

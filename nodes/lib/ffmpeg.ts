@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EngineError } from '../../engine/errors';
-import { ffmpegArguments, maskSecrets, type FfmpegInput } from './ffmpeg-arguments';
+import { ffmpegArguments, ffmpegScript, maskSecrets, type FfmpegInput } from './ffmpeg-arguments';
 import { JpegSplitter } from './jpeg-splitter';
 import type { Producer, ProducerEvents } from './source-producer';
 
@@ -42,8 +42,10 @@ export class FfmpegProducer implements Producer {
   }
 
   private start(): void {
-    const child = spawn(this.program, ffmpegArguments(this.input), { stdio: ['ignore', 'pipe', 'pipe'], windowsHide: true });
+    const child = spawn(this.program, ffmpegArguments(this.input), { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
     this.child = child;
+    // A program that ends before it has read this says why itself.
+    child.stdin.on('error', () => undefined).end(ffmpegScript(this.input) ?? '');
     const splitter = new JpegSplitter();
     let stderr = '';
     let silent = false;

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
-import { ffmpegArguments, maskSecrets } from '../../nodes/lib/ffmpeg-arguments';
+import { ffmpegArguments, ffmpegScript, maskSecrets } from '../../nodes/lib/ffmpeg-arguments';
 import { JpegSplitter } from '../../nodes/lib/jpeg-splitter';
 import { holdsLogin, type SourceDef } from '../../nodes/lib/source-settings';
 import source from '../../nodes/source';
@@ -333,6 +333,32 @@ describe('frame source', () => {
       assert.match(String(errors[0]), /ffmpeg was not found as "\/nowhere\/ffmpeg"/);
     });
 
+    it('plays a video behind a login from where it is told, again and again', async () => {
+      const film = await readFile(await colours());
+      const login = `Basic ${Buffer.from('visitor:swordfish').toString('base64')}`;
+      const asked: string[] = [];
+      const server = createServer(({ headers, url = '' }, response) => {
+        if (headers.authorization !== login) return response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="films"' }).end();
+        asked.push(url);
+        const from = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
+        return response.writeHead(206, { 'Accept-Ranges': 'bytes', 'Content-Range': `bytes ${from}-${film.length - 1}/${film.length}` }).end(film.subarray(from));
+      });
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      try {
+        const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/it's%20film.mkv`;
+        const fields = { kind: 'video', video: address, start: '3', fps: '10', width: '64', height: '64' };
+        await startFlow([source], flowOf(fields), { source: { user: 'visitor', password: 'swordfish' } });
+        // Only the last of the four seconds, three times.
+        const messages = await messagesAt('out', 25);
+        for (const { payload } of messages) assert.equal(colourName(await meanColour(payload)), 'b');
+        assert.ok(asked.length >= 3 && asked.every((url) => url === "/it's%20film.mkv"), asked.join());
+      } finally {
+        await helper.unload();
+        server.closeAllConnections();
+        server.close();
+      }
+    });
+
     it('logs in to a network camera, comes back after it broke off, and never tells the password', async () => {
       const camera = await startCamera('visitor', 'swörd fish');
       try {
@@ -344,6 +370,9 @@ describe('frame source', () => {
         helper.getNode('source').receive({ payload: 'start' });
         const [msg] = await messagesAt('out', 1);
         assert.ok(isMostly(await meanColour(msg.payload), 1));
+        const { stdout: processes } = await run('ps', ['-o', 'args=', '--ppid', String(process.pid)]);
+        assert.match(processes, /ffmpeg .* -i pipe:0/);
+        assert.doesNotMatch(processes, /fish|visitor/);
 
         camera.refuse = true;
         camera.server.closeAllConnections();
@@ -391,11 +420,27 @@ describe('ffmpeg arguments', () => {
     assert.match(screen('', 'win32'), /-f gdigrab -framerate 25 -i desktop /);
   });
 
-  it('put user and password into an address only', () => {
-    const login = { user: 'me', password: 'p@ss/word' };
-    const args = ffmpegArguments({ ...base, ...login, kind: 'camera', input: 'rtsp://camera:554/live' });
-    assert.ok(args.includes('rtsp://me:p%40ss%2Fword@camera:554/live'));
-    assert.ok(ffmpegArguments({ ...base, ...login, kind: 'video', input: '/films/me.mp4' }).includes('/films/me.mp4'));
+  it('never hold a user or a password: an address with a login goes through standard input', () => {
+    const login = { user: 'me', password: "p@ss/w'ord" };
+    const camera = { ...base, ...login, kind: 'camera', input: 'rtsp://camera:554/live' } as const;
+    assert.doesNotMatch(ffmpegArguments(camera).join(' '), /ord|camera/);
+    assert.match(ffmpegArguments(camera).join(' '), /-f concat -safe 0 -protocol_whitelist pipe,tcp,.*,rtsp -i pipe:0/);
+    assert.equal(ffmpegScript(camera), "ffconcat version 1.0\nfile 'rtsp://me:p%40ss%2Fw'\\''ord@camera:554/live?tcp'\n");
+    assert.match(ffmpegScript({ ...base, kind: 'camera', input: "rtsp://me:secret@camera/it's?profile=1" })!, /'rtsp:\/\/me:secret@camera\/it'\\''s\?profile=1&tcp'/);
+    assert.match(ffmpegScript({ ...base, ...login, kind: 'video', input: 'https://host/film.mp4', start: 12.5 })!, /@host\/film.mp4'\ninpoint 12.5\n/);
+  });
+
+  it('are as they were where there is no login, or nothing that could ask for it', () => {
+    const login = { user: 'me', password: 'secret' };
+    for (const input of [
+      { ...base, kind: 'camera', input: 'rtsp://camera:554/live' },
+      { ...base, ...login, kind: 'video', input: '/films/me.mp4' },
+      { ...base, ...login, kind: 'camera', input: '/dev/video0' },
+      { ...base, ...login, kind: 'screen', input: ':1' },
+    ] as const) {
+      assert.ok(ffmpegArguments(input, 'linux').includes(input.input));
+      assert.equal(ffmpegScript(input), undefined);
+    }
   });
 
   it('are masked wherever they are told', () => {
