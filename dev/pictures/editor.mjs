@@ -84,6 +84,16 @@ async function pictureOfFlow(page, file, encode) {
   await encode(sharp(await page.screenshot({ clip }))).toFile(file);
 }
 
+/** Waits until something has moved to its place: for half a second in which it stays there. */
+async function standsStill(locator) {
+  let before = '';
+  for (let since = performance.now(); performance.now() - since < 500; await locator.page().waitForTimeout(50)) {
+    const now = JSON.stringify(await locator.boundingBox());
+    if (now !== before) since = performance.now();
+    before = now;
+  }
+}
+
 /** The dialog of a node, all of its sections open. */
 async function pictureOfDialog(page, type, file) {
   await page.evaluate((name) => {
@@ -97,7 +107,7 @@ async function pictureOfDialog(page, type, file) {
     for (const section of element.querySelectorAll('details')) section.open = true;
     element.closest('.red-ui-tray').style.width = `${width}px`;
   }, DIALOG_WIDTH);
-  await page.waitForTimeout(1000);
+  await standsStill(page.locator('.red-ui-tray').last());
   // The form fills the editor's height; what it says ends earlier.
   const clip = await form.evaluate((element, margin) => {
     const shown = [...element.querySelectorAll('.form-row, .form-tips, .streamdiffusion-beside')].filter((row) => row.offsetParent);
