@@ -262,8 +262,9 @@ export class DiffusionStream implements Stream {
     const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
     const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
     // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
-    if (!this.model.unet.fixesShapes) this.probes.follow(prompt.way, entry);
-    return entry;
+    if (this.model.unet.fixesShapes) return entry;
+    this.probes.follow(prompt, entry);
+    return mode === 'txt2img' && !followsPrompt(frame) ? this.probes.dissolve(prompt, entry) : entry;
   }
 
   /** Lets the waiting buffer enter and moves every frame one step on. */

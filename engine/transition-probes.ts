@@ -1,6 +1,7 @@
 import type { Conditioning } from './prompt/conditioning';
+import type { PromptConditioning } from './prompt/prompt-encoder';
 import type { Way } from './prompt/way';
-import { type Denoised, type Entry, type Evaluation, type LatentShape, StreamBatch } from './stream/stream-batch';
+import { type ConditioningPair, type Denoised, type Entry, type Evaluation, type LatentShape, mix, StreamBatch } from './stream/stream-batch';
 
 /** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
 const AT_FIRST = 5;
@@ -29,7 +30,7 @@ export class TransitionProbes {
   private entered = 0;
 
   /** Call it for every frame that enters. */
-  follow(way: Way | undefined, entry: Entry<unknown, Conditioning>): void {
+  follow({ way }: PromptConditioning, entry: Entry<unknown, Conditioning>): void {
     if (way !== this.way) {
       this.stop();
       this.way = way;
@@ -39,6 +40,19 @@ export class TransitionProbes {
       else this.enter(way, this.frame);
     }
     this.lastTime = way?.time ?? 0;
+  }
+
+  /**
+   * A frame of a transition as the dissolve of the two pictures that were looked at before it and behind it, if it is the
+   * same frame as they: out of pure noise pictures nearly jump at some places of a way, slowly as one may pass them.
+   */
+  dissolve<F>({ way, position }: PromptConditioning, entry: Entry<F, Conditioning>): Entry<F, Conditioning> {
+    if (!way || position === undefined || !this.frame || !areAlike(entry, this.frame)) return entry;
+    const stretch = way.path.stretch(position);
+    if (!stretch || stretch.part === 0) return entry;
+    const { from, to, part, ends } = stretch;
+    if (ends) return { ...entry, denoised: mix(ends[0][0], ends[1][0], part) };
+    return { ...entry, conditioning: pairAt(way, from), dissolve: { conditioning: pairAt(way, to), part } };
   }
 
   /** As those of the stream batch. */
@@ -61,9 +75,24 @@ export class TransitionProbes {
     for (let places = this.entered === 0 ? AT_FIRST : BESIDE_A_FRAME; places > 0; places--) {
       const position = way.path.next();
       if (position === undefined) return;
-      const { positive, negative } = way.between(position);
-      this.batch.enter({ ...frame, frame: { way, position, shape: frame.shape }, conditioning: { positive, negative: negative ?? positive } });
+      this.batch.enter({ ...frame, frame: { way, position, shape: frame.shape }, conditioning: pairAt(way, position) });
       this.entered++;
     }
   }
+}
+
+function pairAt(way: Way, position: number): ConditioningPair<Conditioning> {
+  const { positive, negative } = way.between(position);
+  return { positive, negative: negative ?? positive };
+}
+
+/** Whether under the same conditioning they become the same picture. */
+function areAlike(a: Entry<unknown, Conditioning>, b: Entry<unknown, Conditioning>): boolean {
+  const rows = [a.latent, ...a.noise];
+  const others = [b.latent, ...b.noise];
+  return a.denoising === b.denoising && rows.length === others.length && rows.every((row, i) => areEqual(row, others[i]));
+}
+
+function areEqual(a: Float32Array, b: Float32Array): boolean {
+  return a.length === b.length && a.every((value, k) => value === b[k]);
 }

@@ -21,6 +21,8 @@ export interface PromptConditioning {
   warnings: string[];
   /** In a transition that goes at the pace of the pictures. */
   way?: Way;
+  /** Where on it, 0..1. */
+  position?: number;
 }
 
 /** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */

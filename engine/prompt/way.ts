@@ -18,7 +18,8 @@ export class Way {
   /** The conditioning of a transition of which so much is over, 0..1. */
   at(time: number): PromptConditioning {
     this.time = time;
-    return { ...this.between(this.path.at(time)), way: this };
+    const position = this.path.at(time);
+    return { ...this.between(position), way: this, position };
   }
 
   /** The conditioning at a position of the way, 0..1. What is not seen of the texts that are being left has been said. */

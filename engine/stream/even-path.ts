@@ -11,9 +11,9 @@ const ENOUGH = 5;
 const MOST = 21;
 /**
  * Where pictures change less than this part of their mean speed, a transition goes no faster for it: the embeddings'
- * steps may then be at most 1 / 0.88 of the pictures'.
+ * steps may then be at most 1 / 0.94 of the pictures'.
  */
-const LEAST_SPEED = 0.88;
+const LEAST_SPEED = 0.94;
 /** While the first looks are on their way, it goes at this part of the clock's speed: it may have set out at a turn. */
 const CAREFUL = 0.7;
 /** Parts of a transition: until when it does so at most, and by when it has made up for it if no plan can be made. */
@@ -21,11 +21,23 @@ const CAREFUL_UNTIL = 0.1;
 const CAUGHT_UP = 0.4;
 /** Parts of the way below this are not told apart. */
 const FINEST = 1 / 256;
+/** Where the first stretch ends: it is gone before anything is known. One of the first looks. */
+const FIRST_STRETCH = 0.125;
 
 /** A picture that was made at a position of the way, in one or more measures, each a list of numbers. */
 interface Look {
   position: number;
   measures: readonly Float32Array[];
+}
+
+/** A piece of the way between two looks. */
+export interface Stretch {
+  from: number;
+  to: number;
+  /** How much of it is behind, 0..1. */
+  part: number;
+  /** The measures at both ends, where they are known. */
+  ends?: [from: readonly Float32Array[], to: readonly Float32Array[]];
 }
 
 /** How far along is how far on the way: two rising lists, and the point from which on they hold. */
@@ -39,6 +51,8 @@ export class EvenPath {
   /** In the order of their positions. */
   private readonly looks: Look[] = [];
   private readonly asked = new Set<number>();
+  /** Where stretches begin that have been given out, and where each ends. */
+  private readonly stretches = new Map<number, number>();
   private plan: Plan | undefined;
   private last = { time: 0, position: 0 };
 
@@ -61,14 +75,37 @@ export class EvenPath {
     return position;
   }
 
+  /**
+   * Between which looks a position is, for pictures that are mixed of those two: their way is as long as the plan takes it
+   * for, whatever turns there are in between. A stretch that has been given out stays as it is.
+   *
+   * @returns undefined where too little is known
+   */
+  stretch(position: number): Stretch | undefined {
+    const before = this.looks.findLast((look) => look.position <= position);
+    const after = this.looks.find((look) => look.position > position);
+    const isFirst = position < FIRST_STRETCH;
+    if (!isFirst && !(this.plan && before && after)) return undefined;
+    const [from, to] = isFirst ? [0, FIRST_STRETCH] : [before!.position, after!.position];
+    this.stretches.set(from, to);
+    const known = before?.position === from && after?.position === to;
+    return { from, to, part: (position - from) / (to - from), ...(known && { ends: [before.measures, after.measures] }) };
+  }
+
   /** @param measures the picture at that position; each of the same length for all of them */
   add(position: number, measures: readonly Float32Array[]): void {
+    if (this.isInside(position)) return;
     this.looks.push({ position, measures });
     this.looks.sort((a, b) => a.position - b.position);
     if (this.looks.length < ENOUGH || this.last.time >= 1) return;
     let length = 0;
     const lengths = [0, ...this.gaps().map((gap) => (length += gap))];
     this.plan = { positions: this.looks.map((look) => look.position), lengths, from: this.last };
+  }
+
+  /** Of a stretch that has been given out. */
+  private isInside(position: number): boolean {
+    return [...this.stretches].some(([from, to]) => position > from && position < to);
   }
 
   private planned(time: number): number {
@@ -88,7 +125,7 @@ export class EvenPath {
     for (const [i, gap] of gaps.entries()) {
       const [from, to] = [this.looks[i].position, this.looks[i + 1].position];
       const between = (from + to) / 2;
-      if (gap <= longest || to <= this.last.position || to - from < FINEST || this.asked.has(between)) continue;
+      if (gap <= longest || to <= this.last.position || to - from < FINEST || this.asked.has(between) || this.stretches.has(from)) continue;
       [longest, middle] = [gap, between];
     }
     return middle;

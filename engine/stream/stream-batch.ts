@@ -50,7 +50,17 @@ export interface Entry<F, C> {
   /** The noise of this frame, one [C, h, w] for every step. */
   noise: readonly Float32Array[];
   conditioning: ConditioningPair<C>;
+  /** The frame is denoised under another conditioning as well, from its entry to its end, and leaves as a mixture of both. */
+  dissolve?: Dissolve<C>;
+  /** x̂0 of the last step, where it is known already: the frame only takes its turn. [C, h, w] */
+  denoised?: Float32Array;
   denoising: Denoising;
+}
+
+/** `part`, 0..1, is the other's share. */
+export interface Dissolve<C> {
+  conditioning: ConditioningPair<C>;
+  part: number;
 }
 
 /** One row of a UNet call. */
@@ -74,6 +84,8 @@ interface Row<F, C> extends Entry<F, C> {
   /** ε', the virtual residual noise of RCFG. */
   residual: Float32Array;
   finished: boolean;
+  /** The same frame under the conditioning that it dissolves into. */
+  other?: Row<F, C>;
 }
 
 /** @typeParam F what identifies a frame to the caller; @typeParam C a conditioning */
@@ -88,26 +100,32 @@ export class StreamBatch<F, C> {
 
   /** Puts a frame at the first step. */
   enter(entry: Entry<F, C>): void {
-    this.rows.push({ ...entry, stepIndex: 0, residual: entry.noise[0], finished: false });
+    const { denoised } = entry;
+    const row = { ...entry, latent: denoised ?? entry.latent, stepIndex: 0, residual: entry.noise[0], finished: denoised !== undefined };
+    this.rows.push(entry.dissolve ? { ...row, other: { ...row, conditioning: entry.dissolve.conditioning } } : row);
   }
 
   /** Makes the frames in flight that `match` go on under another conditioning. */
   setConditioning(conditioning: ConditioningPair<C>, match: (frame: F) => boolean = () => true): void {
-    for (const row of this.rows) if (match(row.frame)) row.conditioning = conditioning;
+    for (const row of this.rows) {
+      if (!match(row.frame)) continue;
+      row.conditioning = conditioning;
+      row.other = undefined;
+    }
   }
 
   /** Makes the frames in flight that `match` go on under other settings; under other steps where there are as many. */
   setDenoising(denoising: Denoising, match: (frame: F) => boolean = () => true): void {
-    for (const row of this.rows) {
+    for (const row of this.rows.flatMap(both)) {
       if (!match(row.frame)) continue;
       const { steps } = row.denoising;
       row.denoising = denoising.steps.length === steps.length ? denoising : { ...denoising, steps };
     }
   }
 
-  /** What the UNet has to predict for the next tick: for every frame one row, before it a negative one where guidance needs it. */
+  /** What the UNet has to predict for the next tick: for every frame one row (two in a dissolve), before it a negative one where guidance needs it. */
   evaluations(): Evaluation<C>[] {
-    return this.active().flatMap((row) => {
+    return this.active().flatMap(both).flatMap((row) => {
       const timestep = row.denoising.steps[row.stepIndex].timestep;
       const { positive, negative } = row.conditioning;
       const { cfgType, guidanceScale } = row.denoising;
@@ -125,13 +143,13 @@ export class StreamBatch<F, C> {
    */
   advance(predictions: readonly Float32Array[]): Denoised<F>[] {
     let next = 0;
-    for (const row of this.active()) {
+    for (const row of this.active().flatMap(both)) {
       const negative = needsNegativePass(row.denoising, row.stepIndex) ? predictions[next++] : undefined;
       denoise(row, predictions[next++], negative);
     }
     const unfinished = this.rows.findIndex((row) => !row.finished);
     const leaving = this.rows.splice(0, unfinished === -1 ? this.rows.length : unfinished);
-    return leaving.map(({ frame, latent }) => ({ frame, latent }));
+    return leaving.map(({ frame, latent, other, dissolve }) => ({ frame, latent: other && dissolve ? mix(latent, other.latent, dissolve.part) : latent }));
   }
 
   /** Takes out the frames that `match`, or all of them. */
@@ -144,6 +162,10 @@ export class StreamBatch<F, C> {
   private active(): Row<F, C>[] {
     return this.rows.filter((row) => !row.finished);
   }
+}
+
+function both<F, C>(row: Row<F, C>): Row<F, C>[] {
+  return row.other ? [row, row.other] : [row];
 }
 
 /** One step of one row, in place: x_τ and ε' of the next step, or x̂0 after the last one. */
@@ -189,6 +211,11 @@ function denoise<F, C>(row: Row<F, C>, positive: Float32Array, negative: Float32
  */
 export function addNoise(clean: Float32Array, noise: Float32Array, step: Step): Float32Array {
   return plusNoise(scaled(clean, step.alphaProdTSqrt), step.betaProdTSqrt, noise);
+}
+
+/** (1 - part)·a + part·b */
+export function mix(a: Float32Array, b: Float32Array, part: number): Float32Array {
+  return a.map((value, k) => value + part * (b[k] - value));
 }
 
 function scaled(values: Float32Array, factor: number): Float32Array {

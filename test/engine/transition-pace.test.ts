@@ -36,7 +36,8 @@ describe('transitions in pictures, with the embedded model at its own size', fun
     for (const [k, request] of requests.entries()) {
       const conditioning = await stream.encodePrompt(request);
       embeddings.push(conditioning.positive.hiddenStates);
-      outputs.push(...(await stream.process({ conditioning, image: await picture(k) })));
+      const image = stream.options.mode === 'img2img' ? await picture(k) : undefined;
+      outputs.push(...(await stream.process({ conditioning, image })));
       // Probes are looked at beside the frames.
       await new Promise((turn) => setImmediate(turn));
     }
@@ -72,6 +73,36 @@ describe('transitions in pictures, with the embedded model at its own size', fun
       }
     });
   }
+
+  for (const [name, from, to, list, frames] of [
+    ['one step', DAY, NIGHT, [0], 50],
+    ['two steps', of('sunset over the sea'), of('day, forest'), [0, 25], 100],
+    ['four steps, where pictures nearly jump', CASTLE, STORM, [0, 12, 25, 37], 100],
+  ] as const) {
+    it(`take no step larger than 1.5 times the mean out of pure noise: ${name}`, async () => {
+      const stream = await open([...list], 'txt2img');
+      const shown = await show(stream, way(from, to, frames), () => card(0));
+      await stream.close();
+      for (const [measure, value] of Object.entries(MEASURES)) {
+        assert.ok(unevenness(steps(shown, value)) <= 1.5, `${measure}: ${unevenness(steps(shown, value))}`);
+      }
+    });
+  }
+
+  it('show out of pure noise what each prompt shows alone, and in between a mixture of pictures that lie on the way', async () => {
+    const stream = await open([0, 25], 'txt2img');
+    const shown = await show(stream, [DAY, ...way(DAY, NIGHT, 40), NIGHT], () => card(0));
+    await stream.close();
+    const alone: Output[] = [];
+    for (const target of [DAY, NIGHT]) {
+      const still = await open([0, 25], 'txt2img');
+      alone.push((await show(still, [target], () => card(0)))[0].output);
+      await still.close();
+    }
+    const apart = distance(alone[0].latent, alone[1].latent);
+    for (const [k, expected] of [[0, 0], [1, 0], [41, 1], [42, 1]]) assert.ok(distance(shown[k].output.latent, alone[expected].latent) < 1e-4 * apart, `frame ${k}`);
+    assert.ok(distance(shown[21].output.latent, alone[0].latent) > 0.2 * apart && distance(shown[21].output.latent, alone[1].latent) > 0.2 * apart);
+  });
 
   it('jump where they go at the pace of the embeddings: there is something to even out', async () => {
     const stream = await open();

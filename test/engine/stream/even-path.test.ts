@@ -78,4 +78,38 @@ describe('the pace of a transition', () => {
     }
     assert.ok(asked.slice(9).every((position) => position > 0.75), `${asked}`);
   });
+
+  it('gives out stretches between looks, which stay as they are', () => {
+    const path = new EvenPath();
+    const picture = turningAt(0.5, 20);
+    assert.deepEqual(path.stretch(0.0625), { from: 0, to: 0.125, part: 0.5 }, 'before anything is known');
+    assert.equal(path.stretch(0.3), undefined);
+    for (const position of [0, 1, 0.5, 0.25, 0.75]) path.add(position, [picture(position)]);
+    const { part, ...rest } = path.stretch(0.3)!;
+    assert.ok(Math.abs(part - 0.2) < 1e-9);
+    assert.deepEqual(rest, { from: 0.25, to: 0.5, ends: [[picture(0.25)], [picture(0.5)]] });
+    path.add(0.375, [picture(0.375)]);
+    assert.equal(path.stretch(0.45)!.from, 0.25, 'a look into it comes too late');
+    path.add(0.625, [picture(0.625)]);
+    assert.deepEqual(path.stretch(0.6)!.ends, [[picture(0.5)], [picture(0.625)]], 'ahead they become finer');
+  });
+
+  it('is even for pictures that are mixed of a stretch\'s ends, however sharply they turn', () => {
+    for (const sharpness of [15, 60, 1000]) {
+      const picture = turningAt(0.4, sharpness);
+      const path = new EvenPath();
+      const shown: number[] = [];
+      for (let k = 0; k <= 100; k++) {
+        const position = path.at(k / 100);
+        const { part, ends } = (position > 0 && path.stretch(position)) || {};
+        shown.push(ends ? ends[0][0][0] + part! * (ends[1][0][0] - ends[0][0][0]) : picture(position)[0]);
+        for (let n = 0; n < 2; n++) {
+          const next = path.next();
+          if (next !== undefined) path.add(next, [picture(next)]);
+        }
+      }
+      const largest = Math.max(...stepsOf(shown).map(Math.abs));
+      assert.ok(largest < 0.05, `${sharpness}: of a way of 2, ${largest} in one of 100 steps`);
+    }
+  });
 });

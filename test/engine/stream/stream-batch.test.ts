@@ -147,3 +147,48 @@ describe('stream batch: prediction types', () => {
     assert.deepEqual(guidances({ cfgType: 'self' }), [0]);
   });
 });
+
+describe('stream batch: dissolves', () => {
+  const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20, 40], 'lcm');
+  const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'self', guidanceScale: 1.5, delta: 0.8 };
+  const entry = { latent: x, shape: { height: 2, width: 4 }, noise, denoising };
+  const [one, other] = [{ positive: 1, negative: -1 }, { positive: 4, negative: 0 }];
+
+  /** Lets the frames enter one a tick, and gives them as they leave. */
+  function through(entries: (Omit<Parameters<StreamBatch<string, number>['enter']>[0], 'frame'> & { frame?: string })[], between?: (batch: StreamBatch<string, number>) => void): Float32Array[] {
+    const batch = new StreamBatch<string, number>();
+    const done: Float32Array[] = [];
+    for (let tick = 0; tick < entries.length + steps.length; tick++) {
+      if (entries[tick]) batch.enter({ frame: String(tick), ...entries[tick] });
+      const left = batch.advance(batch.evaluations().map((evaluation) => predict(evaluation, steps, 'epsilon')));
+      for (const { frame, latent } of left) {
+        assert.equal(frame, String(done.length));
+        done.push(latent);
+      }
+      between?.(batch);
+    }
+    return done;
+  }
+
+  it('mix what the frame becomes under either conditioning alone', () => {
+    const [a, b] = [through([{ ...entry, conditioning: one }])[0], through([{ ...entry, conditioning: other }])[0]];
+    const [mixed] = through([{ ...entry, conditioning: one, dissolve: { conditioning: other, part: 0.3 } }]);
+    mixed.forEach((value, k) => assert.ok(Math.abs(value - (0.7 * a[k] + 0.3 * b[k])) < 1e-6));
+  });
+
+  it('end where a newer conditioning holds for the frames in flight', () => {
+    const dissolve = { conditioning: other, part: 0.3 };
+    const follow = (batch: StreamBatch<string, number>): void => batch.setConditioning(one);
+    assert.deepEqual(through([{ ...entry, conditioning: one, dissolve }], follow), through([{ ...entry, conditioning: one }], follow));
+  });
+
+  it('a frame whose latent is known needs no evaluation, and leaves in its turn', () => {
+    const known = Float32Array.from({ length: 8 }, (_, k) => k);
+    const frames = through([{ ...entry, conditioning: one }, { ...entry, conditioning: one, denoised: known }, { ...entry, conditioning: other }]);
+    assert.deepEqual(frames, [through([{ ...entry, conditioning: one }])[0], known, through([{ ...entry, conditioning: other }])[0]]);
+    const batch = new StreamBatch<string, number>();
+    batch.enter({ ...entry, frame: 'known', conditioning: one, denoised: known });
+    assert.deepEqual(batch.evaluations(), []);
+    assert.deepEqual(batch.advance([]), [{ frame: 'known', latent: known }]);
+  });
+});
