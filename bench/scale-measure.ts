@@ -21,8 +21,8 @@ const CONDITIONING = { prompt: [{ text: 'hills at night, moon', weight: 1 }] };
 type Say = (line: string) => void;
 
 export interface ScaleReport {
-  /** fps with the UNet on the server ÷ fps with all nets here, measured in turn. */
-  networkPath: { ratio: number; min: number; max: number; localFps: number; serverFps: number };
+  /** fps with the UNet on the server ÷ fps with all nets here, measured in turn: tensors sent, and through shared memory. */
+  networkPath: Record<'sent' | 'memory', { ratio: number; min: number; max: number; localFps: number; serverFps: number }>;
   /** Of one run with two rows, ms: the whole call, and the server's own account of it. */
   profile: Record<string, number>;
   /** fps of two flows at once on the server, together ÷ fps of one after the other. */
@@ -35,16 +35,14 @@ export interface ScaleReport {
 export interface MeasureSettings {
   address: string;
   rounds: number;
-  /** Whether tensors pass through shared memory, where they can. */
-  sharedMemory: boolean;
   /** Number format of both sides; the server's repository must have been written in it. */
   int8: boolean;
 }
 
 type Flows = Pick<HostSettings, 'model' | 'int8' | 'server'> & { server: ServerOptions };
 
-export async function measure({ address, rounds, sharedMemory, int8 }: MeasureSettings, say: Say): Promise<ScaleReport> {
-  const flows: Flows = { model: MODEL, int8, server: { addresses: [address], sharedMemory } };
+export async function measure({ address, rounds, int8 }: MeasureSettings, say: Say): Promise<ScaleReport> {
+  const flows: Flows = { model: MODEL, int8, server: { addresses: [address] } };
   const net = await openUnet(flows.server);
   const networkPath = await overhead(flows, rounds, say);
   const profile = await profileOf(net, address, say);
@@ -63,15 +61,19 @@ function contextOf(): Context {
 async function overhead(flows: Flows, rounds: number, say: Say): Promise<ScaleReport['networkPath']> {
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
-  const streams = [acquireHost({ ...flows, server: undefined }), acquireHost(flows)].map((host) => host.openStream(settingsOf(context, STEPS)));
+  const settings = [undefined, { ...flows.server, sharedMemory: false }, flows.server];
+  const streams = settings.map((server) => acquireHost({ ...flows, server }).openStream(settingsOf(context, STEPS)));
   await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
   const run = async (k: number): Promise<number> => (await saturate(streams[k], jpegs, context.frames)).msPerFrame;
-  const ms = await interleave({ local: () => run(0), server: () => run(1) }, rounds);
+  const ms = await interleave({ local: () => run(0), sent: () => run(1), memory: () => run(2) }, rounds);
   await stopAllHosts();
-  const { median, min, max } = ratio(ms.local, ms.server);
-  const [localFps, serverFps] = [1000 / figure(ms.local).median, 1000 / figure(ms.server).median];
-  say(`network path: ${median.toFixed(2)} of local fps (${min.toFixed(2)} to ${max.toFixed(2)}); ${localFps.toFixed(1)} fps here, ${serverFps.toFixed(1)} there`);
-  return { ratio: median, min, max, localFps, serverFps };
+  const report = (way: 'sent' | 'memory'): ScaleReport['networkPath']['sent'] => {
+    const { median, min, max } = ratio(ms.local, ms[way]);
+    const [localFps, serverFps] = [1000 / figure(ms.local).median, 1000 / figure(ms[way]).median];
+    say(`${way}: ${median.toFixed(2)} of local fps (${min.toFixed(2)} to ${max.toFixed(2)}); ${localFps.toFixed(1)} fps here, ${serverFps.toFixed(1)} there`);
+    return { ratio: median, min, max, localFps, serverFps };
+  };
+  return { sent: report('sent'), memory: report('memory') };
 }
 
 /** Two flows, each an engine of its own. */

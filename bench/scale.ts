@@ -1,7 +1,7 @@
 /**
  * Nets on an inference server: what the way there costs, and how many streams how many servers carry.
  *
- *   node dist/bench/scale.js measure --server http://127.0.0.1:8000 [--json FILE] [--sent] [--int8]   against a server on this machine
+ *   node dist/bench/scale.js measure --server http://127.0.0.1:8000 [--json FILE] [--int8]   against a server on this machine
  *   node dist/bench/scale.js memory --server http://127.0.0.1:8000 [--size 512] [--all]   tensors sent, and through shared memory
  *   node dist/bench/scale.js simulate [--measured FILE] [--fixed MS --per-row MS] [--round-trip MS] [--price P] …
  *
@@ -21,7 +21,6 @@ const OPTIONS = {
   rounds: { type: 'string', default: '7' },
   size: { type: 'string', default: '256' },
   all: { type: 'boolean', default: false },
-  sent: { type: 'boolean', default: false },
   int8: { type: 'boolean', default: false },
   measured: { type: 'string' },
   fixed: { type: 'string', default: '6' },
@@ -38,7 +37,7 @@ const OPTIONS = {
 async function main(): Promise<void> {
   const { values, positionals } = parseArgs({ options: OPTIONS, allowPositionals: true });
   if (positionals[0] === 'measure' && values.server) {
-    const report = await measure({ address: values.server, rounds: Number(values.rounds), sharedMemory: !values.sent, int8: values.int8 }, (line) => console.log(line));
+    const report = await measure({ address: values.server, rounds: Number(values.rounds), int8: values.int8 }, (line) => console.log(line));
     if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
     return;
   }

@@ -79,7 +79,7 @@ export class Model {
     this.unet = parts.unet;
     if (parts.vaeEncoder) this.vaeEncoder = parts.vaeEncoder;
     this.vaeDecoder = parts.vaeDecoder;
-    this.concurrency = Math.max(...Object.values(nets).map((net) => net.concurrency ?? 1));
+    this.concurrency = concurrencyOf(nets);
     this.info = {
       model,
       executionProvider,
@@ -173,6 +173,13 @@ async function roundedGraph({ path }: NetFiles, ranges: TensorRanges, graph: Onn
   const rounded = inInt8(graph ?? (await readOnnxGraph(path)), ranges);
   if (!rounded) notes.push(`The int8.json beside ${path} was made for another net, so this one computes in float32.`);
   return rounded ?? graph;
+}
+
+/** What is on a server runs beside all that is here: the UNet, and the autoencoder. */
+function concurrencyOf(nets: Nets): number {
+  const here = Object.values(nets).filter((net) => !(net instanceof ServerNet));
+  const there = [nets.unet, nets.vae_decoder].filter((net) => net instanceof ServerNet);
+  return Math.max(0, ...here.map((net) => net.concurrency ?? 1)) + there.length;
 }
 
 async function closeAll(nets: Nets): Promise<void> {

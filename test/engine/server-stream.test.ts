@@ -5,6 +5,7 @@ import type { ConditioningRequest } from '../../engine/host/messages';
 import { findFiles } from '../../engine/model/files';
 import { fingerprintOf } from '../../engine/model/fingerprint';
 import { readHeaders } from '../../engine/model/headers';
+import { Model } from '../../engine/model/model';
 import { OnnxNet } from '../../engine/net/onnx-net';
 import { InferenceServer, type Served } from '../lib/inference-server';
 import { jpegs } from '../lib/pictures';
@@ -70,6 +71,15 @@ describe('streams whose nets run on a server', () => {
     const all = await Engine.load({ model: REFERENCE_MODEL, server: { addresses: [server.address], nets: ALL } });
     assert.equal(all.info.executionProvider, 'server');
     await all.close();
+  });
+
+  it('run beside those that are here, so that as many more frames are under way', async () => {
+    const concurrencyWith = async (nets?: ServerOptions['nets']): Promise<number> => {
+      const model = await Model.load({ model: REFERENCE_MODEL, ...(nets && { server: { addresses: [server.address], nets } }) });
+      await model.close();
+      return model.concurrency;
+    };
+    assert.deepEqual([await concurrencyWith(), await concurrencyWith(['unet']), await concurrencyWith(['text_encoder']), await concurrencyWith(ALL)], [1, 2, 1, 2]);
   });
 
   it('find the nets under another name', async () => {

@@ -8,8 +8,9 @@ import { type InferAnswer, type InferRequest, type Place, ServerFailure, type Tr
 
 /** As servers list it. */
 const EXTENSION = 'system_shared_memory';
-/** So many regions that were registered have failed in their first run: memory is not used any more. */
+/** After so many failures with fewer than {@link SOUND} good runs in between memory is not used any more. */
 const MOST_FAILURES = 3;
+const SOUND = 100;
 /** Where each tensor begins, as processors like it. */
 const ALIGNMENT = 64;
 /** What stands at both ends of an output until the server has written it, bytes. */
@@ -26,8 +27,11 @@ let swept = false;
  * file, so it has also read its inputs there; where they are not, nothing of it is used.
  */
 export class SharedMemory {
-  private readonly proven = new WeakSet<MemoryFile>();
+  /** How often memory had failed when a region was new. */
+  private readonly ages = new WeakMap<MemoryFile, number>();
+  private age = 0;
   private failures = 0;
+  private goodRuns = 0;
   /** Why it is not used. */
   off: string | undefined = 'it was not tried yet';
 
@@ -75,7 +79,7 @@ export class SharedMemory {
         if (endsOf(place).some((offset) => seal.equals(region.read(offset, SEAL)))) return this.failed(region, 'the server writes to other memory than that of this machine');
         output.bytes = region.read(place.offset, place.length);
       }
-      this.proven.add(region);
+      if (++this.goodRuns >= SOUND) this.failures = 0;
       this.regions.giveBack(region);
       return answer;
     } catch (thrown) {
@@ -96,16 +100,22 @@ export class SharedMemory {
   private async regionOf(bytes: number): Promise<MemoryFile | undefined> {
     if (this.off !== undefined) return undefined;
     try {
-      return await this.regions.take(bytes);
+      const region = await this.regions.take(bytes);
+      if (region && !this.ages.has(region)) this.ages.set(region, this.age);
+      return region;
     } catch (thrown) {
       this.off = (thrown as Error).message;
       return undefined;
     }
   }
 
-  /** One that has worked before fails when the server was started again and knows no regions any more. */
+  /** A server that was started again knows no region any more, so that several runs may fail, for one reason. */
   private failed(region: MemoryFile, reason: string): undefined {
-    if (!this.proven.has(region) && ++this.failures >= MOST_FAILURES) this.off = reason;
+    if (this.ages.get(region) === this.age) {
+      this.age++;
+      this.goodRuns = 0;
+      if (++this.failures >= MOST_FAILURES) this.off = reason;
+    }
     void this.regions.drop(region);
     void this.regions.dropIdle();
   }

@@ -185,6 +185,21 @@ for (const protocol of ['http', 'grpc'] as const)
       assert.ok(back.writes >= 1);
     });
 
+    it('runs that fail together because it was started again are one failure; an address behind which servers take turns is three', async () => {
+      const net = await open();
+      await isRight(net, 1);
+      server.fault = { delayMs: 20 };
+      const runs = (): Promise<unknown> => Promise.all([1, 2, 3, 4].map((seed) => isRight(net, 1, seed)));
+      for (let times = 1; times <= 3; times++) {
+        await runs();
+        memory.forget();
+        await runs();
+        assert.equal(net.sharedMemory[0].off === undefined, times < 3, `after ${times} times`);
+      }
+      assert.match(net.sharedMemory[0].off ?? '', /Unable to find shared memory region/);
+      await isRight(net, 1);
+    });
+
     it('several servers have regions of their own', async () => {
       const other = await start();
       const net = await open({ addresses: [server.address, other.address] });
