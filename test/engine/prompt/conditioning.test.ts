@@ -142,6 +142,13 @@ describe('blends as another program computes them', () => {
     }
   });
 
+  it('takes weights as proportions, up to the largest and down to the smallest numbers there are', () => {
+    const expected = blend(partsOf([1, 1, 1])).hiddenStates;
+    for (const weight of [1e308, Number.MAX_VALUE, 1e-320, Number.MIN_VALUE]) {
+      assert.ok(relativeError(blend(partsOf([weight, weight, weight])).hiddenStates, expected) < 1e-6, `${weight}`);
+    }
+  });
+
   it('makes a way between two conditionings with even steps, from the one itself to the other itself', () => {
     const [from, to] = embeddings;
     for (const method of ['linear', 'slerp'] as const) {
