@@ -101,7 +101,10 @@ describe('package', () => {
 
   it('is installed from its lock file by npm 10 as well, which Node 20 and 22 bring', async function () {
     const npm = join(dirname(require.resolve('npm/package.json', { paths: [dirname(require.resolve('@node-red/registry/package.json'))] })), 'bin/npm-cli.js');
-    if (!execFileSync(process.execPath, [npm, '--version'], { encoding: 'utf8' }).startsWith('10.')) return this.skip();
+    if (!execFileSync(process.execPath, [npm, '--version'], { encoding: 'utf8' }).startsWith('10.')) {
+      console.log('    skipped: Node-RED brings another npm than 10');
+      return this.skip();
+    }
     const folder = mkdtempSync(join(tmpdir(), 'npm-10-'));
     try {
       for (const file of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(join(ROOT, file), join(folder, file));

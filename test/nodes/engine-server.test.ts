@@ -88,7 +88,10 @@ describe('engine: nets on a server', () => {
     });
 
     it('with the way that tensors take to a server on this machine', async function () {
-      if (!existsSync('/dev/shm')) return this.skip();
+      if (!existsSync('/dev/shm')) {
+        console.log('      skipped: no /dev/shm here');
+        return this.skip();
+      }
       inference.memory = new ServerMemory();
       assert.deepEqual((await check({})).lines.slice(1), [`server.memory {"where":"${inference.address}"}`]);
       assert.deepEqual(inference.memory.regions, [], 'nothing is left there');
