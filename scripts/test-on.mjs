@@ -25,7 +25,7 @@ run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `node-red@${nodeR
 const env = { ...process.env, PATH: [join(copy, 'node_modules/node/bin'), process.env.PATH].join(delimiter) };
 run('node', ['-p', "`Node-RED ${require('node-red/package.json').version}, Node ${process.version}`"], env);
 run('npm', ['run', '--silent', 'build'], env);
-run('npx', ['mocha', ...(files.length > 0 ? ['--no-config', '--reporter', 'dist/test/lib/reporter.js', '--timeout', '120000', '--exit', ...files] : [])], env);
+run('npx', ['mocha', ...(files.length > 0 ? files : ['dist/test/**/*.test.js'])], env);
 
 function run(command, args, env = process.env) {
   const { status, error } = spawnSync(command, args, { cwd: copy, env, stdio: 'inherit', shell: process.platform === 'win32' });
