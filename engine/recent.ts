@@ -17,6 +17,10 @@ export class Recent<V> {
     if (this.kept.size > this.limit) this.kept.delete(this.kept.keys().next().value as string);
   }
 
+  get keys(): string[] {
+    return [...this.kept.keys()];
+  }
+
   getOrMake(key: string, make: () => V): V {
     const kept = this.get(key);
     if (kept !== undefined) return kept;
@@ -25,8 +29,8 @@ export class Recent<V> {
     return made;
   }
 
-  /** Forgets a thing, unless another one has taken its place. */
-  delete(key: string, value: V): void {
-    if (this.kept.get(key) === value) this.kept.delete(key);
+  /** Forgets a thing; where `value` is given, only if another one has not taken its place. */
+  delete(key: string, value?: V): void {
+    if (value === undefined || this.kept.get(key) === value) this.kept.delete(key);
   }
 }

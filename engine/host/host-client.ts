@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events';
 import { EngineError, type ErrorCode } from '../errors';
+import { Lane } from '../lane';
 import { type Ending, EngineProcess } from './engine-process';
 import { HostStream } from './host-stream';
 import type { ConditioningRequest, HostReport, HostSettings, HostState, StreamSettings } from './messages';
@@ -23,6 +24,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   private process: EngineProcess | undefined;
   private readonly streams = new Map<number, HostStream>();
   private streamsMade = 0;
+  private readonly openings = new Lane();
   private readonly restarts: Restarts;
   private readonly providers: ProviderOrder;
   private retry: NodeJS.Timeout | undefined;
@@ -69,7 +71,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
    */
   openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = ''): HostStream {
     const id = this.streamsMade++;
-    const stream = new HostStream(id, name, settings, conditioning, () => this.streams.delete(id));
+    const stream = new HostStream(id, name, settings, conditioning, this.openings, () => this.streams.delete(id));
     stream.onAnswer = (sentAt, error) => this.judge(sentAt, error);
     this.streams.set(id, stream);
     if (this.current.phase === 'ready' && this.process) stream.attach(this.process);

@@ -1,4 +1,5 @@
 import { EngineError, type ErrorCode } from '../errors';
+import type { Lane } from '../lane';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from './mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from './messages';
@@ -35,6 +36,9 @@ export class HostStream {
   private error: Error | undefined;
   private ended = false;
   private reopening: NodeJS.Timeout | undefined;
+  private withdraw: () => void = () => undefined;
+  /** Resolves when the stream is closed: nobody waits then for an opening that will not come. */
+  private readonly withdrawn = new Promise<void>((resolve) => (this.withdraw = resolve));
 
   /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
   onWarning: (text: string) => void = () => undefined;
@@ -45,18 +49,26 @@ export class HostStream {
   /**
    * Made by HostClient.openStream.
    * @param name for people
+   * @param openings where streams wait for their turn to be opened: one at a time, so that many do not keep the engine
+   *   process from those that are open
    */
   constructor(
     private readonly id: number,
     readonly name: string,
     private wanted: StreamSettings,
     private conditioning: ConditioningRequest | undefined,
+    private readonly openings: Lane,
     private readonly onClose: () => void,
   ) {}
 
   /** What the stream is set to, or about to be. */
   get settings(): StreamSettings {
     return this.wanted;
+  }
+
+  /** What the frames to come are painted for that bring nothing of their own. */
+  get newestConditioning(): ConditioningRequest | undefined {
+    return this.conditioning;
   }
 
   get stats(): StreamStats {
@@ -94,7 +106,7 @@ export class HostStream {
     try {
       if (!this.opened) await this.opening;
       if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
-      else if (this.process) await this.open(this.process);
+      else if (this.process) await this.openInTurn(this.process);
     } catch (thrown) {
       // A stream that was open, in a process that lives on, goes on with what it had.
       const refused = (opened && this.process === process) || isRefused(thrown, 'EBADPARAM');
@@ -139,6 +151,7 @@ export class HostStream {
     this.ended = true;
     clearTimeout(this.reopening);
     this.mailbox.take()?.reject(new EngineError('ECLOSED', 'the stream was closed'));
+    this.withdraw();
     this.onClose();
     // A process that dies instead of answering has closed the stream as well.
     if (this.process && this.opened) await this.process.request('close', { stream: this.id }).catch(() => undefined);
@@ -148,7 +161,7 @@ export class HostStream {
   attach(process: EngineProcess): void {
     this.process = process;
     this.untaken = 0;
-    this.opening = this.open(process).catch(() => undefined);
+    this.opening = this.openInTurn(process).catch(() => undefined);
   }
 
   /** The process is gone; another one follows unless `error` says that none will. */
@@ -173,7 +186,12 @@ export class HostStream {
     return { ...frame, settings, ...(conditioning && { conditioning }) };
   }
 
+  private openInTurn(process: EngineProcess): Promise<void> {
+    return Promise.race([this.openings.run(() => this.open(process)), this.withdrawn]);
+  }
+
   private async open(process: EngineProcess): Promise<void> {
+    if (this.ended || this.process !== process) return;
     this.error = undefined;
     try {
       await process.request('open', { stream: this.id, settings: this.wanted, conditioning: this.conditioning });

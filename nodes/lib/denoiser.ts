@@ -95,7 +95,8 @@ export class Denoiser implements EngineUser {
 
   /** Paints a frame, unless it may rest; its parameters hold either way. */
   private async paint(msg: NodeMessage, topic: string, send: Send): Promise<void> {
-    const stream = this.streams.get(topic);
+    const stream = this.streamOf(topic);
+    if (!stream) return this.measure('dropped', msg, 1);
     const params: LiveParams = msg.params === undefined ? {} : readParams(msg.params, stream.settings);
     const request = requestOf(msg, { ...stream.settings, ...params });
     const { state } = this.host;
@@ -103,6 +104,16 @@ export class Denoiser implements EngineUser {
     if (!this.rest?.takes(msg, topic)) return this.finish(msg, topic, stream, request, params, send);
     this.measure('dropped', msg, 1);
     await stream.update(params);
+  }
+
+  /** The stream of a frame; undefined when its topic is one too many, of which the flow has heard. */
+  private streamOf(topic: string): HostStream | undefined {
+    try {
+      return this.streams.get(topic);
+    } catch (thrown) {
+      this.faults.report(withCode(thrown));
+      return undefined;
+    }
   }
 
   /** Paints a frame that rested: its message has ended, and its parameters have been taken over. */

@@ -58,10 +58,10 @@ export class Rest {
     return held.length > 0;
   }
 
-  /** Drops what is held of this topic, or of all. */
+  /** Drops what is held of all topics, or of this one; where none is held of it, of the frames without a topic. */
   reset(topic: string): void {
     if (topic === '') this.held.clear();
-    else this.held.delete(topic);
+    else this.held.delete(this.held.has(topic) ? topic : '');
   }
 
   close(): void {

@@ -41,9 +41,10 @@ const NAMES = Object.keys(READERS) as (keyof StreamSettings)[];
  * Reads `msg.params`: any setting of a stream by its name, and `strength` (0..1) with `steps` as the friendlier way to
  * say `tIndexList`. What is missing of strength and steps stays as it is in `current`.
  *
+ * @param vaeScaleFactor of the model, where that is known: the step in which width and height grow
  * @throws EBADPARAM with the first value that cannot work, or a name that is none
  */
-export function readParams(params: unknown, current: StreamSettings): LiveParams {
+export function readParams(params: unknown, current: StreamSettings, vaeScaleFactor = 1): LiveParams {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
     throw new EngineError('EBADPARAM', `msg.params must be an object such as {"strength": 0.5}, not ${describe(params)}`);
   }
@@ -55,7 +56,9 @@ export function readParams(params: unknown, current: StreamSettings): LiveParams
     }
   }
   Object.assign(live, stepsFromStrength(params, live, current));
-  checkTogether({ ...current, ...live });
+  // What was wrong before is not the fault of a message about something else.
+  const factor = live.width === undefined && live.height === undefined ? 1 : vaeScaleFactor;
+  checkTogether({ ...current, ...live }, factor);
   return live;
 }
 
@@ -71,11 +74,11 @@ function stepsFromStrength(params: { strength?: unknown; steps?: unknown }, live
 }
 
 /**
- * What can be known without the model, which checks again: its own step of width and height above all.
+ * What can be known here; the model checks again.
  * @throws EBADPARAM
  */
-function checkTogether({ format: _format, quality: _quality, ...options }: StreamSettings): void {
-  resolveOptions(options, 1);
+function checkTogether({ format: _format, quality: _quality, ...options }: StreamSettings, vaeScaleFactor: number): void {
+  resolveOptions(options, vaeScaleFactor);
 }
 
 /** The settings in the denoiser's dialog: strings of input fields, and nothing at all for fields newer than the flow. */
