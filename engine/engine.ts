@@ -19,7 +19,7 @@ export class Engine {
    *
    * @throws ENOMODEL, EBADMODEL, ENOPROVIDER, EBADPARAM
    */
-  static async load(options: EngineOptions, hooks: Pick<ModelSettings, 'onProgress' | 'openNet'> = {}): Promise<Engine> {
+  static async load(options: EngineOptions, hooks: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic'> = {}): Promise<Engine> {
     return new Engine(await Model.load({ ...options, ...hooks }));
   }
 

@@ -1,4 +1,5 @@
 import type { NetName } from './model/files';
+import type { ArithmeticChoice, Int8Wish } from './net/arithmetic';
 import type { ServerAccess } from './net/server/options';
 
 /** A decoded picture: interleaved RGB bytes, row-major, `data.length = width · height · 3`. */
@@ -24,8 +25,8 @@ export interface EngineOptions {
   intraOpNumThreads?: number;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
   fixedShapes?: boolean;
-  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default: where the processor is made for it. */
-  int8?: boolean;
+  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is right and faster when tried. */
+  int8?: Int8Wish;
   /** Nets that run on an inference server instead of here. Default: none. */
   server?: ServerOptions;
 }
@@ -44,6 +45,8 @@ export interface EngineInfo {
   vaeScaleFactor: number;
   latentChannels: number;
   predictionType: PredictionType;
+  /** How the nets that can compute in int8 do, and why. Undefined where there are none on the CPU. */
+  arithmetic?: ArithmeticChoice;
 }
 
 /** Settings of a stream, under the names and with the defaults of the reference implementation. */

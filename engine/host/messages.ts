@@ -1,4 +1,5 @@
 import type { Picture } from '../image/picture';
+import type { Int8Wish } from '../net/arithmetic';
 import type { ConditioningRequest } from '../prompt/request';
 import type { EngineInfo, ServerOptions, StreamOptions } from '../types';
 import type { RestartTimes } from './restarts';
@@ -8,7 +9,7 @@ export interface HostSettings {
   model: string;
   executionProviders?: string[];
   intraOpNumThreads?: number;
-  int8?: boolean;
+  int8?: Int8Wish;
   /** Nets that run on an inference server instead of in the host. */
   server?: ServerOptions;
   /** A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */

@@ -1,6 +1,8 @@
 import { EngineError } from '../errors';
 import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
-import { hasInt8DotProducts, inInt8, type TensorRanges } from '../net/int8';
+import { type ArithmeticChoice, chooseArithmetic, type Int8Wish } from '../net/arithmetic';
+import type { Arithmetic } from '../net/arithmetic-trial';
+import { inInt8, type TensorRanges } from '../net/int8';
 import type { LocalNet } from '../net/net';
 import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
@@ -46,8 +48,10 @@ export interface ModelSettings {
   openNet?: (net: OpeningNet) => OpenNet;
   /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
   fixedShapes?: boolean;
-  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default: where the processor is made for it. */
-  int8?: boolean;
+  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is right and faster when tried. */
+  int8?: Int8Wish;
+  /** Takes the place of what would be found out by trying. */
+  arithmetic?: Arithmetic;
   /** Nets that run on an inference server instead of here. */
   server?: ServerOptions;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
@@ -71,6 +75,7 @@ export class Model {
     executionProvider: string,
     parts: ModelParts,
     private readonly nets: Nets,
+    arithmetic: ArithmeticChoice | undefined,
     /** What works, but not as asked or not as well as it could, in sentences. */
     readonly warnings: string[],
   ) {
@@ -86,6 +91,7 @@ export class Model {
       vaeScaleFactor: parts.vaeScaleFactor,
       latentChannels: parts.unet.latentChannels,
       predictionType: parts.schedulerConfig.predictionType,
+      ...(arithmetic && { arithmetic }),
     };
   }
 
@@ -108,8 +114,10 @@ export class Model {
     const isIdle = Object.keys(here).length === 0;
     const { provider, refused } = isIdle ? { provider: 'server', refused: [] } : await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(here));
     const nets: Nets = {};
+    const roundable = provider === 'cpu' && netNames.some((name) => name in here && files.nets[name]?.ranges);
+    const arithmetic = roundable ? await arithmeticFor(settings) : undefined;
     try {
-      await openNets(files, headers, nets, provider, settings, notes);
+      await openNets(files, headers, nets, provider, { ...settings, arithmetic: arithmetic?.arithmetic }, notes);
       const parts = assemble(files, headers, nets, tokenizers);
       const { vaeEncoder: encoder, vaeDecoder: decoder, tiny, vaeScaleFactor: factor } = parts;
       await findPixelRange({ encoder, decoder, tiny, channels: parts.unet.latentChannels, factor });
@@ -118,7 +126,7 @@ export class Model {
       const slow = provider === 'cpu' && here.unet?.isHalf;
       if (slow) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
       const remote = [...elsewhere].filter((name) => nets[name]);
-      return new Model(settings.model, isIdle || remote.length === 0 ? provider : `${provider}, ${remote.join(' and ')} on a server`, parts, nets, warnings);
+      return new Model(settings.model, isIdle || remote.length === 0 ? provider : `${provider}, ${remote.join(' and ')} on a server`, parts, nets, arithmetic, warnings);
     } catch (thrown) {
       await closeAll(nets);
       throw thrown;
@@ -147,7 +155,7 @@ async function openNets(
   notes: string[],
 ): Promise<void> {
   const elsewhere = netsOnServer(settings.server);
-  const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider), int8 = hasInt8DotProducts() } = settings;
+  const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider), arithmetic = 'float32' } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
   for (const name of netNames) {
@@ -161,16 +169,26 @@ async function openNets(
       continue;
     }
     const open = (source: string | OnnxGraph): Promise<LocalNet> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const graph = int8 && executionProvider === 'cpu' && net.ranges ? await roundedGraph(net, net.ranges, header?.graph, notes) : header?.graph;
+    const graph = arithmetic !== 'float32' && net.ranges ? await roundedGraph(net, net.ranges, arithmetic, header?.graph, notes) : header?.graph;
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
   }
   onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });
 }
 
+async function arithmeticFor({ int8 = 'auto', arithmetic }: ModelSettings): Promise<ArithmeticChoice> {
+  return arithmetic ? { arithmetic, reason: 'as asked' } : chooseArithmetic(int8);
+}
+
 /** The net in int8; where its int8.json was made for another one, as it is. */
-async function roundedGraph({ path }: NetFiles, ranges: TensorRanges, graph: OnnxGraph | undefined, notes: string[]): Promise<OnnxGraph | undefined> {
-  const rounded = inInt8(graph ?? (await readOnnxGraph(path)), ranges);
+async function roundedGraph(
+  { path }: NetFiles,
+  ranges: TensorRanges,
+  arithmetic: Exclude<Arithmetic, 'float32'>,
+  graph: OnnxGraph | undefined,
+  notes: string[],
+): Promise<OnnxGraph | undefined> {
+  const rounded = inInt8(graph ?? (await readOnnxGraph(path)), ranges, arithmetic === 'int8' ? 8 : 7);
   if (!rounded) notes.push(`The int8.json beside ${path} was made for another net, so this one computes in float32.`);
   return rounded ?? graph;
 }

@@ -1,10 +1,16 @@
-import { readFileSync } from 'node:fs';
 import type { OnnxGraph } from './onnx-graph';
 import { type GraphNode, intAttribute, makeConstant, makeNode, readNode, weightShape, withInputs } from './onnx-node';
 import { inputName } from './onnx-edit';
 
 /** The smallest and the largest value that a net's tensors take, by their names: found out once, on typical pictures. */
 export type TensorRanges = Record<string, [min: number, max: number]>;
+
+/**
+ * Bits of a weight, its sign included. Where a processor has no dot products (x86 before VNNI), ONNX Runtime adds two
+ * products of eight bits in sixteen, which overflow: 2 · 255 · 127 > 32,767. With weights of seven bits they cannot:
+ * 2 · 255 · 63 < 32,767.
+ */
+export type WeightBits = 7 | 8;
 
 /** Operators that do nearly all of the work. */
 const HEAVY = ['Conv', 'Gemm', 'MatMul'];
@@ -13,7 +19,7 @@ const INT32 = 6;
 const LEAST_SCALE = 1e-8;
 
 /**
- * A graph that computes in whole numbers of eight bits where the ranges of its tensors are known: QuantizeLinear and
+ * A graph that computes in int8 where the ranges of its tensors are known: QuantizeLinear and
  * DequantizeLinear around them, as ONNX Runtime wants to see it to run QLinearConv and the like in between. Activations
  * have one scale a tensor, weights one for every output channel.
  *
@@ -22,8 +28,8 @@ const LEAST_SCALE = 1e-8;
  *
  * @returns undefined where the ranges are of another net
  */
-export function inInt8(graph: OnnxGraph, ranges: TensorRanges): OnnxGraph | undefined {
-  return new Quantizer(graph, ranges).run();
+export function inInt8(graph: OnnxGraph, ranges: TensorRanges, weightBits: WeightBits = 8): OnnxGraph | undefined {
+  return new Quantizer(graph, ranges, weightBits).run();
 }
 
 class Quantizer {
@@ -36,6 +42,7 @@ class Quantizer {
   constructor(
     private readonly graph: OnnxGraph,
     private readonly ranges: TensorRanges,
+    private readonly weightBits: WeightBits,
   ) {
     for (const weight of graph.weights) {
       const { name, dims } = weightShape(weight);
@@ -45,7 +52,7 @@ class Quantizer {
 
   run(): OnnxGraph | undefined {
     const { graph, ranges } = this;
-    this.constants.push(makeConstant('int8/max', 'float32', 127), makeConstant('int8/least', 'float32', LEAST_SCALE));
+    this.constants.push(makeConstant('int8/max', 'float32', 2 ** (this.weightBits - 1) - 1), makeConstant('int8/least', 'float32', LEAST_SCALE));
     for (const input of graph.inputs) this.activation(inputName(input));
     for (const bytes of graph.nodes) this.node(bytes);
     if (!Object.keys(ranges).every((name) => this.quantized.has(name))) return undefined;
@@ -81,7 +88,7 @@ class Quantizer {
     this.quantized.add(name);
   }
 
-  /** Symmetric, scale = max|w|/127 for every output channel. @returns what takes the weight's place */
+  /** Symmetric, scale = max|w|/127 (with seven bits: 63) for every output channel. @returns what takes the weight's place */
   private weight(name: string, dims: number[], axis: number): string {
     const result = `${name}/dequantized`;
     if (this.quantized.has(name)) return result;
@@ -117,27 +124,4 @@ class Quantizer {
 function outputAxis(node: GraphNode): number {
   if (node.operator === 'Conv') return 0;
   return node.operator === 'Gemm' && intAttribute(node, 'transB') === 1 ? 0 : 1;
-}
-
-let supported: boolean | undefined;
-
-/**
- * Whether this processor multiplies and adds four whole numbers of eight bits at once (VNNI, or dot products on Arm), which
- * makes them two to three times as fast as float32. Without it they are not faster, and on older processors of Intel's kind
- * sums overflow. Where it cannot be found out: no.
- */
-export function hasInt8DotProducts(): boolean {
-  supported ??= detect();
-  return supported;
-}
-
-function detect(): boolean {
-  if (process.platform === 'darwin') return process.arch === 'arm64';
-  if (process.platform !== 'linux') return false;
-  try {
-    const flags = /^(flags|Features)\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'latin1'))?.[2].split(/\s+/) ?? [];
-    return ['avx512_vnni', 'avx_vnni', 'asimddp'].some((flag) => flags.includes(flag));
-  } catch {
-    return false;
-  }
 }

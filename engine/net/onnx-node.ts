@@ -49,16 +49,26 @@ export function intAttribute({ attributes }: GraphNode, name: string): number | 
 
 const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3 };
 
-/** A constant of one dimension, or of none for a single value. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }. */
-export function makeConstant(name: string, type: keyof typeof ELEMENT_TYPES, values: number | number[]): Buffer {
+/**
+ * A constant. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }.
+ *
+ * @param dims default: one dimension, or none for a single value
+ */
+export function makeConstant(name: string, type: keyof typeof ELEMENT_TYPES, values: number | number[], dims = typeof values === 'number' ? [] : [values.length]): Buffer {
   const list = typeof values === 'number' ? [values] : values;
   const { buffer } = type === 'float32' ? Float32Array.from(list) : type === 'int8' ? Int8Array.from(list) : Uint8Array.from(list);
   return message(
-    ...(typeof values === 'number' ? [] : [field(1, list.length)]),
+    ...dims.map((size) => field(1, size)),
     field(2, ELEMENT_TYPES[type]),
     field(8, name),
     field(9, new Uint8Array(buffer)),
   );
+}
+
+/** A float32 input or output. ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1 }}}}}. */
+export function makeValueInfo(name: string, dims: number[]): Buffer {
+  const shape = message(...dims.map((size) => field(1, field(1, size))));
+  return message(field(1, name), field(2, field(1, message(field(1, ELEMENT_TYPES.float32), field(2, shape)))));
 }
 
 /** Name and dimensions of a weight. TensorProto { dims 1, name 8 }. */

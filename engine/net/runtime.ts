@@ -23,6 +23,11 @@ export function onnxRuntime(): OnnxRuntime {
   }
 }
 
+/** Such as 1.30.0; empty where it does not tell. */
+export function runtimeVersion(): string {
+  return onnxRuntime().env.versions.node ?? '';
+}
+
 function system(): string {
   return `${process.platform} ${process.arch}${isMusl() ? ', musl' : ''}, Node ${process.version}`;
 }

@@ -1,0 +1,80 @@
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { cpus, homedir } from 'node:os';
+import { dirname, join } from 'node:path';
+import { type Arithmetic, type Trial, tryArithmetic } from './arithmetic-trial';
+import { runtimeVersion } from './runtime';
+
+/** Whether nets that can compute in int8 do: where that is right and faster, wherever it is right, or never. */
+export type Int8Wish = 'auto' | boolean;
+
+export interface ArithmeticChoice {
+  arithmetic: Arithmetic;
+  /** What was tried and what came out, in a sentence. */
+  reason: string;
+}
+
+/** From so much on int8 is worth its rounding. */
+const PAYS_FROM = 1.15;
+/** Machines whose speed is remembered: a home folder may be moved or shared. */
+const REMEMBERED = 20;
+
+/**
+ * How nets with an int8.json are best computed on this machine's processor, found out by trying. Whether int8 is right is
+ * tried every time, in some 20 ms; how fast it is only once per processor and version of ONNX Runtime, since one that
+ * chose anew at every start would give other pictures after a restart.
+ *
+ * @param memory the file that keeps what was found; one that cannot be read or written costs another try
+ * @param forget whether to try again what is remembered
+ */
+export async function chooseArithmetic(wish: Int8Wish, memory = arithmeticMemory(), forget = false): Promise<ArithmeticChoice> {
+  if (wish === false) return { arithmetic: 'float32', reason: 'int8 is switched off' };
+  const trial = await tryArithmetic(false);
+  const key = machineKey(trial);
+  const known = forget ? undefined : (await recall(memory))[key];
+  const speedUp = known ?? Number((await tryArithmetic(true)).speedUp.toFixed(2));
+  if (known === undefined) await remember(memory, key, speedUp);
+  return decide(wish, { ...trial, speedUp });
+}
+
+/** The choice that follows from a trial. */
+export function decide(wish: Exclude<Int8Wish, false>, { exact, speedUp }: Trial): ArithmeticChoice {
+  const kind = exact.int8 ? 'int8' : exact['int8-7bit'] ? 'int8-7bit' : undefined;
+  if (!kind) return { arithmetic: 'float32', reason: 'sums of int8 products overflow on this processor, even with weights of seven bits' };
+  const found = `${kind === 'int8' ? 'its products are exact' : 'with weights of seven bits, since sums of products with eight overflow on this processor'}; ${speedUp.toFixed(1)} times the speed of float32 when tried`;
+  if (wish === 'auto' && speedUp < PAYS_FROM) return { arithmetic: 'float32', reason: `int8 is not faster here (${found})` };
+  return { arithmetic: kind, reason: found };
+}
+
+/** STREAMDIFFUSION_CACHE, or a folder beside that of the models. */
+export function arithmeticMemory(env: NodeJS.ProcessEnv = process.env): string {
+  return join(env.STREAMDIFFUSION_CACHE || join(homedir(), '.streamdiffusion', 'cache'), 'arithmetic.json');
+}
+
+/** Machines that call their processors alike may differ in what these can do. */
+function machineKey({ exact }: Trial): string {
+  const names = [...new Set(cpus().map(({ model }) => model.trim()))].sort();
+  return [process.platform, process.arch, ...names, exact.int8 ? 8 : 7, `onnxruntime ${runtimeVersion()}`].join(', ');
+}
+
+async function recall(memory: string): Promise<Record<string, number>> {
+  try {
+    const kept: unknown = JSON.parse(await readFile(memory, 'utf8'));
+    const entries = Object.entries(kept ?? {}).filter(([, speedUp]) => typeof speedUp === 'number' && speedUp > 0);
+    return Object.fromEntries(entries) as Record<string, number>;
+  } catch {
+    return {};
+  }
+}
+
+async function remember(memory: string, key: string, speedUp: number): Promise<void> {
+  const { [key]: _, ...others } = await recall(memory);
+  const kept = Object.fromEntries([...Object.entries(others).slice(1 - REMEMBERED), [key, speedUp]]);
+  const temporary = `${memory}.${process.pid}`;
+  try {
+    await mkdir(dirname(memory), { recursive: true });
+    await writeFile(temporary, `${JSON.stringify(kept, null, 1)}\n`);
+    await rename(temporary, memory);
+  } catch {
+    // A folder that cannot be written to: it is tried again at the next start.
+  }
+}
