@@ -11,7 +11,8 @@ const HELP = `Usage: streamdiffusion models check FOLDER [--json]
 
 Says what a model folder contains, what it can do, which execution providers of this machine can run it, and what is
 wrong. FOLDER may also be the name of a pulled model, or starter, the embedded one. The exit code is 1 when the model
-cannot be used. Files are looked into, nets are not opened; providers are tried with a net of one addition.
+cannot be used. Files are looked into, nets are not opened; providers are tried with a net of one addition, and int8 with
+a small one: engines that start afterwards take what comes out.
 
 Options:
   --json  the same as JSON
@@ -56,7 +57,10 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
     rows.push(['kind', `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`]);
   }
   if (origin) rows.push(['from', `${origin.repository} at ${origin.commit}`]);
-  for (const { name, works, reason } of providers) rows.push([name, works ? 'can run it' : `no: ${reason}`]);
+  for (const { name, works, reason, arithmetic } of providers) {
+    const how = arithmetic && report.hasInt8 ? `, in ${arithmetic.arithmetic}: ${arithmetic.reason}` : '';
+    rows.push([name, works ? `can run it${how}` : `no: ${reason}`]);
+  }
   return [
     `${folder}: ${usable ? 'can be used' : 'cannot be used'}`,
     ...rows.map(([label, text]) => `  ${label.padEnd(8)} ${text}`),

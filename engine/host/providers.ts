@@ -1,6 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import type { ArithmeticChoice } from '../net/arithmetic';
 import type { ProbeAnswer } from './probe-main';
 
 const execute = promisify(execFile);
@@ -12,6 +13,8 @@ export interface ProviderReport {
   works: boolean;
   /** Why not. */
   reason?: string;
+  /** Of cpu: how nets that can compute in int8 are best computed here. */
+  arithmetic?: ArithmeticChoice;
 }
 
 /** What the binaries of ONNX Runtime for Node bring on each system. */
@@ -29,19 +32,19 @@ const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
 export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
   const reports: ProviderReport[] = [];
   for (const name of PROVIDERS[process.platform] ?? ['cpu']) {
-    const reason = !able || able.includes(name) ? await refusal(name) : `operators of this model run on ${able.join(', ')} only`;
-    reports.push({ name, works: reason === undefined, ...(reason !== undefined && { reason }) });
+    const { reason, arithmetic } = !able || able.includes(name) ? await probe(name) : { reason: `operators of this model run on ${able.join(', ')} only`, arithmetic: undefined };
+    reports.push({ name, works: reason === undefined, ...(reason !== undefined && { reason }), ...(arithmetic && { arithmetic }) });
   }
   return reports;
 }
 
-/** Why a provider does not work here; undefined when it does. In a process of its own: drivers print what they like, and may crash. */
-async function refusal(name: string): Promise<string | undefined> {
+/** Whether a provider works here. In a process of its own: drivers print what they like, and may crash. */
+async function probe(name: string): Promise<ProbeAnswer> {
   try {
     const { stdout } = await execute(process.execPath, [join(__dirname, 'probe-main.js'), name], { timeout: PROBE_LIMIT_MS, killSignal: 'SIGKILL' });
-    return (JSON.parse(stdout) as ProbeAnswer).reason;
+    return JSON.parse(stdout) as ProbeAnswer;
   } catch (thrown) {
     const killed = thrown instanceof Error && 'killed' in thrown && thrown.killed === true;
-    return killed ? `it does not answer within ${PROBE_LIMIT_MS / 1000} s` : 'its driver crashes';
+    return { reason: killed ? `it does not answer within ${PROBE_LIMIT_MS / 1000} s` : 'its driver crashes' };
   }
 }

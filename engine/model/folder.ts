@@ -15,6 +15,8 @@ export interface ModelReport {
   /** Nets that are not there, as paths in the folder. Of those only vae_encoder may be missing: it is for img2img. */
   missing: string[];
   hasTokenizer: boolean;
+  /** Whether some of its nets can compute in int8. */
+  hasInt8: boolean;
   /** Undefined while something is wrong with the model. */
   info?: Pick<EngineInfo, 'vaeScaleFactor' | 'latentChannels' | 'predictionType'> & { textWidth: number };
   /** The only execution providers that can run it, when its operators bind it to some. */
@@ -32,7 +34,7 @@ export interface ModelReport {
  */
 export async function inspectModel(model: string): Promise<ModelReport> {
   const folder = modelFolder(model);
-  const report: ModelReport = { folder, usable: false, nets: [], missing: [], hasTokenizer: false, problems: [], notes: [] };
+  const report: ModelReport = { folder, usable: false, nets: [], missing: [], hasTokenizer: false, hasInt8: false, problems: [], notes: [] };
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await work();
@@ -60,6 +62,7 @@ async function look(
       continue;
     }
     report.nets.push({ name, file: net.path, bytes: net.bytes });
+    report.hasInt8 ||= net.ranges !== undefined;
     nets[name] = await attempt(() => readHeader(name, net));
   }
   const needed = missingNets(files);

@@ -34,5 +34,9 @@ export function openOnServer(model: string, name: NetName, { path, ranges }: Net
   const prefix = server.prefix ?? serverPrefix(model);
   const { inputs, outputs } = header;
   const fingerprint = (): Promise<string> => fingerprintOf(path);
-  return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint, ...(ranges && { int8Fingerprint: async () => int8Fingerprint(await fingerprint(), ranges) }) }, server);
+  const int8Fingerprints = async (): Promise<string[]> => {
+    const own = ranges && (await fingerprint());
+    return own ? ([8, 7] as const).map((bits) => int8Fingerprint(own, ranges, bits)) : [];
+  };
+  return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint, int8Fingerprints }, server);
 }

@@ -11,6 +11,8 @@ export interface EngineDef extends NodeDef, ServerFields {
   modelType?: 'starter' | 'str' | 'env';
   /** ONNX Runtime names, by preference, separated by commas. Default `cpu`. */
   executionProviders?: string;
+  /** Whether nets that can compute in int8 do. Default `auto`: where that is right and faster when tried. */
+  int8?: 'auto' | 'on' | 'off';
   /** 0 leaves it to ONNX Runtime. */
   threads?: string | number;
   /** Number of the graphics card, for providers that have several to choose from. */
@@ -33,11 +35,19 @@ export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, de
   return {
     model: readModel(RED, node, def.model, def.modelType),
     executionProviders: readProviders(def.executionProviders, def.device),
+    ...readInt8(def.int8),
     ...(threads > 0 && { intraOpNumThreads: threads }),
     ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
     ...(server && { server }),
     ...(hang !== 120 && { stallLimit: hang * 1000 }),
   };
+}
+
+/** @throws EBADPARAM */
+function readInt8(wish: unknown = 'auto'): Pick<HostSettings, 'int8'> {
+  if (wish === 'auto' || wish === '') return {};
+  if (wish === 'on' || wish === 'off') return { int8: wish === 'on' };
+  throw new EngineError('EBADPARAM', `int8 must be auto, on or off; got ${JSON.stringify(wish)}`);
 }
 
 /**

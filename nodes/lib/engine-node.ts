@@ -2,6 +2,7 @@ import type { Node, NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import { acquireHost, releaseHost, type HostClient } from '../../engine/host/client';
 import type { HostSettings, HostState } from '../../engine/host/messages';
+import type { EngineInfo } from '../../engine/types';
 import { shorten, type Translate } from './status';
 
 /** So many ends in a row are each worth a line in the log; an engine that is broken for weeks must not fill the disk. */
@@ -98,6 +99,10 @@ export class EngineUsers {
     for (const user of this.users) user.onState(state);
   };
 
+  private ready({ model, executionProvider: provider, arithmetic }: EngineInfo): string {
+    return arithmetic ? this.translate('log.readyIn', { model, provider, ...arithmetic }) : this.translate('log.ready', { model, provider });
+  }
+
   /** After an outage: how long it was, and which streams went on. */
   private logReturn(clock = performance.now()): void {
     if (!this.lost) return;
@@ -127,7 +132,7 @@ export class EngineUsers {
     if (this.quiet && state.phase !== 'failed') return;
     switch (state.phase) {
       case 'ready':
-        this.node.log(this.translate('log.ready', { model: state.info.model, provider: state.info.executionProvider }));
+        this.node.log(this.ready(state.info));
         for (const warning of state.warnings) this.node.warn(warning);
         this.logReturn();
         break;

@@ -11,6 +11,8 @@ import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { node, onnxModel, value } from '../lib/onnx-maker';
 import { MAIN, Program } from '../lib/program';
 import { REFERENCE_MODEL, ROOT } from '../lib/reference';
+import type { ProviderReport } from '../../engine/host/providers';
+import type { ModelReport } from '../../engine/model/folder';
 import { until } from '../lib/until';
 
 const REPOSITORY = 'owner/tiny-model';
@@ -133,19 +135,22 @@ describe('streamdiffusion models', () => {
       assert.match(stdout, /models.starter: can be used\n/);
       assert.match(stdout, /^  nets +text_encoder .*, unet .*, vae_encoder .*, vae_decoder /m);
       assert.match(stdout, /^  can do +image to image, text to image$/m);
-      assert.match(stdout, /^  cpu +can run it$/m);
+      assert.match(stdout, /^  cpu +can run it, in (float32|int8|int8-7bit): .+/m);
       if (process.platform === 'linux' && !existsSync('/dev/nvidia0')) assert.match(stdout, /^  cuda +no: .+/m);
     });
 
     it('says the same as JSON', async () => {
       const { code, stdout } = await Program.run(['models', 'check', 'starter', '--json'], env);
       assert.equal(code, 0);
-      const report = JSON.parse(stdout) as { folder: string; usable: boolean; nets: { name: string }[]; problems: string[]; providers: { name: string; works: boolean }[] };
+      const report = JSON.parse(stdout) as ModelReport & { providers: ProviderReport[] };
       assert.equal(report.folder, join(ROOT, 'models/starter'));
       assert.equal(report.usable, true);
       assert.deepEqual(report.problems, []);
       assert.deepEqual(report.nets.map(({ name }) => name), ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder']);
-      assert.deepEqual(report.providers.find(({ name }) => name === 'cpu'), { name: 'cpu', works: true });
+      assert.equal(report.hasInt8, true);
+      const { works, arithmetic } = report.providers.find(({ name }) => name === 'cpu') ?? {};
+      assert.equal(works, true);
+      assert.match(arithmetic?.arithmetic ?? '', /^(float32|int8|int8-7bit)$/);
     });
 
     it('exits with 1 when the model cannot be used, and says why', async () => {

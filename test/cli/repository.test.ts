@@ -63,7 +63,7 @@ describe('streamdiffusion models repository', function () {
   it('in int8 as the engine computes it, where an int8.json says how', async () => {
     const cpu = ['--nets', 'unet,text_encoder', '--device', 'cpu'];
     assert.match((await write('starter', ...cpu)).stdout, /starter_unet {2}version 1\n *note: --int8 makes it/);
-    const { stdout } = await write('starter', ...cpu, '--int8');
+    const { stdout } = await write('starter', ...cpu, '--int8', '--weight-bits', '8');
     assert.match(stdout, /starter_unet {2}version 2\n *note: in int8\nstarter_text_encoder {2}version 1, there already\n *note: it has no int8\.json, so it stays as it is\n/);
     const { unet } = (await findFiles(modelFolder('starter'))).nets;
     assert.ok(unet?.ranges);
@@ -76,6 +76,8 @@ describe('streamdiffusion models repository', function () {
     assert.deepEqual(await written.run(feeds), await here.run(feeds));
     await Promise.all([here.close(), written.close()]);
     assert.match((await write('starter', ...cpu, '--int8')).stdout, /starter_unet {2}version 2, there already/);
+    assert.match((await write('starter', ...cpu, '--int8', '--weight-bits', '7')).stdout, /starter_unet {2}version 3\n *note: in int8/);
+    assert.ok((await config('starter_unet')).includes(`"${int8Fingerprint(await fingerprintOf(unet.path), unet.ranges, 7)}"`));
   });
 
   it('makes a UNet with a single timestep one that takes a timestep a row, as the engine does', async () => {

@@ -48,13 +48,13 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) continue;
     onNet(name);
-    const rounded = options.int8 && net.ranges ? inInt8(header.graph ?? (await readOnnxGraph(net.path)), net.ranges) : undefined;
+    const rounded = options.int8 && net.ranges ? inInt8(header.graph ?? (await readOnnxGraph(net.path)), net.ranges, options.int8) : undefined;
     const fingerprint = await fingerprintOf(net.path);
     const served: ServedNet = {
       name: `${prefix}_${name}`,
       inputs: header.inputs,
       outputs: header.outputs,
-      fingerprint: rounded && net.ranges ? int8Fingerprint(fingerprint, net.ranges) : fingerprint,
+      fingerprint: rounded && net.ranges ? int8Fingerprint(fingerprint, net.ranges, options.int8) : fingerprint,
       warmUp: shapesOf(name, header, sizes),
     };
     try {

@@ -7,8 +7,8 @@ import type { ModelHead, TensorHead } from './transport';
 export interface ExpectedNet extends Pick<Net, 'inputs' | 'outputs'> {
   /** Of the net's files, to be compared with that of the server; made when it is wanted. */
   fingerprint: () => Promise<string>;
-  /** Of the same net in int8, where it can be computed so. */
-  int8Fingerprint?: () => Promise<string>;
+  /** Of the same net in int8, with weights of eight and of seven bits, where it can be computed so. */
+  int8Fingerprints?: () => Promise<string[]>;
 }
 
 /** How a net is called on a server that serves it as the model folder has it. */
@@ -66,7 +66,7 @@ export async function agree(expected: ExpectedNet, head: ModelHead, what: string
   if (outputs.length === 0) throw contradiction(`it has no output "${expected.outputs[0]?.name}"`);
   const { fingerprint } = head;
   const own = fingerprint === undefined || (await expected.fingerprint());
-  const int8 = fingerprint !== undefined && fingerprint === (await expected.int8Fingerprint?.());
+  const int8 = fingerprint !== undefined && ((await expected.int8Fingerprints?.()) ?? []).includes(fingerprint);
   if (fingerprint !== undefined && fingerprint !== own && !int8) {
     throw contradiction(fingerprint.startsWith(`${own}-`) ? 'it was rounded with another int8.json' : 'its weights are others');
   }

@@ -122,13 +122,16 @@ for (const protocol of ['http', 'grpc'] as const)
       it('rounded in another way than it would be here', async () => {
         const { inputs, outputs } = local;
         const rounded = (settings: Partial<ServerAccess> = {}): Promise<ServerNet> =>
-          ServerNet.open('tiny', { inputs, outputs, fingerprint, int8Fingerprint: () => Promise.resolve('right-int8-a') }, { addresses: [server.address], ...settings });
+          ServerNet.open('tiny', { inputs, outputs, fingerprint, int8Fingerprints: () => Promise.resolve(['right-int8-a', 'right-int8-7bit-a']) }, { addresses: [server.address], ...settings });
         server.models.set('tiny', { net: local, fingerprint: 'right-int8-b' });
         assert.equal(await failure(rounded(), /another int8\.json/), 'EBADMODEL');
         assert.equal(await failure(open(), /another int8\.json/), 'EBADMODEL', 'there is none here');
         server.models.set('tiny', { net: local, fingerprint: 'right-int8-a' });
         opened.push(await rounded());
         assert.ok(opened[0].int8);
+        server.models.set('tiny', { net: local, fingerprint: 'right-int8-7bit-a' });
+        assert.ok((await rounded()).int8);
+        server.models.set('tiny', { net: local, fingerprint: 'right-int8-a' });
         const other = await start();
         other.models.set('tiny', { net: local, fingerprint: 'right' });
         opened.push(await rounded({ addresses: [server.address, other.address] }));
