@@ -8,6 +8,7 @@
  * | ENOPROVIDER | none of the wanted execution providers works on this machine |
  * | EBADPARAM | an option has a value that cannot work |
  * | EBADFRAME | a picture cannot be read |
+ * | ENOCODEC | no picture can be read or written: the native part of sharp is missing |
  * | ESOURCE | the camera, video, folder or program that a source takes its pictures from does not give any |
  * | EBADPROMPT | a prompt cannot be used: wrong type, no tokenizer |
  * | ECLOSED | the engine or stream was closed before the call could settle |
@@ -26,6 +27,7 @@ export type ErrorCode =
   | 'ENOPROVIDER'
   | 'EBADPARAM'
   | 'EBADFRAME'
+  | 'ENOCODEC'
   | 'ESOURCE'
   | 'EBADPROMPT'
   | 'ECLOSED'

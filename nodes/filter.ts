@@ -2,10 +2,10 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions } from '../engine/stream/similarity-filter';
 import { onChange } from './lib/changes';
 import { onClose } from './lib/closing';
-import { standStill } from './lib/faults';
+import { Faults, standStill } from './lib/faults';
 import { isEmpty, readChoice, readOptionalNumber } from './lib/fields';
 import { FilterTopic } from './lib/filter-topic';
-import { onInput } from './lib/input';
+import { onInput, withCode } from './lib/input';
 import { isReset, isSettingsOnly, topicOf } from './lib/message';
 import { Status } from './lib/status';
 import { Topics } from './lib/topics';
@@ -25,6 +25,7 @@ export = (RED: NodeAPI): void => {
     RED.nodes.createNode(this, def);
     const status = new Status(this, RED._);
     const counts = { passed: 0, skipped: 0 };
+    const faults = new Faults();
     let options: SimilarityFilterOptions;
     try {
       options = readFields(def);
@@ -43,15 +44,24 @@ export = (RED: NodeAPI): void => {
     onInput(this, async (msg, send) => {
       if (isReset(msg) || isSettingsOnly(msg)) letPass(topicOf(msg));
       if (isSettingsOnly(msg)) return send([msg, null]);
-      await topics.get(topicOf(msg)).judge(msg, (verdict) => {
+      const judging = topics.get(topicOf(msg)).judge(msg, (verdict) => {
         counts[verdict]++;
+        faults.clear();
         send(verdict === 'passed' ? [msg, null] : [null, msg]);
+      });
+      await judging.catch((thrown: unknown) => {
+        const error = withCode(thrown);
+        if (error.code === 'EBADFRAME') throw error;
+        // What is wrong with this machine is not wrong with each frame.
+        status.error(error);
+        faults.report(error);
       });
     });
 
     const ticker = setInterval(() => {
       const { passed, skipped } = counts;
       counts.passed = counts.skipped = 0;
+      if (faults.current) return;
       if (passed + skipped === 0) status.ready();
       else status.show('running', RED._('status.rate', { passed, percent: Math.round((100 * skipped) / (passed + skipped)) }));
     }, 1000).unref();

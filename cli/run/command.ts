@@ -1,6 +1,7 @@
 import { Engine } from '../../engine/engine';
 import { findModel } from '../../engine/hub/installed';
 import { hubSettings } from '../../engine/hub/settings';
+import { takeOverCodec } from '../../engine/image/codec';
 import { findFiles, modelFolder } from '../../engine/model/files';
 import type { Command } from '../command';
 import { ProgressLine } from '../progress-line';
@@ -11,6 +12,7 @@ import { paint } from './paint';
 
 async function execute(args: string[], signal: AbortSignal): Promise<number> {
   const options = readOptions(args);
+  takeOverCodec();
   const ends = await openEnds(options);
   const model = await findModel(options.model, hubSettings().modelsFolder);
   const line = new ProgressLine();

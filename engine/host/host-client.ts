@@ -9,7 +9,7 @@ import { Restarts } from './restarts';
 import type { Notification } from './wire';
 
 /** What another try cannot mend: somebody has to change a file or a setting first. */
-const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM']);
+const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM', 'ENOCODEC']);
 /** What a frame fails with when the engine is not well, rather than the frame. */
 const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST', 'EINTERNAL']);
 /** So many failures in a row, each at a frame that was sent after the one before, and the process is replaced. */

@@ -1,4 +1,5 @@
 import { EngineError, type ErrorCode } from '../errors';
+import { copyOf } from '../image/picture';
 import type { Lane } from '../lane';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from './mailbox';
@@ -90,8 +91,11 @@ export class HostStream {
       if (this.ended) reject(new EngineError('ECLOSED', 'the stream is closed'));
       else if (this.error) reject(this.error);
       else {
-        this.mailbox.put({ frame, resolve, reject })?.resolve({ outcome: 'dropped' });
+        const submission: Submission = { frame, resolve, reject };
+        this.mailbox.put(submission)?.resolve({ outcome: 'dropped' });
         this.sendNewest();
+        // What went is copied into the pipe. What waits keeps bytes of its own: the flow may draw on those it sent.
+        if (this.mailbox.full && frame.picture) submission.frame = { ...frame, picture: copyOf(frame.picture) };
       }
     });
     return this.meter.watch(settled, submittedAt);

@@ -2,8 +2,10 @@ import type { DiffusionStream, Frame, Prepared } from '../diffusion-stream';
 import type { Engine } from '../engine';
 import { EngineError, type ErrorCode } from '../errors';
 import { decode, encode } from '../image/codec';
+import { codecPool } from '../image/codec-pool';
+import { isQuick, type Picture } from '../image/picture';
 import type { Denoised } from '../stream/stream-batch';
-import type { FrameId, Output } from '../types';
+import type { FrameId, Output, RawImage } from '../types';
 import { Mailbox } from './mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from './messages';
 import { type OutputSettings, splitSettings } from './settings';
@@ -137,7 +139,7 @@ export class HostedStream {
       const { options, output } = splitSettings(settings ?? this.settings);
       job.output = output;
       const { mode, width, height } = options;
-      const image = mode === 'img2img' && picture ? await decode(picture, width, height) : undefined;
+      const image = mode === 'img2img' && picture ? await decoded(picture, width, height) : undefined;
       const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
       if (encoded) this.warn(encoded.warnings);
       const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded, options });
@@ -273,4 +275,9 @@ export class HostedStream {
   private settleAll(how: (job: Job) => void): void {
     for (const id of [...this.taken.keys()]) this.settle(id, how);
   }
+}
+
+/** Here where that is little work; else where it can be ended, since a picture that is made for it holds up its decoder. */
+function decoded(picture: Picture, width: number, height: number): Promise<RawImage> {
+  return isQuick(picture) ? decode(picture, width, height) : codecPool.decode(picture, width, height);
 }

@@ -2,6 +2,7 @@
 import { setPriority } from 'node:os';
 import { Engine } from '../engine';
 import { EngineError } from '../errors';
+import { takeOverCodec } from '../image/codec';
 import type { LoadProgress } from '../model/model';
 import { openPlanned } from '../net-plan';
 import { HostedStream } from './hosted-stream';
@@ -34,6 +35,8 @@ async function streamOf(stream: number): Promise<HostedStream> {
 
 const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
   async load(settings) {
+    // At once, so that a codec that is missing is told as that, and not with every frame.
+    takeOverCodec();
     const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
     const open = openPlanned(settings.intraOpNumThreads);
     const openNet: typeof open = (opening) => async (...source) => runWatch.watch(await open(opening)(...source));

@@ -1,5 +1,6 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { EngineError } from '../errors';
+import { shorten } from '../quote';
 import type { RawImage } from '../types';
 import { maxPixels, type Picture } from './picture';
 
@@ -8,31 +9,50 @@ export type Fit = 'cover' | 'contain' | 'fill';
 
 /** Formats of {@link Picture}, as libvips calls their loaders. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff', 'Svg'];
-/** A file that is made to be slow must not hold up a thread of the codec for longer than this, s. */
+/** A belt beside the braces of {@link CodecPool}: decoders that look at it end after this time, s. */
 const DECODE_LIMIT = 20;
+const REDS_AND_BLUES_CHANGED: [[number, number, number], [number, number, number], [number, number, number]] = [[0, 0, 1], [0, 1, 0], [1, 0, 0]];
 
 let library: typeof import('sharp') | undefined;
+let missing: EngineError | undefined;
 
-/** Loaded when the first picture comes: it brings a large binary that a flow without pictures never needs. */
+/**
+ * The picture codec, loaded when the first picture comes: it brings a large binary that a flow without pictures never needs.
+ * @throws ENOCODEC when that binary is missing
+ */
 export function sharp(): typeof import('sharp') {
-  if (library) return library;
-  library = require('sharp') as typeof import('sharp');
+  if (missing) throw missing;
+  try {
+    library ??= require('sharp') as typeof import('sharp');
+    return library;
+  } catch (thrown) {
+    const said = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ');
+    missing = new EngineError('ENOCODEC', `no picture can be read or written, because the native part of sharp is missing here: ${shorten(said, 1000)}`, { cause: thrown });
+    throw missing;
+  }
+}
+
+/**
+ * Sets the codec up for this whole process, so for none that belongs to somebody else: all packages in it share these switches.
+ * @throws ENOCODEC
+ */
+export function takeOverCodec(): void {
+  const codec = sharp();
   // Every frame is new, so a cache only costs memory. A small picture is not worth more threads than one; pictures of
   // different streams are worked on side by side in libuv's pool anyway.
-  library.cache(false);
-  library.concurrency(1);
+  codec.cache(false);
+  codec.concurrency(1);
   // Of all that libvips can open a picture from elsewhere may be these; SVG is for pictures that this package draws.
-  library.block({ operation: ['VipsForeignLoad'] });
-  library.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}`) });
-  return library;
+  codec.block({ operation: ['VipsForeignLoad'] });
+  codec.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}`) });
 }
 
 /**
  * A picture as RGB bytes of exactly width × height: turned as its EXIF says, in sRGB, transparency on black.
- * Off the calling thread. Rejects with EBADFRAME when the file is torn, no picture, or larger than 64 megapixels.
+ * Off the calling thread. Rejects with EBADFRAME when the file is torn, no picture, or larger than 64 megapixels; ENOCODEC.
  */
 export async function decode(picture: Picture, width: number, height: number, fit: Fit = 'cover'): Promise<RawImage> {
-  if (picture.kind === 'raw' && picture.channels === 3 && picture.width === width && picture.height === height) {
+  if (picture.kind === 'raw' && picture.channels === 3 && !picture.isBgr && picture.width === width && picture.height === height) {
     return { data: picture.data, width, height, channels: 3 };
   }
   try {
@@ -44,7 +64,7 @@ export async function decode(picture: Picture, width: number, height: number, fi
 }
 
 /**
- * RGB bytes as a file. Off the calling thread. Rejects with EBADPARAM when the quality cannot be.
+ * RGB bytes as a file. Off the calling thread. Rejects with EBADPARAM when the quality cannot be; ENOCODEC.
  *
  * @param quality of a JPEG, 1..100
  */
@@ -59,6 +79,30 @@ export async function encode(image: RawImage, format: 'jpeg' | 'png', quality = 
   }
 }
 
+/** How a picture becomes a JPEG. */
+export interface JpegOptions {
+  /** 1..100. */
+  quality: number;
+  /** Default: that of the picture. `inside` keeps the proportions, and neither side becomes longer. */
+  size?: { width: number; height: number; fit: 'cover' | 'inside' };
+}
+
+/** A picture as JPEG. Off the calling thread. Rejects as {@link decode} does. */
+export async function toJpeg(picture: Picture, { quality, size }: JpegOptions): Promise<Buffer> {
+  try {
+    const upright = open(picture);
+    if (size) upright.resize(size.width, size.height, { fit: size.fit });
+    return await upright.jpeg({ quality }).toBuffer();
+  } catch (thrown) {
+    throw undecodable(thrown);
+  }
+}
+
+/** Draws an SVG of this package as JPEG. Off the calling thread. */
+export async function drawSvg(svg: string, quality: number): Promise<Buffer> {
+  return sharp()(Buffer.from(svg)).jpeg({ quality }).toBuffer();
+}
+
 /**
  * A picture reduced to size × size, for comparing frames: interleaved RGB in -1..1, stretched to the square.
  * Rejects with EBADFRAME as {@link decode} does.
@@ -69,7 +113,7 @@ export async function thumbnail(picture: Picture, size = 32): Promise<Float32Arr
 }
 
 /** The picture upright, in sRGB, transparency on black, for what comes next in the pipeline; torn files fail there. */
-export function open(picture: Picture): Sharp {
+function open(picture: Picture): Sharp {
   // Torn files fail; stray bytes between the parts of a JPEG, which some cameras send, do not.
   const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true };
   const { data } = picture;
@@ -77,13 +121,15 @@ export function open(picture: Picture): Sharp {
     picture.kind === 'encoded'
       ? sharp()(data, options)
       : sharp()(data, { ...options, raw: { width: picture.width, height: picture.height, channels: picture.channels } });
-  return source.timeout({ seconds: DECODE_LIMIT }).autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
+  const upright = source.timeout({ seconds: DECODE_LIMIT }).autoOrient().flatten({ background: 'black' }).toColourspace('srgb');
+  return picture.kind === 'raw' && picture.isBgr ? upright.recomb(REDS_AND_BLUES_CHANGED) : upright;
 }
 
-/** EBADFRAME with what the decoder said. */
-export function undecodable(thrown: unknown): EngineError {
+/** EBADFRAME with what the decoder said; an error of this package is kept. */
+function undecodable(thrown: unknown): EngineError {
+  if (thrown instanceof EngineError) return thrown;
   // The decoders append pages of detail after the first line.
   const [reason] = (thrown instanceof Error ? thrown.message : String(thrown)).split('\n', 1);
   const limit = reason.includes('pixel limit') ? ` of ${maxPixels / 1024 ** 2} megapixels` : '';
-  return new EngineError('EBADFRAME', `the picture cannot be decoded: ${reason}${limit}`, { cause: thrown });
+  return new EngineError('EBADFRAME', `the picture cannot be decoded: ${shorten(reason, 300)}${limit}`, { cause: thrown });
 }

@@ -1,5 +1,6 @@
 import type { RawImage } from '../types';
 import type { PixelRange } from './brightness';
+import type { Picture } from './picture';
 
 const UNITS: Record<PixelRange, Float32Array> = {
   '-1..1': Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1),
@@ -35,6 +36,45 @@ export function toImage(pixels: Float32Array, width: number, height: number, ran
 /** NaN gives 0, as every conversion to a byte array does. */
 function toByte(scaled: number): number {
   return scaled <= 0 ? 0 : scaled >= 255 ? 255 : scaled;
+}
+
+/** At most so many pixels of a field are looked at, along each side: enough to take the noise out, and as quick for large pictures. */
+const SAMPLES = 8;
+
+/**
+ * Colours of size × size fields of a raw picture of any kind, transparency on black: interleaved RGB in -1..1. Takes well
+ * under a millisecond, so that it can be done at once, while the bytes are still those of the message.
+ */
+export function sampleThumbnail({ data, width, height, channels, isBgr }: Picture & { kind: 'raw' }, size = 32): Float32Array {
+  const out = new Float32Array(3 * size * size);
+  const [red, green, blue] = channels === 1 ? [0, 0, 0] : isBgr ? [2, 1, 0] : [0, 1, 2];
+  const rows = fieldsOf(height, size);
+  const columns = fieldsOf(width, size);
+  for (let row = 0, at = 0; row < size; row++) {
+    for (let column = 0; column < size; column++, at += 3) {
+      const weight = 1 / (127.5 * rows[row].length * columns[column].length);
+      for (const y of rows[row]) {
+        for (const x of columns[column]) {
+          const pixel = (y * width + x) * channels;
+          const opacity = channels === 4 ? (weight * data[pixel + 3]) / 255 : weight;
+          out[at] += opacity * data[pixel + red];
+          out[at + 1] += opacity * data[pixel + green];
+          out[at + 2] += opacity * data[pixel + blue];
+        }
+      }
+    }
+  }
+  return out.map((value) => value - 1);
+}
+
+/** Which lines of `length` are looked at for each of `size` fields; at least one. */
+function fieldsOf(length: number, size: number): number[][] {
+  return Array.from({ length: size }, (_, field) => {
+    const from = Math.floor((field * length) / size);
+    const lines = Math.max(1, Math.floor(((field + 1) * length) / size) - from);
+    const count = Math.min(lines, SAMPLES);
+    return Array.from({ length: count }, (_, k) => from + Math.floor(((k + 0.5) * lines) / count));
+  });
 }
 
 /** Mean colours of size × size fields, interleaved RGB in -1..1: what is left of a picture for comparing it with others. */

@@ -1,8 +1,12 @@
 import type { NodeMessage } from 'node-red';
-import { thumbnail } from '../../engine/image/codec';
-import { isSamePicture, type Picture, toPicture } from '../../engine/image/picture';
+import { codecPool } from '../../engine/image/codec-pool';
+import { copyOf, isSamePicture, type Picture, toPicture } from '../../engine/image/picture';
+import { sampleThumbnail } from '../../engine/image/pixels';
 import type { SimilarityFilter } from '../../engine/stream/similarity-filter';
 import { NewestWins } from './newest-wins';
+
+/** Larger files are not kept to be compared with the next one, bytes. */
+const MOST_KEPT = 1024 * 1024;
 
 export type Verdict = 'passed' | 'skipped';
 
@@ -20,8 +24,10 @@ export class FilterTopic {
    */
   async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
     const picture = toPicture(msg.payload);
+    // As it is now: whoever sent it may draw on the same bytes while the frame waits, or for the next one.
+    const seen = picture.kind === 'raw' ? sampleThumbnail(picture) : copyOf(picture);
     await this.queue.run(async () => {
-      const pixels = await this.pixelsOf(picture);
+      const pixels = seen instanceof Float32Array ? seen : await this.pixelsOf(seen);
       this.expectSettings(msg);
       tell(this.filter.accepts(pixels) ? 'passed' : 'skipped');
     });
@@ -39,8 +45,10 @@ export class FilterTopic {
 
   /** A still source often sends the very same file again: that need not be decoded. */
   private async pixelsOf(picture: Picture): Promise<Float32Array> {
-    if (!this.last || !isSamePicture(this.last.picture, picture)) this.last = { picture, pixels: await thumbnail(picture) };
-    return this.last.pixels;
+    if (this.last && isSamePicture(this.last.picture, picture)) return this.last.pixels;
+    const pixels = await codecPool.thumbnail(picture);
+    this.last = picture.data.length <= MOST_KEPT ? { picture, pixels } : undefined;
+    return pixels;
   }
 
   /** The same picture under another prompt or other parameters gives another result: it passes. */

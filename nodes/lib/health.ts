@@ -1,5 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import { hostReports } from '../../engine/host/client';
+import { codecPool } from '../../engine/image/codec-pool';
 import { engineReport, type EngineReport } from './reports';
 import { guards } from './web-guards';
 
@@ -8,6 +9,8 @@ export interface Health {
   /** `ok` with status 200, also while no flow uses an engine; anything else with 503. */
   status: 'ok' | 'unwell';
   engines: EngineReport[];
+  /** Why no picture can be read or written in this process, while that is so. */
+  error?: 'ENOCODEC';
 }
 
 const served = new WeakSet<object>();
@@ -18,7 +21,8 @@ export function serveHealth(RED: NodeAPI): void {
   served.add(RED.httpNode);
   RED.httpNode.get('/streamdiffusion/health', ...guards(RED), (_request, response) => {
     const engines = hostReports().map(engineReport);
-    const isWell = engines.every(({ phase }) => phase === 'ready');
-    response.status(isWell ? 200 : 503).set('Cache-Control', 'no-store').json({ status: isWell ? 'ok' : 'unwell', engines } satisfies Health);
+    const { fault } = codecPool;
+    const isWell = !fault && engines.every(({ phase }) => phase === 'ready');
+    response.status(isWell ? 200 : 503).set('Cache-Control', 'no-store').json({ status: isWell ? 'ok' : 'unwell', engines, ...(fault && { error: 'ENOCODEC' }) } satisfies Health);
   });
 }

@@ -1,43 +1,32 @@
 import { readFile } from 'node:fs/promises';
-import { open, sharp, undecodable } from '../../engine/image/codec';
+import { codecPool } from '../../engine/image/codec-pool';
 import { EngineError } from '../../engine/errors';
-import { toPicture, type Picture } from '../../engine/image/picture';
+import { isJpeg, toPicture, type Picture } from '../../engine/image/picture';
 
-/** Draws an SVG and returns it as JPEG; off the event loop. */
-export async function svgToJpeg(svg: string, quality: number): Promise<Buffer> {
-  return sharp()(Buffer.from(svg)).jpeg({ quality }).toBuffer();
-}
+export { isJpeg };
 
 /**
  * A picture file as JPEG of exactly `width` × `height` pixels: turned upright, cropped to fill, transparency on black.
- * Rejects with EBADFRAME, naming the file.
+ * Rejects with EBADFRAME, naming the file; ENOCODEC.
  */
 export async function fileToJpeg(path: string, width: number, height: number, quality: number): Promise<Buffer> {
   try {
     const picture = toPicture(await readFile(path));
-    return await open(picture).resize(width, height, { fit: 'cover' }).jpeg({ quality }).toBuffer();
+    return await codecPool.toJpeg(picture, { quality, size: { width, height, fit: 'cover' } });
   } catch (thrown) {
-    throw new EngineError('EBADFRAME', `${path}: ${undecodable(thrown).message}`, { cause: thrown });
+    const { code, message } = EngineError.from(thrown, 'EBADFRAME', 'the picture cannot be read: ');
+    throw new EngineError(code, code === 'EBADFRAME' ? `${path}: ${message}` : message, { cause: thrown });
   }
-}
-
-/** Whether these bytes begin like a JPEG file. */
-export function isJpeg(data: Uint8Array): boolean {
-  return data[0] === 0xff && data[1] === 0xd8 && data[2] === 0xff;
 }
 
 /**
  * Any picture as JPEG in its own size. A JPEG comes back as it is, without a copy.
- * Rejects with EBADFRAME.
+ * Rejects with EBADFRAME, ENOCODEC.
  */
 export async function toJpeg(picture: Picture, quality: number): Promise<Buffer> {
   const { data } = picture;
   if (picture.kind === 'encoded' && isJpeg(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  try {
-    return await open(picture).jpeg({ quality }).toBuffer();
-  } catch (thrown) {
-    throw undecodable(thrown);
-  }
+  return codecPool.toJpeg(picture, { quality });
 }
 
 /** Pixels of a JPEG by its header, without decoding; undefined when it has none. */

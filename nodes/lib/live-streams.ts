@@ -1,7 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import type { HostStream } from '../../engine/host/client';
 import type { FinishedFrame } from '../../engine/host/messages';
-import { open } from '../../engine/image/codec';
+import { codecPool } from '../../engine/image/codec-pool';
 import type { Picture } from '../../engine/image/picture';
 import { wakeAll } from './rest';
 
@@ -44,7 +44,8 @@ export function keepNewest(id: string, topic: string, stream: HostStream, frame:
   if (!topics) entries.set(id, (topics = new Map<string, Entry>()));
   // A topic that made room for another one.
   for (const [known, { stream: old }] of topics) if (old.closed) topics.delete(known);
-  topics.set(topic, { stream, frame });
+  // A copy: the flow gets the same bytes, and may draw on them.
+  topics.set(topic, { stream, frame: { ...frame, data: Uint8Array.from(frame.data) } });
 }
 
 /** Forgets a denoiser that was closed. */
@@ -78,6 +79,6 @@ async function describe(id: string, topic: string, { stream, frame }: Entry): Pr
 /** Undefined when the frame cannot be made small; the sidebar then shows the figures alone. */
 async function toPreview({ data, format, width, height }: FinishedFrame): Promise<string | undefined> {
   const picture: Picture = format === 'raw' ? { kind: 'raw', data, width, height, channels: 3 } : { kind: 'encoded', data };
-  const small = open(picture).resize(PREVIEW_SIZE, PREVIEW_SIZE, { fit: 'inside' }).jpeg({ quality: PREVIEW_QUALITY }).toBuffer();
+  const small = codecPool.toJpeg(picture, { quality: PREVIEW_QUALITY, size: { width: PREVIEW_SIZE, height: PREVIEW_SIZE, fit: 'inside' } });
   return small.then((jpeg) => jpeg.toString('base64'), () => undefined);
 }

@@ -1,4 +1,5 @@
 import type { NodeMessage } from 'node-red';
+import { copyOf, payloadOf, toPicture } from '../../engine/image/picture';
 
 /** As many as a denoiser has streams. */
 const MAX_HELD = 8;
@@ -44,7 +45,7 @@ export class Rest {
     }
     resting.add(this);
     this.held.delete(topic);
-    this.held.set(topic, msg);
+    this.held.set(topic, kept(msg));
     for (const oldest of this.held.keys()) if (this.held.size > MAX_HELD) this.held.delete(oldest);
     return true;
   }
@@ -67,5 +68,15 @@ export class Rest {
   close(): void {
     resting.delete(this);
     this.held.clear();
+  }
+}
+
+/** The message with a picture of its own: whoever sent it may draw on the same bytes meanwhile. */
+function kept(msg: NodeMessage): NodeMessage {
+  try {
+    return { ...msg, payload: payloadOf(copyOf(toPicture(msg.payload))) };
+  } catch {
+    // Text to image needs no picture.
+    return { ...msg };
   }
 }

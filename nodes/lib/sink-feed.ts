@@ -1,5 +1,5 @@
 import { EngineError } from '../../engine/errors';
-import type { Picture } from '../../engine/image/picture';
+import { copyOf, type Picture } from '../../engine/image/picture';
 import { toJpeg } from './jpeg';
 import { wakeAll } from './rest';
 import type { ShownPicture, Viewer } from './viewer';
@@ -63,7 +63,8 @@ export class SinkFeed {
    * @param info `msg.frame`, for viewers that ask for it
    */
   show(picture: Picture, info?: unknown): void {
-    const frame = new Frame(picture, info);
+    // A copy: it may be asked for long after its message, and the flow may draw on the same bytes meanwhile.
+    const frame = new Frame(copyOf(picture), info);
     this.newest = frame;
     for (const come of this.awaiting) come();
     if (this.audience.size === 0) return;

@@ -1,5 +1,5 @@
 import { EngineError } from '../../engine/errors';
-import { svgToJpeg } from './jpeg';
+import { codecPool } from '../../engine/image/codec-pool';
 import { Pacer } from './source-pacer';
 import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from './source-producer';
 import { testCard } from './test-card';
@@ -12,7 +12,7 @@ export class TestCardProducer implements Producer {
   constructor({ fps, width, height }: FrameFormat, events: ProducerEvents) {
     this.pacer = new Pacer(1000 / fps, async (elapsedMs) => {
       try {
-        const jpeg = await svgToJpeg(testCard(elapsedMs, width, height), JPEG_QUALITY);
+        const jpeg = await codecPool.drawSvg(testCard(elapsedMs, width, height), JPEG_QUALITY);
         if (!this.stopped) events.frame(jpeg);
       } catch (thrown) {
         if (this.stopped) return;

@@ -139,6 +139,23 @@ describe('similarity filter', () => {
     assert.deepEqual(ledger.errors, []);
   });
 
+  it('sees what a sender draws anew on the same Buffer, encoded or raw', async () => {
+    await start({ threshold: '0.999', maxSkipFrame: '100' });
+    const largest = Math.max(...frames.map(({ length }) => length));
+    const file = Buffer.alloc(largest);
+    const pixels = Buffer.alloc(64 * 64 * 3);
+    for (let k = 0; k < 12; k++) {
+      // What follows the end of a JPEG does not matter.
+      file.fill(0);
+      frames[k % 6].copy(file);
+      assert.equal(await give({ payload: file, topic: 'file' }), 'passed', `file ${k}`);
+      pixels.fill(k % 2 ? 200 : 40).fill(255, 0, 2000 * (k % 6));
+      assert.equal(await give({ payload: { data: pixels, width: 64, height: 64 }, topic: 'raw' }), 'passed', `pixels ${k}`);
+    }
+    assert.equal(await give({ payload: file, topic: 'file' }), 'skipped');
+    assert.equal(await give({ payload: { data: pixels, width: 64, height: 64 }, topic: 'raw' }), 'skipped');
+  });
+
   it('refuses what is no picture, and goes on', async () => {
     await start();
     const bad = [Buffer.alloc(0), frames[0].subarray(0, 300), 'text', 5, { width: 3 }, undefined];

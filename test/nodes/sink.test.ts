@@ -139,6 +139,29 @@ describe('sink', () => {
     await viewer.return(undefined);
   });
 
+  it('serves the pictures that were sent, whatever their sender does with the same bytes meanwhile', async () => {
+    await start();
+    const sent = await picture('#f00').jpeg().toBuffer();
+    const bytes = Buffer.from(sent);
+    show(bytes);
+    await new Promise(setImmediate);
+    bytes.fill(0, 100);
+    assert.deepEqual(Buffer.from(await (await fetch(`${address}/live.jpg`)).arrayBuffer()), sent);
+    const pixels = Buffer.alloc(8 * 8 * 3, 250);
+    show({ data: pixels, width: 8, height: 8 });
+    await new Promise(setImmediate);
+    pixels.fill(0);
+    const { channels } = await sharp(Buffer.from(await (await fetch(`${address}/live.jpg`)).arrayBuffer())).stats();
+    assert.ok(channels.every(({ mean }) => mean > 240));
+  });
+
+  it('shows the colours of BGR pixels as they are', async () => {
+    await start();
+    show({ data: Buffer.from(Array.from({ length: 64 }, () => [250, 0, 0]).flat()), width: 8, height: 8, colorSpace: 'BGR' });
+    const [red, , blue] = (await sharp(Buffer.from(await (await fetch(`${address}/live.jpg`)).arrayBuffer())).stats()).channels;
+    assert.ok(red.mean < 10 && blue.mean > 240);
+  });
+
   it('reports what is no picture on the message, and goes on', async () => {
     await start([{ id: 'tab', type: 'tab' }, ...[...FLOW, { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] }, { id: 'caught', type: 'helper' }].map((node) => ({ ...node, z: 'tab' }))]);
     const caught: NodeMessage[] = [];

@@ -45,6 +45,23 @@ describe('host: the engine in a process of its own', () => {
   });
   afterEach(() => stopAllHosts());
 
+  it('paints a frame that had to wait as it was sent, whatever is drawn on its bytes meanwhile', async () => {
+    const host = acquireHost(STARTER);
+    const stream = host.openStream({ ...settings, tIndexList: [49], format: 'raw' });
+    const paint = async (data: Buffer, change = (): void => undefined): Promise<Uint8Array> => {
+      const painted = stream.submit({ picture: { kind: 'raw', data, width: 64, height: 64, channels: 3 } });
+      change();
+      const result = await painted;
+      assert.ok(result.outcome === 'finished');
+      return result.data;
+    };
+    const pixels = Buffer.alloc(64 * 64 * 3, 230);
+    assert.notEqual(host.state.phase, 'ready', 'it waits here');
+    const waited = await paint(pixels, () => pixels.fill(0));
+    assert.deepEqual(waited, await paint(Buffer.alloc(64 * 64 * 3, 230)));
+    releaseHost(host);
+  });
+
   it('loads with progress, runs, and ends with its last user', async () => {
     const host = acquireHost(STARTER);
     const states: HostState[] = [];

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
 import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
+import { decode, thumbnail, toJpeg } from '../../../engine/image/codec';
 import { isSamePicture, type Picture, toPicture } from '../../../engine/image/picture';
+import { sampleThumbnail } from '../../../engine/image/pixels';
 
 const create = { width: 8, height: 4, channels: 3 as const, background: 'teal' };
 const refused = (payload: unknown, message: RegExp): void =>
@@ -17,6 +19,12 @@ describe('the same picture', () => {
 });
 
 describe('what counts as a picture', () => {
+  const files: Record<'jpeg' | 'png', Buffer> = { jpeg: Buffer.alloc(0), png: Buffer.alloc(0) };
+  before(async () => {
+    files.jpeg = await sharp({ create }).jpeg().toBuffer();
+    files.png = await sharp({ create }).png().toBuffer();
+  });
+
   for (const format of ['jpeg', 'png', 'webp', 'avif', 'gif', 'tiff'] as const) {
     it(`a Buffer with ${format.toUpperCase()}, not copied`, async () => {
       const file = await sharp({ create }).toFormat(format).toBuffer();
@@ -77,6 +85,54 @@ describe('what counts as a picture', () => {
     });
   });
 
+  it('a raw picture as its sender describes it: BGR, grey, in the words of several libraries', async () => {
+    const data = Buffer.from([250, 100, 10, 250, 100, 10]);
+    const colourOf = async (more: object, bytes = data): Promise<number[]> => {
+      const picture = toPicture({ data: bytes, width: 2, height: 1, ...more });
+      const { data: rgb } = await decode(picture, 2, 1, 'fill');
+      return [...rgb.subarray(0, 3)];
+    };
+    assert.deepEqual(await colourOf({}), [250, 100, 10]);
+    for (const more of [{ colorSpace: 'RGB' }, { colourSpace: 'rgb', channels: 3, dtype: 'uint8' }, { format: 'raw', space: 'srgb', depth: 'uchar' }, { format: 'jpeg' }]) assert.deepEqual(await colourOf(more), [250, 100, 10], JSON.stringify(more));
+    for (const more of [{ colorSpace: 'BGR' }, { colorspace: 'bgr8', channels: 3 }, { pixelFormat: 'BGR24' }]) assert.deepEqual(await colourOf(more), [10, 100, 250], JSON.stringify(more));
+    const four = Buffer.from([250, 100, 10, 255, 250, 100, 10, 255]);
+    assert.deepEqual(await colourOf({ colorSpace: 'BGRA' }, four), [10, 100, 250]);
+    assert.deepEqual(await colourOf({ colorSpace: 'RGBA' }, four), [250, 100, 10]);
+    assert.deepEqual(await colourOf({ colorModel: 'RGB', channels: 4 }, four), [250, 100, 10]);
+    assert.deepEqual(await colourOf({ colorSpace: 'GRAY' }, Buffer.from([7, 9])), [7, 7, 7]);
+    // Larger and smaller, and as a file: the colours stay where they are.
+    const bgr = toPicture({ data: Buffer.from(Array.from({ length: 64 }, () => [250, 100, 10]).flat()), width: 8, height: 8, colorSpace: 'BGR' });
+    assert.deepEqual([...(await decode(bgr, 4, 4)).data.subarray(0, 3)], [10, 100, 250]);
+    const { data: again } = await decode(toPicture(await toJpeg(bgr, { quality: 100 })), 8, 8);
+    assert.ok([10, 100, 250].every((value, c) => Math.abs(again[c] - value) < 8), [...again.subarray(0, 3)].join());
+    const [red, , blue] = sampleThumbnail(bgr as Picture & { kind: 'raw' }, 2);
+    assert.ok(red < -0.9 && blue > 0.9);
+  });
+
+  it('a Buffer that went through JSON, and a file in pieces', () => {
+    const picture = toPicture(JSON.parse(JSON.stringify(files.jpeg)));
+    assert.ok(picture.kind === 'encoded' && Buffer.compare(picture.data, files.jpeg) === 0);
+    const raw = toPicture(JSON.parse(JSON.stringify({ data: Buffer.alloc(12, 9), width: 2, height: 2 })));
+    assert.deepEqual(raw, { kind: 'raw', data: Uint8Array.from(Buffer.alloc(12, 9)), width: 2, height: 2, channels: 3 });
+    const joined = toPicture([files.jpeg.subarray(0, 100), files.jpeg.subarray(100, 101), files.jpeg.subarray(101)]);
+    assert.equal(Buffer.compare(joined.data, files.jpeg), 0);
+  });
+
+  it('the thumbnail of raw pixels is that of the codec, in the main, and as quick for large ones', async () => {
+    const [width, height] = [320, 240];
+    const data = Buffer.from(Array.from({ length: width * height }, (_, i) => [(i % width) / 2, Math.floor(i / width), 128]).flat());
+    const raw = { kind: 'raw' as const, data, width, height, channels: 3 as const };
+    const [sampled, exact] = [sampleThumbnail(raw), await thumbnail(raw)];
+    assert.ok(sampled.every((value, k) => Math.abs(value - exact[k]) < 0.04));
+    const large = { kind: 'raw' as const, data: Buffer.alloc(8000 * 4000 * 4, 255), width: 8000, height: 4000, channels: 4 as const };
+    sampleThumbnail(large);
+    const began = performance.now();
+    const white = sampleThumbnail(large);
+    assert.ok(performance.now() - began < 50);
+    assert.ok(white.every((value) => Math.abs(value - 1) < 1e-5));
+    assert.ok(sampleThumbnail({ kind: 'raw', data: Buffer.from([255, 255, 255, 0]), width: 1, height: 1, channels: 4 }).every((value) => value === -1));
+  });
+
   describe('and what does not', () => {
     it('nothing, numbers, truth, lists, objects of other kinds', () => {
       for (const payload of [undefined, null, 42, true, [1, 2], {}, { width: 8, height: 4 }, () => 1, new Float32Array(96)])
@@ -108,6 +164,26 @@ describe('what counts as a picture', () => {
       refused({ data: [...data], width: 8, height: 4, channels: 3 }, /data of a raw picture.*an array of 96/);
       refused({ data: new Float32Array(96), width: 8, height: 4, channels: 3 }, /data of a raw picture/);
       refused({ bitmap: { width: 8, height: 4 } }, /data of a raw picture/);
+    });
+
+    it('raw pixels of a kind that cannot be, by its name', () => {
+      const data = Buffer.alloc(96);
+      const raw = { data, width: 8, height: 4 };
+      for (const colorSpace of ['YUV', 'HSV', 'NV12', 'CMYK', 'ARGB', 'constructor', 'x'.repeat(1e6), 5, {}]) refused({ ...raw, colorSpace }, /colorSpace must be GRAY, RGB, RGBA, BGR or BGRA; got .{1,90}$/);
+      for (const dtype of ['float32', 'uint16', 'float64', 'int8']) refused({ ...raw, dtype }, new RegExp(`one byte a channel, 0 to 255 .*got dtype "${dtype}"`));
+      refused({ data: Buffer.alloc(128), width: 8, height: 4, dtype: 'float32' }, /dtype "float32"/);
+      refused({ ...raw, bitDepth: 16 }, /bitDepth 16/);
+      refused({ ...raw, colorSpace: 'GRAY', channels: 3 }, /says two things: colorSpace "GRAY", and channels 3/);
+      refused({ ...raw, colorSpace: 'RGB', pixelFormat: 'BGR' }, /says two things/);
+      refused({ ...raw, colorSpace: 'RGBA' }, /4 channels has 128 bytes; got 96/);
+    });
+
+    it('a list of pictures, or of what is none, and JSON of what are no bytes', () => {
+      refused([files.jpeg, files.png], /a list of 2 with 2 pictures; send one after the other/);
+      refused([Buffer.from('a'), Buffer.from('b')], /none of JPEG, PNG/);
+      refused({ type: 'Buffer', data: [255, 216, 'a'] }, /whole numbers from 0 to 255; number 3 is "a"/);
+      refused({ type: 'Buffer', data: [300] }, /number 1 is 300/);
+      refused({ type: 'Buffer', data: [] }, /an empty Buffer/);
     });
 
     it('pictures beyond the limits', () => {

@@ -63,6 +63,23 @@ describe('a rest while nobody looks', () => {
     assert.equal(rest.wake(), false);
   });
 
+  it('holds pictures as they were, whatever their sender does with the same bytes or the same message meanwhile', () => {
+    const file = Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3]);
+    const data = Buffer.alloc(12, 9);
+    const msg = { payload: file } as NodeMessage;
+    rest.takes(msg, 'file');
+    takes({ data, width: 2, height: 2, colorSpace: 'BGR' }, 'raw');
+    file.fill(0);
+    data.fill(0);
+    msg.payload = 'another';
+    wanted = true;
+    rest.wake();
+    assert.deepEqual(painted, [
+      ['file', Buffer.from([0xff, 0xd8, 0xff, 0xe0, 1, 2, 3])],
+      ['raw', { data: Buffer.alloc(12, 9), width: 2, height: 2, channels: 3, colorSpace: 'BGR' }],
+    ]);
+  });
+
   it('is over with its denoiser', () => {
     takes(1);
     rest.close();

@@ -1,0 +1,38 @@
+/** What crosses the pipe to a codec process. Structured-clone values only. */
+import type { WireError } from '../host/wire';
+import type { RawImage } from '../types';
+import { type Fit, type JpegOptions, decode, drawSvg, thumbnail, toJpeg } from './codec';
+import type { Picture } from './picture';
+
+/** What is done there, by name. */
+export const JOBS = {
+  decode: ({ picture, width, height, fit }: { picture: Picture; width: number; height: number; fit?: Fit }): Promise<RawImage> => decode(picture, width, height, fit),
+  jpeg: ({ picture, ...options }: { picture: Picture } & JpegOptions): Promise<Buffer> => toJpeg(picture, options),
+  svg: ({ svg, quality }: { svg: string; quality: number }): Promise<Buffer> => drawSvg(svg, quality),
+  thumbnail: ({ picture }: { picture: Picture }): Promise<Float32Array> => thumbnail(picture),
+} as const;
+
+export type JobName = keyof typeof JOBS;
+export type JobParams<N extends JobName> = Parameters<(typeof JOBS)[N]>[0];
+export type JobResult<N extends JobName> = Awaited<ReturnType<(typeof JOBS)[N]>>;
+
+export interface JobRequest {
+  id: number;
+  name: JobName;
+  params: JobParams<JobName>;
+}
+
+export interface JobAnswer {
+  id: number;
+  result?: unknown;
+  error?: WireError;
+  /** Resident memory of the process, bytes. */
+  memory: number;
+}
+
+/** Sent now and then while jobs are under way: the processor time that the process has taken since it began, ms. */
+export interface Effort {
+  cpu: number;
+}
+
+export const EFFORT_INTERVAL = 200;

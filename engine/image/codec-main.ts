@@ -1,0 +1,52 @@
+/** A codec process: does the jobs of its parent side by side in libuv's threads, and ends with it. */
+import { setPriority } from 'node:os';
+import { toWireError } from '../host/wire';
+import { takeOverCodec } from './codec';
+import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } from './codec-jobs';
+
+/** Nice value, as of the engine's process: below the flow, above the nets. */
+const PRIORITY = 5;
+
+let underWay = 0;
+
+async function answer({ id, name, params }: JobRequest): Promise<void> {
+  underWay++;
+  const outcome = await perform(name, params);
+  underWay--;
+  send({ id, ...outcome, memory: process.memoryUsage.rss() });
+}
+
+function send(message: JobAnswer | Effort): void {
+  // A parent that is gone is noticed by 'disconnect'.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+function tellEffort(): void {
+  const { user, system } = process.cpuUsage();
+  if (underWay > 0) send({ cpu: (user + system) / 1000 });
+}
+
+async function perform(name: JobRequest['name'], params: JobRequest['params']): Promise<Pick<JobAnswer, 'result' | 'error'>> {
+  try {
+    takeOver();
+    return { result: await (JOBS[name] as (params: unknown) => Promise<unknown>)(params) };
+  } catch (thrown) {
+    return { error: toWireError(thrown) };
+  }
+}
+
+let isOurs = false;
+
+function takeOver(): void {
+  if (!isOurs) takeOverCodec();
+  isOurs = true;
+}
+
+// Before any thread of the codec is made, which inherits it.
+setPriority(PRIORITY);
+process.title = 'streamdiffusion-codec';
+setInterval(tellEffort, EFFORT_INTERVAL);
+process.on('message', (request: JobRequest) => void answer(request));
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// Ctrl+C and service managers reach the whole process group; the parent decides when this one ends.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);

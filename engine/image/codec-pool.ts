@@ -1,0 +1,138 @@
+import { EngineError } from '../errors';
+import type { RawImage } from '../types';
+import type { Fit, JpegOptions } from './codec';
+import type { JobName, JobParams, JobResult } from './codec-jobs';
+import { CodecProcess, LostJob, type Patience } from './codec-process';
+import type { Picture } from './picture';
+
+export interface CodecPoolOptions extends Patience {
+  /** Processes at the most. */
+  processes: number;
+  /** A process that has had nothing to do for this long ends, ms. */
+  idle: number;
+  /** While the codec is missing it is looked for again after this time, ms. */
+  retry: number;
+}
+
+const DEFAULTS: CodecPoolOptions = { slow: 500, deadline: 8000, clock: 30_000, processes: 3, idle: 30_000, retry: 30_000 };
+/** How often a job is begun anew whose process ended for another one's sake. */
+const ATTEMPTS = 4;
+const LOOK_MS = 100;
+
+/**
+ * The picture codec in processes of its own. A file from elsewhere may be made to keep its decoder busy, or to bring it
+ * down: no call can interrupt it, but its process can be ended. One process does it all, until a job in it is slow; then
+ * another one takes what comes, and the slow one is ended at its deadline, or as soon as its place is needed.
+ */
+export class CodecPool {
+  private readonly options: CodecPoolOptions;
+  private processes: CodecProcess[] = [];
+  private waiting: (() => void)[] = [];
+  private missing: { error: EngineError; until: number } | undefined;
+
+  constructor(options: Partial<CodecPoolOptions> = {}) {
+    this.options = { ...DEFAULTS, ...options };
+  }
+
+  /** ENOCODEC while no picture can be read or written. */
+  get fault(): EngineError | undefined {
+    return this.missing?.error;
+  }
+
+  get pids(): number[] {
+    return this.processes.flatMap(({ pid }) => pid ?? []);
+  }
+
+  /** As `decode` of the codec does. All of these reject with EBADFRAME also when the picture takes too long; ENOCODEC. */
+  decode(picture: Picture, width: number, height: number, fit?: Fit): Promise<RawImage> {
+    return this.run('decode', { picture, width, height, ...(fit && { fit }) });
+  }
+
+  /** Any picture as JPEG. */
+  async toJpeg(picture: Picture, options: JpegOptions): Promise<Buffer> {
+    return bufferOf(await this.run('jpeg', { picture, ...options }));
+  }
+
+  /** Draws an SVG of this package as JPEG. */
+  async drawSvg(svg: string, quality: number): Promise<Buffer> {
+    return bufferOf(await this.run('svg', { svg, quality }));
+  }
+
+  /** A picture reduced to 32 × 32: interleaved RGB in -1..1. */
+  thumbnail(picture: Picture): Promise<Float32Array> {
+    return this.run('thumbnail', { picture });
+  }
+
+  /** Ends all processes, and forgets that the codec was missing; what comes afterwards starts them anew. */
+  close(): void {
+    this.missing = undefined;
+    for (const process of this.processes) process.kill();
+  }
+
+  private async run<N extends JobName>(name: N, params: JobParams<N>): Promise<JobResult<N>> {
+    for (let attempt = 1; ; attempt++) {
+      if (this.missing && performance.now() < this.missing.until) throw this.missing.error;
+      const alone = attempt > 1;
+      const process = await this.place(alone);
+      try {
+        const result = await process.run(name, params, alone);
+        this.missing = undefined;
+        return result;
+      } catch (thrown) {
+        if (thrown instanceof LostJob && attempt < ATTEMPTS) continue;
+        throw this.judge(thrown, process);
+      }
+    }
+  }
+
+  private judge(thrown: unknown, process: CodecProcess): EngineError {
+    const error = thrown instanceof LostJob ? new EngineError('EHOST', `the codec's process ${thrown.message}`) : EngineError.from(thrown, 'EHOST');
+    if (error.code !== 'ENOCODEC') return error;
+    this.missing = { error, until: performance.now() + this.options.retry };
+    // It looks for the codec once; the next one looks again.
+    process.kill();
+    return error;
+  }
+
+  /** @param alone in a process that has no other job */
+  private async place(alone: boolean): Promise<CodecProcess> {
+    for (;;) {
+      this.processes = this.processes.filter(({ gone }) => !gone);
+      const [free] = this.processes.filter(({ isFree, load }) => isFree && (!alone || load === 0)).sort((a, b) => a.load - b.load);
+      if (free) return free;
+      if (this.processes.length < this.options.processes) {
+        const process = new CodecProcess(this.options, this.options.idle, () => this.freed());
+        this.processes.push(process);
+        return process;
+      }
+      const [slowest] = [...this.processes].sort((a, b) => b.slowest - a.slowest);
+      if (slowest.slowest > this.options.slow) slowest.giveUp();
+      else await this.change();
+    }
+  }
+
+  /** Until a place may be free. */
+  private change(): Promise<void> {
+    return new Promise((resolve) => {
+      const look = setTimeout(resolve, LOOK_MS);
+      this.waiting.push(() => {
+        clearTimeout(look);
+        resolve();
+      });
+    });
+  }
+
+  private freed(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const look of waiting) look();
+  }
+}
+
+/** The codec of this process. Processes start when they are needed. */
+export const codecPool = new CodecPool();
+
+/** What comes over a pipe is a Uint8Array or a Buffer. */
+function bufferOf(data: Uint8Array): Buffer {
+  return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+}

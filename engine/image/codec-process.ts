@@ -1,0 +1,192 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { setPriority } from 'node:os';
+import { join } from 'node:path';
+import { EngineError } from '../errors';
+import { fromWireError } from '../host/wire';
+import type { Effort, JobAnswer, JobName, JobParams, JobResult } from './codec-jobs';
+
+/** So many jobs at once, as libuv has threads for them. */
+const PLACES = 4;
+/** A process that holds more than that when nothing is left to do is not kept, bytes. */
+const MEMORY_KEPT = 400e6;
+/** The lowest priority, as a nice value. */
+const LAST = 19;
+
+interface Job {
+  settle: { resolve: (result: never) => void; reject: (error: unknown) => void };
+  /** Its share of the processor time that the process has taken, ms. */
+  effort: number;
+  limit: NodeJS.Timeout;
+}
+
+/** How much processor time a job may take, ms. Not by the clock: on a busy machine a good picture takes long as well. */
+export interface Patience {
+  /** From then on it counts as slow: others go elsewhere, and it comes last for the processor. */
+  slow: number;
+  /** Then its process is ended. */
+  deadline: number;
+  /** Also by the clock there is an end. */
+  clock: number;
+}
+
+/** The process ended for another job's sake: this one can be done elsewhere. */
+export class LostJob extends Error {}
+
+/** One life of a codec process. */
+export class CodecProcess {
+  private readonly child: ChildProcess;
+  private readonly jobs = new Map<number, Job>();
+  private count = 0;
+  private isLast = false;
+  private isReserved = false;
+  private isGone = false;
+  private idle: NodeJS.Timeout | undefined;
+  private effort = 0;
+
+  /** @param onFree called whenever a place has become free, and when the process is gone */
+  constructor(
+    private readonly patience: Patience,
+    private readonly idleMs: number,
+    private readonly onFree: () => void,
+  ) {
+    this.child = fork(join(__dirname, 'codec-main.js'), [], {
+      serialization: 'advanced',
+      // Inspector options of the parent would clash over the port.
+      execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    this.child.on('message', (message: JobAnswer | Effort) => ('cpu' in message ? this.weigh(message.cpu) : this.hear(message)));
+    this.child.once('error', (error) => this.end(`cannot be started: ${error.message}`, false));
+    this.child.once('exit', (code, signal) => this.end(`ended with ${signal ?? `code ${code}`}`, true));
+    // A process that has nothing else to do may end, and this one ends with it.
+    this.child.unref();
+    this.child.channel?.unref();
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  get gone(): boolean {
+    return this.isGone;
+  }
+
+  get load(): number {
+    return this.jobs.size;
+  }
+
+  /** Whether it takes another job. */
+  get isFree(): boolean {
+    return !this.isGone && !this.isLast && !this.isReserved && this.jobs.size < PLACES;
+  }
+
+  /** Of its job that has taken most of the processor time, ms. */
+  get slowest(): number {
+    return Math.max(0, ...[...this.jobs.values()].map(({ effort }) => effort));
+  }
+
+  /**
+   * Rejects with the codec's error, EBADFRAME when the job takes too long or ends the process, or {@link LostJob}.
+   * @param alone whether no other job may come beside it
+   */
+  run<N extends JobName>(name: N, params: JobParams<N>, alone = false): Promise<JobResult<N>> {
+    const id = this.count++;
+    this.isReserved = alone;
+    clearTimeout(this.idle);
+    this.child.channel?.ref();
+    return new Promise((resolve, reject) => {
+      // An answer that has come while this process itself was busy is heard before the job is given up.
+      const limit = setTimeout(() => setImmediate(() => this.giveUp(id)), this.patience.clock);
+      this.jobs.set(id, { settle: { resolve: resolve as (result: never) => void, reject }, effort: 0, limit });
+      // A pipe that breaks is followed by 'exit', which settles everything.
+      this.child.send({ id, name, params }, () => undefined);
+    });
+  }
+
+  /** Gives a job up, by default the slowest, and ends. */
+  giveUp(id = this.slowestId()): void {
+    const job = this.take(id);
+    if (!job) return;
+    job.settle.reject(new EngineError('EBADFRAME', `the picture was given up: it was not decoded after ${(job.effort / 1000).toFixed(1)} s of processor time`));
+    this.kill();
+  }
+
+  kill(): void {
+    this.child.kill('SIGKILL');
+    this.end('was ended', false);
+  }
+
+  private hear({ id, result, error, memory }: JobAnswer): void {
+    const job = this.take(id);
+    if (error) job?.settle.reject(fromWireError(error));
+    else job?.settle.resolve(result as never);
+    if (this.jobs.size === 0) this.rest(memory);
+    this.onFree();
+  }
+
+  private rest(memory: number): void {
+    if (this.isLast || memory > MEMORY_KEPT) return this.kill();
+    this.isReserved = false;
+    this.child.channel?.unref();
+    this.idle = setTimeout(() => this.kill(), this.idleMs).unref();
+  }
+
+  private slowestId(): number {
+    const { slowest } = this;
+    return [...this.jobs].find(([, { effort }]) => effort === slowest)?.[0] ?? -1;
+  }
+
+  /** Nobody knows which of several jobs the time went to: each gets its share. What its own start took is nobody's. */
+  private weigh(cpu: number): void {
+    const spent = this.effort === 0 ? 0 : cpu - this.effort;
+    this.effort = cpu;
+    for (const job of this.jobs.values()) job.effort += spent / this.jobs.size;
+    if (this.slowest > this.patience.deadline) this.giveUp();
+    else if (this.slowest > this.patience.slow && !this.isLast) this.stepBack();
+  }
+
+  /** What takes long must not hold up what is short. Nobody may raise a priority again, so this process takes no more jobs. */
+  private stepBack(): void {
+    this.isLast = true;
+    this.onFree();
+    for (const thread of threadsOf(this.child.pid)) {
+      try {
+        setPriority(thread, LAST);
+      } catch {
+        // It has ended.
+      }
+    }
+  }
+
+  private take(id: number): Job | undefined {
+    const job = this.jobs.get(id);
+    clearTimeout(job?.limit);
+    this.jobs.delete(id);
+    return job;
+  }
+
+  /** @param byItself whether a job may have brought it down */
+  private end(how: string, byItself: boolean): void {
+    if (this.isGone) return;
+    this.isGone = true;
+    clearTimeout(this.idle);
+    // Which of several jobs it was nobody knows: each is done again, alone.
+    const isFound = byItself && this.jobs.size === 1;
+    for (const id of [...this.jobs.keys()]) {
+      const error = isFound ? new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`) : new LostJob(how);
+      this.take(id)?.settle.reject(error);
+    }
+    this.onFree();
+  }
+}
+
+/** On Linux a priority belongs to a thread, elsewhere to a process. */
+function threadsOf(pid = 0): number[] {
+  if (process.platform !== 'linux') return [pid];
+  try {
+    return readdirSync(`/proc/${pid}/task`).map(Number);
+  } catch {
+    return [];
+  }
+}

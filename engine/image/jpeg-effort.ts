@@ -1,0 +1,54 @@
+/** What a decoder has to go through for a JPEG. */
+export interface JpegEffort {
+  width: number;
+  height: number;
+  /** Times that it goes over all pixels: 1 for most, about 10 for a progressive one. */
+  scans: number;
+}
+
+const [SOS, EOI] = [0xda, 0xd9];
+
+/**
+ * Reads from a JPEG's markers how much work it is, without decoding it; undefined when it has no frame header.
+ * A file of thousands of scans with hardly anything in them is small, but each goes over the whole picture.
+ * The markers are met as decoders meet them: 0xFF as filling before one and stray bytes between two are stepped over.
+ */
+export function jpegEffort(file: Uint8Array): JpegEffort | undefined {
+  const data = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
+  let frame: (JpegEffort & { components: number; isProgressive: boolean }) | undefined;
+  let scans = 0;
+  for (let at = nextMarker(data, 2); at !== -1; at = nextMarker(data, at)) {
+    const marker = data[at];
+    if (marker === EOI) break;
+    // Without a length: restart markers, which stand within a scan, and TEM.
+    if ((marker >= 0xd0 && marker <= 0xd8) || marker === 0x01) continue;
+    if (at + 9 > data.length) break;
+    if (isFrameHeader(marker)) {
+      const isProgressive = (marker & 0b11) === 2;
+      frame = { height: data.readUInt16BE(at + 4), width: data.readUInt16BE(at + 6), components: data[at + 8], scans: 0, isProgressive };
+    } else if (marker === SOS) {
+      scans++;
+      // All there is in one scan: decoders do not look for another one.
+      if (scans === 1 && frame && !frame.isProgressive && data[at + 3] === frame.components) break;
+    }
+    at += 1 + data.readUInt16BE(at + 1);
+  }
+  return frame && { width: frame.width, height: frame.height, scans };
+}
+
+/** The place of the next marker's second byte, from `from` on; -1 when there is none. */
+function nextMarker(data: Buffer, from: number): number {
+  let at = from;
+  do {
+    at = data.indexOf(0xff, at);
+    if (at === -1) return -1;
+    while (data[at] === 0xff) at++;
+    // A 0xFF within a scan is followed by 0.
+  } while (data[at] === 0);
+  return at < data.length ? at : -1;
+}
+
+/** C0 to CF without the tables (C4, CC) and a reserved one (C8). */
+function isFrameHeader(marker: number): boolean {
+  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+}

@@ -1,0 +1,42 @@
+/** The most characters that an error message shows of a value. */
+const MOST = 60;
+
+/**
+ * A value as a message shows it, in at most about 60 characters, whatever it is and however large: nothing of it is
+ * called, and a list or object is named by its size.
+ */
+export function quote(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(shorten(value));
+  if (typeof value === 'bigint') return shorten(value.toString());
+  if (typeof value === 'symbol' || typeof value === 'function') return `a ${typeof value}`;
+  if (typeof value !== 'object' || value === null) return String(value);
+  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (ArrayBuffer.isView(value)) return `${nameOf(value)} of ${value.byteLength} bytes`;
+  return ofObject(value);
+}
+
+/** A text of at most so many characters; what was cut off is told by its length. */
+export function shorten(text: string, most = MOST): string {
+  if (text.length <= most) return text;
+  // Not between the halves of a character beyond the basic plane.
+  const end = /[\uD800-\uDBFF]/.test(text[most - 1]) ? most - 1 : most;
+  return `${text.slice(0, end)}… (${text.length} characters)`;
+}
+
+function ofObject(value: object): string {
+  const names: string[] = [];
+  for (const name in value) {
+    if (names.length === 5) {
+      names.push('…');
+      break;
+    }
+    names.push(shorten(name, 20));
+  }
+  return `an object with ${names.join(', ') || 'nothing in it'}`;
+}
+
+/** Of the kinds of views there are; a class may be called anything. */
+function nameOf(value: ArrayBufferView): string {
+  if (Buffer.isBuffer(value)) return 'a Buffer';
+  return value instanceof DataView ? 'a DataView' : `a ${Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!.call(value) as string}`;
+}

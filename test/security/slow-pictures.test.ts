@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
+import type { NodeMessage } from 'node-red';
+import sharp from 'sharp';
+import { HostClient, type HostStream } from '../../engine/host/client';
+import type { StreamSettings } from '../../engine/host/messages';
+import type { Picture } from '../../engine/image/picture';
+import filter from '../../nodes/filter';
+import sink from '../../nodes/sink';
+import { helper, startFlow, until } from '../lib/flow';
+import { hugePng } from '../lib/huge-png';
+import { keepLedger } from '../lib/ledger';
+import { jpegs } from '../lib/pictures';
+import { manyScans } from '../lib/slow-pictures';
+
+const PATIENCE = 120_000;
+const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [40], cfgType: 'none' };
+
+/** Small files, each of which is more work than it looks. */
+async function slowFiles(): Promise<Record<string, Buffer>> {
+  const side = 4000;
+  const flat = (): sharp.Sharp => sharp({ create: { width: side, height: side, channels: 3, background: '#456' }, limitInputPixels: false });
+  const [file] = await jpegs(1);
+  const frames = await Promise.all(Array.from({ length: 40 }, (_, k) => sharp({ create: { width: 400, height: 400, channels: 3, background: { r: k * 6, g: 90, b: 20 } } }).png().toBuffer()));
+  const animation = (): sharp.Sharp => sharp(frames, { join: { animated: true } });
+  return {
+    'a JPEG of many scans': manyScans(8000, 8000, 2000),
+    'a PNG of 64 megapixels': hugePng(8192, 8192),
+    'an interlaced PNG': await flat().png({ progressive: true, compressionLevel: 9 }).toBuffer(),
+    'a GIF of many pictures': await animation().gif().toBuffer(),
+    'a WebP of many pictures': await animation().webp({ effort: 0 }).toBuffer(),
+    'a TIFF of many tiles': await flat().tiff({ tile: true, tileWidth: 16, tileHeight: 16, compression: 'deflate' }).toBuffer(),
+    'an AVIF in a grid': await flat().avif({ effort: 0, quality: 30 }).toBuffer(),
+    'a JPEG whose header says more than there is': Buffer.concat([file.data.slice(0, 200)]),
+  };
+}
+
+describe('pictures that are made to keep a decoder busy', function () {
+  this.timeout(300_000);
+  let files: Record<string, Buffer>;
+  before(async () => {
+    files = await slowFiles();
+  });
+
+  it('hold up neither Node-RED nor the frames of other topics, at the filter and the sink', async () => {
+    await startFlow([filter, sink], [
+      { id: 'filter', type: 'streamdiffusion-filter', wires: [['passed'], ['skipped']] },
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'slow' },
+      { id: 'passed', type: 'helper' },
+      { id: 'skipped', type: 'helper' },
+    ]);
+    const ledger = keepLedger('filter', ['passed', 'skipped']);
+    const [good] = await jpegs(1);
+    let answered = 0;
+    for (const output of ['passed', 'skipped']) helper.getNode(output).on('input', ({ topic }) => (answered += topic === 'good' ? 1 : 0));
+    const node = helper.getNode('filter');
+    const give = (payload: Uint8Array, topic: string): void => node.receive({ payload: Buffer.from(payload), topic } as NodeMessage);
+    const delay = monitorEventLoopDelay({ resolution: 5 });
+    give(good.data, 'good');
+    await until(() => answered === 1, PATIENCE);
+    delay.enable();
+    let given = 1;
+    for (const file of Object.values(files)) {
+      for (let k = 0; k < 4; k++) give(file, `bad ${k}`);
+      helper.getNode('sink').receive({ payload: file });
+      const before = answered;
+      give(good.data, 'good');
+      given += 5;
+      await until(() => answered > before, PATIENCE);
+    }
+    await until(() => ledger.ended === given, PATIENCE, () => `${ledger.ended} of ${given}`);
+    delay.disable();
+    assert.ok(ledger.errors.every((code) => code === 'EBADFRAME'), ledger.errors.join());
+    assert.ok(ledger.errors.length >= 4, 'the JPEG of many scans is refused');
+    assert.ok(delay.percentile(99) / 1e6 < 100, `p99 of the event loop ${delay.percentile(99) / 1e6} ms`);
+    await helper.unload();
+  });
+
+  it('hold up no other stream of the same engine', async () => {
+    const host = new HostClient({ model: 'starter' });
+    host.start();
+    const [good, bad] = [host.openStream(settings), host.openStream(settings)];
+    const [frame] = await jpegs(1);
+    await paint(good, frame);
+    const alone = await rateOf(good, frame);
+    let attacking = true;
+    // Past the door, as a file of a format could be of which nobody knows yet that it takes minutes.
+    const attack = (async (): Promise<string[]> => {
+      const codes: string[] = [];
+      while (attacking) await bad.submit({ picture: { kind: 'encoded', data: manyScans(8000, 8000, 20_000) } }).catch(({ code }: { code: string }) => codes.push(code));
+      return codes;
+    })();
+    await new Promise((resolve) => setTimeout(resolve, 1000));
+    const attacked = await rateOf(good, frame);
+    attacking = false;
+    const codes = await attack;
+    await paint(bad, frame);
+    await host.stop();
+    const after = ` ${attacked.toFixed(1)} instead of ${alone.toFixed(1)} fps`;
+    if (process.env.SHOW_FIGURES) console.log(after);
+    assert.ok(codes.length > 0 && codes.every((code) => code === 'EBADFRAME'), codes.join());
+    assert.ok(attacked > 0.5 * alone, after);
+  });
+});
+
+async function paint(stream: HostStream, picture: Picture): Promise<void> {
+  assert.equal((await stream.submit({ picture })).outcome, 'finished');
+}
+
+/** Frames a second, one after the other. */
+async function rateOf(stream: HostStream, picture: Picture, ms = 5000): Promise<number> {
+  let count = 0;
+  const began = performance.now();
+  for (; performance.now() - began < ms; count++) await paint(stream, picture);
+  return (count * 1000) / (performance.now() - began);
+}
