@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, type Json } from '../json-file';
 import { findNet, type NetFiles, subfolders } from './layouts';
+import { Reach } from './reach';
 
 /** The nets of a model, in the order in which they are opened. */
 export const netNames = ['text_encoder', 'text_encoder_2', 'unet', 'vae_encoder', 'vae_decoder'] as const;
@@ -11,6 +12,8 @@ export type NetName = (typeof netNames)[number];
 /** What lies where in a model folder. */
 export interface ModelFiles {
   folder: string;
+  /** Where its files may lie. */
+  reach: Reach;
   nets: Partial<Record<NetName, NetFiles>>;
   schedulerConfig: Json;
   /** Folders that may hold a tokenizer; the second is of the second text encoder. */
@@ -34,7 +37,7 @@ function packageFolder(): string {
 /**
  * Finds what lies in a model folder, and reads its configs.
  *
- * Rejects with ENOMODEL when there is no such folder, with EBADMODEL when a config is not JSON.
+ * Rejects with ENOMODEL when there is no such folder, with EBADMODEL when a config is not JSON, or a link leads out of reach.
  */
 export async function findFiles(folder: string): Promise<ModelFiles> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
@@ -43,17 +46,19 @@ export async function findFiles(folder: string): Promise<ModelFiles> {
       `no model folder at ${folder}; expected there are text_encoder, unet, vae_encoder and vae_decoder, each with a model.onnx (diffusers ONNX layout)`,
     );
   }
+  const reach = await Reach.of(folder);
   const tiny = (await subfolders(folder)).find((name) => TINY_AUTOENCODER.test(name));
   const nets: ModelFiles['nets'] = {};
   for (const name of netNames) {
-    const own = tiny !== undefined && name.startsWith('vae') ? await findNet(join(folder, tiny), name) : undefined;
-    const files = own ?? (await findNet(folder, name));
+    const own = tiny !== undefined && name.startsWith('vae') ? await findNet(join(folder, tiny), name, reach) : undefined;
+    const files = own ?? (await findNet(folder, name, reach));
     if (files) nets[name] = files;
   }
-  const scheduler = await firstJson([join(folder, 'scheduler', 'scheduler_config.json'), join(folder, 'scheduler_config.json')]);
+  const scheduler = await firstJson([join(folder, 'scheduler', 'scheduler_config.json'), join(folder, 'scheduler_config.json')], reach);
   const hasFolder = (await readdir(folder)).includes('tokenizer');
   return {
     folder,
+    reach,
     nets,
     schedulerConfig: scheduler ?? {},
     tokenizers: [hasFolder ? join(folder, 'tokenizer') : folder, join(folder, 'tokenizer_2')],
@@ -66,8 +71,9 @@ export function missingNets({ nets }: ModelFiles): string[] {
   return needed.filter((name) => !nets[name]).map((name) => join(name, 'model.onnx'));
 }
 
-async function firstJson(paths: string[]): Promise<Json | undefined> {
+async function firstJson(paths: string[], reach: Reach): Promise<Json | undefined> {
   for (const path of paths) {
+    await reach.check(path);
     const json = await readJson(path);
     if (json) return json;
   }

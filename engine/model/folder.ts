@@ -63,7 +63,7 @@ async function look(
     }
     report.nets.push({ name, file: net.path, bytes: net.bytes });
     report.hasInt8 ||= net.ranges !== undefined;
-    nets[name] = await attempt(() => readHeader(name, net));
+    nets[name] = await attempt(() => readHeader(name, net, files));
   }
   const needed = missingNets(files);
   if (needed.length > 0) report.problems.push(`${files.folder} lacks ${needed.join(', ')}.`);

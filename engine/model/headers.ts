@@ -1,10 +1,11 @@
 import { realpath, stat } from 'node:fs/promises';
-import { dirname, join, normalize } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
-import type { Net } from '../net/net';
+import type { Net, TensorInfo } from '../net/net';
 import { timestepPerRow } from '../net/onnx-edit';
 import { readOnnxHeader } from '../net/onnx-file';
 import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
+import { shown } from '../shown';
 import { netNames, type ModelFiles, type NetName } from './files';
 import type { NetFiles } from './layouts';
 
@@ -23,7 +24,7 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
   const headers: Headers = {};
   for (const name of netNames) {
     const net = files.nets[name];
-    if (net) headers[name] = await readHeader(name, net);
+    if (net) headers[name] = await readHeader(name, net, files);
   }
   return headers;
 }
@@ -32,30 +33,33 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
  * Reads a net's head from its file: in milliseconds and without ONNX Runtime, so that most of what is wrong with a model
  * is found before gigabytes are opened.
  *
- * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing.
+ * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing or out of reach.
  */
-export async function readHeader(name: NetName, { path }: NetFiles): Promise<HeaderNet> {
+export async function readHeader(name: NetName, { path }: NetFiles, { reach }: Pick<ModelFiles, 'reach'>): Promise<HeaderNet> {
   const { inputs, outputs, operators, isHalf, externalFiles } = await readOnnxHeader(path);
+  for (const info of [...inputs, ...outputs]) checkSizes(info, path);
   const real = await realpath(path);
   let isScattered = false;
-  for (const name of externalFiles) {
-    if (normalize(name).startsWith('..')) {
-      throw new EngineError('EBADMODEL', `${path} wants weights from outside of its folder (${name}), which is refused; export it again`);
-    }
-    const file = await realpath(join(dirname(path), name)).catch(() => undefined);
-    isScattered ||= file !== undefined && commonFolder([real, file]) !== dirname(real);
+  for (const external of externalFiles) {
+    const file = await reach.check(join(dirname(path), external));
     if (!file || !(await stat(file)).isFile()) {
-      throw new EngineError(
-        'EBADMODEL',
-        `${path} keeps its weights in ${name}, which is not there; download it into the same folder`,
-      );
+      throw new EngineError('EBADMODEL', `${path} keeps its weights in ${shown(external)}, which is not there; download it into the same folder`);
     }
+    isScattered ||= commonFolder([real, file]) !== dirname(real);
   }
   const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));
   const header: HeaderNet = { inputs, outputs, operators, isHalf, run, close: () => Promise.resolve() };
   // Links to weights elsewhere, such as on another disk: ONNX Runtime follows none out of the folder of the net.
   if (isScattered) header.graph = await readOnnxGraph(path);
   return name === 'unet' ? withTimestepPerRow(header, path) : header;
+}
+
+/** Sizes of latents and pictures that a net has fixed are memory that every run takes. */
+function checkSizes({ name, shape }: TensorInfo, path: string): void {
+  if (shape.length !== 4) return;
+  const most = [1024, 16_384, 16_384, 16_384];
+  if (shape.every((size, i) => typeof size === 'string' || size <= most[i])) return;
+  throw new EngineError('EBADMODEL', `${shown(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; at most [${most.join(', ')}] can be`);
 }
 
 /** A UNet that takes a single timestep for all rows is changed to take one a row, where that can be done. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, type Json } from '../json-file';
 import type { TensorRanges } from '../net/int8';
+import type { Reach } from './reach';
 
 /** One net of a model folder. */
 export interface NetFiles {
@@ -26,10 +27,11 @@ const FLAT_NAMES: Record<string, RegExp> = {
 
 /**
  * A net in a model folder: in a subfolder of its name, as model.onnx or the only .onnx file there (the layout of
- * diffusers); or beside the others under its name, also in a subfolder `onnx`.
+ * diffusers); or beside the others under its name, also in a subfolder `onnx`. Rejects with EBADMODEL where its files are
+ * links that lead out of reach.
  */
-export async function findNet(folder: string, name: string): Promise<NetFiles | undefined> {
-  return (await netIn(join(folder, name))) ?? (await flatNet(folder, name)) ?? (await flatNet(join(folder, 'onnx'), name));
+export async function findNet(folder: string, name: string, reach: Reach): Promise<NetFiles | undefined> {
+  return (await netIn(join(folder, name), reach)) ?? (await flatNet(folder, name, reach)) ?? (await flatNet(join(folder, 'onnx'), name, reach));
 }
 
 export async function subfolders(folder: string): Promise<string[]> {
@@ -37,9 +39,10 @@ export async function subfolders(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name);
 }
 
-async function netIn(folder: string): Promise<NetFiles | undefined> {
+async function netIn(folder: string, reach: Reach): Promise<NetFiles | undefined> {
   const name = netAlone(await onnxFiles(folder));
   if (name === undefined) return undefined;
+  for (const file of [name, 'config.json', 'int8.json']) await reach.check(join(folder, file));
   const config = (await readJson(join(folder, 'config.json'))) ?? {};
   const ranges = await rangesIn(join(folder, 'int8.json'));
   return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)), config, ...(ranges && { ranges }) };
@@ -55,9 +58,10 @@ async function rangesIn(path: string): Promise<TensorRanges | undefined> {
   throw new EngineError('EBADMODEL', `${path} must be { "ranges": { TENSOR: [smallest, largest value] } }; make it again or remove it`);
 }
 
-async function flatNet(folder: string, net: string): Promise<NetFiles | undefined> {
+async function flatNet(folder: string, net: string, reach: Reach): Promise<NetFiles | undefined> {
   const name = netAmong(await onnxFiles(folder), net);
   if (name === undefined) return undefined;
+  await reach.check(join(folder, name));
   return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => other.startsWith(name)), config: {} };
 }
 
@@ -83,7 +87,7 @@ async function onnxFiles(folder: string): Promise<string[]> {
 async function weightBytes(folder: string, net: string, holdsWeights: (name: string) => boolean): Promise<number> {
   let bytes = 0;
   for (const name of await readdir(folder)) {
-    if (name === net || holdsWeights(name)) bytes += (await stat(join(folder, name))).size;
+    if (name === net || holdsWeights(name)) bytes += (await stat(join(folder, name)).catch(() => undefined))?.size ?? 0;
   }
   return bytes;
 }

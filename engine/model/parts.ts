@@ -2,10 +2,10 @@ import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net } from '../net/net';
 import { DualTextEncoder } from '../prompt/dual-text-encoder';
-import { type PromptNet, TextEncoder } from '../prompt/text-encoder';
-import { Tokenizer } from '../prompt/tokenizer';
+import { LARGEST_WIDTH, type PromptNet, TextEncoder } from '../prompt/text-encoder';
+import { Tokenizer, TOKENIZER_FILES } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../stream/schedule';
-import { isTiny, latentSpace, numberIn, scaleFactor, schedulerConfig } from './configs';
+import { isTiny, latentSpace, scaleFactor, schedulerConfig, wholeIn } from './configs';
 import type { ModelFiles, NetName } from './files';
 import type { Headers } from './headers';
 import { Unet } from './unet';
@@ -30,7 +30,8 @@ export interface ModelParts {
 export type Tokenizers = [first: Tokenizer | undefined, second: Tokenizer | undefined];
 
 /** Rejects with EBADMODEL when the files of one cannot be used. */
-export async function loadTokenizers({ tokenizers: [first, second] }: ModelFiles): Promise<Tokenizers> {
+export async function loadTokenizers({ tokenizers: [first, second], reach }: ModelFiles): Promise<Tokenizers> {
+  for (const folder of [first, second]) for (const file of TOKENIZER_FILES) await reach.check(join(folder, file));
   const tokenizer = await Tokenizer.load(first);
   // Both have the same vocabulary and differ in their padding alone: better that of the first than none.
   return [tokenizer, (await Tokenizer.load(second)) ?? tokenizer];
@@ -62,7 +63,7 @@ export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokeni
       `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${channels}: they are not of one model`,
     );
   }
-  const width = unet.conditioningWidth ?? numberIn(config('unet'), 'cross_attention_dim', textEncoder.width);
+  const width = unet.conditioningWidth ?? wholeIn(config('unet'), 'cross_attention_dim', textEncoder.width, 1, LARGEST_WIDTH);
   if (width !== textEncoder.width) {
     throw new EngineError(
       'EBADMODEL',

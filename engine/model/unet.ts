@@ -2,7 +2,7 @@ import { EngineError } from '../errors';
 import type { Net, Tensor } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
 import type { Conditioning } from '../prompt/conditioning';
-import { numberIn } from './configs';
+import { wholeIn } from './configs';
 import { guidanceEmbedding } from './guidance-embedding';
 import { checkDims, fixed, stack, unstack } from './rows';
 import { notesOnPorts, takesOneTimestep, type UnetPorts, unetPorts } from './unet-ports';
@@ -47,10 +47,10 @@ export class Unet {
   ) {
     this.ports = unetPorts(net);
     const { sample, hiddenStates, textEmbeds, guidance } = this.ports;
-    this.latentChannels = fixed(sample.shape[1]) ?? numberIn(config, 'in_channels', 4);
+    this.latentChannels = fixed(sample.shape[1]) ?? wholeIn(config, 'in_channels', 4, 1, 1024);
     this.conditioningWidth = fixed(hiddenStates.shape[2]);
     this.takesPooled = textEmbeds !== undefined;
-    this.guidanceWidth = fixed(guidance?.shape[1]) ?? numberIn(config, 'time_cond_proj_dim', 256);
+    this.guidanceWidth = fixed(guidance?.shape[1]) ?? wholeIn(config, 'time_cond_proj_dim', 256, 1, 65_536);
     this.batch = fixed(sample.shape[0]);
     this.oneTimestep = takesOneTimestep(this.ports);
     this.notes = notesOnPorts(this.ports, factor);

@@ -1,7 +1,8 @@
 import { open, realpath } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { readOnnxHeader } from './onnx-file';
-import { field, fieldsOf, message } from './protobuf';
+import { withExternalFiles } from './onnx-external';
+import { field, message } from './protobuf';
 import { type Field, ProtobufFile } from './protobuf-file';
 
 /** Weights of at least this many bytes stay where they are; smaller ones (shapes, constants) come along. */
@@ -35,8 +36,11 @@ export async function readOnnxGraph(path: string): Promise<OnnxGraph> {
   const files = await Promise.all(externalFiles.map((name) => realpath(join(dirname(path), name))));
   const file = await open(real);
   try {
-    const reader = new GraphReader(new ProtobufFile(file, path), dirname(path), real, commonFolder([real, ...files]));
-    return await reader.read((await file.stat()).size);
+    const common = commonFolder([real, ...files]);
+    const graph = await new GraphReader(new ProtobufFile(file, path), relative(common, real), common).read((await file.stat()).size);
+    // As seen from the common folder; most often they are called the same.
+    const names = new Map(externalFiles.map((name, k) => [name, relative(common, files[k])]));
+    return [...names].every(([from, to]) => from === to) ? graph : withExternalFiles(graph, names);
   } finally {
     await file.close();
   }
@@ -59,14 +63,12 @@ class GraphReader {
   private readonly graph: OnnxGraph;
 
   /**
-   * @param folder where the file, which may be a link, is said to lie
-   * @param real its path without links
+   * @param own where the file lies, as seen from the common folder
    * @param common folder of the file and of those with its weights
    */
   constructor(
     private readonly file: ProtobufFile,
-    private readonly folder: string,
-    private readonly real: string,
+    private readonly own: string,
     common: string,
   ) {
     this.graph = { folder: common, model: Buffer.alloc(0), nodes: [], weights: [], inputs: [], outputs: [], rest: [] };
@@ -104,20 +106,10 @@ class GraphReader {
       const length = part.end - part.start;
       // Packed floats have the layout of raw data.
       const values = part.number === 9 || part.number === 4;
-      if (values && length >= INLINE_LIMIT) kept.push(externalData(relative(this.graph.folder, this.real), part.start, length));
-      else if (part.number === 13) kept.push(await this.relocated(part));
+      if (values && length >= INLINE_LIMIT) kept.push(externalData(this.own, part.start, length));
       else kept.push(await this.encoded(part));
     }
     return message(...kept);
-  }
-
-  /** An entry of a weight that is external already: its file, which may be a link as well, as seen from the common folder. */
-  private async relocated(part: Field): Promise<Buffer> {
-    const entry = await this.file.copy(part.start, part.end);
-    const [key, value] = fieldsOf(entry).map(({ bytes }) => bytes.toString('utf8'));
-    if (key !== 'location') return field(13, entry);
-    const location = relative(this.graph.folder, await realpath(join(this.folder, value)));
-    return field(13, message(field(1, key), field(2, location)));
   }
 
   /** A field as it stands in the file. */

@@ -3,7 +3,12 @@ export interface MessageField {
   number: number;
   value: number;
   bytes: Buffer;
+  /** The field as it stands in the message. */
+  encoded: Buffer;
 }
+
+/** Of one message; {@link fieldsOf} can be told of fewer. */
+const MOST_FIELDS = 1_000_000;
 
 /**
  * One field of a protobuf message: a whole number from 0 as a varint, a text or bytes (also those of a message) with
@@ -20,26 +25,40 @@ export function message(...fields: Buffer[]): Buffer {
   return Buffer.concat(fields);
 }
 
-/** The fields of a whole message that is known to be sound. Numbers beyond 2^53 lose their lowest bits. */
-export function fieldsOf(bytes: Buffer): MessageField[] {
+/**
+ * The fields of a whole message. Numbers beyond 2^53 lose their lowest bits.
+ *
+ * @param most fields that it may have
+ * @throws RangeError for bytes that are no message, or have more fields
+ */
+export function fieldsOf(bytes: Buffer, most = MOST_FIELDS): MessageField[] {
   const fields: MessageField[] = [];
   const reader = new VarintReader(bytes);
   while (reader.at < bytes.length) {
+    const head = reader.at;
     const key = reader.next();
     const [number, wireType] = [Math.floor(key / 8), key % 8];
     const value = wireType === 0 ? reader.next() : 0;
-    const length = wireType === 2 ? reader.next() : wireType === 1 ? 8 : wireType === 5 ? 4 : 0;
-    fields.push({ number, value, bytes: bytes.subarray(reader.at, reader.at + length) });
-    reader.at += length;
+    const length = { 0: 0, 1: 8, 2: -1, 5: 4 }[wireType];
+    if (length === undefined || number === 0) throw new RangeError(`byte ${head} begins no field`);
+    const start = length < 0 ? reader.skip(reader.next()) : reader.skip(length);
+    fields.push({ number, value, bytes: bytes.subarray(start, reader.at), encoded: bytes.subarray(head, reader.at) });
+    if (fields.length > most) throw new RangeError(`more than ${most} fields`);
   }
   return fields;
 }
 
-/** The numbers of a packed field, one varint behind the other. */
-export function varintsOf(bytes: Buffer): number[] {
+/**
+ * The numbers of a packed field, one varint behind the other.
+ *
+ * @throws RangeError for more than `most`, or bytes that are no numbers
+ */
+export function varintsOf(bytes: Buffer, most = MOST_FIELDS): number[] {
   const values: number[] = [];
   const reader = new VarintReader(bytes);
-  while (reader.at < bytes.length) values.push(reader.next());
+  while (reader.at < bytes.length) {
+    if (values.push(reader.next()) > most) throw new RangeError(`more than ${most} numbers`);
+  }
   return values;
 }
 
@@ -50,11 +69,21 @@ class VarintReader {
 
   next(): number {
     let value = 0;
-    for (let shift = 0; ; shift++) {
+    for (let shift = 0; shift < 10; shift++) {
       const byte = this.bytes[this.at++];
+      if (byte === undefined) break;
       value += (byte & 0x7f) * 2 ** (7 * shift);
-      if (!(byte >= 0x80)) return value;
+      if (byte < 0x80) return value;
     }
+    throw new RangeError(`no number ends at byte ${this.at}`);
+  }
+
+  /** Goes on behind so many bytes. @returns where they begin */
+  skip(length: number): number {
+    const start = this.at;
+    this.at += length;
+    if (this.at > this.bytes.length) throw new RangeError(`a field ends at byte ${this.at} of ${this.bytes.length}`);
+    return start;
   }
 }
 

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { shown } from '../shown';
 
 type OnnxRuntime = typeof import('onnxruntime-node');
 
@@ -39,9 +40,12 @@ function advice(cause: Error): string {
   return `${firstLine(cause.message)}; reinstall this package for this platform (npm rebuild onnxruntime-node)`;
 }
 
-/** The first line of a message: ONNX Runtime and the loader append stacks and paths that help nobody. */
+/**
+ * The first line of a message: ONNX Runtime and the loader append stacks and paths that help nobody. It may quote names out
+ * of the model.
+ */
 export function firstLine(message: string): string {
-  return message.split('\n', 1)[0].trim();
+  return shown(message.slice(0, 4096).split('\n', 1)[0].trim(), 500);
 }
 
 function isMusl(): boolean {

@@ -8,6 +8,9 @@ import type { Tokenizer } from './tokenizer';
 
 /** How many embeddings are kept: a show's worth of prompts; 77 tokens of width 1024 are 308 KiB each. */
 const cacheSize = 64;
+/** Ids of a prompt, and numbers of an embedding: CLIP has 77 and 768 to 1280, the largest text encoders 512 and 4096. */
+const MOST_TOKENS = 4096;
+export const LARGEST_WIDTH = 16_384;
 
 /** Texts or token ids to conditionings, by one net or two. */
 export interface PromptNet {
@@ -76,12 +79,12 @@ export class TextEncoder implements PromptNet {
     if (outputs.pooled) {
       const embeds = net.outputs.find(({ name }) => name === 'text_embeds');
       if (!embeds) throw new EngineError('EBADMODEL', 'text_encoder_2 must give "text_embeds"');
-      this.pooled = { name: embeds.name, width: firstNumber(embeds.shape[1], config.projection_dim) };
+      this.pooled = { name: embeds.name, width: firstSize(LARGEST_WIDTH, embeds.shape[1], config.projection_dim) };
     }
     this.input = input;
     this.output = output;
-    this.tokens = firstNumber(input.shape[1], output.shape[1], config.max_position_embeddings, tokenizer?.length);
-    this.width = firstNumber(output.shape[2], config.hidden_size);
+    this.tokens = firstSize(MOST_TOKENS, input.shape[1], output.shape[1], config.max_position_embeddings, tokenizer?.length);
+    this.width = firstSize(LARGEST_WIDTH, output.shape[2], config.hidden_size);
     this.vocabSize = typeof config.vocab_size === 'number' ? config.vocab_size : Infinity;
   }
 
@@ -165,9 +168,10 @@ function penultimate(outputs: TensorInfo[]): TensorInfo | undefined {
 }
 
 /** The first that is a size; the sizes of free dimensions are names. */
-function firstNumber(...sizes: unknown[]): number {
+function firstSize(most: number, ...sizes: unknown[]): number {
   const size = sizes.find((one) => typeof one === 'number' && one > 0);
-  if (typeof size === 'number') return size;
+  if (typeof size === 'number' && Number.isInteger(size) && size <= most) return size;
+  if (typeof size === 'number') throw new EngineError('EBADMODEL', `text_encoder or its config.json says ${size} tokens, or numbers of an embedding; whole numbers up to ${most} can be`);
   throw new EngineError(
     'EBADMODEL',
     'neither text_encoder nor its config.json says how many tokens it takes and how wide its embeddings are',

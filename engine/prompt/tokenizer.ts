@@ -5,6 +5,9 @@ import { readJson, readText } from '../json-file';
 import { type BpeTables, clipTokenizerJson, parseMerges } from './clip-tokenizer';
 import type { PromptPart } from './prompt-weights';
 
+/** What is read in the folder of a tokenizer. */
+export const TOKENIZER_FILES = ['special_tokens_map.json', 'tokenizer_config.json', 'tokenizer.json', 'vocab.json', 'merges.txt'] as const;
+
 /** What this file needs of a tokenizer.json and of the configs beside it. */
 interface TokenizerJson {
   model: { type?: string; end_of_word_suffix?: string; unk_token?: string; vocab: Record<string, number> } & Partial<BpeTables>;
@@ -132,5 +135,5 @@ function contentOf(token: SpecialToken | undefined): string | undefined {
 
 /** Some configs say "unlimited" by a number with thirty digits. */
 function lengthOf({ model_max_length: length }: TokenizerConfig): number {
-  return length !== undefined && length > 0 && length <= 4096 ? length : 77;
+  return Number.isInteger(length) && length! > 0 && length! <= 4096 ? length! : 77;
 }

@@ -1,5 +1,5 @@
 import type { ModelFiles, NetName } from '../../../engine/model/files';
-import { numberIn } from '../../../engine/model/configs';
+import { wholeIn } from '../../../engine/model/configs';
 import type { HeaderNet } from '../../../engine/model/headers';
 import type { ModelReport } from '../../../engine/model/folder';
 
@@ -16,9 +16,9 @@ export interface Sizes {
 /** @param size of the pictures; undefined: the one the model was made for */
 export function sizesOf({ nets }: ModelFiles, { info }: ModelReport, textEncoder: HeaderNet | undefined, size: { width: number; height: number } | undefined): Sizes {
   const { vaeScaleFactor: factor = 8, textWidth = 768, latentChannels = 4 } = info ?? {};
-  const side = numberIn(nets.unet?.config ?? {}, 'sample_size', 64) * factor;
+  const side = wholeIn(nets.unet?.config ?? {}, 'sample_size', 64, 1, 1024) * factor;
   const fixedTokens = textEncoder?.inputs[0]?.shape[1];
-  const tokens = typeof fixedTokens === 'number' ? fixedTokens : numberIn(nets.text_encoder?.config ?? {}, 'max_position_embeddings', 77);
+  const tokens = typeof fixedTokens === 'number' ? fixedTokens : wholeIn(nets.text_encoder?.config ?? {}, 'max_position_embeddings', 77, 1, 4096);
   return { width: side, height: side, ...size, factor, tokens, textWidth, latentChannels };
 }
 
