@@ -43,7 +43,7 @@ export function withInputs(bytes: Buffer, inputs: string[]): Buffer {
 
 /** A whole number among a node's attributes. AttributeProto { name 1, i 3 }. */
 export function intAttribute({ attributes }: GraphNode, name: string): number | undefined {
-  const found = attributes.map(fieldsOf).find((fields) => fields.some(({ number, bytes }) => number === 1 && bytes.toString('utf8') === name));
+  const found = attributes.map((bytes) => fieldsOf(bytes)).find((fields) => fields.some(({ number, bytes }) => number === 1 && bytes.toString('utf8') === name));
   return found?.find(({ number }) => number === 3)?.value;
 }
 

@@ -1,3 +1,5 @@
+import { EngineError } from '../errors';
+
 /** One field of a protobuf message in memory: a number, or bytes. */
 export interface MessageField {
   number: number;
@@ -29,7 +31,7 @@ export function message(...fields: Buffer[]): Buffer {
  * The fields of a whole message. Numbers beyond 2^53 lose their lowest bits.
  *
  * @param most fields that it may have
- * @throws RangeError for bytes that are no message, or have more fields
+ * @throws EBADMODEL for bytes that are no message, or have more fields
  */
 export function fieldsOf(bytes: Buffer, most = MOST_FIELDS): MessageField[] {
   const fields: MessageField[] = [];
@@ -40,10 +42,10 @@ export function fieldsOf(bytes: Buffer, most = MOST_FIELDS): MessageField[] {
     const [number, wireType] = [Math.floor(key / 8), key % 8];
     const value = wireType === 0 ? reader.next() : 0;
     const length = { 0: 0, 1: 8, 2: -1, 5: 4 }[wireType];
-    if (length === undefined || number === 0) throw new RangeError(`byte ${head} begins no field`);
+    if (length === undefined || number === 0) throw damaged(`byte ${head} begins no field`);
     const start = length < 0 ? reader.skip(reader.next()) : reader.skip(length);
     fields.push({ number, value, bytes: bytes.subarray(start, reader.at), encoded: bytes.subarray(head, reader.at) });
-    if (fields.length > most) throw new RangeError(`more than ${most} fields`);
+    if (fields.length > most) throw damaged(`more than ${most} fields`);
   }
   return fields;
 }
@@ -51,15 +53,19 @@ export function fieldsOf(bytes: Buffer, most = MOST_FIELDS): MessageField[] {
 /**
  * The numbers of a packed field, one varint behind the other.
  *
- * @throws RangeError for more than `most`, or bytes that are no numbers
+ * @throws EBADMODEL for more than `most`, or bytes that are no numbers
  */
 export function varintsOf(bytes: Buffer, most = MOST_FIELDS): number[] {
   const values: number[] = [];
   const reader = new VarintReader(bytes);
   while (reader.at < bytes.length) {
-    if (values.push(reader.next()) > most) throw new RangeError(`more than ${most} numbers`);
+    if (values.push(reader.next()) > most) throw damaged(`more than ${most} numbers`);
   }
   return values;
+}
+
+function damaged(how: string): EngineError {
+  return new EngineError('EBADMODEL', `a part of it is damaged: ${how}`);
 }
 
 class VarintReader {
@@ -75,14 +81,14 @@ class VarintReader {
       value += (byte & 0x7f) * 2 ** (7 * shift);
       if (byte < 0x80) return value;
     }
-    throw new RangeError(`no number ends at byte ${this.at}`);
+    throw damaged(`no number ends at byte ${this.at}`);
   }
 
   /** Goes on behind so many bytes. @returns where they begin */
   skip(length: number): number {
     const start = this.at;
     this.at += length;
-    if (this.at > this.bytes.length) throw new RangeError(`a field ends at byte ${this.at} of ${this.bytes.length}`);
+    if (this.at > this.bytes.length) throw damaged(`a field ends at byte ${this.at} of ${this.bytes.length}`);
     return start;
   }
 }

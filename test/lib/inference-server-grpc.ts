@@ -33,7 +33,7 @@ export class GrpcFace {
     const handle = (work: (call: Call) => Promise<Answer> | Answer) => (call: Call, callback: sendUnaryData<Buffer>) => {
       const authorization = call.metadata.get('authorization')[0];
       if (models.authorization && authorization !== models.authorization) return callback({ code: status.UNAUTHENTICATED, details: 'unauthorized' });
-      void Promise.resolve(work(call)).then((answer) => (Buffer.isBuffer(answer) ? callback(null, answer) : callback(answer)));
+      void Promise.resolve(work(call)).then((answer) => (Buffer.isBuffer(answer) ? callback(null, models.distorted(answer)) : callback(answer)));
     };
     const methods: Record<string, (call: Call) => Promise<Answer> | Answer> = {
       ServerMetadata: () => message(field(1, 'test'), field(2, '1'), ...models.extensions.map((name) => field(3, name))),

@@ -72,6 +72,8 @@ export interface Served {
 export class InferenceServer {
   readonly models = new Map<string, Served>();
   fault: Fault | undefined;
+  /** Changes the bytes of every answer, over gRPC those of its message. */
+  distort: ((bytes: Buffer) => Buffer) | undefined;
   /** What `authorization` must be, when set. */
   authorization: string | undefined;
   /** Set where the server has the extension. */
@@ -135,13 +137,13 @@ export class InferenceServer {
     if (this.authorization && request.headers.authorization !== this.authorization) return refuse(response, 401, 'unauthorized');
     const [, name, what = ''] = /^\/v2\/models\/([^/]+)(?:\/(\w+))?$/.exec(request.url ?? '') ?? [];
     const served = this.models.get(decodeURIComponent(name ?? ''));
-    if (request.url === '/v2') return json(response, { name: 'test', version: '1', extensions: this.extensions });
+    if (request.url === '/v2') return this.json(response, { name: 'test', version: '1', extensions: this.extensions });
     if (request.url?.startsWith('/v2/systemsharedmemory/')) return this.answerMemory(request.url, Buffer.concat(chunks), response);
     if (!served) return refuse(response, 404, `Request for unknown model: '${name}' is not found`);
-    if (what === '') return json(response, describe(name, served));
+    if (what === '') return this.json(response, describe(name, served));
     if (what === 'config') {
       const { maxRows = 0, fingerprint } = served;
-      return json(response, { name, max_batch_size: maxRows, parameters: fingerprint ? { fingerprint: { string_value: fingerprint } } : {} });
+      return this.json(response, { name, max_batch_size: maxRows, parameters: fingerprint ? { fingerprint: { string_value: fingerprint } } : {} });
     }
     this.mostBusy = Math.max(this.mostBusy, ++this.busy);
     try {
@@ -155,7 +157,7 @@ export class InferenceServer {
     const { memory } = this;
     if (!memory) return refuse(response, 404, 'not found');
     const [, name, what] = /region\/([^/]+)\/(\w+)$/.exec(url) ?? [];
-    if (what === undefined) return json(response, memory.regions.map((region) => ({ name: region })));
+    if (what === undefined) return this.json(response, memory.regions.map((region) => ({ name: region })));
     if (what === 'unregister') memory.unregister(name);
     else {
       const { key, byte_size: length } = JSON.parse(body.toString('utf8')) as { key: string; byte_size: number };
@@ -165,7 +167,15 @@ export class InferenceServer {
         return refuse(response, 400, (thrown as Error).message);
       }
     }
-    json(response, {});
+    this.json(response, {});
+  }
+
+  private json(response: ServerResponse, value: object): void {
+    response.writeHead(200, { 'content-type': 'application/json' }).end(this.distorted(Buffer.from(JSON.stringify(value))));
+  }
+
+  distorted(bytes: Buffer): Buffer {
+    return this.distort?.(bytes) ?? bytes;
   }
 
   private async infer(name: string, served: Served, body: Buffer, headerLength: number, response: ServerResponse): Promise<void> {
@@ -174,7 +184,7 @@ export class InferenceServer {
     if ('status' in answer) return refuse(response, answer.status, answer.reason);
     const { header, tensors, fault } = answer;
     const head = Buffer.from(fault.text ?? JSON.stringify(header));
-    const whole = Buffer.concat([head, ...tensors]);
+    const whole = this.distorted(Buffer.concat([head, ...tensors]));
     response.writeHead(200, { 'content-length': whole.length - (fault.missingBytes ?? 0), 'inference-header-content-length': head.length });
     if (fault.cutAfter === undefined) return void response.end(whole.subarray(0, whole.length - (fault.missingBytes ?? 0)));
     response.write(whole.subarray(0, fault.cutAfter));
@@ -242,10 +252,6 @@ function readTensors({ inputs }: Asked, body: Buffer, start: number, memory: Ser
       return [name, tensorFrom(type, body.subarray(at, (at += size)), shape)] as const;
     }),
   );
-}
-
-function json(response: ServerResponse, value: object): void {
-  response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(value));
 }
 
 function refuse(response: ServerResponse, status: number, error: string): void {

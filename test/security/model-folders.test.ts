@@ -9,6 +9,7 @@ import { findFiles } from '../../engine/model/files';
 import { readHeaders } from '../../engine/model/headers';
 import { Model } from '../../engine/model/model';
 import { field, message } from '../../engine/net/protobuf';
+import { fuzzModels } from '../lib/fuzz-models';
 import { externalWeight, node, onnxModel, tinyUnet, value } from '../lib/onnx-maker';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { Program } from '../lib/program';
@@ -298,5 +299,17 @@ describe('model folders that somebody else has made', function () {
     const files = await findFiles(folder);
     assert.equal(files.nets.vae_decoder?.bytes, (await stat(join(folder, 'vae_decoder/model.onnx'))).size + values.length);
     assert.deepEqual(Object.keys(await readHeaders(files)).sort(), ['text_encoder', 'unet', 'vae_decoder', 'vae_encoder']);
+  });
+});
+
+describe('model folders with damaged headers and configs', function () {
+  this.timeout(120_000);
+
+  it('are used or refused with a code, soon, and memory stays', async () => {
+    const { usable, refused, faults, longestMs, memory } = await fuzzModels(300, 5);
+    assert.deepEqual(faults, []);
+    assert.ok(usable > 20 && refused > 100, `${usable} usable, ${refused} refused`);
+    assert.ok(longestMs < 10_000, `${longestMs} ms`);
+    assert.ok(memory.peak - memory.before < 150 * 2 ** 20, JSON.stringify(memory));
   });
 });

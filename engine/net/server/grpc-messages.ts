@@ -2,9 +2,16 @@
  * The messages of the protocol's gRPC service, field by field; the numbers are those of grpc_predict_v2.proto, and of
  * Triton's grpc_service.proto and model_config.proto, which extend it.
  */
-import { field, fieldsOf, message, type MessageField, varint, varintsOf } from '../protobuf';
+import { field, fieldsOf as allFields, message, type MessageField, varint, varintsOf } from '../protobuf';
+import { checkCount, checkedHeads, checkHead, limitsOf } from './bounds';
 import { bytesOf } from './datatypes';
 import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type Place, type TensorHead } from './transport';
+
+/** Of one message of a server's answer. */
+const MOST_FIELDS = 10_000;
+/** Sizes of a tensor, or cards that copies of a net run on. */
+const MOST_NUMBERS = 1024;
+const fieldsOf = (bytes: Buffer): MessageField[] => allFields(bytes, MOST_FIELDS);
 
 /** ModelMetadataRequest, ModelConfigRequest and SystemSharedMemoryUnregisterRequest { name 1 }. */
 export function nameOnly(name: string): Buffer {
@@ -19,13 +26,13 @@ export function decodeExtensions(bytes: Buffer): string[] {
 /** ModelMetadataResponse { inputs 4, outputs 5 }. */
 export function decodeMetadata(bytes: Buffer, where: string): Pick<ModelHead, 'inputs' | 'outputs'> {
   const fields = fieldsOf(bytes);
-  return { inputs: all(fields, 4).map((one) => tensorHead(one, where)), outputs: all(fields, 5).map((one) => tensorHead(one, where)) };
+  return checkedHeads({ inputs: all(fields, 4).map((one) => tensorHead(one, where)), outputs: all(fields, 5).map((one) => tensorHead(one, where)) }, where);
 }
 
 /** ModelConfigResponse { config 1 { max_batch_size 4, instance_group 7 { count 2, gpus 3 }, parameters 14 { key 1, value 2 { string_value 1 }}}}. */
 export function decodeConfig(bytes: Buffer): ModelLimits {
   const config = all(fieldsOf(bytes), 1).flatMap(fieldsOf);
-  const maxRows = config.find(({ number }) => number === 4)?.value ?? 0;
+  const maxRows = config.find(({ number }) => number === 4)?.value;
   const instances = all(config, 7).reduce((sum, group) => {
     const fields = fieldsOf(group);
     const count = fields.find(({ number }) => number === 2)?.value || 1;
@@ -33,7 +40,7 @@ export function decodeConfig(bytes: Buffer): ModelLimits {
   }, 0);
   const parameters = all(config, 14).map(fieldsOf).map((entry) => [text(all(entry, 1)[0]), text(all(all(entry, 2).flatMap(fieldsOf), 1)[0])] as const);
   const fingerprint = parameters.find(([key]) => key === 'fingerprint')?.[1];
-  return { ...(maxRows > 0 && { maxRows }), ...(instances > 0 && { instances }), ...(fingerprint && { fingerprint }) };
+  return limitsOf(maxRows, instances, fingerprint);
 }
 
 /** ModelInferRequest { model_name 1, id 3, inputs 5, outputs 6, raw_input_contents 7 }. */
@@ -58,10 +65,11 @@ export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer
   const raw = all(fields, 6);
   const outputs = new Map<string, GivenTensor>();
   let next = 0;
+  checkCount(all(fields, 5).length, where);
   for (const output of all(fields, 5)) {
     const { name, datatype, shape } = tensorHead(output, where);
     // Of an output that it has written to shared memory Triton sends no bytes, in its place.
-    const bytes = all(fieldsOf(output), 5).map(contents)[0] ?? raw[next++];
+    const bytes = all(fieldsOf(output), 5).map((values) => contents(values, shape))[0] ?? raw[next++];
     outputs.set(name, { datatype, shape, ...(bytes?.length && { bytes }) });
   }
   if (outputs.size === 0) throw nonsense(where, 'an answer without outputs');
@@ -92,11 +100,12 @@ function inMemory(place: Place | undefined, number: number): Buffer[] {
 }
 
 /** InferTensorContents { int_contents 2, int64_contents 3, fp32_contents 6 }, which servers without raw contents answer with. */
-function contents(bytes: Buffer): Uint8Array | undefined {
+function contents(bytes: Buffer, shape: number[]): Uint8Array | undefined {
+  const count = shape.reduce((product, size) => product * size, 1);
   for (const { number, bytes: values } of fieldsOf(bytes)) {
     if (number === 6) return values;
-    if (number === 2) return bytesOf(Int32Array.from(varintsOf(values)));
-    if (number === 3) return bytesOf(BigInt64Array.from(varintsOf(values).map(BigInt)));
+    if (number === 2) return bytesOf(Int32Array.from(varintsOf(values, count)));
+    if (number === 3) return bytesOf(BigInt64Array.from(varintsOf(values, count).map(BigInt)));
   }
   return undefined;
 }
@@ -107,8 +116,9 @@ function tensorHead(bytes: Buffer, where: string): TensorHead {
   const [name, datatype] = [text(all(fields, 1)[0]), text(all(fields, 2)[0])];
   // -1 is a varint of ten bytes, far beyond all sizes.
   const shape = numbers(fields, 3).map((size) => (size >= 2 ** 63 ? -1 : size));
-  if (!name || !datatype || !shape.every(Number.isSafeInteger)) throw nonsense(where, 'an input or output without name, type or shape');
-  return { name, datatype, shape };
+  const head = { name, datatype, shape };
+  checkHead(head, where);
+  return head;
 }
 
 function all(fields: MessageField[], number: number): Buffer[] {
@@ -117,7 +127,7 @@ function all(fields: MessageField[], number: number): Buffer[] {
 
 /** Repeated whole numbers, packed or one by one. */
 function numbers(fields: MessageField[], number: number): number[] {
-  return fields.filter((one) => one.number === number).flatMap(({ bytes, value }) => (bytes.length > 0 ? varintsOf(bytes) : [value]));
+  return fields.filter((one) => one.number === number).flatMap(({ bytes, value }) => (bytes.length > 0 ? varintsOf(bytes, MOST_NUMBERS) : [value]));
 }
 
 function text(bytes: Buffer | undefined): string {

@@ -1,14 +1,14 @@
 import { rootCertificates } from 'node:tls';
 import { type ChannelOptions, Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
 import { decodeConfig, decodeExtensions, decodeMetadata, decodeRegions, decodeRun, encodeRegister, encodeRun, nameOnly } from './grpc-messages';
+import { decoded, LARGEST_DESCRIPTION, LARGEST_RUN } from './bounds';
 import type { Access, Address } from './options';
-import { type InferAnswer, type InferRequest, type ModelHead, refusal, type ServerFailure, tooSlow, type Transport, unreachable } from './transport';
+import { type InferAnswer, type InferRequest, type ModelHead, nonsense, refusal, type ServerFailure, tooSlow, type Transport, unreachable } from './transport';
 
 const SERVICE = '/inference.GRPCInferenceService/';
 /** What a server may send before it must wait, bytes: HTTP/2's own 64 kB would stop it several times a picture. */
 const WINDOW = 8 * 2 ** 20;
 const OPTIONS: ChannelOptions = {
-  'grpc.max_receive_message_length': -1,
   'grpc.max_send_message_length': -1,
   'grpc-node.flow_control_window': WINDOW,
   // A server that was away is asked again as soon as its replica's rest is over.
@@ -38,20 +38,24 @@ export class GrpcTransport implements Transport {
   private readonly metadata = new Metadata();
   private runs = 0;
 
-  /** @param onLost called whenever the connection has ended: who listens there next may be another server */
+  /**
+   * @param onLost called whenever the connection has ended: who listens there next may be another server
+   * @param largest what the answer to a run may have, bytes, also after it was decompressed
+   */
   constructor(
     private readonly address: Address,
     private readonly access: Access,
     private readonly onLost: () => void,
+    private readonly largest = LARGEST_RUN,
   ) {
     for (const [name, value] of Object.entries(access.headers)) this.metadata.set(name, value);
     this.client = this.connect();
   }
 
   async describe(model: string, deadlineMs: number): Promise<ModelHead> {
-    const heads = decodeMetadata(await this.call('ModelMetadata', nameOnly(model), deadlineMs), this.address.text);
+    const heads = await this.ask('ModelMetadata', nameOnly(model), deadlineMs, (bytes) => decodeMetadata(bytes, this.address.text));
     try {
-      return { ...heads, ...decodeConfig(await this.call('ModelConfig', nameOnly(model), deadlineMs)) };
+      return { ...heads, ...(await this.ask('ModelConfig', nameOnly(model), deadlineMs, decodeConfig)) };
     } catch (thrown) {
       // Of Triton's own; other servers know no such thing and no such limits.
       if ((thrown as { cause?: Partial<ServiceError> }).cause?.code === status.UNIMPLEMENTED) return heads;
@@ -61,11 +65,13 @@ export class GrpcTransport implements Transport {
 
   async infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer> {
     const id = String(this.runs++);
-    return decodeRun(await this.call('ModelInfer', encodeRun(request, id), deadlineMs), id, this.address.text);
+    const { text } = this.address;
+    const answer = await this.call('ModelInfer', encodeRun(request, id), deadlineMs);
+    return decoded(text, () => decodeRun(answer, id, text));
   }
 
   async extensions(deadlineMs: number): Promise<string[]> {
-    return decodeExtensions(await this.call('ServerMetadata', Buffer.alloc(0), deadlineMs));
+    return this.ask('ServerMetadata', Buffer.alloc(0), deadlineMs, decodeExtensions);
   }
 
   async registerMemory(name: string, bytes: number, deadlineMs: number): Promise<void> {
@@ -77,18 +83,26 @@ export class GrpcTransport implements Transport {
   }
 
   async memoryRegions(deadlineMs: number): Promise<string[]> {
-    return decodeRegions(await this.call('SystemSharedMemoryStatus', Buffer.alloc(0), deadlineMs));
+    return this.ask('SystemSharedMemoryStatus', Buffer.alloc(0), deadlineMs, decodeRegions);
   }
 
   close(): void {
     this.client.close();
   }
 
+  /** A question whose answer is small. */
+  private async ask<T>(method: string, message: Buffer, deadlineMs: number, decode: (bytes: Buffer) => T): Promise<T> {
+    const { text } = this.address;
+    const answer = await this.call(method, message, deadlineMs);
+    if (answer.length > LARGEST_DESCRIPTION) throw nonsense(text, `more than ${LARGEST_DESCRIPTION} bytes`);
+    return decoded(text, () => decode(answer));
+  }
+
   private connect(): Client {
     const { host, port, tls } = this.address;
     const trusted = this.access.ca && Buffer.from([...rootCertificates, this.access.ca.toString('utf8')].join('\n'));
     const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    const client = new Client(target, tls ? credentials.createSsl(trusted) : credentials.createInsecure(), OPTIONS);
+    const client = new Client(target, tls ? credentials.createSsl(trusted) : credentials.createInsecure(), { ...OPTIONS, 'grpc.max_receive_message_length': this.largest });
     this.watch(client);
     return client;
   }
@@ -118,6 +132,8 @@ export class GrpcTransport implements Transport {
   private failure(error: ServiceError, deadlineMs: number): ServerFailure {
     const { code, details } = error;
     const { text } = this.address;
+    // In the words of this side's library; a server that refuses what it was sent names its own limit.
+    if (code === status.RESOURCE_EXHAUSTED && new RegExp(`(vs|larger than) ${this.largest}\\)?$`).test(details)) return nonsense(text, `more than ${this.largest} bytes`);
     if (code === status.DEADLINE_EXCEEDED) return tooSlow(text, deadlineMs);
     if (code !== status.UNAVAILABLE || /model/i.test(details)) return refusal(text, HTTP_STATUS[code] ?? 500, details, status[code], error);
     const reason = details.replace(/^No connection established\. Last error: (Error: )?/, '').replace(/\. Resolution note: $/, '');

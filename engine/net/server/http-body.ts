@@ -1,4 +1,5 @@
 import { bytesOf, typeOf } from './datatypes';
+import { checkCount, checkHead, readJson } from './bounds';
 import { type GivenTensor, type InferAnswer, type InferRequest, nonsense, type Place } from './transport';
 
 /**
@@ -33,36 +34,24 @@ interface Output {
 export function decodeRun(body: Buffer, headerLength: number | undefined, id: string, where: string): InferAnswer {
   const end = headerLength ?? body.length;
   if (!(Number.isInteger(end) && end > 0 && end <= body.length)) throw nonsense(where, `a header of ${headerLength} bytes in an answer of ${body.length}`);
-  const answer = readJson(body.subarray(0, end).toString('utf8'), where) as { id?: unknown; model_version?: unknown; outputs?: unknown };
+  const answer = readJson(body.subarray(0, end), where) as { id?: unknown; model_version?: unknown; outputs?: unknown };
   if (answer.id !== undefined && answer.id !== null && answer.id !== '' && answer.id !== id) throw nonsense(where, 'the answer belongs to another run');
   if (!Array.isArray(answer.outputs)) throw nonsense(where, 'an answer without outputs');
   const outputs = new Map<string, GivenTensor>();
   let at = end;
+  checkCount(answer.outputs.length, where);
   for (const { name, datatype, shape, data, parameters } of answer.outputs as Output[]) {
-    if (typeof name !== 'string' || typeof datatype !== 'string' || !isShape(shape)) throw nonsense(where, 'an output without name, type or shape');
+    const head = { name, datatype, shape };
+    checkHead(head, where);
     const size = parameters?.binary_data_size;
     if (typeof size === 'number') {
       if (!(Number.isInteger(size) && size >= 0 && at + size <= body.length)) throw nonsense(where, `"${name}" ends behind the end of the answer`);
-      outputs.set(name, { datatype, shape, bytes: body.subarray(at, (at += size)) });
-    } else if (Array.isArray(data)) outputs.set(name, { datatype, shape, bytes: bytesOfNumbers(name, datatype, data, where) });
-    else outputs.set(name, { datatype, shape });
+      outputs.set(head.name, { ...head, bytes: body.subarray(at, (at += size)) });
+    } else if (Array.isArray(data)) outputs.set(head.name, { ...head, bytes: bytesOfNumbers(head.name, head.datatype, data, where) });
+    else outputs.set(head.name, head);
   }
   if (at !== body.length) throw nonsense(where, `${body.length - at} bytes more than its outputs have`);
   return { outputs, ...(typeof answer.model_version === 'string' && { version: answer.model_version }) };
-}
-
-export function readJson(text: string, where: string): object {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null) return value;
-  } catch {
-    // Said below.
-  }
-  throw nonsense(where, `no JSON, but "${text.slice(0, 60)}"`);
-}
-
-export function isShape(shape: unknown): shape is number[] {
-  return Array.isArray(shape) && shape.every((size) => Number.isSafeInteger(size));
 }
 
 /** Values in JSON, which servers without the extension answer with; nested or flat. */

@@ -1,14 +1,13 @@
 import http, { type IncomingMessage, type RequestOptions } from 'node:http';
 import https from 'node:https';
 import { rootCertificates } from 'node:tls';
-import { decodeRun, encodeRun, isShape, readJson } from './http-body';
+import { checkedHeads, decoded, LARGEST_DESCRIPTION, LARGEST_REFUSAL, LARGEST_RUN, limitsOf, readJson } from './bounds';
+import { decodeRun, encodeRun } from './http-body';
 import type { Access, Address } from './options';
 import { type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, refusal, ServerFailure, type TensorHead, tooSlow, type Transport, unreachable } from './transport';
 
 /** Runs under way at the same time on one address. */
 const SOCKETS = 32;
-/** No answer of a net is larger, bytes. */
-const LARGEST_ANSWER = 2 ** 30;
 
 interface Reply {
   status: number;
@@ -22,11 +21,15 @@ export class HttpTransport implements Transport {
   private readonly known = new WeakSet<object>();
   private runs = 0;
 
-  /** @param onLost called whenever a connection has ended: who listens there next may be another server */
+  /**
+   * @param onLost called whenever a connection has ended: who listens there next may be another server
+   * @param largest what the answer to a run may have, bytes
+   */
   constructor(
     private readonly address: Address,
     private readonly access: Access,
     private readonly onLost: () => void,
+    private readonly largest = LARGEST_RUN,
   ) {
     const settings = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' as const };
     this.agent = address.tls ? new https.Agent({ ...settings, ...(access.ca && { ca: [...rootCertificates, access.ca] }) }) : new http.Agent(settings);
@@ -34,12 +37,13 @@ export class HttpTransport implements Transport {
 
   async describe(model: string, deadlineMs: number): Promise<ModelHead> {
     const path = `/v2/models/${encodeURIComponent(model)}`;
+    const { text } = this.address;
     const { inputs, outputs } = (await this.get(path, deadlineMs)) as { inputs?: unknown; outputs?: unknown };
-    const heads = { inputs: tensorHeads(inputs, this.address.text), outputs: tensorHeads(outputs, this.address.text) };
+    const heads = decoded(text, () => checkedHeads({ inputs: tensorHeads(inputs), outputs: tensorHeads(outputs) }, text));
     // Of Triton's own; other servers know no such thing and no such limits.
     const reply = await this.send('GET', `${path}/config`, [], {}, deadlineMs);
     if (reply.status !== 200) return heads;
-    return { ...heads, ...limitsIn(readJson(reply.body.toString('utf8'), this.address.text)) };
+    return { ...heads, ...decoded(text, () => limitsIn(readJson(reply.body, text))) };
   }
 
   async infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer> {
@@ -47,15 +51,16 @@ export class HttpTransport implements Transport {
     const { header, tensors } = encodeRun(request, id);
     const headers = { 'content-type': 'application/octet-stream', 'inference-header-content-length': header.length };
     const path = `/v2/models/${encodeURIComponent(request.model)}/infer`;
-    const { status, headers: answered, body } = await this.send('POST', path, [header, ...tensors], headers, deadlineMs);
+    const { status, headers: answered, body } = await this.send('POST', path, [header, ...tensors], headers, deadlineMs, this.largest);
     if (status !== 200) throw this.refused(status, body);
     const length = answered['inference-header-content-length'];
-    return decodeRun(body, length === undefined ? undefined : Number(length), id, this.address.text);
+    const { text } = this.address;
+    return decoded(text, () => decodeRun(body, length === undefined ? undefined : Number(length), id, text));
   }
 
   async extensions(deadlineMs: number): Promise<string[]> {
     const { extensions } = (await this.get('/v2', deadlineMs)) as { extensions?: unknown };
-    return Array.isArray(extensions) ? extensions.map(String) : [];
+    return Array.isArray(extensions) ? extensions.filter((one): one is string => typeof one === 'string') : [];
   }
 
   registerMemory(name: string, bytes: number, deadlineMs: number): Promise<void> {
@@ -68,7 +73,7 @@ export class HttpTransport implements Transport {
 
   async memoryRegions(deadlineMs: number): Promise<string[]> {
     const regions = await this.get('/v2/systemsharedmemory/status', deadlineMs);
-    return (Array.isArray(regions) ? regions : []).map(({ name }: { name?: unknown }) => String(name));
+    return (Array.isArray(regions) ? (regions as unknown[]) : []).map((region) => String((region as { name?: unknown } | null)?.name));
   }
 
   close(): void {
@@ -83,7 +88,7 @@ export class HttpTransport implements Transport {
   private async get(path: string, deadlineMs: number): Promise<object> {
     const { status, body } = await this.send('GET', path, [], {}, deadlineMs);
     if (status !== 200) throw this.refused(status, body);
-    return readJson(body.toString('utf8'), this.address.text);
+    return readJson(body, this.address.text);
   }
 
   private async post(path: string, content: object, deadlineMs: number): Promise<void> {
@@ -91,13 +96,13 @@ export class HttpTransport implements Transport {
     if (status !== 200) throw this.refused(status, body);
   }
 
+  /** Servers of the protocol give a reason in JSON, gateways a page; what another program says is not repeated. */
   private refused(status: number, body: Buffer): ServerFailure {
-    const text = body.toString('utf8').trim();
-    const said = /^\{.*"(?:error|detail)"\s*:\s*"((?:[^"\\]|\\.)*)"/s.exec(text)?.[1] ?? (text.startsWith('<') ? '' : text);
+    const said = /^\s*\{[^]*"(?:error|detail)"\s*:\s*"((?:[^"\\]|\\.){0,1000})/.exec(body.subarray(0, 8192).toString('utf8'))?.[1] ?? '';
     return refusal(this.address.text, status, said);
   }
 
-  private send(method: string, path: string, parts: Uint8Array[], headers: http.OutgoingHttpHeaders, deadlineMs: number): Promise<Reply> {
+  private send(method: string, path: string, parts: Uint8Array[], headers: http.OutgoingHttpHeaders, deadlineMs: number, largest = LARGEST_DESCRIPTION): Promise<Reply> {
     const { host, port, tls, text } = this.address;
     const options: RequestOptions = {
       method,
@@ -105,7 +110,7 @@ export class HttpTransport implements Transport {
       port,
       path: this.address.path + path,
       agent: this.agent,
-      headers: { ...this.access.headers, ...headers, 'content-length': parts.reduce((sum, { length }) => sum + length, 0) },
+      headers: { 'accept-encoding': 'identity', ...this.access.headers, ...headers, 'content-length': parts.reduce((sum, { length }) => sum + length, 0) },
     };
     const request = (tls ? https : http).request(options);
     let heard = false;
@@ -127,8 +132,10 @@ export class HttpTransport implements Transport {
       });
       request.once('response', (response) => {
         heard = true;
-        readAll(response, text).then((body) => {
+        readBody(response, text, largest).then((body) => {
           clearTimeout(timer);
+          // Of a refusal that goes on the rest is not wanted.
+          if (!response.complete) request.destroy();
           resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
         }, (thrown) => {
           request.destroy();
@@ -143,28 +150,53 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** The whole body; rejects when it breaks off or is larger than any answer can be. */
-async function readAll(response: IncomingMessage, where: string): Promise<Buffer> {
-  const announced = response.headers['content-length'];
-  const chunks: Buffer[] = [];
-  let length = 0;
+/** The whole body, or of a refusal its beginning; rejects when it breaks off, or is larger than it may be. */
+async function readBody(response: IncomingMessage, where: string, largest: number): Promise<Buffer> {
+  const isRefusal = response.statusCode !== 200;
+  const encoding = response.headers['content-encoding'] ?? 'identity';
+  if (!isRefusal && encoding !== 'identity') throw nonsense(where, `compressed (${encoding}), which was not asked for`);
+  const announced = response.headers['content-length'] === undefined ? undefined : Number(response.headers['content-length']);
+  if (!isRefusal && announced !== undefined && announced > largest) throw nonsense(where, `${announced} bytes, of at most ${largest}`);
+  const body = new GrowingBuffer(Math.min(announced ?? 0, largest));
   for await (const chunk of response as AsyncIterable<Buffer>) {
-    length += chunk.length;
-    if (length > LARGEST_ANSWER) throw nonsense(where, `more than ${LARGEST_ANSWER} bytes`);
-    chunks.push(chunk);
+    if (isRefusal && body.length + chunk.length > LARGEST_REFUSAL) return body.content;
+    if (body.length + chunk.length > largest) throw nonsense(where, `more than ${largest} bytes`);
+    body.add(chunk);
   }
-  if (!response.complete || (announced !== undefined && Number(announced) !== length)) throw nonsense(where, 'half an answer');
-  return chunks.length === 1 ? chunks[0] : Buffer.concat(chunks, length);
+  if (!response.complete || (announced !== undefined && announced !== body.length)) throw nonsense(where, 'half an answer');
+  return body.content;
 }
 
-function tensorHeads(given: unknown, where: string): TensorHead[] {
+/** Bytes that arrive in pieces, however small these are: each piece by itself would take a hundred bytes more. */
+class GrowingBuffer {
+  length = 0;
+  private buffer: Buffer;
+
+  /** @param expected how many there will be, as far as that is known; memory is only taken as they come */
+  constructor(expected: number) {
+    this.buffer = Buffer.allocUnsafeSlow(Math.max(4096, expected));
+  }
+
+  add(chunk: Buffer): void {
+    const needed = this.length + chunk.length;
+    if (needed > this.buffer.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(needed, 2 * this.buffer.length));
+      this.buffer.copy(larger, 0, 0, this.length);
+      this.buffer = larger;
+    }
+    chunk.copy(this.buffer, this.length);
+    this.length = needed;
+  }
+
+  get content(): Buffer {
+    return this.buffer.subarray(0, this.length);
+  }
+}
+
+function tensorHeads(given: unknown): TensorHead[] {
   const heads = (Array.isArray(given) ? given : []) as Partial<Record<keyof TensorHead, unknown>>[];
-  return heads.map(({ name, datatype, shape }) => {
-    // Some servers write whole numbers as texts.
-    const sizes = Array.isArray(shape) ? shape.map(Number) : undefined;
-    if (typeof name !== 'string' || typeof datatype !== 'string' || !isShape(sizes)) throw nonsense(where, 'a model with an input or output without name, type or shape');
-    return { name, datatype, shape: sizes };
-  });
+  // Some servers write whole numbers as texts.
+  return heads.map(({ name, datatype, shape }) => ({ name, datatype, shape: Array.isArray(shape) ? shape.map(Number) : undefined }) as TensorHead);
 }
 
 /** What Triton's configuration of a model tells of its limits. */
@@ -175,10 +207,5 @@ function limitsIn(config: object): ModelLimits {
     parameters?: Record<string, { string_value?: unknown }>;
   };
   const instances = Array.isArray(groups) ? groups.reduce((sum, { count, gpus }) => sum + (Number(count) || 1) * Math.max(1, gpus?.length ?? 1), 0) : 0;
-  const fingerprint = parameters?.fingerprint?.string_value;
-  return {
-    ...(Number(rows) > 0 && { maxRows: Number(rows) }),
-    ...(instances > 0 && { instances }),
-    ...(typeof fingerprint === 'string' && { fingerprint }),
-  };
+  return limitsOf(rows, instances, parameters?.fingerprint?.string_value);
 }

@@ -7,6 +7,8 @@ const LARGEST = 2 ** 26;
 /** Of one net on one server. */
 const MOST = 16;
 const MOST_BYTES = 2 ** 28;
+/** What is unmapped at once of those that killed processes have left. */
+const MOST_ORPHANS = 256;
 /** After this no run is under way any more that its flow has given up, ms. */
 const LEAVE_ALONE = 60_000;
 /** Longest wait for the server to map or unmap a region, ms: a frame waits for it. */
@@ -116,7 +118,7 @@ export class MemoryRegions {
   /** What processes have left on the server that were killed. */
   private async sweep(): Promise<void> {
     const names = await this.transport.memoryRegions(DEADLINE).catch(() => []);
-    await Promise.all(names.filter(isOrphan).map((name) => this.unregister(name)));
+    await Promise.all(names.filter(isOrphan).slice(0, MOST_ORPHANS).map((name) => this.unregister(name)));
   }
 
   private async unregister(name: string): Promise<void> {

@@ -22,16 +22,18 @@ export class Replica {
   private restUntil = 0;
   private agreed: Agreement | undefined;
 
+  /** @param largest what the answer to a run may have, bytes */
   constructor(
     readonly address: Address,
     access: Access,
+    largest: number,
   ) {
     this.text = address.text;
     const lost = (): void => {
       this.agreed = undefined;
       this.version = undefined;
     };
-    this.transport = address.protocol === 'grpc' ? grpcTransport(address, access, lost) : new HttpTransport(address, access, lost);
+    this.transport = address.protocol === 'grpc' ? grpcTransport(address, access, lost, largest) : new HttpTransport(address, access, lost, largest);
     if (access.sharedMemory && isThisMachine(address.host)) this.memory = new SharedMemory(this.transport);
   }
 
@@ -78,7 +80,7 @@ export class Replica {
 }
 
 /** Its library takes a moment to load, which only those wait for who use it. */
-function grpcTransport(...settings: [Address, Access, () => void]): Transport {
+function grpcTransport(...settings: [Address, Access, () => void, number]): Transport {
   const { GrpcTransport } = require('./grpc-transport') as typeof import('./grpc-transport');
   return new GrpcTransport(...settings);
 }

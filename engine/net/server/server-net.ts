@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors';
 import type { Net, Tensor, TensorInfo } from '../net';
 import { type Agreement, agree, type ExpectedNet } from './agreement';
+import { largestRun } from './bounds';
 import { byteLength, datatypeOf, tensorFrom } from './datatypes';
 import { readAccess, type ServerAccess } from './options';
 import { Replica } from './replica';
@@ -53,7 +54,7 @@ export class ServerNet implements Net {
    */
   static async open(model: string, expected: ExpectedNet, settings: ServerAccess): Promise<ServerNet> {
     const { addresses, access } = readAccess(settings);
-    const replicas = addresses.map((address) => new Replica(address, access));
+    const replicas = addresses.map((address) => new Replica(address, access, largestRun(expected.outputs)));
     try {
       const checks = await Promise.allSettled(replicas.map((replica) => check(replica, model, expected, access.timeoutMs)));
       const reasons = checks.flatMap((one) => (one.status === 'rejected' ? [EngineError.from(one.reason, 'ENETWORK')] : []));

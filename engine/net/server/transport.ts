@@ -1,4 +1,5 @@
 import { EngineError, type ErrorCode } from '../../errors';
+import { shown as inOneLine } from '../../shown';
 import type { Tensor } from '../net';
 
 /** One input or output of a model, as a server describes it. -1 in `shape` is a size that is free until a run. */
@@ -101,11 +102,11 @@ export class ServerFailure extends EngineError {
  */
 export function refusal(where: string, status: number, reason: string, shown = String(status), cause?: Error): ServerFailure {
   const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure => Object.assign(new ServerFailure(code, `${where} ${what}`, elsewhere, { cause }), { isRefusal: true });
-  const said = reason ? `: ${reason.slice(0, 300)}` : '';
+  const said = reason ? `: ${inOneLine(reason, 300)}` : '';
   if (status === 401 || status === 403) {
     return failure('EDENIED', `refuses access (${shown})${said}; check the token, or user and password, of the server`, true);
   }
-  if (status === 404 || /unknown model|not found|not ready|no available versions|unavailable/i.test(reason)) {
+  if (status === 404 || /unknown model|not found|not ready|no available versions|unavailable/i.test(reason.slice(0, 1000))) {
     return failure('ENETWORK', `does not serve the model (${shown})${said}; see its list of models and its log`, true);
   }
   if (status >= 400 && status < 500 && status !== 408 && status !== 429) return failure('EBADMODEL', `cannot compute this (${shown})${said}`, false);
@@ -114,7 +115,7 @@ export function refusal(where: string, status: number, reason: string, shown = S
 
 /** An answer that makes no sense: nothing of it is used. */
 export function nonsense(where: string, how: string): ServerFailure {
-  return new ServerFailure('ENETWORK', `${where} has answered what it should not: ${how}`, true);
+  return new ServerFailure('ENETWORK', `${where} has answered what it should not: ${inOneLine(how, 500)}`, true);
 }
 
 export function tooSlow(where: string, deadlineMs: number): ServerFailure {
@@ -126,5 +127,5 @@ export function unreachable(where: string, thrown: unknown): ServerFailure {
   const { code, message } = thrown as NodeJS.ErrnoException;
   const untrusted = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/.test(code ?? '') || /certificate/i.test(message);
   const advice = untrusted ? '; if the certificate is of your own making, name the file of its authority' : '';
-  return new ServerFailure('ENETWORK', `${where} cannot be reached, or broke off: ${message || code || 'connection lost'}${advice}`, true, { cause: thrown });
+  return new ServerFailure('ENETWORK', `${where} cannot be reached, or broke off: ${inOneLine(message || code || 'connection lost', 300)}${advice}`, true, { cause: thrown });
 }
