@@ -1,6 +1,6 @@
 import { readBounded } from './bounded-file';
 import { EngineError } from './errors';
-import { shown, kindOf } from './shown';
+import { shown } from './shown';
 
 /** A JSON object whose values are still to be checked. */
 export type Json = Record<string, unknown>;
@@ -35,5 +35,5 @@ export async function readJson<T extends object = Json>(path: string): Promise<T
     throw wrong(at === undefined ? '' : `: it makes no sense from character ${at} on`);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as T;
-  throw wrong(`, but ${kindOf(value)}`);
+  throw wrong(`, but ${Array.isArray(value) ? 'a list' : typeof value}`);
 }
