@@ -38,7 +38,10 @@ export = (RED: NodeAPI<Settings>): void => {
     let media: SinkMedia;
     let loopback: Loopback | undefined;
     try {
-      media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, report);
+      media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, {
+        failed: report,
+        leftOut: (number, file) => this.warn(RED._('warn.leftOut', { number, file })),
+      });
       const options = readLoopback(def, ffmpeg);
       loopback = options && new Loopback(options, reportOnce);
     } catch (thrown) {

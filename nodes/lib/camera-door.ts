@@ -1,5 +1,7 @@
 import type { WebSocket } from 'ws';
-import { isJpeg, jpegSize } from './jpeg';
+import { ArrivalPace } from './arrival-pace';
+import { isJpeg } from './jpeg';
+import { jpegSize } from './jpeg-header';
 import type { FrameFormat, ProducerEvents } from './source-producer';
 
 /** A page whose clock is further off than this is not believed about when a picture was taken. */
@@ -18,10 +20,12 @@ export class CameraDoor {
   private visitor: WebSocket | undefined;
   private flow: ProducerEvents | undefined;
   private announced: number | undefined;
-  private lastTakenAt = -Infinity;
+  private readonly pace: ArrivalPace;
 
   /** @param format what visitors are asked for */
-  constructor(readonly format: FrameFormat) {}
+  constructor(readonly format: FrameFormat) {
+    this.pace = new ArrivalPace(format.fps);
+  }
 
   /** The flow wants pictures from now on. */
   open(flow: ProducerEvents): void {
@@ -67,9 +71,7 @@ export class CameraDoor {
     const size = isJpeg(jpeg) ? jpegSize(jpeg) : undefined;
     if (!size || Math.max(size.width, size.height) > MAX_SIDE) return this.visitor?.close(1003, 'no JPEG');
     // A page keeps to the rate; a program might not.
-    const isDue = performance.now() - this.lastTakenAt >= 500 / this.format.fps;
-    if (isDue && this.flow) {
-      this.lastTakenAt = performance.now();
+    if (this.flow && this.pace.takes()) {
       const isCredible = got !== undefined && Math.abs(now - got) < CLOCK_TOLERANCE_MS;
       this.flow.frame(jpeg, { ...size, timestamp: isCredible ? got : now });
     }

@@ -1,49 +1,75 @@
+import { START_OF_SCAN, endOfScan, nextSegment } from './jpeg-header';
+
 /** The largest single JPEG that is waited for; more than that without an end is not a JPEG stream. */
 const MAX_JPEG_BYTES = 32 * 1024 * 1024;
-
-const START_OF_IMAGE = Buffer.from([0xff, 0xd8]);
-const END_OF_IMAGE = Buffer.from([0xff, 0xd9]);
-const START_OF_SCAN = 0xda;
+const START = Buffer.from([0xff, 0xd8]);
 
 /**
- * Cuts a stream of JPEG files, one right behind the other, into files. It walks the header segments by their lengths,
- * since their contents may look like an end marker; in the scan data behind them nothing else can.
+ * Cuts a stream of JPEG files, one right behind the other, into files. It walks the segments by their lengths, since
+ * their contents may look like an end marker; a file that breaks off is left out, and the next one found.
  */
 export class JpegSplitter {
   private pending: Buffer = Buffer.alloc(0);
+  /** How far the file that begins at byte 0 has been walked through; 0: none has begun. */
+  private walked = 0;
+  private isInScan = false;
 
   /** Takes the next bytes of the stream and returns the files that they complete, oldest first. */
   push(chunk: Buffer): Buffer[] {
     this.pending = this.pending.length === 0 ? chunk : Buffer.concat([this.pending, chunk]);
     const files: Buffer[] = [];
     for (;;) {
-      const start = this.pending.indexOf(START_OF_IMAGE);
-      if (start < 0) {
-        this.pending = this.pending.subarray(-1);
+      if (this.walked === 0 && !this.begin(0)) return files;
+      const end = this.walk();
+      if (end === 'more') {
+        if (this.pending.length > MAX_JPEG_BYTES) this.drop(this.pending.length);
         return files;
       }
-      this.pending = this.pending.subarray(start);
-      const end = endOfJpeg(this.pending);
       if (end < 0) {
-        if (this.pending.length > MAX_JPEG_BYTES) this.pending = Buffer.alloc(0);
-        return files;
+        if (!this.begin(-end)) return files;
+        continue;
       }
       files.push(this.pending.subarray(0, end));
-      this.pending = this.pending.subarray(end);
+      this.drop(end);
     }
   }
-}
 
-/** Where the JPEG that begins at byte 0 ends (exclusive), or -1 while its end has not arrived. */
-function endOfJpeg(data: Buffer): number {
-  let at = START_OF_IMAGE.length;
-  while (at + 4 <= data.length) {
-    const marker = data[at + 1];
-    at += 2 + data.readUInt16BE(at + 2);
-    if (marker === START_OF_SCAN) {
-      const end = data.indexOf(END_OF_IMAGE, at);
-      return end < 0 ? -1 : end + END_OF_IMAGE.length;
+  /** Looks for the start of a file from byte `from` on; what lies before it is dropped. */
+  private begin(from: number): boolean {
+    const start = this.pending.indexOf(START, from);
+    this.drop(start < 0 ? Math.max(from, this.pending.length - 1) : start);
+    if (start >= 0) this.walked = START.length;
+    return start >= 0;
+  }
+
+  private drop(bytes: number): void {
+    this.pending = this.pending.subarray(bytes);
+    this.walked = 0;
+    this.isInScan = false;
+  }
+
+  /** Walks on. @returns where the file ends (exclusive), where it breaks off, as a negative number, or that more is needed to say so */
+  private walk(): number | 'more' {
+    for (;;) {
+      if (this.isInScan) {
+        const end = endOfScan(this.pending, this.walked);
+        this.walked = end < 0 ? this.withoutHalfMarker() : end;
+        if (end < 0) return 'more';
+        this.isInScan = false;
+      }
+      const step = nextSegment(this.pending, this.walked);
+      if (step.kind === 'end') return step.at;
+      if (step.kind === 'broken') return -step.at;
+      if (step.kind === 'more' || step.end > this.pending.length) return 'more';
+      this.walked = step.end;
+      this.isInScan = step.marker === START_OF_SCAN;
     }
   }
-  return -1;
+
+  /** How far scan data has surely been looked through: its last bytes may begin a marker. */
+  private withoutHalfMarker(): number {
+    let end = this.pending.length;
+    while (end > this.walked && this.pending[end - 1] === 0xff) end--;
+    return end;
+  }
 }

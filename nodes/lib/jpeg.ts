@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { codecPool } from '../../engine/image/codec-pool';
 import { EngineError } from '../../engine/errors';
 import { isJpeg, toPicture, type Picture } from '../../engine/image/picture';
+import { jpegHeader } from './jpeg-header';
 
 export { isJpeg };
 
@@ -20,22 +21,14 @@ export async function fileToJpeg(path: string, width: number, height: number, qu
 }
 
 /**
- * Any picture as JPEG in its own size. A JPEG comes back as it is, without a copy.
- * Rejects with EBADFRAME, ENOCODEC.
+ * Any picture as JPEG in its own size, upright. A JPEG that is upright comes back as it is, without a copy: not every
+ * player knows Exif. Rejects with EBADFRAME, ENOCODEC.
  */
 export async function toJpeg(picture: Picture, quality: number): Promise<Buffer> {
   const { data } = picture;
-  if (picture.kind === 'encoded' && isJpeg(data)) return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-  return codecPool.toJpeg(picture, { quality });
-}
-
-/** Pixels of a JPEG by its header, without decoding; undefined when it has none. */
-export function jpegSize(data: Buffer): { width: number; height: number } | undefined {
-  for (let at = 2; at + 9 <= data.length && data[at] === 0xff; at += 2 + data.readUInt16BE(at + 2)) {
-    const marker = data[at + 1];
-    // The frame header: C0 to CF without the tables (C4, CC) and a reserved one (C8).
-    const isFrame = marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-    if (isFrame) return { height: data.readUInt16BE(at + 5), width: data.readUInt16BE(at + 7) };
+  if (picture.kind === 'encoded' && isJpeg(data)) {
+    const jpeg = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (jpegHeader(jpeg)?.orientation === 1) return jpeg;
   }
-  return undefined;
+  return codecPool.toJpeg(picture, { quality });
 }

@@ -1,6 +1,6 @@
 import { EngineError } from '../../engine/errors';
 import { FfmpegWriter, fitInto, reasonOf } from './ffmpeg-writer';
-import { jpegSize } from './jpeg';
+import { jpegSize } from './jpeg-header';
 import type { ShownPicture, Viewer } from './viewer';
 
 const FIRST_RETRY_MS = 1000;
@@ -40,7 +40,7 @@ export class Loopback implements Viewer {
     if (this.isOver) return;
     if (!this.writer && performance.now() < this.notBefore) return;
     this.writer ??= this.start(jpeg);
-    this.writer.write(part(jpeg));
+    this.writer?.write(part(jpeg));
   }
 
   end(): void {
@@ -53,9 +53,12 @@ export class Loopback implements Viewer {
     await this.writer?.end();
   }
 
-  private start(first: Buffer): FfmpegWriter {
+  private start(first: Buffer): FfmpegWriter | undefined {
     const { ffmpeg, device } = this.options;
-    const { width = 2, height = 2 } = jpegSize(first) ?? {};
+    const size = jpegSize(first);
+    // A feed shows none without a size.
+    if (!size) return undefined;
+    const { width, height } = size;
     const startedAt = performance.now();
     const writer = new FfmpegWriter(ffmpeg, loopbackArguments(device, width, height), (exit) => {
       if (this.writer === writer) this.writer = undefined;

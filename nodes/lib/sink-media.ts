@@ -13,17 +13,24 @@ export interface MediaOptions {
   ffmpeg: string;
 }
 
+/** What a sink hears of its files. */
+export interface MediaEvents {
+  /** A recording ended by itself, or not as it should. */
+  failed(error: EngineError): void;
+  /** A recording that is over lacks so many pictures, for which ffmpeg was too slow. */
+  leftOut(pictures: number, file: string): void;
+}
+
 /** Files that a sink writes: recordings and snapshots, named after the sink and the time; messages name no files. */
 export class SinkMedia {
   private opening: Promise<string> | undefined;
   private recording: { writer: Recording; file: string } | undefined;
 
-  /** @param onFailure told about a recording that ended by itself */
   constructor(
     private readonly name: string,
     private readonly options: MediaOptions,
     private readonly feed: SinkFeed,
-    private readonly onFailure: (error: EngineError) => void,
+    private readonly events: MediaEvents,
   ) {}
 
   get isRecording(): boolean {
@@ -65,9 +72,12 @@ export class SinkMedia {
   private async begin(): Promise<string> {
     const file = await this.newFile('.mp4');
     const { ffmpeg, minFree } = this.options;
-    const writer = new Recording({ ffmpeg, file, minFree }, (error) => {
-      this.forget(writer);
-      this.onFailure(error);
+    const writer = new Recording({ ffmpeg, file, minFree }, {
+      failed: (error) => {
+        this.forget(writer);
+        this.events.failed(error);
+      },
+      leftOut: (pictures) => this.events.leftOut(pictures, file),
     });
     this.recording = { writer, file };
     await this.feed.add(writer);

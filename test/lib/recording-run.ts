@@ -1,0 +1,132 @@
+/** One recording of a sink in a Node-RED of its own, and how it ends; `fork`ed, this file is that Node-RED. */
+import { execFile, fork, spawnSync, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { promisify } from 'node:util';
+import type { NodeMessage } from 'node-red';
+import { svgToJpeg } from '../../nodes/lib/jpeg';
+import { testCard } from '../../nodes/lib/test-card';
+import sink from '../../nodes/sink';
+import { calls, helper, startFlow } from './flow';
+
+export const ENDS = ['stop', 'kill of ffmpeg', 'kill of Node-RED'] as const;
+export type End = (typeof ENDS)[number];
+
+export interface RecordingRun {
+  fps: number;
+  /** Pixels a side. */
+  size: number;
+  seconds: number;
+  end: End;
+  /** Where the file goes. */
+  folder: string;
+}
+
+export interface RecordingResult {
+  /** From the first picture to the end, seconds. */
+  recorded: number;
+  /** From the first picture that can be decoded to the last one, seconds. */
+  playable: number;
+  /** Pictures sent, and pictures that the file has (those that stay are written more than once). */
+  sent: number;
+  decoded: number;
+  /** What the node reported. */
+  errors: string[];
+}
+
+type Word = { file: string } | { began: number } | { ended: number; sent: number; errors: string[] };
+
+export async function recordingRun(run: RecordingRun): Promise<RecordingResult> {
+  const { seconds, end } = run;
+  const child = fork(__filename, [JSON.stringify(run)], { stdio: ['ignore', 'ignore', 'inherit', 'ipc'] });
+  const gone = once(child, 'exit');
+  try {
+    const { file } = (await word(child)) as { file: string };
+    await word(child);
+    const began = performance.now();
+    const pause = 1000 * seconds - 20;
+    await new Promise((resolve) => setTimeout(resolve, pause));
+    let recorded = (performance.now() - began) / 1000;
+    if (end === 'kill of Node-RED') {
+      const writers = ffmpegOf(child.pid!);
+      child.kill('SIGKILL');
+      await gone;
+      await Promise.all(writers.map(untilGone));
+      return { recorded, ...(await lengthOf(file)), sent: NaN, errors: [] };
+    }
+    if (end === 'kill of ffmpeg') for (const pid of ffmpegOf(child.pid!)) process.kill(pid, 'SIGKILL');
+    child.send('end');
+    const said = (await word(child)) as { ended: number; sent: number; errors: string[] };
+    if (end === 'stop') recorded = said.ended / 1000;
+    return { recorded, ...(await lengthOf(file)), sent: said.sent, errors: said.errors };
+  } finally {
+    child.kill('SIGKILL');
+  }
+}
+
+async function word(child: ChildProcess): Promise<Word> {
+  const [said] = (await Promise.race([once(child, 'message'), once(child, 'exit').then(() => { throw new Error('Node-RED ended too early'); })])) as [Word];
+  return said;
+}
+
+function ffmpegOf(parent: number): number[] {
+  const { stdout } = spawnSync('ps', ['-o', 'pid=,comm=', '--ppid', String(parent)], { encoding: 'utf8' });
+  return stdout.split('\n').filter((line) => line.includes('ffmpeg')).map((line) => parseInt(line, 10));
+}
+
+async function untilGone(pid: number): Promise<void> {
+  for (let tries = 0; tries < 500; tries++) {
+    try {
+      process.kill(pid, 0);
+    } catch {
+      return;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  throw new Error(`ffmpeg ${pid} outlived Node-RED by 10 s`);
+}
+
+/** Decodes the file. */
+export async function lengthOf(file: string): Promise<{ playable: number; decoded: number }> {
+  const { stdout } = await promisify(execFile)('ffprobe', ['-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=pts_time', '-of', 'csv=p=0', file], { maxBuffer: 1e8 });
+  const times = stdout.split('\n').map((line) => parseFloat(line)).filter((time) => !Number.isNaN(time));
+  return { playable: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times), decoded: times.length };
+}
+
+/** The Node-RED of one recording: plays at a steady rate from the moment when the recording has begun. */
+async function playAndRecord({ fps, size, folder }: RecordingRun): Promise<void> {
+  const pictures = await Promise.all(Array.from({ length: 12 }, (_, k) => svgToJpeg(testCard(k * 100, size, size), 85)));
+  await startFlow([sink], [{ id: 'sink', type: 'streamdiffusion-sink', name: 'run', folder, minFree: '0', wires: [['out']] }, { id: 'out', type: 'helper' }]);
+  const errors = calls('sink', 'error');
+  const tell = (msg: object): void => helper.getNode('sink').receive(msg as NodeMessage);
+  const files: string[] = [];
+  helper.getNode('out').on('input', ({ filename }: NodeMessage) => {
+    if (filename) files.push(String(filename));
+  });
+  const say = (said: Word): void => void process.send!(said);
+  tell({ record: true });
+  while (files.length === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+  say({ file: files[0] });
+  const began = performance.now();
+  let sent = 0;
+  say({ began });
+  const timer = setInterval(() => {
+    // Timers of a busy process come late: what is due by then is left out, as a camera does.
+    const due = Math.floor(((performance.now() - began) / 1000) * fps) + 1;
+    if (due <= sent) return;
+    sent = due;
+    tell({ payload: pictures[sent % pictures.length], frame: { id: sent } });
+  }, 2);
+  process.once('message', () => {
+    clearInterval(timer);
+    const ended = performance.now() - began;
+    tell({ record: false });
+    // A recording that has ended already writes no file: an error says so.
+    const wait = setInterval(() => {
+      if (files.length < 2 && errors.length === 0) return;
+      clearInterval(wait);
+      say({ ended, sent, errors: errors.map(String) });
+    }, 20);
+  });
+}
+
+if (require.main === module) void playAndRecord(JSON.parse(process.argv[2]) as RecordingRun);
