@@ -42,29 +42,45 @@ const SCREENS: BySystem = {
 /** What an address may lead to. The list that is read from a pipe must name them all. */
 const PROTOCOLS = ['pipe', 'tcp', 'udp', 'tls', 'http', 'https', 'httpproxy', 'hls', 'rtp', 'srtp', 'crypto', 'data'];
 
-const LOW_DELAY = ['-fflags', 'nobuffer', '-flags', 'low_delay'];
+/** Its own rate is of no interest: to find that out takes ffmpeg twenty pictures, at one a second all the time it has. */
+const LOW_DELAY = ['-fflags', 'nobuffer', '-flags', 'low_delay', '-fpsprobesize', '0'];
+
+/** A pause in a video that is longer than this is taken for a jump of its clock, seconds. */
+export const LONGEST_PAUSE_S = 60;
+/** Pictures leave ffmpeg as they come: they are counted, and their times left out. This number is of no further meaning. */
+const COUNT = 25;
 
 /**
- * The arguments that make ffmpeg write the input's pictures to its standard output: one JPEG behind the other, at the
- * wanted rate, cropped to fill the wanted size.
+ * The arguments that make ffmpeg write the input's pictures to its standard output: one JPEG behind the other, each
+ * picture of the input once and at once (a video at its own speed), cropped to fill exactly the wanted size. Which of them
+ * are sent is decided where they arrive.
  */
 export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform = process.platform): string[] {
-  const { kind, fps, width, height, speed } = options;
+  const { kind, width, height, speed } = options;
   const isVideo = kind === 'video';
   const filters = [
-    ...(isVideo && speed !== 1 ? [`setpts=PTS/${speed}`] : []),
-    `fps=${fps}`,
     `scale=${width}:${height}:force_original_aspect_ratio=increase`,
-    `crop=${width}:${height}`,
+    // An odd number of pixels, too, though two share a colour.
+    `crop=${width}:${height}:exact=1`,
+    ...(isVideo && speed !== 1 ? [`setpts=PTS/${speed}`] : []),
     // The clock stands behind the change of speed; ffmpeg's option -re would stand before it.
-    ...(isVideo ? ['realtime'] : []),
+    ...(isVideo ? [`realtime=limit=${LONGEST_PAUSE_S}`] : []),
+    `settb=1/${COUNT}`,
+    'setpts=N',
   ];
   return [
     '-hide_banner', '-nostdin', '-loglevel', 'error',
     ...inputArguments(options, platform),
-    '-an', '-sn', '-vf', filters.join(','),
+    // A cover is no moving picture: ffmpeg would read the sound beside it again and again, as fast as it can.
+    ...(isVideo && !isPlaylist(options.input) ? ['-map', '0:V:0'] : []),
+    '-an', '-sn', '-vf', filters.join(','), '-r', String(COUNT),
     '-pix_fmt', 'yuvj420p', '-c:v', 'mjpeg', '-q:v', '4', '-f', 'image2pipe', '-flush_packets', '1', 'pipe:1',
   ];
+}
+
+/** Whether an address is that of a list with the same video in several sizes, of which ffmpeg is to choose. */
+function isPlaylist(input: string): boolean {
+  return ADDRESS.test(input) && /\.(m3u8|mpd)([?#]|$)/i.test(input);
 }
 
 /**

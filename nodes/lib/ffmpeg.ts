@@ -1,11 +1,16 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EngineError } from '../../engine/errors';
-import { ffmpegArguments, ffmpegScript, maskSecrets, type FfmpegInput } from './ffmpeg-arguments';
+import { ArrivalPace } from './arrival-pace';
+import { LONGEST_PAUSE_S, ffmpegArguments, ffmpegScript, maskSecrets, type FfmpegInput } from './ffmpeg-arguments';
 import { JpegSplitter } from './jpeg-splitter';
 import type { Producer, ProducerEvents } from './source-producer';
 
 const FIRST_PICTURE_MS = 20_000;
 const NEXT_PICTURE_MS = 10_000;
+/** A video may rest on a picture. */
+const NEXT_OF_VIDEO_MS = 1000 * LONGEST_PAUSE_S + NEXT_PICTURE_MS;
+/** A round of a video that begins again takes at least this long, however little is in it. */
+const SHORTEST_ROUND_MS = 1000;
 const KILL_AFTER_MS = 2000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
@@ -24,6 +29,7 @@ export class FfmpegProducer implements Producer {
   private retryTimer: NodeJS.Timeout | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private stopped = false;
+  private readonly pace: ArrivalPace;
 
   /** @param program ffmpeg's path, or its name to be found on PATH */
   constructor(
@@ -31,6 +37,7 @@ export class FfmpegProducer implements Producer {
     private readonly input: FfmpegInput,
     private readonly events: ProducerEvents,
   ) {
+    this.pace = new ArrivalPace(input.fps);
     this.start();
   }
 
@@ -47,6 +54,7 @@ export class FfmpegProducer implements Producer {
     // A program that ends before it has read this says why itself.
     child.stdin.on('error', () => undefined).end(ffmpegScript(this.input) ?? '');
     const splitter = new JpegSplitter();
+    const startedAt = performance.now();
     let stderr = '';
     let silent = false;
     let pictures = 0;
@@ -66,18 +74,18 @@ export class FfmpegProducer implements Producer {
       if (!newest || this.stopped) return;
       if (pictures++ === 0) firstAt = performance.now();
       else if (performance.now() - firstAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
-      expectPicture(NEXT_PICTURE_MS);
-      this.events.frame(newest);
+      expectPicture(this.input.kind === 'video' ? NEXT_OF_VIDEO_MS : NEXT_PICTURE_MS);
+      if (this.pace.takes()) this.events.frame(newest);
     });
     child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk).slice(-STDERR_TAIL)));
 
     this.exited = new Promise((resolve) => {
-      const over = (exit: Exit): void => {
+      const over = (exit: Pick<Exit, 'code' | 'signal' | 'spawnError'>): void => {
         clearTimeout(this.silenceTimer);
         if (this.child !== child) return;
         this.child = undefined;
         resolve();
-        if (!this.stopped) this.afterExit({ ...exit, silent, pictures, stderr });
+        if (!this.stopped) this.afterExit({ ...exit, silent, pictures, stderr, lastedMs: performance.now() - startedAt });
       };
       child.once('error', (spawnError: NodeJS.ErrnoException) => over({ spawnError }));
       child.once('close', (code, signal) => over({ code, signal }));
@@ -86,7 +94,7 @@ export class FfmpegProducer implements Producer {
 
   private afterExit(exit: Exit): void {
     const isAtEnd = exit.code === 0 && this.input.kind === 'video' && exit.pictures !== 0;
-    if (isAtEnd) return this.input.loop ? this.start() : this.events.ended();
+    if (isAtEnd) return this.input.loop ? this.startIn(Math.max(0, SHORTEST_ROUND_MS - exit.lastedMs)) : this.events.ended();
     // ffmpeg names its parts with their place in memory, which says nothing to anybody.
     const reason = this.reason(exit).replace(/ @ 0x[0-9a-f]+(?=\])/g, '');
     const error = new EngineError('ESOURCE', this.mask(reason), { cause: exit.spawnError });
@@ -94,8 +102,13 @@ export class FfmpegProducer implements Producer {
     if (exit.spawnError) return this.events.failed(error);
     const delay = this.retryMs;
     this.retryMs = Math.min(2 * delay, LAST_RETRY_MS);
-    this.retryTimer = setTimeout(() => this.start(), delay);
+    this.startIn(delay);
     this.events.failed(error, delay);
+  }
+
+  private startIn(ms: number): void {
+    if (ms === 0) this.start();
+    else this.retryTimer = setTimeout(() => this.start(), ms);
   }
 
   private reason({ code, signal, spawnError, silent, pictures, stderr }: Exit): string {
@@ -105,6 +118,7 @@ export class FfmpegProducer implements Producer {
     if (spawnError) return `ffmpeg cannot be started as "${this.program}": ${spawnError.message}`;
     if (silent) return `${name} gave no picture for too long`;
     if (code === 0 && pictures === 0) return `${name} has no picture${start > 0 ? ` after second ${start}` : ''}`;
+    if (/matches no streams/.test(stderr ?? '')) return `${name} has no moving picture`;
     return `${name} cannot be played: ${stderr?.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`}`;
   }
 
@@ -131,4 +145,6 @@ interface Exit {
   /** How many it gave. */
   pictures?: number;
   stderr?: string;
+  /** From its start to its end. */
+  lastedMs: number;
 }
