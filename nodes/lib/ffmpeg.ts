@@ -29,7 +29,6 @@ export class FfmpegProducer implements Producer {
   private retryTimer: NodeJS.Timeout | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private stopped = false;
-  private readonly pace: ArrivalPace;
 
   /** @param program ffmpeg's path, or its name to be found on PATH */
   constructor(
@@ -37,7 +36,6 @@ export class FfmpegProducer implements Producer {
     private readonly input: FfmpegInput,
     private readonly events: ProducerEvents,
   ) {
-    this.pace = new ArrivalPace(input.fps);
     this.start();
   }
 
@@ -54,6 +52,8 @@ export class FfmpegProducer implements Producer {
     // A program that ends before it has read this says why itself.
     child.stdin.on('error', () => undefined).end(ffmpegScript(this.input) ?? '');
     const splitter = new JpegSplitter();
+    // Each run anew: what was missing between two is not made up for.
+    const pace = new ArrivalPace(this.input.fps);
     const startedAt = performance.now();
     let stderr = '';
     let silent = false;
@@ -75,7 +75,7 @@ export class FfmpegProducer implements Producer {
       if (pictures++ === 0) firstAt = performance.now();
       else if (performance.now() - firstAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
       expectPicture(this.input.kind === 'video' ? NEXT_OF_VIDEO_MS : NEXT_PICTURE_MS);
-      if (this.pace.takes()) this.events.frame(newest);
+      if (pace.takes()) this.events.frame(newest);
     });
     child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk).slice(-STDERR_TAIL)));
 

@@ -4,9 +4,9 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
+import sharp from 'sharp';
 import { FfmpegProducer } from '../../nodes/lib/ffmpeg';
 import type { FfmpegInput } from '../../nodes/lib/ffmpeg-arguments';
-import { svgToJpeg } from '../../nodes/lib/jpeg';
 import { testCard } from '../../nodes/lib/test-card';
 
 export interface NetworkCamera {
@@ -18,7 +18,7 @@ export interface NetworkCamera {
 
 /** A camera that sends MJPEG at its own steady rate. @param fps pictures a second */
 export async function networkCamera(fps: number): Promise<NetworkCamera> {
-  const jpegs = await Promise.all(Array.from({ length: 10 }, (_, k) => svgToJpeg(testCard(k * 100, 160, 120), 85)));
+  const jpegs = await Promise.all(Array.from({ length: 10 }, (_, k) => sharp(Buffer.from(testCard(k * 100, 160, 120))).jpeg().toBuffer()));
   let sent = 0;
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'Content-Type': 'multipart/x-mixed-replace; boundary=frame' });

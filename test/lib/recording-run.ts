@@ -3,7 +3,7 @@ import { execFile, fork, spawnSync, type ChildProcess } from 'node:child_process
 import { once } from 'node:events';
 import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
-import { svgToJpeg } from '../../nodes/lib/jpeg';
+import sharp from 'sharp';
 import { testCard } from '../../nodes/lib/test-card';
 import sink from '../../nodes/sink';
 import { calls, helper, startFlow } from './flow';
@@ -94,7 +94,7 @@ export async function lengthOf(file: string): Promise<{ playable: number; decode
 
 /** The Node-RED of one recording: plays at a steady rate from the moment when the recording has begun. */
 async function playAndRecord({ fps, size, folder }: RecordingRun): Promise<void> {
-  const pictures = await Promise.all(Array.from({ length: 12 }, (_, k) => svgToJpeg(testCard(k * 100, size, size), 85)));
+  const pictures = await Promise.all(Array.from({ length: 12 }, (_, k) => sharp(Buffer.from(testCard(k * 100, size, size))).jpeg({ quality: 85 }).toBuffer()));
   await startFlow([sink], [{ id: 'sink', type: 'streamdiffusion-sink', name: 'run', folder, minFree: '0', wires: [['out']] }, { id: 'out', type: 'helper' }]);
   const errors = calls('sink', 'error');
   const tell = (msg: object): void => helper.getNode('sink').receive(msg as NodeMessage);
