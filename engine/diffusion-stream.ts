@@ -9,6 +9,7 @@ import { PromptEncoder, type PromptConditioning } from './prompt/prompt-encoder'
 import type { ConditioningRequest } from './prompt/request';
 import { ReadySetups } from './ready-setups';
 import type { SharedUnet } from './shared-unet';
+import { Overtaken, SizeTrials } from './size-trials';
 import { needsNegativePass } from './stream/guidance';
 import type { ResolvedOptions } from './stream/options';
 import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from './stream/stream-batch';
@@ -64,6 +65,8 @@ export class DiffusionStream implements Stream {
   /** Those since the last frame. */
   private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
   private setup: StreamSetup;
+  /** Calls of `update` that have not settled, in their order. */
+  private readonly updates = new Set<Partial<StreamOptions>>();
   private frames = 0;
   private readonly intake = new Lane();
   private readonly ticks = new Lane();
@@ -78,17 +81,18 @@ export class DiffusionStream implements Stream {
     private readonly unet: SharedUnet,
     options: StreamOptions,
     private readonly onClose: (stream: DiffusionStream) => void,
+    trials: SizeTrials,
   ) {
     this.prompts = new PromptEncoder(model.textEncoder);
-    this.setups = new ReadySetups(model, unet);
+    this.setups = new ReadySetups(model, trials);
     this.pictures = new PictureIntake(model);
     this.seeds = new Seeds(model.info.latentChannels);
     this.setup = this.setups.get(this.setups.check(options));
   }
 
-  /** Checks the options, and with one run of every net that the model works at this size. */
-  static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void): Promise<DiffusionStream> {
-    const stream = new DiffusionStream(model, unet, options, onClose);
+  /** Checks the options, and that the model works at this size; `trials` are shared by the streams of an engine. */
+  static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void, trials = new SizeTrials(model, unet)): Promise<DiffusionStream> {
+    const stream = new DiffusionStream(model, unet, options, onClose, trials);
     await stream.setups.prepare(options);
     return stream;
   }
@@ -131,12 +135,15 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  update(live: Partial<StreamOptions>): Promise<void> {
+  /** What takes long to prepare is left to a newer call that says otherwise. */
+  update(params: Partial<StreamOptions>): Promise<void> {
+    const live = { ...params };
+    this.updates.add(live);
     return this.inLane(this.intake, async () => {
-      this.setup = await this.setups.prepare({ ...this.options, ...live });
+      this.setup = await this.prepareUpdate(live);
       // Between two ticks: a row's guidance must not change while the UNet works for it.
       await this.inLane(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
-    });
+    }).finally(() => this.updates.delete(live));
   }
 
   async process(input: FrameInput = {}): Promise<Output[]> {
@@ -154,13 +161,15 @@ export class DiffusionStream implements Stream {
     if (this.options.mode === 'img2img') await this.model.vaeEncoder?.turn();
   }
 
-  /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. */
+  /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. Rejects with Overtaken when newer ones come while its own are being prepared. */
   prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
     this.waitingPrompts = {};
+    const before = new Set(this.updates);
     return this.inLane(this.intake, async () => {
       const { image, latent: start, id, prompt, params, options } = input;
-      const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }) : this.setup;
+      const change = { from: this.setup, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
+      const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }, change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
       const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
       const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
@@ -229,6 +238,21 @@ export class DiffusionStream implements Stream {
       this.checkOpen();
       return work();
     });
+  }
+
+  private async prepareUpdate(live: Partial<StreamOptions>): Promise<StreamSetup> {
+    const left = (): Partial<StreamOptions> => {
+      const newer = [...this.updates].slice([...this.updates].indexOf(live) + 1);
+      return Object.fromEntries(Object.entries(live).filter(([name]) => !newer.some((update) => name in update)));
+    };
+    for (let wanted = live; ; wanted = left()) {
+      const isOvertaken = (): boolean => Object.keys(left()).length < Object.keys(wanted).length;
+      try {
+        return await this.setups.prepare({ ...this.options, ...wanted }, { from: this.setup, isOvertaken });
+      } catch (thrown) {
+        if (!(thrown instanceof Overtaken)) throw thrown;
+      }
+    }
   }
 
   private checkOpen(): void {

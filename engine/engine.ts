@@ -2,16 +2,22 @@ import { DiffusionStream } from './diffusion-stream';
 import { EngineError } from './errors';
 import { Model, type ModelSettings } from './model/model';
 import { SharedUnet } from './shared-unet';
+import { SizeTrials, type TrialLimits } from './size-trials';
 import type { EngineInfo, EngineOptions, StreamOptions } from './types';
 
 /** A loaded model and the streams that run on it, in this process: a net that runs blocks its event loop. */
 export class Engine {
   private readonly unet: SharedUnet;
+  private readonly trials: SizeTrials;
   private readonly streams = new Set<DiffusionStream>();
   private closing: Promise<void> | undefined;
 
-  private constructor(private readonly model: Model) {
+  private constructor(
+    private readonly model: Model,
+    limits?: TrialLimits,
+  ) {
     this.unet = new SharedUnet(model.unet);
+    this.trials = new SizeTrials(model, this.unet, limits);
   }
 
   /**
@@ -19,8 +25,8 @@ export class Engine {
    *
    * @throws ENOMODEL, EBADMODEL, ENOPROVIDER, EBADPARAM
    */
-  static async load(options: EngineOptions, hooks: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic'> = {}): Promise<Engine> {
-    return new Engine(await Model.load({ ...options, ...hooks }));
+  static async load(options: EngineOptions, { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic'> & { limits?: TrialLimits } = {}): Promise<Engine> {
+    return new Engine(await Model.load({ ...options, ...hooks }), limits);
   }
 
   get info(): EngineInfo {
@@ -35,7 +41,7 @@ export class Engine {
   /** @throws EBADPARAM for options that cannot work, ENOMODEL when they need a net that the model lacks, ECLOSED */
   async createStream(options: StreamOptions): Promise<DiffusionStream> {
     this.checkOpen();
-    const stream = await DiffusionStream.open(this.model, this.unet, options, (closed) => this.streams.delete(closed));
+    const stream = await DiffusionStream.open(this.model, this.unet, options, (closed) => this.streams.delete(closed), this.trials);
     this.checkOpen();
     this.streams.add(stream);
     return stream;

@@ -1,8 +1,10 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
+import { availableMemory } from '../available-memory';
 import { EngineError } from '../errors';
 import type { HostSettings } from './messages';
+import { IS_CHEAP, residentMemory } from './process-memory';
 import { type Limits, type Owed, VitalSigns } from './vital-signs';
 import { fromWireError, type Method, type Methods, type Notification, type Response } from './wire';
 
@@ -25,8 +27,10 @@ interface Events {
   exit: [Ending];
 }
 
-const LIMITS: Limits = { silence: 30_000, stall: 120_000, loading: 600_000, memory: Infinity };
+const LIMITS: Limits = { silence: 30_000, stall: 120_000, loading: 600_000, memory: availableMemory() };
 const LOOK_INTERVAL = 500;
+/** Memory is taken fast: a large picture's in a second. */
+const WEIGH_INTERVAL = IS_CHEAP ? 100 : 2000;
 /** A process that a driver holds in the kernel cannot even be killed; it is left behind after this time, ms. */
 const KILL_LIMIT = 10_000;
 const STDERR_KEPT = 4096;
@@ -41,9 +45,11 @@ export class EngineProcess extends EventEmitter<Events> {
   private readonly signs: VitalSigns;
   private requests = 0;
   private stderr = '';
+  private weighing = false;
   private gone: EngineError | undefined;
   private killedFor: Ending | undefined;
   private readonly watchdog: NodeJS.Timeout;
+  private readonly scales: NodeJS.Timeout;
 
   constructor({ silenceLimit, stallLimit, memoryLimit }: Pick<HostSettings, 'silenceLimit' | 'stallLimit' | 'memoryLimit'> = {}) {
     super();
@@ -62,13 +68,14 @@ export class EngineProcess extends EventEmitter<Events> {
     this.child.once('close', (code, signal) => this.end(signal ? endedBy(signal) : `ended with code ${code}`, code !== null || CRASHES.includes(signal)));
     this.watchdog = setInterval(() => this.watch(), LOOK_INTERVAL);
     this.watchdog.unref();
+    this.scales = setInterval(() => void this.weigh(), WEIGH_INTERVAL).unref();
   }
 
   get pid(): number | undefined {
     return this.child.pid;
   }
 
-  /** Resident memory a second ago at most, bytes. */
+  /** Resident memory a second ago or two at most, bytes. */
   get memoryBytes(): number {
     return this.signs.memoryBytes;
   }
@@ -121,6 +128,19 @@ export class EngineProcess extends EventEmitter<Events> {
     if (error) void this.kill(error, error.code === 'ETIMEOUT');
   }
 
+  /** Where asking is expensive it is done only of a process that does not speak itself. */
+  private async weigh(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined || this.weighing || !(IS_CHEAP || this.signs.isQuiet)) return;
+    this.weighing = true;
+    const memory = await residentMemory(pid);
+    this.weighing = false;
+    if (memory === undefined || this.gone) return;
+    this.signs.weighed(memory);
+    const { tooHeavy } = this.signs;
+    if (tooHeavy) void this.kill(tooHeavy);
+  }
+
   private get owed(): Owed {
     if (this.pending.size === 0) return 'nothing';
     return [...this.pending.values()].some(({ method }) => LOADING.includes(method)) ? 'loading' : 'answers';
@@ -129,6 +149,7 @@ export class EngineProcess extends EventEmitter<Events> {
   private end(how: string, byItself: boolean): void {
     if (this.gone) return;
     clearInterval(this.watchdog);
+    clearInterval(this.scales);
     const said = this.stderr.trim().split('\n').slice(-3).join(' ');
     const ending = this.killedFor ?? { error: new EngineError('EHOST', `the engine process ${how}${said && `: ${said}`}`), byItself };
     this.gone = ending.error;

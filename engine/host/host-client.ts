@@ -16,6 +16,8 @@ const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST',
 const UNWELL_LIMIT = 3;
 /** So many ends in a row, and an execution provider that may be their cause is given up for the next one. */
 const PROVIDER_CHANCES = 2;
+/** So many ends for want of memory without a sound life between them, and streams give up what they were changed to. */
+const MEMORY_CHANCES = 2;
 /** So many ends in a row, and frames are not kept waiting for the next start any more. */
 const PATIENCE = 3;
 
@@ -31,6 +33,7 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   private readyAt: number | undefined;
   private unwell = 0;
   private unwellAt = 0;
+  private outOfMemory = 0;
   private current: HostState = { phase: 'stopped' };
   private since = Date.now();
 
@@ -68,10 +71,11 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
   /**
    * Does not wait for the engine: what needs it waits inside.
    * @param name of the stream, for people
+   * @param safe settings to go back to when those that came later take more memory than there is
    */
-  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = ''): HostStream {
+  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = '', safe = settings): HostStream {
     const id = this.streamsMade++;
-    const stream = new HostStream(id, name, settings, conditioning, this.openings, () => this.streams.delete(id));
+    const stream = new HostStream(id, name, settings, safe, conditioning, this.openings, () => this.streams.delete(id));
     stream.onAnswer = (sentAt, error) => this.judge(sentAt, error);
     this.streams.set(id, stream);
     if (this.current.phase === 'ready' && this.process) stream.attach(this.process);
@@ -161,10 +165,21 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
     const provider = this.current.phase === 'ready' ? this.current.info.executionProvider : undefined;
     const delayMs = this.restarts.ended(this.readyAt === undefined ? 0 : performance.now() - this.readyAt);
     const { attempt } = this.restarts;
+    if (attempt === 1) this.outOfMemory = 0;
+    // Before it was ready the model alone took too much, whatever the streams are.
+    if (error.code === 'EMEMORY' && this.readyAt !== undefined && ++this.outOfMemory >= MEMORY_CHANCES) this.lighten(error);
     if (byItself && attempt >= PROVIDER_CHANCES) this.providers.giveUp(provider, error.message);
     for (const stream of this.streams.values()) stream.detach(attempt > PATIENCE ? error : undefined);
     this.become({ phase: 'restarting', error, attempt, delayMs });
     this.retry = setTimeout(() => void this.launch(), delayMs);
+  }
+
+  /** Streams go back to their safe settings; where all have these, the largest one is set aside until it gets others. */
+  private lighten(error: EngineError): void {
+    this.outOfMemory = 0;
+    const streams = [...this.streams.values()];
+    const gone = streams.filter((stream) => stream.goBack());
+    if (gone.length === 0) streams.sort((a, b) => b.weight - a.weight)[0]?.setAside(error);
   }
 
   private become(state: HostState): void {

@@ -37,6 +37,7 @@ export class HostStream {
   private error: Error | undefined;
   private ended = false;
   private reopening: NodeJS.Timeout | undefined;
+  private tooLarge: EngineError | undefined;
   private withdraw: () => void = () => undefined;
   /** Resolves when the stream is closed: nobody waits then for an opening that will not come. */
   private readonly withdrawn = new Promise<void>((resolve) => (this.withdraw = resolve));
@@ -44,12 +45,16 @@ export class HostStream {
   /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
   onWarning: (text: string) => void = () => undefined;
 
+  /** The stream has gone back to its safe settings, of which the flow is to hear. */
+  onGoneBack: () => void = () => undefined;
+
   /** Hears of every frame that the engine process finished (no error), or at which it failed; and when it was sent there. */
   onAnswer: (sentAt: number, error?: EngineError) => void = () => undefined;
 
   /**
    * Made by HostClient.openStream.
    * @param name for people
+   * @param safe settings to go back to when `wanted` takes more memory than there is
    * @param openings where streams wait for their turn to be opened: one at a time, so that many do not keep the engine
    *   process from those that are open
    */
@@ -57,6 +62,7 @@ export class HostStream {
     private readonly id: number,
     readonly name: string,
     private wanted: StreamSettings,
+    private readonly safe: StreamSettings,
     private conditioning: ConditioningRequest | undefined,
     private readonly openings: Lane,
     private readonly onClose: () => void,
@@ -107,6 +113,7 @@ export class HostStream {
     if (isPartOf(params, before)) return;
     const after = { ...before, ...params };
     this.wanted = after;
+    this.tooLarge = undefined;
     try {
       if (!this.opened) await this.opening;
       if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
@@ -161,6 +168,27 @@ export class HostStream {
     if (this.process && this.opened) await this.process.request('close', { stream: this.id }).catch(() => undefined);
   }
 
+  /** Pixels that are at work at once: what a stream's memory goes by. */
+  get weight(): number {
+    const { width, height, tIndexList, frameBufferSize = 1 } = this.wanted;
+    return width * height * tIndexList.length * frameBufferSize;
+  }
+
+  /** Gives up what it was changed to. @returns whether there was anything */
+  goBack(): boolean {
+    if (isPartOf(this.safe, this.wanted)) return false;
+    this.wanted = { ...this.wanted, ...this.safe };
+    this.mailbox.take()?.resolve({ outcome: 'dropped' });
+    this.onGoneBack();
+    return true;
+  }
+
+  /** It is opened again only under other settings; its frames end with the error until then. */
+  setAside(error: EngineError): void {
+    const { width, height, tIndexList, frameBufferSize = 1 } = this.wanted;
+    this.tooLarge = new EngineError('EMEMORY', `${width}x${height} with ${tIndexList.length} steps and a buffer of ${frameBufferSize} takes more memory than there is (${error.message}); choose less`);
+  }
+
   /** A process with a loaded model is there. What is wrong with the settings is heard by the next submits. */
   attach(process: EngineProcess): void {
     this.process = process;
@@ -196,7 +224,11 @@ export class HostStream {
 
   private async open(process: EngineProcess): Promise<void> {
     if (this.ended || this.process !== process) return;
-    this.error = undefined;
+    this.error = this.tooLarge;
+    if (this.error) {
+      this.mailbox.take()?.reject(this.error);
+      throw this.error;
+    }
     try {
       await process.request('open', { stream: this.id, settings: this.wanted, conditioning: this.conditioning });
       if (this.process !== process) return;

@@ -5,6 +5,7 @@ import { decode, encode } from '../image/codec';
 import { codecPool } from '../image/codec-pool';
 import { isQuick, type Picture } from '../image/picture';
 import type { Denoised } from '../stream/stream-batch';
+import { Overtaken } from '../size-trials';
 import type { FrameId, Output, RawImage } from '../types';
 import { Mailbox } from './mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from './messages';
@@ -147,7 +148,8 @@ export class HostedStream {
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
       this.promising = false;
-      this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
+      if (thrown instanceof Overtaken) this.settle(job.id, ({ resolve }) => resolve({ outcome: 'dropped' }));
+      else this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
     }
     this.takingIn = false;
     this.changed();

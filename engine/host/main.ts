@@ -10,6 +10,8 @@ import { RunWatch } from './run-watch';
 import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from './wire';
 
 const ALIVE_INTERVAL = 1000;
+/** What a tick may take after a change of a running stream, ms, unless it took a good part of that before. */
+const LIVE_LIMIT = 3000;
 /** Nice value; systems that know classes only take it for normal until the nets have set theirs. */
 const PRIORITY = 5;
 
@@ -40,7 +42,7 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
     const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
     const open = openPlanned(settings.intraOpNumThreads);
     const openNet: typeof open = (opening) => async (...source) => runWatch.watch(await open(opening)(...source));
-    engine = await Engine.load(settings, { onProgress, openNet });
+    engine = await Engine.load(settings, { onProgress, openNet, limits: { memory: settings.memoryLimit, liveMs: LIVE_LIMIT } });
     return { info: engine.info, warnings: engine.warnings };
   },
   async open({ stream, settings, conditioning }) {

@@ -16,7 +16,7 @@ export interface HostSettings {
   silenceLimit?: number;
   /** A process that owes an answer and of whose nets none ends a run for this long is replaced, ms. Default 120,000. */
   stallLimit?: number;
-  /** A process that takes more resident memory is replaced, bytes. Default: no limit. */
+  /** A process that takes more resident memory is replaced, bytes. Default: three quarters of the machine's. */
   memoryLimit?: number;
   /** When a process that ended is started again. Default: after 0.25 s, then ever later, up to 30 s. */
   restarts?: Partial<RestartTimes>;

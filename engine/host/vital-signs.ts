@@ -55,14 +55,30 @@ export class VitalSigns {
     this.runs = runs;
   }
 
+  /** Resident memory as its parent has read it, bytes: a process whose event loop is held up does not say it. */
+  weighed(memory: number): void {
+    this.memory = memory;
+  }
+
+  /** Whether nothing was heard for two looks. */
+  get isQuiet(): boolean {
+    return this.silent > 2;
+  }
+
+  /** Why the process has to be ended, if it takes too much. */
+  get tooHeavy(): EngineError | undefined {
+    const { memory } = this.limits;
+    if (this.memory <= memory) return undefined;
+    return broken('EMEMORY', `took ${megabytes(this.memory)} of memory, over its limit of ${megabytes(memory)}: raise the limit, or take a smaller model or picture`);
+  }
+
   /** Called at every interval. @returns why the process has to be ended, if it has to */
   look(owed: Owed): EngineError | undefined {
     this.silent++;
     this.stalled = owed === 'nothing' ? 0 : this.stalled + 1;
-    const { silence, stall, loading, memory } = this.limits;
-    if (this.memory > memory) {
-      return broken('EMEMORY', `took ${megabytes(this.memory)} of memory, over its limit of ${megabytes(memory)}: raise the limit, or take a smaller model or picture`);
-    }
+    const { silence, stall, loading } = this.limits;
+    const { tooHeavy } = this;
+    if (tooHeavy) return tooHeavy;
     const isLoading = owed === 'loading';
     if (owed !== 'nothing' && this.silent * this.interval > (isLoading ? loading : silence)) {
       return broken('ETIMEOUT', `gave no sign of life for ${seconds(isLoading ? loading : silence)} and was ended`);

@@ -44,7 +44,7 @@ export class DenoiserStreams {
    */
   constructor(
     private readonly host: HostClient,
-    dialog: StreamSettings,
+    private readonly dialog: StreamSettings,
     onProblem: (thrown: unknown) => void,
     private readonly onWarning: (text: string) => void,
   ) {
@@ -159,11 +159,19 @@ export class DenoiserStreams {
 
   private open(topic: string): HostStream {
     const { settings, conditioning } = this.startOf(topic);
-    const stream = this.host.openStream(settings, conditioning, topic);
+    const stream = this.host.openStream(settings, conditioning, topic, this.dialog);
+    stream.onGoneBack = () => this.goBack(topic);
     stream.onWarning = (text) => this.onWarning(topic === '' ? text : `${topic}: ${text}`);
     this.waiting.delete(topic);
     for (const name of this.waiting.keys) if (this.waiting.get(name)?.isStranded) this.tellStranded(name, [...this.topics.names, topic]);
     return stream;
+  }
+
+  /** What took too much memory is not to be tried again by the next stream. */
+  private goBack(topic: string): void {
+    this.toCome = { ...this.toCome, settings: this.dialog };
+    for (const name of this.waiting.keys) this.waiting.delete(name);
+    this.onWarning(`${topic === '' ? '' : `${shorten(topic.slice(0, 200), 40)}: `}the engine ran out of memory twice; the stream goes on under the settings of the dialog`);
   }
 
   /** Settings that change nothing must not do so in silence. */

@@ -17,7 +17,7 @@ export interface EngineDef extends NodeDef, ServerFields {
   threads?: string | number;
   /** Number of the graphics card, for providers that have several to choose from. */
   device?: string | number;
-  /** MiB that the engine's process may take; 0: no limit. */
+  /** MiB that the engine's process may take; 0: three quarters of the machine's. */
   memoryLimit?: string | number;
   /** Seconds without progress after which the engine's process is replaced. Default 120. */
   hangLimit?: string | number;

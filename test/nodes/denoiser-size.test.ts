@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict';
+import type { NodeMessage } from 'node-red';
+import { stopAllHosts } from '../../engine/host/client';
+import type { FrameInfo } from '../../nodes/lib/frame-message';
+import denoiser from '../../nodes/denoiser';
+import engine from '../../nodes/engine';
+import { PATIENCE, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { keepLedger, type Ledger } from '../lib/ledger';
+import { jpegs } from '../lib/pictures';
+import { strain } from '../lib/strain';
+
+const FLOW: FlowNode[] = [
+  { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
+  { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '128', height: '128', wires: [['out']] },
+  { id: 'out', type: 'helper' },
+];
+
+describe('a large size and back', () => {
+  let ledger: Ledger;
+  let frame: Buffer;
+  let source: NodeJS.Timeout;
+
+  before(async () => {
+    frame = Buffer.from((await jpegs(1))[0].data);
+  });
+  beforeEach(async () => {
+    await startFlow([engine, denoiser], FLOW);
+    ledger = keepLedger('denoiser', ['out']);
+    source = setInterval(() => give({ payload: frame }), 50);
+    await until(() => ledger.sent[0].length > 5);
+  });
+  afterEach(async () => {
+    clearInterval(source);
+    await helper.unload();
+  });
+  after(() => stopAllHosts());
+
+  const give = (msg: object): void => helper.getNode('denoiser').receive(msg as NodeMessage);
+  const widths = (): number[] => ledger.sent[0].map(({ frame }) => (frame as FrameInfo).width);
+
+  it('what cannot be painted in time is refused, whatever the product is made of, and pictures go on', async () => {
+    const changes = [{ width: 8192, height: 8192 }, { width: 4096, height: 4096, frameBufferSize: 8 }, { frameBufferSize: 64, width: 1024, height: 1024, tIndexList: [10, 20, 30, 40] }];
+    for (const params of changes) {
+      const began = performance.now();
+      const [errors, sent] = [ledger.errors.length, ledger.sent[0].length];
+      give({ params });
+      await until(() => ledger.errors.length > errors, PATIENCE, () => `${JSON.stringify(params)} was not refused`);
+      await until(() => ledger.sent[0].length > sent + 5);
+      const took = performance.now() - began;
+      assert.ok(took < 6000 * strain(), `${JSON.stringify(params)}: ${took} ms`);
+    }
+    assert.deepEqual([...new Set(widths())], [128]);
+    assert.deepEqual([...new Set(ledger.errors)], ['EBADPARAM']);
+  });
+
+  it('a large size and back: no long pause, and the newest settings hold', async () => {
+    give({ params: { width: 2048, height: 2048 } });
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const began = performance.now();
+    give({ params: { width: 96, height: 96 } });
+    await until(() => widths().at(-1) === 96, PATIENCE, () => `${widths().slice(-3)}`);
+    const took = performance.now() - began;
+    console.log(`      a picture of the new size after ${Math.round(took)} ms`);
+    assert.ok(took < 5000 * strain(), `${took} ms`);
+  });
+});
