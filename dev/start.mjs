@@ -27,6 +27,7 @@ async function start() {
   const require = createRequire(import.meta.url);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
   tellMissing(require, url);
+  guardUpgrades(require);
   require('node-red/red.js');
 
   const sinks = flows.filter((node) => node.type === 'streamdiffusion-sink');
@@ -98,6 +99,30 @@ function stopWithNpm() {
   if (!process.env.npm_lifecycle_event) return;
   const parent = process.ppid;
   setInterval(() => process.ppid !== parent && process.kill(process.pid, 'SIGTERM'), 500).unref();
+}
+
+/**
+ * WebSockets, such as the editor's for statuses and debug messages, pass no middleware of Node-RED: pages of other sites
+ * are kept away from them where its server is made.
+ */
+function guardUpgrades(require) {
+  const http = require('node:http');
+  const { mayEdit } = require('../dist/nodes/lib/web-site.js');
+  const settings = require('./settings.cjs');
+  const { createServer } = http;
+  http.createServer = (...options) => {
+    const server = createServer(...options);
+    const emit = server.emit.bind(server);
+    server.emit = (event, request, socket, ...more) => {
+      if (event !== 'upgrade') return emit(event, request, socket, ...more);
+      mayEdit(request, settings).then((may) => {
+        if (may) emit(event, request, socket, ...more);
+        else socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy());
+      });
+      return true;
+    };
+    return server;
+  };
 }
 
 /** Prints the addresses once they answer. */

@@ -7,6 +7,7 @@ import { EngineUsers, type EngineNode } from './lib/engine-node';
 import { serveHealth } from './lib/health';
 import { serveStreams } from './lib/live-streams';
 import { type EngineCredentials, type ModelSettings, serveModels } from './lib/model-routes';
+import { guardAdmin } from './lib/web-site';
 
 /** The engine (config node): one model in a process of its own, shared by all nodes that name it. */
 export = (RED: NodeAPI<ModelSettings>): void => {
@@ -22,6 +23,7 @@ export = (RED: NodeAPI<ModelSettings>): void => {
     credentials: { token: { type: 'password' }, serverToken: { type: 'password' }, serverUser: { type: 'text' }, serverPassword: { type: 'password' } },
   });
 
+  guardAdmin(RED);
   // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
   RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
   RED.httpAdmin.post('/streamdiffusion/engine/server', RED.auth.needsPermission('streamdiffusion.write'), checkServerOf(RED));

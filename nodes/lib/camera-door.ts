@@ -51,6 +51,8 @@ export class CameraDoor {
     this.visitor = socket;
     this.announced = undefined;
     before?.close(TAKEN_OVER);
+    // Nothing more is read of it, and in a second it is gone.
+    before?.pause();
     socket.on('message', (data: Buffer, isBinary) => {
       if (this.visitor !== socket) return;
       if (isBinary) this.take(data);

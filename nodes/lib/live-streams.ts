@@ -4,6 +4,7 @@ import type { FinishedFrame } from '../../engine/host/messages';
 import { codecPool } from '../../engine/image/codec-pool';
 import type { Picture } from '../../engine/image/picture';
 import { wakeAll } from './rest';
+import { guardAdmin } from './web-site';
 
 /** A stream as the sidebar shows it. */
 export interface LiveStream {
@@ -60,6 +61,7 @@ export function isPreviewOpen(): boolean {
 
 /** `GET streamdiffusion/streams`: all {@link LiveStream}s, under the editor's own login. */
 export function serveStreams(RED: NodeAPI): void {
+  guardAdmin(RED);
   RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), (_request, response, next) => {
     lastAsked = performance.now();
     wakeAll();

@@ -8,6 +8,7 @@ import { tryProviders, type ProviderReport } from '../../engine/host/providers';
 import type { ServerCredentials } from './engine-server-fields';
 import { withCode } from './input';
 import { type DownloadState, ModelDownloads } from './model-downloads';
+import { guardAdmin } from './web-site';
 
 /** In settings.js: where models are kept, and the token for Hugging Face, for those who do not set environment variables. */
 export interface ModelSettings extends NodeAPISettingsWithData {
@@ -56,6 +57,7 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
   const json: RequestHandler = (request, response, next) => (request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' }));
   const route = (work: (request: Request) => unknown): RequestHandler => (request, response) => void answer(response, async () => work(request));
 
+  guardAdmin(RED);
   RED.httpAdmin.get('/streamdiffusion/models', may('read'), route(async (): Promise<ModelList> => {
     const { modelsFolder } = settings();
     const installed = await listInstalled(modelsFolder);

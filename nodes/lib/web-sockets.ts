@@ -2,23 +2,28 @@ import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
-import { WebSocketServer, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
-import { isAllowedOrigin, type CorsSettings } from './http-cors';
+import { WebSocketServer, type ServerOptions, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
+import { isAllowedOrigin } from './http-cors';
+import { isOwnOrigin, type SiteSettings } from './web-site';
 
 /** The largest message that is taken of somebody who brings pictures: a JPEG of a 4K camera has 2 to 4 MB. */
 const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
 /** And of somebody who looks on, which may be hundreds: they have hardly anything to say. */
 const MAX_WORD_BYTES = 1024;
 const PING_MS = 20_000;
+/** By then a connection has been accepted or answered. */
+const HANDSHAKE_MS = 10_000;
+/** So long the other side may take to end a connection as well, ms: to read its last answer, or to say goodbye. */
+const LEAVE_MS = 1000;
 
-interface Settings {
-  httpNodeCors?: CorsSettings;
+interface Settings extends SiteSettings {
   webSocketNodeVerifyClient?: VerifyClientCallbackAsync | VerifyClientCallbackSync;
 }
 
 interface Upgrade {
   socket: Duplex;
   head: Buffer;
+  deadline: NodeJS.Timeout;
 }
 
 /**
@@ -29,23 +34,26 @@ interface Upgrade {
 export class WebSockets {
   private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
   private readonly sockets: Record<'pictures' | 'words', WebSocketServer>;
-  private readonly cors: CorsSettings | undefined;
 
-  private constructor(server: Server, root: string, { httpNodeCors, webSocketNodeVerifyClient }: Settings) {
-    this.cors = httpNodeCors;
-    const taking = (maxPayload: number): WebSocketServer =>
-      new WebSocketServer({
+  private constructor(server: Server, root: string, private readonly settings: Settings) {
+    const { webSocketNodeVerifyClient } = settings;
+    const taking = (maxPayload: number): WebSocketServer => {
+      const options: ServerOptions & { closeTimeout: number } = {
         noServer: true,
         clientTracking: false,
         perMessageDeflate: false,
         maxPayload,
+        closeTimeout: LEAVE_MS,
         ...(webSocketNodeVerifyClient && { verifyClient: webSocketNodeVerifyClient }),
-      });
+      };
+      return new WebSocketServer(options);
+    };
     this.sockets = { pictures: taking(MAX_PICTURE_BYTES), words: taking(MAX_WORD_BYTES) };
     const prefix = `${root.replace(/\/+$/, '')}/streamdiffusion/`;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (!request.url?.startsWith(prefix)) return;
-      this.upgrades.set(request, { socket, head });
+      const deadline = setTimeout(() => socket.destroy(), HANDSHAKE_MS).unref();
+      this.upgrades.set(request, { socket, head, deadline });
       sendThroughHandlers(server, request, socket);
     });
   }
@@ -77,17 +85,18 @@ export class WebSockets {
   async accept(request: Request, response: Response, brings: 'pictures' | 'words'): Promise<WebSocket | undefined> {
     const upgrade = this.upgrades.get(request);
     if (!upgrade) return undefined;
-    if (!isOwnPage(request) && !(await isAllowedOrigin(this.cors, request.headers.origin))) {
+    if (!isOwnOrigin(request, this.settings) && !(await isAllowedOrigin(this.settings.httpNodeCors, request.headers.origin))) {
       response.status(403).type('text').send('Pages from elsewhere may not connect.\n');
       return undefined;
     }
-    const { socket, head } = upgrade;
+    const { socket, head, deadline } = upgrade;
     this.upgrades.delete(request);
     if (socket.destroyed) return undefined;
     response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
     return new Promise((resolve) => {
       socket.once('close', () => resolve(undefined));
       this.sockets[brings].handleUpgrade(request, socket, head, (webSocket) => {
+        clearTimeout(deadline);
         keepAlive(webSocket);
         resolve(webSocket);
       });
@@ -99,18 +108,14 @@ function sendThroughHandlers(server: Server, request: IncomingMessage, socket: D
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);
-  // It was answered instead of accepted.
-  response.once('finish', () => socket.end());
+  // It was answered instead of accepted. What the other side still says is of no interest, nor does it decide when this ends.
+  response.once('finish', () => {
+    socket.end();
+    socket.resume();
+    setTimeout(() => socket.destroy(), LEAVE_MS).unref();
+  });
   socket.on('error', () => socket.destroy());
   server.emit('request', request, response);
-}
-
-/** Programs say no origin; a browser always says the one of its page, and behind a proxy the proxy says its own host. */
-function isOwnPage({ headers }: Request): boolean {
-  if (headers.origin === undefined) return true;
-  if (!URL.canParse(headers.origin)) return false;
-  const { host } = new URL(headers.origin);
-  return host === headers.host || host === headers['x-forwarded-host'];
 }
 
 /** Ends a connection whose other side is gone without a word. */

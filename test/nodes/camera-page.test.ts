@@ -166,6 +166,21 @@ describe('camera page of a source', () => {
     behindProxy.close();
   });
 
+  it('lets a visitor whose place was taken send nothing more, and ends it in a second, whether it says goodbye or not', async () => {
+    await start(FLOW);
+    const first = await enter('stage/camera');
+    first.on('error', () => undefined);
+    // It takes no notice of being asked to leave.
+    first.pause();
+    await enter('stage/camera');
+    const began = performance.now();
+    const flood = setInterval(() => first.bufferedAmount < 50e6 && first.send(Buffer.alloc(1_000_000), () => undefined), 5);
+    await until(() => first.bufferedAmount > 10e6, PATIENCE);
+    await first.closed;
+    clearInterval(flood);
+    assert.ok(performance.now() - began < 15_000, 'not after half a minute');
+  });
+
   it('refuses a name that is taken or cannot stand in an address', async () => {
     await start([FLOW[0], { ...FLOW[0], id: 'second' }, { ...FLOW[0], id: 'third', name: 'My Camera' }, { ...FLOW[0], id: 'fourth', name: 'health' }]);
     for (const [id, sentence] of [['second', /another camera page is called "stage"/], ['third', /not "My Camera"/], ['fourth', /"health" is an address of its own/]] as const) {
