@@ -1,3 +1,5 @@
+import { shorten } from './quote';
+
 /**
  * What can go wrong, as short codes that a program (or a Catch node) can tell apart.
  *
@@ -40,12 +42,15 @@ export type ErrorCode =
   | 'EDISK'
   | 'EINTERNAL';
 
-/** An error that says what was wrong, what was got and what to do, with a {@link ErrorCode}. */
+/** Texts of errors go into logs, statuses and over pipes: what others have to say may be megabytes. */
+const MOST_SAID = 4000;
+
+/** An error that says what was wrong, what was got and what to do, with a {@link ErrorCode}; in at most about 4,000 characters. */
 export class EngineError extends Error {
   readonly code: ErrorCode;
 
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {
-    super(message, options);
+    super(shorten(message, MOST_SAID), options);
     this.name = 'EngineError';
     this.code = code;
   }

@@ -10,7 +10,7 @@ export function quote(value: unknown): string {
   if (typeof value === 'bigint') return shorten(value.toString());
   if (typeof value === 'symbol' || typeof value === 'function') return `a ${typeof value}`;
   if (typeof value !== 'object' || value === null) return String(value);
-  if (Array.isArray(value)) return `an array of ${value.length}`;
+  if (Array.isArray(value)) return ofList(value);
   if (ArrayBuffer.isView(value)) return `${nameOf(value)} of ${value.byteLength} bytes`;
   return ofObject(value);
 }
@@ -21,6 +21,12 @@ export function shorten(text: string, most = MOST): string {
   // Not between the halves of a character beyond the basic plane.
   const end = /[\uD800-\uDBFF]/.test(text[most - 1]) ? most - 1 : most;
   return `${text.slice(0, end)}… (${text.length} characters)`;
+}
+
+/** A short list of numbers is shown, any other one named by its length. */
+function ofList(list: unknown[]): string {
+  const isShort = list.length > 0 && list.length <= 8 && list.every((item) => typeof item === 'number');
+  return isShort ? `[${list.join(', ')}]` : `an array of ${list.length}`;
 }
 
 function ofObject(value: object): string {

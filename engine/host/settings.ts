@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { quote } from '../quote';
 import type { StreamOptions } from '../types';
 import type { PictureFormat, StreamSettings } from './messages';
 
@@ -18,10 +19,10 @@ export interface OutputSettings {
  */
 export function splitSettings({ format = 'jpeg', quality = 85, ...options }: StreamSettings): { options: StreamOptions; output: OutputSettings } {
   if (!FORMATS.includes(format)) {
-    throw new EngineError('EBADPARAM', `format must be one of ${FORMATS.join(', ')}; got ${String(format)}`);
+    throw new EngineError('EBADPARAM', `format must be one of ${FORMATS.join(', ')}; got ${quote(format)}`);
   }
   if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
-    throw new EngineError('EBADPARAM', `quality must be a whole number from 1 to 100; got ${String(quality)}`);
+    throw new EngineError('EBADPARAM', `quality must be a whole number from 1 to 100; got ${quote(quality)}`);
   }
   return { options, output: { format, quality } };
 }

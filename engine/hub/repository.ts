@@ -1,6 +1,7 @@
 import { EngineError } from '../errors';
 import type { HubClient } from './client';
 import { type Retrying, withRetries } from './retry';
+import { quote } from '../quote';
 
 /** A file in a repository, and how its content can be told from any other. */
 export interface RepositoryFile {
@@ -28,8 +29,8 @@ export function isRepositoryName(name: string): boolean {
 
 /** @throws EBADPARAM */
 export function checkRepository(name: string, revision: string): void {
-  if (!isRepositoryName(name)) throw new EngineError('EBADPARAM', `a repository is named OWNER/NAME, such as julienkay/taesd; got "${name}"`);
-  if (!REVISION.test(revision)) throw new EngineError('EBADPARAM', `a revision is a branch, tag or commit, such as main; got "${revision}"`);
+  if (!isRepositoryName(name)) throw new EngineError('EBADPARAM', `a repository is named OWNER/NAME, such as julienkay/taesd; got ${quote(name)}`);
+  if (!REVISION.test(revision)) throw new EngineError('EBADPARAM', `a revision is a branch, tag or commit, such as main; got ${quote(revision)}`);
 }
 
 /**

@@ -1,6 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
+import { quote } from '../quote';
 
 /** Where models come from and where they are kept. */
 export interface HubSettings {
@@ -42,5 +43,5 @@ export function isLoopback({ hostname }: URL): boolean {
 function checkEndpoint(address: string): string {
   const url = URL.canParse(address) ? new URL(address) : undefined;
   if (url && isAllowed(url)) return url.href.replace(/\/+$/, '');
-  throw new EngineError('EBADPARAM', `HF_ENDPOINT must be an https address (http only on this machine); got ${address}`);
+  throw new EngineError('EBADPARAM', `HF_ENDPOINT must be an https address (http only on this machine); got ${quote(address)}`);
 }

@@ -6,6 +6,7 @@ import { modelFolder, netNames, type NetName } from './files';
 import { fingerprintOf, int8Fingerprint } from './fingerprint';
 import type { HeaderNet } from './headers';
 import type { NetFiles } from './layouts';
+import { quote } from '../quote';
 
 /** The nets that are to run on a server. @throws EBADPARAM for a name that no net has */
 export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<NetName> {
@@ -13,7 +14,7 @@ export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<Net
   const { nets = ['unet'] } = server;
   const unknown = nets.find((name) => !netNames.includes(name));
   if (unknown !== undefined || nets.length === 0) {
-    throw new EngineError('EBADPARAM', `nets on a server are some of ${netNames.join(', ')}; got ${unknown === undefined ? 'none' : `"${unknown}"`}`);
+    throw new EngineError('EBADPARAM', `nets on a server are some of ${netNames.join(', ')}; got ${unknown === undefined ? 'none' : quote(unknown)}`);
   }
   return new Set(nets);
 }

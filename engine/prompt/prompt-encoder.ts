@@ -6,6 +6,7 @@ import { PromiseCache } from './promise-cache';
 import { BLEND_METHODS, type BlendMethod, type ConditioningRequest, type Transition, TRANSITION_METHODS, TRANSITION_PACES, type WeightedText } from './request';
 import type { PromptNet } from './text-encoder';
 import { Way } from './way';
+import { quote } from '../quote';
 
 /** Conditionings that are kept: of a transition its two ends, of a show its scenes. With two texts of 77 × 2048, 1.2 MiB each. */
 const KEPT = 16;
@@ -85,12 +86,12 @@ export class PromptEncoder {
 }
 
 function checkTransition({ position, method, pace }: Transition): void {
-  if (!Number.isFinite(position)) throw new EngineError('EBADPROMPT', `the position of a transition must be a number from 0 to 1, not ${position}`);
+  if (!Number.isFinite(position)) throw new EngineError('EBADPROMPT', `the position of a transition must be a number from 0 to 1, not ${quote(position)}`);
   checkMethod(method, TRANSITION_METHODS, 'the method of a transition');
   checkMethod(pace, TRANSITION_PACES, 'the pace of a transition');
 }
 
 function checkMethod(method: string | undefined, known: readonly string[], name: string): void {
   if (method === undefined || known.includes(method)) return;
-  throw new EngineError('EBADPROMPT', `${name} must be one of ${known.join(', ')}, not ${method}`);
+  throw new EngineError('EBADPROMPT', `${name} must be one of ${known.join(', ')}, not ${quote(method)}`);
 }

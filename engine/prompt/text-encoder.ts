@@ -5,6 +5,7 @@ import { type Conditioning, emphasize } from './conditioning';
 import { parsePromptWeights } from './prompt-weights';
 import { PromiseCache } from './promise-cache';
 import type { Tokenizer } from './tokenizer';
+import { quote } from '../quote';
 
 /** How many embeddings are kept: a show's worth of prompts; 77 tokens of width 1024 are 308 KiB each. */
 const cacheSize = 64;
@@ -131,7 +132,7 @@ export class TextEncoder implements PromptNet {
     }
     const bad = ids.find((id) => !Number.isSafeInteger(id) || id < 0 || id >= this.vocabSize);
     if (bad !== undefined)
-      throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0, below ${this.vocabSize}; got ${bad}`);
+      throw new EngineError('EBADPROMPT', `token ids are whole numbers from 0, below ${this.vocabSize}; got ${quote(bad)}`);
     return this.cache.get(ids.join(), () => this.run(ids));
   }
 

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { quote } from '../quote';
 
 /** A sum below this part of the weights' magnitudes has cancelled out: dividing by it would blow the shares up. */
 const LEAST_SUM = 1e-3;
@@ -10,7 +11,7 @@ const LEAST_SUM = 1e-3;
  */
 export function normalizeWeights(weights: readonly number[]): number[] {
   const bad = weights.find((weight) => !Number.isFinite(weight));
-  if (bad !== undefined) throw new EngineError('EBADPROMPT', `a weight must be a finite number, not ${bad}`);
+  if (bad !== undefined) throw new EngineError('EBADPROMPT', `a weight must be a finite number, not ${quote(bad)}`);
   // By the largest first: the sum of huge ones overflows, that of tiny ones may not be divisible by.
   const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
   const scaled = weights.map((weight) => (largest > 0 ? weight / largest : 0));

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { quote } from '../quote';
 import type { CfgType, FollowNewest, Scheduler, StreamOptions, WeightedSeed } from '../types';
 
 /** Stream options with every default filled in. */
@@ -47,7 +48,7 @@ export const RANGES = {
 /** Bounds against typing errors that would exhaust the memory, not limits of the method. */
 const MAX_SIDE = 8192;
 const MAX_BUFFER = 64;
-const MAX_SEEDS = 8;
+export const MAX_SEEDS = 8;
 
 /**
  * Fills in the defaults and checks every value.
@@ -87,6 +88,7 @@ function checkIndexList(list: unknown, numInferenceSteps: number): void {
   const ascending =
     Array.isArray(list) &&
     list.length > 0 &&
+    list.length <= numInferenceSteps &&
     list.every((t, i) => isWhole(t, 0, numInferenceSteps - 1) && (i === 0 || t > list[i - 1]));
   check(ascending, 'tIndexList', list, `ascending whole numbers, each from 0 to ${numInferenceSteps - 1} (numInferenceSteps - 1)`);
 }
@@ -111,6 +113,5 @@ function isWhole(value: unknown, min: number, max: number): value is number {
 
 function check(ok: boolean, name: string, got: unknown, wanted: string): asserts ok {
   if (ok) return;
-  const shown = typeof got === 'number' ? String(got) : (JSON.stringify(got) ?? String(got));
-  throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${shown}`);
+  throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${quote(got)}`);
 }

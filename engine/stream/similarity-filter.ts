@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { quote } from '../quote';
 import { TorchGenerator } from './noise';
 
 /**
@@ -41,12 +42,12 @@ export class SimilarityFilter {
 
   /** @throws EBADPARAM */
   constructor({ threshold = 0.98, maxSkipFrame = 10, measure = 'cosine', seed = 2, random }: SimilarityFilterOptions = {}) {
-    if (!(threshold >= 0 && threshold <= 1)) throw new EngineError('EBADPARAM', `threshold must be a number from 0 to 1; got ${threshold}`);
+    if (!(threshold >= 0 && threshold <= 1)) throw new EngineError('EBADPARAM', `threshold must be a number from 0 to 1; got ${quote(threshold)}`);
     if (!Number.isInteger(maxSkipFrame) || maxSkipFrame < 0) {
-      throw new EngineError('EBADPARAM', `maxSkipFrame must be a whole number from 0; got ${maxSkipFrame}`);
+      throw new EngineError('EBADPARAM', `maxSkipFrame must be a whole number from 0; got ${quote(maxSkipFrame)}`);
     }
     if (!SIMILARITY_MEASURES.includes(measure)) {
-      throw new EngineError('EBADPARAM', `measure must be one of ${SIMILARITY_MEASURES.join(', ')}; got ${String(measure)}`);
+      throw new EngineError('EBADPARAM', `measure must be one of ${SIMILARITY_MEASURES.join(', ')}; got ${quote(measure)}`);
     }
     const generator = new TorchGenerator(seed);
     this.threshold = threshold;

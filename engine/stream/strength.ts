@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { quote } from '../quote';
 
 /**
  * The t_index_list for a strength, which says how much of the picture is painted anew: 1 starts from pure noise, 0 keeps
@@ -32,5 +33,5 @@ function isWhole(value: number, min: number, max: number): boolean {
 }
 
 function check(ok: boolean, name: string, got: number, wanted: string): void {
-  if (!ok) throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${got}`);
+  if (!ok) throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${quote(got)}`);
 }

@@ -3,6 +3,7 @@ import { EngineError } from '../../engine/errors';
 import type { HostSettings } from '../../engine/host/messages';
 import { readServerFields, type ServerCredentials, type ServerFields } from './engine-server-fields';
 import { isEmpty, readOptionalNumber } from './fields';
+import { quote } from '../../engine/quote';
 
 /** The engine's dialog. */
 export interface EngineDef extends NodeDef, ServerFields {
@@ -47,7 +48,7 @@ export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, de
 function readInt8(wish: unknown = 'auto'): Pick<HostSettings, 'int8'> {
   if (wish === 'auto' || wish === '') return {};
   if (wish === 'on' || wish === 'off') return { int8: wish === 'on' };
-  throw new EngineError('EBADPARAM', `int8 must be auto, on or off; got ${JSON.stringify(wish)}`);
+  throw new EngineError('EBADPARAM', `int8 must be auto, on or off; got ${quote(wish)}`);
 }
 
 /**

@@ -1,4 +1,8 @@
 import { EngineError } from '../../engine/errors';
+import { quote } from '../../engine/quote';
+
+/** No number has more, written out. */
+const MOST_DIGITS = 400;
 
 export interface NumberRange {
   min?: number;
@@ -11,11 +15,11 @@ export interface NumberRange {
  * @throws EBADPARAM naming the field, what it may be and what it got
  */
 export function readNumber(value: unknown, name: string, { min = -Infinity, max = Infinity, integer = false }: NumberRange = {}): number {
-  const number = typeof value === 'string' && value.trim() !== '' ? Number(value) : value;
+  const number = typeof value === 'string' && value.length <= MOST_DIGITS && value.trim() !== '' ? Number(value) : value;
   if (typeof number === 'number' && Number.isFinite(number) && number >= min && number <= max && (!integer || Number.isInteger(number))) {
     return number;
   }
-  throw new EngineError('EBADPARAM', `${name} must be ${wording(min, max, integer)}, not ${describe(value)}`);
+  throw new EngineError('EBADPARAM', `${name} must be ${wording(min, max, integer)}, not ${quote(value)}`);
 }
 
 /** Like {@link readNumber}; a field that was left empty, or that an older flow does not have, is `fallback`. */
@@ -27,26 +31,19 @@ export function readOptionalNumber(value: unknown, name: string, fallback: numbe
 export function readBoolean(value: unknown, name: string): boolean {
   if (value === true || value === 'true') return true;
   if (value === false || value === 'false') return false;
-  throw new EngineError('EBADPARAM', `${name} must be true or false, not ${describe(value)}`);
+  throw new EngineError('EBADPARAM', `${name} must be true or false, not ${quote(value)}`);
 }
 
 /** @throws EBADPARAM unless the value is one of `choices` */
 export function readChoice<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
   const choice = choices.find((known) => known === value);
   if (choice !== undefined) return choice;
-  throw new EngineError('EBADPARAM', `${name} must be one of ${choices.join(', ')}, not ${describe(value)}`);
+  throw new EngineError('EBADPARAM', `${name} must be one of ${choices.join(', ')}, not ${quote(value)}`);
 }
 
 /** Whether a field was left empty. */
 export function isEmpty(value: unknown): boolean {
   return value === undefined || value === null || value === '';
-}
-
-/** A value as an error message can show it, short. */
-export function describe(value: unknown): string {
-  if (typeof value === 'string') return value.length > 40 ? `"${value.slice(0, 40)}…"` : `"${value}"`;
-  if (typeof value === 'object' && value !== null) return Array.isArray(value) ? `a list of ${value.length}` : 'an object';
-  return String(value);
 }
 
 function wording(min: number, max: number, integer: boolean): string {

@@ -59,10 +59,22 @@ export class FilterTopic {
   }
 }
 
-/** Settings that cannot be written down are none; the denoiser says what is wrong with them. */
+/** More than settings have, of texts and values: the denoiser says what is wrong with them. */
+const MOST_VALUES = 2000;
+const MOST_LETTERS = 250_000;
+
+/** Settings in a form that can be compared; '' for those that are none, since they are too large or contain themselves. */
 function asText(settings: unknown): string {
+  let [values, letters] = [0, 0];
+  const count = (_name: string, value: unknown): unknown => {
+    letters += typeof value === 'string' ? value.length : 0;
+    // A list is walked through as a whole once it is begun.
+    values += Array.isArray(value) ? value.length : 1;
+    if (values > MOST_VALUES || letters > MOST_LETTERS || ArrayBuffer.isView(value)) throw new RangeError('too large');
+    return value;
+  };
   try {
-    return JSON.stringify(settings);
+    return JSON.stringify(settings, count);
   } catch {
     return '';
   }

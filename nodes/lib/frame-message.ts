@@ -40,10 +40,14 @@ export function putFrame(msg: NodeMessage, finished: FinishedFrame, arrival: Pic
   msg.frame = { ...frameOf(msg), ...frame };
 }
 
-/** What `msg.frame` says in numbers and texts: enough for a viewer, and always JSON. */
+/** What a viewer is told of a frame. */
+const MOST_FACTS = 32;
+const MOST_LETTERS = 1000;
+
+/** What `msg.frame` says in numbers and short texts: enough for a viewer, and always JSON. */
 export function frameFacts(msg: NodeMessage): Record<string, string | number> {
-  const isFact = ([, value]: [string, unknown]): boolean => typeof value === 'string' || typeof value === 'number';
-  return Object.fromEntries(Object.entries(frameOf(msg)).filter(isFact)) as Record<string, string | number>;
+  const isFact = ([, value]: [string, unknown]): boolean => (typeof value === 'string' && value.length <= MOST_LETTERS) || typeof value === 'number';
+  return Object.fromEntries(Object.entries(frameOf(msg)).filter(isFact).slice(0, MOST_FACTS)) as Record<string, string | number>;
 }
 
 function frameOf(msg: NodeMessage): Record<string, unknown> {

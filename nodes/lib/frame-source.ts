@@ -2,7 +2,7 @@ import { basename } from 'node:path';
 import type { Node, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import { Faults } from './faults';
-import { describe } from './fields';
+import { quote } from '../../engine/quote';
 import { FrameRate } from './frame-rate';
 import { withCode } from './input';
 import { isReset } from './message';
@@ -102,5 +102,5 @@ function commandOf(msg: NodeMessageInFlow): 'start' | 'stop' | 'restart' {
   if (isReset(msg)) return 'restart';
   if (msg.payload === true || msg.payload === 'start') return 'start';
   if (msg.payload === false || msg.payload === 'stop') return 'stop';
-  throw new EngineError('EBADPARAM', `a frame source takes "start", "stop", true or false as msg.payload, not ${describe(msg.payload)}`);
+  throw new EngineError('EBADPARAM', `a frame source takes "start", "stop", true or false as msg.payload, not ${quote(msg.payload)}`);
 }

@@ -1,6 +1,7 @@
 import { EngineError } from '../../engine/errors';
 import { TRANSITION_METHODS, TRANSITION_PACES, type TransitionMethod, type TransitionPace } from '../../engine/prompt/request';
-import { describe, isEmpty, readChoice, readNumber } from './fields';
+import { quote } from '../../engine/quote';
+import { isEmpty, readChoice, readNumber } from './fields';
 
 const EASINGS = ['smooth', 'linear'] as const;
 export type Easing = (typeof EASINGS)[number];
@@ -26,9 +27,9 @@ const MOST_FRAMES = 1_000_000;
 export function readTransition(value: unknown, current: TransitionSettings): TransitionSettings {
   if (typeof value !== 'object' || value === null) return { ...current, length: { ms: readMs(value, 'msg.transition') } };
   const known = ['ms', 'frames', 'method', 'easing', 'pace'];
-  const unknown = Object.keys(value).find((name) => !known.includes(name));
+  const unknown = Array.isArray(value) ? undefined : Object.keys(value).find((name) => !known.includes(name));
   if (Array.isArray(value) || unknown !== undefined) {
-    throw new EngineError('EBADPARAM', `msg.transition must be a time in ms, or an object with ${known.join(', ')}, not ${unknown ? `with "${unknown}"` : describe(value)}`);
+    throw new EngineError('EBADPARAM', `msg.transition must be a time in ms, or an object with ${known.join(', ')}, not ${unknown ? `with ${quote(unknown)}` : quote(value)}`);
   }
   const { ms, frames, method, easing, pace } = value as Record<string, unknown>;
   if (!isEmpty(ms) && !isEmpty(frames)) throw new EngineError('EBADPARAM', 'msg.transition has ms and frames; it may have one of them');

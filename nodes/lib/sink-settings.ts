@@ -3,6 +3,7 @@ import { EngineError } from '../../engine/errors';
 import { readChoice, readOptionalNumber } from './fields';
 import type { LoopbackOptions } from './sink-loopback';
 import type { MediaOptions } from './sink-media';
+import { quote } from '../../engine/quote';
 
 /** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
 export interface SinkDef extends NodeDef {
@@ -54,6 +55,6 @@ export function readLoopback(def: SinkDef, ffmpeg = 'ffmpeg', platform: NodeJS.P
   const device = def.loopback?.trim();
   if (!device) return undefined;
   if (platform !== 'linux') throw new EngineError('EBADPARAM', `a virtual camera (${device}) needs Linux and its module v4l2loopback; this machine runs ${platform}`);
-  if (!/^\/dev\/./.test(device)) throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not "${device}"`);
+  if (!/^\/dev\/./.test(device)) throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not ${quote(device)}`);
   return { device, ffmpeg };
 }

@@ -1,11 +1,16 @@
 import { EngineError } from '../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../engine/host/messages';
-import { CFG_TYPES, FOLLOW_NEWEST, RANGES, resolveOptions, SCHEDULERS } from '../../engine/stream/options';
+import { CFG_TYPES, FOLLOW_NEWEST, MAX_SEEDS, RANGES, resolveOptions, SCHEDULERS } from '../../engine/stream/options';
 import { strengthOf, tIndexListOf } from '../../engine/stream/strength';
 import type { WeightedSeed } from '../../engine/types';
-import { describe, isEmpty, readBoolean, readChoice, readNumber } from './fields';
+import { quote } from '../../engine/quote';
+import { isEmpty, readBoolean, readChoice, readNumber } from './fields';
 
 type Readers = { [Name in keyof Required<StreamSettings>]: (value: unknown) => StreamSettings[Name] };
+
+/** As many as a schedule has steps. */
+const MOST_INDICES = 1000;
+const MOST_LETTERS = 10_000;
 
 /** Turns each setting into its type; dialogs and dashboards send numbers as texts. */
 const READERS: Readers = {
@@ -46,13 +51,15 @@ const NAMES = Object.keys(READERS) as (keyof StreamSettings)[];
  */
 export function readParams(params: unknown, current: StreamSettings, vaeScaleFactor = 1): LiveParams {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
-    throw new EngineError('EBADPARAM', `msg.params must be an object such as {"strength": 0.5}, not ${describe(params)}`);
+    throw new EngineError('EBADPARAM', `msg.params must be an object such as {"strength": 0.5}, not ${quote(params)}`);
   }
   const live: LiveParams = {};
-  for (const [name, value] of Object.entries(params)) {
+  for (const name in params) {
+    const value = (params as Record<string, unknown>)[name];
+    if (!Object.hasOwn(params, name)) continue;
     if (isSetting(name)) Object.assign(live, { [name]: READERS[name](value) });
     else if (name !== 'strength' && name !== 'steps') {
-      throw new EngineError('EBADPARAM', `msg.params has no "${name}"; it may have strength, steps, ${NAMES.join(', ')}`);
+      throw new EngineError('EBADPARAM', `msg.params has no ${quote(name)}; it may have strength, steps, ${NAMES.join(', ')}`);
     }
   }
   Object.assign(live, stepsFromStrength(params, live, current));
@@ -104,19 +111,28 @@ function isSetting(name: string): name is keyof StreamSettings {
 }
 
 function readIndexList(value: unknown): number[] {
-  const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
-  if (!Array.isArray(items) || items.length === 0) {
-    throw new EngineError('EBADPARAM', `tIndexList must be a list of step numbers such as [18, 34], not ${describe(value)}`);
+  const items = readList(value, 'tIndexList', MOST_INDICES);
+  if (!items || items.length === 0) {
+    throw new EngineError('EBADPARAM', `tIndexList must be a list of step numbers such as [18, 34], not ${quote(value)}`);
   }
   return items.map((item) => readNumber(item, 'each number in tIndexList', { min: 0, integer: true }));
 }
 
+/** A list, also as a text with spaces or commas; undefined for anything else. Its length is looked at before what is in it. */
+function readList(value: unknown, name: string, most: number): unknown[] | undefined {
+  if (typeof value === 'string' && value.length > MOST_LETTERS) throw new EngineError('EBADPARAM', `${name} may have ${MOST_LETTERS} letters as a text, not ${value.length}`);
+  const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
+  if (!Array.isArray(items)) return undefined;
+  if (items.length > most) throw new EngineError('EBADPARAM', `${name} may have ${most} entries, not ${items.length}`);
+  return items;
+}
+
 /** A list of { seed, weight }, of seeds alone, or a text such as `7:1, 12:0.5`. */
 function readSeeds(value: unknown): WeightedSeed[] {
-  const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
-  if (!Array.isArray(items)) throw new EngineError('EBADPARAM', `seeds must be a list such as [{"seed": 7, "weight": 0.5}], not ${describe(value)}`);
+  const items = readList(value, 'seeds', MAX_SEEDS);
+  if (!items) throw new EngineError('EBADPARAM', `seeds must be a list such as [{"seed": 7, "weight": 0.5}], not ${quote(value)}`);
   return items.map((item: unknown) => {
-    const [seed, weight = 1] = typeof item === 'object' && item !== null ? [Reflect.get(item, 'seed'), Reflect.get(item, 'weight')] : String(item).split(':');
+    const [seed, weight = 1] = typeof item === 'object' && item !== null ? [Reflect.get(item, 'seed'), Reflect.get(item, 'weight')] : typeof item === 'string' ? item.split(':', 2) : [item];
     return {
       seed: readNumber(seed, 'each seed in seeds', { min: 0, integer: true }),
       weight: readNumber(weight, 'each weight in seeds', { min: 0 }),

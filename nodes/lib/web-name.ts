@@ -1,4 +1,5 @@
 import { EngineError } from '../../engine/errors';
+import { shorten } from '../../engine/quote';
 
 /** Names that can stand in an address as they are. */
 const NAME = /^[a-z0-9_-]{1,64}$/;
@@ -14,7 +15,7 @@ export const isTakenName = (name: string): boolean => TAKEN.has(name);
  */
 export function checkWebName(name: string | undefined, what: string): string {
   if (!NAME.test(name ?? '')) {
-    throw new EngineError('EBADPARAM', `${what}'s name may have small letters, digits, - and _ (at most 64), not "${name ?? ''}"`);
+    throw new EngineError('EBADPARAM', `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name ?? '', 100)}"`);
   }
   if (TAKEN.has(name!)) throw new EngineError('EBADPARAM', `"${name}" is an address of its own: choose a different name for ${what}`);
   return name!;

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { EngineError } from '../../errors';
+import { quote } from '../../quote';
 
 /** How to reach a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */
 export interface ServerAccess {
@@ -55,7 +56,7 @@ export function readAccess({ addresses, token, user, password, ca, timeoutMs = 1
     throw new EngineError('EBADPARAM', 'no address of a server is given; give one such as http://gpu-1:8000');
   }
   if (!(Number.isFinite(timeoutMs) && timeoutMs >= 50 && timeoutMs <= 600_000)) {
-    throw new EngineError('EBADPARAM', `timeoutMs must be a number from 50 to 600000; got ${String(timeoutMs)}`);
+    throw new EngineError('EBADPARAM', `timeoutMs must be a number from 50 to 600000; got ${quote(timeoutMs)}`);
   }
   if (token && (user || password)) throw new EngineError('EBADPARAM', 'a server takes a token or a user with a password, not both');
   if (password && !user) throw new EngineError('EBADPARAM', 'a password for a server needs a user');
