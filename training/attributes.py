@@ -2,13 +2,14 @@
 from dataclasses import asdict, dataclass
 
 TIMES = ["dawn", "day", "sunset", "night", "storm", "aurora"]
-LANDS = ["mountains", "hills", "sea", "desert", "forest", "city", "volcano", "field"]
+LANDS = ["mountains", "hills", "sea", "desert", "forest", "city", "volcano", "field", "beach", "river"]
 THINGS = ["none", "tree", "palm", "house", "lighthouse", "boat", "castle", "cactus", "windmill", "balloon", "tent",
-          "mushroom", "rocket"]
+          "mushroom", "rocket", "church", "bridge", "waterfall", "fire", "pyramid", "cat", "bird", "flower", "person", "planet"]
 COLOURS = ["none", "red", "orange", "yellow", "green", "blue", "purple", "pink", "white", "black"]
 WEATHERS = ["clear", "clouds", "rain", "snow", "fog", "rainbow"]
 CELESTIALS = ["none", "sun", "moon", "crescent"]
-STYLES = ["none", "pastel", "neon", "sepia", "mono", "spring", "autumn", "winter"]
+STYLES = ["none", "pastel", "neon", "sepia", "mono", "spring", "autumn", "winter", "watercolour", "ink", "pixel", "swirls",
+          "woodcut"]
 SIZES = ["none", "big", "small"]
 SIDES = ["none", "left", "middle", "right"]
 
@@ -55,6 +56,6 @@ def sample_attributes(rng, thing_probability=0.72) -> Attributes:
     if rng.random() < .62:
         a.celestial = {"dawn": "sun", "day": "sun", "sunset": "sun", "night": pick(["moon", "crescent"]),
                        "aurora": pick(["moon", "crescent", "none"]), "storm": "none"}[a.time]
-    if rng.random() < .42:
+    if rng.random() < .5:
         a.style = STYLES[1 + rng.integers(len(STYLES) - 1)]
     return a

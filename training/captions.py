@@ -2,6 +2,8 @@
 from .words import FILLERS, PHRASES, PLURALS
 
 UNKNOWN = "zzz"     # stands for any word that is not in the vocabulary
+# How often a caption says what its scene has: a quarter name no time of day, a fifth no land, and so on, as people type.
+SAID = {"time": .75, "land": .8, "thing": .85, "weather": .9, "celestial": .85, "style": .95}
 ARTICLES = ("a ", "a ", "the ", "")
 OPENINGS = ("", "", "", "a picture of ", "painting of ", "a beautiful ", "an illustration of ", "a landscape with ",
             "a scene with ", "photo of ", "a view of ")
@@ -17,7 +19,8 @@ def thing_phrase(rng, a):
     word = phrase(rng, "thing", a.thing)
     words = [word]
     if a.several:
-        words = [PLURALS[a.thing]] if rng.random() < .7 else [word]
+        plurals = PLURALS[a.thing]
+        words = [plurals[rng.integers(len(plurals))]] if rng.random() < .7 else [word]
     if a.colour != "none":
         words.insert(0, phrase(rng, "colour", a.colour, .7))
     if a.size != "none":
@@ -32,13 +35,13 @@ def thing_phrase(rng, a):
     return " ".join(w for w in words if w)
 
 
-def caption(rng, a, mention=.95, unnamed=None):
-    """A caption that names each attribute with probability `mention`; unnamed time and land may be anything.
+def caption(rng, a, mention=None, unnamed=None):
+    """A caption that names each attribute with the probability `mention` or, without it, of SAID; unnamed ones may be anything.
 
     The names of the attributes that the scene has and the caption leaves out are added to the set `unnamed`.
     """
     def named(attribute):
-        said = rng.random() < mention
+        said = rng.random() < (SAID[attribute] if mention is None else mention)
         if unnamed is not None and not said:
             unnamed.add(attribute)
         return said
@@ -51,17 +54,31 @@ def caption(rng, a, mention=.95, unnamed=None):
     if a.weather == "clear" and a.time != "storm" and rng.random() < .08:
         weather = phrase(rng, "weather", "clear")
     celestial = phrase(rng, "celestial", a.celestial) if a.celestial != "none" and named("celestial") else ""
-    if rng.random() < .5:
-        text = keywords(rng, [style, time, land, thing, weather, celestial])
+    parts, form = [style, time, land, thing, weather, celestial], rng.random()
+    if form < .4:
+        text = keywords(rng, parts)
+    elif form < .65:
+        text = loose(rng, parts)
     else:
-        text = sentence(rng, style, time, land, thing, weather, celestial)
-    return distract(rng, text) if rng.random() < .3 else text
+        text = sentence(rng, *parts)
+    return distract(rng, text) if rng.random() < .35 else text
 
 
 def keywords(rng, parts):
     parts = [p for p in parts if p]
     rng.shuffle(parts)
     return (", " if rng.random() < .7 else " ").join(parts)
+
+
+def loose(rng, parts):
+    """All parts in any order, held together by small words, as people type who think while they type."""
+    parts = [p for p in parts if p]
+    rng.shuffle(parts)
+    joints = (" ", " and ", " with ", " in ", " at ", ", ", " under ", " over ", " near the ", " behind a ", " full of ")
+    text = OPENINGS[rng.integers(len(OPENINGS))]
+    for k, part in enumerate(parts):
+        text += (joints[rng.integers(len(joints))] if k else "") + part
+    return text
 
 
 def sentence(rng, style, time, land, thing, weather, celestial):

@@ -67,12 +67,6 @@ def sea(b, layout, world):
 
 
 def desert(b, layout, world):
-    if world.rng.random() < .35:     # pyramids
-        for _ in range(world.rng.integers(1, 3)):
-            x, h = world.rng.uniform(.1, .9) * b.aspect, world.rng.uniform(.14, .24)
-            foot = layout.horizon + .02
-            b.polygon([(x - h * 1.1, foot), (x, foot - h), (x + h * 1.1, foot)], world.ground(.92, haze=.2))
-            b.polygon([(x + h * .25, foot), (x, foot - h), (x + h * 1.1, foot)], world.ground(.7, haze=.2))
     for k, base in enumerate((.03, .14, .28)):
         curve = layout.outline if k == 0 else .045 * smooth_curve(world.rng, 4)
         ys = layout.horizon + base - curve
@@ -151,4 +145,45 @@ def field(b, layout, world):
     return .92
 
 
-DRAWERS = {f.__name__: f for f in (mountains, hills, sea, desert, forest, city, volcano, field)}
+def beach(b, layout, world):
+    """Sand in front, a bay with foam behind, perhaps a headland."""
+    if layout.outline.max() > .02:
+        b.below(layout.horizon + .01 - layout.outline, mix(world.lit(colour(96, 136, 104)), world.haze, .35))
+    deep, shallow = mix(world.lit(colour(30, 120, 190)), world.haze, .35), world.lit(colour(96, 206, 216))
+    for k in range(12):
+        b.rectangle(0, layout.horizon + .02 * k, b.aspect, 1, mix(deep, shallow, k / 11))
+    shore = layout.horizon + .17 + .05 * smooth_curve(world.rng, 3) + .03 * np.linspace(-1, 1, len(b.columns)) * np.sign(world.drift - .5)
+    foam, wet, sand = world.lit(colour(250, 252, 252), .2), world.ground(.82), world.ground(1.)
+    b.below(shore, foam)
+    b.below(shore + .022 + .006 * smooth_curve(world.rng, 9), wet)
+    b.below(shore + .07, sand)
+    b.below(shore + .07 + .16 + .03 * smooth_curve(world.rng, 3), world.ground(.93))
+    for _ in range(14):     # pebbles
+        x, y = world.rng.uniform(0, b.aspect), world.rng.uniform(.82, 1)
+        b.ellipse(x, y, .012, .006, world.ground(.72))
+    return .9
+
+
+def river(b, layout, world):
+    """Meadows with a river that winds from the horizon to the viewer."""
+    b.below(layout.horizon + .02 - .6 * layout.outline[::-1], world.ground(1.05, haze=.5))
+    b.below(layout.horizon + .06 - layout.outline, world.ground(1., haze=.2))
+    b.below(np.full(len(b.columns), layout.horizon + .07), world.ground(.86))
+    water, light = mix(world.lit(colour(52, 142, 222), .1), world.haze, .15), mix(world.lit(colour(140, 206, 250), .2), world.haze, .2)
+    ys = np.linspace(layout.horizon + .07, 1, 24)
+    t = (ys - ys[0]) / (1 - ys[0])
+    middle = b.aspect * (.5 + (world.drift - .5) * .5) + .2 * np.sin(5.2 * t + 6 * world.drift) * (.25 + t)
+    half = .015 + .2 * t ** 1.3
+    for grow, fill in ((1.12, world.ground(.66)), (1., water)):
+        b.polygon([*zip(middle - half * grow, ys), *zip((middle + half * grow)[::-1], ys[::-1])], fill)
+    for k in range(3, 23, 2):
+        x = middle[k] + half[k] * world.rng.uniform(-.6, .3)
+        b.line([(x, ys[k]), (x + half[k] * .5, ys[k])], light, .008)
+    for _ in range(8):      # bushes
+        k, side = world.rng.integers(4, 20), world.rng.choice([-1, 1])
+        x, r = middle[k] + side * (half[k] * 1.3 + world.rng.uniform(.02, .3)), .02 + .03 * t[k]
+        b.ellipse(x, ys[k], r * 1.3, r, world.leafy(.6))
+    return .9
+
+
+DRAWERS = {f.__name__: f for f in (mountains, hills, sea, desert, forest, city, volcano, field, beach, river)}

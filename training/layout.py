@@ -50,9 +50,9 @@ def natural_outline(rng, land):
     """The usual outline of a land, height above the horizon."""
     if land == "mountains":
         return peaks(rng, rng.integers(2, 4), .2, .42, rng.uniform(.7, 1.3)) + .01 * smooth_curve(rng, 20)
-    if land == "hills":
+    if land in ("hills", "river"):
         return .07 + .07 * smooth_curve(rng, rng.integers(3, 6))
-    if land == "sea":
+    if land in ("sea", "beach"):
         return np.maximum(0, .16 * smooth_curve(rng, 5)) if rng.random() < .35 else np.zeros(COLUMNS)
     if land == "desert":
         return .04 + .05 * smooth_curve(rng, rng.integers(3, 6))

@@ -19,7 +19,8 @@ LIGHTS = {
 GROUNDS = {
     "mountains": colour(98, 112, 146), "hills": colour(98, 180, 78), "sea": colour(26, 112, 176),
     "desert": colour(238, 180, 100), "forest": colour(40, 116, 74), "city": colour(92, 104, 140),
-    "volcano": colour(104, 70, 70), "field": colour(170, 150, 210),
+    "volcano": colour(104, 70, 70), "field": colour(170, 150, 210), "beach": colour(244, 216, 154),
+    "river": colour(112, 186, 88),
 }
 
 NAMED = {

@@ -11,6 +11,7 @@ from . import lands, things
 from .attributes import Attributes, sample_attributes
 from .brush import Brush, colour, mix
 from .layout import Layout, sample_layout
+from .paint import Paint
 from .palette import DARK_TIMES, GROUNDS, LIGHTS, NAMED, SKIES, SNOW, WARM_WINDOW, WHITE
 from .styles import apply_style
 
@@ -34,12 +35,12 @@ class World:
         land, style = self.attributes.land, self.attributes.style
         base = GROUNDS[land]
         if style == "autumn":
-            base = {"hills": colour(214, 142, 54), "forest": colour(206, 96, 38), "field": colour(222, 160, 60),
+            base = {"hills": colour(214, 142, 54), "river": colour(214, 150, 66), "forest": colour(206, 96, 38), "field": colour(222, 160, 60),
                     "mountains": colour(146, 110, 92)}.get(land, base)
         if style == "winter":
-            base = mix(base, SNOW, .3 if land in ("sea", "city", "volcano") else .75)
+            base = mix(base, SNOW, .3 if land in ("sea", "city", "volcano", "beach") else .75)
         if style == "spring":
-            base = {"hills": colour(132, 214, 96), "forest": colour(104, 190, 104), "field": colour(250, 160, 206),
+            base = {"hills": colour(132, 214, 96), "river": colour(140, 214, 104), "forest": colour(104, 190, 104), "field": colour(250, 160, 206),
                     "mountains": colour(126, 140, 170)}.get(land, base)
         return base
 
@@ -155,13 +156,13 @@ def place_things(b: Brush, layout, world, floor):
     dark = a.time in DARK_TIMES
     lamp = .5 if a.time in ("night", "aurora") else .4
     lit = lambda c: np.minimum(world.lit(c, lamp) * 1.08, 255)
-    paint = things.Paint(body, lit, WARM_WINDOW if dark else lit(colour(110, 160, 205)), dark, rng.random())
+    paint = Paint(body, lit, WARM_WINDOW if dark else lit(colour(110, 160, 205)), dark, rng.random())
     for px, py, h in spots:
-        if a.thing == "balloon":
+        if a.thing in things.FLYING:
             py = max(.1 + h, min(layout.horizon * rng.uniform(.75, 1.05), .82))
-        elif a.thing == "boat" and a.land != "sea":     # a lake to float on
+        elif a.thing == "boat" and a.land not in ("sea", "river"):     # a lake to float on
             b.ellipse(px, py + .01, h * .95, .075, world.lit(colour(70, 150, 214), .15))
-        elif a.land == "sea" and a.thing not in ("boat", "balloon"):    # an island to stand on
+        elif a.land == "sea" and a.thing != "boat":    # an island to stand on
             b.ellipse(px, py + .02, max(.2, h * .62), .07, world.lit(colour(226, 196, 132), .1))
         things.DRAWERS[a.thing](b, px, py, h, paint)
 

@@ -4,22 +4,14 @@
 under the scene's light, `paint.window` is a window's colour, `paint.swing` a random angle.
 """
 import math
-from dataclasses import dataclass
-from typing import Callable
 
 import numpy as np
 
 from .brush import colour, mix
+from .living_things import bird, cat, flower, person
+from .paint import shade, trunk_colour
 from .palette import NAMED, WHITE
-
-
-@dataclass
-class Paint:
-    body: np.ndarray
-    lit: Callable
-    window: np.ndarray
-    glowing: bool       # it is dark outside: lamps are on
-    swing: float        # 0..1
+from .sights import bridge, church, fire, planet, pyramid, waterfall
 
 
 DEFAULT_COLOURS = {     # when the caption names none
@@ -30,18 +22,18 @@ DEFAULT_COLOURS = {     # when the caption names none
     "balloon": [NAMED["red"], NAMED["orange"], NAMED["blue"], NAMED["yellow"]],
     "tent": [NAMED["orange"], NAMED["yellow"], colour(60, 150, 160)], "mushroom": [NAMED["red"]],
     "rocket": [NAMED["white"], colour(220, 224, 232)],
+    "church": [colour(246, 240, 226), colour(214, 200, 184)], "bridge": [colour(170, 150, 134), colour(150, 156, 166)],
+    "waterfall": [colour(120, 112, 108)], "fire": [colour(246, 96, 30)], "pyramid": [colour(232, 190, 116)],
+    "cat": [colour(240, 150, 60), NAMED["black"], colour(150, 150, 156)], "bird": [NAMED["white"], NAMED["blue"], colour(60, 60, 70)],
+    "flower": [NAMED["red"], NAMED["yellow"], NAMED["pink"], NAMED["purple"]], "person": [NAMED["red"], NAMED["blue"], NAMED["yellow"], NAMED["green"]],
+    "planet": [colour(226, 150, 90), colour(120, 160, 230), colour(200, 120, 200)],
 }
 # Height of a thing of normal size, as a fraction of the picture's height.
 HEIGHTS = {"tree": .46, "palm": .48, "house": .32, "lighthouse": .56, "boat": .36, "castle": .46, "cactus": .4,
-           "windmill": .42, "balloon": .38, "tent": .27, "mushroom": .34, "rocket": .52}
-
-
-def shade(c, t=.2):
-    return mix(c, (0, 0, 0), t)
-
-
-def trunk_colour(paint):
-    return paint.lit(colour(110, 74, 48))
+           "windmill": .42, "balloon": .38, "tent": .27, "mushroom": .34, "rocket": .52, "church": .44, "bridge": .26, "waterfall": .46,
+           "fire": .3, "pyramid": .32, "cat": .36, "bird": .22, "flower": .42, "person": .42, "planet": .34}
+# Those that are in the air.
+FLYING = ("balloon", "bird", "planet")
 
 
 def tree(b, x, y, h, paint):
@@ -196,4 +188,5 @@ def rocket(b, x, y, h, paint):
 
 
 DRAWERS = {f.__name__: f for f in (tree, palm, house, lighthouse, boat, castle, cactus, windmill, balloon, tent,
-                                   mushroom, rocket)}
+                                   mushroom, rocket, church, bridge, waterfall, fire, pyramid, cat, bird, flower, person,
+                                   planet)}
