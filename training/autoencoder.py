@@ -5,9 +5,7 @@
 Latents get noise before they are decoded, so that the decoder forgives what a denoiser leaves over, and half-size
 latents must decode to half-size pictures, which keeps the latent space smooth. Resumes from DIR/autoencoder.pt.
 """
-import argparse
 import copy
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -19,20 +17,20 @@ from .autoencoder_net import CHANNELS, Decoder, Encoder
 from .shards import load_shard, shard_numbers
 
 BATCH, CROP = 32, 128
-MIX = {"scenes": .68, "leaves": .2, "pairs": .12}
+MIX = {"scenes": .75, "leaves": .15, "pairs": .1}
 
 
 def to_tensor(pictures):
     """uint8 [B, H, W, 3] to float [B, 3, H, W] in -1..1."""
-    x = torch.from_numpy(np.ascontiguousarray(pictures)).permute(0, 3, 1, 2)
+    x = torch.from_numpy(np.ascontiguousarray(pictures)).to(common.device()).permute(0, 3, 1, 2)
     return (x.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
 class Crops:
     """Random crops from the shards that exist; looks for new shards now and then."""
 
-    def __init__(self, work, rng):
-        self.work, self.rng, self.drawn = work, rng, 0
+    def __init__(self, work, rng, count=BATCH):
+        self.work, self.rng, self.count, self.drawn = work, rng, count, 0
 
     def refresh(self):
         self.shards = {kind: [load_shard(self.work, kind, n)[0] for n in shard_numbers(self.work, kind)] for kind in MIX}
@@ -44,8 +42,8 @@ class Crops:
         if self.drawn % 500 == 0:
             self.refresh()
         self.drawn += 1
-        crops = np.empty((BATCH, CROP, CROP, 3), np.uint8)
-        for k, kind in enumerate(self.rng.choice(self.kinds, BATCH, p=self.weights)):
+        crops = np.empty((self.count, CROP, CROP, 3), np.uint8)
+        for k, kind in enumerate(self.rng.choice(self.kinds, self.count, p=self.weights)):
             shard = self.shards[kind][self.rng.integers(len(self.shards[kind]))]
             picture = shard[self.rng.integers(len(shard))]
             if picture.ndim == 4:       # a pair of camera frame and scene
@@ -85,11 +83,8 @@ def held_out_psnr(encoder, decoder, work, count=100):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=12000)
-    options = parser.parse_args()
-    rng = common.setup()
+    options = common.parser(__doc__, steps=12000).parse_args()
+    rng = common.setup(device=options.device)
     encoder, decoder = Encoder(), Decoder()
     for net in (encoder, decoder):
         net.to(memory_format=torch.channels_last)
@@ -117,13 +112,13 @@ def main():
                             "raw_encoder": encoder.state_dict(), "raw_decoder": decoder.state_dict(), "norm": norm.state_dict(),
                             "optimiser": optimiser.state_dict(), "average": average.values, "step": step}, path)
 
-    crops, progress = Crops(options.work, rng), common.Progress(100)
-    while step < options.steps:
+    crops, progress = Crops(options.work, rng, BATCH * options.times), common.Progress(options, 100)
+    while progress.goes_on(step):
         target = crops.batch()
         with common.autocast():
             latents = encoder(target)
         latents = norm(latents.float())
-        noisy = latents + torch.randn_like(latents) * torch.rand(BATCH, 1, 1, 1).sub(.2).clamp(min=0) * .25
+        noisy = latents + torch.randn_like(latents) * torch.rand(crops.count, 1, 1, 1).sub(.2).clamp(min=0) * .25
         with common.autocast():
             output = decoder(noisy)
         loss = reconstruction_loss(output.float(), target)
@@ -131,10 +126,10 @@ def main():
             with common.autocast():
                 half = decoder(F.avg_pool2d(latents, 2))
             loss = loss + .15 * reconstruction_loss(half.float(), F.avg_pool2d(target, 2))
-        optimiser.step(loss, common.learning_rate(step, options.steps))
+        optimiser.step(loss, common.learning_rate(step, progress.done(step)))
         step += 1
         average.update(step)
-        progress.add(step, BATCH, loss=loss)
+        progress.add(step, crops.count, loss=loss)
         if progress.checkpoint_due():
             save()
     if progress.steps:

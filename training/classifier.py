@@ -6,9 +6,6 @@ It sees scenes at the noise levels of the few-step phase, shifted, dimmed and mi
 and colours convince it and not a faint texture. The judge of the evaluation is another net: it sees pixels, and
 neither its pictures nor its weights are used here. Resumes from DIR/classifier.pt.
 """
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
@@ -72,6 +69,7 @@ def classification_loss(logits, target):
 @torch.no_grad()
 def held_out_accuracy(classifier, held_out, t, count=500):
     """Share of right answers on held-out scenes at timestep t, per attribute."""
+    count = min(count, len(held_out))
     level = torch.full((count,), t)
     x = schedule.add_noise(held_out.z[:count].float(), level)
     target, logits = labels(held_out.records[:count]), classifier(x, level)
@@ -85,36 +83,34 @@ def load_classifier(work):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
-    options = parser.parse_args()
-    rng = common.setup(11)
+    options = common.parser(__doc__, steps=3000).parse_args()
+    rng = common.setup(11, options.device)
     classifier, step, path = Classifier().to(memory_format=torch.channels_last), 0, options.work / "classifier.pt"
     optimiser = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=1e-2)
     if path.exists():
         state = common.load(path)
         classifier.load_state_dict(state["classifier"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
-        rng = np.random.default_rng([11, step])
+        if "optimiser" in state:        # not in a packed checkpoint
+            optimiser.load_state_dict(state["optimiser"])
+            step = state["step"]
+            rng = np.random.default_rng([11, step])
     scenes, held_out = Latents(options.work, "scenes"), Latents(options.work, "scenes", held_out=True)
     save = lambda: common.save_atomic({"classifier": classifier.state_dict(), "optimiser": optimiser.state_dict(),
                                        "step": step}, path)
-    progress = common.Progress(100)
-    while step < options.steps:
-        z, records = scenes.batch(rng, BATCH)
-        level = noise_level(BATCH)
+    progress, count = common.Progress(options, 100), BATCH * options.times
+    while progress.goes_on(step):
+        z, records = scenes.batch(rng, count)
+        level = noise_level(count)
         with common.autocast():
             logits = classifier(schedule.add_noise(distort(z), level), level)
         loss = classification_loss({name: v.float() for name, v in logits.items()}, labels(records))
         for group in optimiser.param_groups:
-            group["lr"] = LEARNING_RATE * common.learning_rate(step, options.steps, decay_from=.3)
+            group["lr"] = LEARNING_RATE * common.learning_rate(step, progress.done(step), decay_from=.3)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         step += 1
-        progress.add(step, BATCH, loss=loss)
+        progress.add(step, count, loss=loss)
         if progress.checkpoint_due():
             save()
     if progress.steps:

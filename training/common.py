@@ -1,4 +1,5 @@
-"""What every training phase needs: threads, checkpoints, moving averages, learning rates, the optimiser."""
+"""What every training phase needs: its options, device, threads, checkpoints, moving averages, learning rates, the optimiser."""
+import argparse
 import math
 import os
 import random
@@ -11,15 +12,40 @@ import torch
 CHECKPOINT_SECONDS = 240
 
 
-def setup(seed=0):
-    torch.set_num_threads(2)
+def parser(doc, steps):
+    """The options of every phase that learns."""
+    result = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    result.add_argument("--work", type=Path, required=True)
+    result.add_argument("--steps", type=int, default=steps, help="in all, those of earlier runs included")
+    result.add_argument("--device", default="cpu", help="cpu or cuda")
+    result.add_argument("--minutes", type=float, default=math.inf, help="ends after so long; the learning rate falls within it")
+    result.add_argument("--times", type=int, default=1, help="batches so many times as large, which a graphics card does not notice")
+    return result
+
+
+def setup(seed=0, device="cpu"):
+    """Seeds everything; new tensors and nets are on `device` from now on. @returns numpy's generator"""
+    if device == "cpu":
+        torch.set_num_threads(2)
+    else:
+        torch.set_default_device(device)
+        torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = torch.backends.cudnn.benchmark = True
     torch.manual_seed(seed)
     random.seed(seed)
     return np.random.default_rng(seed)
 
 
+def device():
+    return torch.get_default_device()
+
+
+def generator(seed):
+    """A generator of the device's own numbers."""
+    return torch.Generator(device()).manual_seed(seed)
+
+
 def autocast():
-    return torch.autocast("cpu", torch.bfloat16)
+    return torch.autocast(device().type, torch.bfloat16)
 
 
 def save_atomic(state, path: Path):
@@ -31,7 +57,7 @@ def save_atomic(state, path: Path):
 
 
 def load(path: Path):
-    return torch.load(path, map_location="cpu", weights_only=False)
+    return torch.load(path, map_location=device(), weights_only=False)
 
 
 class Threads:
@@ -78,11 +104,11 @@ class Average:
             value.copy_(kept)
 
 
-def learning_rate(step, total, warm_up=100, decay_from=.6):
-    """Factor 0..1: warm-up, plateau, then a cosine down to 2 %. Resuming with a larger `total` prolongs the plateau."""
+def learning_rate(step, done, warm_up=100, decay_from=.6):
+    """Factor 0..1: warm-up, plateau, then a cosine down to 2 %. `done`: the share of the work that is done, 0..1."""
     if step < warm_up:
         return (step + 1) / warm_up
-    t = min(1., max(0., (step / total - decay_from) / (1 - decay_from)))
+    t = min(1., max(0., (done - decay_from) / (1 - decay_from)))
     return .02 + .98 * .5 * (1 + math.cos(math.pi * t))
 
 
@@ -152,15 +178,24 @@ class Optimiser:
 
 
 class Progress:
-    """Prints running means of named figures and says when a checkpoint is due."""
+    """Prints running means of named figures, and says how much is done, when to end and when a checkpoint is due."""
 
-    def __init__(self, every=50):
+    def __init__(self, options, every=50):
         self.every, self.sums, self.count = every, {}, 0
-        self.threads, self.steps = Threads(), 0     # steps of this run
-        self.start = self.saved = time.time()
+        self.total, self.seconds = options.steps, 60 * options.minutes
+        self.threads, self.steps = Threads() if device().type == "cpu" else None, 0     # steps of this run
+        self.begun = self.start = self.saved = time.time()
+
+    def goes_on(self, step):
+        return step < self.total and time.time() - self.begun < self.seconds
+
+    def done(self, step):
+        """Share of the steps or of the time, whichever is further."""
+        return max(step / self.total, (time.time() - self.begun) / self.seconds)
 
     def add(self, step, samples, **figures):
-        self.threads.adapt()
+        if self.threads:
+            self.threads.adapt()
         for name, value in figures.items():
             self.sums[name] = self.sums.get(name, 0.) + float(value.detach() if torch.is_tensor(value) else value)
         self.count, self.steps = self.count + 1, self.steps + 1

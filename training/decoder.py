@@ -1,23 +1,22 @@
-"""Trains the decoder alone, with the encoder frozen, and with a patch discriminator for crisp edges.
+"""Trains the decoder that is published, a light one, with the encoder frozen and a patch discriminator for crisp edges.
 
-    python -m training.decoder --work DIR --steps 1500
+    python -m training.decoder --work DIR --steps 4200
 
-It starts from the autoencoder's decoder. Latents stay what they are, so the denoiser is not affected. Resumes from
-DIR/decoder.pt.
+It starts from what it shares with the autoencoder's decoder. Latents stay what they are, so the denoiser is not
+affected. Resumes from DIR/decoder.pt.
 """
-import argparse
-from pathlib import Path
-
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
 from . import common
 from .autoencoder import BATCH, Crops, held_out_psnr, reconstruction_loss
-from .autoencoder_net import Decoder, Encoder
+from .autoencoder_net import Decoder, Encoder, LightDecoder
 
 ADVERSARIAL_WEIGHT = .004
-ADVERSARIAL_FROM = 800  # steps until the discriminator counts fully
+CRITIC_FROM = 3600      # step from which on there is a discriminator: it is a third of the work
+CRITIC_RAMP = 400       # steps until it counts fully
 SQUARED = 30.   # weight of squared differences: more than the autoencoder's, since they are what dB measure
 NOISE = .25     # largest deviation of the noise that a latent gets
 
@@ -31,29 +30,33 @@ def patch_discriminator():
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=1500)
-    options = parser.parse_args()
-    rng = common.setup(1)
+    options = common.parser(__doc__, steps=4200).parse_args()
+    rng = common.setup(1, options.device)
     start = common.load(options.work / "autoencoder.pt")
     encoder = Encoder().to(memory_format=torch.channels_last)
-    decoder = Decoder().to(memory_format=torch.channels_last)
+    decoder, large = LightDecoder().to(memory_format=torch.channels_last), Decoder()
     encoder.load_state_dict(start["encoder"])
-    decoder.load_state_dict(start["decoder"])
+    if "decoder" in start:
+        large.load_state_dict(start["decoder"])
+        decoder.start_from(large)
     encoder.requires_grad_(False)
     critic = patch_discriminator().to(memory_format=torch.channels_last)
     critic_optimiser = torch.optim.AdamW(critic.parameters(), 5e-4, betas=(0., .95), weight_decay=0)
-    optimiser = common.Optimiser([decoder], adam_lr=4e-4, muon_lr=.004, edge_names=("out", "inner"))
+    optimiser = common.Optimiser([decoder], adam_lr=1e-3, muon_lr=.008, edge_names=("out", "inner"))
     average, step, path = common.Average(optimiser.parameters), 0, options.work / "decoder.pt"
     parts = {"raw_decoder": decoder, "critic": critic, "critic_optimiser": critic_optimiser, "optimiser": optimiser}
     if path.exists():
         state = common.load(path)
-        for name, part in parts.items():
-            part.load_state_dict(state[name])
-        average.values, step = state["average"], state["step"]
-        torch.manual_seed(step)
-    crops, progress = Crops(options.work, rng), common.Progress(100)
+        if "optimiser" in state:
+            for name, part in parts.items():
+                part.load_state_dict(state[name])
+            average.values, step = state["average"], state["step"]
+            torch.manual_seed(step)
+            rng = np.random.default_rng([1, step])
+        else:       # restored or packed
+            decoder.load_state_dict(state["decoder"])
+            average = common.Average(optimiser.parameters)
+    crops, progress = Crops(options.work, rng, BATCH * options.times), common.Progress(options, 100)
 
     def save():
         average.swap()
@@ -64,27 +67,30 @@ def main():
         common.save_atomic({**{name: part.state_dict() for name, part in parts.items()}, "decoder": smooth,
                             "average": average.values, "step": step}, path)
 
-    while step < options.steps:
+    while progress.goes_on(step):
         target = crops.batch()
-        factor = common.learning_rate(step, options.steps, decay_from=.3)
+        factor = common.learning_rate(step, progress.done(step), decay_from=.3)
         with torch.no_grad(), common.autocast():
             latents = encoder(target).float()
-        noisy = latents + torch.randn_like(latents) * torch.rand(BATCH, 1, 1, 1).sub(.4).clamp(min=0) * NOISE / .6
+        noisy = latents + torch.randn_like(latents) * torch.rand(crops.count, 1, 1, 1).sub(.4).clamp(min=0) * NOISE / .6
         with common.autocast():
             output = decoder(noisy).float()
-            score = critic(output)
-        weight = ADVERSARIAL_WEIGHT * min(1., step / ADVERSARIAL_FROM)
-        loss = reconstruction_loss(output, target, SQUARED) - weight * score.float().mean()
+        loss, critic_loss = reconstruction_loss(output, target, SQUARED), 0.
+        if step >= CRITIC_FROM:
+            with common.autocast():
+                score = critic(output).float().mean()
+            loss = loss - ADVERSARIAL_WEIGHT * min(1., (step - CRITIC_FROM) / CRITIC_RAMP) * score
         optimiser.step(loss, factor)
-        with common.autocast():
-            real, fake = critic(target).float(), critic(output.detach()).float()
-        critic_loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
-        critic_optimiser.zero_grad()
-        critic_loss.backward()
-        critic_optimiser.step()
+        if step >= CRITIC_FROM:
+            with common.autocast():
+                real, fake = critic(target).float(), critic(output.detach()).float()
+            critic_loss = F.relu(1 - real).mean() + F.relu(1 + fake).mean()
+            critic_optimiser.zero_grad()
+            critic_loss.backward()
+            critic_optimiser.step()
         step += 1
         average.update(step)
-        progress.add(step, BATCH, loss=loss, critic=critic_loss)
+        progress.add(step, crops.count, loss=loss, critic=critic_loss)
         if progress.checkpoint_due():
             save()
     if progress.steps:

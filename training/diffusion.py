@@ -6,9 +6,6 @@ A fifth of every batch are pairs: the noised latent of a camera-like frame, to b
 layout. A tenth of the captions are empty, for guidance. Resumes from DIR/diffusion.pt; a larger --steps goes on
 from there.
 """
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 
@@ -36,13 +33,14 @@ def load_models(path, average=True):
     return unet, text_encoder
 
 
-def noisy_batch(rng, scenes, pairs):
-    """x_t, t, target v and caption ids."""
-    z, records = scenes.batch(rng, BATCH - PAIRS)
-    t = ((torch.arange(BATCH - PAIRS) + torch.rand(BATCH - PAIRS)) / (BATCH - PAIRS) * schedule.STEPS).long()
+def noisy_batch(rng, scenes, pairs, times=1):
+    """x_t, t, target v and caption ids; the pairs come last."""
+    count, pair_count = (BATCH - PAIRS) * times, PAIRS * times
+    z, records = scenes.batch(rng, count)
+    t = ((torch.arange(count) + torch.rand(count)) / count * schedule.STEPS).long()
     x = schedule.add_noise(z, t)
-    z_pair, pair_records = pairs.batch(rng, PAIRS)
-    t_pair = torch.randint(*PAIR_TIMES, (PAIRS,))
+    z_pair, pair_records = pairs.batch(rng, pair_count)
+    t_pair = torch.randint(*PAIR_TIMES, (pair_count,))
     x_pair = schedule.add_noise(z_pair[:, 0], t_pair)
     x, t, x0 = torch.cat([x, x_pair]), torch.cat([t, t_pair]), torch.cat([z, z_pair[:, 1]])
     ids = caption_ids(rng, records + pair_records, drop=.1)
@@ -52,7 +50,7 @@ def noisy_batch(rng, scenes, pairs):
 @torch.no_grad()
 def held_out_error(unet, text_encoder, scenes, count=256):
     """Mean squared v error on held-out scenes, for four ranges of t from clean to noise."""
-    rng, generator = np.random.default_rng(7), torch.Generator().manual_seed(7)
+    rng, generator, count = np.random.default_rng(7), common.generator(7), min(count, len(scenes))
     z, ids = scenes.z[:count].float(), caption_ids(rng, scenes.records[:count])
     t = torch.linspace(10, 999, count).long()
     x = schedule.add_noise(z, t, torch.randn(z.shape, generator=generator))
@@ -65,20 +63,17 @@ def held_out_error(unet, text_encoder, scenes, count=256):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=30000)
-    options = parser.parse_args()
-    rng = common.setup()
+    options = common.parser(__doc__, steps=30000).parse_args()
+    rng = common.setup(device=options.device)
     unet, text_encoder = build()
     optimiser = common.Optimiser([unet, text_encoder], adam_lr=1.5e-3, muon_lr=.01, edge_names=EDGES)
     average = common.Average(optimiser.parameters, .999)
     step, path = 0, options.work / "diffusion.pt"
     if path.exists():
         state = common.load(path)
-        unet.load_state_dict(state["raw_unet"])
-        text_encoder.load_state_dict(state["raw_text_encoder"])
-        if "optimiser" in state:        # not in a checkpoint that restore.py made
+        unet.load_state_dict(state.get("raw_unet", state["unet"]))
+        text_encoder.load_state_dict(state.get("raw_text_encoder", state["text_encoder"]))
+        if "optimiser" in state:        # not in a checkpoint that restore.py or pack.py made
             optimiser.load_state_dict(state["optimiser"])
             average.values, step = state["average"], state["step"]
         else:
@@ -99,16 +94,16 @@ def main():
         common.save_atomic({**smooth, "raw_unet": unet.state_dict(), "raw_text_encoder": text_encoder.state_dict(),
                             "optimiser": optimiser.state_dict(), "average": average.values, "step": step}, path)
 
-    progress = common.Progress(100)
-    while step < options.steps:
-        x, t, target, ids = noisy_batch(rng, scenes, pairs)
+    progress = common.Progress(options, 100)
+    while progress.goes_on(step):
+        x, t, target, ids = noisy_batch(rng, scenes, pairs, options.times)
         with common.autocast():
             v = unet(x, t, text_encoder(ids))
         error = ((v.float() - target) ** 2).mean((1, 2, 3))
-        optimiser.step(error.mean(), common.learning_rate(step, options.steps))
+        optimiser.step(error.mean(), common.learning_rate(step, progress.done(step)))
         step += 1
         average.update(step)
-        progress.add(step, BATCH, scenes=error[:-PAIRS].mean(), pairs=error[-PAIRS:].mean())
+        progress.add(step, len(x), scenes=error[:-PAIRS * options.times].mean(), pairs=error[-PAIRS * options.times:].mean())
         if progress.checkpoint_due():
             save()
     if progress.steps:

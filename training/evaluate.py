@@ -6,6 +6,7 @@ Text to image on held-out captions, image to image on camera-like frames and pho
 prompts, sharpness. Writes figures.json and sheets; uses the judge of DIR/judge.pt and the exported ONNX nets.
 """
 import argparse
+import dataclasses
 import json
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from PIL import Image, ImageFilter
 
 from . import common
 from .attributes import JUDGED, sample_attributes
-from .captions import caption
+from .captions import caption, phrase
+from .control_maps import KINDS, control_maps, soft_edges
+from .figures import figure_frame
 from .frames import camera_frame
 from .judge import judge_pictures, load_judge
 from .onnx_pipeline import OnnxPipeline, noises
@@ -25,7 +28,7 @@ from .shards import load_shard, shard_numbers
 from .sheets import FRAME_PROMPTS, PROMPTS, grid
 from .styles import LUMINANCE
 
-CAPTION_SEED, FRAME_SEED = 20260, 20261     # never used in training
+CAPTION_SEED, FRAME_SEED, SHAPE_SEED = 20260, 20261, 20263     # never used in training
 
 
 def held_out_captions(count, thing_probability=.72):
@@ -57,6 +60,24 @@ def text_to_image(pipeline, judge, captions, attributes, reference):
         pictures = pipeline.decode(z)
         figures[f"{steps} steps"] = {**accuracy(judge, pictures, attributes),
                                      "sharpness": round(sharpness(pictures) / reference, 3)}
+    return figures
+
+
+def open_captions(pipeline, judge, count):
+    """Captions without a time of day, without a land: the commonest class and its share, and what they do name."""
+    figures, rng = {}, np.random.default_rng(CAPTION_SEED + 7)
+    for open_name in ("time", "land"):
+        attributes = [sample_attributes(rng) for _ in range(count)]
+        said = [dataclasses.replace(a, weather="clear", celestial="none", style="none") for a in attributes]
+        captions = [", ".join(p for p in (phrase(rng, name, getattr(a, name), 1.) for name in ("time", "land", "thing")
+                                          if name != open_name and getattr(a, name) != "none")) for a in said]
+        drawn = noises(pipeline.latent_shape(count), 2, 13)
+        verdict = judge_pictures(judge, pipeline.decode(pipeline.sample(pipeline.encode_texts(captions), T_INDEX[2], drawn)))
+        shares = np.bincount(verdict[open_name], minlength=len(JUDGED[open_name])) / count
+        other = "land" if open_name == "time" else "time"
+        right = np.mean([JUDGED[other][k] == getattr(a, other) for k, a in zip(verdict[other], attributes)])
+        figures[f"no {open_name}"] = {"commonest": JUDGED[open_name][shares.argmax()], "share": round(float(shares.max()), 3),
+                                      other: round(float(right), 3)}
     return figures
 
 
@@ -101,6 +122,33 @@ def image_to_image(pipeline, judge, count, reference):
             **accuracy(judge, pictures, attributes), "correlation": round(float(np.mean(follow)), 3),
             "correlation on photographs": round(float(np.mean(follow[-photos:])), 3) if photos else None,
             "sharpness": round(sharpness(pictures) / reference, 3)}
+    return figures
+
+
+def edge_agreement(frames, pictures):
+    """Mean correlation of where frames and pictures have edges, on a grid of 4 × 4 pixels."""
+    lines = lambda p: np.asarray(Image.fromarray(soft_edges((p.astype(np.float32) @ LUMINANCE).astype(np.uint8))).reduce(4), np.float32)
+    return float(np.mean([correlation(lines(a), lines(b)) for a, b in zip(frames, pictures)]))
+
+
+def controlled(pipeline, judge, count):
+    """Visitors with and without the control branch, two steps: what the prompt asks for, and how well the outline stays."""
+    rng = np.random.default_rng(SHAPE_SEED)
+    shown = [figure_frame(rng) for _ in range(count)]
+    frames, maps = np.stack([frame for frame, _ in shown]), np.stack([control_maps(rng, *pair) for pair in shown])
+    captions, attributes = held_out_captions(count, thing_probability=.3)
+    text, z, figures = pipeline.encode_texts(captions), pipeline.encode(frames), {}
+    choices = {"without": None}
+    if pipeline.residuals:
+        choices |= {kind: np.repeat(maps[:, None, ..., k], 3, 1).astype(np.float32) / 255 for k, kind in enumerate(KINDS)}
+    for strength in (.7, .8, .9, .95):
+        drawn = noises(z.shape, 2, 12)
+        for name, control in choices.items():
+            pictures = pipeline.decode(pipeline.sample(text, image_t_index(strength, 2), drawn, start=z, control=control))
+            found = accuracy(judge, pictures, attributes)
+            follow = np.mean([correlation(pooled_luminance(a), pooled_luminance(b)) for a, b in zip(frames, pictures)])
+            figures[f"strength {strength}, {name}"] = {"time": found["time"], "land": found["land"], "correlation": round(float(follow), 3),
+                                                       "edges": round(edge_agreement(frames, pictures), 3)}
     return figures
 
 
@@ -165,6 +213,8 @@ def main():
         "text to image": text_to_image(pipeline, judge, captions, attributes, reference),
         "guidance": guidance_figures(pipeline, judge, captions[:200], attributes[:200]),
         "image to image": image_to_image(pipeline, judge, min(200, options.count), reference),
+        "control": controlled(pipeline, judge, min(100, options.count)),
+        "captions that leave things open": open_captions(pipeline, judge, min(200, options.count)),
         "video": video(pipeline),
     }
     (options.out / "figures.json").write_text(json.dumps(figures, indent=1))

@@ -1,4 +1,4 @@
-"""Writes the model folder: four ONNX nets with float16 weights, their configs, tokenizer and scheduler.
+"""Writes the model folder: ONNX nets with float16 weights, their configs, tokenizer and scheduler.
 
     python -m training.export --work DIR --model few_step --out models/starter
 
@@ -15,6 +15,7 @@ import torch
 
 from . import common
 from .autoencoder_net import CHANNELS, FACTOR
+from .control import load_control
 from .diffusion import load_models
 from .onnx_half import halve_weights
 from .sheets import load_autoencoder
@@ -26,20 +27,24 @@ OPSET = 17
 TOLERANCE = 2e-2    # largest difference to PyTorch that rounding the weights to float16 may cause
 
 
-def write_net(module, inputs, input_names, output_name, axes, folder, config):
+RESIDUALS = ["down_block_00", "down_block_01", "down_block_02", "mid_block"]
+
+
+def write_net(module, inputs, input_names, output_names, axes, folder, config):
     """Exports one net, stores its weights as float16, writes its config and compares it with PyTorch."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.onnx"
     module.eval()
-    torch.onnx.export(module, inputs, str(path), input_names=input_names, output_names=[output_name],
+    torch.onnx.export(module, inputs, str(path), input_names=input_names, output_names=output_names,
                       dynamic_axes=axes, opset_version=OPSET, dynamo=False)
     onnx.save(halve_weights(onnx.load(path)), path)
     write_json(folder / "config.json", config)
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     with torch.no_grad():
-        expected = module(*inputs).numpy()
-    got = session.run(None, {name: x.numpy() for name, x in zip(input_names, inputs)})[0]
-    difference = float(np.abs(got - expected).max() / expected.std())
+        outputs = module(*inputs)
+    got = session.run(None, {name: x.numpy() for name, x in zip(input_names, inputs)})
+    difference = max(float(np.abs(a - b.numpy()).max() / max(float(b.std()), 1e-6))
+                     for a, b in zip(got, outputs if len(output_names) > 1 else [outputs]))
     print(f"{folder.name}: {path.stat().st_size / 1e6:.2f} MB, largest difference {difference:.1e} of the deviation")
     assert difference < TOLERANCE, folder.name
 
@@ -92,21 +97,27 @@ def write_nets(work, model, out):
            "block_out_channels": [64] * (FACTOR.bit_length()), "sample_size": 256}
     batch, size = {0: "batch_size"}, {0: "batch_size", 2: "height", 3: "width"}
     ids, latents = token_ids(["a castle at night"] * 2), torch.randn(2, CHANNELS, 16, 16)
-    write_net(text_encoder, (ids,), ["input_ids"], "last_hidden_state", {"input_ids": batch, "last_hidden_state": batch},
+    write_net(text_encoder, (ids,), ["input_ids"], ["last_hidden_state"], {"input_ids": batch, "last_hidden_state": batch},
               out / "text_encoder", {"hidden_size": WIDTH, "max_position_embeddings": MAX_LENGTH,
                                      "vocab_size": len(VOCABULARY), "pad_token_id": 0})
     with torch.no_grad():
         hidden = text_encoder(ids)
     write_net(EpsilonUNet(unet), (latents, torch.tensor([999, 499]), hidden),
-              ["sample", "timestep", "encoder_hidden_states"], "out_sample",
+              ["sample", "timestep", "encoder_hidden_states"], ["out_sample"],
               {"sample": size, "timestep": batch, "encoder_hidden_states": batch, "out_sample": size}, out / "unet",
               {"_class_name": "UNet2DConditionModel", "in_channels": CHANNELS, "out_channels": CHANNELS,
                "sample_size": 16, "cross_attention_dim": WIDTH})
     picture = torch.rand(2, 3, 256, 256) * 2 - 1
-    write_net(encoder, (picture,), ["sample"], "latent_sample", {"sample": size, "latent_sample": size},
+    write_net(encoder, (picture,), ["sample"], ["latent_sample"], {"sample": size, "latent_sample": size},
               out / "vae_encoder", vae)
-    write_net(decoder, (latents,), ["latent_sample"], "sample", {"latent_sample": size, "sample": size},
+    write_net(decoder, (latents,), ["latent_sample"], ["sample"], {"latent_sample": size, "sample": size},
               out / "vae_decoder", vae)
+    if (work / "control.pt").exists():
+        write_net(load_control(work), (latents, torch.tensor([999, 499]), hidden, (picture + 1) / 2),
+                  ["sample", "timestep", "encoder_hidden_states", "controlnet_cond"], RESIDUALS,
+                  {"sample": size, "timestep": batch, "encoder_hidden_states": batch, "controlnet_cond": size, **{name: size for name in RESIDUALS}},
+                  out / "controlnet" / "shape", {"_class_name": "ControlNetModel", "in_channels": CHANNELS, "conditioning_channels": 3,
+                                                 "cross_attention_dim": WIDTH})
 
 
 def main():

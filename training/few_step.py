@@ -8,9 +8,6 @@ captions ask for, the coarse luminance of pictures made of frames must follow th
 helps as long as it knows more than the student; `--teacher 0` where both start from the same published model.
 Resumes from DIR/few_step.pt.
 """
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch.nn import functional as F
@@ -21,15 +18,15 @@ from .diffusion import build, load_models
 from .discriminator import Discriminator
 from .latents import Latents
 from .layout_loss import Luminance, layout_loss
-from .rollout import BATCH, Rollout, noise, noised, pairs
+from .rollout import Rollout
 from .text_encoder import token_ids
-from .wishes import granted, wish_loss
+from .wishes import granted, variety_loss, wish_loss
 
 GUIDANCE = 2.
-WEIGHTS = {"adversarial": 1., "wishes": .25, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
+WEIGHTS = {"adversarial": 1., "wishes": .25, "variety": .3, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
 ENOUGH = .8     # correlation with the frame from which on layout asks for nothing more
-SEEN = 20       # predictions of a batch that the discriminator learns from, and as many scenes
-WRONG = 6       # scenes that it also sees with wrong captions
+SEEN = .5       # share of a batch's predictions that the discriminator learns from, and as many scenes
+WRONG = .15     # share of scenes that it also sees with wrong captions
 
 
 def channels_last(x):
@@ -48,7 +45,7 @@ def excess_contrast(x0, real):
 
 
 class Trainer:
-    def __init__(self, work, teacher_weight):
+    def __init__(self, work, teacher_weight, times=1):
         self.work, self.path, self.teacher_weight = work, work / "few_step.pt", teacher_weight
         self.teacher, self.text_encoder = load_models(work / "diffusion.pt")
         self.teacher.requires_grad_(False)
@@ -72,7 +69,7 @@ class Trainer:
             self.resume(common.load(self.path))
         self.luminance = Luminance().requires_grad_(False)
         self.luminance.load_state_dict(common.load(work / "luminance.pt"))
-        self.rollout = Rollout(np.random.default_rng([5, self.step]), Latents(work, "scenes"), Latents(work, "pairs"))
+        self.rollout = Rollout(np.random.default_rng([5, self.step]), Latents(work, "scenes"), Latents(work, "pairs"), times)
         torch.manual_seed(self.step)
 
     def parts(self):
@@ -80,6 +77,11 @@ class Trainer:
                 "student_optimiser": self.student_optimiser, "critic_optimiser": self.critic_optimiser}
 
     def resume(self, state):
+        if "student_optimiser" not in state:    # packed
+            self.student.load_state_dict(state["unet"])
+            self.text_encoder.load_state_dict(state["text_encoder"])
+            self.average = common.Average(self.learning, .997)
+            return
         for name, part in self.parts().items():
             part.load_state_dict(state[name])
         self.average.values, self.step = state["average"], state["step"]
@@ -120,16 +122,17 @@ class Trainer:
     def losses(self, x0, text, batch):
         """What the student learns from, by name, without weights; and how many of the named things are there."""
         logits = self.classified(x0)
-        scores = self.judged(x0, noise_level(BATCH), text)
+        scores, parts = self.judged(x0, noise_level(len(x0)), text), self.rollout.parts
         losses = {
             "adversarial": -sum(s.mean() for s in scores) / len(scores),
             "wishes": wish_loss(logits, batch.wishes),
-            "reconstruction": distance(x0[noised], batch.real[noised]),
-            "pair": F.l1_loss(F.avg_pool2d(x0[pairs], 4), F.avg_pool2d(batch.real[pairs], 4)),
-            "layout": layout_loss(self.luminance, x0[pairs.start:], batch.frame, ENOUGH),
+            "variety": variety_loss(logits, batch.wishes, parts.noise),
+            "reconstruction": distance(x0[parts.noised], batch.real[parts.noised]),
+            "pair": F.l1_loss(F.avg_pool2d(x0[parts.pairs], 4), F.avg_pool2d(batch.real[parts.pairs], 4)),
+            "layout": layout_loss(self.luminance, x0[parts.pairs.start:], batch.frame, ENOUGH),
             "contrast": excess_contrast(x0, batch.real),
         }
-        return losses, {name: granted({name: logits[name][noise]}, batch.wishes[noise], name)
+        return losses, {name: granted({name: logits[name][parts.noise]}, batch.wishes[parts.noise], name)
                         for name in ("thing", "weather", "celestial", "style")}
 
     def student_step(self, batch, factor):
@@ -141,27 +144,35 @@ class Trainer:
         losses, found = self.losses(x0, text.detach(), batch)
         total = sum(WEIGHTS[name] * value for name, value in losses.items())
         if self.teacher_weight:
-            total = total + self.teacher_weight * self.teacher_loss(x0[noise], text[noise].detach())
+            total = total + self.teacher_weight * self.teacher_loss(x0[self.rollout.parts.noise], text[self.rollout.parts.noise].detach())
         update(self.student_optimiser, total, self.learning, factor)
         return x0.detach(), losses, found
 
     def critic_step(self, x0, batch, factor):
         """Real scenes with their captions against predictions and against scenes with wrong captions."""
         self.discriminator.requires_grad_(True)
-        fake, real = torch.randperm(BATCH)[:SEEN], torch.randperm(BATCH)[:SEEN]
+        seen = round(SEEN * len(x0))
+        fake, real = torch.randperm(len(x0))[:seen], torch.randperm(len(x0))[:seen]
         with torch.no_grad(), common.autocast():
             ids = torch.cat([batch.real_wishes.ids[real], batch.wishes.ids[fake]])
             text, fake_text = self.text_encoder(ids).float().chunk(2)
-        level, loss = noise_level(SEEN), 0.
-        scores = self.judged(torch.cat([batch.real[real], x0[fake], batch.real[real[:WRONG]]]),
-                             torch.cat([level, level, level[:WRONG]]),
-                             torch.cat([text, fake_text, text[:WRONG].roll(1, 0)]))
-        for s in scores:
-            loss = loss + F.relu(1 - s[:SEEN]).mean() + F.relu(1 + s[SEEN:2 * SEEN]).mean() \
-                + .35 * F.relu(1 + s[2 * SEEN:]).mean()
-        loss = loss / len(scores)
+        loss = critic_loss(self.judged, batch.real[real], text, x0[fake], fake_text)
         update(self.critic_optimiser, loss, list(self.discriminator.parameters()), factor)
         return loss
+
+
+def critic_loss(judged, real, real_text, fake, fake_text):
+    """Hinge loss of a discriminator: real scenes with their captions against predictions and scenes with wrong captions.
+
+    `judged(latents, timesteps, text)` gives its maps of scores; as many predictions as scenes.
+    """
+    seen, wrong = len(real), round(WRONG / SEEN * len(real))
+    level, loss = noise_level(seen), 0.
+    scores = judged(torch.cat([real, fake, real[:wrong]]), torch.cat([level, level, level[:wrong]]),
+                    torch.cat([real_text, fake_text, real_text[:wrong].roll(1, 0)]))
+    for s in scores:
+        loss = loss + F.relu(1 - s[:seen]).mean() + F.relu(1 + s[seen:2 * seen]).mean() + .35 * F.relu(1 + s[2 * seen:]).mean()
+    return loss / len(scores)
 
 
 def update(optimiser, loss, parameters, factor):
@@ -189,15 +200,13 @@ class Found:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
+    parser = common.parser(__doc__, steps=3000)
     parser.add_argument("--teacher", type=float, default=.5, help="weight of the teacher; 0 does without")
     options = parser.parse_args()
-    common.setup()
-    trainer, progress, found = Trainer(options.work, options.teacher), common.Progress(50), Found()
-    while trainer.step < options.steps:
-        factor = common.learning_rate(trainer.step, options.steps, warm_up=20)
+    common.setup(device=options.device)
+    trainer, progress, found = Trainer(options.work, options.teacher, options.times), common.Progress(options), Found()
+    while progress.goes_on(trainer.step):
+        factor = common.learning_rate(trainer.step, progress.done(trainer.step), warm_up=20)
         ramp = min(1., (trainer.step + 1) / 150)    # the discriminator learns first what it has to look at
         batch = trainer.rollout.batch()
         x0, losses, here = trainer.student_step(batch, factor * ramp)
@@ -205,7 +214,7 @@ def main():
         found.add(here)
         trainer.step += 1
         trainer.average.update(trainer.step)
-        progress.add(trainer.step, BATCH, **losses, **found.shares(), deviation=x0[noise].std())
+        progress.add(trainer.step, len(x0), **losses, **found.shares(), deviation=x0[trainer.rollout.parts.noise].std())
         if progress.checkpoint_due():
             trainer.save()
     if progress.steps:

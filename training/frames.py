@@ -15,29 +15,38 @@ KINDS = {"bust": .34, "hand": .12, "room": .16, "drawing": .1, "blobs": .1, "lea
 
 
 class Sketch:
-    """A PIL canvas in units of its size."""
+    """A PIL canvas in units of its size. What is drawn while `marking` is noted in `mask`, as white on black."""
 
     def __init__(self, size, background):
-        self.size = size
-        self.image = Image.new("RGB", (size, size), tuple(int(c) for c in background))
-        self.draw = ImageDraw.Draw(self.image)
+        self.size, self.marking = size, False
+        self.image, self.mask = Image.new("RGB", (size, size), tuple(int(c) for c in background)), Image.new("L", (size, size))
+        self.draw, self.mask_draw = ImageDraw.Draw(self.image), ImageDraw.Draw(self.mask)
+
+    def _paint(self, shape, points, *arguments, fill, **options):
+        getattr(self.draw, shape)(points, *arguments, fill=tuple(int(c) for c in fill), **options)
+        if self.marking:
+            getattr(self.mask_draw, shape)(points, *arguments, fill=255, **options)
 
     def _box(self, *values):
         x0, y0, x1, y1 = (v * self.size for v in values)
         return [min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1)]
 
     def ellipse(self, x, y, rx, ry, fill):
-        self.draw.ellipse(self._box(x - rx, y - ry, x + rx, y + ry), fill=tuple(int(c) for c in fill))
+        self._paint("ellipse", self._box(x - rx, y - ry, x + rx, y + ry), fill=fill)
+
+    def upper_half(self, x0, y0, x1, y1, fill):
+        """Of an ellipse in this box."""
+        self._paint("pieslice", self._box(x0, y0, x1, y1), 180, 360, fill=fill)
 
     def rectangle(self, x0, y0, x1, y1, fill):
-        self.draw.rectangle(self._box(x0, y0, x1, y1), fill=tuple(int(c) for c in fill))
+        self._paint("rectangle", self._box(x0, y0, x1, y1), fill=fill)
 
     def polygon(self, points, fill):
-        self.draw.polygon([(x * self.size, y * self.size) for x, y in points], fill=tuple(int(c) for c in fill))
+        self._paint("polygon", [(x * self.size, y * self.size) for x, y in points], fill=fill)
 
     def line(self, points, fill, width):
-        self.draw.line([(x * self.size, y * self.size) for x, y in points], fill=tuple(int(c) for c in fill),
-                       width=max(1, int(width * self.size)), joint="curve")
+        self._paint("line", [(x * self.size, y * self.size) for x, y in points], fill=fill,
+                    width=max(1, int(width * self.size)), joint="curve")
 
 
 def random_colour(rng, low=0, high=256, saturation=1.):
@@ -74,6 +83,7 @@ def objects(rng, size):
     s = room(rng, size)
     floor = rng.uniform(.65, .9)
     s.rectangle(0, floor, 1, 1, random_colour(rng, 20, 200, .4))
+    s.marking = True
     for _ in range(rng.integers(1, 6)):
         x, w, h, fill = rng.uniform(.05, .95), rng.uniform(.03, .14), rng.uniform(.1, .5), random_colour(rng, 0, 250)
         if rng.random() < .5:
@@ -85,6 +95,7 @@ def objects(rng, size):
 
 def bust(rng, size):
     s = room(rng, size)
+    s.marking = True
     for _ in range(1 if rng.random() < .8 else 2):
         skin, hair, cloth = SKINS[rng.integers(5)], random_colour(rng, 5, 140, .6), random_colour(rng, 5, 245, .9)
         light = rng.uniform(.45, 1.05)
@@ -98,7 +109,7 @@ def bust(rng, size):
         if rng.random() < .4:       # long hair
             s.ellipse(x, y + r * .2, r * 1.15, r * 1.5, hair)
         s.ellipse(x, y, r * .82, r * 1.12, skin)
-        s.draw.pieslice(s._box(x - r * .95, y - r * 1.25, x + r * .95, y + r * .6), 180, 360, fill=tuple(int(c) for c in hair))
+        s.upper_half(x - r * .95, y - r * 1.25, x + r * .95, y + r * .6, hair)
         for side in (-1, 1):
             s.ellipse(x + side * r * .33, y + r * .02, r * .1, r * .06, skin * .3)
         s.ellipse(x, y + r * .55, r * .25, r * .07, skin * (.75, .5, .5))
@@ -121,6 +132,7 @@ def hand_shape(rng, s, skin, x, y, r):
 
 def hand(rng, size):
     s = room(rng, size)
+    s.marking = True
     skin = np.asarray(SKINS[rng.integers(5)]) * rng.uniform(.5, 1.05)
     hand_shape(rng, s, skin, rng.uniform(.3, .7), rng.uniform(.45, .7), rng.uniform(.11, .22))
     return s
@@ -132,6 +144,7 @@ def drawing(rng, size):
     s = Sketch(size, paper)
     if rng.random() < .6:
         s.rectangle(0, rng.uniform(.5, .8), 1, 1, random_colour(rng))
+    s.marking = True
     for _ in range(rng.integers(2, 7)):
         x, y, r, fill = *rng.uniform(.05, .95, 2), rng.uniform(.05, .25), random_colour(rng)
         kind = rng.integers(4)

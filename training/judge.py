@@ -5,9 +5,6 @@
 It is trained on rendered scenes, a fifth of them through the decoder, and is never used in training the model: the
 classifier that the few-step phase learns from is another net on other inputs (see classifier.py).
 """
-import argparse
-from pathlib import Path
-
 import numpy as np
 import torch
 from torch import nn
@@ -63,7 +60,7 @@ def judge_pictures(judge, pictures):
     """uint8 [N, H, W, 3] to a dict of class indices [N]."""
     judge.eval()
     parts = [judge(shrink(to_tensor(pictures[k:k + 50]))) for k in range(0, len(pictures), 50)]
-    return {name: torch.cat([p[name].argmax(1) for p in parts]).numpy() for name in JUDGED}
+    return {name: torch.cat([p[name].argmax(1) for p in parts]).cpu().numpy() for name in JUDGED}
 
 
 def labels(records):
@@ -81,56 +78,54 @@ def load_judge(work):
 def shrunk_shard(work, number, decoder):
     """The pictures of a shard and some of them decoded from noisy latents, uint8 [625, 128, 128, 3], and their records."""
     pictures, records = load_shard(work, "scenes", number)
-    z = torch.from_numpy(load_latents(work, "scenes", number)[::DECODED]).float()
+    z = torch.from_numpy(load_latents(work, "scenes", number)[::DECODED]).to(common.device()).float()
     z = z + .25 * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)
     with common.autocast():
         decoded = [shrink(decoder(part).float().clamp(-1, 1)) for part in z.split(25)]
     small = [shrink(to_tensor(pictures[k:k + 25])) for k in range(0, len(pictures), 25)]
     small = ((torch.cat(small + decoded) + 1) * 127.5).round().byte().permute(0, 2, 3, 1)
-    return small.numpy(), records + records[::DECODED]
+    return small.cpu().numpy(), records + records[::DECODED]
 
 
-def training_batch(rng, pictures, records):
-    index = rng.integers(0, len(pictures), BATCH)
+def training_batch(rng, pictures, records, count=BATCH):
+    index = rng.integers(0, len(pictures), count)
     x = to_tensor(pictures[index])
     if rng.random() < .5:       # mirrored pictures mean the same to these heads
         x = x.flip(3)
-    x = x * (1 + .03 * torch.randn(BATCH, 1, 1, 1)) + .01 * torch.randn(BATCH, 3, 1, 1)
+    x = x * (1 + .03 * torch.randn(count, 1, 1, 1)) + .01 * torch.randn(count, 3, 1, 1)
     return x + .04 * rng.random() * torch.randn_like(x), labels([records[k] for k in index])
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=3000)
-    options = parser.parse_args()
-    rng = common.setup(3)
+    options = common.parser(__doc__, steps=3000).parse_args()
+    rng = common.setup(3, options.device)
     _, decoder = load_autoencoder(options.work)
     judge, step, path = Judge(), 0, options.work / "judge.pt"
     optimiser = torch.optim.AdamW(judge.parameters(), 2e-3, weight_decay=1e-3)
     if path.exists():
         state = common.load(path)
         judge.load_state_dict(state["judge"])
-        optimiser.load_state_dict(state["optimiser"])
-        step = state["step"]
-        rng = np.random.default_rng([3, step])
+        if "optimiser" in state:        # not in a packed checkpoint
+            optimiser.load_state_dict(state["optimiser"])
+            step = state["step"]
+            rng = np.random.default_rng([3, step])
     shards = [shrunk_shard(options.work, n, decoder) for n in shard_numbers(options.work, "scenes")]
     pictures, records = np.concatenate([p for p, _ in shards]), [r for _, part in shards for r in part]
     save = lambda: common.save_atomic({"judge": judge.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, path)
-    progress = common.Progress(50)
+    progress, count = common.Progress(options), BATCH * options.times
     judge.train()
-    while step < options.steps:
-        x, target = training_batch(rng, pictures, records)
+    while progress.goes_on(step):
+        x, target = training_batch(rng, pictures, records, count)
         with common.autocast():
             logits = judge(x)
         loss = sum(F.cross_entropy(logits[name].float(), target[name]) for name in JUDGED)
         for group in optimiser.param_groups:
-            group["lr"] = 2e-3 * common.learning_rate(step, options.steps, decay_from=.3)
+            group["lr"] = 2e-3 * common.learning_rate(step, progress.done(step), decay_from=.3)
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
         step += 1
-        progress.add(step, BATCH, loss=loss)
+        progress.add(step, count, loss=loss)
         if progress.checkpoint_due():
             save()
     if progress.steps:
@@ -138,7 +133,7 @@ def main():
     pictures, records = load_shard(options.work, "scenes", shard_numbers(options.work, "scenes", held_out=True)[-1])
     verdict, truth = judge_pictures(judge, pictures), labels(records)
     for name, values in JUDGED.items():
-        print(f"{name}: {np.mean(verdict[name] == truth[name].numpy()):.3f} right on held-out scenes")
+        print(f"{name}: {np.mean(verdict[name] == truth[name].cpu().numpy()):.3f} right on held-out scenes")
 
 
 if __name__ == "__main__":

@@ -18,7 +18,9 @@ from .layout_loss import fit_luminance
 from .shards import HELD_OUT, load_shard, shard_numbers
 from .text_encoder import token_ids
 
-KINDS = ("scenes", "pairs")
+KINDS = ("scenes", "pairs", "shapes")
+FITTED = ("scenes", "pairs")     # what the luminance is fitted on
+OF_SHAPES = [0, 2]     # the frame and the scene; control pictures are not encoded
 
 
 @torch.no_grad()
@@ -26,7 +28,7 @@ def encode(encoder, pictures):
     """uint8 [N, H, W, 3] to float16 [N, 16, H/16, W/16]."""
     with common.autocast():
         parts = [encoder(to_tensor(pictures[k:k + 25])).float() for k in range(0, len(pictures), 25)]
-    return torch.cat(parts).half().numpy()
+    return torch.cat(parts).half().cpu().numpy()
 
 
 def encode_shards(work):
@@ -39,6 +41,8 @@ def encode_shards(work):
             if target.exists():
                 continue
             pictures, _ = load_shard(work, kind, number)
+            if kind == "shapes":
+                pictures = pictures[:, OF_SHAPES]
             flat = pictures.reshape(-1, *pictures.shape[-3:])
             latents = encode(encoder, flat)
             with open(target.with_suffix(".tmp"), "wb") as file:
@@ -50,13 +54,13 @@ def encode_shards(work):
 def save_luminance(work):
     """Fits and stores the luminance of latents on some scenes and frames (see layout_loss.py)."""
     latents, pictures = [], []
-    for kind in KINDS:
+    for kind in FITTED:
         number = shard_numbers(work, kind)[0]
         stored = np.load(work / "latents" / f"{kind}-{number:05d}.npy")
         shard = load_shard(work, kind, number)[0]
         latents.append(stored.reshape(-1, *stored.shape[-3:])[:400])
         pictures.append(to_tensor(shard.reshape(-1, *shard.shape[-3:])[:400]))
-    net, explained = fit_luminance(torch.from_numpy(np.concatenate(latents)).float(), torch.cat(pictures))
+    net, explained = fit_luminance(torch.from_numpy(np.concatenate(latents)).to(common.device()).float(), torch.cat(pictures))
     common.save_atomic(net.state_dict(), work / "luminance.pt")
     print(f"luminance: {100 * explained:.1f} % of the variance explained", flush=True)
 
@@ -67,12 +71,12 @@ def load_latents(work, kind, number):
 
 
 class Latents:
-    """All latents of one kind in memory: `z` [N, 16, 16, 16], for pairs [N, 2, 16, 16, 16] (frame, scene)."""
+    """All latents of one kind in memory: `z` [N, 16, 16, 16], for pairs and shapes [N, 2, 16, 16, 16] (frame, scene)."""
 
     def __init__(self, work, kind, held_out=False):
         paths = sorted((work / "latents").glob(f"{kind}-*.npy"))
         paths = [p for p in paths if (int(p.stem.split("-")[1]) >= HELD_OUT) == held_out]
-        self.z = torch.from_numpy(np.concatenate([np.load(p) for p in paths]))
+        self.z = torch.from_numpy(np.concatenate([np.load(p) for p in paths])).to(common.device())
         self.records = [r for p in paths for r in load_shard(work, kind, int(p.stem.split("-")[1]))[1]]
         for record in self.records:
             record.pop("correlation", None)
@@ -83,7 +87,7 @@ class Latents:
     def batch(self, rng, count):
         """Random latents and their records."""
         index = rng.integers(0, len(self), count)
-        return self.z[torch.from_numpy(index)].float(), [self.records[k] for k in index]
+        return self.z[torch.from_numpy(index).to(self.z.device)].float(), [self.records[k] for k in index]
 
 
 def caption_ids(rng, records, drop=0.):
@@ -94,8 +98,9 @@ def caption_ids(rng, records, drop=0.):
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
     options = parser.parse_args()
-    common.setup()
+    common.setup(device=options.device)
     encode_shards(options.work)
     save_luminance(options.work)
 

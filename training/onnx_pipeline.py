@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from .onnx_control import with_residuals
 from .schedule import ALPHAS_CUMPROD, LCM_TIMESTEPS
 
 BATCH = 8
@@ -19,17 +20,32 @@ class OnnxPipeline:
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self.sessions = {part: onnxruntime.InferenceSession(str(self.folder / part / "model.onnx"), options)
                          for part in ("text_encoder", "unet", "vae_encoder", "vae_decoder")}
+        branch = self.folder / "controlnet" / "shape" / "model.onnx"
+        self.residuals = []
+        if branch.exists():
+            graph, self.residuals = with_residuals(self.folder / "unet" / "model.onnx")
+            self.sessions |= {"control": onnxruntime.InferenceSession(str(branch), options),
+                              "controlled_unet": onnxruntime.InferenceSession(graph, options)}
         vae = json.loads((self.folder / "vae_encoder" / "config.json").read_text())
         self.channels, self.factor = vae["latent_channels"], 2 ** (len(vae["block_out_channels"]) - 1)
         self.tokenizer = json.loads((self.folder / "tokenizer" / "tokenizer.json").read_text())
 
-    def run(self, part, *inputs):
-        """Runs one net in small batches; all inputs have the same first dimension."""
+    def run_all(self, part, *inputs):
+        """All outputs of one net, run in small batches; all inputs have the same first dimension."""
         session = self.sessions[part]
         names = [i.name for i in session.get_inputs()]
-        outputs = [session.run(None, {n: x[k:k + BATCH] for n, x in zip(names, inputs)})[0]
-                   for k in range(0, len(inputs[0]), BATCH)]
-        return np.concatenate(outputs)
+        outputs = [session.run(None, {n: x[k:k + BATCH] for n, x in zip(names, inputs)}) for k in range(0, len(inputs[0]), BATCH)]
+        return [np.concatenate(parts) for parts in zip(*outputs)]
+
+    def run(self, part, *inputs):
+        return self.run_all(part, *inputs)[0]
+
+    def noise_in(self, x, times, text, control=None, weight=1.):
+        """What the UNet takes for noise; `control`: pictures [N, 3, H, W] in 0..1 for the control branch."""
+        if control is None:
+            return self.run("unet", x, times, text)
+        residuals = self.run_all("control", x, times, text, control)
+        return self.run("controlled_unet", x, times, text, *(np.float32(weight) * r for r in residuals))
 
     def encode_texts(self, texts):
         vocabulary, length = self.tokenizer["model"]["vocab"], self.tokenizer["padding"]["strategy"]["Fixed"]
@@ -52,8 +68,8 @@ class OnnxPipeline:
     def latent_shape(self, count, width=256, height=256):
         return count, self.channels, height // self.factor, width // self.factor
 
-    def sample(self, text, t_index, noises, start=None, guidance=1., negative=None):
-        """Latents x0; arguments as in sampling.sample, in numpy."""
+    def sample(self, text, t_index, noises, start=None, guidance=1., negative=None, control=None):
+        """Latents x0; arguments as in sampling.sample, in numpy; `control` as in noise_in."""
         x0 = start
         for k, noise in zip(t_index, noises):
             t = int(LCM_TIMESTEPS[k])
@@ -61,7 +77,7 @@ class OnnxPipeline:
             x = noise if x0 is None else np.sqrt(a) * x0 + np.sqrt(1 - a) * noise
             x = x.astype(np.float32)
             times = np.full(len(x), t, np.int64)
-            epsilon = self.run("unet", x, times, text)
+            epsilon = self.noise_in(x, times, text, control)
             if guidance != 1:
                 without = self.run("unet", x, times, negative)
                 epsilon = without + guidance * (epsilon - without)

@@ -4,6 +4,7 @@ Pure noise; the student's own predictions, noised again as the second step of tw
 step of four; noised scenes; noised frames with the scene that keeps their layout, and with any caption; predictions
 made of frames, noised again as the second step of two.
 """
+import itertools
 from dataclasses import dataclass
 
 import torch
@@ -14,18 +15,26 @@ from .wishes import Wishes, draw_wishes
 NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 3, 6, 7, 6     # samples of each kind
 # Own predictions: samples, timestep of the step, and where in the batch before its input was predicted.
 CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (3, 239, NOISE + 7))
-OWN = sum(count for count, _, _ in CHAINS)
 JITTER = 60
 FRAME_TIMES = (420, 840)    # where image to image starts
 SECOND_SHARE = (.45, .56)   # of its first timestep: where the second of two steps is
 DROP = .05      # share of empty captions
 
-noise, own = slice(0, NOISE), slice(NOISE, NOISE + OWN)
-noised = slice(own.stop, own.stop + NOISED)
-pairs = slice(noised.stop, noised.stop + PAIRS)
-frames = slice(pairs.stop, pairs.stop + FRAMES)
-second = slice(frames.stop, frames.stop + SECOND)
-BATCH = second.stop
+
+class Parts:
+    """Where in a batch each kind of sample is, as slices; `times` as many of each."""
+
+    def __init__(self, times=1):
+        self.chains = [(times * count, t, times * start) for count, t, start in CHAINS]
+        counts = [times * n for n in (NOISE, sum(count for count, _, _ in CHAINS), NOISED, PAIRS, FRAMES, SECOND)]
+        ends = list(itertools.accumulate(counts))
+        self.noise, self.own, self.noised, self.pairs, self.frames, self.second = (
+            slice(end - count, end) for count, end in zip(counts, ends))
+        self.count = ends[-1]
+
+
+def size(part):
+    return part.stop - part.start
 
 
 @dataclass
@@ -33,36 +42,37 @@ class Batch:
     x: torch.Tensor         # [B, 16, 16, 16] what the student gets
     t: torch.Tensor         # [B] timesteps
     wishes: Wishes          # captions and their classes
-    frame: torch.Tensor     # [PAIRS + FRAMES + SECOND, 16, 16, 16] the frames behind pairs, frames and second
+    frame: torch.Tensor     # [count, 16, 16, 16] the frames behind pairs, frames and second
     real: torch.Tensor      # scenes, for the discriminator
     real_wishes: Wishes
 
 
 class Rollout:
-    def __init__(self, rng, scenes, pairs):
-        self.rng, self.scenes, self.pairs, self.kept = rng, scenes, pairs, None
+    def __init__(self, rng, scenes, pairs, times=1):
+        self.rng, self.scenes, self.pairs, self.kept, self.parts = rng, scenes, pairs, None, Parts(times)
 
     def batch(self):
-        real, records = self.scenes.batch(self.rng, BATCH - PAIRS)
-        pair, pair_records = self.pairs.batch(self.rng, PAIRS)
-        other, _ = self.pairs.batch(self.rng, FRAMES + SECOND)
-        real = torch.cat([real[:pairs.start], pair[:, 1], real[pairs.start:]])
-        wishes = real_wishes = draw_wishes(self.rng, records[:pairs.start] + pair_records + records[pairs.start:], DROP)
+        p = self.parts
+        real, records = self.scenes.batch(self.rng, p.count - size(p.pairs))
+        pair, pair_records = self.pairs.batch(self.rng, size(p.pairs))
+        other, _ = self.pairs.batch(self.rng, size(p.frames) + size(p.second))
+        real = torch.cat([real[:p.pairs.start], pair[:, 1], real[p.pairs.start:]])
+        wishes = real_wishes = draw_wishes(self.rng, records[:p.pairs.start] + pair_records + records[p.pairs.start:], DROP)
         frame = torch.cat([pair[:, 0], other[:, 0]])
-        clean = torch.cat([real[:pairs.start], frame])
-        steps = torch.cat([torch.full((count,), t) for count, t, _ in CHAINS])
-        t = torch.cat([torch.full((NOISE,), 999), steps + torch.randint(-JITTER, JITTER + 1, steps.shape),
-                       torch.randint(100, 980, (NOISED,)), torch.randint(*FRAME_TIMES, (PAIRS + FRAMES + SECOND,))])
+        clean = torch.cat([real[:p.pairs.start], frame])
+        steps = torch.cat([torch.full((count,), t) for count, t, _ in p.chains])
+        t = torch.cat([torch.full((size(p.noise),), 999), steps + torch.randint(-JITTER, JITTER + 1, steps.shape),
+                       torch.randint(100, 980, (size(p.noised),)), torch.randint(*FRAME_TIMES, (len(frame),))])
         if self.kept is not None:
             x0, before, frame_before, t_before = self.kept
-            index = torch.cat([torch.arange(start, start + count) for count, _, start in CHAINS])
-            again = pairs.start + torch.from_numpy(self.rng.permutation(PAIRS + FRAMES)[:SECOND])
-            clean[own], clean[second] = x0[index], x0[again]
-            frame[-SECOND:] = frame_before[again - pairs.start]
-            t[second] = (t_before[again] * torch.empty(SECOND).uniform_(*SECOND_SHARE)).long()
-            wishes = Wishes.join([real_wishes[noise], before[index], real_wishes[noised.start:frames.stop], before[again]])
+            index = torch.cat([torch.arange(start, start + count) for count, _, start in p.chains])
+            again = p.pairs.start + torch.randperm(size(p.pairs) + size(p.frames))[:size(p.second)]
+            clean[p.own], clean[p.second] = x0[index], x0[again]
+            frame[-size(p.second):] = frame_before[again - p.pairs.start]
+            t[p.second] = (t_before[again] * torch.empty(size(p.second)).uniform_(*SECOND_SHARE)).long()
+            wishes = Wishes.join([real_wishes[p.noise], before[index], real_wishes[p.noised.start:p.frames.stop], before[again]])
         x = schedule.add_noise(clean, t)
-        x[noise] = torch.randn_like(x[noise])
+        x[p.noise] = torch.randn_like(x[p.noise])
         return Batch(x, t, wishes, frame, real, real_wishes)
 
     def keep(self, x0, batch):

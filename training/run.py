@@ -1,10 +1,12 @@
-"""Runs all phases one after the other, or goes on wherever the last run was cut.
+"""Runs phases one after the other, or goes on wherever the last run was cut.
 
-    python -m training.run --work DIR                    # everything, with the default number of steps
-    python -m training.run --work DIR --diffusion 60000  # train a phase longer
+    python -m training.run --work DIR                                       # everything
+    python -m training.run --work DIR --phases few_step control --few-step 9000
+    python -m training.run --work DIR --device cuda --times 8 --phases render latents classifier:1 few_step:4 control:3 --pack OUT
 
-Every phase is a program of its own that resumes from its checkpoint in DIR and ends at once when it has done its
-steps. Children run niced, with huge pages for large allocations, which makes a step about 1.5 times faster.
+A number behind a phase is the minutes that it may take. Every phase is a program of its own that resumes from its
+checkpoint in DIR and ends at once when it has done its steps. Pictures are drawn on all cores. On the processor children run
+niced, with huge pages for large allocations, which makes a step about 1.5 times faster.
 """
 import argparse
 import os
@@ -17,7 +19,14 @@ ENVIRONMENT = {
     "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_max=0:glibc.malloc.trim_threshold=100000000000",
     "GOMP_SPINCOUNT": "20000",
 }
-SCENES, PAIRS, LEAVES = 100, 24, 8      # shards of 500
+HELD_OUT = 90000
+SHARDS = {"scenes": 100, "pairs": 24, "leaves": 8, "shapes": 24}      # of 500 pictures
+HELD_OUT_SHARDS = {"scenes": 2, "shapes": 1}
+STEPS = {"autoencoder": 4000, "diffusion": 14000, "classifier": 3500, "few_step": 5000, "control": 4000, "decoder": 4200, "judge": 3000}
+PHASES = ("render", "autoencoder", "latents", "diffusion", "classifier", "few_step", "control", "decoder", "judge", "export",
+          "calibrate", "evaluate")
+# So little of everything that all phases are done in minutes: shows that they work, teaches nothing.
+TINY = {"shards": 1, "pictures": 30, "steps": 2}
 
 
 def run(module, *arguments, threads=None):
@@ -32,46 +41,65 @@ def finish(*processes):
             sys.exit(f"failed: {' '.join(process.args)}")
 
 
-def phase(name, module, *arguments):
-    print(f"--- {time.strftime('%H:%M:%S')} {name}", flush=True)
-    finish(run(module, *arguments))
+def say(text):
+    print(f"--- {time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def render(work, kind, first, last):
-    """Renders shards with two processes."""
-    print(f"--- {time.strftime('%H:%M:%S')} {kind} {first} to {last}", flush=True)
-    middle = (first + last) // 2
-    finish(*(run("shards", "--work", work, "--kind", kind, "--first", a, "--last", b, threads=1)
-             for a, b in ((first, middle), (middle, last)) if b > a))
+def render(work, cores, tiny):
+    """Draws all shards that are not there, with one process a core, all kinds at once."""
+    size = ["--size", TINY["pictures"]] if tiny else []
+    jobs = [(kind, first + k) for first, shards in ((0, SHARDS), (HELD_OUT, HELD_OUT_SHARDS)) for kind, count in shards.items()
+            for k in range(TINY["shards"] if tiny else count) if not (work / kind / f"{first + k:05d}.npy").exists()]
+    running = []
+    for kind, number in jobs:
+        if len(running) == cores:
+            finish(running.pop(0))
+        running.append(run("shards", "--work", work, "--kind", kind, "--first", number, "--last", number + 1, *size, threads=1))
+    finish(*running)
+
+
+def arguments_of(name, options, out):
+    """The command line of a phase, without --minutes."""
+    work = ["--work", options.work]
+    if name == "latents":
+        return [*work, "--device", options.device]
+    if name in STEPS:
+        steps = TINY["steps"] if options.tiny else getattr(options, name)
+        teacher = ["--teacher", options.teacher] if name == "few_step" else []
+        return [*work, "--device", options.device, "--times", options.times, "--steps", steps, *teacher]
+    return {"export": [*work, "--out", out], "calibrate": ["--model", out],
+            "evaluate": [*work, "--model", out, "--out", options.work / "evaluation", *(["--count", "16"] if options.tiny else [])]}[name]
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, required=True)
-    parser.add_argument("--autoencoder", type=int, default=4000, help="steps")
-    parser.add_argument("--diffusion", type=int, default=14000, help="steps")
-    parser.add_argument("--classifier", type=int, default=3500, help="steps")
-    parser.add_argument("--few-step", type=int, default=5000, help="steps")
-    parser.add_argument("--decoder", type=int, default=1500, help="steps")
-    parser.add_argument("--judge", type=int, default=3000, help="steps")
+    parser.add_argument("--phases", nargs="+", default=list(PHASES), metavar="PHASE[:MINUTES]", help=" ".join(PHASES))
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--times", type=int, default=1, help="batches so many times as large")
+    parser.add_argument("--teacher", type=float, default=.5, help="of few_step; 0 where denoiser and teacher are the same")
+    for name, steps in STEPS.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", type=int, default=steps, help="steps")
+    for kind, count in SHARDS.items():
+        parser.add_argument(f"--{kind}", type=int, default=count, help="shards of 500 pictures")
+    parser.add_argument("--cores", type=int, default=os.cpu_count(), help="for drawing")
+    parser.add_argument("--tiny", action="store_true", help="a little of everything, to see that it works")
+    parser.add_argument("--pack", type=Path, help="folder for small checkpoints at the end")
     parser.add_argument("--out", type=Path, help="where the model folder goes; default WORK/starter")
     options = parser.parse_args()
-    work, out = options.work, options.out or options.work / "starter"
-    for kind, count in (("scenes", 24), ("leaves", LEAVES), ("pairs", 4)):
-        render(work, kind, 0, count)
-    render(work, "scenes", 90000, 90002)
-    phase("autoencoder", "autoencoder", "--work", work, "--steps", options.autoencoder)
-    render(work, "pairs", 4, PAIRS)
-    render(work, "scenes", 24, SCENES)
-    phase("latents", "latents", "--work", work)
-    phase("diffusion", "diffusion", "--work", work, "--steps", options.diffusion)
-    phase("classifier", "classifier", "--work", work, "--steps", options.classifier)
-    phase("few steps", "few_step", "--work", work, "--steps", options.few_step)
-    phase("decoder", "decoder", "--work", work, "--steps", options.decoder)
-    phase("judge", "judge", "--work", work, "--steps", options.judge)
-    phase("export", "export", "--work", work, "--out", out)
-    phase("ranges for int8", "calibrate", "--model", out)
-    phase("evaluation", "evaluate", "--work", work, "--model", out, "--out", work / "evaluation")
+    SHARDS.update({kind: getattr(options, kind) for kind in SHARDS})
+    out = options.out or options.work / "starter"
+    for phase in options.phases:
+        name, _, minutes = phase.partition(":")
+        if name not in PHASES:
+            parser.error(f"no phase {name}: {' '.join(PHASES)}")
+        say(phase)
+        if name == "render":
+            render(options.work, options.cores, options.tiny)
+        else:
+            finish(run(name, *arguments_of(name, options, out), *(["--minutes", minutes] if minutes else [])))
+    if options.pack:
+        finish(run("pack", "--work", options.work, "--out", options.pack))
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ def sample(unet, text, t_index, noises, start=None, guidance=1., negative=None):
     batch = noises[0].shape[0]
     x0 = start
     for k, noise in zip(t_index, noises):
-        t = schedule.LCM_TIMESTEPS[k].expand(batch)
+        t = schedule.LCM_TIMESTEPS[k].to(noise.device).expand(batch)
         x = noise if x0 is None else schedule.add_noise(x0, t, noise)
         x0 = predict_x0(unet, x, t, text)
         if guidance != 1:
@@ -42,7 +42,7 @@ def sample(unet, text, t_index, noises, start=None, guidance=1., negative=None):
 
 
 def make_noises(shape, steps, seed):
-    generator = torch.Generator().manual_seed(seed)
+    generator = common.generator(seed)
     return [torch.randn(shape, generator=generator) for _ in range(steps)]
 
 

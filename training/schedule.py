@@ -2,6 +2,8 @@
 
     x_t = sqrt(a) x0 + sqrt(1 - a) noise        v = sqrt(a) noise - sqrt(1 - a) x0
 """
+import functools
+
 import torch
 
 STEPS = 1000
@@ -12,9 +14,14 @@ _betas = torch.linspace(.00085 ** .5, .012 ** .5, STEPS, dtype=torch.float64) **
 ALPHAS_CUMPROD = torch.cumprod(1 - _betas, 0).float()
 
 
+@functools.cache
+def _alphas_on(device):
+    return ALPHAS_CUMPROD.to(device)
+
+
 def signal(t):
     """sqrt(a) and sqrt(1 - a) for timesteps [B], shaped [B, 1, 1, 1]."""
-    a = ALPHAS_CUMPROD[t].view(-1, 1, 1, 1)
+    a = _alphas_on(t.device)[t].view(-1, 1, 1, 1)
     return a.sqrt(), (1 - a).sqrt()
 
 

@@ -18,6 +18,7 @@ from .layout import sample_layout
 from .leaves import dead_leaves
 from .pairs import make_pair
 from .scenes import render
+from .shapes import make_shape
 
 SHARD_SIZE = 500
 HELD_OUT = 90000
@@ -33,20 +34,25 @@ def pair(rng):
     return np.stack([frame, picture]), {**attributes.to_dict(), "correlation": correlation}
 
 
+def shape(rng):
+    *pictures, attributes = make_shape(rng)
+    return np.stack(pictures), attributes.to_dict()
+
+
 def leaf(rng):
     return dead_leaves(rng), None
 
 
-MAKERS = {"scenes": scene, "leaves": leaf, "pairs": pair}
+MAKERS = {"scenes": scene, "leaves": leaf, "pairs": pair, "shapes": shape}
 
 
-def make_shard(folder: Path, kind: str, number: int):
-    """Renders shard `number` of `kind`, unless it is there."""
+def make_shard(folder: Path, kind: str, number: int, size=SHARD_SIZE):
+    """Renders shard `number` of `kind` with `size` pictures, unless it is there."""
     target = folder / f"{number:05d}.npy"
     if target.exists():
         return
     rng = np.random.default_rng([number, sorted(kind.encode())[0], len(kind)])
-    pictures, records = zip(*(MAKERS[kind](rng) for _ in range(SHARD_SIZE)))
+    pictures, records = zip(*(MAKERS[kind](rng) for _ in range(size)))
     (folder / f"{number:05d}.json").write_text(json.dumps(records))
     with open(folder / f"{number:05d}.tmp", "wb") as file:
         np.save(file, np.stack(pictures))
@@ -71,12 +77,13 @@ def main():
     parser.add_argument("--kind", choices=sorted(MAKERS), required=True)
     parser.add_argument("--first", type=int, default=0)
     parser.add_argument("--last", type=int, required=True)
+    parser.add_argument("--size", type=int, default=SHARD_SIZE, help="pictures in a shard")
     options = parser.parse_args()
     folder = options.work / options.kind
     folder.mkdir(parents=True, exist_ok=True)
     for number in range(options.first, options.last):
         start = time.time()
-        make_shard(folder, options.kind, number)
+        make_shard(folder, options.kind, number, options.size)
         print(options.kind, number, f"{time.time() - start:.0f} s", flush=True)
 
 

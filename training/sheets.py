@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 
 from . import common
 from .autoencoder import to_tensor
-from .autoencoder_net import Decoder, Encoder
+from .autoencoder_net import Decoder, Encoder, LightDecoder
 from .diffusion import load_models
 from .frames import camera_frame
 from .sampling import T_INDEX, encode_texts, image_t_index, make_noises, sample, sample_ddim
@@ -32,13 +32,12 @@ FRAME_PROMPTS = ["mountains at sunset", "city by night, full moon", "snowy fores
 
 
 def load_autoencoder(work):
-    """Encoder and decoder; the fine-tuned decoder if there is one."""
-    encoder, decoder = Encoder(), Decoder()
+    """Encoder and decoder; the light decoder if there is one."""
+    encoder, light = Encoder(), (work / "decoder.pt").exists()
     state = common.load(work / "autoencoder.pt")
     encoder.load_state_dict(state["encoder"])
-    decoder.load_state_dict(state["decoder"])
-    if (work / "decoder.pt").exists():
-        decoder.load_state_dict(common.load(work / "decoder.pt")["decoder"])
+    decoder = LightDecoder() if light else Decoder()
+    decoder.load_state_dict(common.load(work / "decoder.pt")["decoder"] if light else state["decoder"])
     return encoder.eval(), decoder.eval()
 
 
@@ -46,7 +45,7 @@ def load_autoencoder(work):
 def to_pictures(decoder, latents):
     """Latents to uint8 [B, H, W, 3]."""
     output = torch.cat([decoder(z) for z in latents.split(8)]).clamp(-1, 1)
-    return ((output + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy()
+    return ((output + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def grid(rows, titles, path, size=160):

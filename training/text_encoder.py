@@ -20,9 +20,9 @@ class Layer(nn.Module):
 
 
 class TextEncoder(nn.Module):
-    def __init__(self, width=WIDTH, layers=2):
+    def __init__(self, width=WIDTH, layers=2, vocabulary=VOCABULARY):
         super().__init__()
-        self.token_embedding = nn.Embedding(len(VOCABULARY), width)
+        self.token_embedding = nn.Embedding(len(vocabulary), width)
         self.position_embedding = nn.Parameter(.1 * torch.randn(MAX_LENGTH, width))
         nn.init.normal_(self.token_embedding.weight, std=.5)
         self.layers = nn.ModuleList([Layer(width) for _ in range(layers)])
@@ -35,6 +35,6 @@ class TextEncoder(nn.Module):
         return self.norm(x)
 
 
-def token_ids(texts):
+def token_ids(texts, vocabulary=VOCABULARY):
     """Texts to ids [B, 24]."""
-    return torch.tensor([tokenize(text) for text in texts])
+    return torch.tensor([tokenize(text, vocabulary) for text in texts])

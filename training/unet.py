@@ -107,9 +107,12 @@ class UNet(nn.Module):
         y2 = self.inner1_text(self.inner1(y1, *modulations[2]), text)
         return x1, x2, y1, self.middle_text(y2, text)
 
-    def forward(self, x, t, text):
+    def forward(self, x, t, text, residuals=None):
+        """`residuals`: what a control branch adds to the three skip tensors and to the middle (see control_net.py)."""
         modulations = self.modulations(t, text)
         x1, x2, y1, y2 = self.encode(x, modulations, text)
+        if residuals is not None:
+            x1, x2, y1, y2 = (f + r for f, r in zip((x1, x2, y1, y2), residuals))
         y = self.inner2_text(self.inner2(torch.cat([y2, y1], 1), *modulations[3]), text)
         x = self.grow(F.interpolate(y, scale_factor=2., mode="nearest"))[:, :, :x2.shape[2], :x2.shape[3]]
         x = self.up1_text(self.up1(torch.cat([x, x2], 1), *modulations[4]), text)

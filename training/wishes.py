@@ -62,6 +62,25 @@ def wish_loss(logits, wishes):
                for name in CLASSES)
 
 
+VARIED = ("time", "land")   # what must not always come out the same where captions leave it open
+
+
+def variety_loss(logits, wishes, chosen):
+    """How far pictures are from all kinds being equally frequent, where captions leave time or land open; 0 if they are.
+
+    `chosen`: a slice of the batch. Without this, captions without a time of day all become dark storms.
+    """
+    loss = 0.
+    for name in VARIED:
+        free = wishes.weights[name][chosen] == 0
+        share = (logits[name][chosen].float().softmax(1) * free[:, None]).sum(0) / free.sum().clamp(min=1)
+        count = share.shape[0]
+        # Of n pictures at most n kinds can be there; half of log(n) is asked for.
+        enough = .5 * torch.log(free.sum().clamp(min=1, max=count).float())
+        loss = loss + (enough + (share * (share + 1e-6).log()).sum()).relu() * (free.sum() > 1)
+    return loss
+
+
 @torch.no_grad()
 def granted(logits, wishes, name):
     """Number of named things of one attribute, and how many of them the classifier finds."""
