@@ -5,7 +5,7 @@ import { onClose } from './lib/closing';
 import { Denoiser } from './lib/denoiser';
 import { getEngine } from './lib/engine-node';
 import { standStill } from './lib/faults';
-import { isEmpty, readBoolean } from './lib/fields';
+import { readOptionalBoolean } from './lib/fields';
 import { onInput } from './lib/input';
 import { isSettingsOnly, topicOf } from './lib/message';
 import { Status } from './lib/status';
@@ -23,7 +23,7 @@ export = (RED: NodeAPI): void => {
     // Node-RED changes the wires of a node that it leaves running.
     const isSeen = (): boolean => isWanted((this as Node & Passage).wires[0] ?? [], find);
     try {
-      const mayRest = !isEmpty(def.restUnseen) && readBoolean(def.restUnseen, 'restUnseen');
+      const mayRest = readOptionalBoolean(def.restUnseen, 'restUnseen', false);
       denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def), mayRest ? isSeen : undefined);
     } catch (thrown) {
       standStill(this, status, thrown);

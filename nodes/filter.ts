@@ -3,7 +3,7 @@ import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions } f
 import { onChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { Faults, standStill } from './lib/faults';
-import { isEmpty, readChoice, readOptionalNumber } from './lib/fields';
+import { readOptionalChoice, readOptionalNumber } from './lib/fields';
 import { FilterTopic } from './lib/filter-topic';
 import { onInput, withCode } from './lib/input';
 import { isReset, isSettingsOnly, topicOf } from './lib/message';
@@ -82,7 +82,7 @@ function readFields(def: FilterDef): SimilarityFilterOptions {
   return {
     threshold: readOptionalNumber(def.threshold, 'threshold', 0.98, { min: 0, max: 1 }),
     maxSkipFrame: readOptionalNumber(def.maxSkipFrame, 'maxSkipFrame', 10, { min: 0, integer: true }),
-    measure: isEmpty(def.measure) ? 'cosine' : readChoice(def.measure, 'measure', SIMILARITY_MEASURES),
+    measure: readOptionalChoice(def.measure, 'measure', 'cosine', SIMILARITY_MEASURES),
     seed: readOptionalNumber(def.seed, 'seed', 2, { min: 0, integer: true }),
   };
 }

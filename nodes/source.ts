@@ -3,6 +3,7 @@ import type { CameraDoor } from './lib/camera-door';
 import { CameraRoutes } from './lib/camera-routes';
 import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
+import { isWayland } from './lib/ffmpeg-devices';
 import { FrameSource } from './lib/frame-source';
 import { onInput } from './lib/input';
 import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
@@ -28,6 +29,7 @@ export = (RED: NodeAPI<Settings>): void => {
       return;
     }
     if (holdsLogin(def)) this.warn(RED._('warn.login'));
+    if (settings.kind === 'screen' && isWayland(def.screen?.trim() ?? '')) this.warn(RED._('warn.wayland'));
     const source = new FrameSource(this, settings, status, RED._);
     onInput(this, (msg) => source.take(msg));
     onClose(this, () => {

@@ -35,7 +35,7 @@ export interface ServerCredentials {
 export function readServerFields(fields: ServerFields, credentials: ServerCredentials): ServerOptions | undefined {
   if (readChoice(fields.runOn || 'here', 'runOn', ['here', 'server']) === 'here') return undefined;
   const { serverAddresses = '', serverNets = 'unet', serverPrefix = '', serverCa = '', serverLogin = 'none' } = fields;
-  readChoice(serverLogin, 'serverLogin', ['none', 'token', 'basic']);
+  readChoice(serverLogin || 'none', 'serverLogin', ['none', 'token', 'basic']);
   const seconds = readOptionalNumber(fields.serverTimeout, 'serverTimeout', 10, { min: 0.05, max: 600 });
   const { serverToken: token = '', serverUser: user = '', serverPassword: password = '' } = credentials;
   if (serverLogin === 'token' && token === '') throw new EngineError('EBADPARAM', 'the server wants a token, and none is given');

@@ -1,3 +1,8 @@
+import { existsSync } from 'node:fs';
+import { EngineError } from '../../engine/errors';
+import { isAddress, secretAddress } from './camera-address';
+import { CAMERAS, SCREENS, cameraDemands } from './ffmpeg-devices';
+import { isOfInput, type InputOptions } from './ffmpeg-options';
 import type { FrameFormat } from './source-producer';
 
 export interface FfmpegInput extends FrameFormat {
@@ -16,28 +21,11 @@ export interface FfmpegInput extends FrameFormat {
   /** For an address that asks who is there. */
   user?: string;
   password?: string;
+  /** Take any certificate for the right one. */
+  anyCertificate?: boolean;
+  /** Further options for ffmpeg's input. */
+  options?: InputOptions;
 }
-
-const ADDRESS = /^[a-z][a-z0-9+.-]*:\/\//i;
-
-/** The capture of ffmpeg on each system, and how it wants its devices named. */
-interface Capture {
-  format: string;
-  name: (device: string) => string;
-}
-type BySystem = Partial<Record<NodeJS.Platform, Capture>>;
-
-const CAMERAS: BySystem = {
-  linux: { format: 'v4l2', name: (device) => device },
-  darwin: { format: 'avfoundation', name: (device) => (device.includes(':') ? device : `${device}:none`) },
-  win32: { format: 'dshow', name: (device) => (device.startsWith('video=') ? device : `video=${device}`) },
-};
-
-const SCREENS: BySystem = {
-  linux: { format: 'x11grab', name: (display) => display || process.env.DISPLAY || ':0' },
-  darwin: { format: 'avfoundation', name: (screen) => `${screen || 'Capture screen 0'}:none` },
-  win32: { format: 'gdigrab', name: (window) => window || 'desktop' },
-};
 
 /** What an address may lead to. The list that is read from a pipe must name them all. */
 const PROTOCOLS = ['pipe', 'tcp', 'udp', 'tls', 'http', 'https', 'httpproxy', 'hls', 'rtp', 'srtp', 'crypto', 'data'];
@@ -54,8 +42,10 @@ const COUNT = 25;
  * The arguments that make ffmpeg write the input's pictures to its standard output: one JPEG behind the other, each
  * picture of the input once and at once (a video at its own speed), cropped to fill exactly the wanted size. Which of them
  * are sent is decided where they arrive.
+ *
+ * @param demands how a camera of this machine is asked for its pictures
  */
-export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform = process.platform): string[] {
+export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform = process.platform, demands?: string[]): string[] {
   const { kind, width, height, speed } = options;
   const isVideo = kind === 'video';
   const filters = [
@@ -70,7 +60,7 @@ export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform 
   ];
   return [
     '-hide_banner', '-nostdin', '-loglevel', 'error',
-    ...inputArguments(options, platform),
+    ...inputArguments(options, platform, demands ?? demandsOf(options, platform)),
     // A cover is no moving picture: ffmpeg would read the sound beside it again and again, as fast as it can.
     ...(isVideo && !isPlaylist(options.input) ? ['-map', '0:V:0'] : []),
     '-an', '-sn', '-vf', filters.join(','), '-r', String(COUNT),
@@ -80,62 +70,84 @@ export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform 
 
 /** Whether an address is that of a list with the same video in several sizes, of which ffmpeg is to choose. */
 function isPlaylist(input: string): boolean {
-  return ADDRESS.test(input) && /\.(m3u8|mpd)([?#]|$)/i.test(input);
+  return isAddress(input) && /\.(m3u8|mpd)([?#]|$)/i.test(input);
+}
+
+/** How a camera is asked when nothing is known of it yet, or as the further options say; none for what is no camera of this machine. */
+export function demandsOf(input: FfmpegInput, platform: NodeJS.Platform, said: string[] = []): string[] | undefined {
+  const { kind, options = [] } = input;
+  const isAsked = options.some(([name]) => ['f', 'video_size', 'framerate', 'input_format', 'pixel_format'].includes(name));
+  if (kind !== 'camera' || isAddress(input.input) || isAsked) return said.length === 0 ? [] : undefined;
+  return cameraDemands(platform, input, said);
 }
 
 /**
- * What ffmpeg is to read from its standard input: an address with a login in it, as a list of one entry for its concat
- * demuxer. Among the arguments every user of the machine could read it. Undefined where there is no login.
+ * What ffmpeg is to read from its standard input: an address with a login or another secret in it, as a list of one entry
+ * for its concat demuxer. Among the arguments every user of the machine could read it. Undefined where there is no secret.
+ * @throws EBADPARAM for options that such an address cannot have
  */
-export function ffmpegScript({ kind, input, start, user, password }: FfmpegInput): string | undefined {
-  const address = kind === 'screen' ? undefined : secretAddress(input, user, password);
+export function ffmpegScript(input: FfmpegInput): string | undefined {
+  const { kind, start, options = [] } = input;
+  const address = addressOf(input);
   if (!address) return undefined;
-  // The entry has no place for ffmpeg's option -rtsp_transport; its RTSP reads this word from the address.
-  if (/^rtsps?:$/i.test(address.protocol)) address.search += address.search ? '&tcp' : '?tcp';
-  const entry = [`file '${address.href.replaceAll("'", "'\\''")}'`, ...(kind === 'video' && start > 0 ? [`inpoint ${start}`] : [])];
+  const transport = options.find(([name]) => name === 'rtsp_transport');
+  // Its RTSP reads this word from the address, in every version.
+  if (/^rtsps?:$/i.test(address.protocol) && !transport) address.search += address.search ? '&tcp' : '?tcp';
+  if (options.some(([name]) => name === 'f')) throw new EngineError('EBADPARAM', 'options cannot be given -f with an address that holds a login or another secret');
+  const entry = [
+    `file ${quoted(address.href)}`,
+    ...(kind === 'video' && start > 0 ? [`inpoint ${start}`] : []),
+    ...[...trust(input, address.protocol), ...options.filter(isOfInput)].map(([name, value]) => `option ${name} ${quoted(value)}`),
+  ];
   return ['ffconcat version 1.0', ...entry, ''].join('\n');
 }
 
-function inputArguments(options: FfmpegInput, platform: NodeJS.Platform): string[] {
-  const { kind, input, fps, loop, start, user, password } = options;
+function inputArguments(input: FfmpegInput, platform: NodeJS.Platform, demands: string[] = []): string[] {
+  const { kind, fps, loop, start, options = [] } = input;
+  const address = addressOf(input);
+  const further = options.filter((option) => !address || !isOfInput(option)).flatMap(([name, value]) => [`-${name}`, value]);
+  // Of an option that is given twice, the later one counts.
+  const from = (name: string): string[] => [...further, '-i', name];
+  const capture = (format: string): string[] => (options.some(([name]) => name === 'f') ? [] : ['-f', format]);
   if (kind === 'screen') {
     const screen = SCREENS[platform] ?? SCREENS.linux!;
-    return [...LOW_DELAY, '-f', screen.format, '-framerate', String(fps), '-i', screen.name(input)];
+    return [...LOW_DELAY, ...capture(screen.format), '-framerate', String(fps), ...from(screen.name(input.input))];
   }
-  const address = secretAddress(input, user, password);
   if (address) {
     // A list cannot be wound back: its loop is the process that begins again, too.
     const protocols = [...PROTOCOLS, address.protocol.slice(0, -1)].join(',');
-    return [...(kind === 'camera' ? LOW_DELAY : []), '-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, '-i', 'pipe:0'];
+    return [...(kind === 'camera' ? LOW_DELAY : []), '-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, ...from('pipe:0')];
   }
+  const plain = isAddress(input.input) ? [...trust(input, /^\s*([^:]*:)/.exec(input.input)![1])].flatMap(([name, value]) => [`-${name}`, value]) : [];
   if (kind === 'video') {
     // ffmpeg's own loop goes to the very beginning; from another start it is the process that begins again.
     const where = start > 0 ? ['-ss', String(start)] : loop ? ['-stream_loop', '-1'] : [];
-    return [...where, '-i', input];
+    return [...where, ...plain, ...from(input.input)];
   }
-  if (ADDRESS.test(input)) {
-    const transport = /^rtsps?:/i.test(input) ? ['-rtsp_transport', 'tcp'] : [];
-    return [...LOW_DELAY, ...transport, '-i', input];
+  if (isAddress(input.input)) {
+    const transport = /^rtsps?:/i.test(input.input) ? ['-rtsp_transport', 'tcp'] : [];
+    return [...LOW_DELAY, ...transport, ...plain, ...from(input.input)];
   }
   // A system whose cameras ffmpeg has no usual name for: the device is passed on as it is.
   const camera = CAMERAS[platform];
-  return camera ? [...LOW_DELAY, '-f', camera.format, '-i', camera.name(input)] : [...LOW_DELAY, '-i', input];
+  return camera ? [...LOW_DELAY, ...capture(camera.format), ...demands, ...from(camera.name(input.input))] : [...LOW_DELAY, ...from(input.input)];
 }
 
-/** The address with its login, if it has one, in itself or beside it. */
-function secretAddress(input: string, user?: string, password?: string): URL | undefined {
-  if (!ADDRESS.test(input) || !URL.canParse(input)) return undefined;
-  const address = new URL(input);
-  if (user) {
-    address.username = encodeURIComponent(user);
-    address.password = encodeURIComponent(password ?? '');
-  }
-  return address.username || address.password ? address : undefined;
+function addressOf({ kind, input, user, password }: FfmpegInput): URL | undefined {
+  return kind === 'screen' ? undefined : secretAddress(input, { user, password });
 }
 
-/** `text` without what must not be read in a log: the given secrets, and any login inside an address. */
-export function maskSecrets(text: string, secrets: (string | undefined)[]): string {
-  const forms = secrets.filter((secret): secret is string => Boolean(secret)).flatMap((secret) => [secret, encodeURIComponent(secret)]);
-  const masked = forms.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
-  return masked.replace(/(:\/\/)[^/\s@]+@/g, '$1***@');
+/** Where the certificates are that systems trust; ffmpeg built with OpenSSL looks nowhere by itself. */
+const CERTIFICATES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem', '/etc/ssl/cert.pem'];
+
+/** By default ffmpeg takes any certificate, and tells the login to whoever has one. */
+function trust({ anyCertificate = false }: FfmpegInput, protocol: string): InputOptions {
+  if (!/^(https|rtsps|tls|rtmps):$/i.test(protocol) || anyCertificate) return [];
+  const authorities = process.env.SSL_CERT_FILE || CERTIFICATES.find((file) => existsSync(file));
+  return [['tls_verify', '1'], ...(authorities ? [['ca_file', authorities] as [string, string]] : [])];
+}
+
+/** As the list wants a text. */
+function quoted(text: string): string {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { FfmpegWords } from './ffmpeg-words';
 
 /** So long it may do nothing at all after its input has ended, ms. */
 const STANDSTILL_MS = 8000;
 const LOOK_MS = 250;
 /** What a pipe takes without anybody who reads it. */
 const PIPE_BYTES = 64 * 1024;
-const STDERR_TAIL = 500;
 
 /** How an ffmpeg process ended: well (code 0), with what it wrote about its failure, or it never started. */
 export interface WriterExit {
@@ -50,8 +50,8 @@ export class FfmpegWriter {
   ) {
     const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'], windowsHide: true });
     this.child = child;
-    let stderr = '';
-    child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk).slice(-STDERR_TAIL)));
+    const words = new FfmpegWords();
+    child.stderr.on('data', (chunk: Buffer) => words.add(chunk));
     // Told by the exit, in ffmpeg's own words.
     child.stdin.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
@@ -59,7 +59,7 @@ export class FfmpegWriter {
       const over = (how: Omit<WriterExit, 'stderr'>): void => {
         if (isOver) return;
         isOver = true;
-        const exit = { ...how, stderr: stderr.trim(), ...(this.stoodStill !== undefined && { stoodStill: this.stoodStill }) };
+        const exit = { ...how, stderr: words.brief, ...(this.stoodStill !== undefined && { stoodStill: this.stoodStill }) };
         onExit(exit);
         resolve(exit);
       };

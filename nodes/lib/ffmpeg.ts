@@ -1,7 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EngineError } from '../../engine/errors';
 import { ArrivalPace } from './arrival-pace';
-import { LONGEST_PAUSE_S, ffmpegArguments, ffmpegScript, maskSecrets, type FfmpegInput } from './ffmpeg-arguments';
+import { maskSecrets, secretsOf } from './camera-address';
+import { LONGEST_PAUSE_S, demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from './ffmpeg-arguments';
+import { FfmpegWords } from './ffmpeg-words';
 import { JpegSplitter } from './jpeg-splitter';
 import type { Producer, ProducerEvents } from './source-producer';
 
@@ -11,12 +13,12 @@ const NEXT_PICTURE_MS = 10_000;
 const NEXT_OF_VIDEO_MS = 1000 * LONGEST_PAUSE_S + NEXT_PICTURE_MS;
 /** A round of a video that begins again takes at least this long, however little is in it. */
 const SHORTEST_ROUND_MS = 1000;
+const CERTIFICATE_ADVICE = '\nWhere it is the camera\'s own certificate: give its file in the options, "-ca_file FILE", or tick "accept any certificate"';
 const KILL_AFTER_MS = 2000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
 /** A camera that gave pictures for this long was sound: its end is tried again at once. */
 const SOUND_MS = 10_000;
-const STDERR_TAIL = 500;
 
 /**
  * Pictures from a video, camera or screen through an ffmpeg process, which is started again, ever more slowly, when it fails
@@ -29,6 +31,8 @@ export class FfmpegProducer implements Producer {
   private retryTimer: NodeJS.Timeout | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private stopped = false;
+  /** What ffmpeg said at each way of asking a camera that gave no picture. */
+  private said: string[] = [];
 
   /** @param program ffmpeg's path, or its name to be found on PATH */
   constructor(
@@ -47,7 +51,8 @@ export class FfmpegProducer implements Producer {
   }
 
   private start(): void {
-    const child = spawn(this.program, ffmpegArguments(this.input), { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+    const demands = demandsOf(this.input, process.platform, this.said);
+    const child = spawn(this.program, ffmpegArguments(this.input, process.platform, demands), { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
     this.child = child;
     // A program that ends before it has read this says why itself.
     child.stdin.on('error', () => undefined).end(ffmpegScript(this.input) ?? '');
@@ -55,7 +60,7 @@ export class FfmpegProducer implements Producer {
     // Each run anew: what was missing between two is not made up for.
     const pace = new ArrivalPace(this.input.fps);
     const startedAt = performance.now();
-    let stderr = '';
+    const words = new FfmpegWords();
     let silent = false;
     let pictures = 0;
     let firstAt = 0;
@@ -77,7 +82,7 @@ export class FfmpegProducer implements Producer {
       expectPicture(this.input.kind === 'video' ? NEXT_OF_VIDEO_MS : NEXT_PICTURE_MS);
       if (pace.takes()) this.events.frame(newest);
     });
-    child.stderr.on('data', (chunk: Buffer) => (stderr = (stderr + chunk).slice(-STDERR_TAIL)));
+    child.stderr.on('data', (chunk: Buffer) => words.add(chunk));
 
     this.exited = new Promise((resolve) => {
       const over = (exit: Pick<Exit, 'code' | 'signal' | 'spawnError'>): void => {
@@ -85,7 +90,7 @@ export class FfmpegProducer implements Producer {
         if (this.child !== child) return;
         this.child = undefined;
         resolve();
-        if (!this.stopped) this.afterExit({ ...exit, silent, pictures, stderr, lastedMs: performance.now() - startedAt });
+        if (!this.stopped) this.afterExit({ ...exit, silent, pictures, words, lastedMs: performance.now() - startedAt });
       };
       child.once('error', (spawnError: NodeJS.ErrnoException) => over({ spawnError }));
       child.once('close', (code, signal) => over({ code, signal }));
@@ -95,9 +100,8 @@ export class FfmpegProducer implements Producer {
   private afterExit(exit: Exit): void {
     const isAtEnd = exit.code === 0 && this.input.kind === 'video' && exit.pictures !== 0;
     if (isAtEnd) return this.input.loop ? this.startIn(Math.max(0, SHORTEST_ROUND_MS - exit.lastedMs)) : this.events.ended();
-    // ffmpeg names its parts with their place in memory, which says nothing to anybody.
-    const reason = this.reason(exit).replace(/ @ 0x[0-9a-f]+(?=\])/g, '');
-    const error = new EngineError('ESOURCE', this.mask(reason), { cause: exit.spawnError });
+    if (this.asksOtherwise(exit)) return this.start();
+    const error = new EngineError('ESOURCE', this.mask(this.reason(exit)), { cause: exit.spawnError });
     // A program that is not there will not be there in a second either.
     if (exit.spawnError) return this.events.failed(error);
     const delay = this.retryMs;
@@ -106,24 +110,34 @@ export class FfmpegProducer implements Producer {
     this.events.failed(error, delay);
   }
 
+  /** Whether there is another way to ask a camera that gave nothing; the one that gave pictures is kept. */
+  private asksOtherwise({ spawnError, pictures, words }: Exit): boolean {
+    if (spawnError || pictures > 0) return false;
+    this.said.push(words.text);
+    if (demandsOf(this.input, process.platform, this.said)) return true;
+    this.said = [];
+    return false;
+  }
+
   private startIn(ms: number): void {
     if (ms === 0) this.start();
     else this.retryTimer = setTimeout(() => this.start(), ms);
   }
 
-  private reason({ code, signal, spawnError, silent, pictures, stderr }: Exit): string {
+  private reason({ code, signal, spawnError, silent, pictures, words }: Exit): string {
     const { input, kind, start } = this.input;
     const name = input || `the ${kind}`;
     if (spawnError?.code === 'ENOENT') return `ffmpeg was not found as "${this.program}": install it, or give its path`;
     if (spawnError) return `ffmpeg cannot be started as "${this.program}": ${spawnError.message}`;
     if (silent) return `${name} gave no picture for too long`;
     if (code === 0 && pictures === 0) return `${name} has no picture${start > 0 ? ` after second ${start}` : ''}`;
-    if (/matches no streams/.test(stderr ?? '')) return `${name} has no moving picture`;
-    return `${name} cannot be played: ${stderr?.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`}`;
+    if (/matches no streams/.test(words.text)) return `${name} has no moving picture`;
+    const advice = /certificate/i.test(words.text) ? CERTIFICATE_ADVICE : '';
+    return `${name} cannot be played: ${words.brief || `ffmpeg ended with ${signal ?? `code ${code}`}`}${advice}`;
   }
 
   private mask(text: string): string {
-    return maskSecrets(text, [this.input.password]);
+    return maskSecrets(text, secretsOf(this.input.input, this.input.password));
   }
 
   private kill(): void {
@@ -141,10 +155,10 @@ interface Exit {
   signal?: NodeJS.Signals | null;
   spawnError?: NodeJS.ErrnoException;
   /** It was ended because no picture came. */
-  silent?: boolean;
+  silent: boolean;
   /** How many it gave. */
-  pictures?: number;
-  stderr?: string;
+  pictures: number;
+  words: FfmpegWords;
   /** From its start to its end. */
   lastedMs: number;
 }

@@ -34,11 +34,21 @@ export function readBoolean(value: unknown, name: string): boolean {
   throw new EngineError('EBADPARAM', `${name} must be true or false, not ${quote(value)}`);
 }
 
+/** Like {@link readBoolean}; a field that was left empty, or that an older flow does not have, is `fallback`. */
+export function readOptionalBoolean(value: unknown, name: string, fallback: boolean): boolean {
+  return isEmpty(value) ? fallback : readBoolean(value, name);
+}
+
 /** @throws EBADPARAM unless the value is one of `choices` */
 export function readChoice<T extends string>(value: unknown, name: string, choices: readonly T[]): T {
   const choice = choices.find((known) => known === value);
   if (choice !== undefined) return choice;
   throw new EngineError('EBADPARAM', `${name} must be one of ${choices.join(', ')}, not ${quote(value)}`);
+}
+
+/** Like {@link readChoice}; a field that was left empty, or that an older flow does not have, is `fallback`. */
+export function readOptionalChoice<T extends string>(value: unknown, name: string, fallback: T, choices: readonly T[]): T {
+  return isEmpty(value) ? fallback : readChoice(value, name, choices);
 }
 
 /** Whether a field was left empty. */

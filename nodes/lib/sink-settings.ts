@@ -1,6 +1,6 @@
 import type { NodeDef } from 'node-red';
 import { EngineError } from '../../engine/errors';
-import { readChoice, readOptionalNumber } from './fields';
+import { readOptionalChoice, readOptionalNumber } from './fields';
 import type { LoopbackOptions } from './sink-loopback';
 import type { MediaOptions } from './sink-media';
 import { quote } from '../../engine/quote';
@@ -31,7 +31,7 @@ export interface PageLook {
  */
 export function readPageLook(def: SinkDef): PageLook {
   return {
-    fit: readChoice(def.fit ?? 'contain', 'fit', ['contain', 'cover']),
+    fit: readOptionalChoice(def.fit, 'fit', 'contain', ['contain', 'cover']),
     fade: readOptionalNumber(def.fade, 'fade', 0, { min: 0, max: 10_000 }),
     idle: readOptionalNumber(def.idle, 'idle', 0, { min: 0, max: 86_400 }),
   };

@@ -2,8 +2,10 @@ import type { NodeDef } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import { CameraDoor } from './camera-door';
 import { FfmpegProducer } from './ffmpeg';
+import { holdsSecret } from './camera-address';
 import type { FfmpegInput } from './ffmpeg-arguments';
-import { readBoolean, readChoice, readOptionalNumber } from './fields';
+import { readInputOptions } from './ffmpeg-options';
+import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from './fields';
 import { BrowserProducer } from './source-browser';
 import { FolderProducer } from './source-folder';
 import type { FrameFormat, Producer, ProducerEvents } from './source-producer';
@@ -30,6 +32,8 @@ export interface SourceDef extends NodeDef {
   screen?: string;
   camera?: string;
   ffmpeg?: string;
+  anyCertificate?: unknown;
+  options?: string;
   result?: string;
 }
 
@@ -54,21 +58,23 @@ export interface SourceSettings extends FrameFormat {
  * @throws EBADPARAM naming the field that cannot work
  */
 export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCredentials> = {}, defaultFfmpeg?: string): SourceSettings {
-  const kind = readChoice(def.kind ?? 'test-card', 'kind', KINDS);
+  const kind = readOptionalChoice(def.kind, 'kind', 'test-card', KINDS);
   const format: FrameFormat = {
     fps: readOptionalNumber(def.fps, 'fps', 25, { min: 0.1, max: 120 }),
     width: readOptionalNumber(def.width, 'width', 256, { min: 16, max: 4096, integer: true }),
     height: readOptionalNumber(def.height, 'height', 256, { min: 16, max: 4096, integer: true }),
   };
-  const loop = readBoolean(def.loop ?? true, 'loop');
-  const onlyNew = readBoolean(def.onlyNew ?? false, 'onlyNew');
+  const loop = readOptionalBoolean(def.loop, 'loop', true);
+  const onlyNew = readOptionalBoolean(def.onlyNew, 'onlyNew', false);
   const start = readOptionalNumber(def.start, 'start', 0, { min: 0, max: 86_400 });
   const speed = readOptionalNumber(def.speed, 'speed', 1, { min: 0.1, max: 10 });
   const intervalMs = readOptionalNumber(def.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
   const door = new CameraDoor(format);
   const ffmpeg = def.ffmpeg || defaultFfmpeg || 'ffmpeg';
+  const anyCertificate = readOptionalBoolean(def.anyCertificate, 'anyCertificate', false);
+  const options = readInputOptions(def.options || '');
   const play = (ffmpegKind: FfmpegInput['kind'], input: string, events: ProducerEvents): Producer =>
-    new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: ffmpegKind, input, loop, start, speed }, events);
+    new FfmpegProducer(ffmpeg, { ...format, ...credentials, kind: ffmpegKind, input, loop, start, speed, anyCertificate, options }, events);
 
   const producers: Record<SourceKind, SourceSettings['produce']> = {
     'test-card': (events) => new TestCardProducer(format, events),
@@ -81,7 +87,7 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
   return {
     kind,
     topic: def.topic ?? '',
-    autostart: readBoolean(def.autostart ?? true, 'autostart'),
+    autostart: readOptionalBoolean(def.autostart, 'autostart', true),
     ...format,
     ...(kind === 'browser' && { door }),
     produce: producers[kind],
@@ -94,8 +100,7 @@ function required(value: string | undefined, field: string): string {
   throw new EngineError('EBADPARAM', `the frame source is set to ${field}, but its field "${field}" is empty`);
 }
 
-/** Whether the address that is played holds a login, which belongs among the credentials. */
+/** Whether the address that is played holds a login, which belongs among the credentials, or another secret. */
 export function holdsLogin({ kind, video, camera }: SourceDef): boolean {
-  const address = (kind === 'video' ? video : kind === 'camera' ? camera : '') ?? '';
-  return /^\s*[a-z][a-z0-9+.-]*:\/\/[^/?#]*@/i.test(address);
+  return holdsSecret((kind === 'video' ? video : kind === 'camera' ? camera : '') ?? '');
 }
