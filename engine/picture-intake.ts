@@ -20,14 +20,16 @@ export class PictureIntake {
 
   constructor(private readonly model: Model) {}
 
+  // Copies: whoever gets what is finished may draw on it.
+
   /** A latent that has been finished, [C, h, w]. */
   denoised(latent: Float32Array, shape: LatentShape): void {
-    this.lastLatent = { latent, shape };
+    this.lastLatent = { latent: latent.slice(), shape };
   }
 
   /** A picture that has been finished. */
   rendered(image: RawImage): void {
-    this.lastImage = image;
+    this.lastImage = { ...image, data: image.data.slice() };
   }
 
   /** Nothing was finished yet, and nothing has moved. */

@@ -26,6 +26,15 @@ const maxEffort = 1e9;
  * found by the codec. Throws EBADFRAME for everything else.
  */
 export function toPicture(payload: unknown): Picture {
+  try {
+    return read(payload);
+  } catch (thrown) {
+    // An object of somebody else's may do anything when it is looked at.
+    throw EngineError.from(thrown, 'EBADFRAME', 'no picture: it cannot be looked at: ');
+  }
+}
+
+function read(payload: unknown): Picture {
   if (types.isUint8Array(payload)) return encoded(ofThisRealm(payload));
   if (typeof payload === 'string') return encoded(bytesOf(payload));
   if (isInPieces(payload)) return encoded(joined(payload));
