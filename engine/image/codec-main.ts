@@ -4,9 +4,6 @@ import { toWireError } from '../host/wire';
 import { takeOverCodec } from './codec';
 import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } from './codec-jobs';
 
-/** Nice value, as of the engine's process: below the flow, above the nets. */
-const PRIORITY = 5;
-
 let underWay = 0;
 
 async function answer({ id, name, params }: JobRequest): Promise<void> {
@@ -43,7 +40,7 @@ function takeOver(): void {
 }
 
 // Before any thread of the codec is made, which inherits it.
-setPriority(PRIORITY);
+setPriority(Number(process.argv[2]));
 process.title = 'streamdiffusion-codec';
 setInterval(tellEffort, EFFORT_INTERVAL);
 process.on('message', (request: JobRequest) => void answer(request));

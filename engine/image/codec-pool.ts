@@ -2,27 +2,30 @@ import { EngineError } from '../errors';
 import type { RawImage } from '../types';
 import type { Fit, JpegOptions } from './codec';
 import type { JobName, JobParams, JobResult } from './codec-jobs';
-import { CodecProcess, LostJob, type Patience } from './codec-process';
-import type { Picture } from './picture';
+import { CodecProcess, LostJob, type Patience, type Work } from './codec-process';
+import { isLight, type Picture } from './picture';
 
 export interface CodecPoolOptions extends Patience {
-  /** Processes at the most. */
+  /** Processes at the most, for light and for heavy work each. */
   processes: number;
+  /** As `slow`, for heavy work, ms. */
+  slowIfHeavy: number;
   /** A process that has had nothing to do for this long ends, ms. */
   idle: number;
   /** While the codec is missing it is looked for again after this time, ms. */
   retry: number;
 }
 
-const DEFAULTS: CodecPoolOptions = { slow: 500, deadline: 8000, clock: 30_000, processes: 3, idle: 30_000, retry: 30_000 };
+const DEFAULTS: CodecPoolOptions = { slow: 500, slowIfHeavy: 2000, deadline: 8000, clock: 30_000, processes: 2, idle: 30_000, retry: 30_000 };
 /** How often a job is begun anew whose process ended for another one's sake. */
 const ATTEMPTS = 4;
 const LOOK_MS = 100;
 
 /**
  * The picture codec in processes of its own. A file from elsewhere may be made to keep its decoder busy, or to bring it
- * down: no call can interrupt it, but its process can be ended. One process does it all, until a job in it is slow; then
- * another one takes what comes, and the slow one is ended at its deadline, or as soon as its place is needed.
+ * down: no call can interrupt it, but its process can be ended. Pictures that are more than a matter of milliseconds go to a
+ * process that comes last for the processor. When a job is slow all the same another process takes what comes, and the slow
+ * one is ended at its deadline, or as soon as its place is needed.
  */
 export class CodecPool {
   private readonly options: CodecPoolOptions;
@@ -70,17 +73,21 @@ export class CodecPool {
   }
 
   private async run<N extends JobName>(name: N, params: JobParams<N>): Promise<JobResult<N>> {
-    for (let attempt = 1; ; attempt++) {
+    const work: Work = !('picture' in params) || isLight(params.picture) ? 'light' : 'heavy';
+    for (let attempt = 1; ; ) {
       if (this.missing && performance.now() < this.missing.until) throw this.missing.error;
       const alone = attempt > 1;
-      const process = await this.place(alone);
+      const process = this.find(work, alone);
+      if (!process) {
+        await this.change();
+        continue;
+      }
       try {
         const result = await process.run(name, params, alone);
         this.missing = undefined;
         return result;
       } catch (thrown) {
-        if (thrown instanceof LostJob && attempt < ATTEMPTS) continue;
-        throw this.judge(thrown, process);
+        if (!(thrown instanceof LostJob) || attempt++ === ATTEMPTS) throw this.judge(thrown, process);
       }
     }
   }
@@ -94,21 +101,26 @@ export class CodecPool {
     return error;
   }
 
-  /** @param alone in a process that has no other job */
-  private async place(alone: boolean): Promise<CodecProcess> {
-    for (;;) {
-      this.processes = this.processes.filter(({ gone }) => !gone);
-      const [free] = this.processes.filter(({ isFree, load }) => isFree && (!alone || load === 0)).sort((a, b) => a.load - b.load);
-      if (free) return free;
-      if (this.processes.length < this.options.processes) {
-        const process = new CodecProcess(this.options, this.options.idle, () => this.freed());
-        this.processes.push(process);
-        return process;
-      }
-      const [slowest] = [...this.processes].sort((a, b) => b.slowest - a.slowest);
-      if (slowest.slowest > this.options.slow) slowest.giveUp();
-      else await this.change();
+  /**
+   * A process with a free place; undefined when there is none at the moment.
+   * @param alone without any other job
+   */
+  private find(work: Work, alone: boolean): CodecProcess | undefined {
+    const slow = work === 'heavy' ? this.options.slowIfHeavy : this.options.slow;
+    this.processes = this.processes.filter(({ gone }) => !gone);
+    const ours = this.processes.filter((process) => process.work === work);
+    const [free] = ours.filter(({ isFree, load }) => isFree && (!alone || load === 0)).sort((a, b) => a.load - b.load);
+    if (free) return free;
+    const [slowest] = ours.sort((a, b) => b.slowest - a.slowest);
+    const isFull = ours.length >= this.options.processes;
+    if (isFull && slowest.slowest <= slow) return undefined;
+    if (isFull) {
+      slowest.giveUp();
+      this.processes = this.processes.filter((process) => process !== slowest);
     }
+    const process = new CodecProcess(work, { ...this.options, slow }, this.options.idle, () => this.freed());
+    this.processes.push(process);
+    return process;
   }
 
   /** Until a place may be free. */

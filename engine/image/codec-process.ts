@@ -6,12 +6,13 @@ import { EngineError } from '../errors';
 import { fromWireError } from '../host/wire';
 import type { Effort, JobAnswer, JobName, JobParams, JobResult } from './codec-jobs';
 
-/** So many jobs at once, as libuv has threads for them. */
-const PLACES = 4;
+/** What a process is for: pictures of milliseconds, as many at once as libuv has threads; or those that are more work, one by one. */
+export type Work = 'light' | 'heavy';
+const PLACES: Record<Work, number> = { light: 4, heavy: 1 };
 /** A process that holds more than that when nothing is left to do is not kept, bytes. */
 const MEMORY_KEPT = 400e6;
-/** The lowest priority, as a nice value. */
-const LAST = 19;
+/** Nice values. What is short comes before the nets, as the engine's process does, but after the flow; what is long comes last. */
+const PRIORITIES: Record<Work, number> = { light: 5, heavy: 19 };
 
 interface Job {
   settle: { resolve: (result: never) => void; reject: (error: unknown) => void };
@@ -44,13 +45,17 @@ export class CodecProcess {
   private idle: NodeJS.Timeout | undefined;
   private effort = 0;
 
-  /** @param onFree called whenever a place has become free, and when the process is gone */
+  /**
+   * @param idleMs after so long without a job it ends
+   * @param onFree called whenever a place has become free, and when the process is gone
+   */
   constructor(
+    readonly work: Work,
     private readonly patience: Patience,
     private readonly idleMs: number,
     private readonly onFree: () => void,
   ) {
-    this.child = fork(join(__dirname, 'codec-main.js'), [], {
+    this.child = fork(join(__dirname, 'codec-main.js'), [String(PRIORITIES[work])], {
       serialization: 'advanced',
       // Inspector options of the parent would clash over the port.
       execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
@@ -78,7 +83,7 @@ export class CodecProcess {
 
   /** Whether it takes another job. */
   get isFree(): boolean {
-    return !this.isGone && !this.isLast && !this.isReserved && this.jobs.size < PLACES;
+    return !this.isGone && !this.isLast && !this.isReserved && this.jobs.size < PLACES[this.work];
   }
 
   /** Of its job that has taken most of the processor time, ms. */
@@ -152,7 +157,7 @@ export class CodecProcess {
     this.onFree();
     for (const thread of threadsOf(this.child.pid)) {
       try {
-        setPriority(thread, LAST);
+        setPriority(thread, PRIORITIES.heavy);
       } catch {
         // It has ended.
       }

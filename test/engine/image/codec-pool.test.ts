@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import sharp from 'sharp';
 import { CodecPool } from '../../../engine/image/codec-pool';
 import { toPicture, type Picture } from '../../../engine/image/picture';
+import { hugePng } from '../../lib/huge-png';
 import { withoutCodec } from '../../lib/no-codec';
 import { jpegs } from '../../lib/pictures';
 import { manyScans } from '../../lib/slow-pictures';
@@ -31,7 +32,7 @@ describe('the codec in processes of its own', () => {
   });
 
   it('gives a picture up that takes too long, ends its process, and goes on with others meanwhile', async () => {
-    pool = new CodecPool({ slow: 300, deadline: 1500 });
+    pool = new CodecPool({ slowIfHeavy: 300, deadline: 1500 });
     const [good] = await jpegs(1);
     await pool.thumbnail(good);
     const stuck = pool.thumbnail(slow()).then(() => 'done', (error: Error & { code: string }) => error);
@@ -46,16 +47,25 @@ describe('the codec in processes of its own', () => {
   });
 
   it('gives up the slowest when all places are slow and somebody waits', async () => {
-    pool = new CodecPool({ slow: 300, deadline: 60_000, clock: 90_000, processes: 2 });
-    const [good] = await jpegs(1);
+    pool = new CodecPool({ slowIfHeavy: 300, deadline: 60_000, clock: 90_000 });
     const outcomes: string[] = [];
-    const hold = (): void => void pool.thumbnail(slow()).catch(({ code }: { code: string }) => outcomes.push(code));
-    hold();
-    for (let others = 0; pool.pids.length < 2 && others < 5000; others++) await pool.thumbnail(good);
-    assert.deepEqual([pool.pids.length, outcomes], [2, []]);
-    hold();
-    for (let others = 0; outcomes.length === 0 && others < 5000; others++) await pool.thumbnail(good);
+    for (let k = 0; k < 2; k++) void pool.thumbnail(slow()).catch(({ code }: { code: string }) => outcomes.push(code));
+    const large = toPicture(hugePng(4000, 4000));
+    assert.equal((await pool.thumbnail(large)).length, 3072);
     assert.deepEqual(outcomes, ['EBADFRAME']);
+  });
+
+  it('has pictures that are more work wait for each other, at the end of the queue for the processor, and others not for them', async () => {
+    pool = new CodecPool();
+    const [good] = await jpegs(1);
+    await pool.thumbnail(good);
+    const finished: string[] = [];
+    const note = (what: string) => () => void finished.push(what);
+    const large = Array.from({ length: 6 }, () => pool.thumbnail(toPicture(hugePng(8000, 8000))).then(note('large')));
+    const small = Array.from({ length: 6 }, () => pool.thumbnail(good).then(note('small')));
+    await Promise.all([...large, ...small]);
+    assert.deepEqual(finished, [...small.map(() => 'small'), ...large.map(() => 'large')]);
+    assert.ok(pool.pids.length <= 4);
   });
 
   it('does again what was under way in a process that died', async () => {

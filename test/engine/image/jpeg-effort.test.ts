@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import sharp from 'sharp';
 import { jpegEffort } from '../../../engine/image/jpeg-effort';
-import { isQuick, toPicture } from '../../../engine/image/picture';
+import { isLight, isQuick, toPicture } from '../../../engine/image/picture';
+import { hugePng } from '../../lib/huge-png';
 import { manyScans } from '../../lib/slow-pictures';
 
 const noise = Buffer.from(Uint8Array.from({ length: 200 * 120 * 3 }, (_, i) => (i * i * 31) % 251));
@@ -53,6 +54,8 @@ describe('the work that a JPEG is', () => {
     assert.ok(await encoded(picture().jpeg().toBuffer()));
     assert.ok(await encoded(picture().jpeg({ progressive: true }).toBuffer()));
     assert.ok(!isQuick(toPicture(manyScans(8000, 8000, 10))));
+    assert.ok(isLight(toPicture(await picture().png().toBuffer())) && !isLight(toPicture(hugePng(4000, 1001))), 'a small PNG is little more');
+    assert.ok(!isLight({ kind: 'encoded', data: Buffer.from([0x89, 0x50, 0x4e, 0x47]) }));
     for (const format of ['png', 'webp', 'gif', 'tiff', 'avif'] as const) assert.ok(!(await encoded(picture().toFormat(format).toBuffer())), format);
   });
 });
