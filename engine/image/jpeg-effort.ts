@@ -7,17 +7,21 @@ export interface JpegEffort {
 }
 
 const [SOS, EOI] = [0xda, 0xd9];
+/** So many bytes 0xFF are looked at in the smallest file; of the data of a picture they are about one in 256. */
+const MOST_STEPS = 100_000;
 
 /**
  * Reads from a JPEG's markers how much work it is, without decoding it; undefined when it has no frame header.
  * A file of thousands of scans with hardly anything in them is small, but each goes over the whole picture.
+ * It stops counting when there are more than `most`, or more bytes 0xFF than a picture has.
  * The markers are met as decoders meet them: 0xFF as filling before one and stray bytes between two are stepped over.
  */
-export function jpegEffort(file: Uint8Array): JpegEffort | undefined {
+export function jpegEffort(file: Uint8Array, most = Infinity): JpegEffort | undefined {
   const data = Buffer.from(file.buffer, file.byteOffset, file.byteLength);
   let frame: (JpegEffort & { components: number; isProgressive: boolean }) | undefined;
   let scans = 0;
-  for (let at = nextMarker(data, 2); at !== -1; at = nextMarker(data, at)) {
+  const budget = { steps: MOST_STEPS + data.length / 32 };
+  for (let at = nextMarker(data, 2, budget); at !== -1 && scans <= most; at = nextMarker(data, at, budget)) {
     const marker = data[at];
     if (marker === EOI) break;
     // Without a length: restart markers, which stand within a scan, and TEM.
@@ -33,15 +37,15 @@ export function jpegEffort(file: Uint8Array): JpegEffort | undefined {
     }
     at += 1 + data.readUInt16BE(at + 1);
   }
-  return frame && { width: frame.width, height: frame.height, scans };
+  return frame && { width: frame.width, height: frame.height, scans: budget.steps > 0 ? scans : Infinity };
 }
 
 /** The place of the next marker's second byte, from `from` on; -1 when there is none. */
-function nextMarker(data: Buffer, from: number): number {
+function nextMarker(data: Buffer, from: number, budget: { steps: number }): number {
   let at = from;
   do {
     at = data.indexOf(0xff, at);
-    if (at === -1) return -1;
+    if (at === -1 || budget.steps-- <= 0) return -1;
     while (data[at] === 0xff) at++;
     // A 0xFF within a scan is followed by 0.
   } while (data[at] === 0);

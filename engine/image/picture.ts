@@ -70,7 +70,7 @@ export function isSamePicture(a: Picture, b: Picture): boolean {
 /** Whether decoding it is so little work, whoever made it, that it may be done where nothing can end it: raw pixels, and JPEGs as cameras send them. */
 export function isQuick(picture: Picture): boolean {
   if (picture.kind === 'raw') return true;
-  const effort = isJpeg(picture.data) ? jpegEffort(picture.data) : undefined;
+  const effort = isJpeg(picture.data) ? jpegEffort(picture.data, maxScans) : undefined;
   return effort !== undefined && effort.width * effort.height * Math.max(1, effort.scans) <= maxEffort / 10;
 }
 
@@ -102,12 +102,12 @@ function encoded(data: Uint8Array): Picture {
 
 /** Refuses a JPEG that is made to keep a decoder busy. */
 function checkEffort(data: Uint8Array): void {
-  const effort = jpegEffort(data);
+  const effort = jpegEffort(data, maxScans);
   if (!effort) return; // The codec says what is wrong with it.
   const { width, height, scans } = effort;
   if (width * height > maxPixels) throw bad(`a picture of ${width}×${height} is over the limit of ${maxPixels / 1024 ** 2} megapixels`);
   if (scans > maxScans || scans * width * height > maxEffort) {
-    throw bad(`a JPEG of ${width}×${height} in ${scans} scans would keep its decoder busy: at most ${maxScans} scans, and ${maxEffort / 1e6} megapixels in all of them together, are decoded`);
+    throw bad(`a JPEG of ${width}×${height} in ${scans > maxScans ? `more than ${maxScans}` : scans} scans would keep its decoder busy: at most ${maxScans} scans, and ${maxEffort / 1e6} megapixels in all of them together, are decoded`);
   }
 }
 

@@ -34,6 +34,16 @@ describe('the work that a JPEG is', () => {
     assert.equal(jpegEffort(restarts)!.scans, scans);
   });
 
+  it('is found in milliseconds, whatever the file is made of', () => {
+    const hostile = Buffer.alloc(64 * 1024 * 1024, Buffer.from([0xff, 0]));
+    manyScans(8000, 8000, 20).copy(hostile, 0, 0, 1000);
+    for (const file of [hostile, manyScans(8000, 8000, 20_000)]) {
+      const began = performance.now();
+      assert.throws(() => toPicture(file), { code: 'EBADFRAME', message: /in more than 100 scans would keep its decoder busy/ });
+      assert.ok(performance.now() - began < 300);
+    }
+  });
+
   it('is unknown where there is no header, wherever the file ends', async () => {
     const file = await picture().jpeg({ progressive: true }).toBuffer();
     for (let end = 0; end < 400; end++) assert.ok((jpegEffort(file.subarray(0, end))?.scans ?? 0) <= 1);
