@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { shown } from '../shown';
 import { Hiccup, type Retrying } from './retry';
 import { type HubSettings, isAllowed, isLoopback } from './settings';
 import { Watch } from './watch';
@@ -13,7 +14,7 @@ export interface Answer {
 }
 
 const MAX_REDIRECTS = 5;
-const MAX_JSON_BYTES = 32 * 1024 * 1024;
+const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /**
  * Asks the hub. Every wait has a deadline. Failures that may pass are a {@link Hiccup}, others an EngineError: ENOMODEL,
@@ -110,7 +111,7 @@ export class HubClient {
     // Addresses of files hold for a while only; the hub gives a new one at the next try.
     if (!this.isHub(url)) return new Hiccup(`${url.host} answers ${status} for ${subject}`);
     const { endpoint, token } = this.settings;
-    const said = headers.get('x-error-message');
+    const said = shown(headers.get('x-error-message') ?? '', 300);
     const answer = `${endpoint} answers ${status} for ${subject}${said ? ` (${said})` : ''}`;
     if (status === 401) {
       const advice = token ? 'the token in HF_TOKEN is not accepted' : 'it does not exist, or is private: check the name, or set HF_TOKEN';

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { EngineError } from '../errors';
 import { addFile, startChecksum } from './checksum';
@@ -6,6 +6,7 @@ import type { HubClient } from './client';
 import { onDisk } from './disk';
 import type { RepositoryFile } from './repository';
 import { Hiccup, type Retrying, withRetries } from './retry';
+import type { Staging } from './staging';
 
 export interface Transfer extends Retrying {
   client: HubClient;
@@ -13,28 +14,20 @@ export interface Transfer extends Retrying {
   onBytes: (bytes: number) => void;
 }
 
-/** Where a file lies until it is whole. The name carries the content, so that no try goes on with another one's bytes. */
-export function partOf(target: string, { checksum }: RepositoryFile): string {
-  return `${target}.${checksum.digest.slice(0, 12)}.part`;
-}
-
-/** How much of a file earlier tries have left. */
-export async function partBytes(target: string, file: RepositoryFile): Promise<number> {
-  return (await stat(partOf(target, file)).catch(() => undefined))?.size ?? 0;
-}
-
 /**
- * Downloads one file beside its place, from where an earlier try ended, checks it, and then moves it there.
+ * Downloads one file, from where an earlier try ended, checks it, and then moves it to its place.
  *
  * Rejects with ENETWORK, EDENIED, ENOMODEL, EDISK, ECLOSED; with EINTEGRITY when the content is wrong twice.
  *
  * @param from the file's path on the hub
- * @param target where it belongs on disk
+ * @param staging where it belongs on disk
  */
-export async function downloadFile(from: string, target: string, file: RepositoryFile, transfer: Transfer): Promise<void> {
-  const part = partOf(target, file);
-  await onDisk(() => mkdir(dirname(target), { recursive: true }));
-  let furthest = await partBytes(target, file);
+export async function downloadFile(from: string, staging: Staging, file: RepositoryFile, transfer: Transfer): Promise<void> {
+  const [part, target] = [staging.partOf(file), staging.pathOf(file)];
+  await onDisk(async () => {
+    for (const path of [part, target]) await mkdir(dirname(path), { recursive: true });
+  });
+  let furthest = await staging.partBytes(file);
   let wrongContents = 0;
   const attempt = async (progressed: () => void): Promise<void> => {
     const digest = await receive(from, part, file, transfer, (have) => {

@@ -1,24 +1,34 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { readBounded } from '../bounded-file';
 import { onDisk } from './disk';
-import type { Listing, RepositoryFile } from './repository';
+import { isRepositoryName, type Listing, type RepositoryFile } from './repository';
 
 /** What a pulled folder says about itself, so that it can be checked, repaired and renewed. */
 export type Manifest = Listing;
 
 const NAME = '.pulled.json';
 
-/** The manifest of a folder; undefined when it was not pulled, or its manifest is damaged. */
+/** Of a repository with tens of thousands of files, bytes. */
+const LARGEST = 2 ** 23;
+
+/** The manifest of a folder; undefined when it was not pulled, or its manifest is damaged, or names what no pull would have. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
-  const text = await readFile(join(folder, NAME), 'utf8').catch(() => undefined);
+  const text = await readBounded(join(folder, NAME), LARGEST).catch(() => undefined);
   if (text === undefined) return undefined;
   try {
-    const { repository, commit, files } = JSON.parse(text) as Partial<Manifest>;
-    if (typeof repository === 'string' && typeof commit === 'string' && Array.isArray(files)) return { repository, commit, files };
-  } catch (thrown) {
-    if (!(thrown instanceof SyntaxError)) throw thrown;
+    const { repository, commit, files } = JSON.parse(text.toString('utf8')) as Partial<Manifest>;
+    const isSound = typeof repository === 'string' && isRepositoryName(repository) && typeof commit === 'string' && /^[\da-f]{40}$/.test(commit) && Array.isArray(files) && files.every(isFile);
+    return isSound ? { repository, commit, files } : undefined;
+  } catch {
+    return undefined;
   }
-  return undefined;
+}
+
+/** The folder may have come from somebody else: what it says of itself is looked up on this disk. */
+function isFile(file: Partial<RepositoryFile> | null): boolean {
+  const { path, bytes } = file ?? {};
+  return typeof path === 'string' && path.split('/').every((part) => /^[\w-][\w.-]*$/.test(part)) && Number.isSafeInteger(bytes);
 }
 
 export async function writeManifest(folder: string, { repository, commit }: Listing, files: RepositoryFile[]): Promise<void> {

@@ -1,9 +1,9 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { hasContent } from './checksum';
 import { HubClient } from './client';
-import { checkRoom, onDisk } from './disk';
-import { downloadFile, partBytes, type Transfer } from './download';
+import { checkRoom } from './disk';
+import { downloadFile, type Transfer } from './download';
 import { withLock } from './lock';
 import { type Manifest, readManifest, writeManifest } from './manifest';
 import { ProgressMeter, type PullProgress } from './progress';
@@ -61,7 +61,7 @@ export async function pull(options: PullOptions): Promise<PullResult> {
   const retrying: Retrying = { patience: { ...PATIENCE, ...options.patience }, signal, onRetry };
   const listing = await listRepository(new HubClient(settings, retrying), repository, revision, retrying);
   const files = selectFiles(listing);
-  const staging = new Staging(target);
+  const staging = new Staging(target, listing.commit);
   return withLock(`${staging.folder}.lock`, target, () => new Pull(options, settings, retrying, listing, files, staging).run(present));
 }
 
@@ -87,10 +87,10 @@ class Pull {
       await rm(this.staging.folder, { recursive: true, force: true });
       return { ...result, downloadedBytes: 0 };
     }
-    await onDisk(() => mkdir(this.staging.folder, { recursive: true }));
+    const folder = await this.staging.open();
     const missing = await this.collect();
     const downloadedBytes = await this.download(missing);
-    await writeManifest(this.staging.folder, this.listing, this.files);
+    await writeManifest(folder, this.listing, this.files);
     await this.staging.publish(this.files);
     return { ...result, downloadedBytes };
   }
@@ -113,7 +113,7 @@ class Pull {
     const missing: RepositoryFile[] = [];
     for (const file of this.files) {
       checkCancelled(signal);
-      const isHere = (await this.staging.has(file)) || (await this.takeLocal(file));
+      const isHere = (await this.staging.has(file, signal)) || (await this.takeLocal(file));
       if (!isHere) missing.push(file);
       else meter.add(file.bytes);
       if (isHere) onProgress?.(meter.progress('checking'));
@@ -121,10 +121,11 @@ class Pull {
     return missing;
   }
 
-  /** From the folder that is to be renewed, or from the cache of Hugging Face's own tools. */
+  /** From earlier tries for another commit, from the folder that is to be renewed, or from the cache of Hugging Face's own tools. */
   private async takeLocal(file: RepositoryFile): Promise<boolean> {
     const cache = join(this.settings.cacheFolder, `models--${this.listing.repository.replace('/', '--')}`);
     const sources = [
+      ...(await this.staging.elsewhere(file)),
       join(this.staging.target, file.path),
       join(cache, 'blobs', file.checksum.digest),
       join(cache, 'snapshots', this.listing.commit, file.path),
@@ -137,7 +138,7 @@ class Pull {
   private async download(missing: RepositoryFile[]): Promise<number> {
     const { signal, onProgress } = this.options;
     let needed = 0;
-    for (const file of missing) needed += Math.max(0, file.bytes - (await partBytes(this.staging.pathOf(file), file)));
+    for (const file of missing) needed += Math.max(0, file.bytes - (await this.staging.partBytes(file)));
     await checkRoom(this.staging.folder, needed);
 
     const meter = new ProgressMeter(this.totalBytes, this.totalBytes - needed);
@@ -157,7 +158,7 @@ class Pull {
     const queue = [...missing];
     const work = async (): Promise<void> => {
       for (let file = queue.shift(); file; file = queue.shift()) {
-        await downloadFile(resolvePath(this.listing, file), this.staging.pathOf(file), file, transfer);
+        await downloadFile(resolvePath(this.listing, file), this.staging, file, transfer);
       }
     };
     const workers = Array.from({ length: PARALLEL_FILES }, () => work());

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { shown } from '../shown';
 import type { HubClient } from './client';
 import { type Retrying, withRetries } from './retry';
 import { quote } from '../quote';
@@ -22,6 +23,7 @@ export interface Listing {
 const NAME = /^(?!.*(--|\.\.))[A-Za-z\d][\w.-]{0,95}\/[A-Za-z\d][\w.-]{0,95}$/;
 const REVISION = /^(?!.*\.\.)[A-Za-z\d][\w./-]{0,199}$/;
 const MAX_PAGES = 100;
+const MAX_FILES = 50_000;
 
 export function isRepositoryName(name: string): boolean {
   return NAME.test(name);
@@ -54,6 +56,7 @@ export async function listRepository(client: HubClient, repository: string, revi
     const { value, next } = await ask(`/api/models/${repository}/tree/${commit}${query}`);
     if (!Array.isArray(value)) throw strange(repository, 'no list of files');
     for (const entry of value as unknown[]) files.push(...readEntry(entry, repository));
+    if (files.length > MAX_FILES) throw strange(repository, `more than ${MAX_FILES} files`);
     // Of the next page's address, which a mirror may have left as it was, only what tells pages apart.
     query = next && /\?.*/.exec(next)?.[0];
   }
@@ -71,7 +74,7 @@ function readEntry(entry: unknown, repository: string): RepositoryFile[] {
   const digest = lfs ? lfs.oid : oid;
   const isChecksum = typeof digest === 'string' && /^[\da-f]+$/.test(digest) && digest.length === (lfs ? 64 : 40);
   if (typeof path !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || !isChecksum) {
-    throw strange(repository, `a file without path, size or checksum: ${JSON.stringify(entry).slice(0, 120)}`);
+    throw strange(repository, `a file without path, size or checksum: ${shown(JSON.stringify(entry), 120)}`);
   }
   return [{ path, bytes: size, checksum: { algorithm: lfs ? 'sha256' : 'git-sha1', digest } }];
 }

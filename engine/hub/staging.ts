@@ -1,26 +1,62 @@
-import { copyFile, link, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
-import { basename, dirname, join } from 'node:path';
+import { copyFile, link, lstat, mkdir, readdir, realpath, rename, rm, stat } from 'node:fs/promises';
+import { basename, dirname, join, sep } from 'node:path';
 import { EngineError } from '../errors';
 import { hasContent } from './checksum';
 import { onDisk } from './disk';
 import { isManifest } from './manifest';
 import type { RepositoryFile } from './repository';
 
-/** A folder beside the target in which a model is put together, so that the target is either whole or not there. */
+/** How a file that is not whole yet is called. */
+const PART = '.part';
+
+/**
+ * A folder beside the target in which a model is put together, so that the target is either whole or not there. Whole files
+ * lie in a folder of their commit, so that no model is put together from two; those that are not whole lie outside of it and
+ * carry their content in their names, so that a later commit that has the same content goes on with them.
+ */
 export class Staging {
+  /** Of all commits. */
   readonly folder: string;
+  private readonly own: string;
 
-  constructor(readonly target: string) {
+  constructor(
+    readonly target: string,
+    commit: string,
+  ) {
     this.folder = join(dirname(target), `.${basename(target)}.partial`);
+    this.own = join(this.folder, `commit-${commit}`);
   }
 
+  /** The folder that becomes the target. */
+  async open(): Promise<string> {
+    await onDisk(() => mkdir(this.own, { recursive: true }));
+    return this.own;
+  }
+
+  /** Where a whole file belongs. */
   pathOf({ path }: RepositoryFile): string {
-    return join(this.folder, path);
+    return join(this.own, path);
   }
 
-  /** Whether an earlier try has finished this file: files get their name only when they have been checked. */
-  async has(file: RepositoryFile): Promise<boolean> {
-    return (await stat(this.pathOf(file)).catch(() => undefined))?.size === file.bytes;
+  /** Where a file lies until it is whole. */
+  partOf({ path, checksum }: RepositoryFile): string {
+    return join(this.folder, `${path}.${checksum.digest.slice(0, 12)}${PART}`);
+  }
+
+  /** How much of a file earlier tries have left, bytes. */
+  async partBytes(file: RepositoryFile): Promise<number> {
+    return (await stat(this.partOf(file)).catch(() => undefined))?.size ?? 0;
+  }
+
+  /** Whether an earlier try has finished this file, by its content. */
+  has(file: RepositoryFile, signal?: AbortSignal): Promise<boolean> {
+    return hasContent(this.pathOf(file), file, signal);
+  }
+
+  /** Where earlier tries for other commits may have left a file. */
+  async elsewhere({ path }: RepositoryFile): Promise<string[]> {
+    const names = await readdir(this.folder).catch(() => []);
+    return names.filter((name) => name.startsWith('commit-')).map((name) => join(this.folder, name, path)).filter((place) => !place.startsWith(this.own + sep));
   }
 
   /** Takes a file from a place on this machine, if its content is right. Weights cost no room where the disk can link. */
@@ -39,7 +75,7 @@ export class Staging {
     return true;
   }
 
-  /** Makes the staged folder the target. What an older target had and `files` do not name is gone then. */
+  /** Makes the staged folder the target. What an older target had and `files` do not name is gone then, and so is what other commits have left. */
   async publish(files: RepositoryFile[]): Promise<void> {
     await onDisk(async () => {
       await this.sweep(files);
@@ -48,21 +84,22 @@ export class Staging {
       const replaces = (await stat(this.target).catch(() => undefined)) !== undefined;
       if (replaces) await rename(this.target, old);
       try {
-        await rename(this.folder, this.target);
+        await rename(this.own, this.target);
       } catch (thrown) {
         if (replaces) await rename(old, this.target);
         throw thrown;
       }
       await rm(old, { recursive: true, force: true });
+      await rm(this.folder, { recursive: true, force: true });
     });
   }
 
-  /** Removes what tries for another revision left behind. */
+  /** Removes what does not belong to the model. */
   private async sweep(files: RepositoryFile[]): Promise<void> {
     const wanted = new Set(files.map((file) => this.pathOf(file)));
-    for (const name of await readdir(this.folder, { recursive: true })) {
-      const path = join(this.folder, name);
-      if (!wanted.has(path) && !isManifest(name) && (await stat(path)).isFile()) await rm(path);
+    for (const name of await readdir(this.own, { recursive: true })) {
+      const path = join(this.own, name);
+      if (!wanted.has(path) && !isManifest(name) && !(await lstat(path)).isDirectory()) await rm(path);
     }
   }
 }

@@ -4,6 +4,7 @@ import { existsSync, statSync } from 'node:fs';
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { readManifest } from '../../../engine/hub/manifest';
 import type { PullProgress } from '../../../engine/hub/progress';
 import { pull, type PullOptions } from '../../../engine/hub/pull';
 import { hubSettings } from '../../../engine/hub/settings';
@@ -92,6 +93,51 @@ describe('pull: a model from a repository', () => {
     assert.deepEqual(hub.rangesOf(WEIGHTS), ['bytes=1000000-']);
     assert.ok(result.downloadedBytes < result.bytes);
     assert.deepEqual(await leftovers(), []);
+  });
+
+  it('never mixes revisions: what was cut off at one goes on at another with nothing but equal contents', async () => {
+    // All but the weights are there when it is cut off; then a file of the same length has another content.
+    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
+    await assert.rejects(pulled({ patience: { tries: 1 } }), { code: 'ENETWORK' });
+    await until(() => existsSync(join(folder, '.model.partial', `commit-${COMMIT}`, 'vae_encoder/model.onnx')));
+    const first = hub.files.get('vae_encoder/model.onnx')!;
+    const other = Buffer.from(first);
+    other[other.length - 1] ^= 1;
+    hub.files.set('vae_encoder/model.onnx', other);
+    hub.commit = 'b'.repeat(40);
+    hub.faults.clear();
+    hub.seen.length = 0;
+    const result = await pulled();
+    assert.equal(result.commit, hub.commit);
+    assert.equal(await contentOf('vae_encoder/model.onnx'), sha256(other));
+    assert.deepEqual(hub.rangesOf(WEIGHTS), ['bytes=1000000-'], 'equal contents are not brought twice');
+    assert.deepEqual(hub.rangesOf('unet/model.onnx'), []);
+    const manifest = JSON.parse(await readFile(join(target, '.pulled.json'), 'utf8')) as { files: { path: string; checksum: { digest: string } }[] };
+    for (const { path, checksum } of manifest.files.filter((file) => file.path.endsWith('.onnx'))) assert.equal(await contentOf(path), checksum.digest, path);
+    assert.deepEqual(await leftovers(), []);
+  });
+
+  it('takes no file of an earlier try by its length alone', async () => {
+    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
+    await assert.rejects(pulled({ patience: { tries: 1 } }), { code: 'ENETWORK' });
+    const staged = join(folder, '.model.partial', `commit-${COMMIT}`, 'unet/model.onnx');
+    const content = await readFile(staged);
+    content[100] ^= 1;
+    await writeFile(staged, content);
+    hub.faults.clear();
+    await pulled();
+    assert.equal(await contentOf('unet/model.onnx'), sha256(hub.files.get('unet/model.onnx')!));
+  });
+
+  it('believes a manifest only what a pull may have written', async () => {
+    await pulled();
+    const path = join(target, '.pulled.json');
+    const sound = JSON.parse(await readFile(path, 'utf8')) as { files: object[] };
+    assert.ok(await readManifest(target));
+    for (const change of [{ repository: '../x' }, { commit: '$(x)' }, { files: [{ path: '../../etc/passwd', bytes: 1 }] }, { files: [null] }, { files: [{ path: 5, bytes: 1 }] }, { files: [{ path: 'a', bytes: 'x' }] }]) {
+      await writeFile(path, JSON.stringify({ ...sound, ...change }));
+      assert.equal(await readManifest(target), undefined, JSON.stringify(change));
+    }
   });
 
   it('begins again where a server cannot go on in the middle', async () => {
