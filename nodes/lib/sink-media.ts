@@ -25,6 +25,8 @@ export interface MediaEvents {
 export class SinkMedia {
   private opening: Promise<string> | undefined;
   private recording: { writer: Recording; file: string } | undefined;
+  /** Files of the same millisecond are told apart by a number, also those that are not written yet. */
+  private last = { time: '', number: 0 };
 
   constructor(
     private readonly name: string,
@@ -61,12 +63,16 @@ export class SinkMedia {
     const file = await this.newFile('.jpg');
     const problem = await lackOfRoom(dirname(file), this.options.minFree);
     if (problem) throw new EngineError('EDISK', `the snapshot cannot be written: ${problem}`);
-    await writeFile(file, jpeg, { flag: 'wx' }).catch(async (thrown: NodeJS.ErrnoException) => {
+    try {
+      await writeFile(file, jpeg, { flag: 'wx' });
+      return file;
+    } catch (thrown) {
+      // Another program was faster with that name.
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return this.snapshot();
       // Half a picture is worse than none.
-      if (thrown.code !== 'EEXIST') await rm(file, { force: true }).catch(() => undefined);
+      await rm(file, { force: true }).catch(() => undefined);
       throw EngineError.from(thrown, 'EDISK', 'the snapshot cannot be written: ');
-    });
-    return file;
+    }
   }
 
   private async begin(): Promise<string> {
@@ -98,7 +104,9 @@ export class SinkMedia {
     const now = new Date();
     // The time on the wall, not that of Greenwich.
     const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 23).replace('T', ' ').replaceAll(':', '-');
-    for (let number = 1; ; number++) {
+    if (time !== this.last.time) this.last = { time, number: 0 };
+    for (;;) {
+      const number = ++this.last.number;
       const file = join(folder, `${this.name} ${time}${number > 1 ? ` ${number}` : ''}${extension}`);
       const isTaken = await access(file).then(() => true, () => false);
       if (!isTaken) return file;

@@ -88,6 +88,16 @@ describe('recordings and snapshots of a sink', () => {
     assert.ok((await facts(file))[0] > 0.8);
   });
 
+  it('writes as many snapshots as are asked for, also in one millisecond', async () => {
+    await start();
+    tell({ payload: await picture('#00f') });
+    for (let k = 0; k < 200; k++) tell({ snapshot: true });
+    await until(() => arrived.filter(({ filename }) => filename).length === 200, PATIENCE, () => `${arrived.length} arrived`);
+    assert.deepEqual(calls('sink', 'error'), []);
+    assert.equal(new Set(arrived.flatMap(({ filename }) => filename ?? [])).size, 200);
+    assert.equal((await readdir(join(folder, 'media'))).length, 200);
+  });
+
   it('writes the newest picture as a snapshot, and says where', async () => {
     await start();
     const jpeg = await picture('#0f0');

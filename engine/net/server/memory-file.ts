@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync, statSync, writeSync } from 'node:fs';
+import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync, statSync, unlinkSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
@@ -74,11 +74,15 @@ export class MemoryFile {
   }
 }
 
-/** Removes the files of processes that were killed before they could do it. */
+/** Removes the files of processes that were killed before they could do it. What belongs to somebody else stays, and stops nothing. */
 export function sweepMemoryFiles(): void {
   for (const name of readdirSync(MEMORY_FOLDER)) {
     const path = join(MEMORY_FOLDER, name);
-    if (isOrphan(name) || (isForeign(name) && isOld(path))) rmSync(path, { force: true });
+    try {
+      if (isOrphan(name) || (isForeign(name) && isOld(path))) unlinkSync(path);
+    } catch {
+      // Another user's, a folder, or gone by now.
+    }
   }
 }
 

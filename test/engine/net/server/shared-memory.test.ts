@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdtempSync, openSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tensor } from '../../../../engine/net/net';
@@ -246,6 +246,18 @@ describe('what a process has left in shared memory that was killed', () => {
     assert.ok(existsSync(join(MEMORY, own.name)));
     own.unlink();
     own.close();
+  });
+
+  it('what cannot be removed stops nothing: another user\'s file, or a folder of such a name', async () => {
+    const name = await leftOver();
+    const stuck = `${name.slice(0, -16)}${'f'.repeat(16)}`;
+    mkdirSync(join(MEMORY, stuck));
+    try {
+      sweepMemoryFiles();
+      assert.ok(existsSync(join(MEMORY, stuck)) && !existsSync(join(MEMORY, name)));
+    } finally {
+      rmdirSync(join(MEMORY, stuck));
+    }
   });
 
   it('regions are unregistered by the next one, when nothing of it can be computed any more; those of others stay', async () => {
