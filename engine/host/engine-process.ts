@@ -3,6 +3,7 @@ import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { availableMemory } from '../available-memory';
 import { EngineError } from '../errors';
+import { endWithParent } from '../orphan-guard';
 import type { HostSettings } from './messages';
 import { IS_CHEAP, residentMemory } from './process-memory';
 import { type Limits, type Owed, VitalSigns } from './vital-signs';
@@ -59,9 +60,10 @@ export class EngineProcess extends EventEmitter<Events> {
       serialization: 'advanced',
       // Telemetry of ONNX Runtime is off before the library loads; inspector options of the parent would clash over the port.
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-      execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+      execArgv: childOptions(process.execArgv),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
+    endWithParent(this.child);
     this.child.on('message', (message: Response | Notification) => this.hear(message));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr = (this.stderr + text).slice(-STDERR_KEPT)));
     this.child.once('error', (error) => this.end(`could not be started: ${error.message}`, false));
@@ -157,6 +159,14 @@ export class EngineProcess extends EventEmitter<Events> {
     this.pending.clear();
     this.emit('exit', ending);
   }
+}
+
+/** Programs on the command line, each followed by their text. */
+const EVAL = ['-e', '--eval', '-p', '--print', '-pe'];
+
+/** A process's options of Node.js that are its child's as well: not an inspector's port, and not a program that it would run instead of its own. */
+export function childOptions(options: readonly string[]): string[] {
+  return options.filter((option, k) => !option.startsWith('--inspect') && !EVAL.includes(option) && !EVAL.includes(options[k - 1]));
 }
 
 function endedBy(signal: NodeJS.Signals): string {

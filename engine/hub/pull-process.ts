@@ -1,6 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
+import { endWithParent } from '../orphan-guard';
 import type { PullOptions, PullResult } from './pull';
 import type { PullOrder, PullReport } from './pull-messages';
 
@@ -16,6 +17,7 @@ export function pullInProcess({ onProgress, onRetry, signal, ...request }: PullO
   return new Promise((resolve, reject) => {
     // The parent's own arguments (an inspector's port above all) are not for the child.
     const child = fork(join(__dirname, 'pull-main.js'), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    endWithParent(child);
     let killer: NodeJS.Timeout | undefined;
     let stderr = '';
     const order = (message: PullOrder): void => void child.send(message, () => undefined);

@@ -1,0 +1,51 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import type { Socket } from 'node:net';
+import type { Writable } from 'node:stream';
+
+/**
+ * Numbers of processes come and go on its descriptor 3; when that ends, this process has ended, however, and what is left
+ * of them is killed. It is a shell, which takes a megabyte, in a session of its own, so that what is typed at a terminal does
+ * not reach it, and nobody's child, so that it is not among the processes that this one looks after.
+ */
+const SCRIPT = `(
+  all=
+  while read -r sign pid; do
+    if [ "$sign" = + ]; then all="$all $pid"; continue; fi
+    left=
+    for each in $all; do [ "$each" = "$pid" ] || left="$left $each"; done
+    all=$left
+  done
+  for each in $all; do kill -9 "$each"; done
+) <&3 3<&- >/dev/null 2>&1 &`;
+
+let guard: Writable | undefined;
+
+/**
+ * Sees to it that a child ends with this process also where it cannot do that itself: one that was stopped (SIGSTOP, a
+ * debugger, a frozen container) does not notice that its parent has been killed, and would stay with all its memory. On
+ * Windows nothing stops processes in that way.
+ */
+export function endWithParent(child: ChildProcess): void {
+  const { pid } = child;
+  if (process.platform === 'win32' || pid === undefined) return;
+  tell(`+ ${pid}\n`);
+  child.once('exit', () => tell(`- ${pid}\n`));
+}
+
+function tell(line: string): void {
+  guard ??= start();
+  guard.write(line);
+}
+
+/** Without a shell all is as it was: children that are not stopped end with their parent by themselves. */
+function start(): Writable {
+  // Not its standard input, which is closed when the first shell ends, leaving the second one to do the work.
+  const shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], detached: true });
+  shell.on('error', () => undefined);
+  shell.unref();
+  const pipe = shell.stdio[3] as Socket;
+  pipe.on('error', () => undefined);
+  // It does not keep this process from ending.
+  pipe.unref();
+  return pipe;
+}
