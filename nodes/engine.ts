@@ -2,7 +2,7 @@ import type { NodeAPI } from 'node-red';
 import { onClose } from './lib/closing';
 import { checkModel } from './lib/engine-check';
 import { readEngineFields, type EngineDef } from './lib/engine-fields';
-import { checkServerOf } from './lib/engine-server-check';
+import { checkServerOf, type DeployedEngine } from './lib/engine-server-check';
 import { EngineUsers, type EngineNode } from './lib/engine-node';
 import { serveHealth } from './lib/health';
 import { serveStreams } from './lib/live-streams';
@@ -11,15 +11,16 @@ import { guardAdmin } from './lib/web-site';
 
 /** The engine (config node): one model in a process of its own, shared by all nodes that name it. */
 export = (RED: NodeAPI<ModelSettings>): void => {
-  function StreamDiffusionEngine(this: EngineNode, def: EngineDef): void {
+  function StreamDiffusionEngine(this: EngineNode & DeployedEngine, def: EngineDef): void {
     RED.nodes.createNode(this, def);
+    this.deployed = def;
     const users = new EngineUsers(this, () => readEngineFields(RED, this, def), RED._);
     this.register = (user) => users.register(user);
     this.deregister = (user) => users.deregister(user);
     onClose(this, () => users.release());
   }
 
-  RED.nodes.registerType<EngineNode, EngineDef, object, EngineCredentials>('streamdiffusion-engine', StreamDiffusionEngine, {
+  RED.nodes.registerType<EngineNode & DeployedEngine, EngineDef, object, EngineCredentials>('streamdiffusion-engine', StreamDiffusionEngine, {
     credentials: { token: { type: 'password' }, serverToken: { type: 'password' }, serverUser: { type: 'text' }, serverPassword: { type: 'password' } },
   });
 

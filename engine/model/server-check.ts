@@ -17,7 +17,7 @@ export interface ServedNetReport {
   /** Of the addresses on this machine: why tensors are sent there; undefined where they pass through shared memory. */
   sharedMemory: { where: string; off: string | undefined }[];
   /** Why it cannot be used. */
-  error?: EngineError;
+  error?: Pick<EngineError, 'code' | 'message'>;
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { RequestHandler } from 'express';
 import type { Node, NodeAPI } from 'node-red';
-import { inspectModel, type ModelReport } from '../../engine/model/folder';
-import { readModel, type EngineDef } from './engine-fields';
+import { checkInProcess } from '../../engine/host/checks';
+import type { ModelReport } from '../../engine/model/folder';
+import { readAskedModel, type EngineDef } from './engine-fields';
 import { withCode } from './input';
 import type { Translate } from './status';
 
@@ -15,7 +16,7 @@ export interface CheckAnswer {
 
 /**
  * Looks into the model folder that the dialog names (query: `model`, `modelType`, and `id` of the engine node, whose
- * environment variables count once it is deployed). Reads files only; no net is opened in Node-RED's process.
+ * environment variables count once it is deployed). Reads files only, in a process of its own; no net is opened.
  */
 export function checkModel(RED: NodeAPI): RequestHandler {
   return (request, response) => {
@@ -28,14 +29,14 @@ export function checkModel(RED: NodeAPI): RequestHandler {
 }
 
 async function check(RED: NodeAPI, node: Node | null, model: string, modelType: EngineDef['modelType']): Promise<CheckAnswer> {
-  let folder: string;
   try {
-    folder = readModel(RED, node, model, modelType);
+    const { folder, shown } = await readAskedModel(RED, node, model, modelType);
+    const report = await checkInProcess('inspectModel', [folder]);
+    const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) => (typeof value === 'string' ? shown(value) : value)) as ModelReport;
+    return { usable: report.usable, lines: inWords(asShown, RED._), report: asShown };
   } catch (thrown) {
     return { usable: false, lines: [withCode(thrown).message] };
   }
-  const report = await inspectModel(folder);
-  return { usable: report.usable, lines: inWords(report, RED._), report };
 }
 
 /** A report in sentences: the verdict, the nets with their sizes, what the model is, what is wrong or worth knowing. */

@@ -1,6 +1,10 @@
+import { stat } from 'node:fs/promises';
+import { isAbsolute, normalize } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import type { HostSettings } from '../../engine/host/messages';
+import { serverPrefix } from '../../engine/model/server-nets';
+import { shown } from '../../engine/shown';
 import { readServerFields, type ServerCredentials, type ServerFields } from './engine-server-fields';
 import { isEmpty, readOptionalNumber } from './fields';
 import { quote } from '../../engine/quote';
@@ -60,8 +64,30 @@ export function readModel(RED: NodeAPI, node: Node | null, value: string | undef
   if (type === 'starter') return 'starter';
   const folder: unknown = type === 'env' ? RED.util.evaluateNodeProperty(value ?? '', 'env', node as Node, {}) : value;
   if (typeof folder === 'string' && folder.trim() !== '') return folder.trim();
-  const what = type === 'env' ? `the environment variable ${value || '(no name)'} is not set` : 'the field for the model folder is empty';
+  const what = type === 'env' ? `the environment variable ${shown(value || '(no name)', 60)} is not set` : 'the field for the model folder is empty';
   throw new EngineError('EBADPARAM', `${what}; it should name a folder with a model, or choose the embedded one`);
+}
+
+/** A model that a dialog asks about. */
+export interface AskedModel {
+  folder: string;
+  /** A text about it, as it may be shown: without the value of an environment variable. */
+  shown: (text: string) => string;
+}
+
+/**
+ * The model that a dialog means. Of an environment variable nobody learns more than whether it is set, and names a folder:
+ * any other may hold a secret.
+ *
+ * Rejects with EBADPARAM.
+ */
+export async function readAskedModel(RED: NodeAPI, node: Node | null, value: string | undefined, type: EngineDef['modelType']): Promise<AskedModel> {
+  const folder = readModel(RED, node, value, type);
+  if (type !== 'env') return { folder, shown: (text) => text };
+  const name = `\${${shown(value ?? '', 60)}}`;
+  const isFolder = await stat(folder).then((found) => found.isDirectory(), () => false);
+  if (!isAbsolute(folder) || !isFolder) throw new EngineError('EBADPARAM', `the environment variable ${shown(value ?? '', 60)} is set, but does not name a folder; give its whole path`);
+  return { folder, shown: (text) => text.replaceAll(folder, name).replaceAll(normalize(folder), name).replaceAll(serverPrefix(folder), name) };
 }
 
 /** @throws EBADPARAM */

@@ -41,7 +41,7 @@ export function readServerFields(fields: ServerFields, credentials: ServerCreden
   if (serverLogin === 'token' && token === '') throw new EngineError('EBADPARAM', 'the server wants a token, and none is given');
   if (serverLogin === 'basic' && user === '') throw new EngineError('EBADPARAM', 'the server wants a user, and none is given');
   const options: ServerOptions = {
-    addresses: list(serverAddresses),
+    addresses: addressesIn(serverAddresses),
     nets: readNets(serverNets),
     ...(serverPrefix.trim() !== '' && { prefix: serverPrefix.trim() }),
     ...(serverCa.trim() !== '' && { ca: serverCa.trim() }),
@@ -60,6 +60,11 @@ function readNets(text: string): NetName[] {
   if (unknown !== undefined) throw new EngineError('EBADPARAM', `"${unknown}" is no net; there are ${netNames.join(', ')}`);
   if (names.length === 0) throw new EngineError('EBADPARAM', 'no net is chosen to run on the server; choose some, or let them run here');
   return netNames.filter((name) => names.includes(name.replace(/_2$/, '')));
+}
+
+/** Addresses as the dialog has them: separated by commas or spaces. */
+export function addressesIn(text = ''): string[] {
+  return list(text);
 }
 
 function list(text: string): string[] {

@@ -1,7 +1,7 @@
 import type { Request, RequestHandler, Response } from 'express';
 import type { Node, NodeAPI, NodeAPISettingsWithData } from 'node-red';
 import { KNOWN_REPOSITORIES, type KnownRepository } from '../../engine/hub/catalogue';
-import { listInstalled } from '../../engine/hub/installed';
+import { checkInProcess } from '../../engine/host/checks';
 import { pullInProcess } from '../../engine/hub/pull-process';
 import { hubSettings, type HubSettings } from '../../engine/hub/settings';
 import { tryProviders, type ProviderReport } from '../../engine/host/providers';
@@ -60,7 +60,7 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
   guardAdmin(RED);
   RED.httpAdmin.get('/streamdiffusion/models', may('read'), route(async (): Promise<ModelList> => {
     const { modelsFolder } = settings();
-    const installed = await listInstalled(modelsFolder);
+    const installed = await checkInProcess('listInstalled', [modelsFolder]);
     return {
       folder: modelsFolder,
       installed: installed.map(({ name, folder, bytes, report, manifest }) => ({

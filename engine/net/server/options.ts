@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readBounded } from '../../bounded-file';
 import { EngineError } from '../../errors';
 import { quote } from '../../quote';
 
@@ -50,8 +50,12 @@ const SCHEMES: Record<string, Pick<Address, 'protocol' | 'tls'>> = {
 };
 const PORTS = { http: 8000, grpc: 8001 };
 
-/** @throws EBADPARAM for an address, a deadline or credentials that cannot work, or a file of certificates that cannot be read */
-export function readAccess({ addresses, token, user, password, ca, timeoutMs = 10_000, sharedMemory = true }: ServerAccess): { addresses: Address[]; access: Access } {
+/**
+ * All but the certificates, which {@link readCertificates} reads.
+ *
+ * @throws EBADPARAM for an address, a deadline or credentials that cannot work
+ */
+export function readAccess({ addresses, token, user, password, timeoutMs = 10_000, sharedMemory = true }: ServerAccess): { addresses: Address[]; access: Access } {
   if (!Array.isArray(addresses) || addresses.length === 0) {
     throw new EngineError('EBADPARAM', 'no address of a server is given; give one such as http://gpu-1:8000');
   }
@@ -63,7 +67,7 @@ export function readAccess({ addresses, token, user, password, ca, timeoutMs = 1
   const headers: Record<string, string> = {};
   if (token) headers.authorization = `Bearer ${printable(token, 'token')}`;
   if (user) headers.authorization = `Basic ${Buffer.from(`${user}:${password ?? ''}`).toString('base64')}`;
-  return { addresses: addresses.map(readAddress), access: { headers, timeoutMs, sharedMemory, ...(ca && { ca: readCertificates(ca) }) } };
+  return { addresses: addresses.map(readAddress), access: { headers, timeoutMs, sharedMemory } };
 }
 
 /** @throws EBADPARAM */
@@ -107,9 +111,13 @@ function printable(text: string, what: string): string {
   throw new EngineError('EBADPARAM', `the ${what} for the server holds characters that cannot be sent`);
 }
 
-function readCertificates(path: string): Buffer {
+/** A file of certificates for all that Debian trusts has 220 kB. */
+const LARGEST_CERTIFICATES = 2 ** 20;
+
+/** Rejects with EBADPARAM for a file that cannot be read, is no file, or is too large to hold certificates. */
+export async function readCertificates(path: string): Promise<Buffer> {
   try {
-    return readFileSync(path);
+    return await readBounded(path, LARGEST_CERTIFICATES);
   } catch (thrown) {
     throw new EngineError('EBADPARAM', `the file of certificates cannot be read: ${(thrown as Error).message}`, { cause: thrown });
   }

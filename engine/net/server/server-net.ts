@@ -3,7 +3,7 @@ import type { Net, Tensor, TensorInfo } from '../net';
 import { type Agreement, agree, type ExpectedNet } from './agreement';
 import { largestRun } from './bounds';
 import { byteLength, datatypeOf, tensorFrom } from './datatypes';
-import { readAccess, type ServerAccess } from './options';
+import { readAccess, readCertificates, type ServerAccess } from './options';
 import { Replica } from './replica';
 import { inParts, joined } from './rows';
 import { type GivenTensor, nonsense, type SentTensor, ServerFailure } from './transport';
@@ -54,6 +54,7 @@ export class ServerNet implements Net {
    */
   static async open(model: string, expected: ExpectedNet, settings: ServerAccess): Promise<ServerNet> {
     const { addresses, access } = readAccess(settings);
+    if (settings.ca) access.ca = await readCertificates(settings.ca);
     const replicas = addresses.map((address) => new Replica(address, access, largestRun(expected.outputs)));
     try {
       const checks = await Promise.allSettled(replicas.map((replica) => check(replica, model, expected, access.timeoutMs)));

@@ -1,5 +1,9 @@
 import assert from 'node:assert/strict';
-import { readAccess, readAddress } from '../../../../engine/net/server/options';
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readAccess, readAddress, readCertificates } from '../../../../engine/net/server/options';
 
 const bad = (says: RegExp) => (error: Error & { code?: string }) => error.code === 'EBADPARAM' && says.test(error.message);
 
@@ -37,6 +41,20 @@ describe('addresses of an inference server', () => {
     assert.throws(() => readAccess({ addresses, password: 'p' }), bad(/needs a user/));
     assert.throws(() => readAccess({ addresses, token: 'a\nb' }), bad(/cannot be sent/));
     assert.throws(() => readAccess({ addresses, timeoutMs: 0 }), bad(/50 to 600000/));
-    assert.throws(() => readAccess({ addresses, ca: '/nowhere.pem' }), bad(/certificates cannot be read/));
+  });
+
+  it('and certificates out of a regular file of at most a megabyte, without waiting for one that is none', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'certificates-'));
+    const [pipe, large, right] = ['pipe', 'large', 'right'].map((name) => join(folder, name));
+    await writeFile(large, Buffer.alloc(2 ** 20 + 1));
+    await writeFile(right, 'PEM');
+    if (process.platform !== 'win32') {
+      execFileSync('mkfifo', [pipe]);
+      await assert.rejects(readCertificates(pipe), bad(/certificates cannot be read.*no regular file/));
+      await assert.rejects(readCertificates('/dev/zero'), bad(/no regular file/));
+    }
+    for (const path of ['/nowhere.pem', folder, large]) await assert.rejects(readCertificates(path), bad(/certificates cannot be read/));
+    assert.equal((await readCertificates(right)).toString(), 'PEM');
+    await rm(folder, { recursive: true });
   });
 });
