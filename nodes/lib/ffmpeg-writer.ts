@@ -1,8 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { FfmpegWords } from './ffmpeg-words';
 
-/** So long it may do nothing at all after its input has ended, ms. */
-const STANDSTILL_MS = 8000;
 const LOOK_MS = 250;
 /** What a pipe takes without anybody who reads it. */
 const PIPE_BYTES = 64 * 1024;
@@ -25,9 +23,11 @@ export interface Patience {
   ms: number;
   /** The same while it starts. */
   startMs: number;
+  /** So long it may do nothing at all after its input has ended; then it is ended by force. */
+  endMs: number;
 }
 
-const NONE: Patience = { bytes: 0, ms: Infinity, startMs: Infinity };
+const NONE: Patience = { bytes: 0, ms: Infinity, startMs: Infinity, endMs: 4000 };
 
 /** An ffmpeg process that reads pictures from its standard input. */
 export class FfmpegWriter {
@@ -96,8 +96,8 @@ export class FfmpegWriter {
       const length = stdin?.writableLength ?? 0;
       if (length < left) movedAt = now;
       left = length;
-      if (now - movedAt < STANDSTILL_MS) return;
-      this.stoodStill = STANDSTILL_MS;
+      if (now - movedAt < this.patience.endMs) return;
+      this.stoodStill = this.patience.endMs;
       this.child.kill('SIGKILL');
     }, LOOK_MS);
     const exit = await this.exited;

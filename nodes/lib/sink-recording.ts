@@ -14,7 +14,7 @@ const FRAGMENT_US = 200_000;
 /** What it takes nothing for so long of is not written any more, ms. */
 const STANDSTILL_MS = 15_000;
 /** What waits is lost when this process is killed; while ffmpeg starts there is no other way. */
-const PATIENCE: Patience = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS };
+const PATIENCE: Patience = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };
 
 export interface RecordingOptions {
   /** ffmpeg's path, or its name to be found on PATH. */

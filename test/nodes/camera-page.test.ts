@@ -119,6 +119,26 @@ describe('camera page of a source', () => {
     await until(() => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting-visitor', PATIENCE, () => JSON.stringify(states));
   });
 
+  it('takes a JPEG with everything that is legal in its header, and tells its size as it is looked at', async () => {
+    await start();
+    const visitor = await enter();
+    const portrait = await sharp(jpeg).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+    const filled = Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xff]), jpeg.subarray(2)]);
+    for (const [picture, width, height] of [[filled, 64, 48], [portrait, 48, 64]] as const) {
+      arrived.length = 0;
+      // What comes too soon is answered, and left out.
+      const sending = setInterval(() => visitor.send(picture), 40);
+      try {
+        await until(() => arrived.length > 0);
+      } finally {
+        clearInterval(sending);
+      }
+      const frame = arrived[0].frame as Frame;
+      assert.deepEqual([frame.width, frame.height], [width, height]);
+      await new Promise((resolve) => setTimeout(resolve, 100));
+    }
+  });
+
   it('sends away what is no JPEG, or too much of it, and takes the next visitor', async () => {
     await start();
     for (const [what, code] of [[Buffer.from('GIF89a'), 1003], [Buffer.from([0xff, 0xd8, 0xff]), 1003], [Buffer.alloc(9e6), 1009]] as const) {
