@@ -1,7 +1,7 @@
 // `npm start`: Node-RED with this checkout as a package and a copy of an example flow.
 //   npm start -- --example 1 --model ~/models/sd-turbo
 // Environment: PORT (1880), HOST (127.0.0.1).
-import { access, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
 import { basename, join, resolve } from 'node:path';
@@ -80,7 +80,10 @@ async function findExample(wanted) {
 /** Puts the example into the user's folder unless a flow is there already, and the model into its engine nodes. */
 async function prepareFlows(example, folder, model) {
   const file = join(folder, 'flows.json');
-  await mkdir(folder, { recursive: true });
+  const unwritable = (error) => {
+    throw new Mistake(`Flows cannot be kept in ${folder}: ${error.message}.\nName a folder that you may write to: npm start -- --user-dir FOLDER`);
+  };
+  await mkdir(folder, { recursive: true }).then(() => access(folder, constants.W_OK)).catch(unwritable);
   const known = await readFile(file, 'utf8').catch((error) => {
     if (error.code !== 'ENOENT') throw error;
   });
@@ -90,7 +93,7 @@ async function prepareFlows(example, folder, model) {
     if (choice.model) await access(choice.model).catch(() => { throw new Mistake(`There is no model folder ${choice.model}.`); });
     for (const node of flows) if (node.type === 'streamdiffusion-engine') Object.assign(node, choice);
   }
-  if (known === undefined || model !== undefined) await writeFile(file, JSON.stringify(flows, null, 4));
+  if (known === undefined || model !== undefined) await writeFile(file, JSON.stringify(flows, null, 4)).catch(unwritable);
   return flows;
 }
 
