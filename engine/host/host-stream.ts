@@ -193,6 +193,8 @@ export class HostStream {
   attach(process: EngineProcess): void {
     this.process = process;
     this.untaken = 0;
+    // What ended the process before says nothing of this one: frames wait until it is this stream's turn to be opened.
+    this.error = this.tooLarge;
     this.opening = this.openInTurn(process).catch(() => undefined);
   }
 
