@@ -2,7 +2,6 @@ import { EngineError } from '../errors';
 import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
 import { type ArithmeticChoice, chooseArithmetic, type Int8Wish } from '../net/arithmetic';
 import type { Arithmetic } from '../net/arithmetic-trial';
-import { inInt8, type TensorRanges } from '../net/int8';
 import type { LocalNet } from '../net/net';
 import type { OpenNet } from '../net/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
@@ -15,7 +14,7 @@ import type { EngineInfo, ServerOptions } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, readHeaders } from './headers';
 import { limitOf, notesOn } from './notes';
-import type { NetFiles } from './layouts';
+import { graphToOpen } from './net-graph';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
 import { netsOnServer, openOnServer } from './server-nets';
@@ -169,7 +168,7 @@ async function openNets(
       continue;
     }
     const open = (source: string | OnnxGraph): Promise<LocalNet> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const graph = arithmetic !== 'float32' && net.ranges ? await roundedGraph(net, net.ranges, arithmetic, header?.graph, notes) : header?.graph;
+    const graph = await graphToOpen({ name, executionProvider, arithmetic }, net, header, notes);
     nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
     loadedBytes += net.bytes;
   }
@@ -178,19 +177,6 @@ async function openNets(
 
 async function arithmeticFor({ int8 = 'auto', arithmetic }: ModelSettings): Promise<ArithmeticChoice> {
   return arithmetic ? { arithmetic, reason: 'as asked' } : chooseArithmetic(int8);
-}
-
-/** The net in int8; where its int8.json was made for another one, as it is. */
-async function roundedGraph(
-  { path }: NetFiles,
-  ranges: TensorRanges,
-  arithmetic: Exclude<Arithmetic, 'float32'>,
-  graph: OnnxGraph | undefined,
-  notes: string[],
-): Promise<OnnxGraph | undefined> {
-  const rounded = inInt8(graph ?? (await readOnnxGraph(path)), ranges, arithmetic === 'int8' ? 8 : 7);
-  if (!rounded) notes.push(`The int8.json beside ${path} was made for another net, so this one computes in float32.`);
-  return rounded ?? graph;
 }
 
 /** What is on a server runs beside all that is here: the UNet, and the autoencoder. */

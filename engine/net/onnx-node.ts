@@ -1,4 +1,4 @@
-import { field, fieldsOf, message } from './protobuf';
+import { field, fieldsOf, float, message, type MessageField, varintsOf } from './protobuf';
 
 /** What matters of a node of a graph. */
 export interface GraphNode {
@@ -20,19 +20,25 @@ export function readNode(bytes: Buffer): GraphNode {
   return node;
 }
 
-/** A node of the ONNX standard; attributes are whole numbers or lists of them. */
-export function makeNode(operator: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}): Buffer {
-  // AttributeProto { name 1, i 3, ints 8, type 20: INT 2, INTS 7 }.
-  const attribute = ([name, given]: [string, number | number[]]): Buffer =>
-    typeof given === 'number'
-      ? message(field(1, name), field(3, given), field(20, 2))
-      : message(field(1, name), ...given.map((one) => field(8, one)), field(20, 7));
+/** A whole number, a list of them, or a fractional number. */
+export type AttributeValue = number | number[] | { float: number };
+
+/** A node of the ONNX standard, or of another domain. */
+export function makeNode(operator: string, inputs: string[], output: string, attributes: Record<string, AttributeValue> = {}, domain = ''): Buffer {
   return message(
     ...inputs.map((input) => field(1, input)),
     field(2, output),
     field(4, operator),
-    ...Object.entries(attributes).map((entry) => field(5, attribute(entry))),
+    ...Object.entries(attributes).map(([name, value]) => field(5, makeAttribute(name, value))),
+    ...(domain ? [field(7, domain)] : []),
   );
+}
+
+/** AttributeProto { name 1, f 2, i 3, ints 8, type 20: FLOAT 1, INT 2, INTS 7 }. */
+function makeAttribute(name: string, value: AttributeValue): Buffer {
+  if (typeof value === 'number') return message(field(1, name), field(3, value), field(20, 2));
+  if (Array.isArray(value)) return message(field(1, name), ...value.map((one) => field(8, one)), field(20, 7));
+  return message(field(1, name), float(2, value.float), field(20, 1));
 }
 
 /** The node with other inputs. All fields of a NodeProto are texts or messages. */
@@ -41,10 +47,20 @@ export function withInputs(bytes: Buffer, inputs: string[]): Buffer {
   return message(...inputs.map((input) => field(1, input)), ...others.map(({ number, bytes: content }) => field(number, content)));
 }
 
-/** A whole number among a node's attributes. AttributeProto { name 1, i 3 }. */
-export function intAttribute({ attributes }: GraphNode, name: string): number | undefined {
-  const found = attributes.map((bytes) => fieldsOf(bytes)).find((fields) => fields.some(({ number, bytes }) => number === 1 && bytes.toString('utf8') === name));
-  return found?.find(({ number }) => number === 3)?.value;
+/** A whole number among a node's attributes. AttributeProto { name 1, i 3 }. Undefined where it is negative, or not there. */
+export function intAttribute(node: GraphNode, name: string): number | undefined {
+  const value = attribute(node, name)?.find(({ number }) => number === 3)?.value;
+  // A negative number is a varint of ten bytes, far beyond all safe numbers.
+  return value !== undefined && Number.isSafeInteger(value) ? value : undefined;
+}
+
+/** A list of whole numbers among a node's attributes. AttributeProto { name 1, ints 8 }. */
+export function intsAttribute(node: GraphNode, name: string): number[] | undefined {
+  return attribute(node, name)?.flatMap((one) => (one.number === 8 ? numbersIn(one) : []));
+}
+
+function attribute({ attributes }: GraphNode, name: string): MessageField[] | undefined {
+  return attributes.map((bytes) => fieldsOf(bytes)).find((fields) => fields.some(({ number, bytes }) => number === 1 && bytes.toString('utf8') === name));
 }
 
 const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3 };
@@ -65,6 +81,13 @@ export function makeConstant(name: string, type: keyof typeof ELEMENT_TYPES, val
   );
 }
 
+/** Sizes or indices: a list, or a single number without a dimension. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }. */
+export function makeInt64s(name: string, values: number | number[]): Buffer {
+  const list = typeof values === 'number' ? [values] : values;
+  const { buffer } = BigInt64Array.from(list, BigInt);
+  return message(...(typeof values === 'number' ? [] : [field(1, list.length)]), field(2, 7), field(8, name), field(9, new Uint8Array(buffer)));
+}
+
 /** A float32 input or output. ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1 }}}}}. */
 export function makeValueInfo(name: string, dims: number[]): Buffer {
   const shape = message(...dims.map((size) => field(1, field(1, size))));
@@ -75,20 +98,10 @@ export function makeValueInfo(name: string, dims: number[]): Buffer {
 export function weightShape(tensor: Buffer): { name: string; dims: number[] } {
   const fields = fieldsOf(tensor);
   const name = fields.find(({ number }) => number === 8)?.bytes.toString('utf8') ?? '';
-  return { name, dims: fields.flatMap((one) => (one.number === 1 ? dimensions(one.value, one.bytes) : [])) };
+  return { name, dims: fields.flatMap((one) => (one.number === 1 ? numbersIn(one) : [])) };
 }
 
 /** Numbers of a list stand one by one, or packed behind each other. */
-function dimensions(value: number, packed: Buffer): number[] {
-  if (packed.length === 0) return [value];
-  const numbers: number[] = [];
-  for (let at = 0, number = 0, shift = 0; at < packed.length; at++) {
-    number += (packed[at] & 0x7f) * 2 ** shift;
-    shift += 7;
-    if (packed[at] < 0x80) {
-      numbers.push(number);
-      number = shift = 0;
-    }
-  }
-  return numbers;
+function numbersIn({ value, bytes }: MessageField): number[] {
+  return bytes.length > 0 ? varintsOf(bytes) : [value];
 }

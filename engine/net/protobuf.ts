@@ -22,6 +22,13 @@ export function field(number: number, value: number | string | Uint8Array): Buff
   return Buffer.concat([varint(number * 8 + 2), varint(bytes.length), bytes]);
 }
 
+/** A field of four bytes: a float. */
+export function float(number: number, value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeFloatLE(value);
+  return Buffer.concat([varint(number * 8 + 5), bytes]);
+}
+
 /** Fields behind each other, which is all that a message is. */
 export function message(...fields: Buffer[]): Buffer {
   return Buffer.concat(fields);

@@ -23,7 +23,9 @@ describe('model folder', () => {
       vaeScaleFactor: info.vaeScaleFactor,
       latentChannels: info.latentChannels,
       predictionType: 'epsilon',
+      arithmetic: info.arithmetic,
     });
+    assert.ok(info.arithmetic?.reason);
     assert.deepEqual(model.warnings, []);
     const conditioning = await model.textEncoder.encodeText('a night over the mountains');
     const [h, w] = [4, 4];

@@ -1,0 +1,45 @@
+import type { Arithmetic } from '../net/arithmetic-trial';
+import { inInt8 } from '../net/int8';
+import type { OnnxGraph } from '../net/onnx-graph';
+import { readOnnxGraph } from '../net/onnx-graph';
+import { fuseAttention } from '../net/patches/attention';
+import { simplifyShapes } from '../net/patches/shapes';
+import type { NetName } from './files';
+import type { HeaderNet } from './headers';
+import type { NetFiles } from './layouts';
+
+/** Providers that have a kernel for com.microsoft.MultiHeadAttention. On cuda and webgpu it was tried on no card yet. */
+const FUSES_ATTENTION = ['cpu', 'cuda', 'webgpu'];
+/** Nets that run with every frame. */
+const BUSY: readonly NetName[] = ['unet', 'vae_encoder', 'vae_decoder'];
+
+/** How a net is to be opened. */
+export interface NetWish {
+  name: NetName;
+  /** Such as `cpu` or `cuda:1`. */
+  executionProvider: string;
+  arithmetic: Arithmetic;
+}
+
+/**
+ * What is changed of a net before it is opened, in this order: attention in one operator, the arithmetic of sizes taken
+ * out, int8. Each changes nothing where it finds nothing.
+ *
+ * @param notes takes what one should know, in sentences
+ * @returns undefined where the file can be opened as it is
+ */
+export async function graphToOpen({ name, executionProvider, arithmetic }: NetWish, net: NetFiles, header: HeaderNet | undefined, notes: string[]): Promise<OnnxGraph | undefined> {
+  const isBusy = BUSY.includes(name);
+  const provider = executionProvider.split(':')[0];
+  // ONNX Runtime's kernel for processors knows float32 only.
+  const fuses = isBusy && FUSES_ATTENTION.includes(provider) && !(provider === 'cpu' && header?.isHalf);
+  const rounds = arithmetic !== 'float32' && net.ranges;
+  if (!isBusy && !rounds) return header?.graph;
+  const original = header?.graph ?? (await readOnnxGraph(net.path));
+  const fused = (fuses && fuseAttention(original)) || original;
+  const simple = (isBusy && simplifyShapes(fused)) || fused;
+  const rounded = rounds ? inInt8(simple, rounds, arithmetic === 'int8' ? 8 : 7) : simple;
+  if (!rounded) notes.push(`The int8.json beside ${net.path} was made for another net, so this one computes in float32.`);
+  const result = rounded ?? simple;
+  return result === original ? header?.graph : result;
+}
