@@ -1,9 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { EngineError } from '../../engine/errors';
+import { sortInSlices } from './sort-in-slices';
 
 export const PICTURE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff'];
 const byName = new Intl.Collator('en', { numeric: true });
+/** What systems and programs lay beside pictures: `._x.jpg` of macOS, hidden files, `~$x` and the like of what is open. */
+const BESIDE = /^(\.|~)/;
 
 /** What a look at a folder shows. */
 export interface FolderLook {
@@ -11,6 +14,8 @@ export interface FolderLook {
   names: string[];
   /** Those that came, or were written anew, since the first look; each is told once, when it is whole. */
   arrived: string[];
+  /** By name: another one whenever the file is written. */
+  stamps: ReadonlyMap<string, string>;
 }
 
 /**
@@ -18,6 +23,8 @@ export interface FolderLook {
  * say nothing of whether a file is whole. A file counts as whole when two looks find it alike.
  */
 export class FolderWatch {
+  /** As it was listed last, and sorted. */
+  private sorted: string[] = [];
   private files: Map<string, { stamp: string; isWhole: boolean }> | undefined;
 
   constructor(private readonly folder: string) {}
@@ -36,13 +43,18 @@ export class FolderWatch {
       files.set(name, { stamp, isWhole });
     }
     this.files = files;
-    return { names: [...files.keys()].filter((name) => files.get(name)?.isWhole), arrived };
+    const stamps = new Map<string, string>();
+    for (const [name, { stamp, isWhole }] of files) if (isWhole) stamps.set(name, stamp);
+    return { names: [...stamps.keys()], arrived, stamps };
   }
 
   private async list(): Promise<string[]> {
     try {
-      const names = await readdir(this.folder);
-      return names.filter((name) => PICTURE_EXTENSIONS.includes(extname(name).toLowerCase())).sort(byName.compare);
+      const names = (await readdir(this.folder)).filter((name) => PICTURE_EXTENSIONS.includes(extname(name).toLowerCase()) && !BESIDE.test(name));
+      const known = new Set(this.sorted);
+      const isSame = names.length === known.size && names.every((name) => known.has(name));
+      if (!isSame) this.sorted = await sortInSlices(names, byName.compare);
+      return this.sorted;
     } catch (thrown) {
       const { code, message } = thrown as NodeJS.ErrnoException;
       const reason = code === 'ENOENT' ? 'there is no such folder' : message;
@@ -51,8 +63,8 @@ export class FolderWatch {
   }
 }
 
-/** Changes whenever the file is written; undefined when it is gone, or no file. */
+/** Changes whenever the file is written; undefined when it is gone, empty, or no file. */
 async function stampOf(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
-  return found?.isFile() ? `${found.size} ${found.mtimeMs}` : undefined;
+  return found?.isFile() && found.size > 0 ? `${found.size} ${found.mtimeMs}` : undefined;
 }

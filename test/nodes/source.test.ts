@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFile, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
@@ -13,6 +14,7 @@ import { maskSecrets } from '../../nodes/lib/camera-address';
 import { ffmpegArguments, ffmpegScript } from '../../nodes/lib/ffmpeg-arguments';
 import { JpegSplitter } from '../../nodes/lib/jpeg-splitter';
 import { holdsLogin, type SourceDef } from '../../nodes/lib/source-settings';
+import { sortInSlices } from '../../nodes/lib/sort-in-slices';
 import source from '../../nodes/source';
 import { PATIENCE, calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
 import { strain } from '../lib/strain';
@@ -162,6 +164,53 @@ describe('frame source', () => {
       assert.equal((errors[0] as { code: string }).code, 'EBADFRAME');
       assert.match(String(errors[0]), /a\.jpg/);
       assert.equal(errors.length, 1, 'once, not in every round');
+    });
+
+    it('leaves out what is no picture or cannot be read, at no beat and told once, until it is written anew', async () => {
+      for (const name of ['._a.png', '.hidden.jpg', '~$a.jpg', '.DS_Store']) await writeFile(join(folder, name), 'not a picture');
+      await writeFile(join(folder, 'a0.jpg'), '');
+      for (const name of ['a1.jpg', 'a2.jpg', 'a3.jpg']) await writeFile(join(folder, name), 'torn');
+      await solid('#0f0', join(folder, 'b.png'));
+      await solid('#00f', join(folder, 'c.png'));
+      const { length } = await readdir(folder);
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '300', autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      const began = performance.now();
+      const messages = await messagesAt('out', 5);
+      assert.ok(performance.now() - began < 300 * length * strain(), 'five pictures in five beats');
+      assert.deepEqual(messages.map(({ filename }) => (filename as string).slice(-5)), ['b.png', 'c.png', 'b.png', 'c.png', 'b.png']);
+      assert.equal(errors.length, 3, errors.join());
+      await solid('#f00', join(folder, 'a2.jpg'));
+      const later = await messagesAt('out', 12);
+      assert.ok(later.some(({ filename }) => (filename as string).endsWith('a2.jpg')));
+      assert.equal(errors.length, 3);
+    });
+
+    it('says so when no picture of a folder can be read, and tries again', async () => {
+      await writeFile(join(folder, 'a.jpg'), 'torn');
+      await startFlow([source], flowOf({ kind: 'folder', folder, interval: '20', autostart: false }));
+      const errors = calls('source', 'error');
+      helper.getNode('source').receive({ payload: 'start' });
+      await until(() => errors.length === 2);
+      assert.match(String(errors[1]), /none of the 1 pictures/);
+    });
+
+    it('holds up nothing else, however many pictures there are', async () => {
+      const names = Array.from({ length: 10_000 }, (_, k) => `picture ${(k * 7919) % 10_000}.jpg`);
+      const byName = new Intl.Collator('en', { numeric: true });
+      const delay = monitorEventLoopDelay({ resolution: 5 });
+      delay.enable();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      delay.reset();
+      const sorted = await sortInSlices(names, byName.compare);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      delay.disable();
+      assert.deepEqual(sorted.slice(0, 3), ['picture 0.jpg', 'picture 1.jpg', 'picture 2.jpg']);
+      assert.equal(sorted.at(-1), 'picture 9999.jpg');
+      const longest = delay.max / 1e6;
+      console.log(`      10,000 names: the event loop stood still for ${longest.toFixed(0)} ms at most`);
+      assert.ok(longest < 60 * strain(), `${longest} ms`);
     });
 
     it('shows a picture that is added next, as soon as it is whole', async () => {
