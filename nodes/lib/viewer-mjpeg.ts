@@ -1,7 +1,14 @@
 import type { ServerResponse } from 'node:http';
+import { backlogOf } from './tcp-backlog';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
 const BOUNDARY = 'frame';
+/** What is on its way to a viewer is looked at so often, ms: to one that keeps up, and to one that does not. */
+const LOOK_MS = { quick: 250, slow: 100 };
+/** A viewer is slow, or quick again, when so many looks in a row say so. */
+const LOOKS = 2;
+/** A slow viewer gets the next picture when no more than this part of the last one is on its way. */
+const ON_THE_WAY = 0.5;
 
 /** What the answer to a viewer begins with. */
 export const STREAM_HEADERS = {
@@ -11,37 +18,71 @@ export const STREAM_HEADERS = {
   'X-Accel-Buffering': 'no',
 };
 
-/** A multipart stream. While it is busy with a picture it holds the newest one after that, and nothing else. */
+/**
+ * A multipart stream. While pictures are on their way it holds the newest one after them, and nothing else. On their way is
+ * what this process holds and, where the system says so, what the system holds: some megabytes, which on a slow link are
+ * half a minute of old pictures.
+ */
 export class MjpegViewer implements Viewer {
-  private busySince: number | undefined;
   private waiting: ShownPicture | undefined;
+  private waitingSince: number | undefined;
+  private isSlow = false;
+  /** Looks in a row that spoke against `isSlow`. */
+  private doubts = 0;
+  private sentBytes = 0;
+  private sentSinceLook = false;
+  private looking: NodeJS.Timeout | undefined;
 
-  constructor(private readonly response: ServerResponse) {
-    response.on('drain', () => this.onDrain());
+  constructor(
+    private readonly response: ServerResponse,
+    private readonly backlog = backlogOf,
+  ) {
+    response.on('drain', () => !this.isSlow && this.sendWaiting());
+    response.once('close', () => clearTimeout(this.looking));
     response.writeHead(200, STREAM_HEADERS);
     response.write(`--${BOUNDARY}\r\n`);
   }
 
   show(picture: ShownPicture): void {
-    // Between the end and 'close' a write would be an error that nobody catches.
-    if (this.response.writableEnded || this.response.destroyed) return;
-    if (this.busySince === undefined) {
-      if (!this.response.write(partOf(picture))) this.busySince = performance.now();
-      return;
-    }
     this.waiting = picture;
-    if (performance.now() - this.busySince > STALLED_MS) this.response.destroy();
+    this.waitingSince ??= performance.now();
+    if (!this.isSlow || this.looking === undefined) this.sendWaiting();
+    if (this.waiting && performance.now() - this.waitingSince > STALLED_MS) this.response.destroy();
   }
 
   end(): void {
+    this.waiting = undefined;
     this.response.end();
   }
 
-  private onDrain(): void {
-    this.busySince = undefined;
-    const picture = this.waiting;
-    this.waiting = undefined;
-    if (picture) this.show(picture);
+  private sendWaiting(): void {
+    const { waiting, response } = this;
+    // Between the end and 'close' a write would be an error that nobody catches.
+    if (!waiting || response.writableNeedDrain || response.writableEnded || response.destroyed) return;
+    this.waiting = this.waitingSince = undefined;
+    const part = partOf(waiting);
+    this.sentBytes = part.length;
+    this.sentSinceLook = true;
+    response.write(part);
+    this.looking ??= this.lookLater();
+  }
+
+  private lookLater(): NodeJS.Timeout {
+    return setTimeout(() => void this.look(), this.isSlow || this.doubts > 0 ? LOOK_MS.slow : LOOK_MS.quick).unref();
+  }
+
+  private async look(): Promise<void> {
+    this.sentSinceLook = false;
+    const backlog = this.response.writableNeedDrain ? Infinity : ((await this.backlog(this.response.socket)) ?? 0);
+    const isBehind = backlog > this.sentBytes * ON_THE_WAY;
+    this.doubts = isBehind === this.isSlow ? 0 : this.doubts + 1;
+    if (this.doubts >= LOOKS) {
+      this.isSlow = isBehind;
+      this.doubts = 0;
+    }
+    if (!isBehind) this.sendWaiting();
+    const isOver = !isBehind && !this.sentSinceLook && this.doubts === 0;
+    this.looking = isOver || this.response.destroyed ? undefined : this.lookLater();
   }
 }
 

@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
 const ALIVE_MS = 10_000;
-/** Pictures on their way to a viewer that says when it has drawn one: one that travels while the other is drawn. */
+/** Pictures on their way to a viewer: one that travels while the other is drawn. */
 const ON_THE_WAY = 2;
 
 /**
@@ -10,11 +10,14 @@ const ON_THE_WAY = 2;
  * else. With `details`, as the live page asks for it,
  * - a text message with JSON comes before each picture: `{ "frame": msg.frame }`, and `{}` now and then while there is
  *   none, so that the viewer knows that the connection is alive;
- * - the viewer sends any message when it has drawn a picture, and the next one comes then. What the network still holds
- *   would be old when it arrives.
+ * - the viewer sends any message when it has drawn a picture, and the next one comes then.
+ *
+ * Behind every other picture goes a ping, which every WebSocket answers by itself once it has read what came before it.
+ * Either way no more is on its way than the viewer has taken: what the network still held would be old when it arrives.
  */
 export class SocketViewer implements Viewer {
   private onTheWay = 0;
+  private pinged = 0;
   private lastProgress = performance.now();
   private waiting: ShownPicture | undefined;
   private readonly alive: NodeJS.Timeout | undefined;
@@ -23,7 +26,10 @@ export class SocketViewer implements Viewer {
     private readonly socket: WebSocket,
     private readonly details: boolean,
   ) {
-    if (!details) return;
+    if (!details) {
+      socket.on('pong', (data) => this.onPong(Number(data.toString())));
+      return;
+    }
     socket.on('message', () => this.onTaken());
     this.alive = setInterval(() => socket.send('{}'), ALIVE_MS).unref();
     socket.once('close', () => clearInterval(this.alive));
@@ -31,7 +37,7 @@ export class SocketViewer implements Viewer {
 
   show(picture: ShownPicture): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    if (this.onTheWay < (this.details ? ON_THE_WAY : 1)) return this.send(picture);
+    if (this.onTheWay < ON_THE_WAY) return this.send(picture);
     this.waiting = picture;
     if (performance.now() - this.lastProgress > STALLED_MS) this.socket.terminate();
   }
@@ -44,14 +50,18 @@ export class SocketViewer implements Viewer {
     if (this.onTheWay === 0) this.lastProgress = performance.now();
     this.onTheWay++;
     if (this.details) this.socket.send(JSON.stringify({ frame }));
-    this.socket.send(jpeg, { binary: true }, (error) => {
-      if (!this.details && !error) this.onTaken();
-    });
+    this.socket.send(jpeg, { binary: true });
+    if (!this.details) this.socket.ping(String(++this.pinged));
   }
 
-  private onTaken(): void {
+  /** Of pings that came close together only the last one need be answered. Others than these ask whether anybody is there. */
+  private onPong(number: number): void {
+    if (number > this.pinged - this.onTheWay && number <= this.pinged) this.onTaken(this.onTheWay - (this.pinged - number));
+  }
+
+  private onTaken(pictures = 1): void {
     this.lastProgress = performance.now();
-    this.onTheWay = Math.max(0, this.onTheWay - 1);
+    this.onTheWay = Math.max(0, this.onTheWay - pictures);
     const picture = this.waiting;
     this.waiting = undefined;
     if (picture) this.show(picture);

@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import sink from '../../nodes/sink';
 import { PATIENCE, helper, until, type FlowNode } from '../lib/flow';
 import { readMjpeg } from '../lib/mjpeg';
+import { strain } from '../lib/strain';
 import { WebFlow, type Visitor } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', wires: [[]] }];
@@ -106,6 +107,40 @@ describe('viewers of a sink', () => {
     await Promise.all(streams);
     stalled.destroy();
     web = await WebFlow.start([sink], FLOW);
+  });
+
+  it('that read slowly get new pictures, not what has piled up before them', async function () {
+    if (process.platform !== 'linux') this.skip();
+    const RATE = 400_000;
+    const shownAt: number[] = [];
+    const source = setInterval(() => {
+      shownAt.push(performance.now());
+      show(Buffer.concat([pictures[0], Buffer.from(`#${String(shownAt.length - 1).padStart(6, '0')}#`)]));
+    }, 50);
+    const ages = { stream: [] as number[], socket: [] as number[] };
+    const note = (into: number[], bytes: Buffer): void => {
+      for (const [, number] of bytes.toString('latin1').matchAll(/#(\d{6})#/g)) into.push(performance.now() - shownAt[Number(number)]);
+    };
+    const stream = connect((web.server.address() as AddressInfo).port, '127.0.0.1', () => stream.write('GET /streamdiffusion/wall.mjpg HTTP/1.1\r\nHost: x\r\n\r\n'));
+    stream.pause();
+    const sips = setInterval(() => note(ages.stream, (stream.read(Math.min(stream.readableLength, RATE / 20)) as Buffer | null) ?? Buffer.alloc(0)), 50);
+    const socket = await web.enter('wall');
+    socket.on('message', (data: Buffer) => {
+      note(ages.socket, data);
+      socket.pause();
+      setTimeout(() => socket.resume(), (data.length / RATE) * 1000);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    clearInterval(source);
+    clearInterval(sips);
+    stream.destroy();
+    socket.terminate();
+    const oldest = (of: number[]): number => Math.max(...of.slice(of.length / 2));
+    console.log(`      4 of 20 pictures a second read: at most ${Math.round(oldest(ages.stream))} ms old in the stream, ${Math.round(oldest(ages.socket))} ms over a WebSocket`);
+    assert.ok(ages.stream.length > 20 && ages.socket.length > 20, `${ages.stream.length}, ${ages.socket.length}`);
+    assert.ok(oldest(ages.socket) < 1500 * strain(), `${oldest(ages.socket)} ms`);
+    // What the viewer's own system holds for it remains.
+    assert.ok(oldest(ages.stream) < 5000, `${oldest(ages.stream)} ms`);
   });
 
   it('are refused when there are too many, and a place is free again when one leaves', async () => {
