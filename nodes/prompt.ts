@@ -5,7 +5,7 @@ import { standStill } from './lib/faults';
 import { onInput } from './lib/input';
 import { isMeantAsPicture, topicOf } from './lib/message';
 import { PromptPacer } from './lib/prompt-pacer';
-import { isTextPayload, PromptState, type PromptFields } from './lib/prompt-state';
+import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt-state';
 import { shorten, Status } from './lib/status';
 
 type PromptDef = NodeDef & PromptFields;
@@ -38,7 +38,7 @@ export = (RED: NodeAPI): void => {
     onInput(this, (msg, send) => {
       const now = performance.now();
       const isNews = state.take(msg, now);
-      const isFrame = isMeantAsPicture(msg) && !isTextPayload(msg);
+      const isFrame = isMeantAsPicture(msg) && !isSayingPayload(msg);
       if (isNews && !isFrame) delete msg.payload;
       pacer.heard(msg, isNews, isFrame, now);
       if (isNews || state.moving) tellChange(RED, topicOf(msg));

@@ -48,7 +48,8 @@ export = (RED: NodeAPI<Settings>): void => {
       standStill(this, status, thrown);
       return;
     }
-    const routes = serve(this, def, feed, status);
+    let isServed = false;
+    const routes = serve(this, def, feed, status, () => (isServed = true));
     if (loopback) void feed.add(loopback);
 
     onInput(this, async (msg, send) => {
@@ -64,7 +65,7 @@ export = (RED: NodeAPI<Settings>): void => {
 
     const ticker = setInterval(() => {
       const fps = rate.take();
-      if (!routes) return;
+      if (!isServed) return;
       const programs = [media.isRecording && 'recording', loopback?.isPlaying && 'loopback'].filter(Boolean).map((what) => RED._(`status.${what}`));
       const people = feed.viewers - (media.isRecording ? 1 : 0) - (loopback ? 1 : 0);
       const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
@@ -81,23 +82,22 @@ export = (RED: NodeAPI<Settings>): void => {
     });
   }
 
-  /** Puts the feed on the web; says why and returns nothing when that cannot be. Messages pass through all the same. */
-  function serve(node: Node, def: SinkDef, feed: SinkFeed, status: Status): SinkRoutes | undefined {
+  /** Puts the feed on the web, as soon as its name is free; says why when that cannot be. Messages pass through all the same. */
+  function serve(node: Node, def: SinkDef, feed: SinkFeed, status: Status, onServed: () => void): SinkRoutes | undefined {
     if (RED.settings.httpNodeRoot === false) {
       status.show('waiting', RED._('status.noHttp'));
       node.warn(RED._('warn.noHttp'));
       return undefined;
     }
+    const routes = SinkRoutes.of(RED);
     try {
-      const routes = SinkRoutes.of(RED);
-      routes.add(def.name, feed, readPageLook(def));
-      return routes;
+      routes.add(def.name, feed, readPageLook(def), onServed);
     } catch (thrown) {
       const error = withCode(thrown);
       status.error(error);
       node.error(error, {});
-      return undefined;
     }
+    return routes;
   }
 
   RED.nodes.registerType('streamdiffusion-sink', StreamDiffusionSink);

@@ -5,7 +5,8 @@ import type { Target } from '../../engine/prompt/transition';
 import { isEmpty, readChoice } from './fields';
 import { isReset } from './message';
 import { PromptMotion } from './prompt-motion';
-import { isPictureText, readNegativePrompt, readPrompt } from './prompt-texts';
+import { type Said, saidIn } from './prompt-payload';
+import { readNegativePrompt, readPrompt } from './prompt-texts';
 import { readTransition, type TransitionSettings } from './prompt-transition';
 
 /** The fields of a prompt encoder's dialog; an older flow may lack some. */
@@ -51,31 +52,31 @@ export class PromptState {
   }
 
   /**
-   * Takes over what the message says: `msg.reset`, `msg.prompt`, `msg.negativePrompt`, `msg.blend`, `msg.transition`, or a
-   * text as payload when it has no prompt. Leaves everything as it was when any of it cannot be used.
+   * Takes over what the message says: `msg.reset`, `msg.prompt`, `msg.negativePrompt`, `msg.blend`, `msg.transition`, or what
+   * its payload says when it has no prompt. Leaves everything as it was when any of it cannot be used.
    *
    * @param now ms
    * @returns whether the message said something
    * @throws EBADPROMPT, EBADPARAM
    */
   take(msg: NodeMessage, now: number): boolean {
-    const prompt = promptOf(msg);
+    const { prompt, negativePrompt, blend, transition: way } = saidBy(msg);
     const reset = isReset(msg);
-    const target = withBlend(reset ? this.initial.target : this.target, msg.blend, 'msg.blend');
+    const target = withBlend(reset ? this.initial.target : this.target, blend, 'msg.blend');
     if (prompt !== undefined) target.prompt = readPrompt(prompt, 'msg.prompt');
-    if (msg.negativePrompt !== undefined) {
-      const negative = readNegativePrompt(msg.negativePrompt);
+    if (negativePrompt !== undefined) {
+      const negative = readNegativePrompt(negativePrompt);
       if (negative) target.negativePrompt = negative;
       else delete target.negativePrompt;
     }
     const standing = reset ? this.initial.transition : this.transition;
-    const transition = isEmpty(msg.transition) ? standing : readTransition(msg.transition, standing);
-    const isChange = reset || prompt !== undefined || msg.negativePrompt !== undefined || !isEmpty(msg.blend);
+    const transition = isEmpty(way) ? standing : readTransition(way, standing);
+    const isChange = reset || prompt !== undefined || negativePrompt !== undefined || !isEmpty(blend);
 
     this.target = target;
     this.transition = isChange ? standing : transition;
-    if (isChange) this.motion.head(target, reset && isEmpty(msg.transition) ? AT_ONCE : transition, now);
-    return isChange || !isEmpty(msg.transition);
+    if (isChange) this.motion.head(target, reset && isEmpty(way) ? AT_ONCE : transition, now);
+    return isChange || !isEmpty(way);
   }
 
   /**
@@ -96,13 +97,15 @@ function withBlend(target: Target, value: unknown, name: string): Target {
   return blend === undefined || blend === 'linear' ? texts : { ...texts, blend };
 }
 
-/** An Inject button's text is its payload: taken as the prompt when nothing else is meant as one. */
-function promptOf(msg: NodeMessage): unknown {
-  if (msg.prompt !== undefined || msg.negativePrompt !== undefined) return msg.prompt;
-  return isTextPayload(msg) ? msg.payload : undefined;
+/** An Inject button's text is its payload, which is taken when nothing else is meant as a prompt. The message's own properties come first. */
+function saidBy(msg: NodeMessage): Said {
+  const { prompt, negativePrompt, blend, transition } = msg;
+  if (prompt !== undefined || negativePrompt !== undefined) return { prompt, negativePrompt, blend, transition };
+  const said = saidIn(msg);
+  return { ...said, blend: blend ?? said?.blend, transition: transition ?? said?.transition };
 }
 
-/** Whether the payload is a text and no picture. */
-export function isTextPayload(msg: NodeMessage): boolean {
-  return typeof msg.payload === 'string' && msg.payload !== '' && !isPictureText(msg.payload);
+/** Whether the payload says something, and is no picture. */
+export function isSayingPayload(msg: NodeMessage): boolean {
+  return saidIn(msg) !== undefined;
 }

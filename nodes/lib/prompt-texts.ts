@@ -4,7 +4,7 @@ import { toPicture } from '../../engine/image/picture';
 import { BLEND_METHODS, TRANSITION_METHODS, TRANSITION_PACES } from '../../engine/prompt/request';
 import { MOST_TARGETS } from '../../engine/prompt/transition';
 import { quote } from '../../engine/quote';
-import { isEmpty } from './fields';
+import { isEmpty, readNumber } from './fields';
 
 /** Bounds against mistakes (a file as a prompt), far above what a text encoder reads. */
 const MAX_LENGTH = 10_000;
@@ -92,13 +92,18 @@ export function isPictureText(text: string): boolean {
 
 function readText(item: unknown, name: string): WeightedText {
   if (typeof item === 'object' && item !== null && 'text' in item) {
-    const weight = 'weight' in item ? item.weight : 1;
-    if (typeof weight !== 'number' || !Number.isFinite(weight) || weight < 0) {
-      throw new EngineError('EBADPROMPT', `a weight in ${name} must be a number, 0 or more, not ${quote(weight)}`);
-    }
-    return { text: checkText(item.text, name), weight };
+    return { text: checkText(item.text, name), weight: 'weight' in item ? readWeight(item.weight, name) : 1 };
   }
   return { text: checkText(item, name), weight: 1 };
+}
+
+/** Dashboards send numbers as texts. */
+function readWeight(value: unknown, name: string): number {
+  try {
+    return readNumber(value, 'weight', { min: 0 });
+  } catch {
+    throw new EngineError('EBADPROMPT', `a weight in ${name} must be a number, 0 or more, not ${quote(value)}`);
+  }
 }
 
 function checkText(item: unknown, name: string): string {

@@ -16,14 +16,20 @@ const MAX_VIEWERS = 250;
 
 const page = loadPage('live.html');
 
+/** A sink that is deployed again comes back within this time, and has its name first, ms. */
+const FREE_AFTER_MS = 1000;
+
 interface Sink {
   feed: SinkFeed;
   look: PageLook;
+  onServed: () => void;
 }
 
 /** The sinks of one Node-RED by name, and the one route behind which they are all reached. */
 export class SinkRoutes {
   private readonly sinks = new Map<string, Sink>();
+  /** Sinks whose names others have, by name. */
+  private readonly waiting = new Map<string, Sink[]>();
   private readonly sockets: WebSockets | undefined;
 
   private constructor(RED: NodeAPI) {
@@ -47,16 +53,37 @@ export class SinkRoutes {
     return [...this.sinks.keys()];
   }
 
-  /** @throws EBADPARAM when the name cannot stand in an address or another sink has it */
-  add(name: string, feed: SinkFeed, look: PageLook): void {
+  /**
+   * @param onServed told when the sink is reached under its name, at once or when another sink lets go of it
+   * @throws EBADPARAM when the name cannot stand in an address, or another sink has it
+   */
+  add(name: string, feed: SinkFeed, look: PageLook, onServed: () => void = () => undefined): void {
     checkWebName(name, 'a sink');
-    if (this.sinks.has(name)) throw new EngineError('EBADPARAM', `another sink is called "${name}": choose a different name`);
-    this.sinks.set(name, { feed, look });
+    const sink = { feed, look, onServed };
+    if (this.sinks.has(name)) {
+      this.waiting.set(name, [...(this.waiting.get(name) ?? []), sink]);
+      throw new EngineError('EBADPARAM', `another sink is called "${name}": choose a different name`);
+    }
+    this.sinks.set(name, sink);
+    onServed();
   }
 
-  /** Takes the sink away, unless the name belongs to another one. */
+  /** Takes the sink away; one that has waited for its name gets it then. */
   remove(name: string, feed: SinkFeed): void {
-    if (this.sinks.get(name)?.feed === feed) this.sinks.delete(name);
+    const left = (this.waiting.get(name) ?? []).filter((sink) => sink.feed !== feed);
+    if (left.length > 0) this.waiting.set(name, left);
+    else this.waiting.delete(name);
+    if (this.sinks.get(name)?.feed !== feed) return;
+    this.sinks.delete(name);
+    if (left.length > 0) setTimeout(() => this.handOver(name), FREE_AFTER_MS).unref();
+  }
+
+  private handOver(name: string): void {
+    const [next, ...others] = this.waiting.get(name) ?? [];
+    if (!next || this.sinks.has(name)) return;
+    this.waiting.set(name, others);
+    this.sinks.set(name, next);
+    next.onServed();
   }
 
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {

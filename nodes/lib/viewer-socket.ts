@@ -4,6 +4,8 @@ import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 const ALIVE_MS = 10_000;
 /** Pictures on their way to a viewer: one that travels while the other is drawn. */
 const ON_THE_WAY = 2;
+/** And to one that answers a ping within this time, ms, so that a moment's delay costs no picture. */
+const QUICK = { ms: 100, onTheWay: 4 };
 
 /**
  * A WebSocket: each picture is one binary message with a JPEG. While it is busy it holds the newest picture, and nothing
@@ -18,6 +20,8 @@ const ON_THE_WAY = 2;
 export class SocketViewer implements Viewer {
   private onTheWay = 0;
   private pinged = 0;
+  private pingedAt: number[] = [];
+  private isQuick = false;
   private lastProgress = performance.now();
   private waiting: ShownPicture | undefined;
   private readonly alive: NodeJS.Timeout | undefined;
@@ -37,7 +41,7 @@ export class SocketViewer implements Viewer {
 
   show(picture: ShownPicture): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
-    if (this.onTheWay < ON_THE_WAY) return this.send(picture);
+    if (this.onTheWay < (this.isQuick ? QUICK.onTheWay : ON_THE_WAY)) return this.send(picture);
     this.waiting = picture;
     if (performance.now() - this.lastProgress > STALLED_MS) this.socket.terminate();
   }
@@ -51,12 +55,18 @@ export class SocketViewer implements Viewer {
     this.onTheWay++;
     if (this.details) this.socket.send(JSON.stringify({ frame }));
     this.socket.send(jpeg, { binary: true });
-    if (!this.details) this.socket.ping(String(++this.pinged));
+    if (this.details) return;
+    this.pingedAt.push(performance.now());
+    this.socket.ping(String(++this.pinged));
   }
 
   /** Of pings that came close together only the last one need be answered. Others than these ask whether anybody is there. */
   private onPong(number: number): void {
-    if (number > this.pinged - this.onTheWay && number <= this.pinged) this.onTaken(this.onTheWay - (this.pinged - number));
+    const taken = this.onTheWay - (this.pinged - number);
+    if (!(taken > 0 && number <= this.pinged)) return;
+    const at = this.pingedAt.splice(0, taken).at(-1) ?? 0;
+    this.isQuick = performance.now() - at < QUICK.ms;
+    this.onTaken(taken);
   }
 
   private onTaken(pictures = 1): void {

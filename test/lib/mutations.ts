@@ -145,3 +145,38 @@ export function strangeMessage(dice: Dice, picture: Buffer): Record<string, unkn
   }
   return msg;
 }
+
+/** Settings under some topic, without a picture; about half of them could be meant. */
+export function strangeSettings(dice: Dice): Record<string, unknown> {
+  const SOUND: Record<string, readonly unknown[]> = {
+    seed: [1, '7', -1], strength: [0, 0.5, '1'], steps: [1, 2, '3'], guidanceScale: [1, '1.5'], cfgType: ['none', 'self', 'full'], width: [32, 48, '64'], height: [32, 48], quality: [50, '90'], followNewest: ['none', 'prompt', 'all'], frameBufferSize: [1, 2],
+  };
+  const msg: Record<string, unknown> = {};
+  const topic = dice.one(['', `art/${dice.below(400)}`, dice.below(5000), dice.one(STRANGE), 'x'.repeat(dice.below(3000)), '__proto__', undefined]);
+  if (topic !== undefined) msg.topic = topic;
+  for (let k = dice.below(2); k >= 0; k--) {
+    const name = dice.one(Object.keys(SOUND));
+    const prompt = dice.one(['sea', 'night', [{ text: 'sea', weight: '2' }, 'night'], dice.one(STRANGE)]);
+    switch (dice.below(6)) {
+      case 0:
+        msg.params = { [name]: dice.one(SOUND[name]) };
+        break;
+      case 1:
+        msg.params = { [name]: dice.one(STRANGE), [dice.one(PARAMS)]: dice.one(STRANGE) };
+        break;
+      case 2:
+        msg.conditioning = { prompt, [dice.one(['blend', 'negativePrompt', 'transition'])]: dice.one(['slerp', 'boats', { from: { prompt: 'day' }, position: 0.5 }, dice.one(STRANGE)]) };
+        break;
+      case 3:
+        msg.prompt = prompt;
+        break;
+      case 4:
+        msg.reset = dice.one([true, 1, dice.one(STRANGE)]);
+        break;
+      default:
+        msg.params = { width: dice.one([16, 8192, 1e9, 40]), height: dice.one([16, 8192, '64']), frameBufferSize: dice.one([1, 8, 64]) };
+    }
+  }
+  msg.params ??= { seed: dice.below(100) };
+  return msg;
+}

@@ -79,6 +79,33 @@ describe('prompt encoder', () => {
     assert.equal(ledger.errors.length, 0);
   });
 
+  it('takes a text in a Buffer, as MQTT nodes send it, and an object with a prompt, also as JSON, but never a picture', async () => {
+    await start();
+    const night = [{ text: 'night', weight: 1 }];
+    const cases: [unknown, object][] = [
+      [Buffer.from('night'), { prompt: night }],
+      [new Uint8Array(Buffer.from('Nacht über dem Meer')), { prompt: [{ text: 'Nacht über dem Meer', weight: 1 }] }],
+      [{ prompt: 'night' }, { prompt: night }],
+      ['{"prompt":"night"}', { prompt: night }],
+      [Buffer.from(' {"prompt": [{"text": "sea", "weight": "0.5"}, "night"], "negativePrompt": "boats"}'), { prompt: [{ text: 'sea', weight: 0.5 }, ...night], negativePrompt: [{ text: 'boats', weight: 1 }] }],
+      ['{not json', { prompt: [{ text: '{not json', weight: 1 }] }],
+    ];
+    for (const [payload, conditioning] of cases) {
+      await give({ reset: true });
+      const msg = await give({ payload });
+      const blank = 'negativePrompt' in conditioning ? {} : ('negativePrompt' in DIALOG ? { negativePrompt: DIALOG.negativePrompt } : {});
+      assert.deepEqual(msg?.conditioning, { ...conditioning, ...blank }, JSON.stringify(payload));
+      assert.ok(msg && !('payload' in msg));
+    }
+    const before = (await give({ payload: 'day' }))?.conditioning;
+    for (const payload of [picture, Buffer.alloc(300), new Uint8Array([0xff, 0xd8, 0xff, 0xe0]), { data: Buffer.alloc(3), width: 1, height: 1, channels: 3 }, { bitmap: {} }, { width: 3 }]) {
+      const msg = await give({ payload });
+      assert.deepEqual([msg?.payload, msg?.conditioning], [payload, before]);
+    }
+    assert.deepEqual((await give({ prompt: [{ text: 'a', weight: '2' }] }))?.conditioning, { ...(before as object), prompt: [{ text: 'a', weight: 2 }] });
+    assert.equal(ledger.errors.length, 0);
+  });
+
   it('lets a message without picture and prompt pass, for text to image', async () => {
     await start();
     assert.deepEqual(await give({ payload: 99 }).then(withoutId), { payload: 99, conditioning: DIALOG });

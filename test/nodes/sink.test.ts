@@ -110,6 +110,7 @@ describe('sink', () => {
       assert.deepEqual((await quick.next()).value?.jpeg, jpeg);
     }
     const unsent = Math.max(...connections.map((socket) => socket.writableLength));
+    assert.ok(unsent > 0, 'the slow viewer is held up');
     assert.ok(unsent < 2 * jpegs[0].length, `${unsent} bytes wait for the slow viewer`);
 
     let received = Buffer.alloc(0);
@@ -118,8 +119,7 @@ describe('sink', () => {
     const last = jpegs[jpegs.length - 1];
     await until(() => received.includes(last), PATIENCE, () => `${received.length} bytes`);
     const parts = received.toString('latin1').split('Content-Type: image/jpeg').length - 1;
-    // Where the system tells what it holds for the viewer, it holds no more than pictures that the viewer may be reading.
-    assert.ok(parts < (process.platform === 'linux' ? jpegs.length / 5 : jpegs.length / 2), `the slow viewer got ${parts} pictures`);
+    assert.ok(parts < jpegs.length / 2, `the slow viewer got ${parts} pictures`);
     slow.destroy();
     await quick.return(undefined);
   });
@@ -217,6 +217,30 @@ describe('sink', () => {
     helper.getNode('other0').receive({ payload: await picture('#00f').jpeg().toBuffer() });
     await new Promise((resolve) => setTimeout(resolve, 50));
     assert.deepEqual(Buffer.from(await (await fetch(`${address}/live.jpg`)).arrayBuffer()), jpeg);
+  });
+
+  it('gets the name that another sink had as soon as that one lets go of it, and not while that one is deployed again', async () => {
+    const flow = (name: string, fit = 'contain'): FlowNode[] => [...FLOW.map((node) => (node.id === 'sink' ? { ...node, name, fit } : node)), { id: 'other', type: 'streamdiffusion-sink', name: 'live' }];
+    await start(flow('live'));
+    const [first, second] = await Promise.all(['#f00', '#00f'].map((colour) => picture(colour).jpeg().toBuffer()));
+    const served = async (): Promise<Buffer> => Buffer.from(await (await fetch(`${address}/live.jpg`)).arrayBuffer());
+    const showBoth = (): void => {
+      show(first);
+      helper.getNode('other').receive({ payload: second });
+    };
+    await helper.setFlows(flow('live', 'cover'), 'nodes');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    showBoth();
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.deepEqual(await served(), first);
+    await helper.setFlows(flow('stage', 'cover'), 'nodes');
+    showBoth();
+    let now: Buffer = Buffer.alloc(0);
+    for (let k = 0; k < 100 && !now.equals(second); k++) {
+      now = await served();
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    assert.deepEqual(now, second);
   });
 
   it('ends its streams when it goes, and its name is free again', async () => {
