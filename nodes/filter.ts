@@ -1,5 +1,5 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions } from '../engine/stream/similarity-filter';
+import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions, thumbnailSizeFor } from '../engine/stream/similarity-filter';
 import { onChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { Faults, standStill } from './lib/faults';
@@ -33,7 +33,7 @@ export = (RED: NodeAPI): void => {
       standStill(this, status, thrown);
       return;
     }
-    const topics = new Topics(MAX_TOPICS, () => new FilterTopic(new SimilarityFilter(options)), (old) => old.close());
+    const topics = new Topics(MAX_TOPICS, () => new FilterTopic(new SimilarityFilter(options), thumbnailSizeFor(options.measure)), (old) => old.close());
 
     // New settings change the result of a still scene, too, so they let the next frame pass like a reset does.
     const letPass = (name: string): void => {

@@ -61,9 +61,9 @@ export class CodecPool {
     return bufferOf(await this.run('svg', { svg, quality }));
   }
 
-  /** A picture reduced to 32 × 32: interleaved RGB in -1..1. */
-  thumbnail(picture: Picture): Promise<Float32Array> {
-    return this.run('thumbnail', { picture });
+  /** A picture reduced to size × size, 32 if left out: interleaved RGB in -1..1. */
+  thumbnail(picture: Picture, size?: number): Promise<Float32Array> {
+    return this.run('thumbnail', { picture, size });
   }
 
   /** Ends all processes, and forgets that the codec was missing; what comes afterwards starts them anew. */

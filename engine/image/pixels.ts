@@ -38,8 +38,8 @@ function toByte(scaled: number): number {
   return scaled <= 0 ? 0 : scaled >= 255 ? 255 : scaled;
 }
 
-/** At most so many pixels of a field are looked at, along each side: enough to take the noise out, and as quick for large pictures. */
-const SAMPLES = 8;
+/** At most so many pixels are looked at, along each side: enough to take the noise out, and as quick for large pictures. */
+const SAMPLES = 256;
 
 /**
  * Colours of size × size fields of a raw picture of any kind, transparency on black: interleaved RGB in -1..1. Takes well
@@ -72,7 +72,7 @@ function fieldsOf(length: number, size: number): number[][] {
   return Array.from({ length: size }, (_, field) => {
     const from = Math.floor((field * length) / size);
     const lines = Math.max(1, Math.floor(((field + 1) * length) / size) - from);
-    const count = Math.min(lines, SAMPLES);
+    const count = Math.min(lines, Math.ceil(SAMPLES / size));
     return Array.from({ length: count }, (_, k) => from + Math.floor(((k + 0.5) * lines) / count));
   });
 }

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors';
 import { quote } from '../quote';
+import { localChange } from './local-change';
 import { TorchGenerator } from './noise';
 
 /**
@@ -8,10 +9,15 @@ import { TorchGenerator } from './noise';
  *   mean brightness of the picture.
  * - `centred-cosine`: the same after each picture's mean is taken off (Pearson correlation).
  * - `mse`: 1 - mean squared difference of the pixels in -1..1.
+ * - `local`: 1 - mean squared difference of that part of the picture that changed most, see {@link localChange}. The others
+ *   are means over the whole picture, in which something small that moves is lost.
  */
-export type SimilarityMeasure = 'cosine' | 'centred-cosine' | 'mse';
+export type SimilarityMeasure = 'cosine' | 'centred-cosine' | 'mse' | 'local';
 
-export const SIMILARITY_MEASURES: readonly SimilarityMeasure[] = ['cosine', 'centred-cosine', 'mse'];
+export const SIMILARITY_MEASURES: readonly SimilarityMeasure[] = ['cosine', 'centred-cosine', 'mse', 'local'];
+
+/** Side of the thumbnails that a measure is best given, pixels: what is small in the picture must not be less than one of them. */
+export const thumbnailSizeFor = (measure: SimilarityMeasure = 'cosine'): number => (measure === 'local' ? 64 : 32);
 
 export interface SimilarityFilterOptions {
   /** η, 0..1: the similarity from which on frames may be skipped. 1 lets every frame pass. Default 0.98. */
@@ -59,7 +65,9 @@ export class SimilarityFilter {
   /**
    * Whether this frame passes. One random number is drawn for every frame but the first.
    *
-   * @param pixels the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there
+   * @param pixels the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there. For the measure
+   *   `local` a square one, rows of interleaved RGB.
+   * @throws EBADPARAM when the measure is `local` and the picture is no square of RGB
    */
   accepts(pixels: Float32Array | Uint8Array): boolean {
     const current = pixels instanceof Float32Array ? pixels.slice() : Float32Array.from(pixels, (byte) => byte / 127.5 - 1);
@@ -88,6 +96,7 @@ export class SimilarityFilter {
 
 /** @returns 1 for equal pictures, less for others */
 export function similarityOf(a: Float32Array, b: Float32Array, measure: SimilarityMeasure): number {
+  if (measure === 'local') return 1 - localChange(a, b);
   if (measure === 'mse') return 1 - a.reduce((sum, value, k) => sum + (value - b[k]) ** 2, 0) / a.length;
   const meanA = measure === 'centred-cosine' ? mean(a) : 0;
   const meanB = measure === 'centred-cosine' ? mean(b) : 0;

@@ -16,7 +16,11 @@ export class FilterTopic {
   private settings: string | undefined;
   private last: { picture: Picture; pixels: Float32Array } | undefined;
 
-  constructor(private readonly filter: SimilarityFilter) {}
+  /** @param size of the thumbnails that are compared, pixels along each side; 32 if left out */
+  constructor(
+    private readonly filter: SimilarityFilter,
+    private readonly size?: number,
+  ) {}
 
   /**
    * Compares the message's picture, off the calling thread, and tells the verdict; in the order in which frames came.
@@ -25,7 +29,7 @@ export class FilterTopic {
   async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
     const picture = toPicture(msg.payload);
     // As it is now: whoever sent it may draw on the same bytes while the frame waits, or for the next one.
-    const seen = picture.kind === 'raw' ? sampleThumbnail(picture) : copyOf(picture);
+    const seen = picture.kind === 'raw' ? sampleThumbnail(picture, this.size) : copyOf(picture);
     await this.queue.run(async () => {
       const pixels = seen instanceof Float32Array ? seen : await this.pixelsOf(seen);
       this.expectSettings(msg);
@@ -46,7 +50,7 @@ export class FilterTopic {
   /** A still source often sends the very same file again: that need not be decoded. */
   private async pixelsOf(picture: Picture): Promise<Float32Array> {
     if (this.last && isSamePicture(this.last.picture, picture)) return this.last.pixels;
-    const pixels = await codecPool.thumbnail(picture);
+    const pixels = await codecPool.thumbnail(picture, this.size);
     this.last = picture.data.length <= MOST_KEPT ? { picture, pixels } : undefined;
     return pixels;
   }
