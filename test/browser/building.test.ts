@@ -16,34 +16,11 @@ describe('building a flow in the editor', () => {
   afterEach(() => assert.deepEqual(editor.errors.splice(0), []));
 
   it('drags a filter in, wires it behind the source, and deploys: pictures arrive', async () => {
-    const canvas = (await page.locator('#red-ui-workspace-chart').boundingBox())!;
-    const at = { x: canvas.x + 700, y: canvas.y + 420 };
-    const entry = (await page.locator('.red-ui-palette-node[data-palette-type="streamdiffusion-filter"]').elementHandle())!;
-    await entry.scrollIntoViewIfNeeded();
-    const from = (await entry.boundingBox())!;
-    await page.mouse.move(from.x + 40, from.y + 10);
-    await page.mouse.down();
-    await page.mouse.move(at.x - 60, at.y - 30, { steps: 8 });
-    await page.mouse.move(at.x, at.y, { steps: 8 });
-    await page.mouse.up();
+    const id = await editor.drag('filter', { x: 700, y: 420 });
     assert.equal((await editor.nodes('filter')).length, 2);
-
-    // From the source's output to the new filter's input.
-    const port = async (type: string, kind: 'input' | 'output', which: number): Promise<{ x: number; y: number }> => {
-      const nodes = await editor.nodes(type);
-      const box = (await page.locator(`[id="${nodes[which].id}"] .red-ui-flow-port-${kind} .red-ui-flow-port`).first().boundingBox())!;
-      return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
-    };
-    const start = await port('source', 'output', 0);
-    const end = await port('filter', 'input', 1);
-    await page.mouse.move(start.x, start.y);
-    await page.mouse.down();
-    await page.mouse.move(end.x - 20, end.y - 5, { steps: 10 });
-    await page.mouse.move(end.x, end.y, { steps: 5 });
-    await page.mouse.up();
+    await editor.wire((await editor.nodes('source'))[0].id, id);
 
     await editor.deploy();
-    const id = (await editor.nodes('filter'))[1].id;
     await page.waitForFunction((node) => /[1-9]\d* fps/.test(document.getElementById(node)?.textContent ?? ''), id, { timeout: PATIENCE });
     await keepScreenshot(page, 'dragged-and-wired');
   });

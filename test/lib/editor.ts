@@ -20,8 +20,14 @@ export interface EditorRED {
     createCompleteNodeSet(): object[];
     dirty(): boolean;
   };
+  history: { pop(): void };
   editor: { edit(node: object): void; editConfig(name: string, type: string, id: string): void };
   sidebar: { show(id: string): void };
+}
+
+interface Point {
+  x: number;
+  y: number;
 }
 
 /** Node-RED's editor in a browser. */
@@ -32,10 +38,13 @@ export class Editor {
     readonly errors: string[],
   ) {}
 
-  /** Opens it and waits until it shows the flow. */
-  static async open(browser: Browser, server: Server, height = 900): Promise<Editor> {
+  /**
+   * Opens it and waits until it shows the flow.
+   * @param shown what is there then; of a flow without nodes, only the palette
+   */
+  static async open(browser: Browser, server: Server, height = 900, shown = '.red-ui-flow-node-group'): Promise<Editor> {
     const { page, errors } = await openPage(browser, server.address, { width: 1500, height });
-    await page.waitForSelector('.red-ui-flow-node-group', { timeout: PATIENCE });
+    await page.waitForSelector(shown, { timeout: PATIENCE });
     return new Editor(page, errors);
   }
 
@@ -75,6 +84,45 @@ export class Editor {
   async close(how: 'ok' | 'cancel' = 'ok'): Promise<void> {
     await this.page.locator(`#node-dialog-${how}:visible, #node-config-dialog-${how}:visible`).click();
     await this.page.waitForSelector('.red-ui-tray', { state: 'detached' });
+  }
+
+  /**
+   * Drags a node, named without its prefix, from the palette.
+   * @param at where its middle comes, from the canvas's upper left corner
+   * @returns its id
+   */
+  async drag(type: string, at: Point): Promise<string> {
+    const before = new Set((await this.nodes(type)).map(({ id }) => id));
+    const canvas = (await this.page.locator('#red-ui-workspace-chart').boundingBox())!;
+    const entry = (await this.page.locator(`.red-ui-palette-node[data-palette-type="streamdiffusion-${type}"]`).elementHandle())!;
+    await entry.scrollIntoViewIfNeeded();
+    const from = (await entry.boundingBox())!;
+    const to = { x: canvas.x + at.x, y: canvas.y + at.y };
+    await this.moveMouse({ x: from.x + 40, y: from.y + 10 }, { x: to.x - 60, y: to.y - 30 }, to);
+    const id = (await this.nodes(type)).map(({ id }) => id).find((each) => !before.has(each));
+    if (!id) throw new Error(`no ${type} came`);
+    return id;
+  }
+
+  /** Draws a wire from the first output of a node to the input of another one, by their ids. */
+  async wire(from: string, to: string): Promise<void> {
+    const [start, end] = [await this.port(from, 'output'), await this.port(to, 'input')];
+    await this.moveMouse(start, { x: end.x - 20, y: end.y - 5 }, end);
+  }
+
+  private async port(id: string, kind: 'input' | 'output'): Promise<Point> {
+    const box = (await this.page.locator(`[id="${id}"] .red-ui-flow-port-${kind} .red-ui-flow-port`).first().boundingBox())!;
+    return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+  }
+
+  /** With its button held, slowly enough for the editor to see the way. */
+  private async moveMouse(from: Point, by: Point, to: Point): Promise<void> {
+    const { mouse } = this.page;
+    await mouse.move(from.x, from.y);
+    await mouse.down();
+    await mouse.move(by.x, by.y, { steps: 8 });
+    await mouse.move(to.x, to.y, { steps: 8 });
+    await mouse.up();
   }
 
   async deploy(): Promise<void> {
