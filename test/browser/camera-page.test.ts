@@ -5,24 +5,31 @@ import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { FAKE_CAMERA, openPage, setStage, type WatchedPage } from '../lib/browser';
 import { Server, takeOneAndLeaveIt } from '../lib/server';
-import { strain } from '../lib/strain';
 import { PATIENCE } from '../lib/until';
 
 const CAMERA = '/streamdiffusion/live/camera';
 const LIVE = '/streamdiffusion/live';
 
-/** How the pictures that a page shows from now on differ: a number for each, by its colours. */
-async function picturesSeen(page: Page, count: number): Promise<{ codes: number[]; ages: number[] }> {
+interface Seen {
+  codes: number[];
+  ages: number[];
+  /** When each was seen, ms. */
+  times: number[];
+}
+
+/** How the pictures that a page shows from now on differ: a number for each, by its colours; and how old each is, ms. */
+async function picturesSeen(page: Page, count: number): Promise<Seen> {
   return page.evaluate(
     (wanted) =>
-      new Promise<{ codes: number[]; ages: number[] }>((resolve) => {
+      new Promise<Seen>((resolve) => {
         const small = new OffscreenCanvas(16, 16).getContext('2d')!;
-        const seen = { codes: [] as number[], ages: [] as number[] };
+        const seen = { codes: [] as number[], ages: [] as number[], times: [] as number[] };
         addEventListener('picture', function take(event) {
           const { timestamp } = (event as CustomEvent<{ timestamp: number }>).detail;
           // A picture is seen when it is painted on the screen, one frame of the display later.
           requestAnimationFrame(() => {
             seen.ages.push(performance.timeOrigin + performance.now() - timestamp);
+            seen.times.push(performance.now());
             small.drawImage(document.querySelector('canvas')!, 0, 0, 16, 16);
             seen.codes.push(small.getImageData(0, 0, 16, 16).data.reduce((sum, value, k) => (sum * 31 + value * (k + 1)) % 1e9, 0));
             if (seen.codes.length < wanted) return;
@@ -62,12 +69,17 @@ describe('camera page', () => {
 
     for (const [name, { page }] of [['beside the camera', camera], ['live page', live]] as const) {
       await page.bringToFront();
-      const { codes, ages } = await picturesSeen(page, 40);
-      assert.ok(new Set(codes).size > 30, `${name}: ${new Set(codes).size} of 40 pictures differ`);
+      // The first pictures wait for nets that run for the first time.
+      await picturesSeen(page, 10);
+      const { codes, ages, times } = await picturesSeen(page, 60);
+      assert.ok(new Set(codes).size > 45, `${name}: ${new Set(codes).size} of 60 pictures differ`);
+      const tick = (times[59] - times[0]) / 59;
       const [p50, p95] = [percentile(ages, 0.5), percentile(ages, 0.95)];
-      console.log(`      ${name}: from camera to picture ${Math.round(p50)} ms (median), ${Math.round(p95)} ms (p95)`);
+      console.log(`      ${name}: from camera to picture ${Math.round(p50)} ms (median), ${Math.round(p95)} ms (p95): ${(p50 / tick).toFixed(1)} and ${(p95 / tick).toFixed(1)} ticks of ${Math.round(tick)} ms`);
       assert.ok(ages.every((age) => age > 0), `no picture is seen before it was taken: ${ages}`);
-      assert.ok(p50 < 3000 * strain(), `a picture is no longer live: ${p50} ms`);
+      // In ticks, the time from one picture to the next: a slow machine has longer ones, and only what queues up has more of them.
+      assert.ok(p50 < Math.max(4.5 * tick, 150), `frames queue: a picture is ${p50} ms old, ${p50 / tick} ticks`);
+      assert.ok(p95 < Math.max(9 * tick, 300), `frames queue: pictures are up to ${p95} ms old, ${p95 / tick} ticks`);
       await page.screenshot({ path: join(folder, `${name}.png`) });
     }
     assert.match(await camera.page.innerText('#numbers'), /^\d+ ms from camera to picture · \d+ painted · \d+ sent a second · 256 × 256$/);
