@@ -67,21 +67,22 @@ def load(folder, size):
 def embedded(folder):
     """The embedded model. UNet and autoencoder in the memory format that they were trained in, the faster one on a CPU."""
     sys.path.insert(0, str(ROOT))
-    from training.autoencoder_net import CHANNELS, Decoder, Encoder
+    from training.autoencoder_net import CHANNELS, Encoder
     from training.diffusion import build
-    from training.restore import restore
-    from training.text_encoder import token_ids
+    from training.restore import restore, restored_decoder
+    from training.text_encoder import TextEncoder, token_ids
     from training.unet import EpsilonUNet
 
     fast = lambda net: net.to(memory_format=torch.channels_last).eval()
-    bare, text = build()
-    restore(text, folder / "text_encoder/model.onnx")
+    bare, _ = build()
+    known = json.loads((folder / "tokenizer/tokenizer.json").read_text())["model"]["vocab"]
+    text = restore(TextEncoder(vocabulary=known), folder / "text_encoder/model.onnx")
     unet = Unet(CHANNELS, 16)
     unet.net = fast(restore(EpsilonUNet(bare), folder / "unet/model.onnx"))
     vae = Autoencoder(CHANNELS, [64] * 5)
     vae.encoder = fast(restore(Encoder(), folder / "vae_encoder/model.onnx"))
-    vae.decoder = fast(restore(Decoder(), folder / "vae_decoder/model.onnx"))
-    return unet, vae, text(token_ids(["hills at night, moon"]))
+    vae.decoder = fast(restored_decoder(folder / "vae_decoder/model.onnx"))
+    return unet, vae, text(token_ids(["hills at night, moon"], known))
 
 
 def full_size(folder):
