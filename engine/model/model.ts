@@ -14,7 +14,7 @@ import type { EngineInfo, ServerOptions } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, readHeaders } from './headers';
 import { limitOf, notesOn } from './notes';
-import { graphToOpen } from './net-graph';
+import { openChanged } from './net-graph';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
 import { netsOnServer, openOnServer } from './server-nets';
@@ -168,8 +168,9 @@ async function openNets(
       continue;
     }
     const open = (source: string | OnnxGraph): Promise<LocalNet> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const graph = await graphToOpen({ name, executionProvider, arithmetic }, net, header, notes);
-    nets[name] = fixedShapes ? await FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : await open(graph ?? net.path);
+    const openGraph = async (graph: OnnxGraph | undefined): Promise<LocalNet> =>
+      fixedShapes ? FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : open(graph ?? net.path);
+    nets[name] = await openChanged({ name, executionProvider, arithmetic }, net, header, openGraph, notes);
     loadedBytes += net.bytes;
   }
   onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });

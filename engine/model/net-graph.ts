@@ -1,7 +1,7 @@
+import { EngineError } from '../errors';
 import type { Arithmetic } from '../net/arithmetic-trial';
 import { inInt8 } from '../net/int8';
-import type { OnnxGraph } from '../net/onnx-graph';
-import { readOnnxGraph } from '../net/onnx-graph';
+import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
 import { fuseAttention } from '../net/patches/attention';
 import { simplifyShapes } from '../net/patches/shapes';
 import type { NetName } from './files';
@@ -22,13 +22,33 @@ export interface NetWish {
 }
 
 /**
+ * Opens a net with all that makes it faster here. One that is refused so is opened as its export is.
+ *
+ * Rejects with EBADMODEL when it cannot be opened at all.
+ *
+ * @param open opens a graph, or without one the net's file
+ * @param notes takes what one should know, in sentences
+ */
+export async function openChanged<N>(wish: NetWish, net: NetFiles, header: HeaderNet | undefined, open: (graph: OnnxGraph | undefined) => Promise<N>, notes: string[]): Promise<N> {
+  const graph = await graphToOpen(wish, net, header, notes);
+  try {
+    return await open(graph);
+  } catch (thrown) {
+    const isRefused = thrown instanceof EngineError && thrown.code === 'EBADMODEL';
+    if (!isRefused || !graph || graph === header?.graph) throw thrown;
+    const opened = await open(header?.graph);
+    notes.push(`${net.path} runs as it was exported, more slowly than it could: ${thrown.message}`);
+    return opened;
+  }
+}
+
+/**
  * What is changed of a net before it is opened, in this order: attention in one operator, the arithmetic of sizes taken
  * out, int8. Each changes nothing where it finds nothing.
  *
- * @param notes takes what one should know, in sentences
  * @returns undefined where the file can be opened as it is
  */
-export async function graphToOpen({ name, executionProvider, arithmetic }: NetWish, net: NetFiles, header: HeaderNet | undefined, notes: string[]): Promise<OnnxGraph | undefined> {
+async function graphToOpen({ name, executionProvider, arithmetic }: NetWish, net: NetFiles, header: HeaderNet | undefined, notes: string[]): Promise<OnnxGraph | undefined> {
   const isBusy = BUSY.includes(name);
   const provider = executionProvider.split(':')[0];
   // ONNX Runtime's kernel for processors knows float32 only.
