@@ -8,7 +8,7 @@ import { standStill } from './lib/faults';
 import { readOptionalBoolean } from './lib/fields';
 import { onInput } from './lib/input';
 import { isSettingsOnly, topicOf } from './lib/message';
-import { Status } from './lib/status';
+import { startNode } from './lib/start-node';
 import { readDialog, type DenoiserFields } from './lib/stream-settings';
 
 type DenoiserDef = NodeDef & DenoiserFields & { engine?: string; restUnseen?: unknown };
@@ -16,8 +16,7 @@ type DenoiserDef = NodeDef & DenoiserFields & { engine?: string; restUnseen?: un
 /** The stream-batch denoiser: frames in, painted frames out. */
 export = (RED: NodeAPI): void => {
   function StreamDiffusionDenoiser(this: Node, def: DenoiserDef): void {
-    RED.nodes.createNode(this, def);
-    const status = new Status(this, RED._);
+    const status = startNode(RED, this, def);
     let denoiser: Denoiser;
     const find = (id: string): Passage | null => RED.nodes.getNode(id) as (Node & Passage) | null;
     // Node-RED changes the wires of a node that it leaves running.

@@ -7,12 +7,14 @@ import { EngineUsers, type EngineNode } from './lib/engine-node';
 import { serveHealth } from './lib/health';
 import { serveStreams } from './lib/live-streams';
 import { type EngineCredentials, type ModelSettings, serveModels } from './lib/model-routes';
+import { logSentences } from './lib/start-node';
 import { guardAdmin } from './lib/web-site';
 
 /** The engine (config node): one model in a process of its own, shared by all nodes that name it. */
 export = (RED: NodeAPI<ModelSettings>): void => {
   function StreamDiffusionEngine(this: EngineNode & DeployedEngine, def: EngineDef): void {
     RED.nodes.createNode(this, def);
+    logSentences(this);
     this.deployed = def;
     const users = new EngineUsers(this, () => readEngineFields(RED, this, def), RED._);
     this.register = (user) => users.register(user);

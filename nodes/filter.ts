@@ -7,7 +7,7 @@ import { readOptionalChoice, readOptionalNumber } from './lib/fields';
 import { FilterTopic } from './lib/filter-topic';
 import { onInput, withCode } from './lib/input';
 import { isReset, isSettingsOnly, topicOf } from './lib/message';
-import { Status } from './lib/status';
+import { startNode } from './lib/start-node';
 import { Topics } from './lib/topics';
 
 interface FilterDef extends NodeDef {
@@ -22,8 +22,7 @@ const MAX_TOPICS = 32;
 /** The similarity filter: frames that resemble the last one that passed are mostly skipped. */
 export = (RED: NodeAPI): void => {
   function StreamDiffusionFilter(this: Node, def: FilterDef): void {
-    RED.nodes.createNode(this, def);
-    const status = new Status(this, RED._);
+    const status = startNode(RED, this, def);
     const counts = { passed: 0, skipped: 0 };
     const faults = new Faults();
     let options: SimilarityFilterOptions;

@@ -6,15 +6,15 @@ import { onInput } from './lib/input';
 import { isMeantAsPicture, topicOf } from './lib/message';
 import { PromptPacer } from './lib/prompt-pacer';
 import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt-state';
-import { shorten, Status } from './lib/status';
+import { startNode } from './lib/start-node';
+import { shorten } from './lib/status';
 
 type PromptDef = NodeDef & PromptFields;
 
 /** The prompt encoder: says under which prompts frames are denoised, in `msg.conditioning`. */
 export = (RED: NodeAPI): void => {
   function StreamDiffusionPrompt(this: Node, def: PromptDef): void {
-    RED.nodes.createNode(this, def);
-    const status = new Status(this, RED._);
+    const status = startNode(RED, this, def);
     let state: PromptState;
     try {
       state = new PromptState(def);

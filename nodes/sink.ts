@@ -13,7 +13,8 @@ import { Loopback } from './lib/sink-loopback';
 import { SinkMedia } from './lib/sink-media';
 import { SinkRoutes } from './lib/sink-routes';
 import { readLoopback, readMediaOptions, readPageLook, type SinkDef } from './lib/sink-settings';
-import { Status } from './lib/status';
+import { startNode } from './lib/start-node';
+import type { Status } from './lib/status';
 
 /** In settings.js: where ffmpeg is, for recordings and virtual cameras. */
 interface Settings extends NodeAPISettingsWithData {
@@ -26,8 +27,7 @@ interface Settings extends NodeAPISettingsWithData {
  */
 export = (RED: NodeAPI<Settings>): void => {
   function StreamDiffusionSink(this: Node, def: SinkDef): void {
-    RED.nodes.createNode(this, def);
-    const status = new Status(this, RED._);
+    const status = startNode(RED, this, def);
     const report = (error: EngineError): void => this.error(error, {});
     const faults = new Faults();
     const reportOnce = (error: EngineError): void => void (faults.isNews(error) && report(error));

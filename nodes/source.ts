@@ -7,7 +7,7 @@ import { isWayland } from './lib/ffmpeg-devices';
 import { FrameSource } from './lib/frame-source';
 import { onInput } from './lib/input';
 import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
-import { Status } from './lib/status';
+import { startNode } from './lib/start-node';
 
 /** In settings.js: where ffmpeg is, for sources whose dialog does not say. */
 interface Settings extends NodeAPISettingsWithData {
@@ -17,8 +17,7 @@ interface Settings extends NodeAPISettingsWithData {
 /** The frame source: pictures at a steady rate from a moving test card, a folder, a video, a camera or a visitor's browser. */
 export = (RED: NodeAPI<Settings>): void => {
   function StreamDiffusionSource(this: Node<SourceCredentials>, def: SourceDef): void {
-    RED.nodes.createNode(this, def);
-    const status = new Status(this, RED._);
+    const status = startNode(RED, this, def);
     let settings: SourceSettings;
     let leave = (): void => undefined;
     try {

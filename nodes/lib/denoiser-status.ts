@@ -1,8 +1,13 @@
 import type { HostState, StreamStats } from '../../engine/host/messages';
 import type { Status } from './status';
 
+/** What lies with a server, which is named in the message: starting again and again here says less than that. */
+const OF_A_SERVER = ['ENETWORK', 'EDENIED', 'ETIMEOUT'];
+
 /** Shows where the denoiser stands: the engine's state, and while it is ready what the streams do. */
 export function showDenoiser(status: Status, state: HostState, fault: Error | undefined, streams: readonly StreamStats[], isResting = false): void {
+  const cause = state.phase === 'restarting' ? state.error : fault;
+  if (isOfServer(cause) && ['starting', 'loading', 'restarting'].includes(state.phase)) return status.waitingFor(cause);
   switch (state.phase) {
     case 'starting':
       return status.loading();
@@ -25,6 +30,11 @@ export function showDenoiser(status: Status, state: HostState, fault: Error | un
       );
     }
   }
+}
+
+/** An engine's own process may be late, too; a server's address comes first in what is said of it. */
+function isOfServer(error: Error | undefined): error is Error {
+  return error !== undefined && 'code' in error && OF_A_SERVER.includes(String(error.code)) && /^(https?|grpcs?):/.test(error.message);
 }
 
 /** Age of the last frame of any stream, ms; null before the first. */

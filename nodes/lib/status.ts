@@ -66,6 +66,11 @@ export class Status {
     this.show('waiting', text);
   }
 
+  /** Something else is not there, such as a server; it is tried again. */
+  waitingFor(error: Error): void {
+    this.show('waiting', shorten(error.message, 64));
+  }
+
   stopped(): void {
     this.show('stopped', this.shared('stopped'));
   }

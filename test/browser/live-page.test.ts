@@ -35,6 +35,32 @@ describe('live page', () => {
     await page.close();
   });
 
+  it('shows words and buttons to who moves the pointer, and over a picture that nobody touches none', async () => {
+    const shown = (page: Page): Promise<string[]> => page.evaluate(() => ['waiting', 'hint', 'full'].filter((id) => {
+      for (let part: Element | null = document.getElementById(id); part; part = part.parentElement) if (getComputedStyle(part).opacity !== '1') return false;
+      return true;
+    }));
+    // The sink waits for its first picture, and the words for both of its lines.
+    const waiting = async (query: string): Promise<Page> => {
+      const { page } = await open(`/streamdiffusion/live${query}`);
+      await page.evaluate(() => {
+        document.body.classList.remove('seen');
+        document.getElementById('hint')!.classList.add('shown');
+      });
+      await page.addStyleTag({ content: '* { transition: none !important; }' });
+      return page;
+    };
+    const page = await waiting('');
+    assert.deepEqual((await shown(page)).filter((id) => id !== 'waiting'), []);
+    await page.mouse.move(300, 300);
+    await page.mouse.move(310, 300);
+    assert.deepEqual((await shown(page)).filter((id) => id !== 'waiting'), ['hint', 'full']);
+    await page.close();
+    const always = await waiting('?hints=1');
+    assert.deepEqual((await shown(always)).filter((id) => id !== 'waiting'), ['hint']);
+    await always.close();
+  });
+
   it('lets each picture dissolve into the next, and keeps none of them', async () => {
     const page = await stage.browser.newPage();
     await page.addInitScript(() => {

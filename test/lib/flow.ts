@@ -14,7 +14,7 @@ interface TestHelper {
   unload(): Promise<void>;
   getNode(id: string): Node;
   /** The spy on all that is logged. */
-  log(): { resetHistory(): void };
+  log(): { resetHistory(): void; getCalls(): { args: unknown[] }[] };
 }
 
 /** Real Node-RED without a server: the project's own test helper, which comes without types. */
