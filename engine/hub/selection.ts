@@ -4,7 +4,7 @@ import { netNames, TINY_AUTOENCODER } from '../model/files';
 import { netAlone, netAmong } from '../model/layouts';
 import type { Listing, RepositoryFile } from './repository';
 
-const TOKENIZER_FILES = '(vocab\\.json|merges\\.txt|tokenizer\\.json|tokenizer_config\\.json|special_tokens_map\\.json)';
+const TOKENIZER_FILES = '(vocab\\.json|merges\\.txt|tokenizer\\.json|tokenizer_config\\.json|special_tokens_map\\.json|words\\.json)';
 
 /** What the engine reads besides nets; some exports have it in folders, some at the top. And the licence. */
 const WANTED = [

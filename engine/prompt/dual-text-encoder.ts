@@ -38,6 +38,10 @@ export class DualTextEncoder implements PromptNet {
   warnings(text: string): string[] {
     return this.first.warnings(text);
   }
+
+  complete(text: string): string {
+    return this.first.complete(text);
+  }
 }
 
 function join(first: Conditioning, second: Conditioning): Conditioning {

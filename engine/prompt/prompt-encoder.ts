@@ -60,7 +60,7 @@ export class PromptEncoder {
     const method = 'blend' in target ? target.blend : undefined;
     checkMethod(method, BLEND_METHODS, 'blend');
     return {
-      positive: await this.encodeTexts(prompt, 'prompt', method),
+      positive: await this.encodeTexts(prompt, 'prompt', method, (text) => this.textEncoder.complete(text)),
       negative: await this.encodeTexts(negativePrompt, 'negativePrompt', method),
       warnings: [...new Set([prompt, negativePrompt].flatMap((texts) => this.warnings(texts)))],
     };
@@ -76,11 +76,13 @@ export class PromptEncoder {
     return all.flatMap((text) => this.textEncoder.warnings(text));
   }
 
-  private async encodeTexts(texts: string | WeightedText[], name: string, method: BlendMethod | undefined): Promise<Conditioning> {
-    if (typeof texts === 'string') return this.textEncoder.encodeText(texts);
+  /** @param complete puts what is added into each text, for itself: so a blend goes evenly from one to the other */
+  private async encodeTexts(texts: string | WeightedText[], name: string, method: BlendMethod | undefined, complete = (text: string): string => text): Promise<Conditioning> {
+    const encode = (text: string): Promise<Conditioning> => this.textEncoder.encodeText(complete(text));
+    if (typeof texts === 'string') return encode(texts);
     if (!Array.isArray(texts)) throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }; got ${typeof texts}`);
     if (texts.length === 0) return this.textEncoder.encodeText('');
-    const parts = texts.map(async ({ text, weight }) => ({ conditioning: await this.textEncoder.encodeText(text), weight }));
+    const parts = texts.map(async ({ text, weight }) => ({ conditioning: await encode(text), weight }));
     return blend(await Promise.all(parts), method);
   }
 }

@@ -35,6 +35,8 @@ export interface PromptNet {
   encodeTokens(ids: number[]): Promise<Conditioning>;
   /** What of a text the model does not see, in sentences. */
   warnings(text: string): string[];
+  /** A prompt with what the model's list of words adds to it where it leaves that open. */
+  complete(text: string): string;
 }
 
 /** Which outputs of a net make a conditioning. */
@@ -121,6 +123,11 @@ export class TextEncoder implements PromptNet {
       ...(wanted > this.tokens ? [`The prompt takes ${wanted} tokens, this model reads ${this.tokens}: its end is left out.`] : []),
       ...(unknown.length > 0 ? [`This model does not know: ${unknown.join(', ')}.`] : []),
     ];
+  }
+
+  complete(text: string): string {
+    const plain = parsePromptWeights(text).map((part) => part.text).join(' ');
+    return [text, ...(this.tokenizer?.words?.added(plain) ?? [])].join(', ');
   }
 
   async encodeTokens(ids: number[]): Promise<Conditioning> {

@@ -4,9 +4,11 @@ import { EngineError } from '../errors';
 import { readJson, readText } from '../json-file';
 import { type BpeTables, clipTokenizerJson, parseMerges } from './clip-tokenizer';
 import type { PromptPart } from './prompt-weights';
+import { WordList } from './word-list';
+import { WordTable } from './word-table';
 
 /** What is read in the folder of a tokenizer. */
-export const TOKENIZER_FILES = ['special_tokens_map.json', 'tokenizer_config.json', 'tokenizer.json', 'vocab.json', 'merges.txt'] as const;
+export const TOKENIZER_FILES = ['special_tokens_map.json', 'tokenizer_config.json', 'tokenizer.json', 'vocab.json', 'merges.txt', 'words.json'] as const;
 
 /** What this file needs of a tokenizer.json and of the configs beside it. */
 interface TokenizerJson {
@@ -32,8 +34,8 @@ export class Tokenizer {
     /** Ids of a prompt, padding included: CLIP's 77 unless the configs say otherwise. */
     readonly length: number,
     private readonly padId: number,
-    /** Set when the vocabulary is a list of whole words: the id that stands for any other word. */
-    private readonly unknownId: number | undefined,
+    /** Set when the vocabulary is a list of whole words. */
+    readonly words: WordList | undefined,
   ) {
     const { ids }: { ids: number[] } = tokenizer.encode('');
     const half = Math.floor(ids.length / 2);
@@ -62,8 +64,8 @@ export class Tokenizer {
       const id = (token: string | undefined): number | undefined =>
         token === undefined ? undefined : tokenizer.token_to_id(token);
       const padId = id(pad) ?? json?.padding?.pad_id ?? id(eos) ?? id('<|endoftext|>') ?? 0;
-      const unknownId = json?.model.type === 'WordLevel' ? id(unk ?? json.model.unk_token) : undefined;
-      return new Tokenizer(tokenizer, lengthOf(config), padId, unknownId);
+      const isList = json?.model.type === 'WordLevel' && id(unk ?? json.model.unk_token) !== undefined;
+      return new Tokenizer(tokenizer, lengthOf(config), padId, isList ? wordListOf(tokenizer, await readTable(folder)) : undefined);
     } catch (thrown) {
       throw EngineError.from(thrown, 'EBADMODEL', `the tokenizer in ${folder} cannot be used: `);
     }
@@ -102,19 +104,33 @@ export class Tokenizer {
     return end === -1 ? ids : ids.map((id, i) => (i > end ? this.padId : id));
   }
 
-  /** The words of a text that the model does not know, each once. Byte-pair vocabularies know all words: []. */
+  /** The words of a text that the model is not told of, each once. Byte-pair vocabularies know all words: []. */
   unknownWords(text: string): string[] {
-    if (this.unknownId === undefined) return [];
-    const { normalizer, pre_tokenizer } = this.tokenizer;
-    const normalized = normalizer ? normalizer.normalize(text) : text;
-    const words: string[] = pre_tokenizer ? pre_tokenizer.pre_tokenize(normalized) : [normalized];
-    return [...new Set(words)].filter((word) => this.tokenizer.token_to_id(word) === undefined);
+    return this.words?.unknown(text) ?? [];
   }
 
   private idsOf(text: string): number[] {
+    if (this.words) return this.words.tokens(text).map((word) => this.tokenizer.token_to_id(word)!);
     const { ids }: { ids: number[] } = this.tokenizer.encode(text, { add_special_tokens: false });
-    return ids.filter((id) => id !== this.unknownId);
+    return ids;
   }
+}
+
+/** A list of words as its tokenizer splits texts and writes words. Its special tokens are no words. */
+function wordListOf(tokenizer: HuggingFaceTokenizer, table: WordTable | undefined): WordList {
+  const { normalizer, pre_tokenizer } = tokenizer;
+  const special = new Set<string>([...tokenizer.get_added_tokens_decoder().values()].map(({ content }) => content));
+  const seen = (text: string): string[] => {
+    const normalized = normalizer ? normalizer.normalize(text) : text;
+    return pre_tokenizer ? pre_tokenizer.pre_tokenize(normalized) : [normalized];
+  };
+  return new WordList((word) => !special.has(word) && tokenizer.token_to_id(word) !== undefined, seen, table);
+}
+
+async function readTable(folder: string): Promise<WordTable | undefined> {
+  const path = join(folder, 'words.json');
+  const json = await readJson(path);
+  return json && WordTable.read(json, path);
 }
 
 /** CLIP's tables, when they are in this tokenizer.json; other kinds of tokenizers are taken as they are. */

@@ -1,0 +1,166 @@
+import { boundaries, splitWords, type SplitWord } from './split-words';
+import { cover, fold, type WordTable } from './word-table';
+
+/** What a model reads in a word of a prompt. */
+export interface ReadWord {
+  /** As it was written. */
+  word: string;
+  /** The words of the model's list that stand for it: itself, others by the table, or none for a word that says nothing. */
+  as: string[];
+  /** False for a word that the model is not told of. */
+  known: boolean;
+}
+
+/** What a model reads in a prompt. */
+export interface WordReport {
+  words: ReadWord[];
+  /** Words that are added since the prompt leaves open what they say. */
+  added: string[];
+}
+
+/** How deep a meaning may lead through the table. */
+const DEEPEST = 4;
+/** Signs of a run without spaces that are looked up together. */
+const LONGEST_RUN_WORD = 16;
+
+/** The prompts of a model whose vocabulary is a list of whole words: which of them it knows, in every script. */
+export class WordList {
+  /**
+   * @param isListed whether a word, as the model's tokenizer has it, is in the list
+   * @param seen what the tokenizer makes of a text: its words as they stand in the list
+   * @param table what other words mean
+   */
+  constructor(
+    private readonly isListed: (word: string) => boolean,
+    private readonly seen: (text: string) => string[],
+    private readonly table?: WordTable,
+  ) {}
+
+  /** The words of a text, in their order. Words of the list are always what they are, whatever the table says. */
+  read(text: string): ReadWord[] {
+    const words = splitWords(text);
+    const read: ReadWord[] = [];
+    for (let at = 0; at < words.length; ) {
+      const phrase = words[at].spaced ? this.phraseAt(words, at) : undefined;
+      read.push(...(phrase?.read ?? (words[at].spaced ? this.readWord(words[at].text) : this.readRun(words[at].text))));
+      at += phrase?.length ?? 1;
+    }
+    return read;
+  }
+
+  /** The words of the list that a text becomes. */
+  tokens(text: string): string[] {
+    return this.read(text).flatMap((word) => word.as);
+  }
+
+  /** The words of which the model is not told, each once, in small letters. */
+  unknown(text: string): string[] {
+    return [...new Set(this.read(text).flatMap(({ word, known }) => (known ? [] : fold(word))))];
+  }
+
+  /** What is added to a prompt. An empty one stays empty. */
+  added(text: string): string[] {
+    const preset = this.table?.preset;
+    const words = preset ? this.read(text) : [];
+    const addition = preset && words.length > 0 ? this.resolve(preset.add) : undefined;
+    if (!preset || !addition) return [];
+    const line = ` ${words.flatMap((word) => word.as).join(' ')} `;
+    return preset.unless.some((phrase) => line.includes(` ${phrase} `)) ? [] : addition;
+  }
+
+  report(text: string): WordReport {
+    return { words: this.read(text), added: this.added(text) };
+  }
+
+  /** Words that the table has as a phrase; a phrase never changes what a word of the list means. */
+  private phraseAt(words: SplitWord[], at: number): { read: ReadWord[]; length: number } | undefined {
+    for (let length = Math.min(this.table?.mostWords ?? 1, words.length - at); length > 1; length--) {
+      const some = words.slice(at, at + length);
+      if (!some.every(({ text, spaced }) => spaced && !this.listed(text))) continue;
+      const as = this.firstOf(this.table!.meanings(some.map(({ text }) => text).join(' ')));
+      if (as) return { read: [{ word: some.map(({ text }) => text).join(' '), as, known: true }], length };
+    }
+    return undefined;
+  }
+
+  private readWord(word: string): ReadWord[] {
+    const as = this.listed(word) ?? this.lookUp(word) ?? this.inPieces(word) ?? this.listed(withoutMarks(word)) ?? this.lookUp(withoutMarks(word));
+    return [{ word, as: as ?? [], known: as !== undefined }];
+  }
+
+  /** The word of the list, when the tokenizer sees all of it. */
+  private listed(word: string): string[] | undefined {
+    const [piece, ...more] = this.seen(word);
+    return piece !== undefined && more.length === 0 && piece.length === word.length && this.isListed(piece) ? [piece] : undefined;
+  }
+
+  private lookUp(word: string): string[] | undefined {
+    if (!this.table) return undefined;
+    const { table } = this;
+    const meanings = table.meanings(word);
+    // What the table names is not made of parts, even where the list has no word for it.
+    if (meanings.length > 0) return this.firstOf(meanings);
+    const parts = (): string[][] | undefined => table.parts(word)?.map((part) => this.resolve(part) ?? ['']);
+    const whole = this.firstOf(table.byEnding(word, this.isListed)) ?? parts()?.flat();
+    return whole?.includes('') ? undefined : whole;
+  }
+
+  /** A word with signs in it that the tokenizer leaves out, such as digits: what it sees of the rest, when no letter is lost. */
+  private inPieces(word: string): string[] | undefined {
+    const pieces = this.seen(word);
+    const letters = word.replace(/[^\p{L}\p{M}]/gu, '');
+    const as = pieces.filter(this.isListed);
+    return letters !== '' && pieces.join('').length === letters.length && as.length > 0 && as.length === pieces.length ? as : undefined;
+  }
+
+  /** The words of a run without spaces: the longest that the table has, by the dictionary's boundaries, or made of what it has. */
+  private readRun(run: string): ReadWord[] {
+    const read: ReadWord[] = [];
+    const ends = boundaries(run);
+    for (let k = 0; k < ends.length - 1; ) {
+      const { to, ...found } = this.longestAt(run, ends, k);
+      read.push(found);
+      k = to;
+    }
+    return read;
+  }
+
+  private longestAt(run: string, ends: number[], from: number): ReadWord & { to: number } {
+    const start = ends[from];
+    for (let to = Math.min(ends.length - 1, from + LONGEST_RUN_WORD); to > from; to--) {
+      const word = run.slice(start, ends[to]);
+      const meanings = word.length > LONGEST_RUN_WORD ? undefined : this.table?.meanings(word);
+      if (!meanings?.length) continue;
+      const as = this.firstOf(meanings);
+      return { word, as: as ?? [], known: as !== undefined, to };
+    }
+    const word = run.slice(start, ends[from + 1]);
+    const parts = word.length > LONGEST_RUN_WORD ? undefined : cover(word, 1, (part) => this.table?.meanings(part)[0]);
+    const as = parts?.map((part) => this.resolve(part));
+    const known = as !== undefined && as.every((part) => part !== undefined);
+    return { word, as: known ? as.flat() : [], known, to: from + 1 };
+  }
+
+  private firstOf(meanings: string[]): string[] | undefined {
+    for (const meaning of meanings) {
+      const as = this.resolve(meaning);
+      if (as) return as;
+    }
+    return undefined;
+  }
+
+  /** A meaning in words of the list; undefined when the list has none for a part of it. */
+  private resolve(meaning: string, depth = 0): string[] | undefined {
+    if (depth > DEEPEST) return undefined;
+    const words = meaning.split(' ').filter((word) => word !== '');
+    const resolved = words.map((word) => {
+      const other = this.isListed(word) ? undefined : this.table?.ownMeaning(word);
+      return this.isListed(word) ? [word] : other === undefined ? undefined : this.resolve(other, depth + 1);
+    });
+    return resolved.every((part) => part !== undefined) ? resolved.flat() : undefined;
+  }
+}
+
+function withoutMarks(word: string): string {
+  return fold(word).normalize('NFD').replace(/\p{M}/gu, '');
+}
