@@ -2,7 +2,8 @@
 
     python -m training.calibrate --model models/starter
 
-Writes int8.json beside the nets of UNet and autoencoder, in a minute. The pictures are drawn here: camera-like frames and
+Writes int8.json beside the nets of UNet and autoencoder, in a minute; `--nets` chooses, so that ranges of nets that did not
+change stay. The pictures are drawn here: camera-like frames and
 scenes, painted anew in one, two and four steps, from text and from pictures. The weights stay float16; the engine rounds
 them when it opens a net, on processors that are made for int8, and uses them as they are elsewhere.
 """
@@ -18,11 +19,15 @@ from onnx import helper
 
 from .attributes import sample_attributes
 from .captions import caption
+from .control_maps import KINDS, control_maps
+from .figures import figure_frame
 from .frames import camera_frame
 from .layout import sample_layout
+from .onnx_control import with_residuals
 from .onnx_pipeline import OnnxPipeline
 from .scenes import render
 
+NETS = ("unet", "vae_encoder", "vae_decoder")
 HEAVY = ("Conv", "Gemm", "MatMul")
 # Frames of each kind, and how each is painted: indices into the schedule; 0 is pure noise.
 COUNT = 24
@@ -91,17 +96,19 @@ def tensors_of(graph, exact_end):
 
 
 class Observer:
-    """Stands for one net of a pipeline, and notes the ranges of its tensors at every run."""
+    """Stands for one net of a pipeline, and notes the ranges of its tensors at every run.
 
-    def __init__(self, path, options, exact_end):
-        model = onnx.load(path)
+    `like`: the observer of the same net without further inputs; what is seen here counts there.
+    """
+
+    def __init__(self, model, options, exact_end, like=None):
         self.inputs = [i.name for i in model.graph.input]
-        self.tensors, self.alike = tensors_of(model.graph, exact_end)
+        self.tensors, self.alike = (like.tensors, like.alike) if like else tensors_of(model.graph, exact_end)
         inner = [name for name in self.tensors if name not in self.inputs]
         self.names = [o.name for o in model.graph.output] + inner
         model.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in inner)
         self.session = onnxruntime.InferenceSession(model.SerializeToString(), options)
-        self.ranges, self.values = {}, defaultdict(list)
+        self.ranges, self.values = (like.ranges, like.values) if like else ({}, defaultdict(list))
 
     def get_inputs(self):
         return self.session.get_inputs()
@@ -129,15 +136,19 @@ class Observer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("models/starter"))
+    parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS)
     options = parser.parse_args()
 
     pipeline = OnnxPipeline(options.model)
     session_options = onnxruntime.SessionOptions()
     session_options.intra_op_num_threads = 2
-    parts = ("unet", "vae_encoder", "vae_decoder")
     # At the end of the UNet latents are small: exactness costs nothing there.
-    observers = {part: Observer(options.model / part / "model.onnx", session_options, exact_end=part == "unet") for part in parts}
+    observers = {net: Observer(onnx.load(options.model / net / "model.onnx"), session_options, exact_end=net == "unet")
+                 for net in options.nets}
     pipeline.sessions.update(observers)
+    if pipeline.residuals and "unet" in observers:
+        graph, _ = with_residuals(options.model / "unet" / "model.onnx")
+        pipeline.sessions["controlled_unet"] = Observer(onnx.load_from_string(graph), session_options, True, like=observers["unet"])
 
     rng = np.random.default_rng(0)
     scenes = [(attributes := sample_attributes(rng), sample_layout(rng, attributes)) for _ in range(COUNT)]
@@ -145,11 +156,17 @@ def main():
     text = pipeline.encode_texts([caption(rng, attributes) for attributes, _ in scenes] + [caption(rng, sample_attributes(rng)) for _ in range(COUNT)])
     latents = pipeline.encode(pictures)
     pipeline.decode(latents)
+    if pipeline.residuals:
+        shown = [figure_frame(rng) for _ in range(COUNT)]
+        maps, visitors = np.stack([control_maps(rng, *pair) for pair in shown]), pipeline.encode(np.stack([frame for frame, _ in shown]))
     for t_index in T_INDICES:
         noises = rng.standard_normal((len(t_index), *latents.shape)).astype(np.float32)
         pipeline.decode(pipeline.sample(text, t_index, noises, start=latents if t_index[0] else None))
-    for part, observer in observers.items():
-        observer.write(options.model / part / "int8.json")
+        if pipeline.residuals and t_index[0]:
+            control = np.repeat(maps[:, None, ..., t_index[0] % len(KINDS)], 3, 1).astype(np.float32) / 255
+            pipeline.decode(pipeline.sample(text[-COUNT:], t_index, noises[:, -COUNT:], start=visitors, control=control))
+    for net, observer in observers.items():
+        observer.write(options.model / net / "int8.json")
 
 
 if __name__ == "__main__":
