@@ -17,7 +17,7 @@ from .autoencoder_net import CHANNELS, Decoder, Encoder
 from .shards import load_shard, shard_numbers
 
 BATCH, CROP = 32, 128
-MIX = {"scenes": .75, "leaves": .15, "pairs": .1}
+MIX = {"scenes": .68, "leaves": .2, "pairs": .12}
 
 
 def to_tensor(pictures):
@@ -29,13 +29,13 @@ def to_tensor(pictures):
 class Crops:
     """Random crops from the shards that exist; looks for new shards now and then."""
 
-    def __init__(self, work, rng, count=BATCH):
-        self.work, self.rng, self.count, self.drawn = work, rng, count, 0
+    def __init__(self, work, rng, count=BATCH, mix=MIX):
+        self.work, self.rng, self.count, self.mix, self.drawn = work, rng, count, mix, 0
 
     def refresh(self):
-        self.shards = {kind: [load_shard(self.work, kind, n)[0] for n in shard_numbers(self.work, kind)] for kind in MIX}
-        self.kinds = [kind for kind in MIX if self.shards[kind]]
-        weights = np.array([MIX[kind] for kind in self.kinds])
+        self.shards = {kind: [load_shard(self.work, kind, n)[0] for n in shard_numbers(self.work, kind)] for kind in self.mix}
+        self.kinds = [kind for kind in self.mix if self.shards[kind]]
+        weights = np.array([self.mix[kind] for kind in self.kinds])
         self.weights = weights / weights.sum()
 
     def batch(self):

@@ -1,6 +1,6 @@
 """Trains the decoder that is published, a light one, with the encoder frozen and a patch discriminator for crisp edges.
 
-    python -m training.decoder --work DIR --steps 4200
+    python -m training.decoder --work DIR --steps 9000
 
 It starts from what it shares with the autoencoder's decoder. Latents stay what they are, so the denoiser is not
 affected. Resumes from DIR/decoder.pt.
@@ -14,8 +14,9 @@ from . import common
 from .autoencoder import BATCH, Crops, held_out_psnr, reconstruction_loss
 from .autoencoder_net import Decoder, Encoder, LightDecoder
 
+MIX = {"scenes": .83, "leaves": .1, "pairs": .07}     # it has to be best at what the model paints
 ADVERSARIAL_WEIGHT = .004
-CRITIC_FROM = 3600      # step from which on there is a discriminator: it is a third of the work
+CRITIC_FROM = 8000      # step from which on there is a discriminator: it is a third of the work
 CRITIC_RAMP = 400       # steps until it counts fully
 SQUARED = 30.   # weight of squared differences: more than the autoencoder's, since they are what dB measure
 NOISE = .25     # largest deviation of the noise that a latent gets
@@ -30,7 +31,7 @@ def patch_discriminator():
 
 
 def main():
-    options = common.parser(__doc__, steps=4200).parse_args()
+    options = common.parser(__doc__, steps=9000).parse_args()
     rng = common.setup(1, options.device)
     start = common.load(options.work / "autoencoder.pt")
     encoder = Encoder().to(memory_format=torch.channels_last)
@@ -56,7 +57,7 @@ def main():
         else:       # restored or packed
             decoder.load_state_dict(state["decoder"])
             average = common.Average(optimiser.parameters)
-    crops, progress = Crops(options.work, rng, BATCH * options.times), common.Progress(options, 100)
+    crops, progress = Crops(options.work, rng, BATCH * options.times, MIX), common.Progress(options, 100)
 
     def save():
         average.swap()

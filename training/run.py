@@ -22,7 +22,7 @@ ENVIRONMENT = {
 HELD_OUT = 90000
 SHARDS = {"scenes": 100, "pairs": 24, "leaves": 8, "shapes": 24}      # of 500 pictures
 HELD_OUT_SHARDS = {"scenes": 2, "shapes": 1}
-STEPS = {"autoencoder": 4000, "diffusion": 14000, "classifier": 3500, "few_step": 5000, "control": 4000, "decoder": 4200, "judge": 3000}
+STEPS = {"autoencoder": 4000, "diffusion": 14000, "classifier": 3500, "few_step": 5000, "control": 4000, "decoder": 9000, "judge": 3000}
 PHASES = ("render", "autoencoder", "latents", "diffusion", "classifier", "few_step", "control", "decoder", "judge", "export",
           "calibrate", "evaluate")
 # So little of everything that all phases are done in minutes: shows that they work, teaches nothing.
