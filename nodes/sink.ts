@@ -11,7 +11,7 @@ import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/message';
 import { SinkFeed } from './lib/sink-feed';
 import { Loopback } from './lib/sink-loopback';
 import { SinkMedia } from './lib/sink-media';
-import { SinkRoutes } from './lib/sink-routes';
+import { SinkRoutes, type Sink } from './lib/sink-routes';
 import { readLoopback, readMediaOptions, readPageLook, type SinkDef } from './lib/sink-settings';
 import { startNode } from './lib/start-node';
 import type { Status } from './lib/status';
@@ -49,7 +49,7 @@ export = (RED: NodeAPI<Settings>): void => {
       return;
     }
     let isServed = false;
-    const routes = serve(this, def, feed, status, () => (isServed = true));
+    const leave = serve(this, def, feed, status, () => (isServed = true));
     if (loopback) void feed.add(loopback);
 
     onInput(this, async (msg, send) => {
@@ -75,29 +75,34 @@ export = (RED: NodeAPI<Settings>): void => {
     onClose(this, async () => {
       clearInterval(ticker);
       status.close();
-      routes?.remove(def.name, feed);
+      leave();
       const written = [media.stop(), loopback?.finish()];
       feed.close();
       await Promise.all(written);
     });
   }
 
-  /** Puts the feed on the web, as soon as its name is free; says why when that cannot be. Messages pass through all the same. */
-  function serve(node: Node, def: SinkDef, feed: SinkFeed, status: Status, onServed: () => void): SinkRoutes | undefined {
+  /**
+   * Puts the sink on the web, as soon as its name is free; says why when that cannot be. Messages pass through all the same.
+   * Returns what takes it away again.
+   */
+  function serve(node: Node, def: SinkDef, feed: SinkFeed, status: Status, onServed: () => void): () => void {
     if (RED.settings.httpNodeRoot === false) {
       status.show('waiting', RED._('status.noHttp'));
       node.warn(RED._('warn.noHttp'));
-      return undefined;
+      return () => undefined;
     }
-    const routes = SinkRoutes.of(RED);
+    const { sinks } = SinkRoutes.of(RED);
+    let sink: Sink | undefined;
     try {
-      routes.add(def.name, feed, readPageLook(def), onServed);
+      sink = { feed, look: readPageLook(def), onServed };
+      sinks.add(def.name, sink);
     } catch (thrown) {
       const error = withCode(thrown);
       status.error(error);
       node.error(error, {});
     }
-    return routes;
+    return () => void (sink && sinks.remove(def.name, sink));
   }
 
   RED.nodes.registerType('streamdiffusion-sink', StreamDiffusionSink);

@@ -1,11 +1,10 @@
 import type { Node, NodeAPI, NodeAPISettingsWithData } from 'node-red';
-import type { CameraDoor } from './lib/camera-door';
-import { CameraRoutes } from './lib/camera-routes';
+import { CameraRoutes, type Camera } from './lib/camera-routes';
 import { onClose } from './lib/closing';
 import { standStill } from './lib/faults';
 import { isWayland } from './lib/ffmpeg-devices';
 import { FrameSource } from './lib/frame-source';
-import { onInput } from './lib/input';
+import { onInput, type InputHandler } from './lib/input';
 import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
 import { startNode } from './lib/start-node';
 
@@ -19,31 +18,45 @@ export = (RED: NodeAPI<Settings>): void => {
   function StreamDiffusionSource(this: Node<SourceCredentials>, def: SourceDef): void {
     const status = startNode(RED, this, def);
     let settings: SourceSettings;
-    let leave = (): void => undefined;
     try {
       settings = readSourceSettings(def, this.credentials, RED.settings.streamdiffusionSourceFfmpeg);
-      if (settings.door) leave = openCameraPage(def, settings.door);
     } catch (thrown) {
       standStill(this, status, thrown);
       return;
     }
     if (holdsLogin(def)) this.warn(RED._('warn.login'));
     if (settings.kind === 'screen' && isWayland(def.screen?.trim() ?? '')) this.warn(RED._('warn.wayland'));
-    const source = new FrameSource(this, settings, status, RED._);
-    onInput(this, (msg) => source.take(msg));
+    let source: FrameSource | undefined;
+    let listen = (handle: InputHandler): void => onInput(this, handle);
+    const begin = (): void => {
+      const begun = (source = new FrameSource(this, settings, status, RED._));
+      listen((msg) => begun.take(msg));
+    };
+    let leave = (): void => undefined;
+    if (settings.door) {
+      const { door } = settings;
+      leave = openCameraPage(def, { door, result: def.result ?? '', onServed: begin }, (error) => (listen = standStill(this, status, error)));
+    } else {
+      begin();
+    }
     onClose(this, () => {
       leave();
-      return source.close();
+      return source?.close();
     });
   }
 
-  /** Puts the page on the web; returns what takes it away again. */
-  function openCameraPage({ name, result = '' }: SourceDef, door: CameraDoor): () => void {
-    const routes = CameraRoutes.of(RED);
-    routes.add(name, { door, result });
+  /** Puts the page on the web, as soon as its name is free; returns what takes it away again. */
+  function openCameraPage({ name }: SourceDef, camera: Camera, failed: (error: unknown) => void): () => void {
+    let cameras: CameraRoutes['cameras'] | undefined;
+    try {
+      ({ cameras } = CameraRoutes.of(RED));
+      cameras.add(name, camera);
+    } catch (thrown) {
+      failed(thrown);
+    }
     return () => {
-      routes.remove(name, door);
-      door.end();
+      cameras?.remove(name, camera);
+      camera.door.end();
     };
   }
 

@@ -4,13 +4,14 @@ import { EngineError } from '../../engine/errors';
 import type { CameraDoor } from './camera-door';
 import { SinkRoutes } from './sink-routes';
 import { guards } from './web-guards';
-import { checkWebName } from './web-name';
+import { WebNames, type Named } from './web-names';
 import { loadPage } from './web-pages';
 import { WebSockets } from './web-sockets';
 
 const page = loadPage('camera.html');
 
-interface Camera {
+/** A camera page's source as visitors find it. */
+export interface Camera extends Named {
   door: CameraDoor;
   /** The sink that the page shows beside the camera; '' for the one that fits best. */
   result: string;
@@ -18,7 +19,7 @@ interface Camera {
 
 /** The camera pages of one Node-RED by the names of their sources, and the one route behind which they are reached. */
 export class CameraRoutes {
-  private readonly cameras = new Map<string, Camera>();
+  readonly cameras = new WebNames<Camera>('camera page', 'a source with a camera page');
   private readonly sockets: WebSockets | undefined;
 
   private constructor(private readonly RED: NodeAPI) {
@@ -43,18 +44,6 @@ export class CameraRoutes {
     return routes;
   }
 
-  /** @throws EBADPARAM when the name cannot stand in an address or another source has it */
-  add(name: string, camera: Camera): void {
-    checkWebName(name, 'a source with a camera page');
-    if (this.cameras.has(name)) throw new EngineError('EBADPARAM', `another camera page is called "${name}": choose a different name`);
-    this.cameras.set(name, camera);
-  }
-
-  /** Takes the page away, unless the name belongs to another one. */
-  remove(name: string, door: CameraDoor): void {
-    if (this.cameras.get(name)?.door === door) this.cameras.delete(name);
-  }
-
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
     const name = request.params['name'] ?? '';
     const camera = this.cameras.get(name);
@@ -70,7 +59,7 @@ export class CameraRoutes {
 
   /** The sink of the dialog, else the one of the same name, else the first one. */
   private resultFor(name: string, chosen: string): string {
-    const { names } = SinkRoutes.of(this.RED);
+    const { names } = SinkRoutes.of(this.RED).sinks;
     return [chosen, name].find((one) => names.includes(one)) ?? names[0] ?? '';
   }
 }

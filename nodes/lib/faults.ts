@@ -1,5 +1,5 @@
 import type { Node } from 'node-red';
-import { onInput, withCode } from './input';
+import { onInput, withCode, type InputHandler } from './input';
 import type { Status } from './status';
 
 /** A fault that stayed away for this long is news when it comes again, ms. */
@@ -45,11 +45,16 @@ export class Faults {
   }
 }
 
-/** A node whose dialog has a value that cannot work: it says so when the flow starts and once for the messages. */
-export function standStill(node: Node, status: Status, thrown: unknown): void {
+/**
+ * A node that cannot work, because of a value in its dialog or of a name that another one has: it says so when the flow
+ * starts and once for the messages. Returns what lets it work after all: from then on messages are handled so.
+ */
+export function standStill(node: Node, status: Status, thrown: unknown): (handle: InputHandler) => void {
   const error = withCode(thrown);
   const faults = new Faults();
+  let handle: InputHandler = () => faults.report(error);
   status.error(error);
   node.error(error);
-  onInput(node, () => faults.report(error));
+  onInput(node, (msg, send) => handle(msg, send));
+  return (work) => void (handle = work);
 }

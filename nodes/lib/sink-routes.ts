@@ -1,12 +1,12 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
-import { EngineError } from '../../engine/errors';
 import type { SinkFeed } from './sink-feed';
 import type { PageLook } from './sink-settings';
 import { MjpegViewer, STREAM_HEADERS } from './viewer-mjpeg';
 import { SocketViewer } from './viewer-socket';
 import { guards } from './web-guards';
-import { checkWebName, isTakenName } from './web-name';
+import { isTakenName } from './web-name';
+import { WebNames, type Named } from './web-names';
 import { loadPage } from './web-pages';
 import { WebSockets } from './web-sockets';
 
@@ -16,20 +16,15 @@ const MAX_VIEWERS = 250;
 
 const page = loadPage('live.html');
 
-/** A sink that is deployed again comes back within this time, and has its name first, ms. */
-const FREE_AFTER_MS = 1000;
-
-interface Sink {
+/** A sink as viewers find it. */
+export interface Sink extends Named {
   feed: SinkFeed;
   look: PageLook;
-  onServed: () => void;
 }
 
 /** The sinks of one Node-RED by name, and the one route behind which they are all reached. */
 export class SinkRoutes {
-  private readonly sinks = new Map<string, Sink>();
-  /** Sinks whose names others have, by name. */
-  private readonly waiting = new Map<string, Sink[]>();
+  readonly sinks = new WebNames<Sink>('sink');
   private readonly sockets: WebSockets | undefined;
 
   private constructor(RED: NodeAPI) {
@@ -47,43 +42,6 @@ export class SinkRoutes {
     let routes = SinkRoutes.mounted.get(RED.httpNode);
     if (!routes) SinkRoutes.mounted.set(RED.httpNode, (routes = new SinkRoutes(RED)));
     return routes;
-  }
-
-  get names(): string[] {
-    return [...this.sinks.keys()];
-  }
-
-  /**
-   * @param onServed told when the sink is reached under its name, at once or when another sink lets go of it
-   * @throws EBADPARAM when the name cannot stand in an address, or another sink has it
-   */
-  add(name: string, feed: SinkFeed, look: PageLook, onServed: () => void = () => undefined): void {
-    checkWebName(name, 'a sink');
-    const sink = { feed, look, onServed };
-    if (this.sinks.has(name)) {
-      this.waiting.set(name, [...(this.waiting.get(name) ?? []), sink]);
-      throw new EngineError('EBADPARAM', `another sink is called "${name}": choose a different name`);
-    }
-    this.sinks.set(name, sink);
-    onServed();
-  }
-
-  /** Takes the sink away; one that has waited for its name gets it then. */
-  remove(name: string, feed: SinkFeed): void {
-    const left = (this.waiting.get(name) ?? []).filter((sink) => sink.feed !== feed);
-    if (left.length > 0) this.waiting.set(name, left);
-    else this.waiting.delete(name);
-    if (this.sinks.get(name)?.feed !== feed) return;
-    this.sinks.delete(name);
-    if (left.length > 0) setTimeout(() => this.handOver(name), FREE_AFTER_MS).unref();
-  }
-
-  private handOver(name: string): void {
-    const [next, ...others] = this.waiting.get(name) ?? [];
-    if (!next || this.sinks.has(name)) return;
-    this.waiting.set(name, others);
-    this.sinks.set(name, next);
-    next.onServed();
   }
 
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {

@@ -209,6 +209,44 @@ describe('camera page of a source', () => {
     }
   });
 
+  it('gets the name that another one had as soon as that one lets go of it, and not while that one is deployed again', async () => {
+    const flow = (name: string, width = '320'): FlowNode[] => [
+      ...FLOW.map((node) => (node.id === 'source' ? { ...node, name, width } : node)),
+      { ...FLOW[0], id: 'other', width: '640', wires: [['out']] },
+    ];
+    await start(flow('stage'));
+    const other = helper.getNode('other');
+    const wants = async (): Promise<number> => {
+      const visitor = await enter();
+      await until(() => visitor.heard.length > 0);
+      visitor.close();
+      return (visitor.heard[0] as { width: number }).width;
+    };
+    const errors = calls('other', 'error');
+    other.receive({ payload: 'start' });
+    await until(() => errors.length === 2);
+    await helper.setFlows(flow('stage', '480'), 'nodes');
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    assert.equal(await wants(), 480);
+
+    await helper.setFlows(flow('hall', '480'), 'nodes');
+    const isServed = async (): Promise<boolean> => {
+      const socket = await web.socket('stage/camera');
+      if (typeof socket !== 'number') socket.close();
+      return typeof socket !== 'number';
+    };
+    for (let k = 0; k < 100 && !(await isServed()); k++) await new Promise((resolve) => setTimeout(resolve, 50));
+    assert.equal(await wants(), 640);
+    const visitor = await enter();
+    await until(() => visitor.heard.length > 0);
+    arrived.length = 0;
+    visitor.send(jpeg);
+    await until(() => arrived.length === 1);
+    other.receive({ payload: 'stop' });
+    await until(() => (visitor.heard.at(-1) as { running?: boolean }).running === false);
+    assert.equal(errors.length, 2, 'one when it was deployed, one for the first message');
+  });
+
   it('ends with its node, and its name is free again', async () => {
     await start();
     const visitor = await enter();
