@@ -15,8 +15,22 @@ const { HOST: host = '127.0.0.1', PORT: port = '1880', NODE_RED_USER, NODE_RED_P
 /** A mistake in how the command was called: told in a sentence, without a stack. */
 class Mistake extends Error {}
 
+const USAGE = `npm start -- [options]
+
+  --example NAME     another example, by its number or name; there are:
+EXAMPLES
+  --model FOLDER     a model in place of the embedded one; "starter" goes back to that
+  --user-dir FOLDER  where what you change is kept, in place of .node-red/
+  --help             this
+
+Environment: PORT (1880), HOST (127.0.0.1)`;
+
+/** Packages of nodes that examples need, by how their types begin. */
+const PACKAGES = [['ui-', '@flowfuse/node-red-dashboard'], ['osc', 'node-red-contrib-osc'], ['Art-Net', '@bannsaenger/node-red-contrib-artnet-controller']];
+
 async function start() {
-  const { example, model, userDir } = readOptions();
+  const { example, model, userDir, help } = readOptions();
+  if (help) return console.log(USAGE.replace('EXAMPLES', namesOf(await exampleFiles()).join('\n')));
   await checkAddress();
   const file = await findExample(example);
   const folder = userDir ?? join(ROOT, '.node-red', basename(file, '.json'));
@@ -26,7 +40,8 @@ async function start() {
   process.argv = [process.argv[0], 'red.js', '--userDir', folder, '--settings', join(ROOT, 'dev/settings.cjs')];
   const require = createRequire(import.meta.url);
   const url = `http://${host.includes(':') ? `[${host}]` : host}:${port}/`;
-  tellMissing(require, url);
+  tellMissing(require, url, folder);
+  sayOnce();
   guardUpgrades(require);
   require('node-red/red.js');
 
@@ -35,15 +50,15 @@ async function start() {
   await announce(url, [
     ...cameras.map(({ name }) => ['Camera page', `${name}/camera`]),
     ...sinks.map(({ name }) => ['Live picture', name]),
-  ]);
+  ], flows.filter(({ type, method }) => type === 'http in' && method === 'get').map((node) => ['To try', url + addressToTry(node, flows)]));
 }
 
 function readOptions() {
   try {
-    const { values } = parseArgs({ options: { example: { type: 'string' }, model: { type: 'string' }, 'user-dir': { type: 'string' } } });
-    return { example: values.example ?? '1', model: values.model, userDir: values['user-dir'] && resolve(values['user-dir']) };
+    const { values } = parseArgs({ options: { example: { type: 'string' }, model: { type: 'string' }, 'user-dir': { type: 'string' }, help: { type: 'boolean' } } });
+    return { help: values.help, example: values.example ?? '1', model: values.model, userDir: values['user-dir'] && resolve(values['user-dir']) };
   } catch (error) {
-    throw new Mistake(`${error.message}\nOptions: --example NAME, --model FOLDER, --user-dir FOLDER`);
+    throw new Mistake(`${error.message}\nOptions: --example NAME, --model FOLDER, --user-dir FOLDER, --help`);
   }
 }
 
@@ -67,14 +82,28 @@ async function checkAddress() {
 
 /** The example's file, by its name or number. */
 async function findExample(wanted) {
-  const files = (await readdir(EXAMPLES, { recursive: true })).filter((file) => file.endsWith('.json')).sort((a, b) => basename(a).localeCompare(basename(b)));
+  const files = await exampleFiles();
   const name = wanted.toLowerCase().replace(/\.json$/, '');
   const file = files.find((each) => {
     const known = basename(each, '.json').toLowerCase();
     return known === name || known.replace(/^\d+ - /, '') === name || (/^\d+$/.test(name) && parseInt(known, 10) === Number(name));
   });
   if (file) return join(EXAMPLES, file);
-  throw new Mistake(`There is no example "${wanted}". There are:\n${files.map((each) => `  ${basename(each, '.json')}`).join('\n')}`);
+  throw new Mistake(`There is no example "${wanted}". There are:\n${namesOf(files).join('\n')}`);
+}
+
+async function exampleFiles() {
+  const files = await readdir(EXAMPLES, { recursive: true });
+  return files.filter((file) => file.endsWith('.json')).sort((a, b) => basename(a).localeCompare(basename(b)));
+}
+
+const namesOf = (files) => files.map((each) => `    ${basename(each, '.json')}`);
+
+/** An address that the flow answers at, with the query that its comment names, if it does. */
+function addressToTry({ url: path }, flows) {
+  const said = flows.map(({ type, name }) => (type === 'comment' && name) || '').find((name) => name.includes(`${path}?`));
+  const whole = said ? said.slice(said.indexOf(path)).replace(/ in the browser.*/, '') : path;
+  return encodeURI(whole.replace(/^\//, ''));
 }
 
 /** Puts the example into the user's folder unless a flow is there already, and the model into its engine nodes. */
@@ -129,10 +158,10 @@ function guardUpgrades(require) {
 }
 
 /** Prints the addresses once they answer. */
-async function announce(url, ourPages) {
+async function announce(url, ourPages, more) {
   const pages = [['Editor', url], ...ourPages.map(([label, path]) => [label, `${url}streamdiffusion/${path}`])];
   for (const [, address] of pages) await answered(address);
-  print(pages);
+  print([...pages, ...more]);
 }
 
 function print(pages, more = []) {
@@ -140,12 +169,28 @@ function print(pages, more = []) {
 }
 
 /** A flow whose nodes are not all installed does not start: says what is missing, and where that can be mended. */
-function tellMissing(require, url) {
+function tellMissing(require, url, folder) {
   require('@node-red/util').events.on('runtime-event', async ({ id, payload }) => {
     if (id !== 'runtime-state' || payload?.error !== 'missing-types') return;
     await answered(url);
-    print([['Editor', url]], [`  The flow waits for nodes that are not installed: ${payload.types.join(', ')}.`, '  Its description, in the editor, says which package brings them.']);
+    const packages = PACKAGES.filter(([start]) => payload.types.some((type) => type.startsWith(start))).map(([, name]) => name);
+    const advice = packages.length === 0
+      ? ['  Its description, in the editor, says which package brings them.']
+      : ['  Stop this, install them, and start again:', '', `  npm install --prefix "${folder}" ${packages.join(' ')}`];
+    print([['Editor', url]], [`  The flow waits for nodes that are not installed: ${payload.types.join(', ')}.`, ...advice]);
   });
+}
+
+/** A broker that is away is worth one line, not one every five seconds. */
+function sayOnce() {
+  const { log } = console;
+  let last;
+  console.log = (...line) => {
+    const said = /\[mqtt-broker:.*$/.exec(String(line[0]))?.[0];
+    if (said && said === last) return;
+    last = said ?? last;
+    log(...line);
+  };
 }
 
 async function answered(address) {

@@ -4,11 +4,11 @@
     const TRAIN_TIMESTEPS = 1000;
     const ORIGINAL_STEPS = 50;
 
-    /** Starting points, by name: how far from the incoming picture, at what cost. */
+    /** Starting points, by name: how far from the incoming picture, at what cost. Who stands before the camera is seen in all of them. */
     const PRESETS = {
-        fast: { stepsBy: 'strength', strength: '0.6', steps: '1', cfgType: 'none' },
-        faithful: { stepsBy: 'strength', strength: '0.45', steps: '2', cfgType: 'self', guidanceScale: '1.2', delta: '1' },
-        free: { stepsBy: 'strength', strength: '0.8', steps: '4', cfgType: 'self', guidanceScale: '1.4', delta: '1' }
+        fast: { stepsBy: 'strength', strength: '0.4', steps: '1', cfgType: 'none' },
+        faithful: { stepsBy: 'strength', strength: '0.3', steps: '2', cfgType: 'self', guidanceScale: '1.2', delta: '1' },
+        free: { stepsBy: 'strength', strength: '0.55', steps: '4', cfgType: 'self', guidanceScale: '1.4', delta: '1' }
     };
 
     /** As the engine counts them: the first index for the strength, the others evenly from there to the end. */
@@ -34,6 +34,20 @@
             return Number.isInteger(index) && index >= 0 && index < length && (i === 0 || index > list[i - 1]);
         });
         return fits ? { indices: list, length: length } : undefined;
+    }
+
+    /** Strengths between which pictures of a model differ; beyond them they hardly do. Of other models than ours, all. */
+    const USEFUL = { starter: [0.1, 0.7], other: [0, 1] };
+
+    /** The ends of the slider: the useful strengths, unless the present one lies elsewhere. */
+    function sliderRange(isStarter, strength) {
+        const useful = isStarter ? USEFUL.starter : USEFUL.other;
+        return strength < useful[0] || strength > useful[1] ? USEFUL.other : useful;
+    }
+
+    /** Whether the chosen engine is on the embedded model. */
+    function isOnStarter(engine) {
+        return Boolean(engine) && (engine.modelType === 'starter' || engine.modelType === undefined);
     }
 
     function svg(name, attributes) {
@@ -80,7 +94,11 @@
                 const ends = $('<div class="streamdiffusion-schedule-ends">').append($('<span>').text(words('steps.noise')), $('<span>').text(words('steps.picture')));
                 shown.append(draw(steps), ends, $('<span>').text(text));
             }
-            slider.val(fields.strength === '' ? 0.5 : fields.strength);
+            const strength = fields.strength === '' ? 0.5 : Number(fields.strength);
+            const range = sliderRange(isOnStarter(RED.nodes.node($('#node-input-engine').val())), strength);
+            // A slider under the hand keeps its ends: its value is within them.
+            if (!slider.is(':active')) slider.attr({ min: range[0], max: range[1] });
+            slider.val(strength);
             const known = Object.keys(PRESETS).find(function (name) {
                 return Object.keys(PRESETS[name]).every(function (key) { return fields[key] === PRESETS[name][key]; });
             });
@@ -94,9 +112,9 @@
             show();
         });
         slider.on('input', function () { field('strength').val(slider.val()).trigger('change'); });
-        NAMES.forEach(function (name) { field(name).on('input change', show); });
+        NAMES.concat('engine').forEach(function (name) { field(name).on('input change', show); });
         show();
     }
 
-    window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { indicesOf, timestepOf, prepareSteps, PRESETS });
+    window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { indicesOf, timestepOf, sliderRange, prepareSteps, PRESETS });
 })();

@@ -4,6 +4,7 @@ import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ROOT } from './lib/reference';
+import { Server } from './lib/server';
 
 /** Of a user for whom rights to files count. */
 const NOBODY = 65_534;
@@ -52,4 +53,36 @@ describe('npm start where nothing can be written', function () {
     assert.deepEqual([built.code, /what was built in it before is started/.test(built.said)], [0, true], built.said);
     await chmod(join(folder, 'dist'), 0o755);
   });
+});
+
+describe('npm start', () => {
+  const start = join(ROOT, 'dev/start.mjs');
+
+  it('tells its options and the examples when asked for help, and starts nothing', async () => {
+    const said = await new Promise<string>((resolve, reject) => execFile(process.execPath, [start, '--help'], (error, stdout) => (error ? reject(error) : resolve(stdout))));
+    for (const word of ['--example', '--model', '--user-dir', '--help', 'PORT', '04 - Camera to page', '13 - DMX piece']) assert.ok(said.includes(word), word);
+  });
+
+  it('prints an address to try where a flow answers requests', async () => {
+    const server = await Server.start(['--example', '7']);
+    try {
+      await server.ready();
+      const [, address] = /^ {2}To try +(\S+)$/m.exec(server.output) ?? [];
+      assert.equal(address, `${server.address}/picture?prompt=night,%20aurora,%20snow`);
+    } finally {
+      await server.stop();
+    }
+  });
+
+  for (const [example, name] of [['10', '@flowfuse/node-red-dashboard'], ['12', 'node-red-contrib-osc'], ['13', '@bannsaenger/node-red-contrib-artnet-controller']]) {
+    it(`prints the command that installs what example ${example} needs`, async () => {
+      const server = await Server.start(['--example', example]);
+      try {
+        await server.ready();
+        assert.ok(server.output.includes(`npm install --prefix "${server.folder}" ${name}\n`), server.output);
+      } finally {
+        await server.stop();
+      }
+    });
+  }
 });

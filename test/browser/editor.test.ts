@@ -49,6 +49,22 @@ describe('editor', () => {
     });
   }
 
+  it('refuses an execution provider that there is not, and names those that there are', async () => {
+    await editor.editEngine();
+    await page.fill('#node-config-input-executionProviders', 'gpu, cpu');
+    await page.locator('#node-config-input-executionProviders').blur();
+    await page.waitForSelector('#node-config-input-executionProviders.input-error');
+    await page.fill('#node-config-input-executionProviders', 'cuda:1, cpu');
+    await page.locator('#node-config-input-executionProviders').blur();
+    await page.waitForSelector('#node-config-input-executionProviders:not(.input-error)');
+    await editor.close('cancel');
+  });
+
+  it('breaks no name in the palette into more than two lines', async () => {
+    const lines = await page.locator('.red-ui-palette-node[data-palette-type^="streamdiffusion-"] .red-ui-palette-label').evaluateAll((labels) => labels.map((label) => label.innerHTML.split('<br>').length));
+    assert.ok(lines.length === 5 && lines.every((count) => count <= 2), lines.join(', '));
+  });
+
   const editDenoiser = (): Promise<void> => editor.edit('denoiser', '#denoiser-steps svg');
 
   it('shows which steps a strength means, warns of a size that the model cannot do, and keeps what was edited', async () => {
@@ -67,11 +83,11 @@ describe('editor', () => {
     await page.fill('#node-input-width', '256');
 
     await page.selectOption('#denoiser-preset', 'free');
-    assert.deepEqual([await page.inputValue('#node-input-strength'), await page.inputValue('#node-input-steps')], ['0.8', '4']);
+    assert.deepEqual([await page.inputValue('#node-input-strength'), await page.inputValue('#node-input-steps')], ['0.55', '4']);
     await keepScreenshot(page, 'denoiser-dialog');
     await editor.close();
     await editDenoiser();
-    assert.deepEqual([await page.inputValue('#denoiser-preset'), await page.inputValue('#denoiser-slider')], ['free', '0.8']);
+    assert.deepEqual([await page.inputValue('#denoiser-preset'), await page.inputValue('#denoiser-slider')], ['free', '0.55']);
     await page.fill('#node-input-steps', '3');
     assert.equal(await page.inputValue('#denoiser-preset'), 'own');
     await editor.close('cancel');

@@ -10,6 +10,7 @@ import { ROOT } from '../lib/reference';
 interface Steps {
   indicesOf(strength: number, steps: number, length: number): number[];
   timestepOf(index: number, length: number): number;
+  sliderRange(isStarter: boolean, strength: number): number[];
   PRESETS: Record<string, DenoiserFields>;
 }
 
@@ -22,7 +23,7 @@ const SCHEDULER: SchedulerConfig = {
 describe('the steps that the denoiser dialog shows', () => {
   const window: { StreamDiffusion?: Steps } = {};
   runInNewContext(readFileSync(join(ROOT, 'resources/denoiser-steps.js'), 'utf8'), { window });
-  const { indicesOf, timestepOf, PRESETS } = window.StreamDiffusion!;
+  const { indicesOf, timestepOf, sliderRange, PRESETS } = window.StreamDiffusion!;
 
   it('are those that the engine takes', () => {
     for (const length of [1, 2, 7, 25, 50]) {
@@ -40,5 +41,11 @@ describe('the steps that the denoiser dialog shows', () => {
     assert.deepEqual(Object.keys(PRESETS), ['fast', 'faithful', 'free']);
     for (const fields of Object.values(PRESETS)) assert.ok(readDialog(fields).tIndexList.length > 0);
     assert.ok(readDialog(PRESETS.faithful).tIndexList[0] > readDialog(PRESETS.free).tIndexList[0], 'faithful keeps more');
+  });
+
+  it('spread over the slider where pictures of the model differ, and show every other strength as well', () => {
+    assert.deepEqual([...sliderRange(true, 0.3)], [0.1, 0.7]);
+    for (const [isStarter, strength] of [[true, 0.05], [true, 0.8], [true, 1], [false, 0.3]] as const) assert.deepEqual([...sliderRange(isStarter, strength)], [0, 1]);
+    for (const { strength } of Object.values(PRESETS)) assert.ok(sliderRange(true, Number(strength))[1] < 1, 'each preset is on it');
   });
 });
