@@ -3,6 +3,7 @@ import { isWanted, type Passage } from './lib/audience';
 import { tellChange } from './lib/changes';
 import { onClose } from './lib/closing';
 import { Denoiser } from './lib/denoiser';
+import { serveDenoisers } from './lib/denoiser-routes';
 import { getEngine } from './lib/engine-node';
 import { standStill } from './lib/faults';
 import { readOptionalBoolean } from './lib/fields';
@@ -28,6 +29,7 @@ export = (RED: NodeAPI): void => {
       standStill(this, status, thrown);
       return;
     }
+    Object.assign(this, { tuning: denoiser });
     onInput(this, async (msg, send) => {
       const settings = isSettingsOnly(msg) ? topicOf(msg) : undefined;
       await denoiser.take(msg, send);
@@ -36,5 +38,6 @@ export = (RED: NodeAPI): void => {
     onClose(this, () => denoiser.close());
   }
 
+  serveDenoisers(RED);
   RED.nodes.registerType('streamdiffusion-denoiser', StreamDiffusionDenoiser);
 };

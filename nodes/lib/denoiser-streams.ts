@@ -97,6 +97,16 @@ export class DenoiserStreams {
     }
   }
 
+  /** Remembers what all streams are set to. Returns what brings it back, also for those that were opened since. */
+  remember(): () => Promise<void> {
+    const { settings } = this.toCome;
+    const before = new Map(this.topics.all.map((stream) => [stream, stream.settings]));
+    return async () => {
+      this.toCome = { ...this.toCome, settings };
+      await Promise.all(this.topics.all.map((stream) => stream.update(before.get(stream) ?? settings)));
+    };
+  }
+
   async close(): Promise<void> {
     await Promise.all(this.topics.clear().map((stream) => stream.close()));
   }

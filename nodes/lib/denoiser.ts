@@ -4,6 +4,7 @@ import type { HostClient, HostStream } from '../../engine/host/client';
 import type { FrameRequest, FrameResult, HostState, LiveParams, StreamSettings } from '../../engine/host/messages';
 import { toPicture } from '../../engine/image/picture';
 import { showDenoiser } from './denoiser-status';
+import type { Tunable } from './denoiser-routes';
 import { DenoiserStreams } from './denoiser-streams';
 import type { EngineNode, EngineUser } from './engine-node';
 import { Faults } from './faults';
@@ -21,7 +22,7 @@ import { readParams } from './stream-settings';
 const LOST = ['EHOST', 'ETIMEOUT', 'EMEMORY'];
 
 /** What a denoiser node does between its start and its close. */
-export class Denoiser implements EngineUser {
+export class Denoiser implements EngineUser, Tunable {
   private readonly faults = new Faults();
   private readonly host: HostClient;
   private readonly streams: DenoiserStreams;
@@ -29,6 +30,8 @@ export class Denoiser implements EngineUser {
   private readonly rest: Rest | undefined;
   private phase: HostState['phase'];
   private arrived = 0;
+  /** Brings back what was set before the dialog was played with. */
+  private untuned: (() => Promise<void>) | undefined;
   private closed = false;
 
   /**
@@ -75,6 +78,17 @@ export class Denoiser implements EngineUser {
     } else if (!isReset(msg)) {
       throw new EngineError('EBADPROMPT', 'a denoiser does not read msg.prompt; send the message through a prompt encoder, which makes msg.conditioning of it');
     }
+  }
+
+  async tune(params: unknown): Promise<void> {
+    this.untuned ??= this.streams.remember();
+    await this.streams.change('', params, undefined);
+  }
+
+  async endTuning(keep: boolean): Promise<void> {
+    const { untuned } = this;
+    this.untuned = undefined;
+    if (!keep) await untuned?.();
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import sharp from 'sharp';
+import { keepScreenshot, setStage } from '../lib/browser';
+import { Editor } from '../lib/editor';
+import { PATIENCE } from '../lib/until';
+
+describe("the denoiser's dialog while it is open", () => {
+  let editor: Editor;
+  let page: Page;
+  /** Bodies of what the dialog asked for. */
+  const asked: { params?: Record<string, unknown>; end?: string }[] = [];
+  const stage = setStage({
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server);
+      page = editor.page;
+      page.on('request', (request) => void (request.url().includes('/streamdiffusion/denoisers/') && asked.push(request.postDataJSON() as { end?: string })));
+    },
+  });
+  afterEach(() => assert.deepEqual(editor.errors.splice(0), []));
+
+  /** Width of the newest picture, as its JPEG says. */
+  const widthNow = async (): Promise<number> => {
+    const response = await fetch(`${stage.server.address}/streamdiffusion/live.jpg`);
+    return response.ok ? ((await sharp(Buffer.from(await response.arrayBuffer())).metadata()).width ?? 0) : 0;
+  };
+  const become = async (width: number): Promise<void> => {
+    const deadline = performance.now() + PATIENCE;
+    for (let now = 0; now !== width; now = await widthNow()) {
+      assert.ok(performance.now() < deadline, `pictures ${now} pixels wide, not ${width}`);
+      await new Promise((wait) => setTimeout(wait, 200));
+    }
+  };
+  const told = async (count: number): Promise<void> => {
+    const deadline = performance.now() + PATIENCE;
+    while (asked.length < count) {
+      assert.ok(performance.now() < deadline, JSON.stringify(asked));
+      await new Promise((wait) => setTimeout(wait, 50));
+    }
+  };
+
+  it('sends what is chosen to the running stream, and nothing else; Cancel brings back what was', async () => {
+    await become(256);
+    await editor.edit('denoiser', '#denoiser-steps svg');
+    await page.locator('#denoiser-slider').fill('0.4');
+    await told(1);
+    assert.deepEqual(asked, [{ params: { strength: '0.4' } }]);
+    await page.fill('#node-input-width', '128');
+    await page.locator('#node-input-width').blur();
+    await become(128);
+    await keepScreenshot(page, 'denoiser-live');
+    await editor.close('cancel');
+    await become(256);
+    assert.deepEqual(asked.at(-1), { end: 'restore' });
+    assert.equal(await editor.red((RED) => RED.nodes.dirty()), false, 'nothing is to be deployed');
+  });
+
+  it('keeps it on Done, and a value that cannot work changes nothing', async () => {
+    asked.splice(0);
+    await editor.edit('denoiser', '#denoiser-steps svg');
+    await page.fill('#node-input-width', 'wide');
+    await page.locator('#node-input-width').blur();
+    await told(1);
+    await page.fill('#node-input-width', '192');
+    await page.locator('#node-input-width').blur();
+    await become(192);
+    await editor.close();
+    await page.waitForTimeout(500);
+    assert.deepEqual(asked.at(-1), { end: 'keep' });
+    await become(192);
+    editor.errors.splice(0, editor.errors.length, ...editor.errors.filter((error) => !/status of 400/.test(error)));
+  });
+
+  it('sends nothing of a dialog that is only looked at', async () => {
+    asked.splice(0);
+    await editor.edit('denoiser', '#denoiser-steps svg');
+    await page.waitForTimeout(500);
+    await editor.close('cancel');
+    assert.deepEqual(asked, []);
+  });
+
+  it('refuses who sends no JSON, and knows no node that is not deployed', async () => {
+    const id = (await editor.nodes('denoiser'))[0].id;
+    const post = (node: string, type: string): Promise<Response> => fetch(`${stage.server.address}/streamdiffusion/denoisers/${node}`, { method: 'POST', headers: { 'Content-Type': type }, body: '{"params":{"strength":0.2}}' });
+    assert.deepEqual([(await post(id, 'text/plain')).status, (await post('nobody', 'application/json')).status, (await post(id, 'application/json')).status], [415, 404, 200]);
+  });
+});
