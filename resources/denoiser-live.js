@@ -35,7 +35,7 @@
             mine.touched = true;
             // The newest choice counts: what changes meanwhile goes when this has been answered.
             mine.sent = window.StreamDiffusion.post('denoisers/' + encodeURIComponent(mine.id), { params: params })
-                .fail(function (request) { mine.over = mine.over || request.status === 404; })
+                .done(function (answer) { mine.over = mine.over || answer.code === 'ECLOSED'; })
                 .always(function () {
                     mine.busy = false;
                     send();

@@ -16,7 +16,8 @@ const mounted = new WeakSet<object>();
 
 /**
  * `POST streamdiffusion/denoisers/ID`, under the editor's own login: `{params}` while the dialog is open, and at its end
- * `{end: 'keep' | 'restore'}`. 404 when the node is not deployed.
+ * `{end: 'keep' | 'restore'}`. Answers `{applied}`, and where that is false the code and why: EBADPARAM for a value that
+ * cannot work, ECLOSED for a node that is not deployed. Both are usual while somebody types, and no failed requests.
  */
 export function serveDenoisers(RED: NodeAPI): void {
   if (mounted.has(RED.httpAdmin)) return;
@@ -26,7 +27,7 @@ export function serveDenoisers(RED: NodeAPI): void {
   const json: RequestHandler = (request, response, next) => (request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' }));
   RED.httpAdmin.post('/streamdiffusion/denoisers/:id', RED.auth.needsPermission('streamdiffusion.write'), json, (request, response) => {
     tune(RED, request).then(
-      () => response.json({}),
+      () => response.json({ applied: true }),
       (thrown: unknown) => refuse(response, withCode(thrown)),
     );
   });
@@ -41,5 +42,5 @@ async function tune(RED: NodeAPI, { params: { id }, body }: Request): Promise<vo
 }
 
 function refuse(response: Response, { code, message }: Error & { code: string }): void {
-  response.status(code === 'ECLOSED' ? 404 : code === 'EBADPARAM' ? 400 : 500).json({ code, message });
+  response.status(code === 'EINTERNAL' ? 500 : 200).json({ applied: false, code, message });
 }
