@@ -146,7 +146,8 @@ function guardUpgrades(require) {
     const server = createServer(...options);
     const emit = server.emit.bind(server);
     server.emit = (event, request, socket, ...more) => {
-      if (event !== 'upgrade') return emit(event, request, socket, ...more);
+      // Those for viewers are asked for host and origin by their own routes, which say what a proxy has kept to itself.
+      if (event !== 'upgrade' || request.url.startsWith('/streamdiffusion/')) return emit(event, request, socket, ...more);
       mayEdit(request, settings).then((may) => {
         if (may) emit(event, request, socket, ...more);
         else socket.end('HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Length: 0\r\n\r\n', () => socket.destroy());

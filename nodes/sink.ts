@@ -8,6 +8,7 @@ import { frameFacts } from './lib/frame-message';
 import { FrameRate } from './lib/frame-rate';
 import { onInput, withCode } from './lib/input';
 import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/message';
+import { warnOfLost } from './lib/lost-handshakes';
 import { SinkFeed } from './lib/sink-feed';
 import { Loopback } from './lib/sink-loopback';
 import { SinkMedia } from './lib/sink-media';
@@ -95,7 +96,7 @@ export = (RED: NodeAPI<Settings>): void => {
     const { sinks } = SinkRoutes.of(RED);
     let sink: Sink | undefined;
     try {
-      sink = { feed, look: readPageLook(def), onServed };
+      sink = { feed, look: readPageLook(def), onServed, onLost: warnOfLost(node, RED._) };
       sinks.add(def.name, sink);
     } catch (thrown) {
       const error = withCode(thrown);

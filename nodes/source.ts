@@ -5,6 +5,7 @@ import { standStill } from './lib/faults';
 import { isWayland } from './lib/ffmpeg-devices';
 import { FrameSource } from './lib/frame-source';
 import { onInput, type InputHandler } from './lib/input';
+import { warnOfLost } from './lib/lost-handshakes';
 import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
 import { startNode } from './lib/start-node';
 
@@ -35,7 +36,8 @@ export = (RED: NodeAPI<Settings>): void => {
     let leave = (): void => undefined;
     if (settings.door) {
       const { door } = settings;
-      leave = openCameraPage(def, { door, result: def.result ?? '', onServed: begin }, (error) => (listen = standStill(this, status, error)));
+      const camera = { door, result: def.result ?? '', onServed: begin, onLost: warnOfLost(this, RED._) };
+      leave = openCameraPage(def, camera, (error) => (listen = standStill(this, status, error)));
     } else {
       begin();
     }

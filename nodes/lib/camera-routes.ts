@@ -2,6 +2,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import type { CameraDoor } from './camera-door';
+import type { Lost } from './lost-handshakes';
 import { SinkRoutes } from './sink-routes';
 import { guards } from './web-guards';
 import { WebNames, type Named } from './web-names';
@@ -15,6 +16,8 @@ export interface Camera extends Named {
   door: CameraDoor;
   /** The sink that the page shows beside the camera; '' for the one that fits best. */
   result: string;
+  /** Told when a WebSocket came without what it needs. */
+  onLost?: (what: Lost, request: Request) => void;
 }
 
 /** The camera pages of one Node-RED by the names of their sources, and the one route behind which they are reached. */
@@ -24,7 +27,8 @@ export class CameraRoutes {
 
   private constructor(private readonly RED: NodeAPI) {
     this.sockets = WebSockets.of(RED);
-    RED.httpNode.get('/streamdiffusion/:name/camera', ...guards(RED), (request, response, next) => {
+    const lost = (what: Lost, request: Request): void => this.cameras.get(request.params['name'] ?? '')?.onLost?.(what, request);
+    RED.httpNode.get('/streamdiffusion/:name/camera', ...guards(RED, lost), (request, response, next) => {
       this.serve(request, response, next).catch(next);
     });
   }
@@ -48,8 +52,13 @@ export class CameraRoutes {
     const name = request.params['name'] ?? '';
     const camera = this.cameras.get(name);
     if (!camera) return next();
+    const why = this.sockets?.handshakes.whyOf(request);
+    if (why) {
+      response.set('Cache-Control', 'no-store').json(why);
+      return;
+    }
     if (this.sockets?.wants(request)) {
-      const socket = await this.sockets.accept(request, response, 'pictures');
+      const socket = await this.sockets.accept(request, response, 'pictures', camera.onLost);
       if (socket) camera.door.enter(socket);
       return;
     }

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
+import type { Lost } from './lost-handshakes';
 import type { SinkFeed } from './sink-feed';
 import type { PageLook } from './sink-settings';
 import { MjpegViewer, STREAM_HEADERS } from './viewer-mjpeg';
@@ -20,6 +21,8 @@ const page = loadPage('live.html');
 export interface Sink extends Named {
   feed: SinkFeed;
   look: PageLook;
+  /** Told when a WebSocket came without what it needs. */
+  onLost?: (what: Lost, request: Request) => void;
 }
 
 /** The sinks of one Node-RED by name, and the one route behind which they are all reached. */
@@ -30,7 +33,8 @@ export class SinkRoutes {
   private constructor(RED: NodeAPI) {
     this.sockets = WebSockets.of(RED);
     // Routes cannot be taken off again, so there is one for all sinks that come and go. HEAD is answered by it as well.
-    RED.httpNode.get('/streamdiffusion/:file', ...guards(RED), (request, response, next) => {
+    const lost = (what: Lost, request: Request): void => this.sinks.get(request.params['file'] ?? '')?.onLost?.(what, request);
+    RED.httpNode.get('/streamdiffusion/:file', ...guards(RED, lost), (request, response, next) => {
       this.serve(request, response, next).catch(next);
     });
   }
@@ -47,12 +51,15 @@ export class SinkRoutes {
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
     const [, name = '', kind] = FILE.exec(request.params['file'] ?? '') ?? [];
     const sink = this.sinks.get(name);
+    const why = this.sockets?.handshakes.whyOf(request);
     if (isTakenName(name)) {
       next();
     } else if (!sink) {
       response.status(404).type('text').send('There is no sink of this name in the flows.\n');
     } else if (kind === '.jpg') {
       await sendNewest(sink.feed, response);
+    } else if (kind === undefined && why) {
+      response.set('Cache-Control', 'no-store').json(why);
     } else if (kind === undefined && !this.sockets?.wants(request)) {
       // A page that is opened asks for pictures in a moment.
       if (request.method === 'GET') sink.feed.look();
@@ -66,12 +73,12 @@ export class SinkRoutes {
       response.once('close', () => sink.feed.remove(viewer));
       await sink.feed.add(viewer);
     } else {
-      await this.addSocket(sink.feed, request, response);
+      await this.addSocket(sink, request, response);
     }
   }
 
-  private async addSocket(feed: SinkFeed, request: Request, response: Response): Promise<void> {
-    const socket = await this.sockets?.accept(request, response, 'words');
+  private async addSocket({ feed, onLost }: Sink, request: Request, response: Response): Promise<void> {
+    const socket = await this.sockets?.accept(request, response, 'words', onLost);
     if (!socket) return;
     const viewer = new SocketViewer(socket, 'details' in request.query);
     socket.once('close', () => feed.remove(viewer));

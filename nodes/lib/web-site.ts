@@ -54,6 +54,9 @@ export function hostGuard(settings: SiteSettings): RequestHandler {
 /** Before every address of this package that is for the editor; a login makes it needless, since its token is in no request of another site. */
 export function adminGuard(settings: SiteSettings): RequestHandler {
   return (request, response, next) => {
+    // A WebSocket for viewers comes by as well where both have the same root, and is asked for its origin where it is accepted.
+    // No page can read what answers it instead, nor set this header for anything else.
+    if (request.method === 'GET' && request.headers['sec-websocket-key'] !== undefined && isKnownHost(request.headers.host, settings)) return next();
     mayEdit(request, settings).then((may) => (may ? next() : void response.status(403).type('text').send('Pages from elsewhere may not do that.\n')), next);
   };
 }

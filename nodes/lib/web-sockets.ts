@@ -4,6 +4,7 @@ import type { Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { WebSocketServer, type ServerOptions, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
 import { isAllowedOrigin } from './http-cors';
+import { LostHandshakes, type Lost } from './lost-handshakes';
 import { isOwnOrigin, type SiteSettings } from './web-site';
 
 /** The largest message that is taken of somebody who brings pictures: a JPEG of a 4K camera has 2 to 4 MB. */
@@ -32,6 +33,7 @@ interface Upgrade {
  * handlers, up to the route of its address, which accepts it or answers as it would answer a request.
  */
 export class WebSockets {
+  readonly handshakes = new LostHandshakes();
   private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
   private readonly sockets: Record<'pictures' | 'words', WebSocketServer>;
 
@@ -54,6 +56,7 @@ export class WebSockets {
       if (!request.url?.startsWith(prefix)) return;
       const deadline = setTimeout(() => socket.destroy(), HANDSHAKE_MS).unref();
       this.upgrades.set(request, { socket, head, deadline });
+      this.handshakes.arrived(request);
       sendThroughHandlers(server, request, socket);
     });
   }
@@ -81,11 +84,22 @@ export class WebSockets {
   /**
    * Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow.
    * @param brings what the other side has to send; a larger message ends the connection
+   * @param lost told when it looks as if a proxy had not passed on what a handshake needs
    */
-  async accept(request: Request, response: Response, brings: 'pictures' | 'words'): Promise<WebSocket | undefined> {
+  async accept(request: Request, response: Response, brings: 'pictures' | 'words', lost?: (what: Lost, request: Request) => void): Promise<WebSocket | undefined> {
     const upgrade = this.upgrades.get(request);
     if (!upgrade) return undefined;
+    const tell = (what: Lost): void => {
+      this.handshakes.lost(request, what);
+      lost?.(what, request);
+    };
+    if (request.headers['sec-websocket-key'] === undefined) {
+      tell('Sec-WebSocket-Key');
+      response.status(400).type('text').send('The header Sec-WebSocket-Key is missing: a proxy must pass it on.\n');
+      return undefined;
+    }
     if (!isOwnOrigin(request, this.settings) && !(await isAllowedOrigin(this.settings.httpNodeCors, request.headers.origin))) {
+      tell('Host');
       response.status(403).type('text').send('Pages from elsewhere may not connect.\n');
       return undefined;
     }

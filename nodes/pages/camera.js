@@ -7,13 +7,16 @@
 class Uplink {
   /**
    * @param {string} address of the camera page
-   * @param {object} events `onState(problem?)`, `onFormat(format)`, `onReady()` when the next picture may go, `onTakenOver()`
+   * @param {object} events `onState(problem?, advice?)`, `onFormat(format)`, `onReady()` when the next picture may go, `onTakenOver()`
    */
   constructor(address, events) {
+    this.page = address;
     this.address = address.replace(/^http/, 'ws');
     this.events = events;
     this.running = false;
     this.failures = 0;
+    /** Why no connection opens, once that is known. */
+    this.reason = {};
     this.sentAt = undefined;
     /** Server's clock minus this one's, ms; as good as the quickest answer so far. */
     this.clockOffset = 0;
@@ -47,7 +50,11 @@ class Uplink {
   connect() {
     this.running = false;
     this.sentAt = undefined;
-    this.socket = new WebSocket(this.address);
+    const number = newTry();
+    const socket = new WebSocket(`${this.address}?socket=${number}`);
+    let isOpen = false;
+    socket.onopen = () => (isOpen = true);
+    this.socket = socket;
     // A server that is just starting may take a connection, and then leave it at that.
     this.patience = setTimeout(() => this.socket.close(), 4000);
     this.socket.onmessage = ({ data }) => this.hear(JSON.parse(data));
@@ -59,14 +66,29 @@ class Uplink {
         this.ended = true;
         return this.events.onTakenOver();
       }
-      this.events.onState('no connection to the flow, trying again');
+      if (!isOpen) this.explain(number);
+      this.tellProblem();
       const wait = Math.min(250 * 2 ** this.failures++, 5000) * (0.8 + 0.4 * Math.random());
       this.retry = setTimeout(() => this.connect(), wait);
     };
   }
 
+  tellProblem() {
+    const { problem = 'no connection to the flow, trying again', advice } = this.reason;
+    this.events.onState(problem, advice);
+  }
+
+  async explain(number) {
+    const reason = await whyLost(this.page, number);
+    // A server that has just started knows nothing of the try, so one is not enough.
+    if (this.ended || this.running || this.failures < 2) return;
+    this.reason = reason;
+    this.tellProblem();
+  }
+
   hear(news) {
     this.failures = 0;
+    this.reason = {};
     if ('running' in news) {
       clearTimeout(this.patience);
       this.running = news.running;

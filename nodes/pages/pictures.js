@@ -1,5 +1,24 @@
 'use strict';
 
+/** A number for a try to open a WebSocket, by which the server tells later how it fared. */
+const newTry = () => crypto.getRandomValues(new Uint32Array(2)).join('_');
+
+/**
+ * Why a try never opened, which browsers do not say.
+ *
+ * @param {string} address of the page
+ * @param {string} number of the try
+ * @returns {Promise<{ problem?: string, advice?: string }>} nothing when the server is away, or all is well on the way
+ */
+async function whyLost(address, number) {
+  try {
+    const response = await fetch(`${address}?why=${number}`, { cache: 'no-store', signal: AbortSignal.timeout(4000) });
+    return response.ok ? await response.json() : {};
+  } catch {
+    return {};
+  }
+}
+
 /**
  * Shows the pictures of a sink as they come: over a WebSocket or, where something on the way lets none through, as the
  * multipart stream. When the connection is lost it comes back by itself, ever more slowly, up to every five seconds.
@@ -29,7 +48,9 @@ function watchPictures(address, onPicture, onState) {
 
   function overSocket(onContact) {
     return new Promise((resolve) => {
-      const socket = new WebSocket(address.replace(/^http/, 'ws') + '?details');
+      const number = newTry();
+      const socket = new WebSocket(`${address.replace(/^http/, 'ws')}?details&socket=${number}`);
+      let isOpen = false;
       socket.binaryType = 'arraybuffer';
       const close = () => socket.close();
       const silence = listenFor(close);
@@ -39,7 +60,7 @@ function watchPictures(address, onPicture, onState) {
       let turn = Promise.resolve();
       socket.onopen = () => {
         clearTimeout(opening);
-        socketWorks = true;
+        isOpen = socketWorks = true;
         onContact();
       };
       socket.onmessage = ({ data }) => {
@@ -60,7 +81,7 @@ function watchPictures(address, onPicture, onState) {
         clearTimeout(opening);
         silence.end();
         stop.signal.removeEventListener('abort', close);
-        resolve();
+        resolve(isOpen ? {} : whyLost(address, number));
       };
     });
   }
@@ -101,7 +122,8 @@ function watchPictures(address, onPicture, onState) {
       const way = socketWorks || failures % 2 === 0 ? overSocket : overStream;
       let problem = 'the connection was lost';
       try {
-        await way(onContact);
+        const { problem: onTheWay, advice } = (await way(onContact)) ?? {};
+        if (onTheWay) problem = `${onTheWay}. ${advice}`;
       } catch (error) {
         problem = error.message;
       }

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { FAKE_CAMERA, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { startKeepingProxy } from '../lib/keeping-proxy';
 import { Server, takeOneAndLeaveIt } from '../lib/server';
 import { PATIENCE } from '../lib/until';
 
@@ -87,6 +88,21 @@ describe('camera page', () => {
     await camera.page.close();
     await live.page.close();
   });
+
+  for (const [keeps, problem] of [[['upgrade', 'connection', 'host'], /header Upgrade.*proxy_set_header Upgrade/s], [['host'], /header Host.*proxy_set_header Host/s]] as const) {
+    it(`says behind a proxy that keeps ${keeps.join(', ')} to itself what to set there`, async () => {
+      const proxy = await startKeepingProxy(stage.server.address, [...keeps]);
+      const page = await stage.browser.newPage();
+      try {
+        await page.goto(`${proxy.address}${CAMERA}?start=camera`);
+        await page.waitForFunction(([words]) => new RegExp(words, 's').test(document.querySelector('#message')!.textContent), [problem.source], { timeout: PATIENCE });
+        await page.screenshot({ path: join(folder, `behind a proxy without ${keeps[0]}.png`) });
+      } finally {
+        await page.close();
+        proxy.stop();
+      }
+    });
+  }
 
   it('sends what was chosen: a size, mirrored, without a press', async () => {
     const { page, errors } = await open(`${CAMERA}?start=camera&mirror&size=384x256`);
