@@ -86,6 +86,7 @@ describe('engine dialog: models', () => {
     await page.waitForFunction(() => /✓ cpu can run it/.test(document.getElementById('engine-check-result')!.innerText), undefined, { timeout: PATIENCE });
     assert.equal(await page.isVisible('#engine-models'), false);
     assert.match(await page.locator('#engine-check-result').innerText(), /This model can be used: .*\/owner\/tiny-model\n.*Nets: text_encoder/);
+    assert.equal(await page.inputValue('#node-config-input-int8'), 'auto', 'also of a flow from before there was a choice');
     await keepScreenshot(page, 'engine-check');
   });
 
