@@ -1,8 +1,9 @@
-// `npm run audit`: known weaknesses in what the package brings along. Fails for grave ones and tells the others. Where the
+// `npm run audit`: known weaknesses in what the package brings along, and which of it has become older than its range allows
+// (D03 of the Flow Library's scorecard), which is told and fails nothing: it happens by itself, on a day like any other. Fails for grave ones and tells the others. Where the
 // registry does not answer (no network, a mirror without this service) nothing is known, which is no failure; nor is
 // "no weaknesses" believed of a registry that knows of none in a package that is famous for one.
-import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFile, spawnSync } from 'node:child_process';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -18,6 +19,28 @@ if (problem) {
   if (weaknesses.length === 0 && !knowsTheFamous()) console.log(`audit: nothing was checked, the registry knows no weakness of ${FAMOUS.name} ${FAMOUS.version} either`);
   else console.log(`audit: ${weaknesses.length} weaknesses in run-time dependencies, ${grave.length} of them grave`);
   process.exitCode = grave.length > 0 ? 1 : 0;
+}
+
+for (const { name, latest } of await newerThanTheirRange()) console.log(`audit: ${name} ${latest} is newer than the range in package.json`);
+
+/** Nothing where the registry does not answer. */
+async function newerThanTheirRange() {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
+  const asked = Object.entries(dependencies).map(async ([name, range]) => {
+    const [[latest], allowed] = await Promise.all([versions(name), versions(`${name}@${range}`)]);
+    return latest !== undefined && allowed.length > 0 && !allowed.includes(latest) ? [{ name, latest }] : [];
+  });
+  return (await Promise.all(asked)).flat();
+}
+
+/** @returns {Promise<string[]>} */
+function versions(name) {
+  return new Promise((resolve) => {
+    execFile('npm', ['view', name, 'version', '--json'], { timeout: 30_000, shell: process.platform === 'win32' }, (_, stdout) => {
+      const answer = read(stdout);
+      resolve([answer].flat().filter((one) => typeof one === 'string'));
+    });
+  });
 }
 
 /** @returns {{ weaknesses: { name: string, severity: string, range: string }[], problem?: string }} */
