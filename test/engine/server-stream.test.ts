@@ -9,7 +9,7 @@ import { Model } from '../../engine/model/model';
 import { OnnxNet } from '../../engine/net/onnx-net';
 import { InferenceServer, type Served } from '../lib/inference-server';
 import { jpegs } from '../lib/pictures';
-import { recording, REFERENCE_MODEL } from '../lib/reference';
+import { recording, REFERENCE_MODEL, relativeError } from '../lib/reference';
 import { PATIENCE } from '../lib/until';
 
 const reference = recording('img2img-4step-self');
@@ -58,8 +58,9 @@ describe('streams whose nets run on a server', () => {
       const outputs = await paint({ addresses: [server.address], nets });
       assert.deepEqual(outputs.map(({ id }) => id), local.map(({ id }) => id));
       outputs.forEach(({ latent, image }, k) => {
-        assert.deepEqual(latent, local[k].latent);
-        assert.deepEqual(image.data, local[k].image.data);
+        // Here attention is one operator, there it is as it was exported: the last bits differ.
+        assert.ok(relativeError(latent, local[k].latent) < 1e-5);
+        assert.ok(image.data.every((byte, i) => Math.abs(byte - local[k].image.data[i]) <= 1));
       });
     });
   }
