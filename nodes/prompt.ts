@@ -5,9 +5,10 @@ import { standStill } from './lib/faults';
 import { onInput } from './lib/input';
 import { isMeantAsPicture, topicOf } from './lib/message';
 import { PromptPacer } from './lib/prompt-pacer';
+import { PromptStatus } from './lib/prompt-status';
+import { serveWords } from './lib/prompt-words';
 import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt-state';
 import { startNode } from './lib/start-node';
-import { shorten } from './lib/status';
 
 type PromptDef = NodeDef & PromptFields;
 
@@ -22,7 +23,8 @@ export = (RED: NodeAPI): void => {
       standStill(this, status, thrown);
       return;
     }
-    const showPrompt = (): void => status.ready(shorten(state.text, 32) || RED._('status.empty'));
+    const promptStatus = new PromptStatus(RED, this, status);
+    const showPrompt = (): void => promptStatus.show(state.text);
     const pacer = new PromptPacer(state, (msg) => {
       tellChange(RED, topicOf(msg));
       this.send(msg);
@@ -32,7 +34,10 @@ export = (RED: NodeAPI): void => {
 
     // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may
     // have been restarted without this node.
-    const sendPrompt = (): void => this.send({ conditioning: state.next(performance.now(), false) });
+    const sendPrompt = (): void => {
+      promptStatus.look();
+      this.send({ conditioning: state.next(performance.now(), false) });
+    };
     RED.events.on('flows:started', sendPrompt);
 
     onInput(this, (msg, send) => {
@@ -54,5 +59,6 @@ export = (RED: NodeAPI): void => {
     });
   }
 
+  serveWords(RED);
   RED.nodes.registerType('streamdiffusion-prompt', StreamDiffusionPrompt);
 };

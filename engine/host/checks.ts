@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { EngineError } from '../errors';
 import { listInstalled } from '../hub/installed';
 import { inspectModel } from '../model/folder';
+import { modelWords } from '../prompt/model-words';
 import { checkServer } from '../model/server-check';
 import { endWithParent } from '../orphan-guard';
 import { residentMemory } from './process-memory';
@@ -10,7 +11,7 @@ import type { CheckAnswer } from './check-main';
 import { fromWireError } from './wire';
 
 /** What is looked into: the model folder, server and folder of models that somebody names. */
-export const CHECKS = { inspectModel, checkServer, listInstalled };
+export const CHECKS = { inspectModel, checkServer, listInstalled, modelWords };
 
 type Checks = typeof CHECKS;
 export type CheckName = keyof Checks;

@@ -124,7 +124,8 @@ function wordListOf(tokenizer: HuggingFaceTokenizer, table: WordTable | undefine
     const normalized = normalizer ? normalizer.normalize(text) : text;
     return pre_tokenizer ? pre_tokenizer.pre_tokenize(normalized) : [normalized];
   };
-  return new WordList((word) => !special.has(word) && tokenizer.token_to_id(word) !== undefined, seen, table);
+  const list = [...tokenizer.get_vocab(false).keys()].filter((word) => !special.has(word)).sort();
+  return new WordList((word) => !special.has(word) && tokenizer.token_to_id(word) !== undefined, seen, table, list);
 }
 
 async function readTable(folder: string): Promise<WordTable | undefined> {

@@ -29,12 +29,19 @@ export class WordList {
    * @param isListed whether a word, as the model's tokenizer has it, is in the list
    * @param seen what the tokenizer makes of a text: its words as they stand in the list
    * @param table what other words mean
+   * @param list all words, for people
    */
   constructor(
     private readonly isListed: (word: string) => boolean,
     private readonly seen: (text: string) => string[],
     private readonly table?: WordTable,
+    private readonly list: string[] = [],
   ) {}
+
+  /** All that it knows: the list, and the words of the table by language. */
+  get known(): { list: string[]; others: Record<string, string[]> } {
+    return { list: this.list, others: this.table?.others ?? {} };
+  }
 
   /** The words of a text, in their order. Words of the list are always what they are, whatever the table says. */
   read(text: string): ReadWord[] {

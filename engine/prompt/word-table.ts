@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { Json } from '../json-file';
-import { shown } from '../shown';
+import { shown as inPath } from '../shown';
 import { splitWords } from './split-words';
 
 /** Bounds against mistakes: words of a table, and characters of one. */
@@ -13,6 +13,8 @@ type Endings = [ending: string, replacement: string][];
 /** The words of one language, and what each means in words of the model; '' is a word that says nothing. */
 interface Language {
   meanings: Map<string, string>;
+  /** The words that say something, as they were written. */
+  shown: string[];
   endings: Endings;
   /** Whether words are written together, as in German: what is not in the table may be made of words that are. */
   compounds: boolean;
@@ -54,15 +56,20 @@ export class WordTable {
 
   /** @throws EBADMODEL when it is not made as said above */
   static read(json: Json, path: string): WordTable {
-    const wrong = (what: string): EngineError => new EngineError('EBADMODEL', `${shown(path, 1000)}: ${what}`);
+    const wrong = (what: string): EngineError => new EngineError('EBADMODEL', `${inPath(path, 1000)}: ${what}`);
     const { language = 'en', languages, default: preset } = json;
     if (typeof language !== 'string') throw wrong('language must be the name of a language');
     if (!isRecord(languages)) throw wrong('languages must be an object with the words of each language');
-    const read = new Map(Object.entries(languages).map(([name, value]) => [name, readLanguage(value, (what) => wrong(`languages.${shown(name, 40)}.${what}`))]));
+    const read = new Map(Object.entries(languages).map(([name, value]) => [name, readLanguage(value, (what) => wrong(`languages.${inPath(name, 40)}.${what}`))]));
     if ([...read.values()].reduce((sum, { meanings }) => sum + meanings.size, 0) > MOST_WORDS) throw wrong(`more than ${MOST_WORDS} words`);
     if (preset === undefined) return new WordTable(read, language, undefined);
     if (!isRecord(preset) || typeof preset.add !== 'string' || !isTexts(preset.unless)) throw wrong('default must have "add", a text, and "unless", a list of texts');
     return new WordTable(read, language, { add: preset.add, unless: preset.unless.map(fold) });
+  }
+
+  /** By language, the words as they stand in the file that say something. */
+  get others(): Record<string, string[]> {
+    return Object.fromEntries(this.languages.map(([name, { shown }]) => [name, shown]));
   }
 
   /** What a word, or a phrase with single spaces, means: one text for each language that has it, the first language first. */
@@ -147,7 +154,8 @@ function readLanguage(value: unknown, wrong: (what: string) => EngineError): Lan
     }
   }
   const list = Object.entries(endings as Record<string, string[]>).flatMap(([ending, forms]) => forms.map((form): [string, string] => [ending, form]));
-  return { meanings, endings: list, compounds: compounds === true };
+  const shown = Object.entries(words as Record<string, string[]>).flatMap(([meaning, texts]) => (meaning === '' ? [] : texts));
+  return { meanings, shown, endings: list, compounds: compounds === true };
 }
 
 /** As keyboards without umlauts have it. */
