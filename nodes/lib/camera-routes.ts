@@ -6,7 +6,7 @@ import type { Lost } from './lost-handshakes';
 import { SinkRoutes } from './sink-routes';
 import { guards } from './web-guards';
 import { WebNames, type Named } from './web-names';
-import { loadPage } from './web-pages';
+import { languageOf, loadPage } from './web-pages';
 import { WebSockets } from './web-sockets';
 
 const page = loadPage('camera.html');
@@ -63,7 +63,8 @@ export class CameraRoutes {
       return;
     }
     const { width, height } = camera.door.format;
-    response.set('Cache-Control', 'no-cache').type('html').send(page({ name, width, height, result: this.resultFor(name, camera.result) }));
+    const values = { name, width, height, result: this.resultFor(name, camera.result) };
+    response.set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' }).type('html').send(page(values, languageOf(request)));
   }
 
   /** The sink of the dialog, else the one of the same name, else the first one. */

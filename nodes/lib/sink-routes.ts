@@ -8,7 +8,7 @@ import { SocketViewer } from './viewer-socket';
 import { guards } from './web-guards';
 import { isTakenName } from './web-name';
 import { WebNames, type Named } from './web-names';
-import { loadPage } from './web-pages';
+import { languageOf, loadPage } from './web-pages';
 import { WebSockets } from './web-sockets';
 
 const FILE = /^([a-z0-9_-]+)(\.mjpg|\.jpg)?$/;
@@ -63,7 +63,7 @@ export class SinkRoutes {
     } else if (kind === undefined && !this.sockets?.wants(request)) {
       // A page that is opened asks for pictures in a moment.
       if (request.method === 'GET') sink.feed.look();
-      response.set('Cache-Control', 'no-cache').type('html').send(page({ name, ...sink.look }));
+      response.set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' }).type('html').send(page({ name, ...sink.look }, languageOf(request)));
     } else if (request.method === 'HEAD') {
       response.writeHead(200, STREAM_HEADERS).end();
     } else if (sink.feed.viewers >= MAX_VIEWERS) {

@@ -74,7 +74,7 @@ class Uplink {
   }
 
   tellProblem() {
-    const { problem = 'no connection to the flow, trying again', advice } = this.reason;
+    const { problem = text('noConnection'), advice } = this.reason;
     this.events.onState(problem, advice);
   }
 
@@ -94,7 +94,7 @@ class Uplink {
       this.running = news.running;
       if (this.quickest === Infinity) this.clockOffset = news.now - performance.timeOrigin - performance.now();
       this.events.onFormat(news);
-      this.events.onState(news.running ? undefined : 'the source is stopped in the flow');
+      this.events.onState(news.running ? undefined : text('stopped'));
     } else if (this.sentAt !== undefined) {
       clearTimeout(this.patience);
       const now = performance.now();
@@ -168,25 +168,21 @@ function explain(error) {
   switch (error.name) {
     case 'NotAllowedError':
     case 'SecurityError':
-      return ['The camera was not allowed', 'Allow it for this page (the symbol beside the address, or the settings of the system), then press start again.'];
+      return [text('notAllowed'), text('notAllowedHelp')];
     case 'NotFoundError':
     case 'OverconstrainedError':
-      return ['There is no camera', 'Connect one, or choose another one below, then press start again.'];
+      return [text('noCamera'), text('noCameraHelp')];
     case 'NotReadableError':
     case 'AbortError':
-      return ['The camera cannot be opened', 'Another program may be using it. Close that one, then press start again.'];
+      return [text('busy'), text('busyHelp')];
     default:
-      return ['The camera cannot be used', error.message];
+      return [text('unusable'), error.message];
   }
 }
 
 /** Why this page cannot use a camera at all; undefined when it can. */
 function obstacle() {
   if (navigator.mediaDevices && window.OffscreenCanvas) return undefined;
-  if (window.isSecureContext) return ['This browser is too old', 'It cannot send a camera. A current Chrome, Edge, Firefox or Safari can.'];
-  return [
-    'This page needs HTTPS',
-    `Browsers hand out their cameras only to addresses that begin with https, and to localhost; this one begins with ${location.origin}. ` +
-      "Put Node-RED behind HTTPS (the setting “https”, or a proxy in front), or open this page on Node-RED's own machine.",
-  ];
+  if (window.isSecureContext) return [text('tooOld'), text('tooOldHelp')];
+  return [text('needsHttps'), text('needsHttpsHelp', { origin: location.origin })];
 }

@@ -94,7 +94,7 @@ function watchPictures(address, onPicture, onState) {
     const silence = listenFor(abort);
     try {
       const response = await fetch(address + '.mjpg', { signal: attempt.signal, cache: 'no-store' });
-      if (!response.ok) throw new Error(`the server answered ${response.status}`);
+      if (!response.ok) throw new Error(text('answered', { status: response.status }));
       const reader = response.body.getReader();
       let pending = new Uint8Array(0);
       for (;;) {
@@ -120,7 +120,7 @@ function watchPictures(address, onPicture, onState) {
         onState();
       };
       const way = socketWorks || failures % 2 === 0 ? overSocket : overStream;
-      let problem = 'the connection was lost';
+      let problem = text('lost');
       try {
         const { problem: onTheWay, advice } = (await way(onContact)) ?? {};
         if (onTheWay) problem = `${onTheWay}. ${advice}`;
@@ -148,11 +148,11 @@ function joined(first, second) {
 
 /** The last whole picture in the bytes of a multipart stream, and what follows it. */
 function takeNewest(bytes) {
-  const text = new TextDecoder('latin1');
+  const latin1 = new TextDecoder('latin1');
   let rest = bytes;
   let newest;
   for (;;) {
-    const length = /Content-Length: (\d+)\r\n\r\n/i.exec(text.decode(rest.subarray(0, 400)));
+    const length = /Content-Length: (\d+)\r\n\r\n/i.exec(latin1.decode(rest.subarray(0, 400)));
     const start = length ? length.index + length[0].length : 0;
     const end = start + Number(length?.[1]);
     if (!length || rest.length < end) return { newest, rest };
