@@ -70,5 +70,18 @@
         return tell;
     }
 
-    window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { addressSafe, freeName, webName, prepareWebName });
+    /** The QR code of a page's address below an element; nothing where there is none to be had. */
+    function showCode(element, path, words) {
+        const address = location.origin + path;
+        if (element.data('address') === address) return;
+        element.data('address', address).empty();
+        $.ajax({ url: 'streamdiffusion/qr', data: { to: address }, dataType: 'text' }).done(function (svg) {
+            if (element.data('address') !== address) return;
+            const isLocal = /^(localhost|127\.|\[::1\])/.test(location.hostname);
+            element.append($('<img width="128" height="128">').attr({ src: 'data:image/svg+xml,' + encodeURIComponent(svg), alt: words('code.of', { address: address }) }));
+            element.append($('<span>').text(words(isLocal ? 'code.onlyHere' : 'code.scan')));
+        });
+    }
+
+    window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { showCode, addressSafe, freeName, webName, prepareWebName });
 })();

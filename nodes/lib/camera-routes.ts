@@ -2,6 +2,7 @@ import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { EngineError } from '../../engine/errors';
 import type { CameraDoor } from './camera-door';
+import { serveIndex } from './index-routes';
 import type { Lost } from './lost-handshakes';
 import { SinkRoutes } from './sink-routes';
 import { guards } from './web-guards';
@@ -28,6 +29,7 @@ export class CameraRoutes {
   private constructor(private readonly RED: NodeAPI) {
     this.sockets = WebSockets.of(RED);
     const lost = (what: Lost, request: Request): void => this.cameras.get(request.params['name'] ?? '')?.onLost?.(what, request);
+    serveIndex(RED, 'cameras', () => this.cameras.names);
     RED.httpNode.get('/streamdiffusion/:name/camera', ...guards(RED, lost), (request, response, next) => {
       this.serve(request, response, next).catch(next);
     });

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
+import { serveIndex } from './index-routes';
 import type { Lost } from './lost-handshakes';
 import type { SinkFeed } from './sink-feed';
 import type { PageLook } from './sink-settings';
@@ -32,6 +33,7 @@ export class SinkRoutes {
 
   private constructor(RED: NodeAPI) {
     this.sockets = WebSockets.of(RED);
+    serveIndex(RED, 'live', () => this.sinks.names);
     // Routes cannot be taken off again, so there is one for all sinks that come and go. HEAD is answered by it as well.
     const lost = (what: Lost, request: Request): void => this.sinks.get(request.params['file'] ?? '')?.onLost?.(what, request);
     RED.httpNode.get('/streamdiffusion/:file', ...guards(RED, lost), (request, response, next) => {
