@@ -10,7 +10,7 @@ import { WebFlow } from '../lib/web-flow';
 describe('the list of pages', () => {
   let web: WebFlow;
   before(async () => {
-    const flow = ['b', 'a'].map((name) => ({ id: name, type: 'streamdiffusion-sink', name, wires: [[]] }));
+    const flow = ['b', 'a'].map((name) => ({ id: `page-${name}`, type: 'streamdiffusion-sink', name, wires: [[]] }));
     web = await WebFlow.start([sink], flow);
   });
   after(() => web.stop());
