@@ -36,6 +36,13 @@ describe('locales', () => {
   const helps = readdirSync(join(FOLDER, SOURCE)).filter((file) => file.endsWith('.html'));
   const languages = readdirSync(FOLDER).filter((language) => language !== SOURCE);
 
+  it('call a part of a model no network, and write as the language does', () => {
+    const all = (language: string): string => [...files, ...helps].map((file) => readFileSync(join(FOLDER, language, file), 'utf8')).join('\n');
+    assert.doesNotMatch(all('de'), /\bNetz(e[ns]?)?\b|Führung|\bSchirm\b/);
+    assert.doesNotMatch(all('ja'), /(?<!インター)ネット(?!ワーク)/);
+    assert.doesNotMatch(all('zh-CN'), /[个这的选]网络(?!摄像)|[\u4e00-\u9fff][,;:!?]|[,;:!?][\u4e00-\u9fff]/);
+  });
+
   for (const language of languages) {
     describe(language, () => {
       for (const file of files) {
