@@ -75,7 +75,7 @@
         const address = location.origin + path;
         if (element.data('address') === address) return;
         element.data('address', address).empty();
-        $.ajax({ url: 'streamdiffusion/qr', data: { to: address }, dataType: 'text' }).done(function (svg) {
+        $.ajax({ url: 'streamdiffusion/editor/qr', data: { to: address }, dataType: 'text' }).done(function (svg) {
             if (element.data('address') !== address) return;
             const isLocal = /^(localhost|127\.|\[::1\])/.test(location.hostname);
             element.append($('<img width="128" height="128">').attr({ src: 'data:image/svg+xml,' + encodeURIComponent(svg), alt: words('code.of', { address: address }) }));

@@ -17,7 +17,7 @@ const mounted = new WeakMap<object, Pages>();
 
 /**
  * `GET /streamdiffusion/`: a list of all live and camera pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
- * For the dialogs, under the editor's own login, `GET streamdiffusion/qr?to=ADDRESS`.
+ * For the dialogs, under the editor's own login, `GET streamdiffusion/editor/qr?to=ADDRESS`.
  *
  * @param names of the pages of one kind; mounted with the first that comes
  */
@@ -32,7 +32,7 @@ export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[
   });
   RED.httpNode.get('/streamdiffusion/qr.svg', ...guards(RED), sendCode);
   guardAdmin(RED);
-  RED.httpAdmin.get('/streamdiffusion/qr', RED.auth.needsPermission('streamdiffusion.read'), sendCode);
+  RED.httpAdmin.get('/streamdiffusion/editor/qr', RED.auth.needsPermission('streamdiffusion.read'), sendCode);
 }
 
 const sendCode: RequestHandler = (request, response) => {

@@ -1,0 +1,18 @@
+import assert from 'node:assert/strict';
+import { keepScreenshot, setStage } from '../lib/browser';
+import { Editor } from '../lib/editor';
+
+describe('the dialog of the sink', () => {
+  let editor: Editor;
+  setStage({ open: async ({ browser, server }) => void (editor = await Editor.open(browser, server)) });
+
+  it('shows the QR code of its page', async () => {
+    await editor.edit('sink', '.sink-code img');
+    const { page } = editor;
+    assert.match((await page.getAttribute('.sink-code img', 'alt'))!, /^QR code of http:\/\/127\.0\.0\.1:\d+\/streamdiffusion\/live$/);
+    await page.waitForFunction(() => document.querySelector<HTMLImageElement>('.sink-code img')!.naturalWidth > 0);
+    assert.match(await page.innerText('.sink-code'), /this machine only/);
+    await keepScreenshot(page, 'sink-code');
+    assert.deepEqual(editor.errors, []);
+  });
+});
