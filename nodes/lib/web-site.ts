@@ -56,7 +56,8 @@ export function adminGuard(settings: SiteSettings): RequestHandler {
   return (request, response, next) => {
     // A WebSocket for viewers comes by as well where both have the same root, and is asked for its origin where it is accepted.
     // No page can read what answers it instead, nor set this header for anything else.
-    if (request.method === 'GET' && request.headers['sec-websocket-key'] !== undefined && isKnownHost(request.headers.host, settings)) return next();
+    const isHandshake = request.method === 'GET' && request.headers['sec-websocket-key'] !== undefined;
+    if (isHandshake && VIEWERS.test(request.baseUrl + request.path) && isKnownHost(request.headers.host, settings)) return next();
     mayEdit(request, settings).then((may) => (may ? next() : void response.status(403).type('text').send('Pages from elsewhere may not do that.\n')), next);
   };
 }
@@ -69,6 +70,8 @@ export async function mayEdit(request: IncomingMessage, settings: SiteSettings):
 }
 
 const ADMIN_ROUTES = '/streamdiffusion';
+/** Addresses of WebSockets for viewers, and none of the editor's. Express reads paths in any case. */
+const VIEWERS = /\/streamdiffusion\/(?!(engine|models|denoisers|streams)(\/|$))[\w-]+(\/camera)?\/?$/i;
 const guarded = new WeakSet<object>();
 
 /** Puts the guard before this package's routes of the editor; to be called before each of them is put up. */

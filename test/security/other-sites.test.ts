@@ -150,7 +150,7 @@ describe('pages of other sites', () => {
     after(() => server.stop());
 
     it('read no flows and use no checks, neither from elsewhere nor under a name that leads here', async () => {
-      const all: Record<string, string>[] = [ELSEWHERE, REBOUND, { host: 'evil.example' }, { ...ELSEWHERE, 'x-forwarded-host': 'evil.example' }];
+      const all: Record<string, string>[] = [ELSEWHERE, REBOUND, { host: 'evil.example' }, { ...ELSEWHERE, 'x-forwarded-host': 'evil.example' }, { ...ELSEWHERE, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }];
       for (const headers of all) {
         for (const path of ['/flows', '/settings', '/', '/streamdiffusion/streams', '/streamdiffusion/models', '/streamdiffusion/engine/check?model=/etc']) {
           assert.equal((await ask(server.address + path, headers)).status, 403, `${path} ${JSON.stringify(headers)}`);
