@@ -1,7 +1,11 @@
 /**
- * `node dist/test/soak/slow-pictures.js [SECONDS]`: a Node-RED of its own gets pictures that are made to keep a decoder
- * busy, on four topics of a filter and at a sink, while its pages are asked for; prints how long its answers take and
- * what its processes hold before, meanwhile and afterwards.
+ * `node dist/test/soak/attacks.js [pictures|topics|sizes] [SECONDS]`: a Node-RED of its own is attacked through a flow beside the live
+ * picture, while its pages are asked for; prints how long its answers take, how many pictures the live one has and what
+ * its processes hold before, meanwhile and afterwards.
+ *
+ * - `pictures` that keep a decoder busy, on four topics of a filter and at a sink;
+ * - `topics`: 1,500 new ones in 30 s, each with a picture, at a denoiser on the live picture's engine;
+ * - `sizes`: 8192×8192 in two steps, eight at a time, in turn with 128×128, at such a denoiser.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -11,11 +15,42 @@ import { hugePng } from '../lib/huge-png';
 import { Server } from '../lib/server';
 import { manyScans } from '../lib/slow-pictures';
 
-const [seconds = '30'] = process.argv.slice(2);
+const [kind = 'pictures', seconds = '30'] = process.argv.slice(2);
+
+type Flow = Record<string, unknown>[];
 
 async function main(): Promise<void> {
   const server = await Server.start();
   await server.ready();
+  const flow = (await (await fetch(`${server.address}/flows`)).json()) as Flow;
+  const attack = await attackOf(server, flow);
+  await new Promise((resolve) => setTimeout(resolve, 10_000));
+  await ask(server, 'before', 15);
+  await deploy(server, [...flow, { id: 'attack', type: 'tab', label: 'attack' }, ...attack]);
+  await ask(server, 'meanwhile', Number(seconds));
+  await deploy(server, flow);
+  await new Promise((resolve) => setTimeout(resolve, 40_000));
+  await ask(server, 'afterwards', 15);
+  await server.stop();
+}
+
+async function attackOf(server: Server, flow: Flow): Promise<Flow> {
+  if (kind === 'pictures') return slowPictures(server);
+  const engine = flow.find(({ type }) => type === 'streamdiffusion-engine')?.id;
+  const picture = (await sharp({ create: { width: 256, height: 256, channels: 3, background: '#456' } }).jpeg().toBuffer()).toString('base64');
+  const func = {
+    topics: 'const n = context.get("n") || 0; context.set("n", n + 1); if (n >= 1500) return null; msg.topic = `t${n}`;',
+    sizes: 'const n = context.get("n") || 0; context.set("n", n + 1); msg.params = n % 2 ? { width: 128, height: 128, frameBufferSize: 1 } : { width: 8192, height: 8192, frameBufferSize: 8 }; delete msg.topic;',
+  }[kind];
+  if (!func) throw new Error(`pictures, topics or sizes; not ${kind}`);
+  return [
+    { id: 'every', type: 'inject', z: 'attack', repeat: kind === 'topics' ? '0.02' : '0.2', once: true, props: [], wires: [['make']] },
+    { id: 'make', type: 'function', z: 'attack', outputs: 1, func: `${func} msg.payload = "${picture}"; return msg;`, wires: [['attacked']] },
+    { id: 'attacked', type: 'streamdiffusion-denoiser', z: 'attack', engine, width: '128', height: '128', steps: '2', wires: [[], []] },
+  ];
+}
+
+async function slowPictures(server: Server): Promise<Flow> {
   const flat = sharp({ create: { width: 8000, height: 8000, channels: 3, background: '#456' } });
   const files = {
     jpeg: manyScans(8000, 8000, 2000),
@@ -26,23 +61,14 @@ async function main(): Promise<void> {
   };
   for (const [name, file] of Object.entries(files)) await writeFile(join(server.folder, name), file);
   console.log(Object.entries(files).map(([name, { length }]) => `${name} ${(length / 1000).toFixed(0)} kB`).join(', '));
-  const flow = (await (await fetch(`${server.address}/flows`)).json()) as object[];
-  const attack = Object.keys(files).flatMap((name, k) => [
+  const senders = Object.keys(files).flatMap((name, k) => [
     { id: `inject${k}`, type: 'inject', z: 'attack', repeat: '0.5', once: true, props: [{ p: 'topic', vt: 'str' }], topic: `t${k % 4}`, wires: [[`file${k}`]] },
     { id: `file${k}`, type: 'file in', z: 'attack', filename: join(server.folder, name), filenameType: 'str', format: '', wires: [['filter', 'sink']] },
   ]);
-  const nodes = [{ id: 'attack', type: 'tab', label: 'attack' }, { id: 'filter', type: 'streamdiffusion-filter', z: 'attack', wires: [[], []] }, { id: 'sink', type: 'streamdiffusion-sink', name: 'attacked', z: 'attack', wires: [[]] }];
-  await new Promise((resolve) => setTimeout(resolve, 10_000));
-  await ask(server, 'before', 15);
-  await deploy(server, [...flow, ...nodes, ...attack]);
-  await ask(server, 'meanwhile', Number(seconds));
-  await deploy(server, flow);
-  await new Promise((resolve) => setTimeout(resolve, 40_000));
-  await ask(server, 'afterwards', 15);
-  await server.stop();
+  return [{ id: 'filter', type: 'streamdiffusion-filter', z: 'attack', wires: [[], []] }, { id: 'sink', type: 'streamdiffusion-sink', name: 'attacked', z: 'attack', wires: [[]] }, ...senders];
 }
 
-async function deploy(server: Server, flow: object[]): Promise<void> {
+async function deploy(server: Server, flow: Flow): Promise<void> {
   await fetch(`${server.address}/flows`, { method: 'POST', headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'nodes' }, body: JSON.stringify(flow) });
 }
 
