@@ -55,6 +55,8 @@ describe('prompt encoder', () => {
       conditioning: { prompt: [{ text: 'sea', weight: 1 }], negativePrompt: [{ text: 'boats', weight: 1 }] },
     });
     assert.deepEqual((await give({ payload: picture }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], negativePrompt: [{ text: 'boats', weight: 1 }] });
+    const query = { prompt: 'of the query', seed: '3' };
+    assert.deepEqual((await give({ prompt: 'sea', payload: query }))?.payload, query, 'a query that is not read goes on: it asks for a picture from text');
     assert.deepEqual((await give({ negativePrompt: '' }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }] });
     assert.deepEqual((await give({ reset: true }))?.conditioning, DIALOG);
     assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
