@@ -20,7 +20,7 @@ const REMEMBERED = 20;
 
 /**
  * How nets with an int8.json are best computed on this machine's processor, found out by trying. Whether int8 is right is
- * tried every time, in some 20 ms; how fast it is only once per processor and version of ONNX Runtime, since one that
+ * tried every time, in some 50 ms; how fast it is only once per processor and version of ONNX Runtime, since one that
  * chose anew at every start would give other pictures after a restart.
  *
  * @param memory the file that keeps what was found; one that cannot be read or written costs another try
