@@ -23,7 +23,14 @@ export function tIndexList(count: number): number[] {
 
 /** A stream of the benchmark: picture to picture, two steps, no guidance, unless `options` say otherwise. */
 export async function openStream({ engine, size }: Context, options: Partial<StreamOptions> = {}): Promise<DiffusionStream> {
-  const stream = await engine.createStream({ mode: 'img2img', width: size, height: size, tIndexList: tIndexList(2), cfgType: 'none', ...options });
+  const stream = await engine.createStream({
+    mode: 'img2img',
+    width: size,
+    height: size,
+    tIndexList: tIndexList(2),
+    cfgType: 'none',
+    ...options,
+  });
   await stream.setPrompt({ prompt: 'hills at night, moon' });
   return stream;
 }

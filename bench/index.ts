@@ -14,7 +14,12 @@ import { startToFirstFrame, wholeWay } from './whole-way';
 
 async function main(): Promise<void> {
   const { values } = parseArgs({
-    options: { json: { type: 'string' }, model: { type: 'string', default: 'starter' }, size: { type: 'string', default: '256' }, quick: { type: 'boolean' } },
+    options: {
+      json: { type: 'string' },
+      model: { type: 'string', default: 'starter' },
+      size: { type: 'string', default: '256' },
+      quick: { type: 'boolean' },
+    },
   });
   const { model, quick } = values;
   const size = Number(values.size);
@@ -89,7 +94,10 @@ function bySteps<T>(results: Record<number, T>, value: (result: T) => number): R
 function print({ spread: _spread, ...report }: Record<string, unknown> & { spread: Record<string, Figure | object> }): void {
   const shown = (value: unknown): string => {
     if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1);
-    if (typeof value === 'object' && value !== null) return Object.entries(value).map(([name, each]) => `${name}: ${shown(each)}`).join('   ');
+    if (typeof value === 'object' && value !== null)
+      return Object.entries(value)
+        .map(([name, each]) => `${name}: ${shown(each)}`)
+        .join('   ');
     return String(value);
   };
   for (const [name, value] of Object.entries(report)) process.stdout.write(`${name.padEnd(28)}${shown(value)}\n`);

@@ -19,7 +19,10 @@ export function figure(values: readonly number[]): Figure {
  * @param rounds counted rounds, after one that is not
  * @returns the values of every variant, round by round
  */
-export async function interleave<Name extends string>(variants: Record<Name, () => Promise<number>>, rounds: number): Promise<Record<Name, number[]>> {
+export async function interleave<Name extends string>(
+  variants: Record<Name, () => Promise<number>>,
+  rounds: number,
+): Promise<Record<Name, number[]>> {
   const names = Object.keys(variants) as Name[];
   const values = Object.fromEntries(names.map((name) => [name, [] as number[]])) as Record<Name, number[]>;
   for (let round = 0; round <= rounds; round++) {

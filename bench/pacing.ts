@@ -39,16 +39,26 @@ export async function pacing({ model, size, rounds, frames, pictures }: Context)
   const { finishedAt } = await saturate(stream, jpegs, count, 2 * msPerFrame);
   const memoryMb = host.report.memoryBytes / 1e6;
   await stopAllHosts();
-  const between = finishedAt.slice(1).map((at, k) => at - finishedAt[k]).sort((a, b) => a - b);
+  const between = finishedAt
+    .slice(1)
+    .map((at, k) => at - finishedAt[k])
+    .sort((a, b) => a - b);
   // Timers are whole milliseconds late: the source's own pace is the mean.
   const pace = (finishedAt[finishedAt.length - 1] - finishedAt[0]) / between.length;
   const percentile = (share: number): number => between[Math.floor(share * between.length)] / pace;
-  return { cpuMsPerFrame: figure(ms.asFast), fourTimesAsFast: ratio(ms.faster, ms.asFast), evenness: { p50: percentile(0.5), p95: percentile(0.95) }, memoryMb };
+  return {
+    cpuMsPerFrame: figure(ms.asFast),
+    fourTimesAsFast: ratio(ms.faster, ms.asFast),
+    evenness: { p50: percentile(0.5), p95: percentile(0.95) },
+    memoryMb,
+  };
 }
 
 /** Of this process and of the engine's, ms. /proc/PID/stat counts user and system time in its 14th and 15th field. */
 function cpuTime(pid: number): number {
   const { user, system } = process.cpuUsage();
-  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1').replace(/^.*\) /, '').split(' ');
+  const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    .replace(/^.*\) /, '')
+    .split(' ');
   return (user + system) / 1000 + ((Number(fields[11]) + Number(fields[12])) * 1000) / CLOCK_TICKS;
 }

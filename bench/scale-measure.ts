@@ -54,7 +54,15 @@ export async function measure({ address, rounds, int8 }: MeasureSettings, say: S
 }
 
 function contextOf(): Context {
-  return { engine: undefined as unknown as Context['engine'], model: MODEL, size: SIZE, rounds: 0, frames: 40, pictures: movingScene(SIZE, 40), note: () => undefined };
+  return {
+    engine: undefined as unknown as Context['engine'],
+    model: MODEL,
+    size: SIZE,
+    rounds: 0,
+    frames: 40,
+    pictures: movingScene(SIZE, 40),
+    note: () => undefined,
+  };
 }
 
 /** The whole way, JPEG to JPEG, with the UNet here and there in turn. */
@@ -70,7 +78,9 @@ async function overhead(flows: Flows, rounds: number, say: Say): Promise<ScaleRe
   const report = (way: 'sent' | 'memory'): ScaleReport['networkPath']['sent'] => {
     const { median, min, max } = ratio(ms.local, ms[way]);
     const [localFps, serverFps] = [1000 / figure(ms.local).median, 1000 / figure(ms[way]).median];
-    say(`${way}: ${median.toFixed(2)} of local fps (${min.toFixed(2)} to ${max.toFixed(2)}); ${localFps.toFixed(1)} fps here, ${serverFps.toFixed(1)} there`);
+    say(
+      `${way}: ${median.toFixed(2)} of local fps (${min.toFixed(2)} to ${max.toFixed(2)}); ${localFps.toFixed(1)} fps here, ${serverFps.toFixed(1)} there`,
+    );
     return { ratio: median, min, max, localFps, serverFps };
   };
   return { sent: report('sent'), memory: report('memory') };
@@ -90,7 +100,10 @@ async function together(flows: Flows, rounds: number, say: Say): Promise<ScaleRe
     return performance.now() - started;
   };
   const run = (k: number): Promise<unknown> => saturate(streams[k], jpegs, 30);
-  const ms = await interleave({ inTurn: () => timed(async () => (await run(0), await run(1))), atOnce: () => timed(() => Promise.all([run(0), run(1)])) }, rounds);
+  const ms = await interleave(
+    { inTurn: () => timed(async () => (await run(0), await run(1))), atOnce: () => timed(() => Promise.all([run(0), run(1)])) },
+    rounds,
+  );
   await stopAllHosts();
   const { median, min, max } = ratio(ms.inTurn, ms.atOnce);
   say(`two flows at once: ${median.toFixed(2)} of the fps of one after the other (${min.toFixed(2)} to ${max.toFixed(2)})`);
@@ -108,7 +121,9 @@ async function netTimes(net: Net, say: Say): Promise<NetTimes> {
     measured.push({ rows, ms: figure(times).median });
   }
   const times = fitTimes(measured);
-  say(`a run of r rows: ${times.fixedMs.toFixed(1)} + r x ${times.perRowMs.toFixed(1)} ms (${measured.map(({ rows, ms }) => `${rows}: ${ms.toFixed(1)}`).join(', ')})`);
+  say(
+    `a run of r rows: ${times.fixedMs.toFixed(1)} + r x ${times.perRowMs.toFixed(1)} ms (${measured.map(({ rows, ms }) => `${rows}: ${ms.toFixed(1)}`).join(', ')})`,
+  );
   return times;
 }
 
@@ -120,14 +135,38 @@ async function checked(net: Net, address: string, times: NetTimes, say: Say): Pr
     const calls: number[] = [];
     const before = await statsOf(address);
     const end = performance.now() + 5000;
-    await Promise.all(Array.from({ length: flows }, async () => {
-      while (performance.now() < end) calls.push(await duration(() => net.run(inputs)));
-    }));
-    const simulated = simulate({ flows, offeredFps: Infinity, rows: STEPS, net: times, maxBatch: 16, instances: net.instances ?? 1, roundTripMs: 0, beforeMs: 0, afterMs: 0 }, 5);
-    const result = { flows, measured: calls.length / 5, simulated: simulated.fps * flows, measuredMs: figure(calls).median, simulatedMs: 1000 / simulated.fps, rowsARun: rowsBetween(before, await statsOf(address)) };
+    await Promise.all(
+      Array.from({ length: flows }, async () => {
+        while (performance.now() < end) calls.push(await duration(() => net.run(inputs)));
+      }),
+    );
+    const simulated = simulate(
+      {
+        flows,
+        offeredFps: Infinity,
+        rows: STEPS,
+        net: times,
+        maxBatch: 16,
+        instances: net.instances ?? 1,
+        roundTripMs: 0,
+        beforeMs: 0,
+        afterMs: 0,
+      },
+      5,
+    );
+    const result = {
+      flows,
+      measured: calls.length / 5,
+      simulated: simulated.fps * flows,
+      measuredMs: figure(calls).median,
+      simulatedMs: 1000 / simulated.fps,
+      rowsARun: rowsBetween(before, await statsOf(address)),
+    };
     results.push(result);
     const rows = result.rowsARun ? `; ${result.rowsARun.toFixed(1)} rows a run` : '';
-    say(`${flows} flows: ${result.measured.toFixed(1)} runs a second measured, ${result.simulated.toFixed(1)} simulated; ${result.measuredMs.toFixed(0)} and ${result.simulatedMs.toFixed(0)} ms a run${rows}`);
+    say(
+      `${flows} flows: ${result.measured.toFixed(1)} runs a second measured, ${result.simulated.toFixed(1)} simulated; ${result.measuredMs.toFixed(0)} and ${result.simulatedMs.toFixed(0)} ms a run${rows}`,
+    );
   }
   return results;
 }
@@ -141,7 +180,10 @@ interface Stats {
 /** Only Triton over HTTP tells. */
 async function statsOf(address: string): Promise<Stats | undefined> {
   if (!address.startsWith('http')) return undefined;
-  return fetch(`${address}/v2/models/${MODEL}_unet/stats`).then(async (answer) => ((await answer.json()) as { model_stats: Stats[] }).model_stats[0], () => undefined);
+  return fetch(`${address}/v2/models/${MODEL}_unet/stats`).then(
+    async (answer) => ((await answer.json()) as { model_stats: Stats[] }).model_stats[0],
+    () => undefined,
+  );
 }
 
 /** Rows that the server has computed together, on average. */
@@ -164,7 +206,11 @@ async function profileOf(net: Net, address: string, say: Say): Promise<Record<st
     if (after[part]) profile[part] = (after[part].ns - before[part].ns) / 1e6 / Math.max(1, after[part].count - before[part].count);
   }
   if (after.success) profile.way = profile.call - (profile.queue + profile.compute_input + profile.compute_infer + profile.compute_output);
-  say(`one run of ${STEPS} rows, ms: ${Object.entries(profile).map(([part, ms]) => `${part} ${ms.toFixed(2)}`).join(', ')}`);
+  say(
+    `one run of ${STEPS} rows, ms: ${Object.entries(profile)
+      .map(([part, ms]) => `${part} ${ms.toFixed(2)}`)
+      .join(', ')}`,
+  );
   return profile;
 }
 
@@ -176,7 +222,11 @@ async function openUnet(server: ServerOptions): Promise<Net> {
 
 /** The starter model's UNet at its own size. */
 function feeds(rows: number): Record<string, Tensor> {
-  const tensor = (dims: number[]): Tensor => ({ type: 'float32', data: Float32Array.from({ length: dims.reduce((product, size) => product * size) }, (_, i) => Math.sin(i)), dims });
+  const tensor = (dims: number[]): Tensor => ({
+    type: 'float32',
+    data: Float32Array.from({ length: dims.reduce((product, size) => product * size) }, (_, i) => Math.sin(i)),
+    dims,
+  });
   const timestep: Tensor = { type: 'int64', data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(700 - 50 * i)), dims: [rows] };
   return { sample: tensor([rows, 16, 16, 16]), timestep, encoder_hidden_states: tensor([rows, 24, 128]) };
 }

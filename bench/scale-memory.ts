@@ -20,7 +20,11 @@ export interface MemorySettings {
 export async function compareMemory(address: string, { size, isAll, rounds }: MemorySettings, say: (line: string) => void): Promise<void> {
   const jpegs = await Promise.all(movingScene(size, FRAMES).map((picture) => encode(picture, 'jpeg', 85)));
   const streams = [false, true].map((sharedMemory) => {
-    const host = acquireHost({ model: MODEL, int8: false, server: { addresses: [address], sharedMemory, ...(isAll && { nets: [...ALL] }) } });
+    const host = acquireHost({
+      model: MODEL,
+      int8: false,
+      server: { addresses: [address], sharedMemory, ...(isAll && { nets: [...ALL] }) },
+    });
     return host.openStream({ mode: 'img2img', width: size, height: size, tIndexList: tIndexList(2), cfgType: 'none' });
   });
   await Promise.all(streams.map((stream) => stream.setConditioning({ prompt: [{ text: 'hills at night, moon', weight: 1 }] })));

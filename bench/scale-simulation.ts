@@ -125,7 +125,8 @@ export function instancesFor(installation: Omit<Installation, 'instances'>, shar
 
 /** Least squares over measured runs. */
 export function fitTimes(measured: { rows: number; ms: number }[]): NetTimes {
-  const mean = (value: (one: { rows: number; ms: number }) => number): number => measured.reduce((sum, one) => sum + value(one), 0) / measured.length;
+  const mean = (value: (one: { rows: number; ms: number }) => number): number =>
+    measured.reduce((sum, one) => sum + value(one), 0) / measured.length;
   const [rows, ms] = [mean((one) => one.rows), mean((one) => one.ms)];
   const perRowMs = mean((one) => (one.rows - rows) * (one.ms - ms)) / mean((one) => (one.rows - rows) ** 2);
   return { perRowMs, fixedMs: Math.max(0, ms - perRowMs * rows) };

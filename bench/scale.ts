@@ -42,11 +42,15 @@ async function main(): Promise<void> {
     return;
   }
   if (positionals[0] === 'memory' && values.server) {
-    await compareMemory(values.server, { size: Number(values.size), isAll: values.all, rounds: Number(values.rounds) }, (line) => console.log(line));
+    await compareMemory(values.server, { size: Number(values.size), isAll: values.all, rounds: Number(values.rounds) }, (line) =>
+      console.log(line),
+    );
     return;
   }
   if (positionals[0] !== 'simulate') throw new Error('say measure --server ADDRESS, memory --server ADDRESS, or simulate');
-  const net = values.measured ? (JSON.parse(readFileSync(values.measured, 'utf8')) as { net: NetTimes }).net : { fixedMs: Number(values.fixed), perRowMs: Number(values['per-row']) };
+  const net = values.measured
+    ? (JSON.parse(readFileSync(values.measured, 'utf8')) as { net: NetTimes }).net
+    : { fixedMs: Number(values.fixed), perRowMs: Number(values['per-row']) };
   const common: Omit<Installation, 'flows' | 'instances'> = {
     offeredFps: Number(values.fps),
     rows: Number(values.rows),
@@ -56,14 +60,31 @@ async function main(): Promise<void> {
     beforeMs: Number(values.before),
     afterMs: Number(values.after),
   };
-  console.log(`a run of r rows takes ${net.fixedMs.toFixed(1)} + r x ${net.perRowMs.toFixed(1)} ms; ${common.rows} rows a frame, ${common.offeredFps} frames a second a stream\n`);
-  console.log(['streams', 'copies', 'streams a copy', 'fps', 'latency ms', 'p95 ms', 'rows a run', 'busy %', 'cost an hour', 'a stream'].map((each) => each.padStart(14)).join(''));
+  console.log(
+    `a run of r rows takes ${net.fixedMs.toFixed(1)} + r x ${net.perRowMs.toFixed(1)} ms; ${common.rows} rows a frame, ${common.offeredFps} frames a second a stream\n`,
+  );
+  console.log(
+    ['streams', 'copies', 'streams a copy', 'fps', 'latency ms', 'p95 ms', 'rows a run', 'busy %', 'cost an hour', 'a stream']
+      .map((each) => each.padStart(14))
+      .join(''),
+  );
   for (const flows of COUNTS) {
     const seconds = flows > 1000 ? 3 : 8;
     const instances = instancesFor({ ...common, flows }, 0.95, seconds);
     const { fps, latencyMs, latencyP95Ms, batch, busy } = simulate({ ...common, flows, instances }, seconds);
     const price = Number(values.price) * instances;
-    const row = [String(flows), String(instances), (flows / instances).toFixed(1), fps.toFixed(1), latencyMs.toFixed(0), latencyP95Ms.toFixed(0), batch.toFixed(1), (100 * busy).toFixed(0), price.toFixed(2), (price / flows).toFixed(3)];
+    const row = [
+      String(flows),
+      String(instances),
+      (flows / instances).toFixed(1),
+      fps.toFixed(1),
+      latencyMs.toFixed(0),
+      latencyP95Ms.toFixed(0),
+      batch.toFixed(1),
+      (100 * busy).toFixed(0),
+      price.toFixed(2),
+      (price / flows).toFixed(3),
+    ];
     console.log(row.map((each) => each.padStart(14)).join(''));
   }
 }

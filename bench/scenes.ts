@@ -19,7 +19,10 @@ export function scene(size: number, time: number): RawImage {
 /** A still scene as a camera sees it: every picture with other noise, of a deviation of two steps of brightness. */
 export function noisyScene({ data, ...picture }: RawImage, frames: number): RawImage[] {
   const noise = randn([frames, data.length], 2).map((value) => 2 * value);
-  return Array.from({ length: frames }, (_, k) => ({ ...picture, data: Uint8Array.from(data, (value, i) => Math.min(255, Math.max(0, Math.round(value + noise[k * data.length + i])))) }));
+  return Array.from({ length: frames }, (_, k) => ({
+    ...picture,
+    data: Uint8Array.from(data, (value, i) => Math.min(255, Math.max(0, Math.round(value + noise[k * data.length + i])))),
+  }));
 }
 
 export function movingScene(size: number, frames: number): RawImage[] {

@@ -17,7 +17,10 @@ export interface Shared {
 /** Between two frames of one of several sources, ms: together they are far faster than the engine, without flooding it. */
 const interval = (count: number): number => Math.max(6, 3 * count);
 
-export async function sharedEngine({ model, size, rounds, frames, pictures }: Context, counts = [2, 4, 8]): Promise<Record<number, Shared>> {
+export async function sharedEngine(
+  { model, size, rounds, frames, pictures }: Context,
+  counts = [2, 4, 8],
+): Promise<Record<number, Shared>> {
   const jpegs = await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85)));
   const host = acquireHost({ model });
   const streams: HostStream[] = [];
@@ -29,7 +32,9 @@ export async function sharedEngine({ model, size, rounds, frames, pictures }: Co
   /** @returns frames a second of every stream, while all of them run */
   const run = async (count: number): Promise<number[]> => {
     const each = Math.max(8, Math.round((4 * frames) / count));
-    const times = await Promise.all(streams.slice(0, count).map(async (stream) => (await saturate(stream, jpegs, each, interval(count))).finishedAt));
+    const times = await Promise.all(
+      streams.slice(0, count).map(async (stream) => (await saturate(stream, jpegs, each, interval(count))).finishedAt),
+    );
     const [from, to] = [Math.max(...times.map(([first]) => first)), Math.min(...times.map((all) => all[each]))];
     return times.map((all) => {
       const within = all.filter((at) => at >= from && at <= to);

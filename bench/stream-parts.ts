@@ -51,7 +51,8 @@ export async function similarityFilter(context: Context): Promise<Filtered> {
     moving: await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85))),
   };
   const show = async (data: Buffer): Promise<void> => {
-    for (const { image } of await stream.process({ image: await decode({ kind: 'encoded', data }, size, size) })) await encode(image, 'jpeg', 85);
+    for (const { image } of await stream.process({ image: await decode({ kind: 'encoded', data }, size, size) }))
+      await encode(image, 'jpeg', 85);
   };
   const rest = async (): Promise<void> => {
     for (const { image } of stream.inFlight > 0 ? await stream.flush() : []) await encode(image, 'jpeg', 85);
@@ -79,7 +80,13 @@ export async function similarityFilter(context: Context): Promise<Filtered> {
     return ratio(seconds.without, seconds.with);
   };
   const { still, noisy, moving } = scenes;
-  const result = { static: await saving(still), staticNoisy: await saving(noisy), staticLongRest: await saving(still, 32), staticNoisyLongRest: await saving(noisy, 32), moving: await saving(moving) };
+  const result = {
+    static: await saving(still),
+    staticNoisy: await saving(noisy),
+    staticLongRest: await saving(still, 32),
+    staticNoisyLongRest: await saving(noisy, 32),
+    moving: await saving(moving),
+  };
   await stream.close();
   return result;
 }
@@ -98,7 +105,11 @@ async function compare(context: Context, plain: string, options: Record<string, 
   const ms = await interleave(runs, context.rounds);
   for (const stream of Object.values(streams)) await stream.close();
   const others = Object.keys(options).filter((name) => name !== plain);
-  context.note(Object.entries(ms).map(([name, values]) => `${name} ${figure(values).median.toFixed(1)} ms`).join(', '));
+  context.note(
+    Object.entries(ms)
+      .map(([name, values]) => `${name} ${figure(values).median.toFixed(1)} ms`)
+      .join(', '),
+  );
   return {
     ms: Object.fromEntries(Object.entries(ms).map(([name, values]) => [name, figure(values).median])),
     speedup: Object.fromEntries(others.map((name) => [name, ratio(ms[plain], ms[name])])),

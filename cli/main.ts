@@ -37,7 +37,9 @@ async function main(args: string[]): Promise<number> {
   const name = Object.keys(COMMANDS).find((known) => known.split(' ').every((word, i) => args[i] === word));
   if (!name) {
     if (first === 'models' && ['--help', '-h', undefined].includes(args[1])) return print(HELP);
-    throw new UsageError(first === undefined ? 'no command' : `there is no command "${args.slice(0, first === 'models' ? 2 : 1).join(' ')}"`);
+    throw new UsageError(
+      first === undefined ? 'no command' : `there is no command "${args.slice(0, first === 'models' ? 2 : 1).join(' ')}"`,
+    );
   }
   const command = COMMANDS[name]();
   const rest = args.slice(name.split(' ').length);

@@ -7,10 +7,11 @@ const { HOST = '127.0.0.1', PORT = '1880', NODE_RED_USER: user, NODE_RED_PASSWOR
 const site = {
   // The name that it was told to listen to.
   streamdiffusionHosts: [HOST],
-  ...(user && hash && {
-    adminAuth: { type: 'credentials', users: [{ username: user, password: hash, permissions: '*' }] },
-    httpNodeAuth: { user, pass: hash },
-  }),
+  ...(user &&
+    hash && {
+      adminAuth: { type: 'credentials', users: [{ username: user, password: hash, permissions: '*' }] },
+      httpNodeAuth: { user, pass: hash },
+    }),
 };
 
 module.exports = {

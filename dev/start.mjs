@@ -26,7 +26,11 @@ EXAMPLES
 Environment: PORT (1880), HOST (127.0.0.1)`;
 
 /** Packages of nodes that examples need, by how their types begin. */
-const PACKAGES = [['ui-', '@flowfuse/node-red-dashboard'], ['osc', 'node-red-contrib-osc'], ['Art-Net', '@bannsaenger/node-red-contrib-artnet-controller']];
+const PACKAGES = [
+  ['ui-', '@flowfuse/node-red-dashboard'],
+  ['osc', 'node-red-contrib-osc'],
+  ['Art-Net', '@bannsaenger/node-red-contrib-artnet-controller'],
+];
 
 async function start() {
   const { example, model, userDir, help } = readOptions();
@@ -47,16 +51,24 @@ async function start() {
 
   const sinks = flows.filter((node) => node.type === 'streamdiffusion-sink');
   const cameras = flows.filter((node) => node.type === 'streamdiffusion-source' && node.kind === 'browser');
-  await announce(url, [
-    ...cameras.map(({ name }) => ['Camera page', `${name}/camera`]),
-    ...sinks.map(({ name }) => ['Live picture', name]),
-  ], flows.filter(({ type, method }) => type === 'http in' && method === 'get').map((node) => ['To try', url + addressToTry(node, flows)]));
+  await announce(
+    url,
+    [...cameras.map(({ name }) => ['Camera page', `${name}/camera`]), ...sinks.map(({ name }) => ['Live picture', name])],
+    flows.filter(({ type, method }) => type === 'http in' && method === 'get').map((node) => ['To try', url + addressToTry(node, flows)]),
+  );
 }
 
 function readOptions() {
   try {
-    const { values } = parseArgs({ options: { example: { type: 'string' }, model: { type: 'string' }, 'user-dir': { type: 'string' }, help: { type: 'boolean' } } });
-    return { help: values.help, example: values.example ?? '1', model: values.model, userDir: values['user-dir'] && resolve(values['user-dir']) };
+    const { values } = parseArgs({
+      options: { example: { type: 'string' }, model: { type: 'string' }, 'user-dir': { type: 'string' }, help: { type: 'boolean' } },
+    });
+    return {
+      help: values.help,
+      example: values.example ?? '1',
+      model: values.model,
+      userDir: values['user-dir'] && resolve(values['user-dir']),
+    };
   } catch (error) {
     throw new Mistake(`${error.message}\nOptions: --example NAME, --model FOLDER, --user-dir FOLDER, --help`);
   }
@@ -64,7 +76,8 @@ function readOptions() {
 
 /** Refuses an address that strangers could reach without a password, and one that is taken. */
 async function checkAddress() {
-  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535) throw new Mistake(`PORT must be a number from 1 to 65535, not "${port}".`);
+  if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535)
+    throw new Mistake(`PORT must be a number from 1 to 65535, not "${port}".`);
   const onlyHere = host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
   if (!onlyHere && !(NODE_RED_USER && NODE_RED_PASSWORD_HASH)) {
     throw new Mistake(
@@ -73,7 +86,9 @@ async function checkAddress() {
     );
   }
   await new Promise((free, taken) => {
-    const probe = createServer().once('error', taken).listen(Number(port), host, () => probe.close(free));
+    const probe = createServer()
+      .once('error', taken)
+      .listen(Number(port), host, () => probe.close(free));
   }).catch((error) => {
     if (error.code !== 'EADDRINUSE') throw new Mistake(`Cannot listen on ${host}:${port}: ${error.message}`);
     throw new Mistake(`Port ${port} is taken. Choose another one: PORT=${Number(port) + 1} npm start`);
@@ -110,16 +125,23 @@ function addressToTry({ url: path }, flows) {
 async function prepareFlows(example, folder, model) {
   const file = join(folder, 'flows.json');
   const unwritable = (error) => {
-    throw new Mistake(`Flows cannot be kept in ${folder}: ${error.message}.\nName a folder that you may write to: npm start -- --user-dir FOLDER`);
+    throw new Mistake(
+      `Flows cannot be kept in ${folder}: ${error.message}.\nName a folder that you may write to: npm start -- --user-dir FOLDER`,
+    );
   };
-  await mkdir(folder, { recursive: true }).then(() => access(folder, constants.W_OK)).catch(unwritable);
+  await mkdir(folder, { recursive: true })
+    .then(() => access(folder, constants.W_OK))
+    .catch(unwritable);
   const known = await readFile(file, 'utf8').catch((error) => {
     if (error.code !== 'ENOENT') throw error;
   });
   const flows = JSON.parse(known ?? (await readFile(example, 'utf8')));
   if (model !== undefined) {
     const choice = model === 'starter' ? { model: '', modelType: 'starter' } : { model: resolve(model), modelType: 'str' };
-    if (choice.model) await access(choice.model).catch(() => { throw new Mistake(`There is no model folder ${choice.model}.`); });
+    if (choice.model)
+      await access(choice.model).catch(() => {
+        throw new Mistake(`There is no model folder ${choice.model}.`);
+      });
     for (const node of flows) if (node.type === 'streamdiffusion-engine') Object.assign(node, choice);
   }
   if (known === undefined || model !== undefined) await writeFile(file, JSON.stringify(flows, null, 4)).catch(unwritable);
@@ -175,9 +197,10 @@ function tellMissing(require, url, folder) {
     if (id !== 'runtime-state' || payload?.error !== 'missing-types') return;
     await answered(url);
     const packages = PACKAGES.filter(([start]) => payload.types.some((type) => type.startsWith(start))).map(([, name]) => name);
-    const advice = packages.length === 0
-      ? ['  Its description, in the editor, says which package brings them.']
-      : ['  Stop this, install them, and start again:', '', `  npm install --prefix "${folder}" ${packages.join(' ')}`];
+    const advice =
+      packages.length === 0
+        ? ['  Its description, in the editor, says which package brings them.']
+        : ['  Stop this, install them, and start again:', '', `  npm install --prefix "${folder}" ${packages.join(' ')}`];
     print([['Editor', url]], [`  The flow waits for nodes that are not installed: ${payload.types.join(', ')}.`, ...advice]);
   });
 }
@@ -196,7 +219,10 @@ function sayOnce() {
 
 async function answered(address) {
   for (;;) {
-    const status = await fetch(address, { method: 'HEAD' }).then((response) => response.status, () => 0);
+    const status = await fetch(address, { method: 'HEAD' }).then(
+      (response) => response.status,
+      () => 0,
+    );
     if (status > 0 && status !== 404) return;
     await new Promise((wait) => setTimeout(wait, 100));
   }

@@ -91,7 +91,13 @@ export class DiffusionStream implements Stream {
   }
 
   /** Checks the options, and that the model works at this size; `trials` are shared by the streams of an engine. */
-  static async open(model: Model, unet: SharedUnet, options: StreamOptions, onClose: (stream: DiffusionStream) => void, trials = new SizeTrials(model, unet)): Promise<DiffusionStream> {
+  static async open(
+    model: Model,
+    unet: SharedUnet,
+    options: StreamOptions,
+    onClose: (stream: DiffusionStream) => void,
+    trials = new SizeTrials(model, unet),
+  ): Promise<DiffusionStream> {
     const stream = new DiffusionStream(model, unet, options, onClose, trials);
     await stream.setups.prepare(options);
     return stream;
@@ -174,8 +180,15 @@ export class DiffusionStream implements Stream {
       const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
       const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
       this.pair(conditioning, setup);
-      const latent = setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);
-      const frame = { id: id ?? this.frames++, enteredAt, shape: setup.shape, follow: setup.options.followNewest, hasPrompt: own !== undefined };
+      const latent =
+        setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);
+      const frame = {
+        id: id ?? this.frames++,
+        enteredAt,
+        shape: setup.shape,
+        follow: setup.options.followNewest,
+        hasPrompt: own !== undefined,
+      };
       return { frame, setup, latent, conditioning };
     });
   }
@@ -331,7 +344,10 @@ export class DiffusionStream implements Stream {
   /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
   private pair({ positive, negative }: PromptConditioning, { denoising, options }: StreamSetup): ConditioningPair<Conditioning> {
     if (!negative && needsNegativePass(denoising, 0)) {
-      throw new EngineError('EBADPROMPT', `cfgType '${options.cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`);
+      throw new EngineError(
+        'EBADPROMPT',
+        `cfgType '${options.cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`,
+      );
     }
     return { positive, negative: negative ?? positive };
   }

@@ -25,7 +25,10 @@ export class Engine {
    *
    * @throws ENOMODEL, EBADMODEL, ENOPROVIDER, EBADPARAM
    */
-  static async load(options: EngineOptions, { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic'> & { limits?: TrialLimits } = {}): Promise<Engine> {
+  static async load(
+    options: EngineOptions,
+    { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic'> & { limits?: TrialLimits } = {},
+  ): Promise<Engine> {
     return new Engine(await Model.load({ ...options, ...hooks }), limits);
   }
 

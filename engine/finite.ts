@@ -11,6 +11,9 @@ import { EngineError } from './errors';
 export function checkFinite(values: Float32Array, net: string, stride = 1): void {
   for (let i = 0; i < values.length; i += stride) {
     if (Number.isFinite(values[i])) continue;
-    throw new EngineError('EBADMODEL', `${net} gave ${values[i]} instead of numbers; a float16 model may overflow: take its float32 export, or another execution provider`);
+    throw new EngineError(
+      'EBADMODEL',
+      `${net} gave ${values[i]} instead of numbers; a float16 model may overflow: take its float32 export, or another execution provider`,
+    );
   }
 }

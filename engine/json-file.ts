@@ -26,7 +26,8 @@ export async function readText(path: string): Promise<string | undefined> {
 export async function readJson<T extends object = Json>(path: string): Promise<T | undefined> {
   const text = await readText(path);
   if (text === undefined) return undefined;
-  const wrong = (how: string): EngineError => new EngineError('EBADMODEL', `${shown(path, 1000)} is not a JSON object${how}; download it again`);
+  const wrong = (how: string): EngineError =>
+    new EngineError('EBADMODEL', `${shown(path, 1000)} is not a JSON object${how}; download it again`);
   let value: unknown;
   try {
     value = JSON.parse(text);

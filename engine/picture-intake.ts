@@ -79,7 +79,10 @@ export class PictureIntake {
     const dims = [this.model.info.latentChannels, height, width];
     const length = dims[0] * dims[1] * dims[2];
     if (!(latent instanceof Float32Array) || latent.length !== length) {
-      throw new EngineError('EBADPARAM', `latent must be a Float32Array of ${length} values, [${dims.join(', ')}]; got ${latent?.length ?? typeof latent}`);
+      throw new EngineError(
+        'EBADPARAM',
+        `latent must be a Float32Array of ${length} values, [${dims.join(', ')}]; got ${latent?.length ?? typeof latent}`,
+      );
     }
     return latent.slice();
   }
@@ -96,5 +99,8 @@ function checkImage(image: RawImage | undefined): asserts image is RawImage {
   const whole = Number.isInteger(width) && Number.isInteger(height) && width! > 0 && height! > 0;
   if (data instanceof Uint8Array && whole && channels === 3 && data.length === width! * height! * 3) return;
   const got = image ? `${data?.length} bytes for ${width}x${height}x${channels}` : 'no image';
-  throw new EngineError('EBADFRAME', `img2img needs an image { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }; got ${got}`);
+  throw new EngineError(
+    'EBADFRAME',
+    `img2img needs an image { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }; got ${got}`,
+  );
 }

@@ -44,5 +44,7 @@ function ofObject(value: object): string {
 /** Of the kinds of views there are; a class may be called anything. */
 function nameOf(value: ArrayBufferView): string {
   if (Buffer.isBuffer(value)) return 'a Buffer';
-  return value instanceof DataView ? 'a DataView' : `a ${Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!.call(value) as string}`;
+  return value instanceof DataView
+    ? 'a DataView'
+    : `a ${Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!.call(value) as string}`;
 }

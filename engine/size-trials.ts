@@ -112,7 +112,11 @@ export class SizeTrials {
 
   /** Whether a change may make a running stream so much slower that this has to be found out. */
   private isMuchMore(setup: StreamSetup, change: LiveChange | undefined): change is LiveChange {
-    return change !== undefined && Number.isFinite(this.liveMs) && areaOf(setup) * rowsOf(setup) > SLOWER * areaOf(change.from) * rowsOf(change.from);
+    return (
+      change !== undefined &&
+      Number.isFinite(this.liveMs) &&
+      areaOf(setup) * rowsOf(setup) > SLOWER * areaOf(change.from) * rowsOf(change.from)
+    );
   }
 
   /** One trial after the other, each of a few times more pixels, then rows, than the one before. */
@@ -163,7 +167,10 @@ export class SizeTrials {
     const at = (name: 'unetMs' | 'vaeMs' | 'peak'): number => extrapolate([smaller.area, smaller[name]], [larger.area, larger[name]], area);
     const ms = at('vaeMs') + at('unetMs') * rowsOf(setup);
     if (ms > limitMs) {
-      throw new EngineError('EBADPARAM', `${nameOf(setup)} would take about ${(ms / 1000).toFixed(0)} s a frame on this machine, which is too long for a change while pictures are to come; set it in the dialog, or choose less`);
+      throw new EngineError(
+        'EBADPARAM',
+        `${nameOf(setup)} would take about ${(ms / 1000).toFixed(0)} s a frame on this machine, which is too long for a change while pictures are to come; set it in the dialog, or choose less`,
+      );
     }
     this.checkMemory(setup, linear([smaller.area, smaller.peak], [larger.area, larger.peak], area));
   }
@@ -172,7 +179,10 @@ export class SizeTrials {
     // The pictures of a buffer wait beside the nets.
     const bytes = expected + setup.options.frameBufferSize * areaOf(setup) * 3 * 2;
     if (bytes <= this.memory) return;
-    throw new EngineError('EBADPARAM', `${nameOf(setup)} would take about ${megabytes(bytes)} of memory, and the engine may take ${megabytes(this.memory)}; choose fewer pixels, steps or frames in the buffer`);
+    throw new EngineError(
+      'EBADPARAM',
+      `${nameOf(setup)} would take about ${megabytes(bytes)} of memory, and the engine may take ${megabytes(this.memory)}; choose fewer pixels, steps or frames in the buffer`,
+    );
   }
 
   private async measure({ options, denoising }: StreamSetup, shape: LatentShape, rows = 1): Promise<Cost> {
@@ -243,5 +253,5 @@ function linear([a, x]: Point, [b, y]: Point, area: number): number {
 function extrapolate(smaller: Point, larger: Point, area: number): number {
   const [[a, x], [b, y]] = [smaller, larger];
   const power = b > a && x > 0 ? Math.log(y / x) / Math.log(b / a) : 1;
-  return Math.max(linear(smaller, larger, area), power > 1 ? y * (Math.max(1, area / b)) ** power : 0);
+  return Math.max(linear(smaller, larger, area), power > 1 ? y * Math.max(1, area / b) ** power : 0);
 }

@@ -1,7 +1,15 @@
 import type { Conditioning } from './prompt/conditioning';
 import type { PromptConditioning } from './prompt/prompt-encoder';
 import type { Way } from './prompt/way';
-import { type ConditioningPair, type Denoised, type Entry, type Evaluation, type LatentShape, mix, StreamBatch } from './stream/stream-batch';
+import {
+  type ConditioningPair,
+  type Denoised,
+  type Entry,
+  type Evaluation,
+  type LatentShape,
+  mix,
+  StreamBatch,
+} from './stream/stream-batch';
 
 /** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
 const AT_FIRST = 5;

@@ -107,9 +107,7 @@ export interface StreamOptions {
   followNewest?: FollowNewest;
 }
 
-export type Prompt =
-  | { prompt: string; negativePrompt?: string }
-  | { tokenIds: number[]; negativeTokenIds?: number[] };
+export type Prompt = { prompt: string; negativePrompt?: string } | { tokenIds: number[]; negativeTokenIds?: number[] };
 
 /** A seed and its weight in a blend, 0 or more. */
 export interface WeightedSeed {

@@ -22,9 +22,18 @@ export = (RED: NodeAPI<ModelSettings>): void => {
     onClose(this, () => users.release());
   }
 
-  RED.nodes.registerType<EngineNode & DeployedEngine, EngineDef, object, EngineCredentials>('streamdiffusion-engine', StreamDiffusionEngine, {
-    credentials: { token: { type: 'password' }, serverToken: { type: 'password' }, serverUser: { type: 'text' }, serverPassword: { type: 'password' } },
-  });
+  RED.nodes.registerType<EngineNode & DeployedEngine, EngineDef, object, EngineCredentials>(
+    'streamdiffusion-engine',
+    StreamDiffusionEngine,
+    {
+      credentials: {
+        token: { type: 'password' },
+        serverToken: { type: 'password' },
+        serverUser: { type: 'text' },
+        serverPassword: { type: 'password' },
+      },
+    },
+  );
 
   guardAdmin(RED);
   // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.

@@ -32,7 +32,11 @@ export = (RED: NodeAPI): void => {
       standStill(this, status, thrown);
       return;
     }
-    const topics = new Topics(MAX_TOPICS, () => new FilterTopic(new SimilarityFilter(options), thumbnailSizeFor(options.measure)), (old) => old.close());
+    const topics = new Topics(
+      MAX_TOPICS,
+      () => new FilterTopic(new SimilarityFilter(options), thumbnailSizeFor(options.measure)),
+      (old) => old.close(),
+    );
 
     // New settings change the result of a still scene, too, so they let the next frame pass like a reset does.
     const letPass = (name: string): void => {

@@ -67,7 +67,9 @@ export = (RED: NodeAPI<Settings>): void => {
     const ticker = setInterval(() => {
       const fps = rate.take();
       if (!isServed) return;
-      const programs = [media.isRecording && 'recording', loopback?.isPlaying && 'loopback'].filter(Boolean).map((what) => RED._(`status.${what}`));
+      const programs = [media.isRecording && 'recording', loopback?.isPlaying && 'loopback']
+        .filter(Boolean)
+        .map((what) => RED._(`status.${what}`));
       const people = feed.viewers - (media.isRecording ? 1 : 0) - (loopback ? 1 : 0);
       const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
       status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, `${fps} fps`].join(' · '));

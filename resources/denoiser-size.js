@@ -1,40 +1,52 @@
 /** The denoiser's dialog: whether the chosen engine's model can do the chosen size. */
 (function () {
-    function nearest(pixels, factor) {
-        return Math.max(factor, Math.round(pixels / factor) * factor);
+  function nearest(pixels, factor) {
+    return Math.max(factor, Math.round(pixels / factor) * factor);
+  }
+
+  /** @param {(key: string, values?: object) => string} words */
+  function prepareSize(words) {
+    const tip = $('#denoiser-size');
+    const sides = $('#node-input-width, #node-input-height');
+    let factor;
+
+    function show() {
+      const wanted = sides
+        .map(function () {
+          return Number($(this).val() || 256);
+        })
+        .get();
+      const fits = wanted.every(function (pixels) {
+        return pixels % factor === 0;
+      });
+      tip.toggle(factor !== undefined).toggleClass('streamdiffusion-trouble', !fits);
+      const sizes = wanted.map(function (pixels) {
+        return nearest(pixels, factor);
+      });
+      tip.text(words(fits ? 'size.fits' : 'size.unfit', { factor: factor, size: sizes.join(' × ') }));
     }
 
-    /** @param {(key: string, values?: object) => string} words */
-    function prepareSize(words) {
-        const tip = $('#denoiser-size');
-        const sides = $('#node-input-width, #node-input-height');
-        let factor;
-
-        function show() {
-            const wanted = sides.map(function () { return Number($(this).val() || 256); }).get();
-            const fits = wanted.every(function (pixels) { return pixels % factor === 0; });
-            tip.toggle(factor !== undefined).toggleClass('streamdiffusion-trouble', !fits);
-            const sizes = wanted.map(function (pixels) { return nearest(pixels, factor); });
-            tip.text(words(fits ? 'size.fits' : 'size.unfit', { factor: factor, size: sizes.join(' × ') }));
-        }
-
-        /** Asks what the model is. Who may not ask, or has an engine without a model, sees no tip. */
-        function ask() {
-            factor = undefined;
-            tip.hide();
-            const engine = RED.nodes.node($('#node-input-engine').val());
-            if (!engine) return;
-            $.getJSON('streamdiffusion/engine/check', { id: engine.id, model: engine.model, modelType: engine.modelType }).done(function ({ report }) {
-                if (!report || !report.info) return;
-                factor = report.info.vaeScaleFactor;
-                show();
-            });
-        }
-
-        $('#node-input-engine').on('change', ask);
-        sides.on('input change', function () { if (factor) show(); });
-        ask();
+    /** Asks what the model is. Who may not ask, or has an engine without a model, sees no tip. */
+    function ask() {
+      factor = undefined;
+      tip.hide();
+      const engine = RED.nodes.node($('#node-input-engine').val());
+      if (!engine) return;
+      $.getJSON('streamdiffusion/engine/check', { id: engine.id, model: engine.model, modelType: engine.modelType }).done(function ({
+        report,
+      }) {
+        if (!report || !report.info) return;
+        factor = report.info.vaeScaleFactor;
+        show();
+      });
     }
 
-    window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { prepareSize });
+    $('#node-input-engine').on('change', ask);
+    sides.on('input change', function () {
+      if (factor) show();
+    });
+    ask();
+  }
+
+  window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { prepareSize });
 })();

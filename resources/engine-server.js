@@ -1,82 +1,121 @@
 /** The part of the engine's dialog that is about an inference server. */
-window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { EngineServer: (function () {
+window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
+  EngineServer: (function () {
     const NETS = ['unet', 'vae_encoder', 'vae_decoder', 'text_encoder'];
-    const FIELDS = ['serverAddresses', 'serverNets', 'serverPrefix', 'serverLogin', 'serverCa', 'serverTimeout', 'serverToken', 'serverUser', 'serverPassword'];
+    const FIELDS = [
+      'serverAddresses',
+      'serverNets',
+      'serverPrefix',
+      'serverLogin',
+      'serverCa',
+      'serverTimeout',
+      'serverToken',
+      'serverUser',
+      'serverPassword',
+    ];
     /** Without a scheme it is HTTP. An environment variable is known only where the flow runs. */
-    const ADDRESS = /^((https?:\/\/)?[^\s\/@?#:]+(:\d{1,5})?(\/[^\s?#]*)?|(https?:\/\/)?\[[\da-f:.]+\](:\d{1,5})?(\/[^\s?#]*)?|grpcs?:\/\/([^\s\/@?#:]+|\[[\da-f:.]+\])(:\d{1,5})?\/?|\$\{\w+\})$/i;
+    const ADDRESS =
+      /^((https?:\/\/)?[^\s\/@?#:]+(:\d{1,5})?(\/[^\s?#]*)?|(https?:\/\/)?\[[\da-f:.]+\](:\d{1,5})?(\/[^\s?#]*)?|grpcs?:\/\/([^\s\/@?#:]+|\[[\da-f:.]+\])(:\d{1,5})?\/?|\$\{\w+\})$/i;
 
     function input(name) {
-        return $('#node-config-input-' + name);
+      return $('#node-config-input-' + name);
     }
 
     function split(text) {
-        return (text || '').split(/[\s,;]+/).filter(Boolean);
+      return (text || '').split(/[\s,;]+/).filter(Boolean);
     }
 
     /** Why the addresses cannot be used, or true. The dialog's choice counts while it is open. */
     function addresses(value, _options) {
-        const open = input('runOn');
-        if ((open.length ? open.val() : this.runOn) !== 'server') return true;
-        const list = split(value);
-        if (list.length === 0) return this._('invalid.noAddress');
-        const wrong = list.find(function (each) { return !ADDRESS.test(each); });
-        return wrong === undefined || this._('invalid.address', { address: wrong });
+      const open = input('runOn');
+      if ((open.length ? open.val() : this.runOn) !== 'server') return true;
+      const list = split(value);
+      if (list.length === 0) return this._('invalid.noAddress');
+      const wrong = list.find(function (each) {
+        return !ADDRESS.test(each);
+      });
+      return wrong === undefined || this._('invalid.address', { address: wrong });
     }
 
     function showNets(node) {
-        const chosen = split(input('serverNets').val() || 'unet');
-        const boxes = NETS.map(function (net) {
-            const box = $('<input type="checkbox">').val(net).prop('checked', chosen.includes(net));
-            return $('<label>').append(box, ' ', document.createTextNode(node._('server.nets.' + net)));
+      const chosen = split(input('serverNets').val() || 'unet');
+      const boxes = NETS.map(function (net) {
+        const box = $('<input type="checkbox">').val(net).prop('checked', chosen.includes(net));
+        return $('<label>').append(box, ' ', document.createTextNode(node._('server.nets.' + net)));
+      });
+      $('#engine-server-nets')
+        .append(boxes)
+        .on('change', function () {
+          const names = $(this)
+            .find(':checked')
+            .map(function () {
+              return this.value;
+            })
+            .get();
+          input('serverNets').val(names.join(', ')).trigger('change');
+          tell();
         });
-        $('#engine-server-nets').append(boxes).on('change', function () {
-            const names = $(this).find(':checked').map(function () { return this.value; }).get();
-            input('serverNets').val(names.join(', ')).trigger('change');
-            tell();
-        });
-        const tell = function () {
-            const reason = split(input('serverNets').val()).length === 0 ? node._('invalid.noNet') : addresses.call(node, input('serverAddresses').val());
-            $('#engine-server-trouble').toggle(reason !== true).text(reason === true ? '' : reason);
-        };
-        return tell;
+      const tell = function () {
+        const reason =
+          split(input('serverNets').val()).length === 0 ? node._('invalid.noNet') : addresses.call(node, input('serverAddresses').val());
+        $('#engine-server-trouble')
+          .toggle(reason !== true)
+          .text(reason === true ? '' : reason);
+      };
+      return tell;
     }
 
     function check(node, model) {
-        const result = $('#engine-server-result').removeClass('streamdiffusion-trouble').text(node._('server.busy')).show();
-        const asked = Object.assign({ id: node.id }, model());
-        FIELDS.forEach(function (name) {
-            const value = input(name).val() || '';
-            // A saved password is shown as a placeholder that means nothing.
-            if (value !== '__PWRD__') asked[name] = value;
+      const result = $('#engine-server-result').removeClass('streamdiffusion-trouble').text(node._('server.busy')).show();
+      const asked = Object.assign({ id: node.id }, model());
+      FIELDS.forEach(function (name) {
+        const value = input(name).val() || '';
+        // A saved password is shown as a placeholder that means nothing.
+        if (value !== '__PWRD__') asked[name] = value;
+      });
+      window.StreamDiffusion.post('engine/server', asked)
+        .done(function (answer) {
+          result.toggleClass('streamdiffusion-trouble', !answer.usable).text(answer.lines.join('\n'));
+        })
+        .fail(function (request) {
+          result.addClass('streamdiffusion-trouble').text(node._('check.failed', { status: request.status }));
         });
-        window.StreamDiffusion.post('engine/server', asked)
-            .done(function (answer) { result.toggleClass('streamdiffusion-trouble', !answer.usable).text(answer.lines.join('\n')); })
-            .fail(function (request) { result.addClass('streamdiffusion-trouble').text(node._('check.failed', { status: request.status })); });
     }
 
     return {
-        addresses: addresses,
+      addresses: addresses,
 
-        /** @param {{node: object, model: () => object}} options the engine node, and what its dialog says of the model */
-        prepare: function ({ node, model }) {
-            ['runOn', 'serverLogin'].forEach(function (name) {
-                // Flows from before these settings have none of them.
-                if (!input(name).val()) input(name).val(name === 'runOn' ? 'here' : 'none');
+      /** @param {{node: object, model: () => object}} options the engine node, and what its dialog says of the model */
+      prepare: function ({ node, model }) {
+        ['runOn', 'serverLogin'].forEach(function (name) {
+          // Flows from before these settings have none of them.
+          if (!input(name).val()) input(name).val(name === 'runOn' ? 'here' : 'none');
+        });
+        if (node.serverNets === undefined) input('serverNets').val('unet');
+        if (node.serverTimeout === undefined) input('serverTimeout').val('10');
+        const tell = showNets(node);
+        input('serverAddresses').on('input change', tell);
+        input('runOn')
+          .on('change', function () {
+            $('#engine-server').toggle($(this).val() === 'server');
+            input('serverAddresses').trigger('change');
+          })
+          .trigger('change');
+        input('serverLogin')
+          .on('change', function () {
+            const login = $(this).val();
+            $('#engine-server [data-login]').each(function () {
+              $(this).toggle($(this).data('login') === login);
             });
-            if (node.serverNets === undefined) input('serverNets').val('unet');
-            if (node.serverTimeout === undefined) input('serverTimeout').val('10');
-            const tell = showNets(node);
-            input('serverAddresses').on('input change', tell);
-            input('runOn').on('change', function () {
-                $('#engine-server').toggle($(this).val() === 'server');
-                input('serverAddresses').trigger('change');
-            }).trigger('change');
-            input('serverLogin').on('change', function () {
-                const login = $(this).val();
-                $('#engine-server [data-login]').each(function () { $(this).toggle($(this).data('login') === login); });
-            }).trigger('change');
-            $('#engine-server').on('input change', function () { $('#engine-server-result').hide(); });
-            $('#engine-server-check').on('click', function () { check(node, model); });
-        }
+          })
+          .trigger('change');
+        $('#engine-server').on('input change', function () {
+          $('#engine-server-result').hide();
+        });
+        $('#engine-server-check').on('click', function () {
+          check(node, model);
+        });
+      },
     };
-})() });
+  })(),
+});

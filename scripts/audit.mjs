@@ -14,9 +14,11 @@ const { weaknesses, problem } = ask(process.cwd());
 if (problem) {
   console.log(`audit: nothing was checked, the registry does not answer: ${problem}`);
 } else {
-  for (const { name, severity, range } of weaknesses) console.log(`audit: ${[name, range].filter(Boolean).join(' ')} has a known weakness, ${severity}`);
+  for (const { name, severity, range } of weaknesses)
+    console.log(`audit: ${[name, range].filter(Boolean).join(' ')} has a known weakness, ${severity}`);
   const grave = weaknesses.filter(({ severity }) => GRAVE.includes(severity));
-  if (weaknesses.length === 0 && !knowsTheFamous()) console.log(`audit: nothing was checked, the registry knows no weakness of ${FAMOUS.name} ${FAMOUS.version} either`);
+  if (weaknesses.length === 0 && !knowsTheFamous())
+    console.log(`audit: nothing was checked, the registry knows no weakness of ${FAMOUS.name} ${FAMOUS.version} either`);
   else console.log(`audit: ${weaknesses.length} weaknesses in run-time dependencies, ${grave.length} of them grave`);
   process.exitCode = grave.length > 0 ? 1 : 0;
 }
@@ -58,7 +60,10 @@ function knowsTheFamous() {
     const { name, version } = FAMOUS;
     const about = { name: 'famous', version: '1.0.0', dependencies: { [name]: version } };
     writeFileSync(join(folder, 'package.json'), JSON.stringify(about));
-    writeFileSync(join(folder, 'package-lock.json'), JSON.stringify({ ...about, lockfileVersion: 3, packages: { '': about, [`node_modules/${name}`]: { version } } }));
+    writeFileSync(
+      join(folder, 'package-lock.json'),
+      JSON.stringify({ ...about, lockfileVersion: 3, packages: { '': about, [`node_modules/${name}`]: { version } } }),
+    );
     return ask(folder).weaknesses.length > 0;
   } finally {
     rmSync(folder, { recursive: true, force: true });

@@ -4,7 +4,12 @@ import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 
 /** Why nothing can be written; undefined where it can be. */
-const obstacle = await mkdir('dist', { recursive: true }).then(() => access('dist', constants.W_OK)).then(() => undefined, (error) => error.message);
+const obstacle = await mkdir('dist', { recursive: true })
+  .then(() => access('dist', constants.W_OK))
+  .then(
+    () => undefined,
+    (error) => error.message,
+  );
 
 if (obstacle === undefined) {
   const { status } = spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit', shell: process.platform === 'win32' });
@@ -13,6 +18,8 @@ if (obstacle === undefined) {
 if (existsSync('dist/nodes/engine.js')) {
   console.error(`This folder cannot be written, so what was built in it before is started (${obstacle}).`);
 } else {
-  console.error(`This folder cannot be written, and nothing was built in it yet. Run "npm run build" as a user who may, or copy the folder (${obstacle}).`);
+  console.error(
+    `This folder cannot be written, and nothing was built in it yet. Run "npm run build" as a user who may, or copy the folder (${obstacle}).`,
+  );
   process.exit(1);
 }

@@ -5,7 +5,10 @@ import { dirname, extname } from 'node:path';
 
 const wanted = (path) => extname(path) === '' || ['.html', '.json', '.svg', '.js'].includes(extname(path));
 
-for (const [from, to] of [['nodes', 'dist/nodes'], ['icons', 'dist/nodes/icons']]) {
+for (const [from, to] of [
+  ['nodes', 'dist/nodes'],
+  ['icons', 'dist/nodes/icons'],
+]) {
   await mkdir(dirname(to), { recursive: true });
   await cp(from, to, { recursive: true, filter: wanted });
 }

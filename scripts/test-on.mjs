@@ -13,7 +13,11 @@ const [nodeRed = '5.0.7', node = '24', ...files] = process.argv.slice(2);
 const copy = mkdtempSync(join(tmpdir(), 'streamdiffusion-test-on-'));
 process.once('exit', () => rmSync(copy, { recursive: true, force: true, maxRetries: 3 }));
 
-const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { cwd: ROOT, encoding: 'utf8', maxBuffer: 2 ** 26 });
+const listed = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], {
+  cwd: ROOT,
+  encoding: 'utf8',
+  maxBuffer: 2 ** 26,
+});
 for (const file of listed.split('\0').filter((name) => name && existsSync(join(ROOT, name)))) {
   mkdirSync(dirname(join(copy, file)), { recursive: true });
   copyFileSync(join(ROOT, file), join(copy, file));

@@ -18,7 +18,9 @@ const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
 const pages = [
   ...['README.md', 'SECURITY.md', 'models/PROVIDERS.md'],
-  ...readdirSync(DOCS, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.md')).map((file) => join('docs', file)),
+  ...readdirSync(DOCS, { recursive: true, encoding: 'utf8' })
+    .filter((file) => file.endsWith('.md'))
+    .map((file) => join('docs', file)),
 ];
 /** Without blocks of code, in which nothing is a link or a heading. */
 const proseOf = (text: string): string => text.replace(/```[^]*?```/g, '');
@@ -26,7 +28,12 @@ const proseOf = (text: string): string => text.replace(/```[^]*?```/g, '');
 /** Headings as GitHub names them in addresses. */
 function anchorsOf(file: string): string[] {
   const headings = [...proseOf(readFileSync(file, 'utf8')).matchAll(/^#+ (.+)$/gm)].map(([, heading]) => heading);
-  return headings.map((heading) => heading.toLowerCase().replace(/[^\p{L}\d _-]/gu, '').replaceAll(' ', '-'));
+  return headings.map((heading) =>
+    heading
+      .toLowerCase()
+      .replace(/[^\p{L}\d _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
 }
 
 /** What a node's dialog saves, as its editor half says it. */
@@ -40,7 +47,13 @@ function fieldsOf(name: string): string[] {
 }
 
 const codes = [...read('engine/errors.ts').matchAll(/^ {2}\| '(E[A-Z]+)'/gm)].map(([, code]) => code);
-const sources = ['nodes', 'nodes/lib'].flatMap((folder) => readdirSync(join(ROOT, folder)).filter((file) => file.endsWith('.ts')).map((file) => read(join(folder, file)))).join('\n');
+const sources = ['nodes', 'nodes/lib']
+  .flatMap((folder) =>
+    readdirSync(join(ROOT, folder))
+      .filter((file) => file.endsWith('.ts'))
+      .map((file) => read(join(folder, file))),
+  )
+  .join('\n');
 
 describe('documentation', () => {
   for (const page of pages) {
@@ -64,7 +77,10 @@ describe('documentation', () => {
         if (pages.includes(file)) reached.add(file);
       }
     }
-    assert.deepEqual(pages.filter((page) => !reached.has(page)), []);
+    assert.deepEqual(
+      pages.filter((page) => !reached.has(page)),
+      [],
+    );
   });
 
   for (const name of NODES) {
@@ -74,13 +90,22 @@ describe('documentation', () => {
 
       it('has a page that names every field of its dialog', () => {
         assert.ok(fieldsOf(name).length > 3, 'fields were found');
-        assert.deepEqual(fieldsOf(name).filter((field) => !page().includes(`\`${field}\``)), []);
+        assert.deepEqual(
+          fieldsOf(name).filter((field) => !page().includes(`\`${field}\``)),
+          [],
+        );
       });
 
       it('has no error code in page or help that there is not, and every code of its help on its page', () => {
         const codesIn = (text: string): string[] => [...new Set(text.match(/\bE[A-Z]{4,}\b/g) ?? [])];
-        assert.deepEqual([...codesIn(page()), ...codesIn(help())].filter((code) => !codes.includes(code)), []);
-        assert.deepEqual(codesIn(help()).filter((code) => !page().includes(code)), []);
+        assert.deepEqual(
+          [...codesIn(page()), ...codesIn(help())].filter((code) => !codes.includes(code)),
+          [],
+        );
+        assert.deepEqual(
+          codesIn(help()).filter((code) => !page().includes(code)),
+          [],
+        );
       });
 
       it('has only properties of messages in its help that the code knows, and all of them on its page', () => {
@@ -95,14 +120,21 @@ describe('documentation', () => {
         const [, json = ''] = /```json\n(\[\n[^]*?\n\])\n```/.exec(page()) ?? [];
         const flow = JSON.parse(json) as FlowNode[];
         const ids = flow.map(({ id }) => id);
-        assert.ok(flow.some(({ type }) => type === `streamdiffusion-${name}`), 'with the node itself');
+        assert.ok(
+          flow.some(({ type }) => type === `streamdiffusion-${name}`),
+          'with the node itself',
+        );
         assert.equal(new Set(ids).size, ids.length);
         for (const node of flow) {
           for (const wire of node.wires?.flat() ?? []) assert.ok(ids.includes(wire), `${node.id} is wired to ${wire}`);
           const kind = NODES.find((each) => node.type === `streamdiffusion-${each}`);
           if (!kind) continue;
           const known = ['id', 'type', 'z', 'x', 'y', 'wires', ...fieldsOf(kind)];
-          assert.deepEqual(Object.keys(node).filter((field) => !known.includes(field)), [], `${node.id} has fields that the node has not`);
+          assert.deepEqual(
+            Object.keys(node).filter((field) => !known.includes(field)),
+            [],
+            `${node.id} has fields that the node has not`,
+          );
         }
       });
     });
@@ -111,7 +143,10 @@ describe('documentation', () => {
   it('explains every error code', () => {
     const text = read('docs/messages.md');
     assert.ok(codes.length >= 16);
-    assert.deepEqual(codes.filter((code) => !text.includes(`| \`${code}\` |`)), []);
+    assert.deepEqual(
+      codes.filter((code) => !text.includes(`| \`${code}\` |`)),
+      [],
+    );
   });
 
   it('names every live setting', () => {
@@ -120,13 +155,19 @@ describe('documentation', () => {
     const settings = [...readers.matchAll(/^ {2}(\w+)[:,]/gm), ...ranges.matchAll(/^ {2}(\w+):/gm)].map(([, setting]) => setting);
     assert.ok(settings.length > 20, 'settings were found');
     for (const page of ['docs/messages.md', 'docs/nodes/denoiser.md', 'nodes/locales/en-US/denoiser.html']) {
-      assert.deepEqual(settings.filter((setting) => !new RegExp(`[\`>]${setting}[\`<]`).test(read(page))), [], page);
+      assert.deepEqual(
+        settings.filter((setting) => !new RegExp(`[\`>]${setting}[\`<]`).test(read(page))),
+        [],
+        page,
+      );
     }
   });
 
   it('calls the command line as it can be called', async function () {
     this.timeout(60_000);
-    const calls = pages.flatMap((page) => [...read(page).matchAll(/^(?:.*?`)?npx streamdiffusion ([^`\n]+)/gm)].map(([, call]) => call.trim()));
+    const calls = pages.flatMap((page) =>
+      [...read(page).matchAll(/^(?:.*?`)?npx streamdiffusion ([^`\n]+)/gm)].map(([, call]) => call.trim()),
+    );
     const commandOf = (call: string): string[] => (call.startsWith('models ') ? call.split(' ').slice(0, 2) : call.split(' ').slice(0, 1));
     const commands = new Map(calls.map((call) => [commandOf(call).join(' '), commandOf(call)]));
     assert.ok(commands.size >= 4, 'commands were found');
@@ -142,6 +183,9 @@ describe('documentation', () => {
   it('has scripts that there are', () => {
     const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
     const named = pages.flatMap((page) => [...read(page).matchAll(/npm run ([a-z-]+)/g)].map(([, script]) => script));
-    assert.deepEqual([...new Set(named)].filter((script) => !(script in scripts)), []);
+    assert.deepEqual(
+      [...new Set(named)].filter((script) => !(script in scripts)),
+      [],
+    );
   });
 });

@@ -21,11 +21,12 @@ const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), 'u
 
 /** All keys of a locale file, as `data-i18n` names them: "label.kind". */
 function keysOf(value: object, prefix = ''): string[] {
-  return Object.entries(value).flatMap(([key, inner]) => (typeof inner === 'object' ? keysOf(inner as object, `${prefix}${key}.`) : [prefix + key]));
+  return Object.entries(value).flatMap(([key, inner]) =>
+    typeof inner === 'object' ? keysOf(inner as object, `${prefix}${key}.`) : [prefix + key],
+  );
 }
 
 describe('package', () => {
-
   it('follows the rules of the Flow Library', () => {
     assert.match(manifest.name, /^@[a-z\d][\w-.]+\/[a-z\d][\w-.]*$/, 'a scoped name');
     assert.equal(manifest.license, 'Apache-2.0');
@@ -43,19 +44,34 @@ describe('package', () => {
     assert.ok(major < 22 || (major === 22 && minor <= 9), 'P07: installs on 22.9, the oldest Node of Node-RED 5');
     const lock = JSON.parse(read('package-lock.json')) as { packages: Record<string, { version: string; dev?: boolean }> };
     const agents = Object.entries(lock.packages).filter(([path, { dev }]) => path.endsWith('/agent-base') && !dev);
-    assert.ok(agents.every(([, { version }]) => Number.parseInt(version, 10) >= 6), 'D02: no agent-base before 6');
-    const examples = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json')).map((file) => read('examples', file));
+    assert.ok(
+      agents.every(([, { version }]) => Number.parseInt(version, 10) >= 6),
+      'D02: no agent-base before 6',
+    );
+    const examples = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' })
+      .filter((file) => file.endsWith('.json'))
+      .map((file) => read('examples', file));
     for (const [name] of nodes) {
       const [, script = ''] = /<script type="text\/javascript">([^]*?)<\/script>/.exec(read('nodes', `${name}.html`)) ?? [];
       const [, definition = ''] = new RegExp(`registerType\\('streamdiffusion-${name}', (\\{[^]*)`).exec(script) ?? [];
-      assert.match(definition, /^\{\s+category: '\w+',\s+color: '#[\dA-F]{6}',\s+icon: '[\w-]+\.svg',/, `${name}: its definition is a literal that a parser can read`);
+      assert.match(
+        definition,
+        /^\{\s+category: '\w+',\s+color: '#[\dA-F]{6}',\s+icon: '[\w-]+\.svg',/,
+        `${name}: its definition is a literal that a parser can read`,
+      );
       assert.match(definition, /\n\s+defaults: \{/);
-      assert.ok(examples.some((example) => Array.isArray(JSON.parse(example)) && example.includes(`"streamdiffusion-${name}"`)), `N02: ${name} is in an example`);
+      assert.ok(
+        examples.some((example) => Array.isArray(JSON.parse(example)) && example.includes(`"streamdiffusion-${name}"`)),
+        `N02: ${name} is in an example`,
+      );
     }
   });
 
   it('has nodes whose types begin with its name', () => {
-    assert.deepEqual(nodes.map(([name]) => name), ['engine', 'source', 'filter', 'prompt', 'denoiser', 'sink']);
+    assert.deepEqual(
+      nodes.map(([name]) => name),
+      ['engine', 'source', 'filter', 'prompt', 'denoiser', 'sink'],
+    );
     for (const [name] of nodes) {
       assert.match(read('nodes', `${name}.html`), new RegExp(`registerType\\('streamdiffusion-${name}'`));
       assert.match(read('nodes', `${name}.html`), /<script type="text\/javascript">/);
@@ -85,7 +101,10 @@ describe('package', () => {
   }
 
   it('is installed from its lock file by npm 10 as well, which Node 20 and 22 bring', async function () {
-    const npm = join(dirname(require.resolve('npm/package.json', { paths: [dirname(require.resolve('@node-red/registry/package.json'))] })), 'bin/npm-cli.js');
+    const npm = join(
+      dirname(require.resolve('npm/package.json', { paths: [dirname(require.resolve('@node-red/registry/package.json'))] })),
+      'bin/npm-cli.js',
+    );
     if (!execFileSync(process.execPath, [npm, '--version'], { encoding: 'utf8' }).startsWith('10.')) {
       console.log('    skipped: Node-RED brings another npm than 10');
       return this.skip();
@@ -93,7 +112,11 @@ describe('package', () => {
     const folder = mkdtempSync(join(tmpdir(), 'npm-10-'));
     try {
       for (const file of ['package.json', 'package-lock.json', '.npmrc']) copyFileSync(join(ROOT, file), join(folder, file));
-      const { stderr } = await promisify(execFile)(process.execPath, [npm, 'ci', '--dry-run', '--offline', '--cache', join(folder, 'cache')], { cwd: folder });
+      const { stderr } = await promisify(execFile)(
+        process.execPath,
+        [npm, 'ci', '--dry-run', '--offline', '--cache', join(folder, 'cache')],
+        { cwd: folder },
+      );
       // With a registry to ask, npm 10 makes this an error: the lock file then lacks what it found there.
       assert.doesNotMatch(stderr, /ERESOLVE/);
     } finally {
@@ -102,21 +125,38 @@ describe('package', () => {
   });
 
   it('contains what it needs to run, the examples and the model, and no tests', async () => {
-    const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], { cwd: ROOT, maxBuffer: 16e6 });
+    const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
+      cwd: ROOT,
+      maxBuffer: 16e6,
+    });
     const [{ files, size }] = JSON.parse(stdout) as [{ files: { path: string }[]; size: number }];
     const paths = files.map(({ path }) => path);
     for (const wanted of [
       ...nodes.map(([, file]) => file),
       ...nodes.map(([, file]) => file.replace('.js', '.html')),
-      'dist/engine/index.js', 'dist/engine/index.d.ts', 'dist/engine/host/main.js', 'dist/engine/net/net-thread-main.js', 'dist/cli/main.js', 'dist/nodes/pages/live.html', 'dist/nodes/pages/pictures.js',
+      'dist/engine/index.js',
+      'dist/engine/index.d.ts',
+      'dist/engine/host/main.js',
+      'dist/engine/net/net-thread-main.js',
+      'dist/cli/main.js',
+      'dist/nodes/pages/live.html',
+      'dist/nodes/pages/pictures.js',
       ...readdirSync(join(ROOT, 'icons')).map((icon) => `dist/nodes/icons/${icon}`),
-      ...readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json')).map((file) => `examples/${file}`),
-      'models/starter/unet/model.onnx', 'models/starter/LICENSE', ...readdirSync(join(ROOT, 'resources')).map((file) => `resources/${file}`),
-      'README.md', 'LICENSE', 'NOTICE',
+      ...readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' })
+        .filter((file) => file.endsWith('.json'))
+        .map((file) => `examples/${file}`),
+      'models/starter/unet/model.onnx',
+      'models/starter/LICENSE',
+      ...readdirSync(join(ROOT, 'resources')).map((file) => `resources/${file}`),
+      'README.md',
+      'LICENSE',
+      'NOTICE',
     ]) {
       assert.ok(paths.includes(wanted), wanted);
     }
-    const strangers = paths.filter((path) => /(^|\/)(test|training|bench|shared|\.node-red)\//.test(path) || /\.test\.|\.tsbuildinfo$/.test(path));
+    const strangers = paths.filter(
+      (path) => /(^|\/)(test|training|bench|shared|\.node-red)\//.test(path) || /\.test\.|\.tsbuildinfo$/.test(path),
+    );
     assert.deepEqual(strangers, []);
     assert.ok(size < 40e6, `${size} bytes packed`);
   });

@@ -28,7 +28,12 @@ describe('npm start where nothing can be written', function () {
     const become = process.getuid?.() === 0 ? `process.setgid(${NOBODY}); process.setuid(${NOBODY});` : '';
     const program = `${become} process.execArgv.length = 0; process.argv.splice(1, 0, ${JSON.stringify(script)}); import(${JSON.stringify(script)});`;
     return new Promise((resolve) => {
-      execFile(process.execPath, ['-e', program, '--', ...args], { cwd: folder, env: { ...process.env, PORT: '18899' } }, (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }));
+      execFile(
+        process.execPath,
+        ['-e', program, '--', ...args],
+        { cwd: folder, env: { ...process.env, PORT: '18899' } },
+        (error, stdout, stderr) => resolve({ code: Number(error?.code ?? 0), said: stdout + stderr }),
+      );
     });
   }
 
@@ -59,8 +64,11 @@ describe('npm start', () => {
   const start = join(ROOT, 'dev/start.mjs');
 
   it('tells its options and the examples when asked for help, and starts nothing', async () => {
-    const said = await new Promise<string>((resolve, reject) => execFile(process.execPath, [start, '--help'], (error, stdout) => (error ? reject(error) : resolve(stdout))));
-    for (const word of ['--example', '--model', '--user-dir', '--help', 'PORT', '04 - Camera to page', '13 - DMX piece']) assert.ok(said.includes(word), word);
+    const said = await new Promise<string>((resolve, reject) =>
+      execFile(process.execPath, [start, '--help'], (error, stdout) => (error ? reject(error) : resolve(stdout))),
+    );
+    for (const word of ['--example', '--model', '--user-dir', '--help', 'PORT', '04 - Camera to page', '13 - DMX piece'])
+      assert.ok(said.includes(word), word);
   });
 
   it('prints an address to try where a flow answers requests', async () => {
@@ -74,7 +82,11 @@ describe('npm start', () => {
     }
   });
 
-  for (const [example, name] of [['10', '@flowfuse/node-red-dashboard'], ['12', 'node-red-contrib-osc'], ['13', '@bannsaenger/node-red-contrib-artnet-controller']]) {
+  for (const [example, name] of [
+    ['10', '@flowfuse/node-red-dashboard'],
+    ['12', 'node-red-contrib-osc'],
+    ['13', '@bannsaenger/node-red-contrib-artnet-controller'],
+  ]) {
     it(`prints the command that installs what example ${example} needs`, async () => {
       const server = await Server.start(['--example', example]);
       try {

@@ -83,7 +83,8 @@ async function main(): Promise<void> {
 function print(steps: number, { msPerFrame, times }: Beside): void {
   const shown = (name: string): string => `${name} ${(1000 / msPerFrame[name]).toFixed(2)} fps`;
   process.stdout.write(`${steps} steps: ${['engine', ...OTHERS].map(shown).join(', ')}\n`);
-  for (const [name, { median, min, max }] of Object.entries(times)) process.stdout.write(`   ${median.toFixed(2)} (${min.toFixed(2)} to ${max.toFixed(2)}) times ${name}\n`);
+  for (const [name, { median, min, max }] of Object.entries(times))
+    process.stdout.write(`   ${median.toFixed(2)} (${min.toFixed(2)} to ${max.toFixed(2)}) times ${name}\n`);
 }
 
 void main().then(

@@ -54,7 +54,10 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
   if (info) {
     const { vaeScaleFactor, latentChannels, predictionType, textWidth } = info;
     rows.push(['can do', kindOf({ folder, usable: true, nets, problems, notes, ...report })]);
-    rows.push(['kind', `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`]);
+    rows.push([
+      'kind',
+      `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`,
+    ]);
   }
   if (origin) rows.push(['from', `${origin.repository} at ${origin.commit}`]);
   for (const { name, works, reason, arithmetic } of providers) {

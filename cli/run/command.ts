@@ -34,7 +34,8 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
       ...size,
       stream,
       signal,
-      onFrame: (done) => line.update(fractionOf(done, ends.source.count), () => speed(done, ends.source.count, performance.now() - startedAt)),
+      onFrame: (done) =>
+        line.update(fractionOf(done, ends.source.count), () => speed(done, ends.source.count, performance.now() - startedAt)),
       onSkipped: (name, error) => {
         skipped++;
         line.note(`skipped ${name}: ${error.message}`);

@@ -18,7 +18,8 @@ export async function openEnds(options: RunOptions): Promise<{ source: FrameSour
     return { source, sink };
   }
   if (!PICTURE_EXTENSIONS.includes(extension)) return { source, sink: new PictureSink(output, format) };
-  if (!['.png', '.jpg', '.jpeg'].includes(extension)) throw new EngineError('EBADPARAM', `${output} cannot be written; a picture is .png or .jpg`);
+  if (!['.png', '.jpg', '.jpeg'].includes(extension))
+    throw new EngineError('EBADPARAM', `${output} cannot be written; a picture is .png or .jpg`);
   if (source instanceof VideoSource || source.count !== 1) {
     throw new EngineError('EBADPARAM', `${output} is one picture, and ${input} holds more; name a folder or a video`);
   }

@@ -32,7 +32,9 @@ export class Ffmpeg {
     this.child.stdin.on('error', () => undefined);
     this.exited = new Promise((resolve) => {
       this.child.once('error', (error) => resolve(notStarted('ffmpeg', error)));
-      this.child.once('close', (code, signal) => resolve(code === 0 ? undefined : this.stderr.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`));
+      this.child.once('close', (code, signal) =>
+        resolve(code === 0 ? undefined : this.stderr.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`),
+      );
     });
   }
 
@@ -105,10 +107,12 @@ export interface VideoFacts {
 export async function probeVideo(path: string): Promise<VideoFacts> {
   const entries = 'stream=avg_frame_rate,r_frame_rate,nb_frames,duration:format=duration';
   const args = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', entries, '-of', 'json', `file:${path}`];
-  const { stdout } = await execute('ffprobe', args, { timeout: SILENCE_LIMIT_MS }).catch((thrown: NodeJS.ErrnoException & { stderr?: string }) => {
-    const reason = thrown.syscall?.startsWith('spawn') ? notStarted('ffprobe', thrown) : thrown.stderr?.trim() || thrown.message;
-    throw new EngineError('ESOURCE', `${path} cannot be read: ${reason}`, { cause: thrown });
-  });
+  const { stdout } = await execute('ffprobe', args, { timeout: SILENCE_LIMIT_MS }).catch(
+    (thrown: NodeJS.ErrnoException & { stderr?: string }) => {
+      const reason = thrown.syscall?.startsWith('spawn') ? notStarted('ffprobe', thrown) : thrown.stderr?.trim() || thrown.message;
+      throw new EngineError('ESOURCE', `${path} cannot be read: ${reason}`, { cause: thrown });
+    },
+  );
   const { streams, format } = JSON.parse(stdout) as { streams?: Record<string, string>[]; format?: { duration?: string } };
   const [video] = streams ?? [];
   const rate = [video?.avg_frame_rate, video?.r_frame_rate].find((fraction) => perSecond(fraction) > 0);
@@ -124,5 +128,7 @@ function perSecond(fraction = ''): number {
 }
 
 function notStarted(program: string, error: NodeJS.ErrnoException): string {
-  return error.code === 'ENOENT' ? `${program} was not found on PATH; install ffmpeg (apt install ffmpeg, brew install ffmpeg)` : error.message;
+  return error.code === 'ENOENT'
+    ? `${program} was not found on PATH; install ffmpeg (apt install ffmpeg, brew install ffmpeg)`
+    : error.message;
 }

@@ -47,7 +47,8 @@ async function inEditor(browser, what, look) {
     const page = await browser.newPage({ viewport: { width: 1560, height: 2300 } });
     await page.goto(address);
     await page.waitForSelector('.red-ui-flow-node-group');
-    const isShown = () => [...document.querySelectorAll('.red-ui-flow-node-status-label')].some((label) => /viewers · [1-9]/.test(label.textContent));
+    const isShown = () =>
+      [...document.querySelectorAll('.red-ui-flow-node-status-label')].some((label) => /viewers · [1-9]/.test(label.textContent));
     await page.waitForFunction(isShown, undefined, { timeout: 60_000 });
     await page.waitForTimeout(3000);
     await look(page);
@@ -64,7 +65,10 @@ async function cameraPicture(file) {
       await page.goto(`${address}/streamdiffusion/live/camera?start=camera`);
       await page.waitForSelector('canvas.live', { timeout: 60_000 });
       await page.waitForTimeout(2000);
-      await sharp(await page.screenshot()).resize(800).webp({ quality: 70, effort: 6 }).toFile(file);
+      await sharp(await page.screenshot())
+        .resize(800)
+        .webp({ quality: 70, effort: 6 })
+        .toFile(file);
     });
   } finally {
     await browser.close();
@@ -115,7 +119,9 @@ async function pictureOfDialog(page, type, file) {
     const bottom = Math.max(...shown.map((row) => row.getBoundingClientRect().bottom));
     return { x: left - margin, y: top, width: width + 2 * margin, height: bottom - top + margin };
   }, MARGIN);
-  await sharp(await page.screenshot({ clip })).webp({ quality: 70, effort: 6 }).toFile(file);
+  await sharp(await page.screenshot({ clip }))
+    .webp({ quality: 70, effort: 6 })
+    .toFile(file);
 }
 
 /** The first example in the editor, while it runs. */
@@ -137,14 +143,17 @@ export async function sidebarPicture() {
   try {
     await inEditor(browser, { example: '6' }, async (page) => {
       await page.evaluate(() => window.RED.sidebar.show('streamdiffusion'));
-      const figures = () => [...document.querySelectorAll('.streamdiffusion-stream')].filter((card) => /\d frames a second/.test(card.innerText)).length === 2;
+      const figures = () =>
+        [...document.querySelectorAll('.streamdiffusion-stream')].filter((card) => /\d frames a second/.test(card.innerText)).length === 2;
       await page.waitForFunction(figures, undefined, { timeout: 60_000 });
       await page.waitForTimeout(2500);
       const list = page.locator('.streamdiffusion-sidebar');
       const { x, y, width } = await list.boundingBox();
       const last = await page.locator('.streamdiffusion-stream').last().boundingBox();
       const clip = { x, y, width, height: last.y + last.height - y + MARGIN };
-      await sharp(await page.screenshot({ clip })).webp({ quality: 75, effort: 6 }).toFile(file);
+      await sharp(await page.screenshot({ clip }))
+        .webp({ quality: 75, effort: 6 })
+        .toFile(file);
     });
   } finally {
     await browser.close();

@@ -17,12 +17,19 @@ const FRAME_MS = 90;
 const denoiser = example.find(({ type }) => type === 'streamdiffusion-denoiser');
 const prompts = example.filter(({ type }) => type === 'inject').map(({ props }) => props[0].v);
 
-const shown = ({ data }) => sharp(data, { raw: { width: SIZE, height: SIZE, channels: 3 } }).resize(SHOWN).png().toBuffer();
+const shown = ({ data }) =>
+  sharp(data, { raw: { width: SIZE, height: SIZE, channels: 3 } })
+    .resize(SHOWN)
+    .png()
+    .toBuffer();
 
 /** The example's denoiser over the test card, under one prompt. */
 async function paint(engine, prompt, frames) {
   const stream = await engine.createStream({
-    mode: 'img2img', width: SIZE, height: SIZE, cfgType: denoiser.cfgType,
+    mode: 'img2img',
+    width: SIZE,
+    height: SIZE,
+    cfgType: denoiser.cfgType,
     tIndexList: tIndexListOf(Number(denoiser.strength), Number(denoiser.steps), 50),
   });
   await stream.setPrompt({ prompt });
@@ -43,11 +50,17 @@ export async function livePicture() {
 
   const width = rows.length * (SHOWN + 4) - 4;
   const order = [...frames.keys(), ...[...frames.keys()].reverse().slice(1, -1)];
-  const strips = await Promise.all(order.map((index) =>
-    sharp({ create: { width, height: SHOWN, channels: 3, background: '#fff' } })
-      .composite(rows.map((row, column) => ({ input: row[index], left: column * (SHOWN + 4), top: 0 })))
-      .png().toBuffer()));
+  const strips = await Promise.all(
+    order.map((index) =>
+      sharp({ create: { width, height: SHOWN, channels: 3, background: '#fff' } })
+        .composite(rows.map((row, column) => ({ input: row[index], left: column * (SHOWN + 4), top: 0 })))
+        .png()
+        .toBuffer(),
+    ),
+  );
   const file = join(DOCS, 'live-picture.webp');
-  await sharp(strips, { join: { animated: true } }).webp({ quality: 80, loop: 0, delay: order.map(() => FRAME_MS) }).toFile(file);
+  await sharp(strips, { join: { animated: true } })
+    .webp({ quality: 80, loop: 0, delay: order.map(() => FRAME_MS) })
+    .toFile(file);
   return [told(file)];
 }

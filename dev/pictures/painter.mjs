@@ -18,7 +18,14 @@ export class Painter {
    * @returns {Promise<Buffer[]>} PNG files
    */
   async paint({ strength = 0.65, steps = 2, ...settings }, frames) {
-    const stream = this.host.openStream({ mode: 'img2img', width: SIZE, height: SIZE, tIndexList: tIndexListOf(strength, steps, 50), ...settings, format: 'png' });
+    const stream = this.host.openStream({
+      mode: 'img2img',
+      width: SIZE,
+      height: SIZE,
+      tIndexList: tIndexListOf(strength, steps, 50),
+      ...settings,
+      format: 'png',
+    });
     const pictures = [];
     for (const { image, conditioning } of frames) {
       const result = await stream.submit({ conditioning, ...(image && { picture: { kind: 'raw', ...image } }) });

@@ -18,7 +18,8 @@ export const testCardAt = (elapsedMs, size) => pixels(testCard(elapsedMs, size, 
  */
 export function room(size, arm = 40, at = 0.42) {
   const x = Math.round(256 * at);
-  return pixels(`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">
+  return pixels(
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">
     <defs>
       <linearGradient id="wall" x2="1" y2="1"><stop stop-color="#b9ac9c"/><stop offset="1" stop-color="#7f7468"/></linearGradient>
       <radialGradient id="glow"><stop stop-color="#fff3c8"/><stop offset=".35" stop-color="#ffdf95" stop-opacity=".6"/><stop offset="1" stop-color="#ffd98a" stop-opacity="0"/></radialGradient>
@@ -36,5 +37,7 @@ export function room(size, arm = 40, at = 0.42) {
         <ellipse cy="128" rx="21" ry="26" fill="#caa287"/><path d="M-22 124c-2-36 46-38 45 0-6-16-36-18-45 0z" fill="#3a2b22"/>
       </g>
     </g>
-  </svg>`, size);
+  </svg>`,
+    size,
+  );
 }

@@ -7,7 +7,8 @@ const ARGUMENTS = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable
  * @param {string[]} more arguments
  * @returns {Promise<import('playwright-core').Browser>}
  */
-export const openChromium = (more = []) => chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...ARGUMENTS, ...more] });
+export const openChromium = (more = []) =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...ARGUMENTS, ...more] });
 
 const STYLE = `
   body { margin: 0; background: #fff; font: 13px/1.35 "Helvetica Neue", Arial, sans-serif; color: #333; }
@@ -37,7 +38,9 @@ export async function makeSheet(browser, { heads, rows, shown, file }) {
   const head = heads.length > 0 ? line('', heads.map((text) => `<th>${text}</th>`).join('')) : '';
   const page = await browser.newPage({ viewport: { width: 1400, height: 400 } });
   try {
-    await page.setContent(`<style>${STYLE}</style><table>${head}${rows.map(({ name, cells }) => line(name, cells.map(cell).join(''))).join('')}</table>`);
+    await page.setContent(
+      `<style>${STYLE}</style><table>${head}${rows.map(({ name, cells }) => line(name, cells.map(cell).join(''))).join('')}</table>`,
+    );
     const png = await page.locator('table').screenshot();
     await sharp(png).webp({ quality: 78, effort: 6, smartSubsample: true }).toFile(file);
   } finally {

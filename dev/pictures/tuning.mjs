@@ -29,10 +29,16 @@ async function each(list, make) {
 async function strength(painter) {
   const strengths = [0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1];
   const inputs = [await testCardAt(4000, SIZE), await room(SIZE)];
-  const rows = await each([[inputs[0], SUNSET], [inputs[1], NIGHT]], async ([image, prompt]) => ({
-    name: prompt.replace(/ (?=over|snow)/, '\n'),
-    cells: cells([await png(image), ...(await each(strengths, (strength) => painter.one({ strength }, image, under(prompt))))]),
-  }));
+  const rows = await each(
+    [
+      [inputs[0], SUNSET],
+      [inputs[1], NIGHT],
+    ],
+    async ([image, prompt]) => ({
+      name: prompt.replace(/ (?=over|snow)/, '\n'),
+      cells: cells([await png(image), ...(await each(strengths, (strength) => painter.one({ strength }, image, under(prompt))))]),
+    }),
+  );
   return { heads: ['comes in', ...strengths.map(String)], rows, shown: 108 };
 }
 
@@ -41,10 +47,15 @@ async function steps(painter) {
   const numbers = [1, 2, 4, 8];
   const image = await room(SIZE);
   const fromFrame = await each(numbers, (steps) => painter.one({ steps, strength: 0.8, cfgType: 'none' }, image, under(NIGHT)));
-  const fromText = await each(numbers, (steps) => painter.one({ mode: 'txt2img', steps, strength: 1, cfgType: 'none' }, undefined, under('castle on a hill, autumn')));
+  const fromText = await each(numbers, (steps) =>
+    painter.one({ mode: 'txt2img', steps, strength: 1, cfgType: 'none' }, undefined, under('castle on a hill, autumn')),
+  );
   return {
     heads: numbers.map((number) => `${number} step${number > 1 ? 's' : ''}`),
-    rows: [{ name: 'from a frame', cells: cells(fromFrame) }, { name: 'from text', cells: cells(fromText) }],
+    rows: [
+      { name: 'from a frame', cells: cells(fromFrame) },
+      { name: 'from text', cells: cells(fromText) },
+    ],
     shown: 150,
   };
 }
@@ -67,9 +78,24 @@ async function seeds(painter) {
   const shares = [0, 0.25, 0.5, 0.75, 1];
   const conditioning = under('castle on a hill, autumn, sunset');
   const settings = { mode: 'txt2img', strength: 1, steps: 4, cfgType: 'none' };
-  const blended = await each(shares, (share) => painter.one({ ...settings, seeds: [{ seed: 7, weight: 1 - share }, { seed: 12, weight: share }] }, undefined, conditioning));
+  const blended = await each(shares, (share) =>
+    painter.one(
+      {
+        ...settings,
+        seeds: [
+          { seed: 7, weight: 1 - share },
+          { seed: 12, weight: share },
+        ],
+      },
+      undefined,
+      conditioning,
+    ),
+  );
   const EVERY = 3;
-  const drifted = await painter.paint({ ...settings, seed: 7, seedDrift: 6 }, Array.from({ length: EVERY * 4 + 1 }, () => ({ conditioning })));
+  const drifted = await painter.paint(
+    { ...settings, seed: 7, seedDrift: 6 },
+    Array.from({ length: EVERY * 4 + 1 }, () => ({ conditioning })),
+  );
   return {
     heads: [],
     rows: [
@@ -84,10 +110,14 @@ async function seeds(painter) {
 async function blends(painter) {
   const shares = [0, 0.25, 0.5, 0.75, 1];
   const image = await testCardAt(4000, SIZE);
-  const row = (blend) => each(shares, (share) => {
-    const prompts = [{ text: SUNSET, weight: 1 - share }, { text: NIGHT, weight: share }];
-    return painter.one({ strength: 0.75 }, image, under(prompts, { blend }));
-  });
+  const row = (blend) =>
+    each(shares, (share) => {
+      const prompts = [
+        { text: SUNSET, weight: 1 - share },
+        { text: NIGHT, weight: share },
+      ];
+      return painter.one({ strength: 0.75 }, image, under(prompts, { blend }));
+    });
   return {
     heads: shares.map((share) => `${1 - share} : ${share}`),
     rows: await each(['linear', 'slerp', 'cosine'], async (blend) => ({ name: blend, cells: cells(await row(blend)) })),
@@ -114,14 +144,36 @@ async function feedback(painter) {
 
 /** Somebody waves, then stands still: which frames pass. */
 async function filter() {
-  const scene = await each(Array.from({ length: 18 }, (_, index) => index), (index) => room(SIZE, 20 + 55 * Math.sin(Math.min(index, 8) * 0.8), 0.42));
-  const small = await Promise.all(scene.map((image) => sharp(image.data, { raw: { width: SIZE, height: SIZE, channels: 3 } }).resize(96).png().toBuffer()));
+  const scene = await each(
+    Array.from({ length: 18 }, (_, index) => index),
+    (index) => room(SIZE, 20 + 55 * Math.sin(Math.min(index, 8) * 0.8), 0.42),
+  );
+  const small = await Promise.all(
+    scene.map((image) =>
+      sharp(image.data, { raw: { width: SIZE, height: SIZE, channels: 3 } })
+        .resize(96)
+        .png()
+        .toBuffer(),
+    ),
+  );
   const seen = await Promise.all(scene.map((image) => thumbnail({ kind: 'raw', ...image })));
   const row = ([measure, threshold]) => {
     const similar = new SimilarityFilter({ measure, threshold });
-    return { name: `${measure}\n${threshold}`, cells: seen.map((pixels, index) => ({ picture: small[index], faint: !similar.accepts(pixels) })) };
+    return {
+      name: `${measure}\n${threshold}`,
+      cells: seen.map((pixels, index) => ({ picture: small[index], faint: !similar.accepts(pixels) })),
+    };
   };
-  return { heads: scene.map((_, index) => String(index + 1)), rows: [['cosine', 0.98], ['cosine', 0.999], ['centred-cosine', 0.98], ['mse', 0.995]].map(row), shown: 46 };
+  return {
+    heads: scene.map((_, index) => String(index + 1)),
+    rows: [
+      ['cosine', 0.98],
+      ['cosine', 0.999],
+      ['centred-cosine', 0.98],
+      ['mse', 0.995],
+    ].map(row),
+    shown: 46,
+  };
 }
 
 export async function tuningPictures() {

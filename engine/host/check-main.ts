@@ -12,7 +12,10 @@ process.on('disconnect', () => process.exit());
 process.once('message', ({ name, args }: { name: CheckName; args: unknown[] }) => {
   const check = CHECKS[name] as (...args: unknown[]) => Promise<unknown>;
   const send = (answer: CheckAnswer): void => void process.send?.(answer, undefined, undefined, () => process.exit());
-  check(...args).then((result) => send({ result: plain(result) }), (thrown: unknown) => send({ error: toWireError(thrown) }));
+  check(...args).then(
+    (result) => send({ result: plain(result) }),
+    (thrown: unknown) => send({ error: toWireError(thrown) }),
+  );
 });
 
 /** Errors lose their codes on the way unless they are made into plain values; see fromWireError. */

@@ -35,8 +35,13 @@ const waiting: (() => void)[] = [];
  *
  * @param limitMs longest that it may take
  */
-export async function checkInProcess<N extends CheckName>(name: N, args: Parameters<Checks[N]>, limitMs = 60_000): Promise<Awaited<ReturnType<Checks[N]>>> {
-  if (waiting.length >= MOST_WAITING) throw new EngineError('EBADPARAM', `${MOST_WAITING} checks wait for each other; try again when they are done`);
+export async function checkInProcess<N extends CheckName>(
+  name: N,
+  args: Parameters<Checks[N]>,
+  limitMs = 60_000,
+): Promise<Awaited<ReturnType<Checks[N]>>> {
+  if (waiting.length >= MOST_WAITING)
+    throw new EngineError('EBADPARAM', `${MOST_WAITING} checks wait for each other; try again when they are done`);
   if (running >= MOST_RUNNING) await new Promise<void>((turn) => waiting.push(turn));
   else running++;
   try {
@@ -51,17 +56,30 @@ export async function checkInProcess<N extends CheckName>(name: N, args: Paramet
 function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown> {
   return new Promise((resolve, reject) => {
     // Its heap, where JavaScript's objects are; bytes that are read are held outside of it, and looked after below.
-    const child = fork(join(__dirname, 'check-main.js'), [], { serialization: 'advanced', execArgv: ['--max-old-space-size=512'], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const child = fork(join(__dirname, 'check-main.js'), [], {
+      serialization: 'advanced',
+      execArgv: ['--max-old-space-size=512'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
     endWithParent(child);
     let stderr = '';
     const end = (error: EngineError): void => {
       reject(error);
       child.kill('SIGKILL');
     };
-    const late = setTimeout(() => end(new EngineError('ETIMEOUT', `the check has not ended within ${limitMs / 1000} s, and was ended`)), limitMs);
+    const late = setTimeout(
+      () => end(new EngineError('ETIMEOUT', `the check has not ended within ${limitMs / 1000} s, and was ended`)),
+      limitMs,
+    );
     const look = setInterval(() => {
       void residentMemory(child.pid ?? 0).then((bytes = 0) => {
-        if (bytes > LARGEST) end(new EngineError('EMEMORY', `the check took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`));
+        if (bytes > LARGEST)
+          end(
+            new EngineError(
+              'EMEMORY',
+              `the check took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`,
+            ),
+          );
       });
     }, LOOK_MS);
     child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-300)));
@@ -71,7 +89,12 @@ function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown
       clearTimeout(late);
       clearInterval(look);
       // Settled already unless the process ended without a word.
-      reject(new EngineError('EHOST', `the check ended with ${signal ?? `code ${code}`} ${/heap out of memory/.test(stderr) ? '(out of memory)' : ''}`.trim()));
+      reject(
+        new EngineError(
+          'EHOST',
+          `the check ended with ${signal ?? `code ${code}`} ${/heap out of memory/.test(stderr) ? '(out of memory)' : ''}`.trim(),
+        ),
+      );
     });
     child.send({ name, args }, () => undefined);
   });

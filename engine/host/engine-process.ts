@@ -54,7 +54,12 @@ export class EngineProcess extends EventEmitter<Events> {
 
   constructor({ silenceLimit, stallLimit, memoryLimit }: Pick<HostSettings, 'silenceLimit' | 'stallLimit' | 'memoryLimit'> = {}) {
     super();
-    const limits = { ...LIMITS, silence: silenceLimit ?? LIMITS.silence, stall: stallLimit ?? LIMITS.stall, memory: memoryLimit ?? LIMITS.memory };
+    const limits = {
+      ...LIMITS,
+      silence: silenceLimit ?? LIMITS.silence,
+      stall: stallLimit ?? LIMITS.stall,
+      memory: memoryLimit ?? LIMITS.memory,
+    };
     this.signs = new VitalSigns(limits, LOOK_INTERVAL);
     this.child = fork(join(__dirname, 'main.js'), [], {
       serialization: 'advanced',
@@ -67,7 +72,9 @@ export class EngineProcess extends EventEmitter<Events> {
     this.child.on('message', (message: Response | Notification) => this.hear(message));
     this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr = (this.stderr + text).slice(-STDERR_KEPT)));
     this.child.once('error', (error) => this.end(`could not be started: ${error.message}`, false));
-    this.child.once('close', (code, signal) => this.end(signal ? endedBy(signal) : `ended with code ${code}`, code !== null || CRASHES.includes(signal)));
+    this.child.once('close', (code, signal) =>
+      this.end(signal ? endedBy(signal) : `ended with code ${code}`, code !== null || CRASHES.includes(signal)),
+    );
     this.watchdog = setInterval(() => this.watch(), LOOK_INTERVAL);
     this.watchdog.unref();
     this.scales = setInterval(() => void this.weigh(), WEIGH_INTERVAL).unref();
@@ -120,7 +127,8 @@ export class EngineProcess extends EventEmitter<Events> {
     this.signs.worked();
     const pending = this.pending.get(message.id);
     this.pending.delete(message.id);
-    if (!pending) void this.kill(new EngineError('EHOST', 'the engine process gave an answer that nobody had asked for, and was ended'), true);
+    if (!pending)
+      void this.kill(new EngineError('EHOST', 'the engine process gave an answer that nobody had asked for, and was ended'), true);
     else if ('error' in message) pending.reject(fromWireError(message.error));
     else pending.resolve(message.result);
   }

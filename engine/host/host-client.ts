@@ -137,7 +137,9 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
     this.unwellAt = performance.now();
     this.unwell++;
     if (this.unwell < UNWELL_LIMIT) return;
-    const reason = new EngineError('EHOST', `the engine process failed ${UNWELL_LIMIT} times in a row and was ended: ${error.message}`, { cause: error });
+    const reason = new EngineError('EHOST', `the engine process failed ${UNWELL_LIMIT} times in a row and was ended: ${error.message}`, {
+      cause: error,
+    });
     void this.process?.kill(reason, true);
   }
 

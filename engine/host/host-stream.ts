@@ -186,7 +186,10 @@ export class HostStream {
   /** It is opened again only under other settings; its frames end with the error until then. */
   setAside(error: EngineError): void {
     const { width, height, tIndexList, frameBufferSize = 1 } = this.wanted;
-    this.tooLarge = new EngineError('EMEMORY', `${width}x${height} with ${tIndexList.length} steps and a buffer of ${frameBufferSize} takes more memory than there is (${error.message}); choose less`);
+    this.tooLarge = new EngineError(
+      'EMEMORY',
+      `${width}x${height} with ${tIndexList.length} steps and a buffer of ${frameBufferSize} takes more memory than there is (${error.message}); choose less`,
+    );
   }
 
   /** A process with a loaded model is there. What is wrong with the settings is heard by the next submits. */

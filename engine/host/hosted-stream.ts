@@ -65,7 +65,12 @@ export class HostedStream {
    * @param onTaken called whenever a frame leaves the waiting place
    * @param onWarning called with what the model does not see of a new prompt
    */
-  static async open(engine: Engine, settings: StreamSettings, onTaken: () => void, onWarning: (text: string) => void = () => undefined): Promise<HostedStream> {
+  static async open(
+    engine: Engine,
+    settings: StreamSettings,
+    onTaken: () => void,
+    onWarning: (text: string) => void = () => undefined,
+  ): Promise<HostedStream> {
     const stream = await engine.createStream(splitSettings(settings).options);
     return new HostedStream(stream, settings, onTaken, onWarning);
   }
@@ -226,7 +231,15 @@ export class HostedStream {
     for (const { id, image, latencyMs, seed } of outputs) {
       const { format, quality } = this.outputOf(id);
       const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
-      const result = encoded.then((data) => ({ outcome: 'finished' as const, data, format, width: image.width, height: image.height, latencyMs, ...(seed !== undefined && { seed }) }));
+      const result = encoded.then((data) => ({
+        outcome: 'finished' as const,
+        data,
+        format,
+        width: image.width,
+        height: image.height,
+        latencyMs,
+        ...(seed !== undefined && { seed }),
+      }));
       this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
         this.settle(id, (job) =>
           settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),

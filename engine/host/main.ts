@@ -41,7 +41,10 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
     takeOverCodec();
     const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
     const open = openPlanned(settings.intraOpNumThreads);
-    const openNet: typeof open = (opening) => async (...source) => runWatch.watch(await open(opening)(...source));
+    const openNet: typeof open =
+      (opening) =>
+      async (...source) =>
+        runWatch.watch(await open(opening)(...source));
     engine = await Engine.load(settings, { onProgress, openNet, limits: { memory: settings.memoryLimit, liveMs: LIVE_LIMIT } });
     return { info: engine.info, warnings: engine.warnings };
   },

@@ -16,7 +16,8 @@ export const IS_CHEAP = process.platform === 'linux';
 export async function residentMemory(pid: number, platform = process.platform): Promise<number | undefined> {
   try {
     if (platform === 'linux') return kilobytesIn(/^VmRSS:\s+(\d+) kB/m, await readFile(`/proc/${pid}/status`, 'utf8'));
-    const [program, args] = platform === 'win32' ? ['tasklist', ['/FI', `PID eq ${pid}`, '/FO', 'CSV', '/NH']] : ['ps', ['-o', 'rss=', '-p', String(pid)]];
+    const [program, args] =
+      platform === 'win32' ? ['tasklist', ['/FI', `PID eq ${pid}`, '/FO', 'CSV', '/NH']] : ['ps', ['-o', 'rss=', '-p', String(pid)]];
     const { stdout } = await execute(program, args as string[], { timeout: ASK_LIMIT, windowsHide: true });
     // tasklist groups digits as the country does: "12,345 K", "12.345 K", "12 345 K".
     return kilobytesIn(platform === 'win32' ? /"([\d.,\s]+) K"\s*$/ : /(\d+)/, stdout);

@@ -32,7 +32,10 @@ const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
 export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
   const reports: ProviderReport[] = [];
   for (const name of PROVIDERS[process.platform] ?? ['cpu']) {
-    const { reason, arithmetic } = !able || able.includes(name) ? await probe(name) : { reason: `operators of this model run on ${able.join(', ')} only`, arithmetic: undefined };
+    const { reason, arithmetic } =
+      !able || able.includes(name)
+        ? await probe(name)
+        : { reason: `operators of this model run on ${able.join(', ')} only`, arithmetic: undefined };
     reports.push({ name, works: reason === undefined, ...(reason !== undefined && { reason }), ...(arithmetic && { arithmetic }) });
   }
   return reports;
@@ -41,7 +44,10 @@ export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
 /** Whether a provider works here. In a process of its own: drivers print what they like, and may crash. */
 async function probe(name: string): Promise<ProbeAnswer> {
   try {
-    const { stdout } = await execute(process.execPath, [join(__dirname, 'probe-main.js'), name], { timeout: PROBE_LIMIT_MS, killSignal: 'SIGKILL' });
+    const { stdout } = await execute(process.execPath, [join(__dirname, 'probe-main.js'), name], {
+      timeout: PROBE_LIMIT_MS,
+      killSignal: 'SIGKILL',
+    });
     return JSON.parse(stdout) as ProbeAnswer;
   } catch (thrown) {
     const killed = thrown instanceof Error && 'killed' in thrown && thrown.killed === true;

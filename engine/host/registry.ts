@@ -13,7 +13,17 @@ interface Entry {
 const hosts = new Map<string, Entry>();
 
 function keyOf(settings: HostSettings): string {
-  const { model, executionProviders = ['cpu'], intraOpNumThreads = 0, int8, server, silenceLimit, stallLimit, memoryLimit, restarts } = settings;
+  const {
+    model,
+    executionProviders = ['cpu'],
+    intraOpNumThreads = 0,
+    int8,
+    server,
+    silenceLimit,
+    stallLimit,
+    memoryLimit,
+    restarts,
+  } = settings;
   return JSON.stringify([model, executionProviders, intraOpNumThreads, int8, server, silenceLimit, stallLimit, memoryLimit, restarts]);
 }
 

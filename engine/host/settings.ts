@@ -17,7 +17,10 @@ export interface OutputSettings {
  *
  * @throws EBADPARAM for a format or quality that cannot work; the engine checks its own options
  */
-export function splitSettings({ format = 'jpeg', quality = 85, ...options }: StreamSettings): { options: StreamOptions; output: OutputSettings } {
+export function splitSettings({ format = 'jpeg', quality = 85, ...options }: StreamSettings): {
+  options: StreamOptions;
+  output: OutputSettings;
+} {
   if (!FORMATS.includes(format)) {
     throw new EngineError('EBADPARAM', `format must be one of ${FORMATS.join(', ')}; got ${quote(format)}`);
   }

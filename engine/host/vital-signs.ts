@@ -69,7 +69,10 @@ export class VitalSigns {
   get tooHeavy(): EngineError | undefined {
     const { memory } = this.limits;
     if (this.memory <= memory) return undefined;
-    return broken('EMEMORY', `took ${megabytes(this.memory)} of memory, over its limit of ${megabytes(memory)}: raise the limit, or take a smaller model or picture`);
+    return broken(
+      'EMEMORY',
+      `took ${megabytes(this.memory)} of memory, over its limit of ${megabytes(memory)}: raise the limit, or take a smaller model or picture`,
+    );
   }
 
   /** Called at every interval. @returns why the process has to be ended, if it has to */

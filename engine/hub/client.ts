@@ -45,7 +45,10 @@ export class HubClient {
       const value: unknown = JSON.parse(Buffer.concat(parts).toString('utf8'));
       return { value, next: /<([^>]+)>;\s*rel="next"/.exec(headers.get('link') ?? '')?.[1] };
     } catch {
-      throw new EngineError('ENETWORK', `${this.settings.endpoint} does not answer as Hugging Face does: ${path} is no JSON; check HF_ENDPOINT`);
+      throw new EngineError(
+        'ENETWORK',
+        `${this.settings.endpoint} does not answer as Hugging Face does: ${path} is no JSON; check HF_ENDPOINT`,
+      );
     }
   }
 
@@ -117,7 +120,8 @@ export class HubClient {
       const advice = token ? 'the token in HF_TOKEN is not accepted' : 'it does not exist, or is private: check the name, or set HF_TOKEN';
       return new EngineError('EDENIED', `${answer}; ${advice}`);
     }
-    if (status === 403) return new EngineError('EDENIED', `${answer}; accept its licence on its page there, and set HF_TOKEN to a token of that account`);
+    if (status === 403)
+      return new EngineError('EDENIED', `${answer}; accept its licence on its page there, and set HF_TOKEN to a token of that account`);
     if (status === 404) return new EngineError('ENOMODEL', `${answer}; check the name and the revision`);
     if (status === 408 || status === 429 || status >= 500) return new Hiccup(answer, Number(headers.get('retry-after') ?? 0) * 1000 || 0);
     return new EngineError('ENETWORK', answer);

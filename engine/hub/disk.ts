@@ -40,5 +40,7 @@ function diskError(thrown: unknown): unknown {
     EPERM: 'this user may not write there; choose another folder',
     EROFS: 'the disk is read-only; choose another folder',
   };
-  return new EngineError('EDISK', advice[String(thrown.code)] ? `${thrown.message}: ${advice[String(thrown.code)]}` : thrown.message, { cause: thrown });
+  return new EngineError('EDISK', advice[String(thrown.code)] ? `${thrown.message}: ${advice[String(thrown.code)]}` : thrown.message, {
+    cause: thrown,
+  });
 }

@@ -48,7 +48,13 @@ export async function downloadFile(from: string, staging: Staging, file: Reposit
 }
 
 /** Brings the part to the length of the file. Resolves to the checksum of all of it. */
-async function receive(from: string, part: string, file: RepositoryFile, transfer: Transfer, onLength: (have: number) => void): Promise<string> {
+async function receive(
+  from: string,
+  part: string,
+  file: RepositoryFile,
+  transfer: Transfer,
+  onLength: (have: number) => void,
+): Promise<string> {
   const { client, onBytes, signal } = transfer;
   const output = await onDisk(() => open(part, 'a'));
   try {
@@ -68,7 +74,8 @@ async function receive(from: string, part: string, file: RepositoryFile, transfe
       if (answer.status === 200 && have > 0) await startOver();
       for await (const chunk of answer.chunks) {
         have += chunk.length;
-        if (have > file.bytes) throw new EngineError('EINTEGRITY', `${file.path} goes on after the ${file.bytes} bytes that were announced; try again later`);
+        if (have > file.bytes)
+          throw new EngineError('EINTEGRITY', `${file.path} goes on after the ${file.bytes} bytes that were announced; try again later`);
         await onDisk(() => output.appendFile(chunk));
         hash.update(chunk);
         onBytes(chunk.length);

@@ -18,7 +18,13 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   if (text === undefined) return undefined;
   try {
     const { repository, commit, files } = JSON.parse(text.toString('utf8')) as Partial<Manifest>;
-    const isSound = typeof repository === 'string' && isRepositoryName(repository) && typeof commit === 'string' && /^[\da-f]{40}$/.test(commit) && Array.isArray(files) && files.every(isFile);
+    const isSound =
+      typeof repository === 'string' &&
+      isRepositoryName(repository) &&
+      typeof commit === 'string' &&
+      /^[\da-f]{40}$/.test(commit) &&
+      Array.isArray(files) &&
+      files.every(isFile);
     return isSound ? { repository, commit, files } : undefined;
   } catch {
     return undefined;

@@ -16,7 +16,11 @@ const CANCEL_LIMIT_MS = 5000;
 export function pullInProcess({ onProgress, onRetry, signal, ...request }: PullOptions): Promise<PullResult> {
   return new Promise((resolve, reject) => {
     // The parent's own arguments (an inspector's port above all) are not for the child.
-    const child = fork(join(__dirname, 'pull-main.js'), [], { serialization: 'advanced', execArgv: [], stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    const child = fork(join(__dirname, 'pull-main.js'), [], {
+      serialization: 'advanced',
+      execArgv: [],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
     endWithParent(child);
     let killer: NodeJS.Timeout | undefined;
     let stderr = '';

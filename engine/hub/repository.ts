@@ -31,8 +31,10 @@ export function isRepositoryName(name: string): boolean {
 
 /** @throws EBADPARAM */
 export function checkRepository(name: string, revision: string): void {
-  if (!isRepositoryName(name)) throw new EngineError('EBADPARAM', `a repository is named OWNER/NAME, such as julienkay/taesd; got ${quote(name)}`);
-  if (!REVISION.test(revision)) throw new EngineError('EBADPARAM', `a revision is a branch, tag or commit, such as main; got ${quote(revision)}`);
+  if (!isRepositoryName(name))
+    throw new EngineError('EBADPARAM', `a repository is named OWNER/NAME, such as julienkay/taesd; got ${quote(name)}`);
+  if (!REVISION.test(revision))
+    throw new EngineError('EBADPARAM', `a revision is a branch, tag or commit, such as main; got ${quote(revision)}`);
 }
 
 /**
@@ -69,7 +71,13 @@ export function resolvePath({ repository, commit }: Listing, { path }: Repositor
 }
 
 function readEntry(entry: unknown, repository: string): RepositoryFile[] {
-  const { type, path, size, oid, lfs } = (entry ?? {}) as { type?: unknown; path?: unknown; size?: unknown; oid?: unknown; lfs?: { oid?: unknown } };
+  const { type, path, size, oid, lfs } = (entry ?? {}) as {
+    type?: unknown;
+    path?: unknown;
+    size?: unknown;
+    oid?: unknown;
+    lfs?: { oid?: unknown };
+  };
   if (type !== 'file') return [];
   const digest = lfs ? lfs.oid : oid;
   const isChecksum = typeof digest === 'string' && /^[\da-f]+$/.test(digest) && digest.length === (lfs ? 64 : 40);

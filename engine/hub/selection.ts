@@ -36,7 +36,9 @@ export function selectFiles({ repository, files }: Listing): RepositoryFile[] {
   throw new EngineError(
     'ENOMODEL',
     `${repository} has no ONNX net in a place where one is looked for (unet/model.onnx, vae_decoder/model.onnx and so on); ` +
-      (forPyTorch ? `it has weights for PyTorch: convert them with "optimum-cli export onnx --model ${repository} FOLDER"` : 'take another repository'),
+      (forPyTorch
+        ? `it has weights for PyTorch: convert them with "optimum-cli export onnx --model ${repository} FOLDER"`
+        : 'take another repository'),
   );
 }
 

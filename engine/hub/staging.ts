@@ -56,7 +56,10 @@ export class Staging {
   /** Where earlier tries for other commits may have left a file. */
   async elsewhere({ path }: RepositoryFile): Promise<string[]> {
     const names = await readdir(this.folder).catch(() => []);
-    return names.filter((name) => name.startsWith('commit-')).map((name) => join(this.folder, name, path)).filter((place) => !place.startsWith(this.own + sep));
+    return names
+      .filter((name) => name.startsWith('commit-'))
+      .map((name) => join(this.folder, name, path))
+      .filter((place) => !place.startsWith(this.own + sep));
   }
 
   /** Takes a file from a place on this machine, if its content is right. Weights cost no room where the disk can link. */

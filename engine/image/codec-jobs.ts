@@ -6,7 +6,8 @@ import type { Picture } from './picture';
 
 /** What is done there, by name. */
 export const JOBS = {
-  decode: ({ picture, width, height, fit }: { picture: Picture; width: number; height: number; fit?: Fit }): Promise<RawImage> => decode(picture, width, height, fit),
+  decode: ({ picture, width, height, fit }: { picture: Picture; width: number; height: number; fit?: Fit }): Promise<RawImage> =>
+    decode(picture, width, height, fit),
   jpeg: ({ picture, ...options }: { picture: Picture } & JpegOptions): Promise<Buffer> => toJpeg(picture, options),
   svg: ({ svg, quality }: { svg: string; quality: number }): Promise<Buffer> => drawSvg(svg, quality),
   thumbnail: ({ picture, size }: { picture: Picture; size?: number }): Promise<Float32Array> => thumbnail(picture, size),

@@ -16,7 +16,15 @@ export interface CodecPoolOptions extends Patience {
   retry: number;
 }
 
-const DEFAULTS: CodecPoolOptions = { slow: 500, slowIfHeavy: 2000, deadline: 8000, clock: 30_000, processes: 2, idle: 30_000, retry: 30_000 };
+const DEFAULTS: CodecPoolOptions = {
+  slow: 500,
+  slowIfHeavy: 2000,
+  deadline: 8000,
+  clock: 30_000,
+  processes: 2,
+  idle: 30_000,
+  retry: 30_000,
+};
 /** How often a job is begun anew whose process ended for another one's sake. */
 const ATTEMPTS = 4;
 const LOOK_MS = 100;
@@ -93,7 +101,8 @@ export class CodecPool {
   }
 
   private judge(thrown: unknown, process: CodecProcess): EngineError {
-    const error = thrown instanceof LostJob ? new EngineError('EHOST', `the codec's process ${thrown.message}`) : EngineError.from(thrown, 'EHOST');
+    const error =
+      thrown instanceof LostJob ? new EngineError('EHOST', `the codec's process ${thrown.message}`) : EngineError.from(thrown, 'EHOST');
     if (error.code !== 'ENOCODEC') return error;
     this.missing = { error, until: performance.now() + this.options.retry };
     // It looks for the codec once; the next one looks again.

@@ -113,7 +113,12 @@ export class CodecProcess {
   giveUp(id = this.slowestId()): void {
     const job = this.take(id);
     if (!job) return;
-    job.settle.reject(new EngineError('EBADFRAME', `the picture was given up: it was not decoded after ${(job.effort / 1000).toFixed(1)} s of processor time`));
+    job.settle.reject(
+      new EngineError(
+        'EBADFRAME',
+        `the picture was given up: it was not decoded after ${(job.effort / 1000).toFixed(1)} s of processor time`,
+      ),
+    );
     this.kill();
   }
 
@@ -179,7 +184,9 @@ export class CodecProcess {
     // Which of several jobs it was nobody knows: each is done again, alone.
     const isFound = byItself && this.jobs.size === 1;
     for (const id of [...this.jobs.keys()]) {
-      const error = isFound ? new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`) : new LostJob(how);
+      const error = isFound
+        ? new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`)
+        : new LostJob(how);
       this.take(id)?.settle.reject(error);
     }
     this.onFree();

@@ -11,7 +11,11 @@ export type Fit = 'cover' | 'contain' | 'fill';
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff', 'Svg'];
 /** A belt beside the braces of {@link CodecPool}: decoders that look at it end after this time, s. */
 const DECODE_LIMIT = 20;
-const REDS_AND_BLUES_CHANGED: [[number, number, number], [number, number, number], [number, number, number]] = [[0, 0, 1], [0, 1, 0], [1, 0, 0]];
+const REDS_AND_BLUES_CHANGED: [[number, number, number], [number, number, number], [number, number, number]] = [
+  [0, 0, 1],
+  [0, 1, 0],
+  [1, 0, 0],
+];
 
 let library: typeof import('sharp') | undefined;
 let missing: EngineError | undefined;
@@ -27,7 +31,11 @@ export function sharp(): typeof import('sharp') {
     return library;
   } catch (thrown) {
     const said = (thrown instanceof Error ? thrown.message : String(thrown)).replace(/\s+/g, ' ');
-    missing = new EngineError('ENOCODEC', `no picture can be read or written, because the native part of sharp is missing here: ${shorten(said, 1000)}`, { cause: thrown });
+    missing = new EngineError(
+      'ENOCODEC',
+      `no picture can be read or written, because the native part of sharp is missing here: ${shorten(said, 1000)}`,
+      { cause: thrown },
+    );
     throw missing;
   }
 }

@@ -43,9 +43,7 @@ function read(payload: unknown): Picture {
     if (isJsonBuffer(payload) && payload.width === undefined) return encoded(bytesOfJson(payload));
     if ('data' in payload) return raw(payload);
   }
-  throw bad(
-    `no picture: ${quote(payload)}; wanted is a Buffer with an encoded picture, { data, width, height, channels } or base64`,
-  );
+  throw bad(`no picture: ${quote(payload)}; wanted is a Buffer with an encoded picture, { data, width, height, channels } or base64`);
 }
 
 /** A copy, for whoever keeps a picture beyond its message: its sender may draw on the same bytes anew. */
@@ -107,19 +105,19 @@ function checkEffort(data: Uint8Array): void {
   const { width, height, scans } = effort;
   if (width * height > maxPixels) throw bad(`a picture of ${width}×${height} is over the limit of ${maxPixels / 1024 ** 2} megapixels`);
   if (scans > maxScans || scans * width * height > maxEffort) {
-    throw bad(`a JPEG of ${width}×${height} in ${scans > maxScans ? `more than ${maxScans}` : scans} scans would keep its decoder busy: at most ${maxScans} scans, and ${maxEffort / 1e6} megapixels in all of them together, are decoded`);
+    throw bad(
+      `a JPEG of ${width}×${height} in ${scans > maxScans ? `more than ${maxScans}` : scans} scans would keep its decoder busy: at most ${maxScans} scans, and ${maxEffort / 1e6} megapixels in all of them together, are decoded`,
+    );
   }
 }
 
 function raw(picture: Record<string, unknown>): Picture {
   const { width, height } = picture;
   const data = rawBytes(picture.data);
-  if (!data)
-    throw bad(`the data of a raw picture must be a Buffer, Uint8Array or Uint8ClampedArray; got ${quote(picture.data)}`);
+  if (!data) throw bad(`the data of a raw picture must be a Buffer, Uint8Array or Uint8ClampedArray; got ${quote(picture.data)}`);
   if (!isSize(width) || !isSize(height))
     throw bad(`a raw picture needs width and height in whole pixels; got ${quote(width)} and ${quote(height)}`);
-  if (width * height > maxPixels)
-    throw bad(`a picture of ${width}×${height} is over the limit of ${maxPixels / 1024 ** 2} megapixels`);
+  if (width * height > maxPixels) throw bad(`a picture of ${width}×${height} is over the limit of ${maxPixels / 1024 ** 2} megapixels`);
   const { channels, isBgr } = layoutOf(picture, data.length / (width * height));
   const expected = width * height * channels;
   if (data.length !== expected)
@@ -149,13 +147,15 @@ function bytesOfJson({ data }: { data: unknown[] }): Uint8Array {
 function joined(list: Uint8Array[]): Uint8Array {
   const pieces = list.map(ofThisRealm);
   const pictures = pieces.filter(isKnownFormat).length;
-  if (pictures > 1) throw bad(`no picture: a list of ${list.length} with ${pictures} pictures; send one after the other, with a Split node`);
+  if (pictures > 1)
+    throw bad(`no picture: a list of ${list.length} with ${pictures} pictures; send one after the other, with a Split node`);
   const length = pieces.reduce((sum, piece) => sum + piece.length, 0);
   if (length > maxBytes) throw bad(`a picture of ${megabytes(length)} is over the limit of ${megabytes(maxBytes)}`);
   return Buffer.concat(pieces);
 }
 
-const isInPieces = (value: unknown): value is Uint8Array[] => Array.isArray(value) && value.length > 0 && value.every((piece) => types.isUint8Array(piece));
+const isInPieces = (value: unknown): value is Uint8Array[] =>
+  Array.isArray(value) && value.length > 0 && value.every((piece) => types.isUint8Array(piece));
 
 /** A function node runs in a context of its own: what it makes is no `instanceof Uint8Array` here, which sharp asks. */
 function ofThisRealm(data: Uint8Array): Uint8Array {

@@ -10,7 +10,10 @@ export interface RawLayout {
 
 /** Orders of colours that are taken, in small letters. Libraries call one thing by many names. */
 const COLOUR_SPACES: Record<string, RawLayout> = {
-  ...named(['gray', 'grey', 'grayscale', 'greyscale', 'l', 'luma', 'mono', 'mono8', 'gray8', 'grey8', 'b-w', 'y8'], { channels: 1, isBgr: false }),
+  ...named(['gray', 'grey', 'grayscale', 'greyscale', 'l', 'luma', 'mono', 'mono8', 'gray8', 'grey8', 'b-w', 'y8'], {
+    channels: 1,
+    isBgr: false,
+  }),
   ...named(['rgb', 'rgb8', 'rgb24'], { channels: 3, isBgr: false }),
   ...named(['bgr', 'bgr8', 'bgr24'], { channels: 3, isBgr: true }),
   ...named(['rgba', 'rgba8', 'rgba32', 'rgba8888', 'rgba-unorm8'], { channels: 4, isBgr: false }),
@@ -22,7 +25,17 @@ const WANTED_ORDERS = 'GRAY, RGB, RGBA, BGR or BGRA';
 const WANTED_TYPES = new Set(['uint8', 'u1', '|u1', 'uint8clamped', 'uint8_t', 'uchar', 'byte', 'u8', 'cv_8u', '8', '8u']);
 
 /** Properties that say the order of colours, and those that say what one value is, by the libraries that are about. */
-const ORDER_NAMES = ['colorSpace', 'colourSpace', 'colorspace', 'color_space', 'colorModel', 'pixelFormat', 'pixelformat', 'format', 'space'];
+const ORDER_NAMES = [
+  'colorSpace',
+  'colourSpace',
+  'colorspace',
+  'color_space',
+  'colorModel',
+  'pixelFormat',
+  'pixelformat',
+  'format',
+  'space',
+];
 const TYPE_NAMES = ['dtype', 'depth', 'bitDepth', 'dataType'];
 
 /**
@@ -38,7 +51,8 @@ export function layoutOf(picture: Record<string, unknown>, bytesPerPixel: number
   }
   // image-js says RGB of pictures with transparency, too.
   const isLoose = said?.name === 'colorModel' && said.channels > 1 && channels > 1;
-  if (said && said.channels !== channels && !isLoose) throw bad(`a raw picture says two things: ${said.name} ${quote(said.value)}, and channels ${channels}`);
+  if (said && said.channels !== channels && !isLoose)
+    throw bad(`a raw picture says two things: ${said.name} ${quote(said.value)}, and channels ${channels}`);
   return { channels, isBgr: said?.isBgr ?? false };
 }
 
@@ -66,7 +80,8 @@ function checkType(picture: Record<string, unknown>): void {
     // OpenCV's number for bytes, or a number of channels.
     if (name === 'depth' && typeof value === 'number' && value <= 4) continue;
     const key = typeof value === 'string' || typeof value === 'number' ? String(value).toLowerCase().slice(0, 20) : '';
-    if (!WANTED_TYPES.has(key)) throw bad(`a raw picture has one byte a channel, 0 to 255 (${name} uint8); got ${name} ${quote(value)}: convert it first`);
+    if (!WANTED_TYPES.has(key))
+      throw bad(`a raw picture has one byte a channel, 0 to 255 (${name} uint8); got ${name} ${quote(value)}: convert it first`);
   }
 }
 

@@ -60,7 +60,8 @@ export function scaleFactor(vae: Json): number {
  */
 export function latentSpace(vae: Json, channels: number, tiny: boolean, xl: boolean): LatentSpace {
   const scale = numberIn(vae, 'scaling_factor', tiny ? 1 : xl ? 0.13025 : 0.18215, -LARGEST_FACTOR, LARGEST_FACTOR);
-  if (scale === 0) throw new EngineError('EBADMODEL', 'the autoencoder\'s config says "scaling_factor": 0, which leaves nothing of a picture');
+  if (scale === 0)
+    throw new EngineError('EBADMODEL', 'the autoencoder\'s config says "scaling_factor": 0, which leaves nothing of a picture');
   return {
     channels: wholeIn(vae, 'latent_channels', channels, 1, MOST_CHANNELS),
     factor: scaleFactor(vae),
@@ -83,7 +84,10 @@ export function numberIn(config: Json, key: string, otherwise: number, min = -In
 export function wholeIn(config: Json, key: string, otherwise: number, min: number, max: number): number {
   const value = numberIn(config, key, otherwise);
   if (Number.isInteger(value) && value >= min && value <= max) return value;
-  throw new EngineError('EBADMODEL', `a config of this model says "${key}": ${value}, where a whole number ${boundsInWords(min, max)} is needed`);
+  throw new EngineError(
+    'EBADMODEL',
+    `a config of this model says "${key}": ${value}, where a whole number ${boundsInWords(min, max)} is needed`,
+  );
 }
 
 function boundsInWords(min: number, max: number): string {
@@ -94,5 +98,8 @@ function oneOf<T extends string>(config: Json, key: string, allowed: readonly T[
   const value = config[key] ?? otherwise;
   const known = allowed.find((one) => one === value);
   if (known !== undefined) return known;
-  throw new EngineError('EBADMODEL', `scheduler_config.json says "${key}": ${typeof value === 'string' ? `"${shown(value, 40)}"` : kindOf(value)}; known are ${allowed.join(', ')}`);
+  throw new EngineError(
+    'EBADMODEL',
+    `scheduler_config.json says "${key}": ${typeof value === 'string' ? `"${shown(value, 40)}"` : kindOf(value)}; known are ${allowed.join(', ')}`,
+  );
 }

@@ -18,7 +18,8 @@ const SAMPLE_BYTES = 4096;
 export async function fingerprintOf(path: string): Promise<string> {
   const { externalFiles } = await readOnnxHeader(path);
   const hash = createHash('sha256');
-  for (const file of [path, ...[...externalFiles].sort().map((name) => join(dirname(path), name))]) await addSamples(hash, await realpath(file));
+  for (const file of [path, ...[...externalFiles].sort().map((name) => join(dirname(path), name))])
+    await addSamples(hash, await realpath(file));
   return hash.digest('hex').slice(0, 32);
 }
 

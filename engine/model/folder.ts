@@ -34,7 +34,16 @@ export interface ModelReport {
  */
 export async function inspectModel(model: string): Promise<ModelReport> {
   const folder = modelFolder(model);
-  const report: ModelReport = { folder, usable: false, nets: [], missing: [], hasTokenizer: false, hasInt8: false, problems: [], notes: [] };
+  const report: ModelReport = {
+    folder,
+    usable: false,
+    nets: [],
+    missing: [],
+    hasTokenizer: false,
+    hasInt8: false,
+    problems: [],
+    notes: [],
+  };
   const attempt = async <T>(work: () => Promise<T>): Promise<T | undefined> => {
     try {
       return await work();
@@ -49,11 +58,7 @@ export async function inspectModel(model: string): Promise<ModelReport> {
   return report;
 }
 
-async function look(
-  files: ModelFiles,
-  report: ModelReport,
-  attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>,
-): Promise<void> {
+async function look(files: ModelFiles, report: ModelReport, attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>): Promise<void> {
   const nets: Headers = {};
   for (const name of netNames) {
     const net = files.nets[name];

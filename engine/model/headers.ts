@@ -43,7 +43,10 @@ export async function readHeader(name: NetName, { path }: NetFiles, { reach }: P
   for (const external of externalFiles) {
     const file = await reach.check(join(dirname(path), external));
     if (!file || !(await stat(file)).isFile()) {
-      throw new EngineError('EBADMODEL', `${path} keeps its weights in ${shown(external)}, which is not there; download it into the same folder`);
+      throw new EngineError(
+        'EBADMODEL',
+        `${path} keeps its weights in ${shown(external)}, which is not there; download it into the same folder`,
+      );
     }
     isScattered ||= commonFolder([real, file]) !== dirname(real);
   }
@@ -59,7 +62,10 @@ function checkSizes({ name, shape }: TensorInfo, path: string): void {
   if (shape.length !== 4) return;
   const most = [1024, 16_384, 16_384, 16_384];
   if (shape.every((size, i) => typeof size === 'string' || size <= most[i])) return;
-  throw new EngineError('EBADMODEL', `${shown(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; at most [${most.join(', ')}] can be`);
+  throw new EngineError(
+    'EBADMODEL',
+    `${shown(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; at most [${most.join(', ')}] can be`,
+  );
 }
 
 /** A UNet that takes a single timestep for all rows is changed to take one a row, where that can be done. */

@@ -31,7 +31,9 @@ const FLAT_NAMES: Record<string, RegExp> = {
  * links that lead out of reach.
  */
 export async function findNet(folder: string, name: string, reach: Reach): Promise<NetFiles | undefined> {
-  return (await netIn(join(folder, name), reach)) ?? (await flatNet(folder, name, reach)) ?? (await flatNet(join(folder, 'onnx'), name, reach));
+  return (
+    (await netIn(join(folder, name), reach)) ?? (await flatNet(folder, name, reach)) ?? (await flatNet(join(folder, 'onnx'), name, reach))
+  );
 }
 
 export async function subfolders(folder: string): Promise<string[]> {
@@ -45,7 +47,12 @@ async function netIn(folder: string, reach: Reach): Promise<NetFiles | undefined
   for (const file of [name, 'config.json', 'int8.json']) await reach.check(join(folder, file));
   const config = (await readJson(join(folder, 'config.json'))) ?? {};
   const ranges = await rangesIn(join(folder, 'int8.json'));
-  return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)), config, ...(ranges && { ranges }) };
+  return {
+    path: join(folder, name),
+    bytes: await weightBytes(folder, name, (other) => !/\.(json|onnx)$/.test(other)),
+    config,
+    ...(ranges && { ranges }),
+  };
 }
 
 /** { "ranges": { TENSOR: [smallest, largest value] } }; undefined when there is no such file. */
@@ -53,7 +60,8 @@ async function rangesIn(path: string): Promise<TensorRanges | undefined> {
   const json = await readJson<{ ranges?: unknown }>(path);
   if (!json) return undefined;
   const { ranges } = json;
-  const isRange = (value: unknown): boolean => Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) && value[0] <= value[1];
+  const isRange = (value: unknown): boolean =>
+    Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) && value[0] <= value[1];
   if (typeof ranges === 'object' && ranges !== null && Object.values(ranges).every(isRange)) return ranges as TensorRanges;
   throw new EngineError('EBADMODEL', `${path} must be { "ranges": { TENSOR: [smallest, largest value] } }; make it again or remove it`);
 }
@@ -73,7 +81,11 @@ export function netAlone(names: string[]): string | undefined {
 
 /** Which of the .onnx files that lie side by side is a net of this kind. */
 export function netAmong(names: string[], net: string): string | undefined {
-  const plain = (name: string): string => name.replace(/\.onnx$/, '').toLowerCase().replaceAll(/[-.]/g, '_');
+  const plain = (name: string): string =>
+    name
+      .replace(/\.onnx$/, '')
+      .toLowerCase()
+      .replaceAll(/[-.]/g, '_');
   // Of several variants the one with the shortest name: the others say what is special about them.
   return names.filter((name) => FLAT_NAMES[net].test(plain(name))).sort((a, b) => a.length - b.length)[0];
 }

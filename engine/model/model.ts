@@ -111,7 +111,9 @@ export class Model {
     const here = Object.fromEntries(Object.entries(headers).filter(([name]) => !elsewhere.has(name as NetName)));
     // Where every net runs on a server this machine needs no ONNX Runtime.
     const isIdle = Object.keys(here).length === 0;
-    const { provider, refused } = isIdle ? { provider: 'server', refused: [] } : await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(here));
+    const { provider, refused } = isIdle
+      ? { provider: 'server', refused: [] }
+      : await probeProviders(settings.executionProviders ?? ['cpu'], limitOf(here));
     const nets: Nets = {};
     const roundable = provider === 'cpu' && netNames.some((name) => name in here && files.nets[name]?.ranges);
     const arithmetic = roundable ? await arithmeticFor(settings) : undefined;
@@ -125,7 +127,14 @@ export class Model {
       const slow = provider === 'cpu' && here.unet?.isHalf;
       if (slow) warnings.push('This is a float16 model: on cpu its float32 export runs about twice as fast.');
       const remote = [...elsewhere].filter((name) => nets[name]);
-      return new Model(settings.model, isIdle || remote.length === 0 ? provider : `${provider}, ${remote.join(' and ')} on a server`, parts, nets, arithmetic, warnings);
+      return new Model(
+        settings.model,
+        isIdle || remote.length === 0 ? provider : `${provider}, ${remote.join(' and ')} on a server`,
+        parts,
+        nets,
+        arithmetic,
+        warnings,
+      );
     } catch (thrown) {
       await closeAll(nets);
       throw thrown;
@@ -135,7 +144,10 @@ export class Model {
   /** @throws ENOMODEL where there is none */
   requireEncoder(): VaeEncoder {
     if (this.vaeEncoder) return this.vaeEncoder;
-    throw new EngineError('ENOMODEL', `${this.info.model} has no vae_encoder, which img2img needs; use txt2img, or add vae_encoder/model.onnx`);
+    throw new EngineError(
+      'ENOMODEL',
+      `${this.info.model} has no vae_encoder, which img2img needs; use txt2img, or add vae_encoder/model.onnx`,
+    );
   }
 
   /** Frees all nets. Calls under way end first; later ones reject with ECLOSED. */
@@ -154,7 +166,13 @@ async function openNets(
   notes: string[],
 ): Promise<void> {
   const elsewhere = netsOnServer(settings.server);
-  const { intraOpNumThreads, onProgress, openNet = () => OnnxNet.load, fixedShapes = prefersFixedShapes(executionProvider), arithmetic = 'float32' } = settings;
+  const {
+    intraOpNumThreads,
+    onProgress,
+    openNet = () => OnnxNet.load,
+    fixedShapes = prefersFixedShapes(executionProvider),
+    arithmetic = 'float32',
+  } = settings;
   const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
   let loadedBytes = 0;
   for (const name of netNames) {
@@ -167,7 +185,8 @@ async function openNets(
       loadedBytes += net.bytes;
       continue;
     }
-    const open = (source: string | OnnxGraph): Promise<LocalNet> => openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
+    const open = (source: string | OnnxGraph): Promise<LocalNet> =>
+      openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
     const openGraph = async (graph: OnnxGraph | undefined): Promise<LocalNet> =>
       fixedShapes ? FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : open(graph ?? net.path);
     nets[name] = await openChanged({ name, executionProvider, arithmetic }, net, header, openGraph, notes);

@@ -29,7 +29,13 @@ export interface NetWish {
  * @param open opens a graph, or without one the net's file
  * @param notes takes what one should know, in sentences
  */
-export async function openChanged<N>(wish: NetWish, net: NetFiles, header: HeaderNet | undefined, open: (graph: OnnxGraph | undefined) => Promise<N>, notes: string[]): Promise<N> {
+export async function openChanged<N>(
+  wish: NetWish,
+  net: NetFiles,
+  header: HeaderNet | undefined,
+  open: (graph: OnnxGraph | undefined) => Promise<N>,
+  notes: string[],
+): Promise<N> {
   const graph = await graphToOpen(wish, net, header, notes);
   try {
     return await open(graph);
@@ -48,7 +54,12 @@ export async function openChanged<N>(wish: NetWish, net: NetFiles, header: Heade
  *
  * @returns undefined where the file can be opened as it is
  */
-async function graphToOpen({ name, executionProvider, arithmetic }: NetWish, net: NetFiles, header: HeaderNet | undefined, notes: string[]): Promise<OnnxGraph | undefined> {
+async function graphToOpen(
+  { name, executionProvider, arithmetic }: NetWish,
+  net: NetFiles,
+  header: HeaderNet | undefined,
+  notes: string[],
+): Promise<OnnxGraph | undefined> {
   const isBusy = BUSY.includes(name);
   const provider = executionProvider.split(':')[0];
   // ONNX Runtime's kernel for processors knows float32 only.

@@ -12,9 +12,14 @@ export function notesOn({ unet }: ModelParts, headers: Headers): string[] {
   const notes = [...unet.notes];
   const encoder = headers.vae_encoder;
   const limit = limitOf(headers);
-  if (limit) notes.push(`This model runs on ${limit.providers.join(', ')} only: it was optimised with ${limit.operators.join(', ')}. The export without that runs everywhere.`);
+  if (limit)
+    notes.push(
+      `This model runs on ${limit.providers.join(', ')} only: it was optimised with ${limit.operators.join(', ')}. The export without that runs everywhere.`,
+    );
   if (encoder && ['RandomNormal', 'RandomNormalLike'].some((operator) => encoder.operators.has(operator))) {
-    notes.push('This vae_encoder draws a random sample of every picture, so even a still one flickers; a newer export gives latent_parameters.');
+    notes.push(
+      'This vae_encoder draws a random sample of every picture, so even a still one flickers; a newer export gives latent_parameters.',
+    );
   }
   return notes;
 }

@@ -88,7 +88,10 @@ function textEncoderOf({ nets: files }: ModelFiles, nets: Nets, [first, second]:
   if (!dual) return new TextEncoder(net, first, config);
   return new DualTextEncoder(
     new TextEncoder(net, first, config, { hiddenStates: 'penultimate', pooled: false }),
-    new TextEncoder(required(nets, 'text_encoder_2'), second, files.text_encoder_2?.config ?? {}, { hiddenStates: 'penultimate', pooled: true }),
+    new TextEncoder(required(nets, 'text_encoder_2'), second, files.text_encoder_2?.config ?? {}, {
+      hiddenStates: 'penultimate',
+      pooled: true,
+    }),
   );
 }
 

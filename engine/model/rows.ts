@@ -29,10 +29,7 @@ export function checkDims(net: string, info: TensorInfo, dims: number[], factor:
     info.shape.length === 4 && fixed(height) && fixed(width)
       ? `; this export is made for pictures of ${Number(width) * factor}×${Number(height) * factor} only`
       : '';
-  throw new EngineError(
-    'EBADPARAM',
-    `${net} takes "${info.name}" as [${info.shape.join(', ')}], got [${dims.join(', ')}]${hint}`,
-  );
+  throw new EngineError('EBADPARAM', `${net} takes "${info.name}" as [${info.shape.join(', ')}], got [${dims.join(', ')}]${hint}`);
 }
 
 /** Rows of equal length behind each other, for one batch of `batch` rows; missing ones repeat the last. A single one is not copied. */

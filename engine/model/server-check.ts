@@ -38,7 +38,16 @@ export async function checkServer(model: string, server: ServerOptions): Promise
       await served.close();
       return [{ name: `${prefix}_${name}`, instances, int8, warnings, sharedMemory }];
     } catch (thrown) {
-      return [{ name: `${prefix}_${name}`, instances: 0, int8: false, warnings: [], sharedMemory: [], error: EngineError.from(thrown, 'ENETWORK') }];
+      return [
+        {
+          name: `${prefix}_${name}`,
+          instances: 0,
+          int8: false,
+          warnings: [],
+          sharedMemory: [],
+          error: EngineError.from(thrown, 'ENETWORK'),
+        },
+      ];
     }
   });
   return (await Promise.all(checks)).flat();

@@ -14,7 +14,10 @@ export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<Net
   const { nets = ['unet'] } = server;
   const unknown = nets.find((name) => !netNames.includes(name));
   if (unknown !== undefined || nets.length === 0) {
-    throw new EngineError('EBADPARAM', `nets on a server are some of ${netNames.join(', ')}; got ${unknown === undefined ? 'none' : quote(unknown)}`);
+    throw new EngineError(
+      'EBADPARAM',
+      `nets on a server are some of ${netNames.join(', ')}; got ${unknown === undefined ? 'none' : quote(unknown)}`,
+    );
   }
   return new Set(nets);
 }
@@ -31,7 +34,13 @@ export function serverPrefix(model: string): string {
 }
 
 /** Rejects as ServerNet.open does. */
-export function openOnServer(model: string, name: NetName, { path, ranges }: NetFiles, header: HeaderNet, server: ServerOptions): Promise<ServerNet> {
+export function openOnServer(
+  model: string,
+  name: NetName,
+  { path, ranges }: NetFiles,
+  header: HeaderNet,
+  server: ServerOptions,
+): Promise<ServerNet> {
   const prefix = server.prefix ?? serverPrefix(model);
   const { inputs, outputs } = header;
   const fingerprint = (): Promise<string> => fingerprintOf(path);

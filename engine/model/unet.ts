@@ -112,15 +112,28 @@ export class Unet {
     const dims = [batch, this.latentChannels, height, width];
     checkDims('unet', sample, dims, this.factor);
     const outputs = await this.net.run({
-      [sample.name]: tensorOf(sample.type, stack(rows.map((row) => row.sample), batch), dims),
+      [sample.name]: tensorOf(
+        sample.type,
+        stack(
+          rows.map((row) => row.sample),
+          batch,
+        ),
+        dims,
+      ),
       [timestep.name]: this.timesteps(rows, batch),
-      ...this.attend(rows.map(({ conditioning }) => conditioning), batch),
+      ...this.attend(
+        rows.map(({ conditioning }) => conditioning),
+        batch,
+      ),
       ...this.sizes(batch, height, width),
       ...this.guidances(rows, batch),
     });
     const prediction = outputs[output.name];
     if (prediction.dims.join() !== dims.join()) {
-      throw new EngineError('EBADMODEL', `unet gives [${prediction.dims.join(', ')}] for latents [${dims.join(', ')}]: it is no UNet of this model`);
+      throw new EngineError(
+        'EBADMODEL',
+        `unet gives [${prediction.dims.join(', ')}] for latents [${dims.join(', ')}]: it is no UNet of this model`,
+      );
     }
     return unstack(floatsOf(prediction), batch, rows.length);
   }
@@ -165,7 +178,8 @@ export class Unet {
     const feeds = { [info.name]: tensorOf(info.type, stack(states, batch), dims) };
     if (textEmbeds) {
       const pooled = conditionings.flatMap((conditioning) => conditioning.pooled ?? []);
-      if (pooled.length < conditionings.length) throw new EngineError('EBADPROMPT', 'this model needs an embedding of the whole prompt beside those of its tokens');
+      if (pooled.length < conditionings.length)
+        throw new EngineError('EBADPROMPT', 'this model needs an embedding of the whole prompt beside those of its tokens');
       feeds[textEmbeds.name] = tensorOf(textEmbeds.type, stack(pooled, batch), [batch, pooled[0].length]);
     }
     this.attended = { conditionings, feeds };

@@ -56,7 +56,9 @@ export class FixedShapeNet implements LocalNet {
 
   async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
     const { session, batched, rows } = await this.prepare(feeds);
-    const filled = Object.entries(feeds).map(([name, tensor]) => [name, batched.includes(name) ? withRows(tensor, session.rows) : tensor] as const);
+    const filled = Object.entries(feeds).map(
+      ([name, tensor]) => [name, batched.includes(name) ? withRows(tensor, session.rows) : tensor] as const,
+    );
     const outputs = await (await session.net).run(Object.fromEntries(filled));
     if (session.rows === rows) return outputs;
     return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, withRows(tensor, rows)]));
@@ -84,7 +86,9 @@ export class FixedShapeNet implements LocalNet {
 
   /** The net for these sizes and at least so many rows. */
   private async session(feeds: Sized, batched: string[], rows: number): Promise<Session> {
-    const key = Object.entries(feeds).map(([name, { dims }]) => [name, ...(batched.includes(name) ? dims.slice(1) : dims)].join()).join(';');
+    const key = Object.entries(feeds)
+      .map(([name, { dims }]) => [name, ...(batched.includes(name) ? dims.slice(1) : dims)].join())
+      .join(';');
     const kept = this.sessions.get(key);
     this.sessions.delete(key);
     const session = kept && kept.rows >= rows ? kept : { rows, net: this.openFixed(feeds, batched, rows, kept) };
@@ -105,7 +109,9 @@ export class FixedShapeNet implements LocalNet {
     this.free = undefined;
     await free?.close();
     if (outgrown) await closeSession(outgrown);
-    const shapes = Object.entries(feeds).map(([name, { dims }]) => [name, batched.includes(name) ? [rows, ...dims.slice(1)] : dims] as const);
+    const shapes = Object.entries(feeds).map(
+      ([name, { dims }]) => [name, batched.includes(name) ? [rows, ...dims.slice(1)] : dims] as const,
+    );
     return this.open(withFixedSizes(this.graph, Object.fromEntries(shapes)));
   }
 }

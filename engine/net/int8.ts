@@ -52,7 +52,10 @@ class Quantizer {
 
   run(): OnnxGraph | undefined {
     const { graph, ranges } = this;
-    this.constants.push(makeConstant('int8/max', 'float32', 2 ** (this.weightBits - 1) - 1), makeConstant('int8/least', 'float32', LEAST_SCALE));
+    this.constants.push(
+      makeConstant('int8/max', 'float32', 2 ** (this.weightBits - 1) - 1),
+      makeConstant('int8/least', 'float32', LEAST_SCALE),
+    );
     for (const input of graph.inputs) this.activation(inputName(input));
     for (const bytes of graph.nodes) this.node(bytes);
     if (!Object.keys(ranges).every((name) => this.quantized.has(name))) return undefined;

@@ -51,7 +51,12 @@ export function withFixedSizes(graph: OnnxGraph, shapes: Record<string, number[]
   });
   const outputs = graph.outputs.map((output) => {
     const shape = shapeOf(output);
-    return shape.length > 0 ? withShape(output, shape.map((size) => sizes.get(String(size)) ?? size)) : output;
+    return shape.length > 0
+      ? withShape(
+          output,
+          shape.map((size) => sizes.get(String(size)) ?? size),
+        )
+      : output;
   });
   return { ...graph, inputs, outputs };
 }
@@ -63,7 +68,9 @@ function makesOneDimension(graph: OnnxGraph, nodes: GraphNode[], { inputs, attri
   if (inputs.length < 2) return attributes.length === 1 && count(attributes[0], 8) === 1;
   const constant = nodes.find(({ operator, outputs }) => operator === 'Constant' && outputs[0] === inputs[1]);
   // AttributeProto { t 5 }; TensorProto { dims 1, name 8 }.
-  const tensor = constant ? inner(constant.attributes[0], 5) : graph.weights.find((weight) => inner(weight, 8).toString('utf8') === inputs[1]);
+  const tensor = constant
+    ? inner(constant.attributes[0], 5)
+    : graph.weights.find((weight) => inner(weight, 8).toString('utf8') === inputs[1]);
   return tensor !== undefined && fieldsOf(tensor).every(({ number, value }) => number !== 1 || value === 1) && count(tensor, 1) <= 1;
 }
 
@@ -91,6 +98,7 @@ function withShape(valueInfo: Buffer, shape: (number | string)[]): Buffer {
 
 /** The content of a field, of a field in it, and so on; empty where there is none. */
 function inner(bytes: Buffer, ...numbers: number[]): Buffer {
-  const within = (content: Buffer, number: number): Buffer => fieldsOf(content).find((one) => one.number === number)?.bytes ?? Buffer.alloc(0);
+  const within = (content: Buffer, number: number): Buffer =>
+    fieldsOf(content).find((one) => one.number === number)?.bytes ?? Buffer.alloc(0);
   return numbers.reduce(within, bytes);
 }

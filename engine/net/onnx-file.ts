@@ -57,7 +57,8 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
     for await (const field of reader.fields(0, size)) {
       if (field.number === 7) header = await readGraph(reader, field, path, external);
       // Functions and instructions for training hold graphs of their own.
-      if (field.number === 25 || field.number === 20) await collectExternal(reader, field, external, field.number === 25 ? FUNCTION : TRAINING);
+      if (field.number === 25 || field.number === 20)
+        await collectExternal(reader, field, external, field.number === 25 ? FUNCTION : TRAINING);
     }
     if (!header) throw reader.damaged('it holds no graph');
     for (const location of external) checkLocation(location, path);
@@ -76,7 +77,8 @@ async function rejectOtherFiles(reader: ProtobufFile, path: string, size: number
       `${shown(path, 1000)} is only a pointer to the model (Git LFS); fetch the model itself, for example with git lfs pull`,
     );
   }
-  if (beginning.startsWith('<')) throw new EngineError('EBADMODEL', `${shown(path, 1000)} is a web page, not an ONNX file; download it again`);
+  if (beginning.startsWith('<'))
+    throw new EngineError('EBADMODEL', `${shown(path, 1000)} is a web page, not an ONNX file; download it again`);
 }
 
 async function readGraph(reader: ProtobufFile, { start, end }: Field, path: string, external: Set<string>): Promise<OnnxHeader> {
@@ -103,7 +105,8 @@ async function readGraph(reader: ProtobufFile, { start, end }: Field, path: stri
     const name = await nameOf(reader, field);
     // Old files list their weights among the inputs.
     if (list === header.inputs && weights.has(name)) continue;
-    if (list.push(await readValueInfo(reader, field, path)) > MOST_TENSORS) throw reader.damaged(`it has more than ${MOST_TENSORS} inputs or outputs`);
+    if (list.push(await readValueInfo(reader, field, path)) > MOST_TENSORS)
+      throw reader.damaged(`it has more than ${MOST_TENSORS} inputs or outputs`);
   }
   const halfWeights = [...weights].some(([name, type]) => type === FLOAT16 && used.has(name));
   header.isHalf = halfWeights || header.inputs.some(({ type }) => type === 'float16');
@@ -111,7 +114,11 @@ async function readGraph(reader: ProtobufFile, { start, end }: Field, path: stri
 }
 
 /** NodeProto: its inputs (1), its op_type (4) behind its domain (7), where that is not the standard's. */
-async function readNode(reader: ProtobufFile, { start, end }: Field, external: Set<string>): Promise<{ operator: string; inputs: string[] }> {
+async function readNode(
+  reader: ProtobufFile,
+  { start, end }: Field,
+  external: Set<string>,
+): Promise<{ operator: string; inputs: string[] }> {
   const inputs: string[] = [];
   let operator = '';
   let domain = '';
@@ -125,7 +132,11 @@ async function readNode(reader: ProtobufFile, { start, end }: Field, external: S
 }
 
 /** TensorProto: its data_type (2), its name (8) and, in external_data (13), the file that holds its values. */
-async function readInitializer(reader: ProtobufFile, { start, end }: Field, external: Set<string>): Promise<{ name: string; type: number }> {
+async function readInitializer(
+  reader: ProtobufFile,
+  { start, end }: Field,
+  external: Set<string>,
+): Promise<{ name: string; type: number }> {
   let name = '';
   let type = 0;
   for await (const field of reader.fields(start, end)) {
@@ -140,7 +151,13 @@ async function readInitializer(reader: ProtobufFile, { start, end }: Field, exte
 const DEEPEST = 64;
 
 /** Adds the names of all files that a message wants values from, wherever it may name one. */
-async function collectExternal(reader: ProtobufFile, { start, end }: Field, external: Set<string>, places: Places, depth = 0): Promise<void> {
+async function collectExternal(
+  reader: ProtobufFile,
+  { start, end }: Field,
+  external: Set<string>,
+  places: Places,
+  depth = 0,
+): Promise<void> {
   if (depth > DEEPEST) throw reader.damaged(`it has graphs within graphs, more than ${DEEPEST} deep`);
   for await (const field of reader.fields(start, end)) {
     if (places === TENSOR && field.number === 13) await addLocation(reader, field, external);
@@ -156,9 +173,13 @@ async function addLocation(reader: ProtobufFile, entry: Field, external: Set<str
 /** A path that stays in the folder as it is written; where its links lead is another question. */
 function checkLocation(location: string, path: string): void {
   const parts = location.split(/[\\/]/);
-  const isPlain = location !== '' && !isAbsolute(location) && !win32.isAbsolute(location) && !parts.includes('..') && !/[\p{Cc}]/u.test(location);
+  const isPlain =
+    location !== '' && !isAbsolute(location) && !win32.isAbsolute(location) && !parts.includes('..') && !/[\p{Cc}]/u.test(location);
   if (isPlain) return;
-  throw new EngineError('EBADMODEL', `${shown(path, 1000)} wants weights from outside of its folder (${shown(location)}), which is refused; export it again`);
+  throw new EngineError(
+    'EBADMODEL',
+    `${shown(path, 1000)} wants weights from outside of its folder (${shown(location)}), which is refused; export it again`,
+  );
 }
 
 async function nameOf(reader: ProtobufFile, { start, end }: Field): Promise<string> {
@@ -180,17 +201,24 @@ async function readValueInfo(reader: ProtobufFile, { start, end }: Field, path: 
         if (part.number === 1) elementType = part.value;
         if (part.number !== 2) continue;
         for await (const dim of reader.fields(part.start, part.end)) {
-          if (shape.push(await readDimension(reader, dim)) > MOST_DIMENSIONS) throw reader.damaged(`an input or output of it has more than ${MOST_DIMENSIONS} dimensions`);
+          if (shape.push(await readDimension(reader, dim)) > MOST_DIMENSIONS)
+            throw reader.damaged(`an input or output of it has more than ${MOST_DIMENSIONS} dimensions`);
         }
       }
     }
   }
   if (!TENSOR_NAME.test(name)) {
-    throw new EngineError('EBADMODEL', `${shown(path, 1000)} calls an input or output "${shown(name, 60)}"; names are letters, digits, and . / : _ -, at most 256 of them; export it again with such names`);
+    throw new EngineError(
+      'EBADMODEL',
+      `${shown(path, 1000)} calls an input or output "${shown(name, 60)}"; names are letters, digits, and . / : _ -, at most 256 of them; export it again with such names`,
+    );
   }
   const type = elementTypes[elementType];
   if (type) return { name, type, shape };
-  throw new EngineError('EBADMODEL', `${shown(path, 1000)}: "${name}" has values of a kind (${elementType}) that no diffusion model takes or gives`);
+  throw new EngineError(
+    'EBADMODEL',
+    `${shown(path, 1000)}: "${name}" has values of a kind (${elementType}) that no diffusion model takes or gives`,
+  );
 }
 
 async function readDimension(reader: ProtobufFile, { start, end }: Field): Promise<number | string> {

@@ -121,7 +121,8 @@ class GraphReader {
 /** The innermost folder that holds all these files: ONNX Runtime reads weights from one folder and those in it only. */
 export function commonFolder(files: string[]): string {
   let folder = dirname(files[0]);
-  while (folder !== dirname(folder) && !files.every((file) => file.startsWith(folder.endsWith(sep) ? folder : folder + sep))) folder = dirname(folder);
+  while (folder !== dirname(folder) && !files.every((file) => file.startsWith(folder.endsWith(sep) ? folder : folder + sep)))
+    folder = dirname(folder);
   return folder;
 }
 

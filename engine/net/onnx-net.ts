@@ -32,7 +32,11 @@ export class OnnxNet implements Net {
    * Opens an .onnx file, one held in memory, or a graph whose weights stay in their files (then `name` stands for it in
    * errors). External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
    */
-  static async load(model: string | Uint8Array | OnnxGraph, settings: SessionSettings, name = typeof model === 'string' ? model : 'a net in memory'): Promise<OnnxNet> {
+  static async load(
+    model: string | Uint8Array | OnnxGraph,
+    settings: SessionSettings,
+    name = typeof model === 'string' ? model : 'a net in memory',
+  ): Promise<OnnxNet> {
     let session: InferenceSession;
     try {
       session = await openSession(model, settings);
@@ -65,7 +69,9 @@ export class OnnxNet implements Net {
 
   async runPixels(feeds: Record<string, Tensor | PixelTensor>, { name, range }: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
     const input = this.inputs.find((each) => each.name === name);
-    const given = Object.entries(feeds).map(([key, tensor]) => [key, tensor.type === 'pixels' ? fromPixels(tensor, input?.type ?? 'float32', range) : tensor] as const);
+    const given = Object.entries(feeds).map(
+      ([key, tensor]) => [key, tensor.type === 'pixels' ? fromPixels(tensor, input?.type ?? 'float32', range) : tensor] as const,
+    );
     const outputs = await this.run(Object.fromEntries(given));
     return name in outputs ? { ...outputs, [name]: toPixels(outputs[name], range) } : outputs;
   }

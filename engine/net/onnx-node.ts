@@ -24,7 +24,13 @@ export function readNode(bytes: Buffer): GraphNode {
 export type AttributeValue = number | number[] | { float: number };
 
 /** A node of the ONNX standard, or of another domain. */
-export function makeNode(operator: string, inputs: string[], output: string, attributes: Record<string, AttributeValue> = {}, domain = ''): Buffer {
+export function makeNode(
+  operator: string,
+  inputs: string[],
+  output: string,
+  attributes: Record<string, AttributeValue> = {},
+  domain = '',
+): Buffer {
   return message(
     ...inputs.map((input) => field(1, input)),
     field(2, output),
@@ -60,7 +66,9 @@ export function intsAttribute(node: GraphNode, name: string): number[] | undefin
 }
 
 function attribute({ attributes }: GraphNode, name: string): MessageField[] | undefined {
-  return attributes.map((bytes) => fieldsOf(bytes)).find((fields) => fields.some(({ number, bytes }) => number === 1 && bytes.toString('utf8') === name));
+  return attributes
+    .map((bytes) => fieldsOf(bytes))
+    .find((fields) => fields.some(({ number, bytes }) => number === 1 && bytes.toString('utf8') === name));
 }
 
 const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3 };
@@ -70,22 +78,27 @@ const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3 };
  *
  * @param dims default: one dimension, or none for a single value
  */
-export function makeConstant(name: string, type: keyof typeof ELEMENT_TYPES, values: number | number[], dims = typeof values === 'number' ? [] : [values.length]): Buffer {
+export function makeConstant(
+  name: string,
+  type: keyof typeof ELEMENT_TYPES,
+  values: number | number[],
+  dims = typeof values === 'number' ? [] : [values.length],
+): Buffer {
   const list = typeof values === 'number' ? [values] : values;
   const { buffer } = type === 'float32' ? Float32Array.from(list) : type === 'int8' ? Int8Array.from(list) : Uint8Array.from(list);
-  return message(
-    ...dims.map((size) => field(1, size)),
-    field(2, ELEMENT_TYPES[type]),
-    field(8, name),
-    field(9, new Uint8Array(buffer)),
-  );
+  return message(...dims.map((size) => field(1, size)), field(2, ELEMENT_TYPES[type]), field(8, name), field(9, new Uint8Array(buffer)));
 }
 
 /** Sizes or indices: a list, or a single number without a dimension. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }. */
 export function makeInt64s(name: string, values: number | number[]): Buffer {
   const list = typeof values === 'number' ? [values] : values;
   const { buffer } = BigInt64Array.from(list, BigInt);
-  return message(...(typeof values === 'number' ? [] : [field(1, list.length)]), field(2, 7), field(8, name), field(9, new Uint8Array(buffer)));
+  return message(
+    ...(typeof values === 'number' ? [] : [field(1, list.length)]),
+    field(2, 7),
+    field(8, name),
+    field(9, new Uint8Array(buffer)),
+  );
 }
 
 /** A float32 input or output. ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1 }}}}}. */

@@ -10,7 +10,15 @@ const NAME = field(2, 'probe');
 /** The smallest useful net, y = x + x for one float32, as an ONNX file. */
 export function probeModel(): Uint8Array {
   const nodes = [makeNode('Add', ['x', 'x'], 'y')];
-  return writeOnnxGraph({ folder: '', model: MODEL, nodes, weights: [], inputs: [makeValueInfo('x', [1])], outputs: [makeValueInfo('y', [1])], rest: [NAME] });
+  return writeOnnxGraph({
+    folder: '',
+    model: MODEL,
+    nodes,
+    weights: [],
+    inputs: [makeValueInfo('x', [1])],
+    outputs: [makeValueInfo('y', [1])],
+    rest: [NAME],
+  });
 }
 
 /** A convolution of usual size, 3×3 over `channels` to as many, at `side`×`side`, then a product of matrices, y → z; all weights are one. */

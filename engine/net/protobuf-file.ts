@@ -72,7 +72,10 @@ export class ProtobufFile {
   async copy(start: number, end: number): Promise<Buffer> {
     this.copied += end - start;
     if (this.copied > MOST_COPIED) {
-      throw new EngineError('EBADMODEL', `${shown(this.path, 1000)} keeps more than ${MOST_COPIED / 2 ** 20} MB of values where only its structure should be; export it again, with its weights in a file of their own`);
+      throw new EngineError(
+        'EBADMODEL',
+        `${shown(this.path, 1000)} keeps more than ${MOST_COPIED / 2 ** 20} MB of values where only its structure should be; export it again, with its weights in a file of their own`,
+      );
     }
     return Buffer.from(await this.bytes(start, end - start));
   }
@@ -80,7 +83,8 @@ export class ProtobufFile {
   /** A message of two texts: of key and value. */
   async entry({ start, end }: Field): Promise<[key: string, value: string]> {
     const entry: [string, string] = ['', ''];
-    for await (const field of this.fields(start, end)) if (field.number === 1 || field.number === 2) entry[field.number - 1] = await this.text(field.start, field.end);
+    for await (const field of this.fields(start, end))
+      if (field.number === 1 || field.number === 2) entry[field.number - 1] = await this.text(field.start, field.end);
     return entry;
   }
 

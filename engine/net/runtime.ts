@@ -34,8 +34,7 @@ function system(): string {
 }
 
 function advice(cause: Error): string {
-  if (isMusl())
-    return 'its binaries need glibc, Alpine Linux has musl; use a Debian-based image, such as nodered/node-red:latest-debian';
+  if (isMusl()) return 'its binaries need glibc, Alpine Linux has musl; use a Debian-based image, such as nodered/node-red:latest-debian';
   if (process.platform === 'darwin' && process.arch === 'x64') return 'there are no binaries for Intel Macs any more';
   return `${firstLine(cause.message)}; reinstall this package for this platform (npm rebuild onnxruntime-node)`;
 }

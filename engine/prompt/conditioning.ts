@@ -53,7 +53,13 @@ export function blend(parts: { conditioning: Conditioning; weight: number }[], m
 export function between(from: Conditioning, to: Conditioning, position: number, method: TransitionMethod = 'linear'): Conditioning {
   if (position <= 0) return from;
   if (position >= 1) return to;
-  return blend([{ conditioning: from, weight: 1 - position }, { conditioning: to, weight: position }], method);
+  return blend(
+    [
+      { conditioning: from, weight: 1 - position },
+      { conditioning: to, weight: position },
+    ],
+    method,
+  );
 }
 
 function linearMean(values: readonly Float32Array[], shares: readonly number[]): Float32Array {

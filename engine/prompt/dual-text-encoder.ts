@@ -49,7 +49,8 @@ function join(first: Conditioning, second: Conditioning): Conditioning {
   const width = first.width + second.width;
   const hiddenStates = new Float32Array(tokens * width);
   for (let token = 0; token < tokens; token++) {
-    const row = <T extends Conditioning>({ hiddenStates, width }: T): Float32Array => hiddenStates.subarray(token * width, (token + 1) * width);
+    const row = <T extends Conditioning>({ hiddenStates, width }: T): Float32Array =>
+      hiddenStates.subarray(token * width, (token + 1) * width);
     hiddenStates.set(row(first), token * width);
     hiddenStates.set(row(second), token * width + first.width);
   }

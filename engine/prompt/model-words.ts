@@ -21,6 +21,9 @@ export interface ModelWords {
 export async function modelWords(model: string, texts: string[], withList = false): Promise<ModelWords> {
   const words = (await Tokenizer.load(join(modelFolder(model), 'tokenizer')))?.words;
   if (!words) return {};
-  const plain = (text: string): string => parsePromptWeights(text).map((part) => part.text).join(' ');
+  const plain = (text: string): string =>
+    parsePromptWeights(text)
+      .map((part) => part.text)
+      .join(' ');
   return { reports: texts.map((text) => words.report(plain(text))), ...(withList && { known: words.known }) };
 }

@@ -3,7 +3,15 @@ import type { Prompt } from '../types';
 import { Recent } from '../recent';
 import { blend, type Conditioning } from './conditioning';
 import { PromiseCache } from './promise-cache';
-import { BLEND_METHODS, type BlendMethod, type ConditioningRequest, type Transition, TRANSITION_METHODS, TRANSITION_PACES, type WeightedText } from './request';
+import {
+  BLEND_METHODS,
+  type BlendMethod,
+  type ConditioningRequest,
+  type Transition,
+  TRANSITION_METHODS,
+  TRANSITION_PACES,
+  type WeightedText,
+} from './request';
 import type { PromptNet } from './text-encoder';
 import { Way } from './way';
 import { quote } from '../quote';
@@ -77,10 +85,16 @@ export class PromptEncoder {
   }
 
   /** @param complete puts what is added into each text, for itself: so a blend goes evenly from one to the other */
-  private async encodeTexts(texts: string | WeightedText[], name: string, method: BlendMethod | undefined, complete = (text: string): string => text): Promise<Conditioning> {
+  private async encodeTexts(
+    texts: string | WeightedText[],
+    name: string,
+    method: BlendMethod | undefined,
+    complete = (text: string): string => text,
+  ): Promise<Conditioning> {
     const encode = (text: string): Promise<Conditioning> => this.textEncoder.encodeText(complete(text));
     if (typeof texts === 'string') return encode(texts);
-    if (!Array.isArray(texts)) throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }; got ${typeof texts}`);
+    if (!Array.isArray(texts))
+      throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }; got ${typeof texts}`);
     if (texts.length === 0) return this.textEncoder.encodeText('');
     const parts = texts.map(async ({ text, weight }) => ({ conditioning: await encode(text), weight }));
     return blend(await Promise.all(parts), method);
@@ -88,7 +102,8 @@ export class PromptEncoder {
 }
 
 function checkTransition({ position, method, pace }: Transition): void {
-  if (!Number.isFinite(position)) throw new EngineError('EBADPROMPT', `the position of a transition must be a number from 0 to 1, not ${quote(position)}`);
+  if (!Number.isFinite(position))
+    throw new EngineError('EBADPROMPT', `the position of a transition must be a number from 0 to 1, not ${quote(position)}`);
   checkMethod(method, TRANSITION_METHODS, 'the method of a transition');
   checkMethod(pace, TRANSITION_PACES, 'the pace of a transition');
 }

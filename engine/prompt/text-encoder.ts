@@ -126,7 +126,9 @@ export class TextEncoder implements PromptNet {
   }
 
   complete(text: string): string {
-    const plain = parsePromptWeights(text).map((part) => part.text).join(' ');
+    const plain = parsePromptWeights(text)
+      .map((part) => part.text)
+      .join(' ');
     return [text, ...(this.tokenizer?.words?.added(plain) ?? [])].join(', ');
   }
 
@@ -154,7 +156,9 @@ export class TextEncoder implements PromptNet {
     const batch = typeof rows === 'number' && rows > 0 ? rows : 1;
     // Diffusion models were trained without a mask: they see the padding, too.
     const values = (name: string): number[] => new Array<number[]>(batch).fill(name === this.input.name ? ids : ids.map(() => 1)).flat();
-    const feeds = this.net.inputs.map(({ name, type }) => [name, tensorOf(type, Float32Array.from(values(name)), [batch, ids.length])] as const);
+    const feeds = this.net.inputs.map(
+      ({ name, type }) => [name, tensorOf(type, Float32Array.from(values(name)), [batch, ids.length])] as const,
+    );
     const outputs = await this.net.run(Object.fromEntries(feeds));
     const output = outputs[this.output.name];
     const [, tokens, width] = output.dims;
@@ -179,7 +183,11 @@ function penultimate(outputs: TensorInfo[]): TensorInfo | undefined {
 function firstSize(most: number, ...sizes: unknown[]): number {
   const size = sizes.find((one) => typeof one === 'number' && one > 0);
   if (typeof size === 'number' && Number.isInteger(size) && size <= most) return size;
-  if (typeof size === 'number') throw new EngineError('EBADMODEL', `text_encoder or its config.json says ${size} tokens, or numbers of an embedding; whole numbers up to ${most} can be`);
+  if (typeof size === 'number')
+    throw new EngineError(
+      'EBADMODEL',
+      `text_encoder or its config.json says ${size} tokens, or numbers of an embedding; whole numbers up to ${most} can be`,
+    );
   throw new EngineError(
     'EBADMODEL',
     'neither text_encoder nor its config.json says how many tokens it takes and how wide its embeddings are',

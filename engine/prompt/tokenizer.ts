@@ -8,7 +8,14 @@ import { WordList } from './word-list';
 import { WordTable } from './word-table';
 
 /** What is read in the folder of a tokenizer. */
-export const TOKENIZER_FILES = ['special_tokens_map.json', 'tokenizer_config.json', 'tokenizer.json', 'vocab.json', 'merges.txt', 'words.json'] as const;
+export const TOKENIZER_FILES = [
+  'special_tokens_map.json',
+  'tokenizer_config.json',
+  'tokenizer.json',
+  'vocab.json',
+  'merges.txt',
+  'words.json',
+] as const;
 
 /** What this file needs of a tokenizer.json and of the configs beside it. */
 interface TokenizerJson {
@@ -61,8 +68,7 @@ export class Tokenizer {
       // Loaded here: a process that never reads a prompt does without.
       const { Tokenizer: Library } = require('@huggingface/tokenizers') as typeof import('@huggingface/tokenizers');
       const tokenizer = new Library(framed ?? {}, { unk_token: unk, bos_token: bos, eos_token: eos, pad_token: pad });
-      const id = (token: string | undefined): number | undefined =>
-        token === undefined ? undefined : tokenizer.token_to_id(token);
+      const id = (token: string | undefined): number | undefined => (token === undefined ? undefined : tokenizer.token_to_id(token));
       const padId = id(pad) ?? json?.padding?.pad_id ?? id(eos) ?? id('<|endoftext|>') ?? 0;
       const isList = json?.model.type === 'WordLevel' && id(unk ?? json.model.unk_token) !== undefined;
       return new Tokenizer(tokenizer, lengthOf(config), padId, isList ? wordListOf(tokenizer, await readTable(folder)) : undefined);

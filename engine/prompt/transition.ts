@@ -17,7 +17,12 @@ interface Link extends Manner {
 }
 
 /** @param position 0..1 of the way between `from` and the target */
-export function onTheWay(from: ConditioningRequest, target: Target, position: number, { method = 'linear', pace = 'picture' }: Manner): ConditioningRequest {
+export function onTheWay(
+  from: ConditioningRequest,
+  target: Target,
+  position: number,
+  { method = 'linear', pace = 'picture' }: Manner,
+): ConditioningRequest {
   if (position >= 1) return target;
   return { ...target, transition: { from, position, ...(method !== 'linear' && { method }), ...(pace !== 'picture' && { pace }) } };
 }
@@ -41,7 +46,10 @@ export function simplify(request: ConditioningRequest, most: number): Conditioni
     links.splice(index, 1);
   }
   const [first, ...others] = links;
-  return others.reduce<ConditioningRequest>((from, { target, position, ...manner }) => onTheWay(from, target, position, manner), first.target);
+  return others.reduce<ConditioningRequest>(
+    (from, { target, position, ...manner }) => onTheWay(from, target, position, manner),
+    first.target,
+  );
 }
 
 /** Oldest first. */

@@ -91,7 +91,8 @@ export class WordList {
   }
 
   private readWord(word: string): ReadWord[] {
-    const as = this.listed(word) ?? this.lookUp(word) ?? this.inPieces(word) ?? this.listed(withoutMarks(word)) ?? this.lookUp(withoutMarks(word));
+    const as =
+      this.listed(word) ?? this.lookUp(word) ?? this.inPieces(word) ?? this.listed(withoutMarks(word)) ?? this.lookUp(withoutMarks(word));
     return [{ word, as: as ?? [], known: as !== undefined }];
   }
 

@@ -60,10 +60,16 @@ export class WordTable {
     const { language = 'en', languages, default: preset } = json;
     if (typeof language !== 'string') throw wrong('language must be the name of a language');
     if (!isRecord(languages)) throw wrong('languages must be an object with the words of each language');
-    const read = new Map(Object.entries(languages).map(([name, value]) => [name, readLanguage(value, (what) => wrong(`languages.${inPath(name, 40)}.${what}`))]));
+    const read = new Map(
+      Object.entries(languages).map(([name, value]) => [
+        name,
+        readLanguage(value, (what) => wrong(`languages.${inPath(name, 40)}.${what}`)),
+      ]),
+    );
     if ([...read.values()].reduce((sum, { meanings }) => sum + meanings.size, 0) > MOST_WORDS) throw wrong(`more than ${MOST_WORDS} words`);
     if (preset === undefined) return new WordTable(read, language, undefined);
-    if (!isRecord(preset) || typeof preset.add !== 'string' || !isTexts(preset.unless)) throw wrong('default must have "add", a text, and "unless", a list of texts');
+    if (!isRecord(preset) || typeof preset.add !== 'string' || !isTexts(preset.unless))
+      throw wrong('default must have "add", a text, and "unless", a list of texts');
     return new WordTable(read, language, { add: preset.add, unless: preset.unless.map(fold) });
   }
 
@@ -149,11 +155,15 @@ function readLanguage(value: unknown, wrong: (what: string) => EngineError): Lan
     for (const text of texts) {
       if (text.length > LONGEST || meaning.length > LONGEST) throw wrong(`words: a text has more than ${LONGEST} characters`);
       // As a prompt is split, so that "snow-covered" is found as two words. What was said first holds.
-      const key = splitWords(fold(text)).map((word) => word.text).join(' ');
+      const key = splitWords(fold(text))
+        .map((word) => word.text)
+        .join(' ');
       for (const spelling of [key, withoutUmlauts(key)]) if (!meanings.has(spelling)) meanings.set(spelling, meaning);
     }
   }
-  const list = Object.entries(endings as Record<string, string[]>).flatMap(([ending, forms]) => forms.map((form): [string, string] => [ending, form]));
+  const list = Object.entries(endings as Record<string, string[]>).flatMap(([ending, forms]) =>
+    forms.map((form): [string, string] => [ending, form]),
+  );
   const shown = Object.entries(words as Record<string, string[]>).flatMap(([meaning, texts]) => (meaning === '' ? [] : texts));
   return { meanings, shown, endings: list, compounds: compounds === true };
 }

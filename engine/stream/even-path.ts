@@ -109,7 +109,8 @@ export class EvenPath {
   }
 
   private planned(time: number): number {
-    if (!this.plan) return this.asked.size > 0 ? interpolate([0, CAREFUL_UNTIL, CAUGHT_UP, 1], [0, CAREFUL * CAREFUL_UNTIL, CAUGHT_UP, 1], time) : time;
+    if (!this.plan)
+      return this.asked.size > 0 ? interpolate([0, CAREFUL_UNTIL, CAUGHT_UP, 1], [0, CAREFUL * CAREFUL_UNTIL, CAUGHT_UP, 1], time) : time;
     const { positions, lengths, from } = this.plan;
     if (time <= from.time) return from.time > 0 ? (time / from.time) * from.position : 0;
     const start = interpolate(positions, lengths, from.position);

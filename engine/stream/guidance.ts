@@ -75,7 +75,14 @@ export function applyBoundary(clean: Float64Array, x: Float32Array, { cSkip, cOu
  * @param clean x0, as guided
  * @param noise z; its share is 0 where s is the next step itself
  */
-export function trajectoryStep(clean: Float64Array, x: Float32Array, noise: Float32Array, step: Step, s: NoiseLevel, next: Step): Float32Array {
+export function trajectoryStep(
+  clean: Float64Array,
+  x: Float32Array,
+  noise: Float32Array,
+  step: Step,
+  s: NoiseLevel,
+  next: Step,
+): Float32Array {
   const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
   const kept = next.alphaProdTSqrt / s.alphaProdTSqrt;
   const fresh = Math.sqrt(Math.max(0, 1 - kept * kept));
@@ -83,7 +90,14 @@ export function trajectoryStep(clean: Float64Array, x: Float32Array, noise: Floa
 }
 
 /** The virtual residual noise of that x_τ': what separates it from the clean latent that the residual noise of this step stands for. */
-export function trajectoryResidual(clean: Float64Array, x: Float32Array, residual: Float32Array, step: Step, nextX: Float32Array, next: Step): Float32Array {
+export function trajectoryResidual(
+  clean: Float64Array,
+  x: Float32Array,
+  residual: Float32Array,
+  step: Step,
+  nextX: Float32Array,
+  next: Step,
+): Float32Array {
   const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
   // At zero terminal SNR nothing is known of that clean latent; the predicted one takes its place.
   return residualNoise(nextX, a === 0 ? clean : Float64Array.from(x, (value, k) => (value - b * residual[k]) / a), next);

@@ -19,7 +19,10 @@ const MOST_NOISE = 5e-4;
 export function localChange(a: Float32Array, b: Float32Array): number {
   const side = Math.sqrt(a.length / 3);
   if (!Number.isInteger(side) || a.length !== b.length) {
-    throw new EngineError('EBADPARAM', `the measure "local" compares square pictures of interleaved RGB; got ${a.length} and ${b.length} values`);
+    throw new EngineError(
+      'EBADPARAM',
+      `the measure "local" compares square pictures of interleaved RGB; got ${a.length} and ${b.length} values`,
+    );
   }
   const changes = fieldChanges(a, b, side).sort();
   const noise = Math.min(changes[changes.length >> 1], MOST_NOISE);

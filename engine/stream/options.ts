@@ -96,7 +96,12 @@ function checkIndexList(list: unknown, numInferenceSteps: number): void {
 function checkSeeds(seeds: unknown): void {
   const isSeed = (one: Partial<WeightedSeed> | null): boolean =>
     isWhole(one?.seed, 0, Number.MAX_SAFE_INTEGER) && isWithin(one?.weight, 0, Number.MAX_VALUE);
-  check(Array.isArray(seeds) && seeds.length <= MAX_SEEDS && seeds.every(isSeed), 'seeds', seeds, `up to ${MAX_SEEDS} of { seed, weight }: whole numbers from 0, weights from 0`);
+  check(
+    Array.isArray(seeds) && seeds.length <= MAX_SEEDS && seeds.every(isSeed),
+    'seeds',
+    seeds,
+    `up to ${MAX_SEEDS} of { seed, weight }: whole numbers from 0, weights from 0`,
+  );
 }
 
 function isFiniteNumber(value: unknown): value is number {

@@ -56,8 +56,7 @@ export function alphasCumprod(config: SchedulerConfig): Float64Array {
 
 /** β_t as diffusers computes it, rounded to float32 where it rounds. */
 function betaSchedule({ betaSchedule, betaStart, betaEnd, numTrainTimesteps: T }: SchedulerConfig): Float64Array {
-  const ramp = (from: number, to: number) =>
-    Float64Array.from({ length: T }, (_, t) => Math.fround(from + ((to - from) * t) / (T - 1)));
+  const ramp = (from: number, to: number) => Float64Array.from({ length: T }, (_, t) => Math.fround(from + ((to - from) * t) / (T - 1)));
   switch (betaSchedule) {
     case 'linear':
       return ramp(betaStart, betaEnd);
@@ -106,7 +105,13 @@ export function inferenceTimesteps(config: SchedulerConfig, numInferenceSteps: n
  *
  * @param eta η, 0..1, of TCD
  */
-export function denoisingSteps(config: SchedulerConfig, numInferenceSteps: number, tIndexList: readonly number[], scheduler: Scheduler = 'lcm', eta = 0.3): Step[] {
+export function denoisingSteps(
+  config: SchedulerConfig,
+  numInferenceSteps: number,
+  tIndexList: readonly number[],
+  scheduler: Scheduler = 'lcm',
+  eta = 0.3,
+): Step[] {
   const timesteps = inferenceTimesteps(config, numInferenceSteps);
   const cumprod = alphasCumprod(config);
   const levelAt = (t: number): NoiseLevel => ({ alphaProdTSqrt: Math.sqrt(cumprod[t]), betaProdTSqrt: Math.sqrt(1 - cumprod[t]) });

@@ -49,7 +49,9 @@ export class Seeds {
     const noise = (anchor: number, step: number): Float32Array =>
       blendNoise(seeds.map(({ seed, weight }) => ({ noise: row(this.draw(dims, seedAt(seed, anchor)), step), weight })));
     return {
-      rows: Array.from({ length: n }, (_, step) => (degrees === 0 ? noise(from, step) : turnNoise(noise(from, step), noise(from + 1, step), degrees))),
+      rows: Array.from({ length: n }, (_, step) =>
+        degrees === 0 ? noise(from, step) : turnNoise(noise(from, step), noise(from + 1, step), degrees),
+      ),
     };
   }
 

@@ -48,7 +48,8 @@ export class SimilarityFilter {
 
   /** @throws EBADPARAM */
   constructor({ threshold = 0.98, maxSkipFrame = 10, measure = 'cosine', seed = 2, random }: SimilarityFilterOptions = {}) {
-    if (!(threshold >= 0 && threshold <= 1)) throw new EngineError('EBADPARAM', `threshold must be a number from 0 to 1; got ${quote(threshold)}`);
+    if (!(threshold >= 0 && threshold <= 1))
+      throw new EngineError('EBADPARAM', `threshold must be a number from 0 to 1; got ${quote(threshold)}`);
     if (!Number.isInteger(maxSkipFrame) || maxSkipFrame < 0) {
       throw new EngineError('EBADPARAM', `maxSkipFrame must be a whole number from 0; got ${quote(maxSkipFrame)}`);
     }

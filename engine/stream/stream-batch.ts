@@ -125,14 +125,16 @@ export class StreamBatch<F, C> {
 
   /** What the UNet has to predict for the next tick: for every frame one row (two in a dissolve), before it a negative one where guidance needs it. */
   evaluations(): Evaluation<C>[] {
-    return this.active().flatMap(both).flatMap((row) => {
-      const timestep = row.denoising.steps[row.stepIndex].timestep;
-      const { positive, negative } = row.conditioning;
-      const { cfgType, guidanceScale } = row.denoising;
-      const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
-      const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning, guidance });
-      return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
-    });
+    return this.active()
+      .flatMap(both)
+      .flatMap((row) => {
+        const timestep = row.denoising.steps[row.stepIndex].timestep;
+        const { positive, negative } = row.conditioning;
+        const { cfgType, guidanceScale } = row.denoising;
+        const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
+        const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning, guidance });
+        return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
+      });
   }
 
   /**
@@ -149,7 +151,10 @@ export class StreamBatch<F, C> {
     }
     const unfinished = this.rows.findIndex((row) => !row.finished);
     const leaving = this.rows.splice(0, unfinished === -1 ? this.rows.length : unfinished);
-    return leaving.map(({ frame, latent, other, dissolve }) => ({ frame, latent: other && dissolve ? mix(latent, other.latent, dissolve.part) : latent }));
+    return leaving.map(({ frame, latent, other, dissolve }) => ({
+      frame,
+      latent: other && dissolve ? mix(latent, other.latent, dissolve.part) : latent,
+    }));
   }
 
   /** Takes out the frames that `match`, or all of them. */

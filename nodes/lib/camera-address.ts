@@ -65,7 +65,10 @@ export function maskSecrets(text: string, secrets: string[] = []): string {
   const forms = secrets.flatMap((secret) => [secret, encodeURIComponent(secret), encodeURI(secret)]).sort((a, b) => b.length - a.length);
   const masked = forms.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
   return masked
-    .replace(/([a-z][a-z0-9+.-]*:\/\/)(\S+)/gi, (_, scheme: string, rest: string) => scheme + (loginEnd(rest) < 0 ? rest : `***${rest.slice(rest.lastIndexOf('@'))}`))
+    .replace(
+      /([a-z][a-z0-9+.-]*:\/\/)(\S+)/gi,
+      (_, scheme: string, rest: string) => scheme + (loginEnd(rest) < 0 ? rest : `***${rest.slice(rest.lastIndexOf('@'))}`),
+    )
     .replace(SECRET, '$1$2=***');
 }
 

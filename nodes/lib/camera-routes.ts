@@ -66,7 +66,10 @@ export class CameraRoutes {
     }
     const { width, height } = camera.door.format;
     const values = { name, width, height, result: this.resultFor(name, camera.result) };
-    response.set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' }).type('html').send(page(values, languageOf(request)));
+    response
+      .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
+      .type('html')
+      .send(page(values, languageOf(request)));
   }
 
   /** The sink of the dialog, else the one of the same name, else the first one. */

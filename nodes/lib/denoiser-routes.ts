@@ -24,7 +24,8 @@ export function serveDenoisers(RED: NodeAPI): void {
   mounted.add(RED.httpAdmin);
   guardAdmin(RED);
   // Browsers send forms from any site to any address, but JSON only where they are allowed to.
-  const json: RequestHandler = (request, response, next) => (request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' }));
+  const json: RequestHandler = (request, response, next) =>
+    request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
   RED.httpAdmin.post('/streamdiffusion/denoisers/:id', RED.auth.needsPermission('streamdiffusion.write'), json, (request, response) => {
     tune(RED, request).then(
       () => response.json({ applied: true }),

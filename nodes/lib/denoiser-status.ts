@@ -5,7 +5,13 @@ import type { Status } from './status';
 const OF_A_SERVER = ['ENETWORK', 'EDENIED', 'ETIMEOUT'];
 
 /** Shows where the denoiser stands: the engine's state, and while it is ready what the streams do. */
-export function showDenoiser(status: Status, state: HostState, fault: Error | undefined, streams: readonly StreamStats[], isResting = false): void {
+export function showDenoiser(
+  status: Status,
+  state: HostState,
+  fault: Error | undefined,
+  streams: readonly StreamStats[],
+  isResting = false,
+): void {
   const cause = state.phase === 'restarting' ? state.error : fault;
   if (isOfServer(cause) && ['starting', 'loading', 'restarting'].includes(state.phase)) return status.waitingFor(cause);
   switch (state.phase) {

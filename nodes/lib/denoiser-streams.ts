@@ -49,10 +49,14 @@ export class DenoiserStreams {
     private readonly onWarning: (text: string) => void,
   ) {
     this.toCome = { settings: dialog };
-    this.topics = new Topics(MAX_STREAMS, (topic) => this.open(topic), (old, topic) => {
-      this.waiting.set(topic, { settings: old.settings, conditioning: old.newestConditioning });
-      old.close().catch(onProblem);
-    });
+    this.topics = new Topics(
+      MAX_STREAMS,
+      (topic) => this.open(topic),
+      (old, topic) => {
+        this.waiting.set(topic, { settings: old.settings, conditioning: old.newestConditioning });
+        old.close().catch(onProblem);
+      },
+    );
   }
 
   /**
@@ -160,10 +164,16 @@ export class DenoiserStreams {
 
   private checkNew(): void {
     if (this.topics.restOfNext() < AT_WORK_MS) {
-      throw new EngineError('EBADPARAM', `frames come with more than ${MAX_STREAMS} topics at a time, each a stream of its own; those of the first ${MAX_STREAMS} are painted, the others are left out`);
+      throw new EngineError(
+        'EBADPARAM',
+        `frames come with more than ${MAX_STREAMS} topics at a time, each a stream of its own; those of the first ${MAX_STREAMS} are painted, the others are left out`,
+      );
     }
     if (!this.newTopics.take()) {
-      throw new EngineError('EBADPARAM', `frames come with ever new topics, and each opens a stream; more than ${NEW_TOPICS.perSecond} a second are left out: name streams, not frames, in msg.topic`);
+      throw new EngineError(
+        'EBADPARAM',
+        `frames come with ever new topics, and each opens a stream; more than ${NEW_TOPICS.perSecond} a second are left out: name streams, not frames, in msg.topic`,
+      );
     }
   }
 
@@ -181,7 +191,9 @@ export class DenoiserStreams {
   private goBack(topic: string): void {
     this.toCome = { ...this.toCome, settings: this.dialog };
     for (const name of this.waiting.keys) this.waiting.delete(name);
-    this.onWarning(`${topic === '' ? '' : `${shorten(topic.slice(0, 200), 40)}: `}the engine ran out of memory twice; the stream goes on under the settings of the dialog`);
+    this.onWarning(
+      `${topic === '' ? '' : `${shorten(topic.slice(0, 200), 40)}: `}the engine ran out of memory twice; the stream goes on under the settings of the dialog`,
+    );
   }
 
   /** Settings that change nothing must not do so in silence. */
@@ -189,7 +201,9 @@ export class DenoiserStreams {
     if (topic === '' || frames.length === 0 || frames.includes(topic) || frames.includes('') || this.told.get(topic)) return;
     this.told.set(topic, true);
     const named = frames.map(quoted).join(', ');
-    this.onWarning(`settings came with msg.topic ${quoted(topic)}, but frames come with ${named}: they wait for frames of their own topic. To reach all frames, send settings without a topic`);
+    this.onWarning(
+      `settings came with msg.topic ${quoted(topic)}, but frames come with ${named}: they wait for frames of their own topic. To reach all frames, send settings without a topic`,
+    );
   }
 }
 

@@ -53,7 +53,12 @@ export class Denoiser implements EngineUser, Tunable {
       (thrown) => node.warn(withCode(thrown)),
       (text) => node.warn(text),
     );
-    this.rest = isSeen && new Rest(() => isSeen() || isPreviewOpen(), (msg, topic) => void this.paintHeld(msg, topic));
+    this.rest =
+      isSeen &&
+      new Rest(
+        () => isSeen() || isPreviewOpen(),
+        (msg, topic) => void this.paintHeld(msg, topic),
+      );
     this.ticker = setInterval(() => this.tick(), 1000).unref();
     this.showStatus();
   }
@@ -76,7 +81,10 @@ export class Denoiser implements EngineUser, Tunable {
     else if (msg.params !== undefined || msg.conditioning !== undefined) {
       await this.streams.change(topic, msg.params, readOptionalConditioning(msg));
     } else if (!isReset(msg)) {
-      throw new EngineError('EBADPROMPT', 'a denoiser does not read msg.prompt; send the message through a prompt encoder, which makes msg.conditioning of it');
+      throw new EngineError(
+        'EBADPROMPT',
+        'a denoiser does not read msg.prompt; send the message through a prompt encoder, which makes msg.conditioning of it',
+      );
     }
   }
 
@@ -140,7 +148,14 @@ export class Denoiser implements EngineUser, Tunable {
     }
   }
 
-  private async finish(msg: NodeMessage, topic: string, stream: HostStream, request: FrameRequest, params: LiveParams, send: Send): Promise<void> {
+  private async finish(
+    msg: NodeMessage,
+    topic: string,
+    stream: HostStream,
+    request: FrameRequest,
+    params: LiveParams,
+    send: Send,
+  ): Promise<void> {
     const arrival = arrivalOf(msg, this.arrived++);
     const result = await this.submit(stream, request, params);
     if (result?.outcome !== 'finished') return this.measure('dropped', msg, 1);
@@ -177,8 +192,18 @@ export class Denoiser implements EngineUser, Tunable {
     this.showStatus();
     const { streams: _all, ...engine } = engineReport(this.host.report);
     const streams = this.streams.all.map(({ name, stats }) => streamReport(name, stats));
-    this.measure('fps', undefined, streams.reduce((sum, { fps }) => sum + fps, 0));
-    this.node.send([null, { topic: 'status', payload: { ...engine, fault: this.faults.current?.message, ...(this.rest && { resting: this.rest.isResting }), streams } }]);
+    this.measure(
+      'fps',
+      undefined,
+      streams.reduce((sum, { fps }) => sum + fps, 0),
+    );
+    this.node.send([
+      null,
+      {
+        topic: 'status',
+        payload: { ...engine, fault: this.faults.current?.message, ...(this.rest && { resting: this.rest.isResting }), streams },
+      },
+    ]);
   }
 
   /** An outage concerns no single message: Catch nodes hear of it once, whatever was in flight. */
@@ -188,7 +213,13 @@ export class Denoiser implements EngineUser, Tunable {
   }
 
   private showStatus(): void {
-    showDenoiser(this.status, this.host.state, this.faults.current, this.streams.all.map(({ stats }) => stats), this.rest?.isResting);
+    showDenoiser(
+      this.status,
+      this.host.state,
+      this.faults.current,
+      this.streams.all.map(({ stats }) => stats),
+      this.rest?.isResting,
+    );
   }
 }
 

@@ -32,7 +32,9 @@ async function check(RED: NodeAPI, node: Node | null, model: string, modelType: 
   try {
     const { folder, shown } = await readAskedModel(RED, node, model, modelType);
     const report = await checkInProcess('inspectModel', [folder]);
-    const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) => (typeof value === 'string' ? shown(value) : value)) as ModelReport;
+    const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
+      typeof value === 'string' ? shown(value) : value,
+    ) as ModelReport;
     return { usable: report.usable, lines: inWords(asShown, RED._), report: asShown };
   } catch (thrown) {
     return { usable: false, lines: [withCode(thrown).message] };
@@ -43,7 +45,8 @@ async function check(RED: NodeAPI, node: Node | null, model: string, modelType: 
 export function inWords(report: ModelReport, translate: Translate): string[] {
   const { usable, folder, nets, info, problems, notes } = report;
   const lines = [translate(usable ? 'check.usable' : 'check.unusable', { folder })];
-  if (nets.length > 0) lines.push(translate('check.nets', { nets: nets.map(({ name, bytes }) => `${name} (${megabytes(bytes)})`).join(', ') }));
+  if (nets.length > 0)
+    lines.push(translate('check.nets', { nets: nets.map(({ name, bytes }) => `${name} (${megabytes(bytes)})`).join(', ') }));
   if (info) {
     const { vaeScaleFactor, latentChannels, predictionType, textWidth } = info;
     lines.push(translate('check.info', { vaeScaleFactor, latentChannels, predictionType, textWidth }));

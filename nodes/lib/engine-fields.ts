@@ -64,7 +64,8 @@ export function readModel(RED: NodeAPI, node: Node | null, value: string | undef
   if (type === 'starter') return 'starter';
   const folder: unknown = type === 'env' ? RED.util.evaluateNodeProperty(value ?? '', 'env', node as Node, {}) : value;
   if (typeof folder === 'string' && folder.trim() !== '') return folder.trim();
-  const what = type === 'env' ? `the environment variable ${shown(value || '(no name)', 60)} is not set` : 'the field for the model folder is empty';
+  const what =
+    type === 'env' ? `the environment variable ${shown(value || '(no name)', 60)} is not set` : 'the field for the model folder is empty';
   throw new EngineError('EBADPARAM', `${what}; it should name a folder with a model, or choose the embedded one`);
 }
 
@@ -81,20 +82,38 @@ export interface AskedModel {
  *
  * Rejects with EBADPARAM.
  */
-export async function readAskedModel(RED: NodeAPI, node: Node | null, value: string | undefined, type: EngineDef['modelType']): Promise<AskedModel> {
+export async function readAskedModel(
+  RED: NodeAPI,
+  node: Node | null,
+  value: string | undefined,
+  type: EngineDef['modelType'],
+): Promise<AskedModel> {
   const folder = readModel(RED, node, value, type);
   if (type !== 'env') return { folder, shown: (text) => text };
   const name = `\${${shown(value ?? '', 60)}}`;
-  const isFolder = await stat(folder).then((found) => found.isDirectory(), () => false);
-  if (!isAbsolute(folder) || !isFolder) throw new EngineError('EBADPARAM', `the environment variable ${shown(value ?? '', 60)} is set, but does not name a folder; give its whole path`);
-  return { folder, shown: (text) => text.replaceAll(folder, name).replaceAll(normalize(folder), name).replaceAll(serverPrefix(folder), name) };
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isAbsolute(folder) || !isFolder)
+    throw new EngineError(
+      'EBADPARAM',
+      `the environment variable ${shown(value ?? '', 60)} is set, but does not name a folder; give its whole path`,
+    );
+  return {
+    folder,
+    shown: (text) => text.replaceAll(folder, name).replaceAll(normalize(folder), name).replaceAll(serverPrefix(folder), name),
+  };
 }
 
 /** @throws EBADPARAM */
 export function readProviders(list: string | undefined, device: EngineDef['device']): string[] {
   const card = readOptionalNumber(device, 'device', 0, { min: 0, max: 63, integer: true });
   if (isEmpty(list)) return ['cpu'];
-  const names = String(list).split(',').map((name) => name.trim().toLowerCase()).filter((name) => name !== '');
+  const names = String(list)
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
   for (const name of names) {
     if (!/^[a-z][a-z0-9]*(:\d+)?$/.test(name)) {
       throw new EngineError('EBADPARAM', `"${name}" is no execution provider; write names such as cuda, cpu separated by commas`);

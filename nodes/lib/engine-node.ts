@@ -100,7 +100,9 @@ export class EngineUsers {
   };
 
   private ready({ model, executionProvider: provider, arithmetic }: EngineInfo): string {
-    return arithmetic ? this.translate('log.readyIn', { model, provider, ...arithmetic }) : this.translate('log.ready', { model, provider });
+    return arithmetic
+      ? this.translate('log.readyIn', { model, provider, ...arithmetic })
+      : this.translate('log.ready', { model, provider });
   }
 
   /** After an outage: how long it was, and which streams went on. */

@@ -32,7 +32,10 @@ export function checkServerOf(RED: NodeAPI): RequestHandler {
     if (!request.is('json')) return void response.status(415).json({ usable: false, lines: ['send JSON'] } satisfies ServerAnswer);
     check(RED, (request.body ?? {}) as Asked)
       .catch((thrown: unknown): ServerAnswer => ({ usable: false, lines: [withCode(thrown).message] }))
-      .then((answer) => response.set('Cache-Control', 'no-store').json(answer), () => response.status(500).end());
+      .then(
+        (answer) => response.set('Cache-Control', 'no-store').json(answer),
+        () => response.status(500).end(),
+      );
   };
 }
 
@@ -47,7 +50,10 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
   const { folder, shown } = await readAskedModel(RED, node, asked.model, asked.modelType);
   // For each address and net several questions, one after the other.
   const nets = await checkInProcess('checkServer', [folder, server], 30_000 + 6 * (server.timeoutMs ?? 10_000));
-  return { usable: nets.every(({ error }) => !error), lines: [...nets.flatMap((net) => inWords(net, RED._)), ...waysInWords(nets, RED._)].map(shown) };
+  return {
+    usable: nets.every(({ error }) => !error),
+    lines: [...nets.flatMap((net) => inWords(net, RED._)), ...waysInWords(nets, RED._)].map(shown),
+  };
 }
 
 const SECRETS = ['serverToken', 'serverUser', 'serverPassword'] as const;
@@ -60,14 +66,27 @@ const SECRETS = ['serverToken', 'serverUser', 'serverPassword'] as const;
  */
 function credentialsFor(asked: Asked, node: DeployedEngine | undefined): ServerCredentials {
   const typed = Object.fromEntries(SECRETS.flatMap((name) => (asked[name] ? [[name, asked[name]]] : []))) as ServerCredentials;
-  const needed = asked.serverLogin === 'token' ? (['serverToken'] as const) : asked.serverLogin === 'basic' ? (['serverUser', 'serverPassword'] as const) : [];
-  const saved = Object.fromEntries(needed.flatMap((name) => (!typed[name] && node?.credentials?.[name] ? [[name, node.credentials[name]]] : [])));
+  const needed =
+    asked.serverLogin === 'token'
+      ? (['serverToken'] as const)
+      : asked.serverLogin === 'basic'
+        ? (['serverUser', 'serverPassword'] as const)
+        : [];
+  const saved = Object.fromEntries(
+    needed.flatMap((name) => (!typed[name] && node?.credentials?.[name] ? [[name, node.credentials[name]]] : [])),
+  );
   if (Object.keys(saved).length === 0) return typed;
   const { deployed } = node ?? {};
   const known = new Set(addressesIn(deployed?.serverAddresses).map(textOf));
-  const isDeployed = deployed?.runOn === 'server' && (deployed.serverCa ?? '').trim() === (asked.serverCa ?? '').trim() && addressesIn(asked.serverAddresses).every((address) => known.has(textOf(address)));
+  const isDeployed =
+    deployed?.runOn === 'server' &&
+    (deployed.serverCa ?? '').trim() === (asked.serverCa ?? '').trim() &&
+    addressesIn(asked.serverAddresses).every((address) => known.has(textOf(address)));
   if (isDeployed) return { ...typed, ...saved };
-  throw new EngineError('EBADPARAM', 'the saved login is only sent to the addresses that are deployed, with the certificates that are; deploy first, or type the login again');
+  throw new EngineError(
+    'EBADPARAM',
+    'the saved login is only sent to the addresses that are deployed, with the certificates that are; deploy first, or type the login again',
+  );
 }
 
 function textOf(address: string): string {
@@ -81,6 +100,10 @@ function inWords({ name, instances, int8, warnings, error }: ServedNetReport, tr
 
 /** How tensors come to servers on this machine: the same for all nets, so it is said once for each. */
 function waysInWords(nets: ServedNetReport[], translate: Translate): string[] {
-  const lines = nets.flatMap(({ sharedMemory }) => sharedMemory.map(({ where, off }) => (off === undefined ? translate('server.memory', { where }) : translate('server.sent', { where, reason: off }))));
+  const lines = nets.flatMap(({ sharedMemory }) =>
+    sharedMemory.map(({ where, off }) =>
+      off === undefined ? translate('server.memory', { where }) : translate('server.sent', { where, reason: off }),
+    ),
+  );
   return [...new Set(lines)];
 }

@@ -59,12 +59,30 @@ export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform 
     'setpts=N',
   ];
   return [
-    '-hide_banner', '-nostdin', '-loglevel', 'error',
+    '-hide_banner',
+    '-nostdin',
+    '-loglevel',
+    'error',
     ...inputArguments(options, platform, demands ?? demandsOf(options, platform)),
     // A cover is no moving picture: ffmpeg would read the sound beside it again and again, as fast as it can.
     ...(isVideo && !isPlaylist(options.input) ? ['-map', '0:V:0'] : []),
-    '-an', '-sn', '-vf', filters.join(','), '-r', String(COUNT),
-    '-pix_fmt', 'yuvj420p', '-c:v', 'mjpeg', '-q:v', '4', '-f', 'image2pipe', '-flush_packets', '1', 'pipe:1',
+    '-an',
+    '-sn',
+    '-vf',
+    filters.join(','),
+    '-r',
+    String(COUNT),
+    '-pix_fmt',
+    'yuvj420p',
+    '-c:v',
+    'mjpeg',
+    '-q:v',
+    '4',
+    '-f',
+    'image2pipe',
+    '-flush_packets',
+    '1',
+    'pipe:1',
   ];
 }
 
@@ -93,7 +111,8 @@ export function ffmpegScript(input: FfmpegInput): string | undefined {
   const transport = options.find(([name]) => name === 'rtsp_transport');
   // Its RTSP reads this word from the address, in every version.
   if (/^rtsps?:$/i.test(address.protocol) && !transport) address.search += address.search ? '&tcp' : '?tcp';
-  if (options.some(([name]) => name === 'f')) throw new EngineError('EBADPARAM', 'options cannot be given -f with an address that holds a login or another secret');
+  if (options.some(([name]) => name === 'f'))
+    throw new EngineError('EBADPARAM', 'options cannot be given -f with an address that holds a login or another secret');
   const entry = [
     `file ${quoted(address.href)}`,
     ...(kind === 'video' && start > 0 ? [`inpoint ${start}`] : []),
@@ -118,7 +137,9 @@ function inputArguments(input: FfmpegInput, platform: NodeJS.Platform, demands: 
     const protocols = [...PROTOCOLS, address.protocol.slice(0, -1)].join(',');
     return [...(kind === 'camera' ? LOW_DELAY : []), '-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, ...from('pipe:0')];
   }
-  const plain = isAddress(input.input) ? [...trust(input, /^\s*([^:]*:)/.exec(input.input)![1])].flatMap(([name, value]) => [`-${name}`, value]) : [];
+  const plain = isAddress(input.input)
+    ? [...trust(input, /^\s*([^:]*:)/.exec(input.input)![1])].flatMap(([name, value]) => [`-${name}`, value])
+    : [];
   if (kind === 'video') {
     // ffmpeg's own loop goes to the very beginning; from another start it is the process that begins again.
     const where = start > 0 ? ['-ss', String(start)] : loop ? ['-stream_loop', '-1'] : [];
@@ -130,7 +151,9 @@ function inputArguments(input: FfmpegInput, platform: NodeJS.Platform, demands: 
   }
   // A system whose cameras ffmpeg has no usual name for: the device is passed on as it is.
   const camera = CAMERAS[platform];
-  return camera ? [...LOW_DELAY, ...capture(camera.format), ...demands, ...from(camera.name(input.input))] : [...LOW_DELAY, ...from(input.input)];
+  return camera
+    ? [...LOW_DELAY, ...capture(camera.format), ...demands, ...from(camera.name(input.input))]
+    : [...LOW_DELAY, ...from(input.input)];
 }
 
 function addressOf({ kind, input, user, password }: FfmpegInput): URL | undefined {
@@ -138,7 +161,12 @@ function addressOf({ kind, input, user, password }: FfmpegInput): URL | undefine
 }
 
 /** Where the certificates are that systems trust; ffmpeg built with OpenSSL looks nowhere by itself. */
-const CERTIFICATES = ['/etc/ssl/certs/ca-certificates.crt', '/etc/pki/tls/certs/ca-bundle.crt', '/etc/ssl/ca-bundle.pem', '/etc/ssl/cert.pem'];
+const CERTIFICATES = [
+  '/etc/ssl/certs/ca-certificates.crt',
+  '/etc/pki/tls/certs/ca-bundle.crt',
+  '/etc/ssl/ca-bundle.pem',
+  '/etc/ssl/cert.pem',
+];
 
 /** By default ffmpeg takes any certificate, and tells the login to whoever has one. */
 function trust({ anyCertificate = false }: FfmpegInput, protocol: string): InputOptions {

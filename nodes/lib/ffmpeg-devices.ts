@@ -20,7 +20,12 @@ export const SCREENS: BySystem = {
 };
 
 /** What cameras usually can: pixels, at 4:3 or 16:9. */
-const SIZES = [[640, 480], [1280, 720], [1920, 1080], [3840, 2160]];
+const SIZES = [
+  [640, 480],
+  [1280, 720],
+  [1920, 1080],
+  [3840, 2160],
+];
 const USUAL_RATE = 30;
 
 /**

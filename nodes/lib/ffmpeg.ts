@@ -13,7 +13,8 @@ const NEXT_PICTURE_MS = 10_000;
 const NEXT_OF_VIDEO_MS = 1000 * LONGEST_PAUSE_S + NEXT_PICTURE_MS;
 /** A round of a video that begins again takes at least this long, however little is in it. */
 const SHORTEST_ROUND_MS = 1000;
-const CERTIFICATE_ADVICE = '\nWhere it is the camera\'s own certificate: give its file in the options, "-ca_file FILE", or tick "accept any certificate"';
+const CERTIFICATE_ADVICE =
+  '\nWhere it is the camera\'s own certificate: give its file in the options, "-ca_file FILE", or tick "accept any certificate"';
 const KILL_AFTER_MS = 2000;
 const FIRST_RETRY_MS = 1000;
 const LAST_RETRY_MS = 30_000;
@@ -52,7 +53,10 @@ export class FfmpegProducer implements Producer {
 
   private start(): void {
     const demands = demandsOf(this.input, process.platform, this.said);
-    const child = spawn(this.program, ffmpegArguments(this.input, process.platform, demands), { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+    const child = spawn(this.program, ffmpegArguments(this.input, process.platform, demands), {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      windowsHide: true,
+    });
     this.child = child;
     // A program that ends before it has read this says why itself.
     child.stdin.on('error', () => undefined).end(ffmpegScript(this.input) ?? '');

@@ -50,7 +50,9 @@ export class FolderWatch {
 
   private async list(): Promise<string[]> {
     try {
-      const names = (await readdir(this.folder)).filter((name) => PICTURE_EXTENSIONS.includes(extname(name).toLowerCase()) && !BESIDE.test(name));
+      const names = (await readdir(this.folder)).filter(
+        (name) => PICTURE_EXTENSIONS.includes(extname(name).toLowerCase()) && !BESIDE.test(name),
+      );
       const known = new Set(this.sorted);
       const isSame = names.length === known.size && names.every((name) => known.has(name));
       if (!isSame) this.sorted = await sortInSlices(names, byName.compare);

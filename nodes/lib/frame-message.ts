@@ -46,7 +46,8 @@ const MOST_LETTERS = 1000;
 
 /** What `msg.frame` says in numbers and short texts: enough for a viewer, and always JSON. */
 export function frameFacts(msg: NodeMessage): Record<string, string | number> {
-  const isFact = ([, value]: [string, unknown]): boolean => (typeof value === 'string' && value.length <= MOST_LETTERS) || typeof value === 'number';
+  const isFact = ([, value]: [string, unknown]): boolean =>
+    (typeof value === 'string' && value.length <= MOST_LETTERS) || typeof value === 'number';
   return Object.fromEntries(Object.entries(frameOf(msg)).filter(isFact).slice(0, MOST_FACTS)) as Record<string, string | number>;
 }
 

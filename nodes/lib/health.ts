@@ -23,6 +23,9 @@ export function serveHealth(RED: NodeAPI): void {
     const engines = hostReports().map(engineReport);
     const { fault } = codecPool;
     const isWell = !fault && engines.every(({ phase }) => phase === 'ready');
-    response.status(isWell ? 200 : 503).set('Cache-Control', 'no-store').json({ status: isWell ? 'ok' : 'unwell', engines, ...(fault && { error: 'ENOCODEC' }) } satisfies Health);
+    response
+      .status(isWell ? 200 : 503)
+      .set('Cache-Control', 'no-store')
+      .json({ status: isWell ? 'ok' : 'unwell', engines, ...(fault && { error: 'ENOCODEC' }) } satisfies Health);
   });
 }

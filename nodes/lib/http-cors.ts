@@ -1,7 +1,10 @@
 import type { RequestHandler } from 'express';
 
 type Origin = string | boolean | RegExp | undefined;
-type OriginRule = Origin | Origin[] | ((origin: string | undefined, answer: (error: Error | null, rule?: Origin | Origin[]) => void) => void);
+type OriginRule =
+  | Origin
+  | Origin[]
+  | ((origin: string | undefined, answer: (error: Error | null, rule?: Origin | Origin[]) => void) => void);
 
 /** The part of Node-RED's `httpNodeCors` setting (options of the `cors` package) that matters to a plain GET. */
 export interface CorsSettings {
@@ -32,7 +35,10 @@ export function corsHeaders(settings: CorsSettings | undefined): RequestHandler 
 export async function isAllowedOrigin(settings: CorsSettings | undefined, origin: string | undefined): Promise<boolean> {
   if (!settings || !origin) return false;
   const ask = settings.origin ?? '*';
-  const rule = typeof ask === 'function' ? await new Promise<Origin | Origin[]>((resolve) => ask(origin, (error, answer) => resolve(error ? false : answer))) : ask;
+  const rule =
+    typeof ask === 'function'
+      ? await new Promise<Origin | Origin[]>((resolve) => ask(origin, (error, answer) => resolve(error ? false : answer)))
+      : ask;
   const allowed = allowedOrigin(origin, rule);
   return allowed === '*' || allowed === origin;
 }

@@ -28,7 +28,10 @@ export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[
   mounted.set(RED.httpNode, pages);
   RED.httpNode.get('/streamdiffusion', ...guards(RED), (request, response) => {
     const values = { live: pages.live().sort().join(' '), cameras: pages.cameras().sort().join(' ') };
-    response.set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' }).type('html').send(page(values, languageOf(request)));
+    response
+      .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
+      .type('html')
+      .send(page(values, languageOf(request)));
   });
   RED.httpNode.get('/streamdiffusion/qr.svg', ...guards(RED), sendCode);
   guardAdmin(RED);

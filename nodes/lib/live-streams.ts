@@ -65,7 +65,11 @@ export function serveStreams(RED: NodeAPI): void {
   RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), (_request, response, next) => {
     lastAsked = performance.now();
     wakeAll();
-    Promise.all([...entries].flatMap(([id, topics]) => [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => describe(id, topic, entry))))
+    Promise.all(
+      [...entries].flatMap(([id, topics]) =>
+        [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => describe(id, topic, entry)),
+      ),
+    )
       .then((streams) => response.set('Cache-Control', 'no-store').json(streams))
       .catch(next);
   });
@@ -82,5 +86,8 @@ async function describe(id: string, topic: string, { stream, frame }: Entry): Pr
 async function toPreview({ data, format, width, height }: FinishedFrame): Promise<string | undefined> {
   const picture: Picture = format === 'raw' ? { kind: 'raw', data, width, height, channels: 3 } : { kind: 'encoded', data };
   const small = codecPool.toJpeg(picture, { quality: PREVIEW_QUALITY, size: { width: PREVIEW_SIZE, height: PREVIEW_SIZE, fit: 'inside' } });
-  return small.then((jpeg) => jpeg.toString('base64'), () => undefined);
+  return small.then(
+    (jpeg) => jpeg.toString('base64'),
+    () => undefined,
+  );
 }

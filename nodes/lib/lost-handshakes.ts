@@ -74,11 +74,20 @@ function explain({ headers }: IncomingMessage, what: Lost): Fate {
 }
 
 /** Writes into the log what a node's visitors miss, each once. */
-export function warnOfLost(node: Node, translate: (key: string, values: Record<string, string>) => string): (what: Lost, request: IncomingMessage) => void {
+export function warnOfLost(
+  node: Node,
+  translate: (key: string, values: Record<string, string>) => string,
+): (what: Lost, request: IncomingMessage) => void {
   const told = new Set<Lost>();
   return (what, { headers: { origin = '', host = '' } }) => {
     if (told.has(what)) return;
     told.add(what);
-    node.warn(translate(what === 'Host' ? 'warn.lostHost' : 'warn.lostHeader', { header: what, origin: shown(origin, 100), host: shown(host, 100) }));
+    node.warn(
+      translate(what === 'Host' ? 'warn.lostHost' : 'warn.lostHeader', {
+        header: what,
+        origin: shown(origin, 100),
+        host: shown(host, 100),
+      }),
+    );
   };
 }

@@ -54,39 +54,72 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
 
   const may = (right: 'read' | 'write'): RequestHandler => RED.auth.needsPermission(`streamdiffusion.${right}`);
   // Browsers send forms from any site to any address, but JSON only where they are allowed to.
-  const json: RequestHandler = (request, response, next) => (request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' }));
-  const route = (work: (request: Request) => unknown): RequestHandler => (request, response) => void answer(response, async () => work(request));
+  const json: RequestHandler = (request, response, next) =>
+    request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
+  const route =
+    (work: (request: Request) => unknown): RequestHandler =>
+    (request, response) =>
+      void answer(response, async () => work(request));
 
   guardAdmin(RED);
-  RED.httpAdmin.get('/streamdiffusion/models', may('read'), route(async (): Promise<ModelList> => {
-    const { modelsFolder } = settings();
-    const installed = await checkInProcess('listInstalled', [modelsFolder]);
-    return {
-      folder: modelsFolder,
-      installed: installed.map(({ name, folder, bytes, report, manifest }) => ({
-        name, folder, bytes, usable: report.usable, nets: report.nets.map((net) => net.name), repository: manifest?.repository, problems: report.problems,
-      })),
-      known: KNOWN_REPOSITORIES,
-      downloads: downloads.states,
-    };
-  }));
+  RED.httpAdmin.get(
+    '/streamdiffusion/models',
+    may('read'),
+    route(async (): Promise<ModelList> => {
+      const { modelsFolder } = settings();
+      const installed = await checkInProcess('listInstalled', [modelsFolder]);
+      return {
+        folder: modelsFolder,
+        installed: installed.map(({ name, folder, bytes, report, manifest }) => ({
+          name,
+          folder,
+          bytes,
+          usable: report.usable,
+          nets: report.nets.map((net) => net.name),
+          repository: manifest?.repository,
+          problems: report.problems,
+        })),
+        known: KNOWN_REPOSITORIES,
+        downloads: downloads.states,
+      };
+    }),
+  );
 
-  RED.httpAdmin.get('/streamdiffusion/models/providers', may('read'), route(() => {
-    if (!providers || performance.now() - providers.at > PROVIDERS_KNOWN_MS) providers = { at: performance.now(), reports: tryProviders() };
-    return providers.reports;
-  }));
+  RED.httpAdmin.get(
+    '/streamdiffusion/models/providers',
+    may('read'),
+    route(() => {
+      if (!providers || performance.now() - providers.at > PROVIDERS_KNOWN_MS)
+        providers = { at: performance.now(), reports: tryProviders() };
+      return providers.reports;
+    }),
+  );
 
-  RED.httpAdmin.get('/streamdiffusion/models/downloads', may('read'), route(() => downloads.states));
+  RED.httpAdmin.get(
+    '/streamdiffusion/models/downloads',
+    may('read'),
+    route(() => downloads.states),
+  );
 
-  RED.httpAdmin.post('/streamdiffusion/models/downloads', may('write'), json, route(({ body }) => {
-    const { repository, revision, token, id } = (body ?? {}) as Record<string, unknown>;
-    return downloads.start(text(repository), text(revision) || 'main', settings(text(token) || tokenOf(RED, text(id))));
-  }));
+  RED.httpAdmin.post(
+    '/streamdiffusion/models/downloads',
+    may('write'),
+    json,
+    route(({ body }) => {
+      const { repository, revision, token, id } = (body ?? {}) as Record<string, unknown>;
+      return downloads.start(text(repository), text(revision) || 'main', settings(text(token) || tokenOf(RED, text(id))));
+    }),
+  );
 
-  RED.httpAdmin.post('/streamdiffusion/models/cancel', may('write'), json, route(({ body }) => {
-    downloads.cancel(text((body as { repository?: unknown } | undefined)?.repository));
-    return downloads.states;
-  }));
+  RED.httpAdmin.post(
+    '/streamdiffusion/models/cancel',
+    may('write'),
+    json,
+    route(({ body }) => {
+      downloads.cancel(text((body as { repository?: unknown } | undefined)?.repository));
+      return downloads.states;
+    }),
+  );
 }
 
 /** The token of a deployed engine node. The editor itself never gets to see it. */
@@ -97,7 +130,9 @@ function tokenOf(RED: NodeAPI, id: string): string | undefined {
 
 /** A line in the log and a note in every open editor: a big download is over long after its dialog was closed. */
 function tell(RED: NodeAPI, { repository, folder, error }: DownloadState): void {
-  const words = error ? RED._('models.failed', { repository, reason: error.message }) : RED._('models.done', { repository, folder: folder ?? '' });
+  const words = error
+    ? RED._('models.failed', { repository, reason: error.message })
+    : RED._('models.done', { repository, folder: folder ?? '' });
   if (error) RED.log.warn(words);
   else RED.log.info(words);
   RED.comms.publish('streamdiffusion/download', { repository, type: error ? 'error' : 'success', text: words }, false);

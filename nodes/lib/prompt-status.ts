@@ -30,7 +30,11 @@ export class PromptStatus {
     }
     const line = shorten(text, 32) || this.RED._('status.empty');
     if (this.unknown === 0) this.status.ready(line);
-    else this.status.show('waiting', `${line} · ${this.RED._(this.unknown === 1 ? 'status.unknownWord' : 'status.unknownWords', { number: this.unknown })}`);
+    else
+      this.status.show(
+        'waiting',
+        `${line} · ${this.RED._(this.unknown === 1 ? 'status.unknownWord' : 'status.unknownWords', { number: this.unknown })}`,
+      );
   }
 
   private async count(text: string): Promise<void> {

@@ -41,7 +41,12 @@ export function readNegativePrompt(value: unknown): WeightedText[] | undefined {
  * `msg.conditioning` as a prompt encoder sends it, or as somebody wrote it by hand.
  * @throws EBADPROMPT
  */
-export function readConditioning(value: unknown, name = 'msg.conditioning', depth = 1, left = { characters: MAX_CONDITIONING }): ConditioningRequest {
+export function readConditioning(
+  value: unknown,
+  name = 'msg.conditioning',
+  depth = 1,
+  left = { characters: MAX_CONDITIONING },
+): ConditioningRequest {
   if (typeof value !== 'object' || value === null || !('prompt' in value)) {
     throw new EngineError('EBADPROMPT', `${name} must be an object with a prompt, as the prompt encoder sends it, not ${quote(value)}`);
   }
@@ -49,7 +54,8 @@ export function readConditioning(value: unknown, name = 'msg.conditioning', dept
   const texts = readPrompt(prompt, `${name}.prompt`);
   const negative = readNegativePrompt(negativePrompt);
   left.characters -= lengthOf(texts) + lengthOf(negative ?? []);
-  if (left.characters < 0) throw new EngineError('EBADPROMPT', `${name} may have ${MAX_CONDITIONING} characters in all, with all that it comes from`);
+  if (left.characters < 0)
+    throw new EngineError('EBADPROMPT', `${name} may have ${MAX_CONDITIONING} characters in all, with all that it comes from`);
   return {
     prompt: texts,
     ...(negative && { negativePrompt: negative }),
@@ -107,9 +113,12 @@ function readWeight(value: unknown, name: string): number {
 }
 
 function checkText(item: unknown, name: string): string {
-  if (typeof item !== 'string') throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }, not ${quote(item)}`);
-  if (item.length > MAX_LENGTH) throw new EngineError('EBADPROMPT', `a text in ${name} may have ${MAX_LENGTH} characters, not ${item.length}`);
-  if (isPictureText(item)) throw new EngineError('EBADPROMPT', `${name} is a picture, not a text: ${quote(item)}; send pictures as msg.payload`);
+  if (typeof item !== 'string')
+    throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }, not ${quote(item)}`);
+  if (item.length > MAX_LENGTH)
+    throw new EngineError('EBADPROMPT', `a text in ${name} may have ${MAX_LENGTH} characters, not ${item.length}`);
+  if (isPictureText(item))
+    throw new EngineError('EBADPROMPT', `${name} is a picture, not a text: ${quote(item)}; send pictures as msg.payload`);
   return item;
 }
 

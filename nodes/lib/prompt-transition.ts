@@ -29,13 +29,18 @@ export function readTransition(value: unknown, current: TransitionSettings): Tra
   const known = ['ms', 'frames', 'method', 'easing', 'pace'];
   const unknown = Array.isArray(value) ? undefined : Object.keys(value).find((name) => !known.includes(name));
   if (Array.isArray(value) || unknown !== undefined) {
-    throw new EngineError('EBADPARAM', `msg.transition must be a time in ms, or an object with ${known.join(', ')}, not ${unknown ? `with ${quote(unknown)}` : quote(value)}`);
+    throw new EngineError(
+      'EBADPARAM',
+      `msg.transition must be a time in ms, or an object with ${known.join(', ')}, not ${unknown ? `with ${quote(unknown)}` : quote(value)}`,
+    );
   }
   const { ms, frames, method, easing, pace } = value as Record<string, unknown>;
   if (!isEmpty(ms) && !isEmpty(frames)) throw new EngineError('EBADPARAM', 'msg.transition has ms and frames; it may have one of them');
   return {
     length: isEmpty(frames)
-      ? isEmpty(ms) ? current.length : { ms: readMs(ms, 'msg.transition.ms') }
+      ? isEmpty(ms)
+        ? current.length
+        : { ms: readMs(ms, 'msg.transition.ms') }
       : { frames: readNumber(frames, 'msg.transition.frames', { min: 0, max: MOST_FRAMES, integer: true }) },
     method: isEmpty(method) ? current.method : readChoice(method, 'msg.transition.method', TRANSITION_METHODS),
     easing: isEmpty(easing) ? current.easing : readChoice(easing, 'msg.transition.easing', EASINGS),

@@ -17,7 +17,8 @@ const answers = new Recent<Promise<ModelWords>>(64);
 /** What a model reads in texts. Folders that others have made are read in a process of their own. */
 export function askWords(model: string, texts: string[], withList = false): Promise<ModelWords> {
   return answers.getOrMake(JSON.stringify([model, withList, ...texts]), () => {
-    const asked = model === 'starter' ? modelWords(model, texts, withList) : checkInProcess('modelWords', [model, texts, withList], LIMIT_MS);
+    const asked =
+      model === 'starter' ? modelWords(model, texts, withList) : checkInProcess('modelWords', [model, texts, withList], LIMIT_MS);
     // A folder may be mended, or get another table.
     if (model !== 'starter') setTimeout(() => answers.delete(JSON.stringify([model, withList, ...texts])), 10_000).unref();
     return asked;
@@ -80,9 +81,22 @@ export function serveWords(RED: NodeAPI): void {
     // Browsers send forms from any site to any address, but JSON only where they are allowed to.
     if (!request.is('json')) return void response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
     const { model, modelType, id, texts, list } = (request.body ?? {}) as Record<string, unknown>;
-    const isFine = Array.isArray(texts) && texts.length <= MOST_TEXTS && texts.every((text) => typeof text === 'string') && texts.join('').length <= MOST_CHARACTERS;
-    if (!isFine) return void response.status(400).json({ code: 'EBADPARAM', message: `texts must be a list of at most ${MOST_TEXTS} texts with ${MOST_CHARACTERS} characters in all` });
-    readAskedModel(RED, typeof id === 'string' ? RED.nodes.getNode(id) : null, typeof model === 'string' ? model : '', modelType as EngineDef['modelType'])
+    const isFine =
+      Array.isArray(texts) &&
+      texts.length <= MOST_TEXTS &&
+      texts.every((text) => typeof text === 'string') &&
+      texts.join('').length <= MOST_CHARACTERS;
+    if (!isFine)
+      return void response.status(400).json({
+        code: 'EBADPARAM',
+        message: `texts must be a list of at most ${MOST_TEXTS} texts with ${MOST_CHARACTERS} characters in all`,
+      });
+    readAskedModel(
+      RED,
+      typeof id === 'string' ? RED.nodes.getNode(id) : null,
+      typeof model === 'string' ? model : '',
+      modelType as EngineDef['modelType'],
+    )
       .then(({ folder }) => askWords(folder, texts as string[], list === true))
       .then((answer) => response.set('Cache-Control', 'no-store').json(answer))
       .catch((thrown: unknown) => response.status(400).json({ code: withCode(thrown).code, message: withCode(thrown).message }));

@@ -37,7 +37,13 @@ export function engineReport({ state, since, restarts, memoryBytes, streams }: H
 
 export function streamReport(stream: string, stats: StreamStats): StreamReport {
   const { fps, latencyMs, lastFrameAgeMs } = stats;
-  return { stream, ...stats, fps: tenths(fps), latencyMs: Math.round(latencyMs), lastFrameAgeMs: lastFrameAgeMs === null ? null : Math.round(lastFrameAgeMs) };
+  return {
+    stream,
+    ...stats,
+    fps: tenths(fps),
+    latencyMs: Math.round(latencyMs),
+    lastFrameAgeMs: lastFrameAgeMs === null ? null : Math.round(lastFrameAgeMs),
+  };
 }
 
 const tenths = (value: number): number => Math.round(value * 10) / 10;

@@ -79,13 +79,34 @@ export class Loopback implements Viewer {
  */
 export function loopbackArguments(device: string, width: number, height: number): string[] {
   return [
-    '-hide_banner', '-loglevel', 'error',
-    '-probesize', '32', '-analyzeduration', '0', '-f', 'mpjpeg', '-i', 'pipe:0',
-    '-vf', fitInto(width, height), '-pix_fmt', 'yuv420p', '-threads', '1', '-f', 'v4l2', device,
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-probesize',
+    '32',
+    '-analyzeduration',
+    '0',
+    '-f',
+    'mpjpeg',
+    '-i',
+    'pipe:0',
+    '-vf',
+    fitInto(width, height),
+    '-pix_fmt',
+    'yuv420p',
+    '-threads',
+    '1',
+    '-f',
+    'v4l2',
+    device,
   ];
 }
 
 /** A picture as one part of a multipart stream. */
 export function part(jpeg: Buffer): Buffer {
-  return Buffer.concat([Buffer.from(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`), jpeg, Buffer.from('\r\n')]);
+  return Buffer.concat([
+    Buffer.from(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`),
+    jpeg,
+    Buffer.from('\r\n'),
+  ]);
 }

@@ -78,13 +78,16 @@ export class SinkMedia {
   private async begin(): Promise<string> {
     const file = await this.newFile('.mp4');
     const { ffmpeg, minFree } = this.options;
-    const writer = new Recording({ ffmpeg, file, minFree }, {
-      failed: (error) => {
-        this.forget(writer);
-        this.events.failed(error);
+    const writer = new Recording(
+      { ffmpeg, file, minFree },
+      {
+        failed: (error) => {
+          this.forget(writer);
+          this.events.failed(error);
+        },
+        leftOut: (pictures) => this.events.leftOut(pictures, file),
       },
-      leftOut: (pictures) => this.events.leftOut(pictures, file),
-    });
+    );
     this.recording = { writer, file };
     await this.feed.add(writer);
     return file;
@@ -96,19 +99,27 @@ export class SinkMedia {
   }
 
   private async newFile(extension: string): Promise<string> {
-    if (!this.options.folder) throw new EngineError('EBADPARAM', 'this sink has no folder for recordings and snapshots: name one in its dialog');
+    if (!this.options.folder)
+      throw new EngineError('EBADPARAM', 'this sink has no folder for recordings and snapshots: name one in its dialog');
     const folder = resolve(this.options.folder);
     await mkdir(folder, { recursive: true }).catch((thrown: Error) => {
       throw EngineError.from(thrown, 'EDISK', `the folder ${folder} cannot be written: `);
     });
     const now = new Date();
     // The time on the wall, not that of Greenwich.
-    const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000).toISOString().slice(0, 23).replace('T', ' ').replaceAll(':', '-');
+    const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
+      .toISOString()
+      .slice(0, 23)
+      .replace('T', ' ')
+      .replaceAll(':', '-');
     if (time !== this.last.time) this.last = { time, number: 0 };
     for (;;) {
       const number = ++this.last.number;
       const file = join(folder, `${this.name} ${time}${number > 1 ? ` ${number}` : ''}${extension}`);
-      const isTaken = await access(file).then(() => true, () => false);
+      const isTaken = await access(file).then(
+        () => true,
+        () => false,
+      );
       if (!isTaken) return file;
     }
   }

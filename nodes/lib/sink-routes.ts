@@ -65,7 +65,10 @@ export class SinkRoutes {
     } else if (kind === undefined && !this.sockets?.wants(request)) {
       // A page that is opened asks for pictures in a moment.
       if (request.method === 'GET') sink.feed.look();
-      response.set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' }).type('html').send(page({ name, ...sink.look }, languageOf(request)));
+      response
+        .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
+        .type('html')
+        .send(page({ name, ...sink.look }, languageOf(request)));
     } else if (request.method === 'HEAD') {
       response.writeHead(200, STREAM_HEADERS).end();
     } else if (sink.feed.viewers >= MAX_VIEWERS) {

@@ -54,7 +54,12 @@ export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions 
 export function readLoopback(def: SinkDef, ffmpeg = 'ffmpeg', platform: NodeJS.Platform = process.platform): LoopbackOptions | undefined {
   const device = def.loopback?.trim();
   if (!device) return undefined;
-  if (platform !== 'linux') throw new EngineError('EBADPARAM', `a virtual camera (${device}) needs Linux and its module v4l2loopback; this machine runs ${platform}`);
-  if (!/^\/dev\/./.test(device)) throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not ${quote(device)}`);
+  if (platform !== 'linux')
+    throw new EngineError(
+      'EBADPARAM',
+      `a virtual camera (${device}) needs Linux and its module v4l2loopback; this machine runs ${platform}`,
+    );
+  if (!/^\/dev\/./.test(device))
+    throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not ${quote(device)}`);
   return { device, ffmpeg };
 }

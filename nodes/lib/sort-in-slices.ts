@@ -18,13 +18,19 @@ export async function sortInSlices(names: readonly string[], compare: (a: string
   }
   while (runs.length > 1) {
     const longer: string[][] = [];
-    for (let k = 0; k < runs.length; k += 2) longer.push(k + 1 < runs.length ? await merge(runs[k], runs[k + 1], compare, breathe) : runs[k]);
+    for (let k = 0; k < runs.length; k += 2)
+      longer.push(k + 1 < runs.length ? await merge(runs[k], runs[k + 1], compare, breathe) : runs[k]);
     runs = longer;
   }
   return runs[0] ?? [];
 }
 
-async function merge(first: string[], second: string[], compare: (a: string, b: string) => number, breathe: () => Promise<void>): Promise<string[]> {
+async function merge(
+  first: string[],
+  second: string[],
+  compare: (a: string, b: string) => number,
+  breathe: () => Promise<void>,
+): Promise<string[]> {
   const merged: string[] = [];
   for (let [i, j] = [0, 0]; i < first.length || j < second.length; ) {
     const isFirst = j >= second.length || (i < first.length && compare(first[i], second[j]) <= 0);

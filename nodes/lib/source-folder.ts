@@ -100,7 +100,8 @@ export class FolderProducer implements Producer {
   /** The name of the next picture; undefined when there is none at the moment, or none any more. */
   private next(): string | undefined {
     const { onlyNew, loop, folder } = this.options;
-    const next = this.arrived.shift() ?? (onlyNew ? undefined : this.names.find((name) => !this.shown.has(name) && !this.isUnreadable(name)));
+    const next =
+      this.arrived.shift() ?? (onlyNew ? undefined : this.names.find((name) => !this.shown.has(name) && !this.isUnreadable(name)));
     if (next !== undefined) {
       if (!onlyNew) this.shown.add(next);
       this.waiting = false;

@@ -36,7 +36,10 @@ const READERS: Readers = {
 
 /** Readers of numbers between bounds. */
 function readersOf<Name extends string>(ranges: Record<Name, readonly [number, number]>): Record<Name, (value: unknown) => number> {
-  const readers = Object.entries<readonly [number, number]>(ranges).map(([name, [min, max]]) => [name, (value: unknown) => readNumber(value, name, { min, max })]);
+  const readers = Object.entries<readonly [number, number]>(ranges).map(([name, [min, max]]) => [
+    name,
+    (value: unknown) => readNumber(value, name, { min, max }),
+  ]);
   return Object.fromEntries(readers) as Record<Name, (value: unknown) => number>;
 }
 
@@ -75,7 +78,8 @@ function stepsFromStrength(params: { strength?: unknown; steps?: unknown }, live
     throw new EngineError('EBADPARAM', 'msg.params has a tIndexList and a strength or steps; they say the same thing, send only one');
   }
   const before = current.numInferenceSteps ?? 50;
-  const strength = params.strength === undefined ? strengthOf(current.tIndexList, before) : readNumber(params.strength, 'strength', { min: 0, max: 1 });
+  const strength =
+    params.strength === undefined ? strengthOf(current.tIndexList, before) : readNumber(params.strength, 'strength', { min: 0, max: 1 });
   const steps = params.steps === undefined ? current.tIndexList.length : readNumber(params.steps, 'steps', { min: 1, integer: true });
   return { tIndexList: tIndexListOf(strength, steps, live.numInferenceSteps ?? before) };
 }
@@ -92,7 +96,14 @@ function checkTogether({ format: _format, quality: _quality, ...options }: Strea
 export type DenoiserFields = { [Name in keyof StreamSettings | 'strength' | 'steps']?: unknown } & { stepsBy?: unknown };
 
 /** `followNewest` differs from the library's, which is the reference's: in a flow settings come with frames, and hold for those they came with. */
-const DEFAULTS: StreamSettings = { mode: 'img2img', width: 256, height: 256, numInferenceSteps: 50, tIndexList: tIndexListOf(0.5, 2, 50), followNewest: 'none' };
+const DEFAULTS: StreamSettings = {
+  mode: 'img2img',
+  width: 256,
+  height: 256,
+  numInferenceSteps: 50,
+  tIndexList: tIndexListOf(0.5, 2, 50),
+  followNewest: 'none',
+};
 
 /**
  * Reads the denoiser's dialog.
@@ -120,7 +131,8 @@ function readIndexList(value: unknown): number[] {
 
 /** A list, also as a text with spaces or commas; undefined for anything else. Its length is looked at before what is in it. */
 function readList(value: unknown, name: string, most: number): unknown[] | undefined {
-  if (typeof value === 'string' && value.length > MOST_LETTERS) throw new EngineError('EBADPARAM', `${name} may have ${MOST_LETTERS} letters as a text, not ${value.length}`);
+  if (typeof value === 'string' && value.length > MOST_LETTERS)
+    throw new EngineError('EBADPARAM', `${name} may have ${MOST_LETTERS} letters as a text, not ${value.length}`);
   const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
   if (!Array.isArray(items)) return undefined;
   if (items.length > most) throw new EngineError('EBADPARAM', `${name} may have ${most} entries, not ${items.length}`);
@@ -132,7 +144,12 @@ function readSeeds(value: unknown): WeightedSeed[] {
   const items = readList(value, 'seeds', MAX_SEEDS);
   if (!items) throw new EngineError('EBADPARAM', `seeds must be a list such as [{"seed": 7, "weight": 0.5}], not ${quote(value)}`);
   return items.map((item: unknown) => {
-    const [seed, weight = 1] = typeof item === 'object' && item !== null ? [Reflect.get(item, 'seed'), Reflect.get(item, 'weight')] : typeof item === 'string' ? item.split(':', 2) : [item];
+    const [seed, weight = 1] =
+      typeof item === 'object' && item !== null
+        ? [Reflect.get(item, 'seed'), Reflect.get(item, 'weight')]
+        : typeof item === 'string'
+          ? item.split(':', 2)
+          : [item];
     return {
       seed: readNumber(seed, 'each seed in seeds', { min: 0, integer: true }),
       weight: readNumber(weight, 'each weight in seeds', { min: 0 }),

@@ -13,7 +13,12 @@ import { WebSockets } from './web-sockets';
 export function guards(RED: NodeAPI, lost?: (what: Lost, request: Request) => void): RequestHandler[] {
   const middleware: RequestHandler[] = [RED.settings.httpNodeMiddleware ?? []].flat();
   const cors = RED.settings.httpNodeCors as CorsSettings | undefined;
-  return [hostGuard(RED.settings as SiteSettings), ...middleware, onlyWhole(RED, lost), cors ? onlyCors(cors) : onlyOwn(RED.settings as SiteSettings)];
+  return [
+    hostGuard(RED.settings as SiteSettings),
+    ...middleware,
+    onlyWhole(RED, lost),
+    cors ? onlyCors(cors) : onlyOwn(RED.settings as SiteSettings),
+  ];
 }
 
 /** Whoever wants a WebSocket is not to get a page in its place. */
@@ -23,7 +28,11 @@ function onlyWhole(RED: NodeAPI, lost?: (what: Lost, request: Request) => void):
     if (!sockets || sockets.wants(request) || !LostHandshakes.isHandshake(request)) return next();
     sockets.handshakes.lost(request, 'Upgrade');
     lost?.('Upgrade', request);
-    response.status(426).set('Upgrade', 'websocket').type('text').send('Here is a WebSocket, and the headers Upgrade and Connection are missing: a proxy must pass them on.\n');
+    response
+      .status(426)
+      .set('Upgrade', 'websocket')
+      .type('text')
+      .send('Here is a WebSocket, and the headers Upgrade and Connection are missing: a proxy must pass them on.\n');
   };
 }
 

@@ -15,7 +15,10 @@ export const isTakenName = (name: string): boolean => TAKEN.has(name);
  */
 export function checkWebName(name: string | undefined, what: string): string {
   if (!NAME.test(name ?? '')) {
-    throw new EngineError('EBADPARAM', `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name ?? '', 100)}"`);
+    throw new EngineError(
+      'EBADPARAM',
+      `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name ?? '', 100)}"`,
+    );
   }
   if (TAKEN.has(name!)) throw new EngineError('EBADPARAM', `"${name}" is an address of its own: choose a different name for ${what}`);
   return name!;

@@ -30,7 +30,9 @@ export function loadPage(file: string): (values: PageValues, language?: PageLang
   return (values, asked = 'en') => {
     const language = TEXTS.has(asked) ? asked : 'en';
     const texts = TEXTS.get(language)!;
-    const filled = html.replace(/\{\{t\.(\w+)\}\}/g, (_, key: string) => texts[key].replace(/__(\w+)__/g, (_, name: string) => String(values[name] ?? '')));
+    const filled = html.replace(/\{\{t\.(\w+)\}\}/g, (_, key: string) =>
+      texts[key].replace(/__(\w+)__/g, (_, name: string) => String(values[name] ?? '')),
+    );
     const all: PageValues = { ...values, language, texts: JSON.stringify(texts).replaceAll('<', '\\u003c') };
     return filled.replace(/\{\{(\w+)\}\}/g, (_, name: string) => String(all[name] ?? ''));
   };

@@ -27,7 +27,8 @@ export function isKnownHost(host: string | undefined, { streamdiffusionHosts = [
   // Browsers always say it.
   if (host === undefined || host === '') return true;
   const name = nameOf(host);
-  const isLocal = isIP(name) !== 0 || !name.includes('.') || LOCAL_ENDS.some((end) => name.endsWith(end)) || name === hostname().toLowerCase();
+  const isLocal =
+    isIP(name) !== 0 || !name.includes('.') || LOCAL_ENDS.some((end) => name.endsWith(end)) || name === hostname().toLowerCase();
   return isLocal || [streamdiffusionHosts].flat().some((known) => nameOf(String(known)) === name);
 }
 
@@ -46,8 +47,13 @@ export function hostGuard(settings: SiteSettings): RequestHandler {
   return (request, response, next) => {
     const isTrusted = Boolean(settings.httpNodeAuth) || request.secure || isKnownHost(request.headers.host, settings);
     if (isTrusted) return next();
-    const name = nameOf(request.headers.host ?? '').replace(/[^\w.-]/g, '').slice(0, 100);
-    response.status(403).type('text').send(`This Node-RED is not known as ${name}: name it in streamdiffusionHosts in the settings file.\n`);
+    const name = nameOf(request.headers.host ?? '')
+      .replace(/[^\w.-]/g, '')
+      .slice(0, 100);
+    response
+      .status(403)
+      .type('text')
+      .send(`This Node-RED is not known as ${name}: name it in streamdiffusionHosts in the settings file.\n`);
   };
 }
 
@@ -58,7 +64,10 @@ export function adminGuard(settings: SiteSettings): RequestHandler {
     // No page can read what answers it instead, nor set this header for anything else.
     const isHandshake = request.method === 'GET' && request.headers['sec-websocket-key'] !== undefined;
     if (isHandshake && VIEWERS.test(request.baseUrl + request.path) && isKnownHost(request.headers.host, settings)) return next();
-    mayEdit(request, settings).then((may) => (may ? next() : void response.status(403).type('text').send('Pages from elsewhere may not do that.\n')), next);
+    mayEdit(request, settings).then(
+      (may) => (may ? next() : void response.status(403).type('text').send('Pages from elsewhere may not do that.\n')),
+      next,
+    );
   };
 }
 

@@ -37,7 +37,11 @@ export class WebSockets {
   private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
   private readonly sockets: Record<'pictures' | 'words', WebSocketServer>;
 
-  private constructor(server: Server, root: string, private readonly settings: Settings) {
+  private constructor(
+    server: Server,
+    root: string,
+    private readonly settings: Settings,
+  ) {
     const { webSocketNodeVerifyClient } = settings;
     const taking = (maxPayload: number): WebSocketServer => {
       const options: ServerOptions & { closeTimeout: number } = {
@@ -86,7 +90,12 @@ export class WebSockets {
    * @param brings what the other side has to send; a larger message ends the connection
    * @param lost told when it looks as if a proxy had not passed on what a handshake needs
    */
-  async accept(request: Request, response: Response, brings: 'pictures' | 'words', lost?: (what: Lost, request: Request) => void): Promise<WebSocket | undefined> {
+  async accept(
+    request: Request,
+    response: Response,
+    brings: 'pictures' | 'words',
+    lost?: (what: Lost, request: Request) => void,
+  ): Promise<WebSocket | undefined> {
     const upgrade = this.upgrades.get(request);
     if (!upgrade) return undefined;
     const tell = (what: Lost): void => {

@@ -73,9 +73,12 @@ function watchPictures(address, onPicture, onState) {
         const about = frame;
         frame = undefined;
         const jpeg = new Blob([data], { type: 'image/jpeg' });
-        turn = turn.then(() => onPicture(jpeg, about)).catch(() => undefined).then(() => {
-          if (socket.readyState === WebSocket.OPEN) socket.send('');
-        });
+        turn = turn
+          .then(() => onPicture(jpeg, about))
+          .catch(() => undefined)
+          .then(() => {
+            if (socket.readyState === WebSocket.OPEN) socket.send('');
+          });
       };
       socket.onclose = () => {
         clearTimeout(opening);
@@ -195,7 +198,8 @@ class Painter {
     this.coming = picture;
     this.before ??= new OffscreenCanvas(1, 1);
     const { before } = this;
-    if (before.width !== canvas.width || before.height !== canvas.height) Object.assign(before, { width: canvas.width, height: canvas.height });
+    if (before.width !== canvas.width || before.height !== canvas.height)
+      Object.assign(before, { width: canvas.width, height: canvas.height });
     before.getContext('2d').drawImage(canvas, 0, 0);
     const began = performance.now();
     const draw = () => {

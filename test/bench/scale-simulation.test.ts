@@ -2,9 +2,18 @@ import assert from 'node:assert/strict';
 import { fitTimes, type Installation, instancesFor, simulate } from '../../bench/scale-simulation';
 
 const ONE: Installation = {
-  flows: 1, offeredFps: Infinity, rows: 2, net: { fixedMs: 4, perRowMs: 3 }, maxBatch: 16, instances: 1, roundTripMs: 2, beforeMs: 5, afterMs: 7,
+  flows: 1,
+  offeredFps: Infinity,
+  rows: 2,
+  net: { fixedMs: 4, perRowMs: 3 },
+  maxBatch: 16,
+  instances: 1,
+  roundTripMs: 2,
+  beforeMs: 5,
+  afterMs: 7,
 };
-const near = (value: number, expected: number, share = 0.02): void => assert.ok(Math.abs(value / expected - 1) < share, `${value}, not ${expected}`);
+const near = (value: number, expected: number, share = 0.02): void =>
+  assert.ok(Math.abs(value / expected - 1) < share, `${value}, not ${expected}`);
 
 describe('the simulation of flows on servers', () => {
   it('a flow alone waits for its runs and the way there and back', () => {

@@ -36,7 +36,9 @@ describe('building a flow in the editor', () => {
     await page.click('#red-ui-clipboard-dialog-ok');
     // The same flow is there already.
     await page.click('.red-ui-notification button:has-text("Import copy")');
-    await page.waitForFunction(() => (window as unknown as { RED: EditorRED }).RED.nodes.filterNodes({ type: 'streamdiffusion-sink' }).length === 2);
+    await page.waitForFunction(
+      () => (window as unknown as { RED: EditorRED }).RED.nodes.filterNodes({ type: 'streamdiffusion-sink' }).length === 2,
+    );
 
     const copy = (await editor.nodes('sink')).find(({ id }) => id !== 'live-picture-sink')!;
     assert.equal(copy.valid, false, 'two sinks of one name');

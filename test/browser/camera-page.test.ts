@@ -56,7 +56,8 @@ describe('camera page', () => {
     },
   });
 
-  const open = (path: string, context: Browser | BrowserContext = stage.browser): Promise<WatchedPage> => openPage(context, stage.server.address + path);
+  const open = (path: string, context: Browser | BrowserContext = stage.browser): Promise<WatchedPage> =>
+    openPage(context, stage.server.address + path);
   const isPainted = (page: Page): Promise<unknown> => page.waitForSelector('canvas.live', { timeout: PATIENCE });
 
   it('sends the camera through the engine; the result moves beside it and on the live page', async () => {
@@ -68,7 +69,10 @@ describe('camera page', () => {
     const live = await open(LIVE);
     await isPainted(live.page);
 
-    for (const [name, { page }] of [['beside the camera', camera], ['live page', live]] as const) {
+    for (const [name, { page }] of [
+      ['beside the camera', camera],
+      ['live page', live],
+    ] as const) {
       await page.bringToFront();
       // The first pictures wait for nets that run for the first time.
       await picturesSeen(page, 10);
@@ -76,8 +80,13 @@ describe('camera page', () => {
       assert.ok(new Set(codes).size > 45, `${name}: ${new Set(codes).size} of 60 pictures differ`);
       const tick = (times[59] - times[0]) / 59;
       const [p50, p95] = [percentile(ages, 0.5), percentile(ages, 0.95)];
-      console.log(`      ${name}: from camera to picture ${Math.round(p50)} ms (median), ${Math.round(p95)} ms (p95): ${(p50 / tick).toFixed(1)} and ${(p95 / tick).toFixed(1)} ticks of ${Math.round(tick)} ms`);
-      assert.ok(ages.every((age) => age > 0), `no picture is seen before it was taken: ${ages}`);
+      console.log(
+        `      ${name}: from camera to picture ${Math.round(p50)} ms (median), ${Math.round(p95)} ms (p95): ${(p50 / tick).toFixed(1)} and ${(p95 / tick).toFixed(1)} ticks of ${Math.round(tick)} ms`,
+      );
+      assert.ok(
+        ages.every((age) => age > 0),
+        `no picture is seen before it was taken: ${ages}`,
+      );
       // In ticks, the time from one picture to the next: a slow machine has longer ones, and only what queues up has more of them.
       assert.ok(p50 < Math.max(4.5 * tick, 150), `frames queue: a picture is ${p50} ms old, ${p50 / tick} ticks`);
       assert.ok(p95 < Math.max(12 * tick, 600), `frames queue: pictures are up to ${p95} ms old, ${p95 / tick} ticks`);
@@ -89,13 +98,20 @@ describe('camera page', () => {
     await live.page.close();
   });
 
-  for (const [keeps, problem] of [[['upgrade', 'connection', 'host'], /header Upgrade.*proxy_set_header Upgrade/s], [['host'], /header Host.*proxy_set_header Host/s]] as const) {
+  for (const [keeps, problem] of [
+    [['upgrade', 'connection', 'host'], /header Upgrade.*proxy_set_header Upgrade/s],
+    [['host'], /header Host.*proxy_set_header Host/s],
+  ] as const) {
     it(`says behind a proxy that keeps ${keeps.join(', ')} to itself what to set there`, async () => {
       const proxy = await startKeepingProxy(stage.server.address, [...keeps]);
       const page = await stage.browser.newPage();
       try {
         await page.goto(`${proxy.address}${CAMERA}?start=camera`);
-        await page.waitForFunction(([words]) => new RegExp(words, 's').test(document.querySelector('#message')!.textContent), [problem.source], { timeout: PATIENCE });
+        await page.waitForFunction(
+          ([words]) => new RegExp(words, 's').test(document.querySelector('#message')!.textContent),
+          [problem.source],
+          { timeout: PATIENCE },
+        );
         await page.screenshot({ path: join(folder, `behind a proxy without ${keeps[0]}.png`) });
       } finally {
         await page.close();
@@ -107,13 +123,17 @@ describe('camera page', () => {
   it('sends what was chosen: a size, mirrored, without a press', async () => {
     const { page, errors } = await open(`${CAMERA}?start=camera&mirror&size=384x256`);
     await isPainted(page);
-    const sent = await page.evaluate(() => new Promise<[number, number]>((resolve) => {
-      const { send } = WebSocket.prototype;
-      WebSocket.prototype.send = function (data) {
-        send.call(this, data);
-        if (typeof data !== 'string') void createImageBitmap(new Blob([data as ArrayBuffer])).then(({ width, height }) => resolve([width, height]));
-      };
-    }));
+    const sent = await page.evaluate(
+      () =>
+        new Promise<[number, number]>((resolve) => {
+          const { send } = WebSocket.prototype;
+          WebSocket.prototype.send = function (data) {
+            send.call(this, data);
+            if (typeof data !== 'string')
+              void createImageBitmap(new Blob([data as ArrayBuffer])).then(({ width, height }) => resolve([width, height]));
+          };
+        }),
+    );
     assert.deepEqual(sent, [384, 256]);
     assert.equal(await page.getAttribute('#mirror', 'aria-pressed'), 'true');
     assert.match(await page.evaluate(() => getComputedStyle(document.querySelector('video')!).transform), /matrix\(-1/);
@@ -124,18 +144,31 @@ describe('camera page', () => {
   });
 
   it('fits a phone, upright and on its side', async () => {
-    const phone = await stage.browser.newContext({ viewport: { width: 390, height: 760 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true });
+    const phone = await stage.browser.newContext({
+      viewport: { width: 390, height: 760 },
+      deviceScaleFactor: 2,
+      isMobile: true,
+      hasTouch: true,
+    });
     const { page, errors } = await open(`${CAMERA}?start=camera`, phone);
     await isPainted(page);
-    for (const [name, width, height] of [['upright', 390, 760], ['on its side', 760, 390]] as const) {
+    for (const [name, width, height] of [
+      ['upright', 390, 760],
+      ['on its side', 760, 390],
+    ] as const) {
       await page.setViewportSize({ width, height });
       await page.waitForTimeout(700);
-      const boxes = await page.evaluate(() => ['#mine .frame', '#result .frame', '#start', '#what', '#size', '#mirror'].map((selector) => {
-        const { left, top, right, bottom } = document.querySelector(selector)!.getBoundingClientRect();
-        return { selector, left, top, right, bottom };
-      }));
+      const boxes = await page.evaluate(() =>
+        ['#mine .frame', '#result .frame', '#start', '#what', '#size', '#mirror'].map((selector) => {
+          const { left, top, right, bottom } = document.querySelector(selector)!.getBoundingClientRect();
+          return { selector, left, top, right, bottom };
+        }),
+      );
       for (const box of boxes) {
-        assert.ok(box.left >= 0 && box.top >= 0 && box.right <= width + 0.5 && box.bottom <= height + 0.5, `${name}: ${JSON.stringify(box)}`);
+        assert.ok(
+          box.left >= 0 && box.top >= 0 && box.right <= width + 0.5 && box.bottom <= height + 0.5,
+          `${name}: ${JSON.stringify(box)}`,
+        );
         assert.ok(box.right - box.left > 60 && box.bottom - box.top > 30, `${name}: ${box.selector} can be seen and pressed`);
       }
       await page.screenshot({ path: join(folder, `phone ${name}.png`) });
@@ -148,12 +181,16 @@ describe('camera page', () => {
     const first = await open(`${CAMERA}?start=camera`);
     await isPainted(first.page);
     const second = await open(`${CAMERA}?start=camera`);
-    await first.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
+    await first.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, {
+      timeout: PATIENCE,
+    });
     assert.equal(await first.page.innerText('#start'), 'start');
     await isPainted(second.page);
     await first.page.screenshot({ path: join(folder, 'taken over.png') });
     await first.page.click('#start');
-    await second.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, { timeout: PATIENCE });
+    await second.page.waitForFunction(() => /Another camera/.test(document.getElementById('message')!.innerText), undefined, {
+      timeout: PATIENCE,
+    });
     await first.page.close();
     await second.page.close();
   });
@@ -194,7 +231,8 @@ describe('camera page', () => {
       const { mediaDevices } = navigator;
       const ask = mediaDevices.getUserMedia.bind(mediaDevices);
       let asked = 0;
-      mediaDevices.getUserMedia = (wish) => (asked++ === 0 ? Promise.reject(new DOMException('Permission denied', 'NotAllowedError')) : ask(wish));
+      mediaDevices.getUserMedia = (wish) =>
+        asked++ === 0 ? Promise.reject(new DOMException('Permission denied', 'NotAllowedError')) : ask(wish);
     });
     await page.goto(stage.server.address + CAMERA);
     await page.click('#start');

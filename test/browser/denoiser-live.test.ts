@@ -14,7 +14,10 @@ describe("the denoiser's dialog while it is open", () => {
     open: async ({ browser, server }) => {
       editor = await Editor.open(browser, server);
       page = editor.page;
-      page.on('request', (request) => void (request.url().includes('/streamdiffusion/denoisers/') && asked.push(request.postDataJSON() as { end?: string })));
+      page.on(
+        'request',
+        (request) => void (request.url().includes('/streamdiffusion/denoisers/') && asked.push(request.postDataJSON() as { end?: string })),
+      );
     },
   });
   afterEach(() => assert.deepEqual(editor.errors.splice(0), []));
@@ -80,9 +83,22 @@ describe("the denoiser's dialog while it is open", () => {
 
   it('refuses who sends no JSON, and knows no node that is not deployed', async () => {
     const id = (await editor.nodes('denoiser'))[0].id;
-    const post = (node: string, type: string): Promise<Response> => fetch(`${stage.server.address}/streamdiffusion/denoisers/${node}`, { method: 'POST', headers: { 'Content-Type': type }, body: '{"params":{"strength":0.2}}' });
+    const post = (node: string, type: string): Promise<Response> =>
+      fetch(`${stage.server.address}/streamdiffusion/denoisers/${node}`, {
+        method: 'POST',
+        headers: { 'Content-Type': type },
+        body: '{"params":{"strength":0.2}}',
+      });
     assert.equal((await post(id, 'text/plain')).status, 415);
-    const answers = [await post('nobody', 'application/json'), await post(id, 'application/json')].map((response) => response.json() as Promise<{ applied: boolean; code?: string }>);
-    assert.deepEqual((await Promise.all(answers)).map(({ applied, code }) => [applied, code]), [[false, 'ECLOSED'], [true, undefined]]);
+    const answers = [await post('nobody', 'application/json'), await post(id, 'application/json')].map(
+      (response) => response.json() as Promise<{ applied: boolean; code?: string }>,
+    );
+    assert.deepEqual(
+      (await Promise.all(answers)).map(({ applied, code }) => [applied, code]),
+      [
+        [false, 'ECLOSED'],
+        [true, undefined],
+      ],
+    );
   });
 });

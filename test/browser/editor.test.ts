@@ -26,7 +26,11 @@ describe('editor', () => {
     for (const type of ['source', 'filter', 'prompt', 'denoiser', 'sink']) {
       const found = await editor.red((RED, name) => {
         const definition = RED.nodes.getType(name);
-        return { icon: definition.icon, help: RED.nodes.getNodeHelp(name), invalid: RED.nodes.filterNodes({ type: name }).some((node) => !node.valid) };
+        return {
+          icon: definition.icon,
+          help: RED.nodes.getNodeHelp(name),
+          invalid: RED.nodes.filterNodes({ type: name }).some((node) => !node.valid),
+        };
       }, `streamdiffusion-${type}`);
       assert.equal(found.icon, `streamdiffusion-${type}.svg`);
       assert.match(found.help, /<p>[\s\S]{40}/, `${type} has help`);
@@ -45,7 +49,10 @@ describe('editor', () => {
       await editor.close();
       const after = await editor.red((RED) => RED.nodes.createCompleteNodeSet());
       // A dialog with credentials sends them along, empty ones too; the server keeps them out of the flow.
-      assert.deepEqual(after.map((node) => ({ ...node, credentials: undefined })), before.map((node) => ({ ...node, credentials: undefined })));
+      assert.deepEqual(
+        after.map((node) => ({ ...node, credentials: undefined })),
+        before.map((node) => ({ ...node, credentials: undefined })),
+      );
     });
   }
 
@@ -61,7 +68,9 @@ describe('editor', () => {
   });
 
   it('breaks no name in the palette into more than two lines', async () => {
-    const lines = await page.locator('.red-ui-palette-node[data-palette-type^="streamdiffusion-"] .red-ui-palette-label').evaluateAll((labels) => labels.map((label) => label.innerHTML.split('<br>').length));
+    const lines = await page
+      .locator('.red-ui-palette-node[data-palette-type^="streamdiffusion-"] .red-ui-palette-label')
+      .evaluateAll((labels) => labels.map((label) => label.innerHTML.split('<br>').length));
     assert.ok(lines.length === 5 && lines.every((count) => count <= 2), lines.join(', '));
   });
 
@@ -96,16 +105,34 @@ describe('editor', () => {
   it('has sections for noise and feedback, which a flow from before them opens with what holds', async () => {
     await editor.red((RED) => {
       const node = RED.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0];
-      for (const field of ['scheduler', 'eta', 'seeds', 'seedDrift', 'motionNoise', 'feedback', 'feedbackZoom', 'latentFeedback', 'followNewest']) delete node[field];
+      for (const field of [
+        'scheduler',
+        'eta',
+        'seeds',
+        'seedDrift',
+        'motionNoise',
+        'feedback',
+        'feedbackZoom',
+        'latentFeedback',
+        'followNewest',
+      ])
+        delete node[field];
     });
     await editDenoiser();
-    for (const section of await page.locator('#dialog-form details').all()) await section.evaluate((details) => details.setAttribute('open', ''));
+    for (const section of await page.locator('#dialog-form details').all())
+      await section.evaluate((details) => details.setAttribute('open', ''));
     assert.deepEqual([await page.inputValue('#node-input-scheduler'), await page.inputValue('#node-input-followNewest')], ['lcm', 'none']);
     assert.equal(await page.locator('#node-input-eta').isVisible(), false);
     await page.selectOption('#node-input-scheduler', 'tcd');
     assert.equal(await page.locator('#node-input-eta').isVisible(), true);
 
-    for (const [field, wrong, right] of [['seeds', '7:x', '7, 12:0.5'], ['seed', '-2', '-1'], ['seedDrift', '91', '0.5'], ['feedbackZoom', '3', '1.03'], ['latentFeedback', '2', '']]) {
+    for (const [field, wrong, right] of [
+      ['seeds', '7:x', '7, 12:0.5'],
+      ['seed', '-2', '-1'],
+      ['seedDrift', '91', '0.5'],
+      ['feedbackZoom', '3', '1.03'],
+      ['latentFeedback', '2', ''],
+    ]) {
       await page.fill(`#node-input-${field}`, wrong);
       await page.locator(`#node-input-${field}`).blur();
       await page.waitForSelector(`#node-input-${field}.input-error`);
@@ -136,10 +163,19 @@ describe('editor', () => {
 
     await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
     const picture = page.locator('.streamdiffusion-stream img');
-    await page.waitForFunction(() => /\d frames a second, latency \d+ ms\s+\d+ % left out/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: PATIENCE });
+    await page.waitForFunction(
+      () =>
+        /\d frames a second, latency \d+ ms\s+\d+ % left out/.test(
+          (document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? '',
+        ),
+      undefined,
+      { timeout: PATIENCE },
+    );
     const first = await picture.getAttribute('src');
     assert.ok(first!.length < 20_000, `${first!.length} characters a picture`);
-    await page.waitForFunction((old) => document.querySelector('.streamdiffusion-stream img')!.getAttribute('src') !== old, first, { timeout: PATIENCE });
+    await page.waitForFunction((old) => document.querySelector('.streamdiffusion-stream img')!.getAttribute('src') !== old, first, {
+      timeout: PATIENCE,
+    });
     assert.deepEqual(await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.naturalHeight]), [192, 192]);
     await keepScreenshot(page, 'sidebar');
 

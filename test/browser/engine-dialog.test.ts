@@ -43,7 +43,10 @@ describe('engine dialog: models', () => {
   afterEach(async () => {
     await editor.close('cancel');
     // The browser notes a request that was refused, as one of the tests wants it.
-    assert.deepEqual(editor.errors.splice(0).filter((line) => !/status of 400/.test(line)), []);
+    assert.deepEqual(
+      editor.errors.splice(0).filter((line) => !/status of 400/.test(line)),
+      [],
+    );
   });
 
   const download = async (repository: string): Promise<void> => {
@@ -65,7 +68,11 @@ describe('engine dialog: models', () => {
   it('downloads with progress, speed and remaining time; a cancelled one goes on where it ended', async () => {
     hub.faults.set(WEIGHTS, { bytesPerSecond: 400_000 });
     await download(REPOSITORY);
-    await page.waitForFunction(() => /\d(\.\d)? [kM]?B of \d+(\.\d)? MB · .*\/s · \d+ sec left/.test(document.getElementById('engine-models')!.innerText), undefined, { timeout: PATIENCE });
+    await page.waitForFunction(
+      () => /\d(\.\d)? [kM]?B of \d+(\.\d)? MB · .*\/s · \d+ sec left/.test(document.getElementById('engine-models')!.innerText),
+      undefined,
+      { timeout: PATIENCE },
+    );
     await keepScreenshot(page, 'engine-download');
     await page.click('.streamdiffusion-model[data-state="running"] button');
     await shows('[data-state="cancelled"]');
@@ -83,9 +90,14 @@ describe('engine dialog: models', () => {
   it('takes the downloaded model, and says which execution providers of this machine can run it', async () => {
     await page.click('.streamdiffusion-model[data-state="done"] button');
     assert.equal(await page.locator('.red-ui-typedInput-input').first().inputValue(), join(folder, 'models', REPOSITORY));
-    await page.waitForFunction(() => /✓ cpu can run it/.test(document.getElementById('engine-check-result')!.innerText), undefined, { timeout: PATIENCE });
+    await page.waitForFunction(() => /✓ cpu can run it/.test(document.getElementById('engine-check-result')!.innerText), undefined, {
+      timeout: PATIENCE,
+    });
     assert.equal(await page.isVisible('#engine-models'), false);
-    assert.match(await page.locator('#engine-check-result').innerText(), /This model can be used: .*\/owner\/tiny-model\n.*Nets: text_encoder/);
+    assert.match(
+      await page.locator('#engine-check-result').innerText(),
+      /This model can be used: .*\/owner\/tiny-model\n.*Nets: text_encoder/,
+    );
     assert.equal(await page.inputValue('#node-config-input-int8'), 'auto', 'also of a flow from before there was a choice');
     await keepScreenshot(page, 'engine-check');
   });

@@ -52,13 +52,17 @@ describe('engine dialog: nets on a server', function () {
   it('asks the server', async () => {
     await page.fill('#node-config-input-serverAddresses', inference.address);
     await page.click('#engine-server-check');
-    await page.waitForFunction(() => /✓/.test(document.querySelector('#engine-server-result')?.textContent ?? ''), undefined, { timeout: 20_000 });
+    await page.waitForFunction(() => /✓/.test(document.querySelector('#engine-server-result')?.textContent ?? ''), undefined, {
+      timeout: 20_000,
+    });
     assert.match(await page.innerText('#engine-server-result'), /✓ starter_unet is as in the model folder, copies: 1/);
     await page.locator('#engine-server').scrollIntoViewIfNeeded();
     await keepScreenshot(page, 'engine-server');
     await page.check('#engine-server-nets input[value="vae_decoder"]');
     await page.click('#engine-server-check');
-    await page.waitForFunction(() => /✗/.test(document.querySelector('#engine-server-result')?.textContent ?? ''), undefined, { timeout: 20_000 });
+    await page.waitForFunction(() => /✗/.test(document.querySelector('#engine-server-result')?.textContent ?? ''), undefined, {
+      timeout: 20_000,
+    });
     await page.uncheck('#engine-server-nets input[value="vae_decoder"]');
   });
 

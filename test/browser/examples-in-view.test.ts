@@ -12,7 +12,9 @@ interface Part {
   label?: string;
 }
 
-const EXAMPLES = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json')).sort();
+const EXAMPLES = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.json'))
+  .sort();
 
 describe('examples on a small screen', () => {
   let page: Page;
@@ -27,14 +29,21 @@ describe('examples on a small screen', () => {
     for (const example of EXAMPLES) {
       const parts = JSON.parse(readFileSync(join(ROOT, 'examples', example), 'utf8')) as (Part & { info?: string; name?: string })[];
       const tab = parts.find(({ type }) => type === 'tab')!;
-      for (const comment of parts.filter(({ type, name }) => type === 'comment' && /(^|\s)\/(streamdiffusion|dashboard|picture)\b/.test(name ?? ''))) {
+      for (const comment of parts.filter(
+        ({ type, name }) => type === 'comment' && /(^|\s)\/(streamdiffusion|dashboard|picture)\b/.test(name ?? ''),
+      )) {
         assert.match(comment.info ?? '', /\[\/[^\]]+\]\(\/[^)\s]+\)/, `${example}: the comment has its addresses as links`);
       }
       const sinks = parts.filter(({ type }) => type === 'streamdiffusion-sink').map(({ id }) => id);
       if (sinks.length === 0) continue;
       const found = await page.evaluate(
         ({ all, id, wanted }) => {
-          const { RED } = window as unknown as { RED: { nodes: { import(nodes: object[], options: object): void; workspace(id: string): unknown }; workspaces: { show(id: string): void } } };
+          const { RED } = window as unknown as {
+            RED: {
+              nodes: { import(nodes: object[], options: object): void; workspace(id: string): unknown };
+              workspaces: { show(id: string): void };
+            };
+          };
           if (!RED.nodes.workspace(id)) RED.nodes.import(all, { generateIds: false, importMap: {}, addFlow: false });
           RED.workspaces.show(id);
           return new Promise<{ frame: DOMRect; boxes: DOMRect[] }>((resolve) => {
@@ -50,7 +59,10 @@ describe('examples on a small screen', () => {
         { all: parts as object[], id: tab.id, wanted: sinks },
       );
       for (const box of found.boxes) {
-        assert.ok(box.left >= found.frame.left && box.right <= found.frame.right && box.bottom <= found.frame.bottom && box.top >= found.frame.top, `${example}: ${JSON.stringify(box)} in ${JSON.stringify(found.frame)}`);
+        assert.ok(
+          box.left >= found.frame.left && box.right <= found.frame.right && box.bottom <= found.frame.bottom && box.top >= found.frame.top,
+          `${example}: ${JSON.stringify(box)} in ${JSON.stringify(found.frame)}`,
+        );
       }
       await keepScreenshot(page, `example-${example.replace(/\W+/g, '-')}`);
     }

@@ -30,23 +30,32 @@ describe('the first flow of a newcomer', () => {
   afterEach(() => assert.deepEqual(editor?.errors.splice(0) ?? [], []));
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  const engines = (): Promise<string[]> => editor.red((RED) => {
-    const all: string[] = [];
-    RED.nodes.eachConfig((config) => void (config.type === 'streamdiffusion-engine' && all.push(config.id)));
-    return all;
-  });
+  const engines = (): Promise<string[]> =>
+    editor.red((RED) => {
+      const all: string[] = [];
+      RED.nodes.eachConfig((config) => void (config.type === 'streamdiffusion-engine' && all.push(config.id)));
+      return all;
+    });
   const fieldsOf = (id: string, ...names: string[]): Promise<unknown[]> =>
-    editor.red((RED, asked) => {
-      const node = RED.nodes.createCompleteNodeSet().find((each) => (each as EditorNode).id === asked.id) as EditorNode;
-      return asked.names.map((name) => node[name]);
-    }, { id, names });
+    editor.red(
+      (RED, asked) => {
+        const node = RED.nodes.createCompleteNodeSet().find((each) => (each as EditorNode).id === asked.id) as EditorNode;
+        return asked.names.map((name) => node[name]);
+      },
+      { id, names },
+    );
 
   it('is five nodes from the palette, wired and deployed: it paints different pictures, without a dialog', async () => {
     const types = ['source', 'filter', 'prompt', 'denoiser', 'sink'];
     for (const [k, type] of types.entries()) ids[type] = await editor.drag(type, { x: 110 + 190 * k, y: 120 + 60 * (k % 2) });
     for (const [k, type] of types.slice(1).entries()) await editor.wire(ids[types[k]], ids[type]);
     await keepScreenshot(page, 'first-flow');
-    for (const type of types) assert.deepEqual((await editor.nodes(type)).map(({ valid }) => valid), [true], `${type} needs nothing more`);
+    for (const type of types)
+      assert.deepEqual(
+        (await editor.nodes(type)).map(({ valid }) => valid),
+        [true],
+        `${type} needs nothing more`,
+      );
     assert.equal((await engines()).length, 1);
     await editor.deploy();
 
@@ -65,7 +74,9 @@ describe('the first flow of a newcomer', () => {
 
   it('lets the moving test card through its filter', async () => {
     const status = (): Promise<string> => page.evaluate((id) => document.getElementById(id)?.textContent ?? '', ids.filter);
-    await page.waitForFunction((id) => /(\d+) fps · (\d+) %/.test(document.getElementById(id)?.textContent ?? ''), ids.filter, { timeout: PATIENCE });
+    await page.waitForFunction((id) => /(\d+) fps · (\d+) %/.test(document.getElementById(id)?.textContent ?? ''), ids.filter, {
+      timeout: PATIENCE,
+    });
     const shares: number[] = [];
     for (let k = 0; k < 5; k++) {
       await page.waitForTimeout(1100);

@@ -22,12 +22,20 @@ describe('live page', () => {
   it('shows a moving picture in its own proportions', async () => {
     const { page, errors } = await open('/streamdiffusion/live');
     await page.waitForSelector('canvas.live', { timeout: PATIENCE });
-    assert.deepEqual(await page.evaluate(() => [document.querySelector('canvas')!.width, document.querySelector('canvas')!.height]), [256, 256]);
+    assert.deepEqual(
+      await page.evaluate(() => [document.querySelector('canvas')!.width, document.querySelector('canvas')!.height]),
+      [256, 256],
+    );
     const first = await pixels(page);
     assert.ok(new Set(first).size > 20, 'it is a picture, not one colour');
     await page.waitForTimeout(1500);
     assert.notDeepEqual(await pixels(page), first);
-    const elsewhere = await page.evaluate(() => performance.getEntriesByType('resource').filter(({ name }) => !name.startsWith(location.origin)).map(({ name }) => name));
+    const elsewhere = await page.evaluate(() =>
+      performance
+        .getEntriesByType('resource')
+        .filter(({ name }) => !name.startsWith(location.origin))
+        .map(({ name }) => name),
+    );
     assert.deepEqual(elsewhere, [], 'nothing is loaded from elsewhere');
     await page.keyboard.press('f');
     await page.waitForFunction(() => document.fullscreenElement !== null);
@@ -36,10 +44,14 @@ describe('live page', () => {
   });
 
   it('shows words and buttons to who moves the pointer, and over a picture that nobody touches none', async () => {
-    const shown = (page: Page): Promise<string[]> => page.evaluate(() => ['waiting', 'hint', 'full'].filter((id) => {
-      for (let part: Element | null = document.getElementById(id); part; part = part.parentElement) if (getComputedStyle(part).opacity !== '1') return false;
-      return true;
-    }));
+    const shown = (page: Page): Promise<string[]> =>
+      page.evaluate(() =>
+        ['waiting', 'hint', 'full'].filter((id) => {
+          for (let part: Element | null = document.getElementById(id); part; part = part.parentElement)
+            if (getComputedStyle(part).opacity !== '1') return false;
+          return true;
+        }),
+      );
     // The sink waits for its first picture, and the words for both of its lines.
     const waiting = async (query: string): Promise<Page> => {
       const { page } = await open(`/streamdiffusion/live${query}`);
@@ -51,13 +63,22 @@ describe('live page', () => {
       return page;
     };
     const page = await waiting('');
-    assert.deepEqual((await shown(page)).filter((id) => id !== 'waiting'), []);
+    assert.deepEqual(
+      (await shown(page)).filter((id) => id !== 'waiting'),
+      [],
+    );
     await page.mouse.move(300, 300);
     await page.mouse.move(310, 300);
-    assert.deepEqual((await shown(page)).filter((id) => id !== 'waiting'), ['hint', 'full']);
+    assert.deepEqual(
+      (await shown(page)).filter((id) => id !== 'waiting'),
+      ['hint', 'full'],
+    );
     await page.close();
     const always = await waiting('?hints=1');
-    assert.deepEqual((await shown(always)).filter((id) => id !== 'waiting'), ['hint']);
+    assert.deepEqual(
+      (await shown(always)).filter((id) => id !== 'waiting'),
+      ['hint'],
+    );
     await always.close();
   });
 
@@ -88,7 +109,9 @@ describe('live page', () => {
     const resting = nodes.map((node) => (node.type === 'streamdiffusion-denoiser' ? { ...node, restUnseen: true } : node));
     await fetch(flows, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(resting) });
     const painted = async (): Promise<number> => {
-      const { engines } = (await (await fetch(`${stage.server.address}/streamdiffusion/health`)).json()) as { engines: { streams: { out: number }[] }[] };
+      const { engines } = (await (await fetch(`${stage.server.address}/streamdiffusion/health`)).json()) as {
+        engines: { streams: { out: number }[] }[];
+      };
       return engines.flatMap(({ streams }) => streams).reduce((sum, { out }) => sum + out, 0);
     };
     const rests = async (): Promise<number> => {
@@ -117,7 +140,11 @@ describe('live page', () => {
     const editor = await Editor.open(stage.browser, stage.server);
     assert.match(await editor.page.innerText('#red-ui-workspace-chart'), /resting, nobody looks/);
     await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
-    await editor.page.waitForFunction(() => /\d frames a second/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''), undefined, { timeout: PATIENCE });
+    await editor.page.waitForFunction(
+      () => /\d frames a second/.test((document.querySelector('.streamdiffusion-stream') as HTMLElement | null)?.innerText ?? ''),
+      undefined,
+      { timeout: PATIENCE },
+    );
     assert.deepEqual([...errors, ...editor.errors], []);
     await editor.page.close();
   });

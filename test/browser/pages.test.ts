@@ -7,7 +7,8 @@ import { ROOT } from '../lib/reference';
 import { PATIENCE } from '../lib/until';
 
 const LANGUAGES = { en: 'en-GB', de: 'de-AT', ja: 'ja-JP', zh: 'zh-CN' } as const;
-const textsOf = (language: string): Record<string, string> => JSON.parse(readFileSync(join(ROOT, `nodes/pages/texts/${language}.json`), 'utf8')) as Record<string, string>;
+const textsOf = (language: string): Record<string, string> =>
+  JSON.parse(readFileSync(join(ROOT, `nodes/pages/texts/${language}.json`), 'utf8')) as Record<string, string>;
 const ENGLISH = textsOf('en');
 
 interface Finding {
@@ -19,8 +20,12 @@ interface Finding {
 /** What axe-core finds that is serious or worse, in words. */
 async function findings(page: Page): Promise<string[]> {
   await page.addScriptTag({ path: require.resolve('axe-core') });
-  const { violations } = await page.evaluate(() => (window as unknown as { axe: { run: () => Promise<{ violations: Finding[] }> } }).axe.run());
-  return violations.filter(({ impact }) => ['serious', 'critical'].includes(impact)).map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
+  const { violations } = await page.evaluate(() =>
+    (window as unknown as { axe: { run: () => Promise<{ violations: Finding[] }> } }).axe.run(),
+  );
+  return violations
+    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
+    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
 }
 
 describe('pages for visitors', () => {
@@ -42,7 +47,9 @@ describe('pages for visitors', () => {
       /** Nothing is left in English, but for names and what is the same in both languages. */
       async function speaks(page: Page): Promise<void> {
         const shown = (await page.locator('body').innerText()).split('\n').map((line) => line.trim());
-        const foreign = Object.keys(ENGLISH).filter((key) => !ENGLISH[key].includes('__') && texts[key] !== ENGLISH[key] && shown.includes(ENGLISH[key]));
+        const foreign = Object.keys(ENGLISH).filter(
+          (key) => !ENGLISH[key].includes('__') && texts[key] !== ENGLISH[key] && shown.includes(ENGLISH[key]),
+        );
         assert.deepEqual(language === 'en' ? [] : foreign, []);
       }
 
@@ -50,8 +57,15 @@ describe('pages for visitors', () => {
         const { page, errors, close } = await open('/');
         assert.equal(await page.innerText('h1'), texts.pages);
         assert.deepEqual(await page.locator('li strong').allInnerTexts(), ['live', 'live']);
-        assert.deepEqual(await page.locator('li a').evaluateAll((all) => all.map((a) => new URL((a as HTMLAnchorElement).href).pathname)), ['/streamdiffusion/live', '/streamdiffusion/live/camera']);
-        await page.waitForFunction(() => [...document.querySelectorAll<HTMLImageElement>('.code')].every((code) => code.complete && code.naturalWidth > 0), undefined, { timeout: PATIENCE });
+        assert.deepEqual(await page.locator('li a').evaluateAll((all) => all.map((a) => new URL((a as HTMLAnchorElement).href).pathname)), [
+          '/streamdiffusion/live',
+          '/streamdiffusion/live/camera',
+        ]);
+        await page.waitForFunction(
+          () => [...document.querySelectorAll<HTMLImageElement>('.code')].every((code) => code.complete && code.naturalWidth > 0),
+          undefined,
+          { timeout: PATIENCE },
+        );
         assert.ok(await page.locator('#here').isVisible(), 'says that 127.0.0.1 is no address for a phone');
         await speaks(page);
         assert.deepEqual(await findings(page), []);
@@ -81,7 +95,9 @@ describe('pages for visitors', () => {
         await keepScreenshot(page, `camera-${language}`);
         await page.click('#start');
         const [sent] = texts.sent.split('__number__').filter(Boolean);
-        await page.waitForFunction((part) => document.getElementById('numbers')!.innerText.includes(part), sent.trim(), { timeout: PATIENCE });
+        await page.waitForFunction((part) => document.getElementById('numbers')!.innerText.includes(part), sent.trim(), {
+          timeout: PATIENCE,
+        });
         assert.equal(await page.innerText('#start'), texts.stop);
         await speaks(page);
         assert.deepEqual(await findings(page), []);

@@ -16,18 +16,30 @@ describe('words under the prompt field', () => {
   afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   const chips = async (): Promise<string[]> =>
-    page.locator('#node-input-prompt + .streamdiffusion-chips .streamdiffusion-chip').evaluateAll((all) => all.map((chip) => `${chip.getAttribute('data-kind')} ${(chip as HTMLElement).innerText.trim().split('\n')[0]}`));
+    page
+      .locator('#node-input-prompt + .streamdiffusion-chips .streamdiffusion-chip')
+      .evaluateAll((all) =>
+        all.map((chip) => `${chip.getAttribute('data-kind')} ${(chip as HTMLElement).innerText.trim().split('\n')[0]}`),
+      );
 
   async function chipsOf(prompt: string, last: string): Promise<string[]> {
     await page.fill('#node-input-prompt', prompt);
-    await page.locator('#node-input-prompt + .streamdiffusion-chips .streamdiffusion-chip', { hasText: last }).last().waitFor({ timeout: PATIENCE });
+    await page
+      .locator('#node-input-prompt + .streamdiffusion-chips .streamdiffusion-chip', { hasText: last })
+      .last()
+      .waitFor({ timeout: PATIENCE });
     return (await chips()).map((text) => text.replace(/ unknown to the model.*/, ''));
   }
 
   it('are chips while one types, in every script, and what is added', async () => {
     await editor.edit('prompt');
     assert.deepEqual(await chipsOf('sea, snowy quokka', '+ day'), ['known sea', 'read snowy → snow', 'unknown quokka', 'added + day']);
-    assert.deepEqual(await chipsOf('Übermut im Winterwald', 'Winterwald'), ['unknown Übermut', 'read im → in', 'read Winterwald → winter forest', 'added + day']);
+    assert.deepEqual(await chipsOf('Übermut im Winterwald', 'Winterwald'), [
+      'unknown Übermut',
+      'read im → in',
+      'read Winterwald → winter forest',
+      'added + day',
+    ]);
     assert.deepEqual(await chipsOf('夕日の海と犀', '犀'), ['read 夕日 → sunset', 'silent の', 'read 海 → sea', 'silent と', 'unknown 犀']);
     assert.deepEqual(await chipsOf('日落的沙漠，大象', '大象'), ['read 日落 → sunset', 'silent 的', 'read 沙漠 → desert', 'unknown 大象']);
     await keepScreenshot(page, 'prompt-words');

@@ -7,7 +7,6 @@ import { ROOT } from '../lib/reference';
 const COMMANDS = ['run', 'models pull', 'models list', 'models check', 'models repository'];
 
 describe('streamdiffusion: the program', () => {
-
   it('tells its version', async () => {
     const { version } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as { version: string };
     const { code, stdout } = await Program.run(['--version']);
@@ -32,16 +31,35 @@ describe('streamdiffusion: the program', () => {
 
   it('names every option of a command in its help', async () => {
     const { stdout } = await Program.run(['run', '--help']);
-    for (const option of ['model', 'prompt', 'negative', 'strength', 'steps', 'size', 'seed', 'guidance', 'cfg', 'providers', 'fps', 'format', 'overwrite']) {
+    for (const option of [
+      'model',
+      'prompt',
+      'negative',
+      'strength',
+      'steps',
+      'size',
+      'seed',
+      'guidance',
+      'cfg',
+      'providers',
+      'fps',
+      'format',
+      'overwrite',
+    ]) {
       assert.match(stdout, new RegExp(`^  --${option} `, 'm'));
     }
   });
 
   it('has a page in the documentation with the same options and variables', async () => {
     const page = readFileSync(join(ROOT, 'docs/command-line.md'), 'utf8');
-    const helps = (await Promise.all(COMMANDS.map((command) => Program.run([...command.split(' '), '--help'])))).map(({ stdout }) => stdout).join('\n');
+    const helps = (await Promise.all(COMMANDS.map((command) => Program.run([...command.split(' '), '--help']))))
+      .map(({ stdout }) => stdout)
+      .join('\n');
     const named = (text: string): string[] => [...new Set(text.match(/(?<![\w-])--[a-z]+|\b(HF|STREAMDIFFUSION)_[A-Z_]+/g))].sort();
-    assert.deepEqual(named(page).filter((name) => name !== '--help'), named(helps).filter((name) => name !== '--help'));
+    assert.deepEqual(
+      named(page).filter((name) => name !== '--help'),
+      named(helps).filter((name) => name !== '--help'),
+    );
   });
 
   for (const [args, complaint] of [

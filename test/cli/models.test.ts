@@ -119,7 +119,10 @@ describe('streamdiffusion models', () => {
       await rm(join(folder, 'models/mine/vae_encoder'), { recursive: true });
       const { code, stdout } = await Program.run(['models', 'list'], env);
       assert.equal(code, 0);
-      assert.match(stdout, /^  owner\/tiny-model  \d\.\d MB  image to image, text to image; prompts as token ids  owner\/tiny-model at 01234567$/m);
+      assert.match(
+        stdout,
+        /^  owner\/tiny-model  \d\.\d MB  image to image, text to image; prompts as token ids  owner\/tiny-model at 01234567$/m,
+      );
       assert.match(stdout, /^  mine  .*  text to image; prompts as token ids$/m);
       assert.equal(stdout.split('\n\n')[0].split('\n').length, 3, 'a title and two models');
       assert.match(stdout, /^  julienkay\/taesd  9\.8 MB  licence: MIT$/m);
@@ -146,7 +149,10 @@ describe('streamdiffusion models', () => {
       assert.equal(report.folder, join(ROOT, 'models/starter'));
       assert.equal(report.usable, true);
       assert.deepEqual(report.problems, []);
-      assert.deepEqual(report.nets.map(({ name }) => name), ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder']);
+      assert.deepEqual(
+        report.nets.map(({ name }) => name),
+        ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
+      );
       assert.equal(report.hasInt8, true);
       const { works, arithmetic } = report.providers.find(({ name }) => name === 'cpu') ?? {};
       assert.equal(works, true);
@@ -170,7 +176,10 @@ describe('streamdiffusion models', () => {
       await rm(installed('scheduler/scheduler_config.json'));
       const { code, stdout } = await Program.run(['models', 'check', REPOSITORY], env);
       assert.equal(code, 1);
-      assert.match(stdout, /wrong: unet\/model\.onnx_data has 1000 bytes instead of 3000000; "streamdiffusion models pull owner\/tiny-model" repairs it/);
+      assert.match(
+        stdout,
+        /wrong: unet\/model\.onnx_data has 1000 bytes instead of 3000000; "streamdiffusion models pull owner\/tiny-model" repairs it/,
+      );
       assert.match(stdout, /wrong: scheduler\/scheduler_config\.json is missing/);
     });
 

@@ -19,7 +19,10 @@ describe('streamdiffusion models repository', function () {
   let folder: string;
   const write = (...args: string[]) => Program.run(['models', 'repository', ...args, '--to', folder]);
   const config = (net: string): Promise<string> => readFile(join(folder, net, 'config.pbtxt'), 'utf8');
-  const versions = (net: string): string[] => readdirSync(join(folder, net)).filter((name) => /^\d+$/.test(name)).sort();
+  const versions = (net: string): string[] =>
+    readdirSync(join(folder, net))
+      .filter((name) => /^\d+$/.test(name))
+      .sort();
 
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'repository-'))));
   afterEach(() => rm(folder, { recursive: true, force: true }));
@@ -43,7 +46,8 @@ describe('streamdiffusion models repository', function () {
       `parameters { key: "fingerprint" value: { string_value: "${await fingerprintOf('models/starter/unet/model.onnx')}" } }`,
       'parameters { key: "intra_op_thread_count" value: { string_value: "3" } }',
       '  inputs { key: "sample" value: { data_type: TYPE_FP32 dims: [ 16, 16, 16 ] zero_data: true } }',
-    ]) assert.ok(unet.split('\n').includes(line), `${line}\nnot in\n${unet}`);
+    ])
+      assert.ok(unet.split('\n').includes(line), `${line}\nnot in\n${unet}`);
     assert.match(await config('starter_vae_encoder'), /dims: \[ 3, 256, 256 \] zero_data/);
     const net = await OnnxNet.load(join(folder, 'starter_unet/1/model.onnx'), { executionProvider: 'cpu' });
     await net.close();
@@ -57,22 +61,37 @@ describe('streamdiffusion models repository', function () {
     const other = await changedModel({ 'unet/model.onnx': tinyUnet() });
     assert.match((await write(other, '--nets', 'unet', '--prefix', 'hall')).stdout, /hall_unet {2}version 2\n/);
     assert.deepEqual(versions('hall_unet'), ['1', '2']);
-    assert.deepEqual(readdirSync(join(folder, 'hall_unet')).filter((name) => name.startsWith('.')), [], 'nothing half-written');
+    assert.deepEqual(
+      readdirSync(join(folder, 'hall_unet')).filter((name) => name.startsWith('.')),
+      [],
+      'nothing half-written',
+    );
   });
 
   it('in int8 as the engine computes it, where an int8.json says how', async () => {
     const cpu = ['--nets', 'unet,text_encoder', '--device', 'cpu'];
     assert.match((await write('starter', ...cpu)).stdout, /starter_unet {2}version 1\n *note: --int8 makes it/);
     const { stdout } = await write('starter', ...cpu, '--int8', '--weight-bits', '8');
-    assert.match(stdout, /starter_unet {2}version 2\n *note: in int8\nstarter_text_encoder {2}version 1, there already\n *note: it has no int8\.json, so it stays as it is\n/);
+    assert.match(
+      stdout,
+      /starter_unet {2}version 2\n *note: in int8\nstarter_text_encoder {2}version 1, there already\n *note: it has no int8\.json, so it stays as it is\n/,
+    );
     const { unet } = (await findFiles(modelFolder('starter'))).nets;
     assert.ok(unet?.ranges);
     assert.ok((await config('starter_unet')).includes(`"${int8Fingerprint(await fingerprintOf(unet.path), unet.ranges)}"`));
     const settings = { executionProvider: 'cpu', intraOpNumThreads: 1 };
     const here = await OnnxNet.load(inInt8(await readOnnxGraph(unet.path), unet.ranges)!, settings);
     const written = await OnnxNet.load(join(folder, 'starter_unet/2/model.onnx'), settings);
-    const tensor = (dims: number[]): Tensor => ({ type: 'float32', dims, data: Float32Array.from({ length: dims.reduce((product, size) => product * size) }, (_, k) => Math.sin(k)) });
-    const feeds = { sample: tensor([1, 16, 16, 16]), timestep: { type: 'int64' as const, data: BigInt64Array.of(500n), dims: [1] }, encoder_hidden_states: tensor([1, 24, 128]) };
+    const tensor = (dims: number[]): Tensor => ({
+      type: 'float32',
+      dims,
+      data: Float32Array.from({ length: dims.reduce((product, size) => product * size) }, (_, k) => Math.sin(k)),
+    });
+    const feeds = {
+      sample: tensor([1, 16, 16, 16]),
+      timestep: { type: 'int64' as const, data: BigInt64Array.of(500n), dims: [1] },
+      encoder_hidden_states: tensor([1, 24, 128]),
+    };
     assert.deepEqual(await written.run(feeds), await here.run(feeds));
     await Promise.all([here.close(), written.close()]);
     assert.match((await write('starter', ...cpu, '--int8')).stdout, /starter_unet {2}version 2, there already/);
@@ -85,12 +104,27 @@ describe('streamdiffusion models repository', function () {
     await write(model, '--nets', 'unet', '--prefix', 'one');
     assert.match(await config('one_unet'), /name: "timestep" data_type: TYPE_INT64 dims: \[ 1 \] reshape/);
     const net = await OnnxNet.load(join(folder, 'one_unet/1/model.onnx'), { executionProvider: 'cpu' });
-    assert.deepEqual(net.inputs.map(({ shape }) => shape.length), [4, 1, 3]);
+    assert.deepEqual(
+      net.inputs.map(({ shape }) => shape.length),
+      [4, 1, 3],
+    );
     await net.close();
   });
 
   it('writes a script that makes TensorRT plans, with the sizes that are wanted', async () => {
-    const { stdout } = await write(REFERENCE_MODEL, '--nets', 'unet', '--prefix', 'rt', '--backend', 'tensorrt', '--size', '512x256', '--max-batch', '8');
+    const { stdout } = await write(
+      REFERENCE_MODEL,
+      '--nets',
+      'unet',
+      '--prefix',
+      'rt',
+      '--backend',
+      'tensorrt',
+      '--size',
+      '512x256',
+      '--max-batch',
+      '8',
+    );
     assert.match(stdout, /make-plans\.sh on the machine with the GPU, then tritonserver/);
     assert.match(await config('rt_unet'), /platform: "tensorrt_plan"/);
     const script = await readFile(join(folder, 'make-plans.sh'), 'utf8');

@@ -43,22 +43,39 @@ describe('streamdiffusion run', () => {
       assert.deepEqual((await readdir(at('out'))).sort(), ['p1.png', 'p10.png', 'p11.png', 'p2.png', 'p9.png']);
 
       const engine = await Engine.load({ model: 'starter' });
-      const stream = await engine.createStream({ mode: 'img2img', width: 128, height: 128, tIndexList: [20, 30, 40], cfgType: 'none', seed: 5, useDenoisingBatch: false });
+      const stream = await engine.createStream({
+        mode: 'img2img',
+        width: 128,
+        height: 128,
+        tIndexList: [20, 30, 40],
+        cfgType: 'none',
+        seed: 5,
+        useDenoisingBatch: false,
+      });
       await stream.setPrompt({ prompt: 'sunset over the sea' });
       for (const name of ['p1', 'p2', 'p9', 'p10', 'p11']) {
         const image = await decode(toPicture(await readFile(at('in', `${name}.jpg`))), 128, 128);
         const [{ image: expected }] = await stream.process({ image });
-        const got = await sharp(at('out', `${name}.png`)).raw().toBuffer();
+        const got = await sharp(at('out', `${name}.png`))
+          .raw()
+          .toBuffer();
         assert.equal(got.length, expected.data.length);
         // Rows of a batch are rounded otherwise than a row alone.
-        assert.ok(got.every((value, i) => Math.abs(value - expected.data[i]) <= 2), name);
+        assert.ok(
+          got.every((value, i) => Math.abs(value - expected.data[i]) <= 2),
+          name,
+        );
       }
       await engine.close();
     });
 
     it('paints what the prompt says', async () => {
       await run('--strength', '1', 'in/p1.jpg', 'day.png');
-      const { stdout } = await Program.run(['run', '--model', 'starter', '--prompt', 'night, zeppelin', '--strength', '1', '--size', '128x128', 'in/p1.jpg', 'night.png'], {}, folder);
+      const { stdout } = await Program.run(
+        ['run', '--model', 'starter', '--prompt', 'night, zeppelin', '--strength', '1', '--size', '128x128', 'in/p1.jpg', 'night.png'],
+        {},
+        folder,
+      );
       assert.match(stdout, /^This model does not know: zeppelin\.$/m);
       const brightness = async (name: string): Promise<number> => {
         const { channels } = await sharp(at(name)).stats();
@@ -128,7 +145,16 @@ describe('streamdiffusion run', () => {
         console.log('    skipped: there is no ffmpeg');
         this.skip();
       }
-      const source = ['-f', 'lavfi', '-i', 'testsrc2=size=320x180:rate=30000/1001:duration=1', '-f', 'lavfi', '-i', 'sine=frequency=440:duration=1'];
+      const source = [
+        '-f',
+        'lavfi',
+        '-i',
+        'testsrc2=size=320x180:rate=30000/1001:duration=1',
+        '-f',
+        'lavfi',
+        '-i',
+        'sine=frequency=440:duration=1',
+      ];
       await execute('ffmpeg', ['-v', 'error', ...source, '-c:a', 'aac', at('film.mp4')]);
       await execute('ffmpeg', ['-v', 'error', '-i', at('film.mp4'), '-c', 'copy', at('film.mkv')]);
     });
@@ -138,7 +164,10 @@ describe('streamdiffusion run', () => {
       assert.equal(code, 0);
       assert.match(stdout, /^30 frames painted/m);
       const [video, audio] = await streamsOf(at('painted.mp4'));
-      assert.deepEqual([video.codec_name, video.width, video.height, video.avg_frame_rate, video.nb_frames], ['h264', 128, 128, '30000/1001', '30']);
+      assert.deepEqual(
+        [video.codec_name, video.width, video.height, video.avg_frame_rate, video.nb_frames],
+        ['h264', 128, 128, '30000/1001', '30'],
+      );
       assert.equal(await soundOf(at('painted.mp4')), await soundOf(at('film.mp4')));
       assert.equal(audio.codec_name, 'aac');
       assert.ok(!(await readdir(folder)).some((name) => name.startsWith('.')));
@@ -146,8 +175,21 @@ describe('streamdiffusion run', () => {
 
     it('keeps the order of the frames', async () => {
       // One frame in ten is bright; with little strength, the painted ones are as well.
-      const levels = "lutrgb=r='val':g='val':b='val',geq=r='if(eq(mod(N,10),4),230,20)':g='if(eq(mod(N,10),4),230,20)':b='if(eq(mod(N,10),4),230,20)'";
-      await execute('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'color=black:size=128x128:rate=10:duration=2', '-vf', levels, '-crf', '1', at('flash.mp4')]);
+      const levels =
+        "lutrgb=r='val':g='val':b='val',geq=r='if(eq(mod(N,10),4),230,20)':g='if(eq(mod(N,10),4),230,20)':b='if(eq(mod(N,10),4),230,20)'";
+      await execute('ffmpeg', [
+        '-v',
+        'error',
+        '-f',
+        'lavfi',
+        '-i',
+        'color=black:size=128x128:rate=10:duration=2',
+        '-vf',
+        levels,
+        '-crf',
+        '1',
+        at('flash.mp4'),
+      ]);
       assert.equal((await run('--strength', '0.2', '--steps', '3', 'flash.mp4', 'flashes')).code, 0);
       const names = (await readdir(at('flashes'))).sort();
       assert.equal(names.length, 20);
@@ -183,11 +225,18 @@ describe('streamdiffusion run', () => {
     it('leaves nothing half-written and no ffmpeg behind on Ctrl+C', async () => {
       await execute('ffmpeg', ['-v', 'error', '-stream_loop', '30', '-i', at('film.mp4'), '-c', 'copy', at('long.mp4')]);
       const program = new Program([...STARTER, '--size', '128x128', 'long.mp4', 'never.mp4'], {}, folder);
-      await until(() => readdirSync(folder).some((name) => name.startsWith('.')), PATIENCE, () => program.stdout + program.stderr);
+      await until(
+        () => readdirSync(folder).some((name) => name.startsWith('.')),
+        PATIENCE,
+        () => program.stdout + program.stderr,
+      );
       program.child.kill('SIGINT');
       assert.equal(await program.ended, 130);
       assert.equal(program.stderr, 'stopped\n');
-      assert.deepEqual((await readdir(folder)).filter((name) => name.startsWith('.') || name === 'never.mp4'), []);
+      assert.deepEqual(
+        (await readdir(folder)).filter((name) => name.startsWith('.') || name === 'never.mp4'),
+        [],
+      );
       const { stdout } = await execute('ps', ['-eo', 'args']);
       assert.ok(!stdout.includes(folder), stdout);
     });

@@ -13,7 +13,10 @@ describe('lane', () => {
       return name;
     };
     const results = await Promise.allSettled([lane.run(job('a', 20)), lane.run(job('b', 1)), lane.run(job('c', 1))]);
-    assert.deepEqual(results.map(({ status }) => status), ['fulfilled', 'rejected', 'fulfilled']);
+    assert.deepEqual(
+      results.map(({ status }) => status),
+      ['fulfilled', 'rejected', 'fulfilled'],
+    );
     assert.deepEqual(log, ['a begins', 'a ends', 'b begins', 'b ends', 'c begins', 'c ends']);
     await lane.idle();
   });

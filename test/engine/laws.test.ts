@@ -32,7 +32,11 @@ async function run(options: Partial<StreamOptions>, images: RawImage[] = frames)
 }
 
 function assertSame(got: Output[], expected: Output[], what = ''): void {
-  assert.deepEqual(got.map((output) => output.id), expected.map((output) => output.id), what);
+  assert.deepEqual(
+    got.map((output) => output.id),
+    expected.map((output) => output.id),
+    what,
+  );
   got.forEach((output, k) => {
     const error = relativeError(output.latent, expected[k].latent);
     assert.ok(error <= TOLERANCE, `${what} frame ${String(output.id)} is off by ${error}`);
@@ -47,12 +51,29 @@ describe('laws of a stream', () => {
 
   for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
     it(`stream batch equals sequential: ${cfgType}, TCD`, async () => {
-      for (const [frameBufferSize, eta, doAddNoise] of [[1, 0.3, true], [2, 0.8, true], [1, 0, true], [3, 0.3, false]] as const) {
-        const options = { cfgType, scheduler: 'tcd' as const, eta, doAddNoise, tIndexList: STEPS[4], frameBufferSize, guidanceScale: 1.5, delta: 0.7 };
+      for (const [frameBufferSize, eta, doAddNoise] of [
+        [1, 0.3, true],
+        [2, 0.8, true],
+        [1, 0, true],
+        [3, 0.3, false],
+      ] as const) {
+        const options = {
+          cfgType,
+          scheduler: 'tcd' as const,
+          eta,
+          doAddNoise,
+          tIndexList: STEPS[4],
+          frameBufferSize,
+          guidanceScale: 1.5,
+          delta: 0.7,
+        };
         const batched = await run({ ...options, useDenoisingBatch: true });
         assertSame(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}, eta ${eta}:`);
         assert.ok(batched.every((output) => output.latent.every(Number.isFinite)));
-        assert.ok(relativeError(batched[0].latent, (await run({ ...options, scheduler: 'lcm' }))[0].latent) > 0.001, 'another picture than by LCM');
+        assert.ok(
+          relativeError(batched[0].latent, (await run({ ...options, scheduler: 'lcm' }))[0].latent) > 0.001,
+          'another picture than by LCM',
+        );
       }
       const plain = { cfgType, tIndexList: STEPS[1] };
       // One step of LCM differs by its boundary scalings alone, which are nearly 1 and 0.
@@ -67,7 +88,10 @@ describe('laws of a stream', () => {
             const batched = await run({ ...options, useDenoisingBatch: true });
             assertSame(batched, await run({ ...options, useDenoisingBatch: false }), what);
             assert.equal(batched.length, frames.length);
-            assert.ok(batched.every((output) => output.latent.every(Number.isFinite)), `${what} a value is not finite`);
+            assert.ok(
+              batched.every((output) => output.latent.every(Number.isFinite)),
+              `${what} a value is not finite`,
+            );
           }
         }
       });
@@ -110,7 +134,10 @@ describe('laws of a stream', () => {
     const counts: number[] = [];
     for (const image of frames) counts.push((await stream.process({ image })).length);
     assert.deepEqual(counts, [0, 0, 0, 0, 0, 3, 0]);
-    assert.deepEqual((await stream.flush()).map((output) => output.id), [3, 4, 5, 6]);
+    assert.deepEqual(
+      (await stream.flush()).map((output) => output.id),
+      [3, 4, 5, 6],
+    );
   });
 
   it('another stream on the same engine changes nothing', async () => {
@@ -139,7 +166,11 @@ describe('laws of a stream', () => {
 
   it('loops back stay bounded over 1000 frames: the last latent, the last picture', async () => {
     const deviation = (latent: Float32Array) => Math.sqrt(latent.reduce((sum, value) => sum + value * value, 0) / latent.length);
-    for (const loop of [{ latentFeedback: 0.9 }, { feedback: 0.9, feedbackZoom: 1.05, feedbackRotate: 3 }, { latentFeedback: 1, feedback: 1 }]) {
+    for (const loop of [
+      { latentFeedback: 0.9 },
+      { feedback: 0.9, feedbackZoom: 1.05, feedbackRotate: 3 },
+      { latentFeedback: 1, feedback: 1 },
+    ]) {
       const stream = await open({ ...loop, tIndexList: STEPS[1] });
       const deviations: number[] = [];
       for (let k = 0; k < 1000; k++) {
@@ -177,7 +208,10 @@ describe('laws of a stream', () => {
     const meter = new MotionMeter();
     const lists = frames.map((image) => lowerStrength(STEPS[2], 0.4 * meter.measure(toThumbnail(image)), 50));
     assert.deepEqual(lists[0], STEPS[2]);
-    assert.ok(lists.slice(1).some(([first]) => first > STEPS[2][0]), `the frames move: ${JSON.stringify(lists)}`);
+    assert.ok(
+      lists.slice(1).some(([first]) => first > STEPS[2][0]),
+      `the frames move: ${JSON.stringify(lists)}`,
+    );
     const stream = await open({ tIndexList: STEPS[2] });
     const expected: Output[] = [];
     for (const [id, image] of frames.entries()) expected.push(...(await stream.process({ image, id, params: { tIndexList: lists[id] } })));
@@ -206,7 +240,12 @@ describe('laws of a stream', () => {
 
   describe('live updates', () => {
     it('a tIndexList of another length: frames in flight go on, none is lost, order stays', async () => {
-      for (const [from, to] of [[4, 1], [1, 4], [2, 4], [4, 2]]) {
+      for (const [from, to] of [
+        [4, 1],
+        [1, 4],
+        [2, 4],
+        [4, 2],
+      ]) {
         const before = { tIndexList: STEPS[from] };
         const after = { tIndexList: STEPS[to] };
         const stream = await open(before);
@@ -251,7 +290,10 @@ describe('laws of a stream', () => {
       const stream = await open({ frameBufferSize: 3, tIndexList: STEPS[1] });
       await stream.process({ image: frames[0], id: 0 });
       await stream.update({ frameBufferSize: 1 });
-      assert.deepEqual((await stream.process({ image: frames[1], id: 1 })).map((output) => output.id), [0, 1]);
+      assert.deepEqual(
+        (await stream.process({ image: frames[1], id: 1 })).map((output) => output.id),
+        [0, 1],
+      );
     });
 
     it('a refused change leaves the stream as it was', async () => {
@@ -309,7 +351,10 @@ describe('laws of a stream', () => {
       const outputs: Output[] = [];
       for (const [id, image] of frames.entries()) {
         const { prompt, params } = kindOf(id);
-        calls.push(stream.setPrompt(prompt), stream.update({ ...base, ...steps, doAddNoise: true, scheduler: 'lcm', delta: 1, guidanceScale: 1.2, seed: 2, ...params }));
+        calls.push(
+          stream.setPrompt(prompt),
+          stream.update({ ...base, ...steps, doAddNoise: true, scheduler: 'lcm', delta: 1, guidanceScale: 1.2, seed: 2, ...params }),
+        );
         calls.push(stream.process({ image, id }).then((finished) => outputs.push(...finished)));
       }
       await Promise.all(calls);
@@ -327,7 +372,10 @@ describe('laws of a stream', () => {
       }
       outputs.push(...(await stream.flush()));
       assert.ok(relativeError(outputs[3].latent, expected[3].latent) > 0.01);
-      assertSame(outputs.filter(({ id }) => id !== 3), expected.filter(({ id }) => id !== 3));
+      assertSame(
+        outputs.filter(({ id }) => id !== 3),
+        expected.filter(({ id }) => id !== 3),
+      );
     });
 
     it('a prompt of the stream reaches the frames in flight that brought none', async () => {
@@ -341,7 +389,10 @@ describe('laws of a stream', () => {
       };
       // Under two steps the first frame was done before the change; of the two others only the one without a prompt follows.
       const [before, after] = [await outputs(false), await outputs(true)];
-      assert.deepEqual(before.map(({ id }) => id), ['own', 'late']);
+      assert.deepEqual(
+        before.map(({ id }) => id),
+        ['own', 'late'],
+      );
       assert.deepEqual(after[0].latent, before[0].latent);
       assert.notDeepEqual(after[1].latent, before[1].latent);
     });
@@ -363,7 +414,16 @@ describe('laws of a stream', () => {
 
     it('a list of seeds and a drift: stream batch equals sequential, in frame buffers too', async () => {
       for (const frameBufferSize of [1, 2]) {
-        const options = { ...steps, frameBufferSize, seeds: [{ seed: 3, weight: 1 }, { seed: 8, weight: 0.5 }], seedDrift: 20, cfgType: 'self' as const };
+        const options = {
+          ...steps,
+          frameBufferSize,
+          seeds: [
+            { seed: 3, weight: 1 },
+            { seed: 8, weight: 0.5 },
+          ],
+          seedDrift: 20,
+          cfgType: 'self' as const,
+        };
         const batched = await run({ ...options, useDenoisingBatch: true });
         assertSame(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}:`);
         assert.ok(relativeError(batched[0].latent, (await run({ ...options, seedDrift: 0 }, frames.slice(0, 1)))[0].latent) < TOLERANCE);

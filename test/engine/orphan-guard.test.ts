@@ -48,12 +48,19 @@ describe('an engine whose process was stopped', function () {
       process.kill(engine, 'SIGSTOP');
       parent.kill(how);
       await once(parent, 'close');
-      await until(() => !lives(engine), PATIENCE, () => `${engine} is still there`);
+      await until(
+        () => !lives(engine),
+        PATIENCE,
+        () => `${engine} is still there`,
+      );
     });
   }
 
   it('is not given the program that its parent was started with, nor its inspector', () => {
-    assert.deepEqual(childOptions(['--max-old-space-size=100', '--inspect=9229', '-e', 'start()', '--expose-gc']), ['--max-old-space-size=100', '--expose-gc']);
+    assert.deepEqual(childOptions(['--max-old-space-size=100', '--inspect=9229', '-e', 'start()', '--expose-gc']), [
+      '--max-old-space-size=100',
+      '--expose-gc',
+    ]);
     assert.deepEqual(childOptions(['-p', '1']), []);
   });
 });

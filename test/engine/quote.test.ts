@@ -29,10 +29,50 @@ function failure(work: () => unknown): { message: string; ms: number } {
 
 describe('values in error messages', () => {
   it('are short, whatever they are, and nothing of them is called', () => {
-    const trap = { get secret() { throw new Error('called'); }, toString: () => { throw new Error('called'); }, toJSON: () => { throw new Error('called'); } };
-    const values: unknown[] = [undefined, null, true, -0, NaN, 10n ** 5000n, Symbol(long), () => long, '', long, [], million, [1, 2], circular, trap, Object.create(null), new Map(), new Date(NaN), Buffer.alloc(9), new Float32Array(5), new DataView(new ArrayBuffer(3)), { [long]: 1 }, Object.fromEntries(million.slice(0, 1000).map((k) => [`n${k}`, k]))];
+    const trap = {
+      get secret() {
+        throw new Error('called');
+      },
+      toString: () => {
+        throw new Error('called');
+      },
+      toJSON: () => {
+        throw new Error('called');
+      },
+    };
+    const values: unknown[] = [
+      undefined,
+      null,
+      true,
+      -0,
+      NaN,
+      10n ** 5000n,
+      Symbol(long),
+      () => long,
+      '',
+      long,
+      [],
+      million,
+      [1, 2],
+      circular,
+      trap,
+      Object.create(null),
+      new Map(),
+      new Date(NaN),
+      Buffer.alloc(9),
+      new Float32Array(5),
+      new DataView(new ArrayBuffer(3)),
+      { [long]: 1 },
+      Object.fromEntries(million.slice(0, 1000).map((k) => [`n${k}`, k])),
+    ];
     for (const value of values) assert.ok(quote(value).length < 150, quote(value).slice(0, 200));
-    assert.deepEqual(['a', 5, [1, 2], million, long].map(quote), ['"a"', '5', '[1, 2]', 'an array of 1000000', `"${'x'.repeat(60)}… (10000000 characters)"`]);
+    assert.deepEqual(['a', 5, [1, 2], million, long].map(quote), [
+      '"a"',
+      '5',
+      '[1, 2]',
+      'an array of 1000000',
+      `"${'x'.repeat(60)}… (10000000 characters)"`,
+    ]);
     assert.equal(shorten(`${'x'.repeat(9)}🙂🙂`, 10), `${'x'.repeat(9)}… (13 characters)`);
     assert.equal(shorten('short'), 'short');
   });
@@ -55,7 +95,11 @@ describe('values in error messages', () => {
       'a circular value in the library': () => resolveOptions({ ...current, width: circular as never }, 8),
       'a list of prompts': () => readPrompt(million, 'msg.prompt'),
       'a long prompt': () => readPrompt(long, 'msg.prompt'),
-      'long prompts together': () => readPrompt(Array.from({ length: 32 }, () => 'lake '.repeat(1900)), 'msg.prompt'),
+      'long prompts together': () =>
+        readPrompt(
+          Array.from({ length: 32 }, () => 'lake '.repeat(1900)),
+          'msg.prompt',
+        ),
       'a conditioning of 10 MB': () => readConditioning({ prompt: long }),
       'a circular conditioning': () => readConditioning({ prompt: circular }),
       'a conditioning that comes from itself': () => {
@@ -65,7 +109,12 @@ describe('values in error messages', () => {
       },
       'a conditioning that comes from much': () => {
         let conditioning: object = { prompt: 'a' };
-        for (let k = 0; k < 20; k++) conditioning = { prompt: 'lake '.repeat(1900), negativePrompt: 'rain '.repeat(1900), transition: { from: conditioning, position: 0.5 } };
+        for (let k = 0; k < 20; k++)
+          conditioning = {
+            prompt: 'lake '.repeat(1900),
+            negativePrompt: 'rain '.repeat(1900),
+            transition: { from: conditioning, position: 0.5 },
+          };
         return readConditioning(conditioning);
       },
     };

@@ -10,7 +10,10 @@ describe('what is kept', () => {
     for (const key of ['a', 'b', 'c', 'a', 'd', 'a', 'c', 'b']) get(key);
     assert.deepEqual(made, ['a', 'b', 'c', 'd', 'b'], 'a was used again before d came, so b went');
     for (let k = 0; k < 1000; k++) recent.set(`key ${k}`, k);
-    assert.deepEqual([999, 998, 997, 996].map((k) => recent.get(`key ${k}`)), [999, 998, 997, undefined]);
+    assert.deepEqual(
+      [999, 998, 997, 996].map((k) => recent.get(`key ${k}`)),
+      [999, 998, 997, undefined],
+    );
   });
 
   it('is one piece of work for equal requests at the same time, and no failure', async () => {
@@ -18,7 +21,10 @@ describe('what is kept', () => {
     let runs = 0;
     const work = async (): Promise<number> => ++runs;
     assert.deepEqual(await Promise.all([cache.get('a', work), cache.get('a', work)]), [1, 1]);
-    await assert.rejects(cache.get('b', () => Promise.reject(new Error('not now'))), /not now/);
+    await assert.rejects(
+      cache.get('b', () => Promise.reject(new Error('not now'))),
+      /not now/,
+    );
     assert.equal(await cache.get('b', work), 2);
     await cache.get('c', work);
     assert.deepEqual([await cache.get('b', work), await cache.get('a', work)], [2, 4], 'a had to go for c');

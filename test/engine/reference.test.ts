@@ -39,13 +39,17 @@ describe('agreement with the reference implementation', () => {
       for (let call = 0; call < settings.frames; call++) {
         const [updateAt, updated] = settings.update_prompt_at ?? [];
         if (call === updateAt) await setPrompt(updated as string);
-        const input = settings.mode === 'img2img' ? { image: reference.frame(call) } : { latent: started.slice(call * size, (call + 1) * size) };
+        const input =
+          settings.mode === 'img2img' ? { image: reference.frame(call) } : { latent: started.slice(call * size, (call + 1) * size) };
         outputs.push(...(await stream.process({ ...input, id: call })));
       }
 
       // What the reference returns in its first n-1 calls comes from empty rows; frame f is what its call f+n-1 returned.
       const lag = settings.use_denoising_batch ? settings.t_index_list.length - 1 : 0;
-      assert.deepEqual(outputs.map((output) => output.id), Array.from({ length: settings.frames - lag }, (_, f) => f));
+      assert.deepEqual(
+        outputs.map((output) => output.id),
+        Array.from({ length: settings.frames - lag }, (_, f) => f),
+      );
       const [x0, image] = [reference.tensor('x0').data, reference.tensor('image').data];
       for (const [f, output] of outputs.entries()) {
         const call = f + lag;
@@ -62,7 +66,12 @@ describe('agreement with the reference implementation', () => {
     const reference = recording('img2img-2step-self-1.4-0.5');
     const ids = reference.token_ids[reference.case.prompt];
     const expected = reference.tensor('x0').data.subarray(256, 512);
-    const changes: (Partial<StreamOptions> & { tokenIds?: number[] })[] = [{ seed: 3 }, { guidanceScale: 1.2 }, { delta: 1 }, { tokenIds: ids.map((id) => (id === 117 ? 118 : id)) }];
+    const changes: (Partial<StreamOptions> & { tokenIds?: number[] })[] = [
+      { seed: 3 },
+      { guidanceScale: 1.2 },
+      { delta: 1 },
+      { tokenIds: ids.map((id) => (id === 117 ? 118 : id)) },
+    ];
     for (const { tokenIds = ids, ...change } of changes) {
       const stream = await engine.createStream({ ...streamOptions(reference), ...change });
       await stream.setPrompt({ tokenIds });

@@ -56,7 +56,10 @@ describe('streams whose nets run on a server', () => {
   for (const nets of [undefined, ALL]) {
     it(`paint what they paint here: ${nets ? 'all nets' : 'the UNet'} there`, async () => {
       const outputs = await paint({ addresses: [server.address], nets });
-      assert.deepEqual(outputs.map(({ id }) => id), local.map(({ id }) => id));
+      assert.deepEqual(
+        outputs.map(({ id }) => id),
+        local.map(({ id }) => id),
+      );
       outputs.forEach(({ latent, image }, k) => {
         // Here attention is one operator, there it is as it was exported: the last bits differ.
         assert.ok(relativeError(latent, local[k].latent) < 1e-5);
@@ -80,19 +83,25 @@ describe('streams whose nets run on a server', () => {
       await model.close();
       return model.concurrency;
     };
-    assert.deepEqual([await concurrencyWith(), await concurrencyWith(['unet']), await concurrencyWith(['text_encoder']), await concurrencyWith(ALL)], [1, 2, 1, 2]);
+    assert.deepEqual(
+      [await concurrencyWith(), await concurrencyWith(['unet']), await concurrencyWith(['text_encoder']), await concurrencyWith(ALL)],
+      [1, 2, 1, 2],
+    );
   });
 
   it('find the nets under another name', async () => {
     server.models.set('hall_unet', models.model_unet);
     server.models.delete('model_unet');
-    const code = await Engine.load({ model: REFERENCE_MODEL, server: { addresses: [server.address] } }).catch((error: { code: string }) => error.code);
+    const code = await Engine.load({ model: REFERENCE_MODEL, server: { addresses: [server.address] } }).catch(
+      (error: { code: string }) => error.code,
+    );
     assert.equal(code, 'ENETWORK');
     await (await Engine.load({ model: REFERENCE_MODEL, server: { addresses: [server.address], prefix: 'hall' } })).close();
   });
 
   it('refuse nets that there are none of', async () => {
-    const load = (nets: string[]): Promise<Engine> => Engine.load({ model: REFERENCE_MODEL, server: { addresses: [server.address], nets: nets as typeof ALL } });
+    const load = (nets: string[]): Promise<Engine> =>
+      Engine.load({ model: REFERENCE_MODEL, server: { addresses: [server.address], nets: nets as typeof ALL } });
     await assert.rejects(load(['vae']), { code: 'EBADPARAM', message: /got "vae"/ });
     await assert.rejects(load([]), { code: 'EBADPARAM', message: /got none/ });
   });
@@ -117,7 +126,10 @@ describe('streams whose nets run on a server', () => {
     const deadline = Date.now() + PATIENCE;
     for (let outcome = ''; outcome !== 'finished'; await new Promise((resolve) => setTimeout(resolve, 100))) {
       assert.ok(Date.now() < deadline, 'the late stream never opened');
-      outcome = await late.submit({ picture }).then((result) => result.outcome, () => 'failed');
+      outcome = await late.submit({ picture }).then(
+        (result) => result.outcome,
+        () => 'failed',
+      );
     }
   });
 
@@ -137,7 +149,11 @@ describe('streams whose nets run on a server', () => {
   it('in a host: a server that stays away is not waited for by frames, and found when it comes', async () => {
     const { port } = server;
     await server.stop();
-    const host = acquireHost({ model: REFERENCE_MODEL, server: { addresses: [`http://127.0.0.1:${port}`] }, restarts: { first: 10, last: 100 } });
+    const host = acquireHost({
+      model: REFERENCE_MODEL,
+      server: { addresses: [`http://127.0.0.1:${port}`] },
+      restarts: { first: 10, last: 100 },
+    });
     const stream = host.openStream(options, conditioning);
     const [picture] = await jpegs(1);
     await assert.rejects(stream.submit({ picture }), { code: 'ENETWORK', message: /cannot be reached/ });

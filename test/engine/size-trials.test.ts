@@ -31,7 +31,11 @@ function trialsOf(limits: TrialLimits, msOf: (area: number) => number): { trials
 function setupOf(side: number, steps = 1, frameBufferSize = 1): StreamSetup {
   const shape = { height: side / 8, width: side / 8 };
   const options = { mode: 'img2img', width: side, height: side, frameBufferSize, tIndexList: Array.from({ length: steps }, (_, k) => k) };
-  return { shape, options, denoising: { steps: options.tIndexList.map(() => ({ timestep: 1 })), cfgType: 'none', guidanceScale: 1 } } as unknown as StreamSetup;
+  return {
+    shape,
+    options,
+    denoising: { steps: options.tIndexList.map(() => ({ timestep: 1 })), cfgType: 'none', guidanceScale: 1 },
+  } as unknown as StreamSetup;
 }
 
 const small = setupOf(128);
@@ -48,7 +52,10 @@ describe('trials of picture sizes', () => {
     const { trials, runs } = trialsOf({ liveMs: 100 }, (area) => 3 * (area / 256 ** 2));
     await trials.ensure(small);
     const change = { from: small, isOvertaken: () => false };
-    await assert.rejects(trials.ensure(setupOf(8192), change), { code: 'EBADPARAM', message: /8192x8192 with 1 steps and a buffer of 1 would take about \d+ s a frame.*dialog/ });
+    await assert.rejects(trials.ensure(setupOf(8192), change), {
+      code: 'EBADPARAM',
+      message: /8192x8192 with 1 steps and a buffer of 1 would take about \d+ s a frame.*dialog/,
+    });
     assert.ok(Math.max(...runs) <= 1024 ** 2, `${runs}`);
     const { length } = runs;
     await assert.rejects(trials.ensure(setupOf(8192), change), { code: 'EBADPARAM' });
@@ -82,7 +89,10 @@ describe('trials of picture sizes', () => {
       while (process.memoryUsage.rss() < base + area * 100) hoard.push(Buffer.alloc(16e6, 1));
       return 0;
     });
-    await assert.rejects(trials.ensure(setupOf(8192, 2, 8)), { code: 'EBADPARAM', message: /8192x8192 with 2 steps and a buffer of 8 would take about \d+ MiB of memory, and the engine may take \d+ MiB/ });
+    await assert.rejects(trials.ensure(setupOf(8192, 2, 8)), {
+      code: 'EBADPARAM',
+      message: /8192x8192 with 2 steps and a buffer of 8 would take about \d+ MiB of memory, and the engine may take \d+ MiB/,
+    });
     assert.ok(Math.max(...runs) <= 2048 ** 2, `${runs}`);
     hoard.length = 0;
   });
@@ -90,7 +100,10 @@ describe('trials of picture sizes', () => {
   it('rows are approached from below as well', async () => {
     const { trials, rows } = trialsOf({}, () => 0);
     await trials.ensure(setupOf(1024, 4, 16));
-    assert.deepEqual(rows.filter((count) => count > 1), [4, 16]);
+    assert.deepEqual(
+      rows.filter((count) => count > 1),
+      [4, 16],
+    );
   });
 
   it('newer settings win over those that are being prepared, also those that wait', async () => {
@@ -98,7 +111,11 @@ describe('trials of picture sizes', () => {
     const options: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: [25], cfgType: 'none' };
     const stream: DiffusionStream = await engine.createStream(options);
     const image: RawImage = { data: new Uint8Array(64 * 64 * 3), width: 64, height: 64, channels: 3 };
-    const changes = [{ width: 2048, height: 2048, seed: 7 }, { width: 1536, height: 1536 }, { width: 128, height: 128 }].map((live) => stream.update(live));
+    const changes = [
+      { width: 2048, height: 2048, seed: 7 },
+      { width: 1536, height: 1536 },
+      { width: 128, height: 128 },
+    ].map((live) => stream.update(live));
     await Promise.all(changes);
     const { width, height, seed } = stream.options;
     assert.deepEqual([width, height, seed], [128, 128, 7], 'what no newer one says stays');

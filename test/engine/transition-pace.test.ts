@@ -27,10 +27,15 @@ describe('transitions in pictures, with the embedded model at its own size', fun
   after(() => engine.close());
 
   const card = (k: number): Promise<RawImage> => decode({ kind: 'encoded', data: Buffer.from(testCard(40 * k, SIZE, SIZE)) }, SIZE, SIZE);
-  const open = (tIndexList = [25, 37], mode: 'img2img' | 'txt2img' = 'img2img'): Promise<DiffusionStream> => engine.createStream({ mode, width: SIZE, height: SIZE, tIndexList });
+  const open = (tIndexList = [25, 37], mode: 'img2img' | 'txt2img' = 'img2img'): Promise<DiffusionStream> =>
+    engine.createStream({ mode, width: SIZE, height: SIZE, tIndexList });
 
   /** As the host does it: encodes, and lets the frame in. */
-  async function show(stream: DiffusionStream, requests: ConditioningRequest[], picture: (k: number) => Promise<RawImage>): Promise<Shown[]> {
+  async function show(
+    stream: DiffusionStream,
+    requests: ConditioningRequest[],
+    picture: (k: number) => Promise<RawImage>,
+  ): Promise<Shown[]> {
     const embeddings: Float32Array[] = [];
     const outputs: Output[] = [];
     for (const [k, request] of requests.entries()) {
@@ -100,8 +105,16 @@ describe('transitions in pictures, with the embedded model at its own size', fun
       await still.close();
     }
     const apart = distance(alone[0].latent, alone[1].latent);
-    for (const [k, expected] of [[0, 0], [1, 0], [41, 1], [42, 1]]) assert.ok(distance(shown[k].output.latent, alone[expected].latent) < 1e-4 * apart, `frame ${k}`);
-    assert.ok(distance(shown[21].output.latent, alone[0].latent) > 0.2 * apart && distance(shown[21].output.latent, alone[1].latent) > 0.2 * apart);
+    for (const [k, expected] of [
+      [0, 0],
+      [1, 0],
+      [41, 1],
+      [42, 1],
+    ])
+      assert.ok(distance(shown[k].output.latent, alone[expected].latent) < 1e-4 * apart, `frame ${k}`);
+    assert.ok(
+      distance(shown[21].output.latent, alone[0].latent) > 0.2 * apart && distance(shown[21].output.latent, alone[1].latent) > 0.2 * apart,
+    );
   });
 
   it('jump where they go at the pace of the embeddings: there is something to even out', async () => {
@@ -134,7 +147,8 @@ describe('transitions in pictures, with the embedded model at its own size', fun
       outputs.push((await show(stream, requests, async () => first)).map(({ output }) => output));
       await stream.close();
     }
-    for (const k of [0, 1, 23, 24]) assert.ok(distance(outputs[0][k].latent, outputs[1][k].latent) < 1e-4 * Math.hypot(...outputs[1][k].latent), `frame ${k}`);
+    for (const k of [0, 1, 23, 24])
+      assert.ok(distance(outputs[0][k].latent, outputs[1][k].latent) < 1e-4 * Math.hypot(...outputs[1][k].latent), `frame ${k}`);
   });
 });
 

@@ -21,8 +21,20 @@ async function fetchDashboard(): Promise<string | undefined> {
   const done = join(CACHE, 'done');
   if (existsSync(done)) return undefined;
   await mkdir(CACHE, { recursive: true });
-  const args = ['install', '--prefix', CACHE, '--no-audit', '--no-fund', '--ignore-scripts', '--fetch-retries=0', `@flowfuse/node-red-dashboard@${VERSION}`];
-  const problem = await promisify(execFile)('npm', args, { timeout: 100_000, cwd: CACHE }).then(() => undefined, (error: Error) => error.message);
+  const args = [
+    'install',
+    '--prefix',
+    CACHE,
+    '--no-audit',
+    '--no-fund',
+    '--ignore-scripts',
+    '--fetch-retries=0',
+    `@flowfuse/node-red-dashboard@${VERSION}`,
+  ];
+  const problem = await promisify(execFile)('npm', args, { timeout: 100_000, cwd: CACHE }).then(
+    () => undefined,
+    (error: Error) => error.message,
+  );
   if (problem === undefined) await writeFile(done, '');
   return problem;
 }
@@ -58,13 +70,18 @@ describe('the example with a panel of Dashboard 2', () => {
   });
 
   it('shows the live picture, what the flow is set to, and how fast it goes', async () => {
-    await page.waitForFunction(() => (document.querySelector('img[alt="the live picture"]') as HTMLImageElement | null)?.naturalWidth === 256, undefined, { timeout: PATIENCE });
+    await page.waitForFunction(
+      () => (document.querySelector('img[alt="the live picture"]') as HTMLImageElement | null)?.naturalWidth === 256,
+      undefined,
+      { timeout: PATIENCE },
+    );
     await page.waitForFunction(() => /\d+ pictures a second, \d+ ms old/.test(document.body.innerText), undefined, { timeout: PATIENCE });
-    const shown = (): Promise<unknown[]> => page.evaluate(() => [
-      document.querySelector<HTMLInputElement>('input[type="text"]')?.value,
-      document.querySelector('[role="slider"]')?.getAttribute('aria-valuenow'),
-      document.querySelector<HTMLInputElement>('.v-switch input')?.checked,
-    ]);
+    const shown = (): Promise<unknown[]> =>
+      page.evaluate(() => [
+        document.querySelector<HTMLInputElement>('input[type="text"]')?.value,
+        document.querySelector('[role="slider"]')?.getAttribute('aria-valuenow'),
+        document.querySelector<HTMLInputElement>('.v-switch input')?.checked,
+      ]);
     assert.deepEqual(await shown(), ['sunset over the sea', '0.65', true]);
     await keepScreenshot(page, 'dashboard');
     await page.setViewportSize({ width: 390, height: 760 });

@@ -11,7 +11,19 @@ import { freeUdpPort } from '../lib/udp';
 
 /** An ArtDmx packet of Art-Net 4: header, opcode 0x5000, protocol 14, sequence, physical, universe, length, values. */
 function artDmx(values: Uint8Array, universe = 0): Buffer {
-  const header = Buffer.from([...Buffer.from('Art-Net\0'), 0x00, 0x50, 0, 14, 0, 0, universe & 0xff, universe >> 8, values.length >> 8, values.length & 0xff]);
+  const header = Buffer.from([
+    ...Buffer.from('Art-Net\0'),
+    0x00,
+    0x50,
+    0,
+    14,
+    0,
+    0,
+    universe & 0xff,
+    universe >> 8,
+    values.length >> 8,
+    values.length & 0xff,
+  ]);
   return Buffer.concat([header, values]);
 }
 
@@ -32,7 +44,10 @@ describe('the example on a lighting desk, with the nodes of @bannsaenger/node-re
     }
     port = await freeUdpPort();
     const flow = await readFile(join(ROOT, 'examples/With Art-Net/13 - DMX piece.json'), 'utf8');
-    await writeFile(join(folder, 'flows.json'), flow.replace('"port": "6454"', `"port": "${port}"`).replace('"bind": "0.0.0.0"', '"bind": "127.0.0.1"'));
+    await writeFile(
+      join(folder, 'flows.json'),
+      flow.replace('"port": "6454"', `"port": "${port}"`).replace('"bind": "0.0.0.0"', '"bind": "127.0.0.1"'),
+    );
     socket = createSocket('udp4');
     server = await Server.start(['--example', 'DMX piece', '--user-dir', folder]);
     await server.ready();

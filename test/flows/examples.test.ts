@@ -16,7 +16,31 @@ interface FlowNode {
 }
 
 /** Types that every Node-RED has. */
-const CORE = new Set(['tab', 'group', 'comment', 'inject', 'debug', 'function', 'change', 'switch', 'template', 'http in', 'http response', 'link in', 'link out', 'delay', 'file', 'file in', 'catch', 'status', 'complete', 'global-config', 'mqtt in', 'mqtt out', 'mqtt-broker']);
+const CORE = new Set([
+  'tab',
+  'group',
+  'comment',
+  'inject',
+  'debug',
+  'function',
+  'change',
+  'switch',
+  'template',
+  'http in',
+  'http response',
+  'link in',
+  'link out',
+  'delay',
+  'file',
+  'file in',
+  'catch',
+  'status',
+  'complete',
+  'global-config',
+  'mqtt in',
+  'mqtt out',
+  'mqtt-broker',
+]);
 
 /** Folders of flows that need somebody else's nodes as well. */
 const OTHERS: Record<string, { package: string; types: RegExp }> = {
@@ -53,8 +77,10 @@ describe('example flows', () => {
 
       it('uses only nodes of this package, of every Node-RED, and of what its folder names', () => {
         const others = Object.entries(OTHERS).find(([folder]) => file.startsWith(folder))?.[1];
-        if (others) assert.match(String(nodes.find(({ type }) => type === 'tab')?.info), new RegExp(others.package), 'it says what else it needs');
-        for (const { type } of nodes) assert.ok(CORE.has(type) || others?.types.test(type) || type.replace('streamdiffusion-', '') in OURS, type);
+        if (others)
+          assert.match(String(nodes.find(({ type }) => type === 'tab')?.info), new RegExp(others.package), 'it says what else it needs');
+        for (const { type } of nodes)
+          assert.ok(CORE.has(type) || others?.types.test(type) || type.replace('streamdiffusion-', '') in OURS, type);
       });
 
       it('has wires, tabs and engines that exist', () => {
@@ -87,7 +113,9 @@ describe('example flows', () => {
   }
 
   it('show every node at least once', () => {
-    const used = new Set(files.flatMap((file) => (JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as FlowNode[]).map(({ type }) => type)));
+    const used = new Set(
+      files.flatMap((file) => (JSON.parse(readFileSync(join(FOLDER, file), 'utf8')) as FlowNode[]).map(({ type }) => type)),
+    );
     for (const name of Object.keys(OURS)) assert.ok(used.has(`streamdiffusion-${name}`), name);
   });
 });

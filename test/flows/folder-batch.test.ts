@@ -42,7 +42,8 @@ describe('the example that paints a folder of pictures', () => {
   const painted = async (): Promise<string[]> => (await readdir(join(folder, 'painted')).catch(() => [])).sort();
 
   it('paints every picture, under its own name, also those that were left out at first', async () => {
-    while ((await fetch(`${server.address}/inject/batch-begin`, { method: 'POST' })).status === 404) await new Promise((wait) => setTimeout(wait, 100));
+    while ((await fetch(`${server.address}/inject/batch-begin`, { method: 'POST' })).status === 404)
+      await new Promise((wait) => setTimeout(wait, 100));
     for (const end = performance.now() + PATIENCE; (await painted()).length < NAMES.length && performance.now() < end; ) {
       await new Promise((resolve) => setTimeout(resolve, 100));
     }

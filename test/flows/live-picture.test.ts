@@ -90,7 +90,11 @@ describe('the first example, started as a process', () => {
     const asked = performance.now();
     await server.stop();
     assert.ok(performance.now() - asked < 10_000);
-    await until(() => engines.every((pid) => !isAlive(pid)), PATIENCE, () => `still there: ${engines.filter(isAlive)}`);
+    await until(
+      () => engines.every((pid) => !isAlive(pid)),
+      PATIENCE,
+      () => `still there: ${engines.filter(isAlive)}`,
+    );
     server = await Server.start();
     await server.ready();
   });
@@ -101,13 +105,21 @@ describe('the first example, started as a process', () => {
     const engines = await childrenOf(server.child.pid);
     assert.ok(engines.length >= 1);
     server.child.kill('SIGKILL');
-    await Promise.all([server.exited, assert.rejects(async () => { for (;;) if ((await viewer.next()).done) throw new Error('the stream ended'); })]);
-    await until(() => engines.every((pid) => !isAlive(pid)), PATIENCE, () => `still there: ${engines.filter(isAlive)}`);
+    await Promise.all([
+      server.exited,
+      assert.rejects(async () => {
+        for (;;) if ((await viewer.next()).done) throw new Error('the stream ended');
+      }),
+    ]);
+    await until(
+      () => engines.every((pid) => !isAlive(pid)),
+      PATIENCE,
+      () => `still there: ${engines.filter(isAlive)}`,
+    );
   });
 });
 
 describe('npm start', () => {
-
   /** Starts with options that cannot work; resolves to what it says. */
   async function refusal(options: string[], env: NodeJS.ProcessEnv = {}): Promise<string> {
     const server = await Server.start(options, env);
@@ -147,7 +159,11 @@ describe('npm start', () => {
 
     // As the editor does on Deploy.
     const edited = flows.map((node) => (node.type === 'streamdiffusion-sink' ? { ...node, name: 'mine' } : node));
-    const saved = await fetch(`${server.address}/flows`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(edited) });
+    const saved = await fetch(`${server.address}/flows`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(edited),
+    });
     assert.equal(saved.status, 204);
     server.child.kill('SIGTERM');
     await server.exited;

@@ -55,11 +55,20 @@ describe('the example that listens to MQTT, with a real broker', function () {
     status = undefined;
     server = await Server.start(['--example', '2', '--user-dir', folder]);
     await server.ready();
-    await until(() => (status?.fps ?? 0) > 0, PATIENCE, () => server.output);
+    await until(
+      () => (status?.fps ?? 0) > 0,
+      PATIENCE,
+      () => server.output,
+    );
   }
 
   const set = (name: string, value: string): void => client.publish(`piece/set/${name}`, value);
-  const painted = (prompt: string): Promise<void> => until(() => status?.prompt === prompt, PATIENCE, () => JSON.stringify(status) + errors.join(' '));
+  const painted = (prompt: string): Promise<void> =>
+    until(
+      () => status?.prompt === prompt,
+      PATIENCE,
+      () => JSON.stringify(status) + errors.join(' '),
+    );
 
   async function brightness(): Promise<number> {
     const jpeg = Buffer.from(await (await fetch(`${server.address}/streamdiffusion/piece.jpg`)).arrayBuffer());
@@ -99,15 +108,34 @@ describe('the example that listens to MQTT, with a real broker', function () {
   });
 
   it('takes weights for the texts of a list, and parameters', async () => {
-    set('prompt', JSON.stringify([{ text: 'desert, day', weight: 1 }, { text: 'night', weight: 0 }]));
+    set(
+      'prompt',
+      JSON.stringify([
+        { text: 'desert, day', weight: 1 },
+        { text: 'night', weight: 0 },
+      ]),
+    );
     await painted('desert, day + night');
     const day = await brightness();
     set('weights', '[0, 1]');
     await becomes((value) => value < day - 5);
-    for (const [name, value] of [['strength', '0.7'], ['guidance', '1.4'], ['seed', '7'], ['negative', 'fog']]) set(name, value);
-    assert.deepEqual(errors.filter((text) => !text.includes('does not know')), []);
+    for (const [name, value] of [
+      ['strength', '0.7'],
+      ['guidance', '1.4'],
+      ['seed', '7'],
+      ['negative', 'fog'],
+    ])
+      set(name, value);
+    assert.deepEqual(
+      errors.filter((text) => !text.includes('does not know')),
+      [],
+    );
     set('strength', '7');
-    await until(() => errors.some((text) => text.includes('strength')), PATIENCE, () => errors.join(' '));
+    await until(
+      () => errors.some((text) => text.includes('strength')),
+      PATIENCE,
+      () => errors.join(' '),
+    );
     set('strength', '0.7');
   });
 
@@ -120,9 +148,17 @@ describe('the example that listens to MQTT, with a real broker', function () {
 
   it('pauses, and goes on', async () => {
     set('pause', 'true');
-    await until(() => status?.paused === true && status.fps === 0, PATIENCE, () => JSON.stringify(status));
+    await until(
+      () => status?.paused === true && status.fps === 0,
+      PATIENCE,
+      () => JSON.stringify(status),
+    );
     set('pause', 'false');
-    await until(() => status?.paused === false && status.fps > 0, PATIENCE, () => JSON.stringify(status));
+    await until(
+      () => status?.paused === false && status.fps > 0,
+      PATIENCE,
+      () => JSON.stringify(status),
+    );
   });
 
   it('is after a restart what it was set to', async () => {

@@ -47,18 +47,33 @@ describe('the example with two denoisers on one server', function () {
     const [left, right] = [await brightnessOf('left'), await brightnessOf('right')];
     assert.ok(left > right + 30, `left ${left}, right ${right}`);
     const { engines } = (await (await fetch(`${server.address}/streamdiffusion/health`)).json()) as Health;
-    assert.deepEqual(engines.map(({ streams }) => streams.length), [2]);
+    assert.deepEqual(
+      engines.map(({ streams }) => streams.length),
+      [2],
+    );
     // Two steps of each denoiser.
-    await until(() => inference.runs.includes(4), 20_000, () => `rows a run: ${[...new Set(inference.runs)].join(', ')}`);
+    await until(
+      () => inference.runs.includes(4),
+      20_000,
+      () => `rows a run: ${[...new Set(inference.runs)].join(', ')}`,
+    );
     assert.doesNotMatch(server.output, /\[error\]/);
   });
 
   it('says that the server is away, and goes on when it is back', async () => {
     const { port } = inference;
     await inference.stop();
-    await until(() => /cannot be reached/.test(server.output), 20_000, () => server.output);
+    await until(
+      () => /cannot be reached/.test(server.output),
+      20_000,
+      () => server.output,
+    );
     inference = await InferenceServer.start(await served(), { port });
-    await until(() => inference.runs.length > 10, 30_000, () => server.output);
+    await until(
+      () => inference.runs.length > 10,
+      30_000,
+      () => server.output,
+    );
     assert.ok((await brightnessOf('left')) > (await brightnessOf('right')) + 30);
   });
 });

@@ -54,10 +54,17 @@ describe('the example that is played over OSC, with the node of node-red-contrib
       answers.set(address, value);
       if (address === '/piece/error') errors.push(String(value));
     });
-    await writeFile(join(folder, 'flows.json'), flow.replace('"port": "7000"', `"port": "${port}"`).replace('"port": "7001"', `"port": "${socket.address().port}"`));
+    await writeFile(
+      join(folder, 'flows.json'),
+      flow.replace('"port": "7000"', `"port": "${port}"`).replace('"port": "7001"', `"port": "${socket.address().port}"`),
+    );
     server = await Server.start(['--example', 'OSC piece', '--user-dir', folder]);
     await server.ready();
-    await until(() => Number(answers.get('/piece/fps')) > 0, 60_000, () => server.output);
+    await until(
+      () => Number(answers.get('/piece/fps')) > 0,
+      60_000,
+      () => server.output,
+    );
   });
   after(async () => {
     await server?.stop();
@@ -66,7 +73,12 @@ describe('the example that is played over OSC, with the node of node-red-contrib
   });
 
   const send = (packet: Buffer): void => socket.send(packet, port, '127.0.0.1');
-  const shows = (prompt: string): Promise<void> => until(() => answers.get('/piece/showing') === prompt, 30_000, () => JSON.stringify([...answers]) + server.output);
+  const shows = (prompt: string): Promise<void> =>
+    until(
+      () => answers.get('/piece/showing') === prompt,
+      30_000,
+      () => JSON.stringify([...answers]) + server.output,
+    );
   const brightnessNow = async (): Promise<number> => brightness(await newestPicture(server, 'osc-piece'));
 
   async function becomes(isSo: (value: number) => boolean): Promise<void> {
@@ -99,10 +111,26 @@ describe('the example that is played over OSC, with the node of node-red-contrib
 
   it('takes bundles and every setting, pauses and goes on', async () => {
     send(bundle(osc('/piece/strength', 0.7), osc('/piece/guidance', 1.4), osc('/piece/seed', 7), osc('/piece/drift', 1)));
-    send(bundle(osc('/piece/feedback', 0.4), osc('/piece/zoom', 1.02), osc('/piece/rotate', 1), osc('/piece/negative', 'fog'), osc('/piece/pause', 1)));
-    await until(() => answers.get('/piece/fps') === 0, 10_000, () => JSON.stringify([...answers]));
+    send(
+      bundle(
+        osc('/piece/feedback', 0.4),
+        osc('/piece/zoom', 1.02),
+        osc('/piece/rotate', 1),
+        osc('/piece/negative', 'fog'),
+        osc('/piece/pause', 1),
+      ),
+    );
+    await until(
+      () => answers.get('/piece/fps') === 0,
+      10_000,
+      () => JSON.stringify([...answers]),
+    );
     send(osc('/piece/pause', 0));
-    await until(() => Number(answers.get('/piece/fps')) > 0, 10_000, () => JSON.stringify([...answers]));
+    await until(
+      () => Number(answers.get('/piece/fps')) > 0,
+      10_000,
+      () => JSON.stringify([...answers]),
+    );
     assert.deepEqual(errors, []);
   });
 
@@ -110,7 +138,11 @@ describe('the example that is played over OSC, with the node of node-red-contrib
     send(Buffer.from('not OSC at all'));
     send(osc('/piece/strength', 7));
     send(osc('/piece/colour', 'red'));
-    await until(() => ['strength', 'no setting'].every((words) => errors.some((error) => error.includes(words))), 10_000, () => `${errors}`);
+    await until(
+      () => ['strength', 'no setting'].every((words) => errors.some((error) => error.includes(words))),
+      10_000,
+      () => `${errors}`,
+    );
     await until(() => Number(answers.get('/piece/fps')) > 0, 10_000);
   });
 });

@@ -27,27 +27,39 @@ describe('the packed package in an empty user folder', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'packed-'));
-    const { stdout } = await execute('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], { cwd: ROOT, maxBuffer: 16e6 });
+    const { stdout } = await execute('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+      cwd: ROOT,
+      maxBuffer: 16e6,
+    });
     const [{ filename }] = JSON.parse(stdout) as [{ filename: string }];
     const modules = join(folder, 'node_modules');
     const installed = join(modules, NAME);
     await mkdir(installed, { recursive: true });
     await execute('tar', ['-xzf', join(folder, filename), '-C', installed, '--strip-components=1']);
     // What npm would put beside it; the packages are those of this checkout, so that the test needs no network.
-    const { dependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as { dependencies: Record<string, string> };
+    const { dependencies } = JSON.parse(await readFile(join(installed, 'package.json'), 'utf8')) as {
+      dependencies: Record<string, string>;
+    };
     for (const dependency of Object.keys(dependencies)) {
       await mkdir(dirname(join(modules, dependency)), { recursive: true });
       await symlink(await realpath(join(ROOT, 'node_modules', dependency)), join(modules, dependency));
     }
     await writeFile(join(folder, 'package.json'), JSON.stringify({ name: 'user', dependencies: { [NAME]: '*' } }));
     await cp(join(installed, 'examples', '01 - Live picture.json'), join(folder, 'flows.json'));
-    await writeFile(join(folder, 'settings.js'), 'module.exports = { uiHost: "127.0.0.1", flowFile: "flows.json", telemetry: { enabled: false } };');
+    await writeFile(
+      join(folder, 'settings.js'),
+      'module.exports = { uiHost: "127.0.0.1", flowFile: "flows.json", telemetry: { enabled: false } };',
+    );
 
     const port = await freePort();
     address = `http://127.0.0.1:${port}`;
     server = spawn(process.execPath, [require.resolve('node-red/red.js'), '--userDir', folder, '--port', String(port)], { cwd: folder });
     for (const stream of [server.stdout, server.stderr]) stream?.on('data', (text: Buffer) => (output += text.toString()));
-    await until(() => output.includes('Started flows'), PATIENCE, () => output);
+    await until(
+      () => output.includes('Started flows'),
+      PATIENCE,
+      () => output,
+    );
   });
   after(async () => {
     const gone = new Promise((resolve) => server?.once('exit', resolve));

@@ -28,9 +28,20 @@ describe('a flow that is changed over and over while it paints', function () {
     for (let k = 0; k < 3; k++) assert.ok((await after.next()).value);
     await after.return();
     // An engine whose settings were changed lives on for some seconds, in case that somebody wants it back.
-    await until(() => holdingOf(pid).children <= before.children, PATIENCE, () => JSON.stringify(holdingOf(pid)));
-    await until(() => holdingOf(pid).files <= before.files + 4, PATIENCE, () => `${before.files}, then ${holdingOf(pid).files} files`);
-    assert.ok(seen.every(({ children }) => children <= before.children + 3), seen.map(({ children }) => children).join());
+    await until(
+      () => holdingOf(pid).children <= before.children,
+      PATIENCE,
+      () => JSON.stringify(holdingOf(pid)),
+    );
+    await until(
+      () => holdingOf(pid).files <= before.files + 4,
+      PATIENCE,
+      () => `${before.files}, then ${holdingOf(pid).files} files`,
+    );
+    assert.ok(
+      seen.every(({ children }) => children <= before.children + 3),
+      seen.map(({ children }) => children).join(),
+    );
     assert.doesNotMatch(server.output, /Close timed out|MaxListeners|uncaught|unhandled/i);
   });
 });

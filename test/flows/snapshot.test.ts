@@ -65,7 +65,11 @@ describe('the example that takes snapshots on an event', () => {
   it('goes on painting', async () => {
     const one = await newestPicture(server, 'watched');
     let another = one;
-    for (const end = performance.now() + PATIENCE; another.equals(one) && performance.now() < end; another = await newestPicture(server, 'watched')) {
+    for (
+      const end = performance.now() + PATIENCE;
+      another.equals(one) && performance.now() < end;
+      another = await newestPicture(server, 'watched')
+    ) {
       await new Promise((resolve) => setTimeout(resolve, 200));
     }
     assert.notDeepEqual(another, one);

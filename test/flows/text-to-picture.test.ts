@@ -19,7 +19,10 @@ describe('the example that paints texts over HTTP', () => {
 
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), 'text-picture-'));
-    const flow = JSON.parse(await readFile(join(ROOT, 'examples/07 - Text to picture over HTTP.json'), 'utf8')) as Record<string, unknown>[];
+    const flow = JSON.parse(await readFile(join(ROOT, 'examples/07 - Text to picture over HTTP.json'), 'utf8')) as Record<
+      string,
+      unknown
+    >[];
     const deadline = flow.find(({ id }) => id === 'text-picture-deadline');
     assert.ok(deadline);
     deadline.timeout = '4';
@@ -82,7 +85,10 @@ describe('the example that paints texts over HTTP', () => {
 
   it('answers 503 at the deadline when the engine does not answer, and paints again when it does', async () => {
     const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(server.child.pid)]);
-    const engines = stdout.split('\n').map(Number).filter((pid) => pid > 0);
+    const engines = stdout
+      .split('\n')
+      .map(Number)
+      .filter((pid) => pid > 0);
     for (const pid of engines) process.kill(pid, 'SIGSTOP');
     const asked = performance.now();
     const response = await ask({ prompt: 'forest' }).finally(() => engines.forEach((pid) => process.kill(pid, 'SIGCONT')));

@@ -25,7 +25,10 @@ describe('the example with two streams on one engine', () => {
 
   it('with one engine that has both streams', async () => {
     const { engines } = (await (await fetch(`${server.address}/streamdiffusion/health`)).json()) as Health;
-    assert.deepEqual(engines.map(({ streams }) => streams.length), [2]);
+    assert.deepEqual(
+      engines.map(({ streams }) => streams.length),
+      [2],
+    );
   });
 
   it('changes one and leaves the other as it is', async () => {

@@ -12,7 +12,6 @@ import { PATIENCE } from '../lib/until';
 const run = promisify(execFile);
 
 describe('the example "Video file"', () => {
-
   it('paints a film from the press on play on, and stops', async function () {
     await run('ffmpeg', ['-version']).catch(() => {
       console.log('      skipped: ffmpeg is not installed');
@@ -28,7 +27,11 @@ describe('the example "Video file"', () => {
       // As the author does it: the video into the dialog, and Deploy.
       const flows = JSON.parse(await readFile(join(server.folder, 'flows.json'), 'utf8')) as Record<string, unknown>[];
       const edited = flows.map((node) => (node.type === 'streamdiffusion-source' ? { ...node, video: film } : node));
-      const saved = await fetch(`${server.address}/flows`, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(edited) });
+      const saved = await fetch(`${server.address}/flows`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(edited),
+      });
       assert.equal(saved.status, 204);
       // The flows are started anew meanwhile.
       while ((await press('play')).status === 404) await new Promise((resolve) => setTimeout(resolve, 100));

@@ -16,7 +16,15 @@ export async function openBrowser(more: string[] = []): Promise<Browser | undefi
     console.log('    skipped: there is no Chromium; install it, or set CHROMIUM to its path');
     return undefined;
   }
-  const args = ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync', ...more];
+  const args = [
+    '--no-sandbox',
+    '--disable-gpu',
+    '--no-first-run',
+    '--disable-background-networking',
+    '--disable-component-update',
+    '--disable-sync',
+    ...more,
+  ];
   return chromium.launch({ executablePath, args });
 }
 
@@ -62,7 +70,11 @@ export interface WatchedPage {
   errors: string[];
 }
 
-export async function openPage(context: Browser | BrowserContext, address: string, viewport?: { width: number; height: number }): Promise<WatchedPage> {
+export async function openPage(
+  context: Browser | BrowserContext,
+  address: string,
+  viewport?: { width: number; height: number },
+): Promise<WatchedPage> {
   const page = await context.newPage();
   if (viewport) await page.setViewportSize(viewport);
   const errors: string[] = [];

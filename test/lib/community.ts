@@ -5,7 +5,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 
 /** Where packages of others are kept from one run to the next, outside of this checkout. */
-const CACHE = process.env.STREAMDIFFUSION_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'streamdiffusion-node-red-tests');
+const CACHE =
+  process.env.STREAMDIFFUSION_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'streamdiffusion-node-red-tests');
 /** npm may have to fetch it; a network that does not answer must not hold up the tests. */
 const PATIENCE = 60_000;
 

@@ -54,7 +54,10 @@ export class Editor {
   }
 
   nodes(type: string): Promise<EditorNode[]> {
-    return this.red((RED, name) => RED.nodes.filterNodes({ type: name }).map(({ id, type: of, valid }) => ({ id, type: of, valid })), `streamdiffusion-${type}`);
+    return this.red(
+      (RED, name) => RED.nodes.filterNodes({ type: name }).map(({ id, type: of, valid }) => ({ id, type: of, valid })),
+      `streamdiffusion-${type}`,
+    );
   }
 
   /**

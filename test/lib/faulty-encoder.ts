@@ -11,7 +11,11 @@ export function faultyEncoder(fault: 'fails' | 'hangs' | 'gives NaN'): Buffer {
   return onnxModel({
     inputs: [value('sample', 'float32', ['batch', 3, 'height', 'width'])],
     outputs: [value('latent_sample', 'float32', ['batch', channels, 'h', 'w'])],
-    weights: [weight('mix', [channels, 3, 1, 1], mix), ...numbers({ zero: 0, almost: 0.1, one: 1, often: 1e15 }), weight('table', [1], Float32Array.of(0))],
+    weights: [
+      weight('mix', [channels, 3, 1, 1], mix),
+      ...numbers({ zero: 0, almost: 0.1, one: 1, often: 1e15 }),
+      weight('table', [1], Float32Array.of(0)),
+    ],
     nodes: [
       node('AveragePool', ['sample'], 'pooled', { kernel_shape: [16, 16], strides: [16, 16] }),
       node('Conv', ['pooled', 'mix'], 'latent'),

@@ -33,7 +33,11 @@ export async function messagesAt(id: string, count: number, withinMs = PATIENCE)
   const node = helper.getNode(id);
   const collect = (msg: NodeMessage): unknown => messages.push(msg);
   node.on('input', collect);
-  await until(() => messages.length >= count, withinMs, () => `${messages.length} of ${count} messages at ${id}`);
+  await until(
+    () => messages.length >= count,
+    withinMs,
+    () => `${messages.length} of ${count} messages at ${id}`,
+  );
   node.off('input', collect);
   return messages.slice(0, count);
 }

@@ -26,12 +26,30 @@ export interface ModelFuzz {
 const WITHIN = 20_000;
 const TEXTS: Record<string, string> = {
   'unet/config.json': JSON.stringify({ in_channels: 4, sample_size: 8, cross_attention_dim: 32, time_cond_proj_dim: null }),
-  'vae_decoder/config.json': JSON.stringify({ _class_name: 'AutoencoderKL', latent_channels: 4, block_out_channels: [1, 1, 1, 1], scaling_factor: 0.18 }),
+  'vae_decoder/config.json': JSON.stringify({
+    _class_name: 'AutoencoderKL',
+    latent_channels: 4,
+    block_out_channels: [1, 1, 1, 1],
+    scaling_factor: 0.18,
+  }),
   'text_encoder/config.json': JSON.stringify({ max_position_embeddings: 77, hidden_size: 32, vocab_size: 1000, projection_dim: 32 }),
-  'scheduler/scheduler_config.json': JSON.stringify({ num_train_timesteps: 1000, beta_start: 0.00085, beta_end: 0.012, beta_schedule: 'scaled_linear', prediction_type: 'epsilon', original_inference_steps: 50, timestep_scaling: 10 }),
+  'scheduler/scheduler_config.json': JSON.stringify({
+    num_train_timesteps: 1000,
+    beta_start: 0.00085,
+    beta_end: 0.012,
+    beta_schedule: 'scaled_linear',
+    prediction_type: 'epsilon',
+    original_inference_steps: 50,
+    timestep_scaling: 10,
+  }),
   'tokenizer/vocab.json': JSON.stringify({ '<|startoftext|>': 0, '<|endoftext|>': 1, a: 2, 'a</w>': 3, 'b</w>': 4, 'ab</w>': 5 }),
   'tokenizer/merges.txt': '#version: 0.2\na b</w>\n',
-  'tokenizer/tokenizer_config.json': JSON.stringify({ model_max_length: 77, bos_token: '<|startoftext|>', eos_token: { content: '<|endoftext|>' }, pad_token: null }),
+  'tokenizer/tokenizer_config.json': JSON.stringify({
+    model_max_length: 77,
+    bos_token: '<|startoftext|>',
+    eos_token: { content: '<|endoftext|>' },
+    pad_token: null,
+  }),
   'unet/int8.json': JSON.stringify({ ranges: { scaled: [-1, 1] } }),
 };
 const NETS: Record<string, Buffer> = {
@@ -45,10 +63,35 @@ const NETS: Record<string, Buffer> = {
     nodes: [node('ConvTranspose', ['latent_sample', 'w'], 'sample', { strides: [8, 8] })],
   }),
 };
-const ORIGINALS: Record<string, Buffer> = { ...NETS, ...Object.fromEntries(Object.entries(TEXTS).map(([name, text]) => [name, Buffer.from(text)])), 'vae_decoder/model.onnx_data': Buffer.alloc(4 * 3 * 64 * 4) };
+const ORIGINALS: Record<string, Buffer> = {
+  ...NETS,
+  ...Object.fromEntries(Object.entries(TEXTS).map(([name, text]) => [name, Buffer.from(text)])),
+  'vae_decoder/model.onnx_data': Buffer.alloc(4 * 3 * 64 * 4),
+};
 
 /** What stands in the place of a value in a config: too small, too large, of another kind. */
-const VALUES: readonly unknown[] = [null, true, 0, -1, 1.5, 1e9, 1e308, -1e308, '', 'x', '1000', 'x'.repeat(5000), [], {}, [[]], [1, 2], new Array(300).fill(1), { content: {} }, '\u0000', '../../x'];
+const VALUES: readonly unknown[] = [
+  null,
+  true,
+  0,
+  -1,
+  1.5,
+  1e9,
+  1e308,
+  -1e308,
+  '',
+  'x',
+  '1000',
+  'x'.repeat(5000),
+  [],
+  {},
+  [[]],
+  [1, 2],
+  new Array(300).fill(1),
+  { content: {} },
+  '\u0000',
+  '../../x',
+];
 
 /** Gives model folders with damaged headers and configs to all that reads them before ONNX Runtime does. */
 export async function fuzzModels(folders: number, seed: number): Promise<ModelFuzz> {

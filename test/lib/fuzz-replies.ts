@@ -72,7 +72,11 @@ export async function fuzzReplies(protocol: 'http' | 'grpc', replies: number, se
 async function once(address: string, sharedMemory: boolean): Promise<string> {
   let opened: ServerNet | undefined;
   try {
-    opened = await ServerNet.open('tiny', { inputs: INPUTS, outputs: OUTPUTS, fingerprint: () => Promise.resolve('right') }, { addresses: [address], timeoutMs: 2000, sharedMemory });
+    opened = await ServerNet.open(
+      'tiny',
+      { inputs: INPUTS, outputs: OUTPUTS, fingerprint: () => Promise.resolve('right') },
+      { addresses: [address], timeoutMs: 2000, sharedMemory },
+    );
     const { out_sample: output } = await opened.run(RUN);
     return output.data.length === 32 && output.dims.join() === '2,4,2,2' ? 'none' : `an output of ${output.dims.join()}`;
   } catch (thrown) {

@@ -30,13 +30,16 @@ interface Completion {
 
 /** Gives damaged pictures and messages that make no sense to the nodes of a real flow, one by one to each, all at once to none. */
 export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
-  await startFlow([engine, denoiser, filter, prompt, sink], [
-    { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
-    { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '32', height: '32', steps: '1' },
-    { id: 'filter', type: 'streamdiffusion-filter' },
-    { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'sea' },
-    { id: 'sink', type: 'streamdiffusion-sink', name: 'fuzz' },
-  ]);
+  await startFlow(
+    [engine, denoiser, filter, prompt, sink],
+    [
+      { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
+      { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '32', height: '32', steps: '1' },
+      { id: 'filter', type: 'streamdiffusion-filter' },
+      { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'sea' },
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'fuzz' },
+    ],
+  );
   const dice = new Dice(seed);
   const files = await originals();
   const result: FuzzResult = { inputs, endings: {}, faults: [], memory: [] };
@@ -81,7 +84,15 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
     }),
   );
   // A good frame comes through all the same.
-  await give('denoiser', { payload: files[0], reset: true, params: { width: 32, height: 32, mode: 'img2img', format: 'jpeg', tIndexList: [25], numInferenceSteps: 50, frameBufferSize: 1 } }, 'the good frame at the end');
+  await give(
+    'denoiser',
+    {
+      payload: files[0],
+      reset: true,
+      params: { width: 32, height: 32, mode: 'img2img', format: 'jpeg', tIndexList: [25], numInferenceSteps: 50, frameBufferSize: 1 },
+    },
+    'the good frame at the end',
+  );
   measure(inputs);
   hooks.remove('onComplete.fuzz');
   return result;

@@ -87,8 +87,10 @@ export class HubServer {
     const url = new URL(request.url ?? '', this.address);
     const path = decodeURIComponent(url.pathname).slice(this.prefix.length);
     if (!url.pathname.startsWith(this.prefix)) return this.refuse(response, 404, 'NotFound', 'Not on this mirror');
-    if (!path.includes(`/${this.repository}`)) return this.refuse(response, request.headers.authorization ? 404 : 401, 'RepoNotFound', 'Repository not found');
-    if (this.token && request.headers.authorization !== `Bearer ${this.token}`) return this.refuse(response, 401, 'RepoNotFound', 'Invalid username or password.');
+    if (!path.includes(`/${this.repository}`))
+      return this.refuse(response, request.headers.authorization ? 404 : 401, 'RepoNotFound', 'Repository not found');
+    if (this.token && request.headers.authorization !== `Bearer ${this.token}`)
+      return this.refuse(response, 401, 'RepoNotFound', 'Invalid username or password.');
     if (path.startsWith('/api/models/')) return this.answerApi(url, path, response);
     const [, revision, file] = new RegExp(`^/${this.repository}/resolve/([^/]+)/(.+)$`).exec(path) ?? [];
     if (!this.knows(revision)) return this.refuse(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
@@ -108,7 +110,10 @@ export class HubServer {
     if (!this.knows(revision)) return this.refuse(response, 404, 'RevisionNotFound', `Invalid rev id: ${revision}`);
     response.setHeader('content-type', 'application/json; charset=utf-8');
     if (what === 'revision') return void response.end(JSON.stringify({ id: this.repository, sha: this.commit, siblings: [] }));
-    const entries = [{ type: 'directory', oid: gitName(Buffer.of()), size: 0, path: 'unet' }, ...[...this.files].map(([name, content]) => entryOf(name, content))];
+    const entries = [
+      { type: 'directory', oid: gitName(Buffer.of()), size: 0, path: 'unet' },
+      ...[...this.files].map(([name, content]) => entryOf(name, content)),
+    ];
     const start = Number(url.searchParams.get('cursor') ?? 0);
     const end = start + 5;
     url.searchParams.set('cursor', String(end));
@@ -118,7 +123,10 @@ export class HubServer {
 
   private answerFile(request: IncomingMessage, response: ServerResponse): void {
     this.note('files', request);
-    const file = decodeURIComponent(new URL(request.url ?? '', this.address).pathname).split('/').slice(2).join('/');
+    const file = decodeURIComponent(new URL(request.url ?? '', this.address).pathname)
+      .split('/')
+      .slice(2)
+      .join('/');
     const content = this.files.get(file);
     if (content) void this.send(file, content, request, response);
     else response.writeHead(404).end();
@@ -186,5 +194,7 @@ const addressOf = (server: Server): string => `http://127.0.0.1:${(server.addres
 
 function entryOf(path: string, content: Buffer): object {
   const entry = { type: 'file', oid: gitName(content), size: content.length, path };
-  return isLfs(path) ? { ...entry, lfs: { oid: sha256(content), size: content.length, pointerSize: 134 }, xetHash: sha256(content) } : entry;
+  return isLfs(path)
+    ? { ...entry, lfs: { oid: sha256(content), size: content.length, pointerSize: 134 }, xetHash: sha256(content) }
+    : entry;
 }

@@ -1,5 +1,13 @@
 import { connect, createServer, type AddressInfo, type Server as TcpServer, type Socket } from 'node:net';
-import { type sendUnaryData, Server, ServerCredentials, type ServerUnaryCall, type ServiceDefinition, status, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  type sendUnaryData,
+  Server,
+  ServerCredentials,
+  type ServerUnaryCall,
+  type ServiceDefinition,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import type { Tensor, TensorInfo } from '../../engine/net/net';
 import { datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
 import { field, fieldsOf, message, varint, varintsOf } from '../../engine/net/protobuf';
@@ -9,7 +17,13 @@ import { type AskedPlace, placeIn } from './inference-server-memory';
 type Call = ServerUnaryCall<Buffer, Buffer>;
 type Answer = Buffer | { code: status; details: string };
 
-const CODES: Record<number, status> = { 400: status.INVALID_ARGUMENT, 401: status.UNAUTHENTICATED, 404: status.NOT_FOUND, 500: status.INTERNAL, 503: status.UNAVAILABLE };
+const CODES: Record<number, status> = {
+  400: status.INVALID_ARGUMENT,
+  401: status.UNAUTHENTICATED,
+  404: status.NOT_FOUND,
+  500: status.INTERNAL,
+  503: status.UNAVAILABLE,
+};
 
 /**
  * The models of an {@link InferenceServer} over gRPC, with the same faults. Connections go through a relay that can break
@@ -27,13 +41,19 @@ export class GrpcFace {
     private readonly scheme: string,
   ) {}
 
-  static async start(models: InferenceServer, { port = 0, tls }: { port?: number; tls?: { key: string; cert: string } } = {}): Promise<GrpcFace> {
+  static async start(
+    models: InferenceServer,
+    { port = 0, tls }: { port?: number; tls?: { key: string; cert: string } } = {},
+  ): Promise<GrpcFace> {
     let started: GrpcFace | undefined;
     const server = new Server({ 'grpc.max_receive_message_length': -1 });
     const handle = (work: (call: Call) => Promise<Answer> | Answer) => (call: Call, callback: sendUnaryData<Buffer>) => {
       const authorization = call.metadata.get('authorization')[0];
-      if (models.authorization && authorization !== models.authorization) return callback({ code: status.UNAUTHENTICATED, details: 'unauthorized' });
-      void Promise.resolve(work(call)).then((answer) => (Buffer.isBuffer(answer) ? callback(null, models.distorted(answer)) : callback(answer)));
+      if (models.authorization && authorization !== models.authorization)
+        return callback({ code: status.UNAUTHENTICATED, details: 'unauthorized' });
+      void Promise.resolve(work(call)).then((answer) =>
+        Buffer.isBuffer(answer) ? callback(null, models.distorted(answer)) : callback(answer),
+      );
     };
     const methods: Record<string, (call: Call) => Promise<Answer> | Answer> = {
       ServerMetadata: () => message(field(1, 'test'), field(2, '1'), ...models.extensions.map((name) => field(3, name))),
@@ -45,9 +65,16 @@ export class GrpcFace {
       ModelInfer: (call) => started!.infer(call.request),
     };
     const definition = Object.fromEntries(Object.keys(methods).map((name) => [name, unary(name)])) as ServiceDefinition;
-    server.addService(definition, Object.fromEntries(Object.entries(methods).map(([name, work]) => [name, handle(work)])) as UntypedServiceImplementation);
-    const credentials = tls ? ServerCredentials.createSsl(null, [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) }]) : ServerCredentials.createInsecure();
-    const inner = await new Promise<number>((bound, failed) => server.bindAsync('127.0.0.1:0', credentials, (error, at) => (error ? failed(error) : bound(at))));
+    server.addService(
+      definition,
+      Object.fromEntries(Object.entries(methods).map(([name, work]) => [name, handle(work)])) as UntypedServiceImplementation,
+    );
+    const credentials = tls
+      ? ServerCredentials.createSsl(null, [{ private_key: Buffer.from(tls.key), cert_chain: Buffer.from(tls.cert) }])
+      : ServerCredentials.createInsecure();
+    const inner = await new Promise<number>((bound, failed) =>
+      server.bindAsync('127.0.0.1:0', credentials, (error, at) => (error ? failed(error) : bound(at))),
+    );
     const relay = createServer((client) => started?.pass(client, inner));
     await new Promise<void>((ready) => relay.listen(port, '127.0.0.1', ready));
     started = new GrpcFace(models, server, relay, (relay.address() as AddressInfo).port, tls ? 'grpcs' : 'grpc');
@@ -91,7 +118,16 @@ export class GrpcFace {
     const served = this.models.models.get(name);
     if (!served) return unknown(name);
     const heads = (number: number, infos: TensorInfo[]): Buffer[] =>
-      infos.map((info) => field(number, message(field(1, info.name), field(2, datatypeOf(info.type)), field(3, Buffer.concat(info.shape.map((size) => (typeof size === 'number' ? varint(size) : MINUS_ONE)))))));
+      infos.map((info) =>
+        field(
+          number,
+          message(
+            field(1, info.name),
+            field(2, datatypeOf(info.type)),
+            field(3, Buffer.concat(info.shape.map((size) => (typeof size === 'number' ? varint(size) : MINUS_ONE)))),
+          ),
+        ),
+      );
     return message(field(1, name), field(2, '1'), field(3, 'test'), ...heads(4, served.net.inputs), ...heads(5, served.net.outputs));
   }
 
@@ -114,15 +150,26 @@ export class GrpcFace {
       const parts = fieldsOf(input);
       const place = placeOf(input, 4);
       const [title, datatype] = [1, 2].map((number) => parts.find((one) => one.number === number)?.bytes.toString('utf8') ?? '');
-      return { name: title, datatype, shape: varintsOf(parts.find(({ number }) => number === 3)?.bytes ?? Buffer.alloc(0)), parameters: place ?? { binary_data_size: sent.shift()!.length } };
+      return {
+        name: title,
+        datatype,
+        shape: varintsOf(parts.find(({ number }) => number === 3)?.bytes ?? Buffer.alloc(0)),
+        parameters: place ?? { binary_data_size: sent.shift()!.length },
+      };
     });
-    const asked: Asked = { id: values(3)[0].toString('utf8'), inputs, outputs: values(6).map((output) => ({ name: nameIn(output), parameters: placeOf(output, 2) })) };
+    const asked: Asked = {
+      id: values(3)[0].toString('utf8'),
+      inputs,
+      outputs: values(6).map((output) => ({ name: nameIn(output), parameters: placeOf(output, 2) })),
+    };
     const feeds = (): Record<string, Tensor> => {
       const rest = [...raw];
-      return Object.fromEntries(inputs.map(({ name: title, datatype, shape, parameters }) => {
-        const place = placeIn(parameters);
-        return [title, tensorFrom(typeOf(datatype) ?? 'float32', place ? this.models.memoryOrThrow.read(place) : rest.shift()!, shape)];
-      }));
+      return Object.fromEntries(
+        inputs.map(({ name: title, datatype, shape, parameters }) => {
+          const place = placeIn(parameters);
+          return [title, tensorFrom(typeOf(datatype) ?? 'float32', place ? this.models.memoryOrThrow.read(place) : rest.shift()!, shape)];
+        }),
+      );
     };
     this.models.mostBusy = Math.max(this.models.mostBusy, ++this.models.busy);
     const answer = await this.models.compute(name, served, asked, feeds).finally(() => this.models.busy--);
@@ -132,11 +179,21 @@ export class GrpcFace {
   private encode({ header, tensors, fault }: Computed): Buffer {
     this.cutAfter = fault.cutAfter;
     if (fault.text !== undefined) return Buffer.from(fault.text);
-    const outputs = (header.outputs ?? []).map(({ name, datatype, shape }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))));
+    const outputs = (header.outputs ?? []).map(({ name, datatype, shape }) =>
+      field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))),
+    );
     // As Triton does: what was written to shared memory has an empty place here.
     const sent = [...tensors];
-    const raw = (header.outputs ?? []).map(({ parameters }) => (placeIn(parameters) ? Buffer.alloc(0) : sent.shift()!)).map((bytes) => field(6, fault.missingBytes ? bytes.subarray(fault.missingBytes) : bytes));
-    return message(field(1, header.model_name), field(2, header.model_version ?? '1'), ...(header.id === undefined ? [] : [field(3, header.id)]), ...outputs, ...raw);
+    const raw = (header.outputs ?? [])
+      .map(({ parameters }) => (placeIn(parameters) ? Buffer.alloc(0) : sent.shift()!))
+      .map((bytes) => field(6, fault.missingBytes ? bytes.subarray(fault.missingBytes) : bytes));
+    return message(
+      field(1, header.model_name),
+      field(2, header.model_version ?? '1'),
+      ...(header.id === undefined ? [] : [field(3, header.id)]),
+      ...outputs,
+      ...raw,
+    );
   }
 }
 
@@ -169,15 +226,21 @@ function register(models: InferenceServer, request: Buffer): Answer {
 
 /** Parameters { key 1, value 2 { int64_param 2, string_param 3 }} of an input or output, in the field `number`. */
 function placeOf(bytes: Buffer, number: number): AskedPlace | undefined {
-  const entries = fieldsOf(bytes).filter((one) => one.number === number && one.bytes.length > 0).map((one) => {
-    const [value] = fieldsOf(fieldsOf(one.bytes).find((part) => part.number === 2)?.bytes ?? Buffer.alloc(0));
-    return [nameIn(one.bytes), value?.number === 3 ? value.bytes.toString('utf8') : (value?.value ?? 0)];
-  });
+  const entries = fieldsOf(bytes)
+    .filter((one) => one.number === number && one.bytes.length > 0)
+    .map((one) => {
+      const [value] = fieldsOf(fieldsOf(one.bytes).find((part) => part.number === 2)?.bytes ?? Buffer.alloc(0));
+      return [nameIn(one.bytes), value?.number === 3 ? value.bytes.toString('utf8') : (value?.value ?? 0)];
+    });
   return placeIn(Object.fromEntries(entries) as object);
 }
 
 function nameIn(bytes: Buffer): string {
-  return fieldsOf(bytes).find(({ number }) => number === 1)?.bytes.toString('utf8') ?? '';
+  return (
+    fieldsOf(bytes)
+      .find(({ number }) => number === 1)
+      ?.bytes.toString('utf8') ?? ''
+  );
 }
 
 function unknown(name: string): Answer {

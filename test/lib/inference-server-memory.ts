@@ -60,7 +60,8 @@ export class ServerMemory {
   }
 
   write(place: AskedPlace, bytes: Uint8Array): void {
-    if (bytes.length > place.shared_memory_byte_size) throw new Error(`shared memory size ${place.shared_memory_byte_size} is too small for ${bytes.length} bytes`);
+    if (bytes.length > place.shared_memory_byte_size)
+      throw new Error(`shared memory size ${place.shared_memory_byte_size} is too small for ${bytes.length} bytes`);
     const descriptor = this.descriptorOf(place);
     this.writes++;
     if (!this.isMute) writeSync(descriptor, bytes, 0, bytes.length, place.shared_memory_offset);

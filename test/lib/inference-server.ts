@@ -143,7 +143,11 @@ export class InferenceServer {
     if (what === '') return this.json(response, describe(name, served));
     if (what === 'config') {
       const { maxRows = 0, fingerprint } = served;
-      return this.json(response, { name, max_batch_size: maxRows, parameters: fingerprint ? { fingerprint: { string_value: fingerprint } } : {} });
+      return this.json(response, {
+        name,
+        max_batch_size: maxRows,
+        parameters: fingerprint ? { fingerprint: { string_value: fingerprint } } : {},
+      });
     }
     this.mostBusy = Math.max(this.mostBusy, ++this.busy);
     try {
@@ -157,7 +161,11 @@ export class InferenceServer {
     const { memory } = this;
     if (!memory) return refuse(response, 404, 'not found');
     const [, name, what] = /region\/([^/]+)\/(\w+)$/.exec(url) ?? [];
-    if (what === undefined) return this.json(response, memory.regions.map((region) => ({ name: region })));
+    if (what === undefined)
+      return this.json(
+        response,
+        memory.regions.map((region) => ({ name: region })),
+      );
     if (what === 'unregister') memory.unregister(name);
     else {
       const { key, byte_size: length } = JSON.parse(body.toString('utf8')) as { key: string; byte_size: number };
@@ -193,7 +201,12 @@ export class InferenceServer {
   }
 
   /** A run, or what it is refused with; wrong in the way that was wanted. */
-  async compute(name: string, { net, maxRows = Infinity, version = '1' }: Served, asked: Asked, feeds: () => Record<string, Tensor>): Promise<Computed | Refused> {
+  async compute(
+    name: string,
+    { net, maxRows = Infinity, version = '1' }: Served,
+    asked: Asked,
+    feeds: () => Record<string, Tensor>,
+  ): Promise<Computed | Refused> {
     const rows = asked.inputs[0].shape[0];
     this.runs.push(rows);
     const fault = this.takeFault();
@@ -216,7 +229,12 @@ export class InferenceServer {
       ...(asked.id !== undefined && { id: asked.id }),
       outputs: asked.outputs.map(({ name: output, parameters }) => {
         const { type, dims, data } = outputs[output];
-        return { name: output, datatype: datatypeOf(type), shape: dims, parameters: placeIn(parameters) ?? { binary_data_size: data.byteLength } };
+        return {
+          name: output,
+          datatype: datatypeOf(type),
+          shape: dims,
+          parameters: placeIn(parameters) ?? { binary_data_size: data.byteLength },
+        };
       }),
     };
     const tensors = asked.outputs.filter(({ parameters }) => !placeIn(parameters)).map(({ name: output }) => bytesOf(outputs[output].data));
@@ -237,7 +255,12 @@ export class InferenceServer {
 }
 
 function describe(name: string, { net }: Served): object {
-  const heads = (infos: Net['inputs']) => infos.map((info) => ({ name: info.name, datatype: datatypeOf(info.type), shape: info.shape.map((size) => (typeof size === 'number' ? size : -1)) }));
+  const heads = (infos: Net['inputs']) =>
+    infos.map((info) => ({
+      name: info.name,
+      datatype: datatypeOf(info.type),
+      shape: info.shape.map((size) => (typeof size === 'number' ? size : -1)),
+    }));
   return { name, versions: ['1'], platform: 'test', inputs: heads(net.inputs), outputs: heads(net.outputs) };
 }
 

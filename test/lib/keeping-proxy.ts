@@ -16,7 +16,10 @@ export async function startKeepingProxy(target: string, keeps: string[]): Promis
   const sockets = new Set<Socket>();
   const server = createServer((client) => {
     const behind = connect(Number(port), hostname);
-    for (const [socket, other] of [[client, behind], [behind, client]]) {
+    for (const [socket, other] of [
+      [client, behind],
+      [behind, client],
+    ]) {
       sockets.add(socket);
       socket.on('error', () => other.destroy());
       socket.once('close', () => {

@@ -20,7 +20,17 @@ export class Dice {
 export async function originals(): Promise<Buffer[]> {
   const pixels = Buffer.from(Uint8Array.from({ length: 48 * 40 * 3 }, (_, i) => (i * 7) % 251));
   const picture = (): sharp.Sharp => sharp(pixels, { raw: { width: 48, height: 40, channels: 3 } });
-  return Promise.all([picture().jpeg(), picture().jpeg({ progressive: true }), picture().png(), picture().webp(), picture().gif(), picture().tiff(), picture().avif({ effort: 0 })].map((each) => each.toBuffer()));
+  return Promise.all(
+    [
+      picture().jpeg(),
+      picture().jpeg({ progressive: true }),
+      picture().png(),
+      picture().webp(),
+      picture().gif(),
+      picture().tiff(),
+      picture().avif({ effort: 0 }),
+    ].map((each) => each.toBuffer()),
+  );
 }
 
 /** A file with something wrong: mostly at its beginning, where sizes and types are. */
@@ -63,9 +73,50 @@ cyclic.self = cyclic;
 
 /** What a flow may send by mistake, where something else is expected. */
 const STRANGE: readonly unknown[] = [
-  undefined, null, true, false, 0, -1, 1.5, NaN, Infinity, -0, 2 ** 53, 10n, '', ' ', 'a', '\0', '🙂'.repeat(300), 'x'.repeat(20_000), 'file:///etc/passwd', 'http://127.0.0.1:1/',
-  '../../etc/passwd', 'data:image/png;base64,AAAA', [], [[]], [null], [1, 2, 3], new Array(100), {}, cyclic, Object.create(null), { toString: null }, Symbol('s'), () => 1, new Date(NaN), /x/, new Map(), new Error('e'),
-  new Uint8Array(0), new Uint16Array(8), new ArrayBuffer(8), Buffer.alloc(3), { data: [1, 2, 3], width: 1, height: 1 }, { bitmap: {} }, { __proto__: { width: 9 } },
+  undefined,
+  null,
+  true,
+  false,
+  0,
+  -1,
+  1.5,
+  NaN,
+  Infinity,
+  -0,
+  2 ** 53,
+  10n,
+  '',
+  ' ',
+  'a',
+  '\0',
+  '🙂'.repeat(300),
+  'x'.repeat(20_000),
+  'file:///etc/passwd',
+  'http://127.0.0.1:1/',
+  '../../etc/passwd',
+  'data:image/png;base64,AAAA',
+  [],
+  [[]],
+  [null],
+  [1, 2, 3],
+  new Array(100),
+  {},
+  cyclic,
+  Object.create(null),
+  { toString: null },
+  Symbol('s'),
+  () => 1,
+  new Date(NaN),
+  /x/,
+  new Map(),
+  new Error('e'),
+  new Uint8Array(0),
+  new Uint16Array(8),
+  new ArrayBuffer(8),
+  Buffer.alloc(3),
+  { data: [1, 2, 3], width: 1, height: 1 },
+  { bitmap: {} },
+  { __proto__: { width: 9 } },
 ];
 
 /** A raw picture with something wrong, or none. */
@@ -98,8 +149,58 @@ const DATA: readonly ((size: number, dice: Dice) => unknown)[] = [
   },
   (_size, dice) => dice.one(STRANGE),
 ];
-const SAYS = ['colorSpace', 'colourSpace', 'colorspace', 'pixelFormat', 'format', 'colorModel', 'dtype', 'depth', 'bitDepth', 'width', 'height', 'channels', 'data', 'bitmap', 'type', 'kind', 'isBgr'];
-const WORDS: readonly unknown[] = ['RGB', 'BGR', 'BGRA', 'RGBA', 'GRAY', 'gray', 'srgb', 'raw', 'YUV', 'HSV', 'uint8', 'float32', 'uint16', 'uchar', 'Buffer', 0, 1, 2, 3, 4, 5, 8, 16, 64, 1e9, -1, 0.5, '8', 2 ** 31, 2 ** 53, 1 / 3];
+const SAYS = [
+  'colorSpace',
+  'colourSpace',
+  'colorspace',
+  'pixelFormat',
+  'format',
+  'colorModel',
+  'dtype',
+  'depth',
+  'bitDepth',
+  'width',
+  'height',
+  'channels',
+  'data',
+  'bitmap',
+  'type',
+  'kind',
+  'isBgr',
+];
+const WORDS: readonly unknown[] = [
+  'RGB',
+  'BGR',
+  'BGRA',
+  'RGBA',
+  'GRAY',
+  'gray',
+  'srgb',
+  'raw',
+  'YUV',
+  'HSV',
+  'uint8',
+  'float32',
+  'uint16',
+  'uchar',
+  'Buffer',
+  0,
+  1,
+  2,
+  3,
+  4,
+  5,
+  8,
+  16,
+  64,
+  1e9,
+  -1,
+  0.5,
+  '8',
+  2 ** 31,
+  2 ** 53,
+  1 / 3,
+];
 
 /** A raw picture as some program may send it: of many kinds of bytes, described in many ways, mostly with something wrong. */
 export function mutatedRaw(dice: Dice): unknown {
@@ -107,11 +208,48 @@ export function mutatedRaw(dice: Dice): unknown {
   const raw: Record<string, unknown> = { data: dice.one(DATA)(width * height * channels, dice), width, height };
   if (dice.below(2)) raw.channels = channels;
   for (let k = dice.below(4); k > 0; k--) raw[dice.one(SAYS)] = dice.below(4) ? dice.one(WORDS) : dice.one(STRANGE);
-  if (dice.below(25) === 0) Object.defineProperty(raw, dice.one(SAYS), { enumerable: true, get: () => { throw new TypeError('not for you'); } });
-  return dice.one<() => unknown>([() => raw, () => raw, () => raw, () => ({ bitmap: raw }), () => raw.data, () => JSON.parse(JSON.stringify(raw, (_, value: unknown) => (typeof value === 'bigint' ? 1 : value === cyclic ? 0 : value))) as unknown])();
+  if (dice.below(25) === 0)
+    Object.defineProperty(raw, dice.one(SAYS), {
+      enumerable: true,
+      get: () => {
+        throw new TypeError('not for you');
+      },
+    });
+  return dice.one<() => unknown>([
+    () => raw,
+    () => raw,
+    () => raw,
+    () => ({ bitmap: raw }),
+    () => raw.data,
+    () => JSON.parse(JSON.stringify(raw, (_, value: unknown) => (typeof value === 'bigint' ? 1 : value === cyclic ? 0 : value))) as unknown,
+  ])();
 }
 
-const PARAMS = ['mode', 'width', 'height', 'numInferenceSteps', 'tIndexList', 'cfgType', 'guidanceScale', 'delta', 'doAddNoise', 'useDenoisingBatch', 'frameBufferSize', 'seed', 'format', 'quality', 'strength', 'steps', 'constructor', '__proto__', 'scheduler', 'feedback', 'motion', 'drift', 'seeds'];
+const PARAMS = [
+  'mode',
+  'width',
+  'height',
+  'numInferenceSteps',
+  'tIndexList',
+  'cfgType',
+  'guidanceScale',
+  'delta',
+  'doAddNoise',
+  'useDenoisingBatch',
+  'frameBufferSize',
+  'seed',
+  'format',
+  'quality',
+  'strength',
+  'steps',
+  'constructor',
+  '__proto__',
+  'scheduler',
+  'feedback',
+  'motion',
+  'drift',
+  'seeds',
+];
 
 /** A message with one or more properties that make no sense. */
 export function strangeMessage(dice: Dice, picture: Buffer): Record<string, unknown> {
@@ -128,10 +266,15 @@ export function strangeMessage(dice: Dice, picture: Buffer): Record<string, unkn
         msg.params = dice.below(3) ? { [dice.one(PARAMS)]: dice.one(STRANGE), [dice.one(PARAMS)]: dice.one(STRANGE) } : dice.one(STRANGE);
         break;
       case 3:
-        msg.conditioning = dice.below(3) ? { prompt: dice.one(STRANGE), negativePrompt: dice.one(STRANGE), blend: dice.one(STRANGE), transition: dice.one(STRANGE) } : dice.one(STRANGE);
+        msg.conditioning = dice.below(3)
+          ? { prompt: dice.one(STRANGE), negativePrompt: dice.one(STRANGE), blend: dice.one(STRANGE), transition: dice.one(STRANGE) }
+          : dice.one(STRANGE);
         break;
       case 4:
-        msg.conditioning = { prompt: [{ text: dice.one(STRANGE), weight: dice.one(STRANGE) }], [dice.one(['blend', 'transition', 'from', 'position'])]: dice.one(STRANGE) };
+        msg.conditioning = {
+          prompt: [{ text: dice.one(STRANGE), weight: dice.one(STRANGE) }],
+          [dice.one(['blend', 'transition', 'from', 'position'])]: dice.one(STRANGE),
+        };
         break;
       case 5:
         msg.topic = dice.one(STRANGE);
@@ -149,10 +292,27 @@ export function strangeMessage(dice: Dice, picture: Buffer): Record<string, unkn
 /** Settings under some topic, without a picture; about half of them could be meant. */
 export function strangeSettings(dice: Dice): Record<string, unknown> {
   const SOUND: Record<string, readonly unknown[]> = {
-    seed: [1, '7', -1], strength: [0, 0.5, '1'], steps: [1, 2, '3'], guidanceScale: [1, '1.5'], cfgType: ['none', 'self', 'full'], width: [32, 48, '64'], height: [32, 48], quality: [50, '90'], followNewest: ['none', 'prompt', 'all'], frameBufferSize: [1, 2],
+    seed: [1, '7', -1],
+    strength: [0, 0.5, '1'],
+    steps: [1, 2, '3'],
+    guidanceScale: [1, '1.5'],
+    cfgType: ['none', 'self', 'full'],
+    width: [32, 48, '64'],
+    height: [32, 48],
+    quality: [50, '90'],
+    followNewest: ['none', 'prompt', 'all'],
+    frameBufferSize: [1, 2],
   };
   const msg: Record<string, unknown> = {};
-  const topic = dice.one(['', `art/${dice.below(400)}`, dice.below(5000), dice.one(STRANGE), 'x'.repeat(dice.below(3000)), '__proto__', undefined]);
+  const topic = dice.one([
+    '',
+    `art/${dice.below(400)}`,
+    dice.below(5000),
+    dice.one(STRANGE),
+    'x'.repeat(dice.below(3000)),
+    '__proto__',
+    undefined,
+  ]);
   if (topic !== undefined) msg.topic = topic;
   for (let k = dice.below(2); k >= 0; k--) {
     const name = dice.one(Object.keys(SOUND));
@@ -165,7 +325,15 @@ export function strangeSettings(dice: Dice): Record<string, unknown> {
         msg.params = { [name]: dice.one(STRANGE), [dice.one(PARAMS)]: dice.one(STRANGE) };
         break;
       case 2:
-        msg.conditioning = { prompt, [dice.one(['blend', 'negativePrompt', 'transition'])]: dice.one(['slerp', 'boats', { from: { prompt: 'day' }, position: 0.5 }, dice.one(STRANGE)]) };
+        msg.conditioning = {
+          prompt,
+          [dice.one(['blend', 'negativePrompt', 'transition'])]: dice.one([
+            'slerp',
+            'boats',
+            { from: { prompt: 'day' }, position: 0.5 },
+            dice.one(STRANGE),
+          ]),
+        };
         break;
       case 3:
         msg.prompt = prompt;

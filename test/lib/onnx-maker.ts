@@ -12,12 +12,7 @@ export function value(name: string, type: ElementType, shape: (number | string)[
 }
 
 /** Attributes are whole numbers or lists of them. An operator with a dot in its name belongs to the domain before it. */
-export function node(
-  operator: string,
-  inputs: string[],
-  output: string,
-  attributes: Record<string, number | number[]> = {},
-): Buffer {
+export function node(operator: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}): Buffer {
   const attribute = ([name, given]: [string, number | number[]]): Buffer =>
     typeof given === 'number'
       ? message(field(1, name), field(3, given), field(20, 2))
@@ -45,13 +40,7 @@ export function weight(name: string, dims: number[], data: Float32Array | Float6
 /** A float32 weight whose values lie in another file. */
 export function externalWeight(name: string, dims: number[], location: string): Buffer {
   const entry = message(field(1, 'location'), field(2, location));
-  return message(
-    ...dims.map((size) => field(1, size)),
-    field(2, elementTypes.float32),
-    field(8, name),
-    field(13, entry),
-    field(14, 1),
-  );
+  return message(...dims.map((size) => field(1, size)), field(2, elementTypes.float32), field(8, name), field(13, entry), field(14, 1));
 }
 
 export function onnxModel(graph: { nodes: Buffer[]; weights?: Buffer[]; inputs: Buffer[]; outputs: Buffer[] }): Buffer {
@@ -100,7 +89,9 @@ export function tinyUnet(shape: UnetShape = {}): Buffer {
       ...['zero', 'one', 'minus_one'].map((name, i) => weight(name, [1], BigInt64Array.of([0n, 1n, -1n][i]))),
     ],
     nodes: [
-      ...(shape.expand ? expanded(timestepShape.length === 0, elementTypes[type]) : [node('Cast', ['timestep'], 't', { to: elementTypes[type] })]),
+      ...(shape.expand
+        ? expanded(timestepShape.length === 0, elementTypes[type])
+        : [node('Cast', ['timestep'], 't', { to: elementTypes[type] })]),
       node('Reshape', ['t', 'per_row'], 't_row'),
       node('ReduceMean', ['encoder_hidden_states'], 'mean', { axes: [1, 2], keepdims: 1 }),
       node('Reshape', ['mean', 'per_row'], 'mean_row'),
@@ -121,7 +112,11 @@ export function tinyTextEncoder(width: number, layers = 3, idType: 'int32' | 'in
   const names = Array.from({ length: layers + 1 }, (_, layer) => `hidden_states.${layer}`);
   return onnxModel({
     inputs: [value('input_ids', idType, ['batch', 'tokens'])],
-    outputs: [value('text_embeds', 'float32', ['batch', width]), value('last_hidden_state', 'float32', shape), ...names.map((name) => value(name, 'float32', shape))],
+    outputs: [
+      value('text_embeds', 'float32', ['batch', width]),
+      value('last_hidden_state', 'float32', shape),
+      ...names.map((name) => value(name, 'float32', shape)),
+    ],
     weights: [
       weight('last', [1], BigInt64Array.of(2n)),
       ...names.map((name, layer) => weight(`w_${name}`, [width], new Float32Array(width).fill(layer + 1))),
@@ -149,7 +144,11 @@ function expanded(isScalar: boolean, to: number): Buffer[] {
 }
 
 /** A tiny autoencoder that gives back what it gets, averaged over blocks, but for what is outside of its range. */
-export function tinyAutoencoder(low: number, high: number, names = { latent: 'latent_sample', picture: 'sample' }): { encoder: Buffer; decoder: Buffer } {
+export function tinyAutoencoder(
+  low: number,
+  high: number,
+  names = { latent: 'latent_sample', picture: 'sample' },
+): { encoder: Buffer; decoder: Buffer } {
   const { latent, picture } = names;
   const identity = new Float32Array(4 * 3);
   for (let channel = 0; channel < 3; channel++) identity[channel * 3 + channel] = 1;

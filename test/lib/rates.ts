@@ -18,22 +18,31 @@ export interface NetworkCamera {
 
 /** A camera that sends MJPEG at its own steady rate. @param fps pictures a second */
 export async function networkCamera(fps: number): Promise<NetworkCamera> {
-  const jpegs = await Promise.all(Array.from({ length: 10 }, (_, k) => sharp(Buffer.from(testCard(k * 100, 160, 120))).jpeg().toBuffer()));
+  const jpegs = await Promise.all(
+    Array.from({ length: 10 }, (_, k) =>
+      sharp(Buffer.from(testCard(k * 100, 160, 120)))
+        .jpeg()
+        .toBuffer(),
+    ),
+  );
   let sent = 0;
   const server = createServer((_request, response) => {
     response.writeHead(200, { 'Content-Type': 'multipart/x-mixed-replace; boundary=frame' });
     const began = performance.now();
     let due = 0;
-    const timer = setInterval(() => {
-      // On a busy machine several may be due.
-      for (; due <= ((performance.now() - began) * fps) / 1000; due++) {
-        const jpeg = jpegs[due % jpegs.length];
-        response.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
-        response.write(jpeg);
-        response.write('\r\n');
-        sent++;
-      }
-    }, Math.min(5, 250 / fps));
+    const timer = setInterval(
+      () => {
+        // On a busy machine several may be due.
+        for (; due <= ((performance.now() - began) * fps) / 1000; due++) {
+          const jpeg = jpegs[due % jpegs.length];
+          response.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
+          response.write(jpeg);
+          response.write('\r\n');
+          sent++;
+        }
+      },
+      Math.min(5, 250 / fps),
+    );
     response.once('close', () => clearInterval(timer));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
@@ -50,7 +59,20 @@ export async function networkCamera(fps: number): Promise<NetworkCamera> {
 /** A video of moving pictures. @returns its path */
 export async function videoFile(folder: string, fps: number, seconds: number): Promise<string> {
   const file = join(folder, `${fps}.mp4`);
-  await promisify(execFile)('ffmpeg', ['-y', '-v', 'error', '-f', 'lavfi', '-i', `testsrc2=size=160x120:rate=${fps}:duration=${seconds}`, '-pix_fmt', 'yuv420p', '-preset', 'ultrafast', file]);
+  await promisify(execFile)('ffmpeg', [
+    '-y',
+    '-v',
+    'error',
+    '-f',
+    'lavfi',
+    '-i',
+    `testsrc2=size=160x120:rate=${fps}:duration=${seconds}`,
+    '-pix_fmt',
+    'yuv420p',
+    '-preset',
+    'ultrafast',
+    file,
+  ]);
   return file;
 }
 
@@ -64,15 +86,19 @@ export async function rateOf(input: Partial<FfmpegInput> & Pick<FfmpegInput, 'ki
   const errors: string[] = [];
   let first: () => void = () => undefined;
   const begun = new Promise<void>((resolve) => (first = resolve));
-  const producer = new FfmpegProducer('ffmpeg', { width: 64, height: 48, loop: true, start: 0, speed: 1, ...input }, {
-    frame: () => {
-      arrivals.push(performance.now());
-      first();
+  const producer = new FfmpegProducer(
+    'ffmpeg',
+    { width: 64, height: 48, loop: true, start: 0, speed: 1, ...input },
+    {
+      frame: () => {
+        arrivals.push(performance.now());
+        first();
+      },
+      failed: (error) => errors.push(error.message),
+      waiting: () => undefined,
+      ended: () => undefined,
     },
-    failed: (error) => errors.push(error.message),
-    waiting: () => undefined,
-    ended: () => undefined,
-  });
+  );
   const impatience = setTimeout(first, 20_000);
   await begun;
   clearTimeout(impatience);

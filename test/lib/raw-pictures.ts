@@ -29,7 +29,10 @@ export async function lookAtRawPictures(count: number, seed: number): Promise<{ 
     assert.ok(data instanceof Uint8Array && isQuick(picture));
     assert.ok(sampleThumbnail(picture).every((value) => value >= -1.001 && value <= 1.001));
     const again = toPicture(payloadOf(copyOf(picture)));
-    assert.deepEqual([again.kind, Buffer.compare(again.data, data), (again as typeof picture).channels, (again as typeof picture).isBgr], ['raw', 0, channels, isBgr]);
+    assert.deepEqual(
+      [again.kind, Buffer.compare(again.data, data), (again as typeof picture).channels, (again as typeof picture).isBgr],
+      ['raw', 0, channels, isBgr],
+    );
     if (taken % 10 === 0) assert.equal((await decode(picture, 4, 4)).data.length, 48);
   }
   return { taken, slowest };
@@ -39,7 +42,10 @@ function look(payload: unknown, what: string): Picture | undefined {
   try {
     return toPicture(payload);
   } catch (thrown) {
-    assert.ok(thrown instanceof EngineError && thrown.code === 'EBADFRAME' && thrown.message.length < 500, `${what}: ${String(thrown).slice(0, 500)}`);
+    assert.ok(
+      thrown instanceof EngineError && thrown.code === 'EBADFRAME' && thrown.message.length < 500,
+      `${what}: ${String(thrown).slice(0, 500)}`,
+    );
     return undefined;
   }
 }

@@ -54,7 +54,15 @@ export class RealServer {
         ...['--http-address=127.0.0.1', `--http-port=${httpPort}`, '--grpc-address=127.0.0.1', `--grpc-port=${grpcPort}`],
         ...['--allow-metrics=false', '--exit-timeout-secs=2', ...options],
       ],
-      { detached: true, env: { ...process.env, PATH: `${join(FOLDER, 'triton/bin')}:${process.env.PATH}`, PYTHONPATH: packages, LD_LIBRARY_PATH: join(server, 'external_libs') } },
+      {
+        detached: true,
+        env: {
+          ...process.env,
+          PATH: `${join(FOLDER, 'triton/bin')}:${process.env.PATH}`,
+          PYTHONPATH: packages,
+          LD_LIBRARY_PATH: join(server, 'external_libs'),
+        },
+      },
     );
     return new RealServer(child, httpPort, grpcPort, memory).ready();
   }
@@ -89,7 +97,8 @@ export class RealServer {
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.exited;
-    if (this.memory) for (const name of readdirSync('/dev/shm')) if (name.startsWith(this.memory)) rmSync(join('/dev/shm', name), { force: true });
+    if (this.memory)
+      for (const name of readdirSync('/dev/shm')) if (name.startsWith(this.memory)) rmSync(join('/dev/shm', name), { force: true });
   }
 
   private signal(signal: NodeJS.Signals): void {
@@ -102,7 +111,13 @@ export class RealServer {
 
   private async ready(): Promise<this> {
     for (const deadline = Date.now() + READY_LIMIT_MS; ; await new Promise((resolve) => setTimeout(resolve, 100))) {
-      if (await fetch(`${this.http}/v2/health/ready`).then(({ ok }) => ok, () => false)) return this;
+      if (
+        await fetch(`${this.http}/v2/health/ready`).then(
+          ({ ok }) => ok,
+          () => false,
+        )
+      )
+        return this;
       if (this.child.exitCode === null && Date.now() < deadline) continue;
       await this.kill();
       throw new Error(`the server did not come up:\n${this.output}`);

@@ -64,13 +64,21 @@ export async function recordingRun(run: RecordingRun): Promise<RecordingResult> 
 }
 
 async function word(child: ChildProcess): Promise<Word> {
-  const [said] = (await Promise.race([once(child, 'message'), once(child, 'exit').then(() => { throw new Error('Node-RED ended too early'); })])) as [Word];
+  const [said] = (await Promise.race([
+    once(child, 'message'),
+    once(child, 'exit').then(() => {
+      throw new Error('Node-RED ended too early');
+    }),
+  ])) as [Word];
   return said;
 }
 
 function ffmpegOf(parent: number): number[] {
   const { stdout } = spawnSync('ps', ['-o', 'pid=,comm=', '--ppid', String(parent)], { encoding: 'utf8' });
-  return stdout.split('\n').filter((line) => line.includes('ffmpeg')).map((line) => parseInt(line, 10));
+  return stdout
+    .split('\n')
+    .filter((line) => line.includes('ffmpeg'))
+    .map((line) => parseInt(line, 10));
 }
 
 async function untilGone(pid: number): Promise<void> {
@@ -87,15 +95,34 @@ async function untilGone(pid: number): Promise<void> {
 
 /** Decodes the file. */
 export async function lengthOf(file: string): Promise<{ playable: number; decoded: number }> {
-  const { stdout } = await promisify(execFile)('ffprobe', ['-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=pts_time', '-of', 'csv=p=0', file], { maxBuffer: 1e8 });
-  const times = stdout.split('\n').map((line) => parseFloat(line)).filter((time) => !Number.isNaN(time));
+  const { stdout } = await promisify(execFile)(
+    'ffprobe',
+    ['-v', 'error', '-select_streams', 'v', '-show_entries', 'frame=pts_time', '-of', 'csv=p=0', file],
+    { maxBuffer: 1e8 },
+  );
+  const times = stdout
+    .split('\n')
+    .map((line) => parseFloat(line))
+    .filter((time) => !Number.isNaN(time));
   return { playable: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times), decoded: times.length };
 }
 
 /** The Node-RED of one recording: plays at a steady rate from the moment when the recording has begun. */
 async function playAndRecord({ fps, size, folder }: RecordingRun): Promise<void> {
-  const pictures = await Promise.all(Array.from({ length: 12 }, (_, k) => sharp(Buffer.from(testCard(k * 100, size, size))).jpeg({ quality: 85 }).toBuffer()));
-  await startFlow([sink], [{ id: 'sink', type: 'streamdiffusion-sink', name: 'run', folder, minFree: '0', wires: [['out']] }, { id: 'out', type: 'helper' }]);
+  const pictures = await Promise.all(
+    Array.from({ length: 12 }, (_, k) =>
+      sharp(Buffer.from(testCard(k * 100, size, size)))
+        .jpeg({ quality: 85 })
+        .toBuffer(),
+    ),
+  );
+  await startFlow(
+    [sink],
+    [
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'run', folder, minFree: '0', wires: [['out']] },
+      { id: 'out', type: 'helper' },
+    ],
+  );
   const errors = calls('sink', 'error');
   const tell = (msg: object): void => helper.getNode('sink').receive(msg as NodeMessage);
   const files: string[] = [];

@@ -34,7 +34,12 @@ const CHANGES: ((flow: Flow, dice: Dice) => 'full' | 'nodes' | 'flows')[] = [
 ];
 
 /** Changes a running flow over and over, and at last puts it back as it was. Somebody watches all the time. */
-export async function redeploy(server: Server, times: number, seed: number, onDeploy: (count: number, holding: Holding) => void = () => undefined): Promise<void> {
+export async function redeploy(
+  server: Server,
+  times: number,
+  seed: number,
+  onDeploy: (count: number, holding: Holding) => void = () => undefined,
+): Promise<void> {
   const original = JSON.parse(await readFile(join(server.folder, 'flows.json'), 'utf8')) as Flow;
   const dice = new Dice(seed);
   let flow = structuredClone(original);
@@ -55,7 +60,12 @@ export async function redeploy(server: Server, times: number, seed: number, onDe
 
 async function deploy(server: Server, flow: Flow, kind: string): Promise<void> {
   const headers = { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': kind };
-  const response = await fetch(`${server.address}/flows`, { method: 'POST', headers, body: JSON.stringify(flow), signal: AbortSignal.timeout(30_000) });
+  const response = await fetch(`${server.address}/flows`, {
+    method: 'POST',
+    headers,
+    body: JSON.stringify(flow),
+    signal: AbortSignal.timeout(30_000),
+  });
   if (response.status !== 204) throw new Error(`a deploy was answered with ${response.status}`);
 }
 

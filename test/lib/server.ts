@@ -29,13 +29,19 @@ export class Server {
   static async start(options: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
     const port = env.PORT ?? String(await freePort());
     const folder = await mkdtemp(join(tmpdir(), 'start-'));
-    const child = spawn(process.execPath, [join(ROOT, 'dev/start.mjs'), '--user-dir', folder, ...options], { env: { ...process.env, PORT: port, ...env } });
+    const child = spawn(process.execPath, [join(ROOT, 'dev/start.mjs'), '--user-dir', folder, ...options], {
+      env: { ...process.env, PORT: port, ...env },
+    });
     return new Server(child, `http://127.0.0.1:${port}`, folder);
   }
 
   /** Waits until the editor answers, and the live picture if the example has one. */
   async ready(): Promise<void> {
-    await until(() => /^ {2}Editor /m.test(this.output) || this.child.exitCode !== null, PATIENCE, () => this.output);
+    await until(
+      () => /^ {2}Editor /m.test(this.output) || this.child.exitCode !== null,
+      PATIENCE,
+      () => this.output,
+    );
     if (this.child.exitCode !== null) throw new Error(`the server ended with code ${this.child.exitCode}:\n${this.output}`);
   }
 

@@ -8,7 +8,8 @@ export async function newestPicture(server: Server, sink: string, withinMs = PAT
     const response = await fetch(`${server.address}/streamdiffusion/${sink}.jpg`);
     const body = Buffer.from(await response.arrayBuffer());
     if (response.status === 200) return body;
-    if (performance.now() > end) throw new Error(`after ${withinMs} ms there is no picture of ${sink}: ${response.status}\n${server.output}`);
+    if (performance.now() > end)
+      throw new Error(`after ${withinMs} ms there is no picture of ${sink}: ${response.status}\n${server.output}`);
     await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

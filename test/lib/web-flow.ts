@@ -24,7 +24,11 @@ export class WebFlow {
     readonly address: string,
   ) {}
 
-  static async start(modules: NodeModule[], flow: FlowNode[], { settings = {}, guard = (_, __, next) => next() }: { settings?: object; guard?: Guard } = {}): Promise<WebFlow> {
+  static async start(
+    modules: NodeModule[],
+    flow: FlowNode[],
+    { settings = {}, guard = (_, __, next) => next() }: { settings?: object; guard?: Guard } = {},
+  ): Promise<WebFlow> {
     let app: Express | undefined;
     const server = createServer((request, response) => guard(request, response, () => app?.(request, response)));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

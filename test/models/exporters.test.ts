@@ -54,7 +54,9 @@ describe('models of real exporters', function () {
 
   before(async function () {
     if (!python) {
-      console.log('    skipped: EXPORTERS_PYTHON does not name a Python with torch, onnxscript, diffusers, transformers, optimum-onnx and tokenizers');
+      console.log(
+        '    skipped: EXPORTERS_PYTHON does not name a Python with torch, onnxscript, diffusers, transformers, optimum-onnx and tokenizers',
+      );
       this.skip();
     }
     folder = await mkdtemp(join(tmpdir(), 'exports-'));
@@ -78,7 +80,12 @@ describe('models of real exporters', function () {
       const conditionings: Conditioning[] = [];
       for (const prompt of expected.prompts) conditionings.push(await model.textEncoder.encodeText(prompt));
       agrees(joined(conditionings.map(({ hiddenStates }) => hiddenStates)), expected.hidden, 'the text embedding');
-      if (expected.pooled) agrees(joined(conditionings.map(({ pooled }) => pooled ?? new Float32Array())), expected.pooled, 'the embedding of the whole prompt');
+      if (expected.pooled)
+        agrees(
+          joined(conditionings.map(({ pooled }) => pooled ?? new Float32Array())),
+          expected.pooled,
+          'the embedding of the whole prompt',
+        );
       // The other prompt has a "!", which a second tokenizer that pads with it reads as another id.
       const byTokens = await model.textEncoder.encodeTokens(expected.ids[0]);
       assert.deepEqual(byTokens.hiddenStates, conditionings[0].hiddenStates, 'the same by token ids');

@@ -7,7 +7,17 @@ import { PATIENCE, calls, helper, until, type FlowNode } from '../lib/flow';
 import { WebFlow, type Guard, type Visitor } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [
-  { id: 'source', type: 'streamdiffusion-source', kind: 'browser', name: 'stage', width: '320', height: '240', fps: '50', topic: 'guests', wires: [['out']] },
+  {
+    id: 'source',
+    type: 'streamdiffusion-source',
+    kind: 'browser',
+    name: 'stage',
+    width: '320',
+    height: '240',
+    fps: '50',
+    topic: 'guests',
+    wires: [['out']],
+  },
   { id: 'out', type: 'helper' },
 ];
 
@@ -24,7 +34,12 @@ describe('camera page of a source', () => {
   let jpeg: Buffer;
   const arrived: NodeMessage[] = [];
 
-  before(async () => (jpeg = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } }).jpeg().toBuffer()));
+  before(
+    async () =>
+      (jpeg = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
+        .jpeg()
+        .toBuffer()),
+  );
   afterEach(async () => web.stop());
 
   async function start(flow = FLOW, options: { settings?: object; guard?: Guard } = {}): Promise<void> {
@@ -79,7 +94,10 @@ describe('camera page of a source', () => {
   it('shows its page, with the sink that fits best beside the camera', async () => {
     const sinkOf = (name: string): FlowNode => ({ id: `sink-${name}`, type: 'streamdiffusion-sink', name, wires: [[]] });
     for (const [sinks, chosen, expected] of [
-      [[], '', ''], [['wall'], '', 'wall'], [['wall', 'stage'], '', 'stage'], [['stage', 'wall'], 'wall', 'wall'],
+      [[], '', ''],
+      [['wall'], '', 'wall'],
+      [['wall', 'stage'], '', 'stage'],
+      [['stage', 'wall'], 'wall', 'wall'],
     ] as const) {
       await start([...FLOW.map((node) => (node.id === 'source' ? { ...node, result: chosen } : node)), ...sinks.map(sinkOf)]);
       const response = await fetch(`${web.address}/stage/camera`);
@@ -116,7 +134,11 @@ describe('camera page of a source', () => {
     visitor.send(jpeg);
     await until(() => arrived.length === 1);
     visitor.close();
-    await until(() => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting-visitor', PATIENCE, () => JSON.stringify(states));
+    await until(
+      () => (states.at(-1) as { text: string } | undefined)?.text === 'status.waiting-visitor',
+      PATIENCE,
+      () => JSON.stringify(states),
+    );
   });
 
   it('takes a JPEG with everything that is legal in its header, and tells its size as it is looked at', async () => {
@@ -124,7 +146,10 @@ describe('camera page of a source', () => {
     const visitor = await enter();
     const portrait = await sharp(jpeg).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     const filled = Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xff]), jpeg.subarray(2)]);
-    for (const [picture, width, height] of [[filled, 64, 48], [portrait, 48, 64]] as const) {
+    for (const [picture, width, height] of [
+      [filled, 64, 48],
+      [portrait, 48, 64],
+    ] as const) {
       arrived.length = 0;
       // What comes too soon is answered, and left out.
       const sending = setInterval(() => visitor.send(picture), 40);
@@ -141,7 +166,11 @@ describe('camera page of a source', () => {
 
   it('sends away what is no JPEG, or too much of it, and takes the next visitor', async () => {
     await start();
-    for (const [what, code] of [[Buffer.from('GIF89a'), 1003], [Buffer.from([0xff, 0xd8, 0xff]), 1003], [Buffer.alloc(9e6), 1009]] as const) {
+    for (const [what, code] of [
+      [Buffer.from('GIF89a'), 1003],
+      [Buffer.from([0xff, 0xd8, 0xff]), 1003],
+      [Buffer.alloc(9e6), 1009],
+    ] as const) {
       const visitor = await enter();
       visitor.send(what);
       assert.equal(await visitor.closed, code);
@@ -169,8 +198,11 @@ describe('camera page of a source', () => {
   });
 
   it('honours middleware, and refuses pages from elsewhere unless CORS settings allow them', async () => {
-    const httpNodeMiddleware = (request: { headers: Record<string, string> }, response: { sendStatus(code: number): void }, next: () => void): void =>
-      request.headers['x-key'] === 'open' ? next() : response.sendStatus(418);
+    const httpNodeMiddleware = (
+      request: { headers: Record<string, string> },
+      response: { sendStatus(code: number): void },
+      next: () => void,
+    ): void => (request.headers['x-key'] === 'open' ? next() : response.sendStatus(418));
     await start(FLOW, { settings: { httpNodeMiddleware, httpNodeCors: { origin: ['https://friend.example'] } } });
     const own = new URL(web.address);
     const from = (origin: string, more = {}): Promise<Visitor | number> => web.socket('stage/camera', { 'x-key': 'open', origin, ...more });
@@ -202,10 +234,22 @@ describe('camera page of a source', () => {
   });
 
   it('refuses a name that is taken or cannot stand in an address', async () => {
-    await start([FLOW[0], { ...FLOW[0], id: 'second' }, { ...FLOW[0], id: 'third', name: 'My Camera' }, { ...FLOW[0], id: 'fourth', name: 'health' }]);
-    for (const [id, sentence] of [['second', /another camera page is called "stage"/], ['third', /not "My Camera"/], ['fourth', /"health" is an address of its own/]] as const) {
+    await start([
+      FLOW[0],
+      { ...FLOW[0], id: 'second' },
+      { ...FLOW[0], id: 'third', name: 'My Camera' },
+      { ...FLOW[0], id: 'fourth', name: 'health' },
+    ]);
+    for (const [id, sentence] of [
+      ['second', /another camera page is called "stage"/],
+      ['third', /not "My Camera"/],
+      ['fourth', /"health" is an address of its own/],
+    ] as const) {
       const { args } = (helper.getNode(id) as unknown as { error: { args: Error[][] } }).error;
-      assert.ok(args.some(([error]) => sentence.test(String(error))), `${id}: ${args}`);
+      assert.ok(
+        args.some(([error]) => sentence.test(String(error))),
+        `${id}: ${args}`,
+      );
     }
   });
 

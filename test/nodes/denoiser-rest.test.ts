@@ -16,7 +16,16 @@ import { WebFlow, type Visitor } from '../lib/web-flow';
 
 const flowWith = (fields: object, behindSink: string[] = []): FlowNode[] => [
   { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
-  { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '64', height: '64', steps: '2', ...fields, wires: [['sink-1', 'sink-2'], ['status']] },
+  {
+    id: 'denoiser',
+    type: 'streamdiffusion-denoiser',
+    engine: 'engine',
+    width: '64',
+    height: '64',
+    steps: '2',
+    ...fields,
+    wires: [['sink-1', 'sink-2'], ['status']],
+  },
   { id: 'sink-1', type: 'streamdiffusion-sink', name: 'wall', wires: [behindSink] },
   { id: 'sink-2', type: 'streamdiffusion-sink', name: 'other', wires: [[]] },
   { id: 'status', type: 'helper' },
@@ -59,9 +68,11 @@ describe('a denoiser that rests while nobody looks', () => {
     await until(() => state()?.phase === 'ready');
   }
   /** What the denoiser tells once a second. */
-  const state = (): { phase: string; resting?: boolean; streams: { out: number }[] } | undefined => ledger.sent[0].at(-1)?.payload as ReturnType<typeof state>;
+  const state = (): { phase: string; resting?: boolean; streams: { out: number }[] } | undefined =>
+    ledger.sent[0].at(-1)?.payload as ReturnType<typeof state>;
   const painted = (): number => state()?.streams.reduce((sum, { out }) => sum + out, 0) ?? 0;
-  const give = (k: number, more: object = {}): void => helper.getNode('denoiser').receive({ payload: frames[k % 8], frame: { id: k }, ...more } as NodeMessage);
+  const give = (k: number, more: object = {}): void =>
+    helper.getNode('denoiser').receive({ payload: frames[k % 8], frame: { id: k }, ...more } as NodeMessage);
   function film(): void {
     let k = 0;
     camera = setInterval(() => give(k++), 50);
@@ -78,7 +89,11 @@ describe('a denoiser that rests while nobody looks', () => {
     const shown = calls('denoiser', 'status') as { text: string }[];
     film();
     await until(() => ledger.done.length > 10);
-    await until(() => shown.some(({ text }) => /resting/.test(text)), undefined, () => JSON.stringify(shown));
+    await until(
+      () => shown.some(({ text }) => /resting/.test(text)),
+      undefined,
+      () => JSON.stringify(shown),
+    );
     const before = ledger.done.length;
     const pid = await enginePid();
     const measured = existsSync(`/proc/${pid}/stat`) && { at: performance.now(), cpu: cpuMs(pid) };

@@ -39,12 +39,20 @@ describe('a large size and back', () => {
   const widths = (): number[] => ledger.sent[0].map(({ frame }) => (frame as FrameInfo).width);
 
   it('what cannot be painted in time is refused, whatever the product is made of, and pictures go on', async () => {
-    const changes = [{ width: 8192, height: 8192 }, { width: 4096, height: 4096, frameBufferSize: 8 }, { frameBufferSize: 64, width: 1024, height: 1024, tIndexList: [10, 20, 30, 40] }];
+    const changes = [
+      { width: 8192, height: 8192 },
+      { width: 4096, height: 4096, frameBufferSize: 8 },
+      { frameBufferSize: 64, width: 1024, height: 1024, tIndexList: [10, 20, 30, 40] },
+    ];
     for (const params of changes) {
       const began = performance.now();
       const [errors, sent] = [ledger.errors.length, ledger.sent[0].length];
       give({ params });
-      await until(() => ledger.errors.length > errors, PATIENCE, () => `${JSON.stringify(params)} was not refused`);
+      await until(
+        () => ledger.errors.length > errors,
+        PATIENCE,
+        () => `${JSON.stringify(params)} was not refused`,
+      );
       await until(() => ledger.sent[0].length > sent + 5);
       const took = performance.now() - began;
       assert.ok(took < 6000 * strain(), `${JSON.stringify(params)}: ${took} ms`);
@@ -58,7 +66,11 @@ describe('a large size and back', () => {
     await new Promise((resolve) => setTimeout(resolve, 100));
     const began = performance.now();
     give({ params: { width: 96, height: 96 } });
-    await until(() => widths().at(-1) === 96, PATIENCE, () => `${widths().slice(-3)}`);
+    await until(
+      () => widths().at(-1) === 96,
+      PATIENCE,
+      () => `${widths().slice(-3)}`,
+    );
     const took = performance.now() - began;
     console.log(`      a picture of the new size after ${Math.round(took)} ms`);
     assert.ok(took < 5000 * strain(), `${took} ms`);

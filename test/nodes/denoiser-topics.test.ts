@@ -13,7 +13,15 @@ import { jpegs } from '../lib/pictures';
 const FLOW: FlowNode[] = [
   { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
   { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'sea', wires: [['denoiser']] },
-  { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '64', height: '64', steps: '1', wires: [['out'], ['status']] },
+  {
+    id: 'denoiser',
+    type: 'streamdiffusion-denoiser',
+    engine: 'engine',
+    width: '64',
+    height: '64',
+    steps: '1',
+    wires: [['out'], ['status']],
+  },
   { id: 'out', type: 'helper' },
   { id: 'status', type: 'helper' },
 ];
@@ -63,7 +71,11 @@ describe('topics of a denoiser', () => {
   async function giveAndWait(msg: object): Promise<void> {
     const before = ledger.ended;
     give(msg);
-    await until(() => ledger.ended > before, PATIENCE, () => ledger.errors.join());
+    await until(
+      () => ledger.ended > before,
+      PATIENCE,
+      () => ledger.errors.join(),
+    );
   }
   const widths = (): [string, number][] => ledger.sent[0].map(({ frame }) => [(frame as FrameInfo).stream, (frame as FrameInfo).width]);
   async function streams(): Promise<string[]> {
@@ -75,7 +87,10 @@ describe('topics of a denoiser', () => {
     await giveAndWait({ payload: frames[0] });
     await giveAndWait({ topic: 'art/size', params: { width: 96 } });
     await giveAndWait({ payload: frames[0] });
-    assert.deepEqual(widths(), [['', 64], ['', 96]]);
+    assert.deepEqual(widths(), [
+      ['', 64],
+      ['', 96],
+    ]);
     for (let k = 0; k < 20; k++) await giveAndWait({ topic: `art/${k}`, params: { seed: k } });
     assert.deepEqual(await streams(), ['']);
     await giveAndWait({ payload: frames[0] });
@@ -118,7 +133,11 @@ describe('topics of a denoiser', () => {
     assert.match(String(warnings[0]), /"right".*"left"/);
     await giveAndWait({ topic: 'left', payload: frames[0] });
     await giveAndWait({ topic: 'right', payload: frames[0] });
-    assert.deepEqual(widths(), [['left', 64], ['left', 64], ['right', 96]]);
+    assert.deepEqual(widths(), [
+      ['left', 64],
+      ['left', 64],
+      ['right', 96],
+    ]);
     await giveAndWait({ topic: 'art/prompt', conditioning: { prompt: 'night' } });
     await giveAndWait({ topic: 'art/prompt', conditioning: { prompt: 'day' } });
     assert.equal(warnings.length, 2);
@@ -142,7 +161,10 @@ describe('topics of a denoiser', () => {
     // By now it is known that this model works in steps of 16 pixels.
     await giveAndWait({ topic: 'right', params: { width: 100 } });
     await giveAndWait({ topic: 'right', payload: frames[0] });
-    assert.deepEqual(widths(), [['', 64], ['right', 64]]);
+    assert.deepEqual(widths(), [
+      ['', 64],
+      ['right', 64],
+    ]);
     assert.deepEqual(ledger.errors, new Array(7).fill('EBADPARAM'));
   });
 
@@ -167,7 +189,11 @@ describe('topics of a denoiser', () => {
     await giveAndWait({ topic: 'camera', payload: frames[0] });
     await giveAndWait({ topic: 'camera', payload: frames[1], params: { width: 96 } });
     for (let k = 0; k < 1500; k++) give({ topic: `t${k}`, payload: frames[k % 4] });
-    await until(() => ledger.ended === 1503, PATIENCE, () => `${ledger.ended} ended`);
+    await until(
+      () => ledger.ended === 1503,
+      PATIENCE,
+      () => `${ledger.ended} ended`,
+    );
     await giveAndWait({ topic: 'camera', payload: frames[0] });
     assert.deepEqual(widths().at(-1), ['camera', 96]);
     assert.ok(opened <= 12, `${opened} streams were opened: those that made room before their turn are withdrawn`);

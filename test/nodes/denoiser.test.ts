@@ -70,10 +70,15 @@ describe('stream-batch denoiser', () => {
     for (let k = 0; k < 40; k++) give({ payload: frames[k % 8], frame: { id: k } });
     await until(() => ledger.ended === 41, PATIENCE, outcome);
     assert.deepEqual(ledger.errors, []);
-    const ids = out().slice(1).map(({ frame }) => (frame as FrameInfo).id as number);
+    const ids = out()
+      .slice(1)
+      .map(({ frame }) => (frame as FrameInfo).id as number);
     assert.ok(ids.length < 40, 'the newest frame wins: of a burst most are left out');
     assert.equal(ids.at(-1), 39, 'the last frame is never left out');
-    assert.deepEqual(ids, [...ids].sort((a, b) => a - b));
+    assert.deepEqual(
+      ids,
+      [...ids].sort((a, b) => a - b),
+    );
   });
 
   it('writes PNG and raw pixels', async () => {
@@ -129,9 +134,20 @@ describe('stream-batch denoiser', () => {
     await giveAndWait({ payload: frames[0], params: { height: 128 } });
     assert.deepEqual([(out()[1].frame as FrameInfo).width, (out()[1].frame as FrameInfo).height], [96, 128]);
 
-    const bad = [{ guidanceScale: NaN }, { strength: 2 }, { tIndexList: [3, 2] }, { tIndexList: [50] }, { colour: 'red' }, { width: 100 }, 5];
+    const bad = [
+      { guidanceScale: NaN },
+      { strength: 2 },
+      { tIndexList: [3, 2] },
+      { tIndexList: [50] },
+      { colour: 'red' },
+      { width: 100 },
+      5,
+    ];
     for (const params of bad) await giveAndWait({ params });
-    assert.deepEqual(ledger.errors, bad.map(() => 'EBADPARAM'));
+    assert.deepEqual(
+      ledger.errors,
+      bad.map(() => 'EBADPARAM'),
+    );
     await giveAndWait({ payload: frames[0] });
     assert.deepEqual([(out()[2].frame as FrameInfo).width, (out()[2].frame as FrameInfo).height], [96, 128]);
   });
@@ -210,7 +226,12 @@ describe('stream-batch denoiser', () => {
     await giveAndWait({ topic: 'a', payload: frames[0] });
     await giveAndWait({ topic: 'c', payload: frames[0] });
     const sizes = out().map(({ frame }) => [(frame as FrameInfo).stream, (frame as FrameInfo).width, (frame as FrameInfo).height]);
-    assert.deepEqual(sizes, [['a', 96, 64], ['b', 64, 64], ['a', 96, 128], ['c', 64, 128]]);
+    assert.deepEqual(sizes, [
+      ['a', 96, 64],
+      ['b', 64, 64],
+      ['a', 96, 128],
+      ['c', 64, 128],
+    ]);
     for (let k = 0; k < 20; k++) await giveAndWait({ topic: `t${k}`, payload: frames[0] });
     assert.deepEqual(ledger.errors, []);
   });
@@ -249,7 +270,11 @@ describe('stream-batch denoiser', () => {
       await start({}, engineFields);
       const statuses = calls('denoiser', 'status') as { fill?: string }[];
       for (let k = 0; k < 4; k++) give({ payload: frames[k] });
-      await until(() => ledger.ended === 4 && statuses.at(-1)?.fill === 'red', PATIENCE, () => `${code}: ${outcome()}, ${JSON.stringify(statuses)}`);
+      await until(
+        () => ledger.ended === 4 && statuses.at(-1)?.fill === 'red',
+        PATIENCE,
+        () => `${code}: ${outcome()}, ${JSON.stringify(statuses)}`,
+      );
       for (let k = 0; k < 3; k++) await giveAndWait({ payload: frames[k] });
       assert.deepEqual(ledger.errors, [code]);
       await helper.unload();
@@ -257,7 +282,14 @@ describe('stream-batch denoiser', () => {
   });
 
   it('stands still with an explanation when its dialog cannot work', async () => {
-    const cases = [{ engine: '' }, { engine: 'nowhere' }, { steps: 'many' }, { stepsBy: 'list', tIndexList: '5, 60' }, { width: '-1' }, { cfgType: 'best' }];
+    const cases = [
+      { engine: '' },
+      { engine: 'nowhere' },
+      { steps: 'many' },
+      { stepsBy: 'list', tIndexList: '5, 60' },
+      { width: '-1' },
+      { cfgType: 'best' },
+    ];
     for (const fields of cases) {
       await start(fields);
       for (let k = 0; k < 3; k++) await giveAndWait({ payload: frames[k] });
@@ -273,18 +305,25 @@ describe('stream-batch denoiser', () => {
     const statuses = calls('denoiser', 'status') as { fill: string; text: string }[];
     helper.getNode('denoiser').on('call:status' as 'input', () => times.push(performance.now()));
     const source = setInterval(async () => give({ payload: (await jpeg({ r: 1, g: 2, b: 3 })).data }), 40);
-    await until(() => statuses.some(({ text }) => /^\d+(\.\d)? fps · \d+ ms$/.test(text)), PATIENCE, () => JSON.stringify(statuses));
+    await until(
+      () => statuses.some(({ text }) => /^\d+(\.\d)? fps · \d+ ms$/.test(text)),
+      PATIENCE,
+      () => JSON.stringify(statuses),
+    );
     clearInterval(source);
     for (let k = 1; k < times.length; k++) assert.ok(times[k] - times[k - 1] > 900, `${times[k] - times[k - 1]} ms`);
   });
 
   it('tells a Catch node what is wrong, with its code', async () => {
-    await startFlow([engine, denoiser], [
-      { id: 'tab', type: 'tab' },
-      ...flowWith().map((node) => (node.id === 'engine' ? node : { ...node, z: 'tab' })),
-      { id: 'catch-node', type: 'catch', z: 'tab', scope: ['denoiser'], wires: [['caught']] },
-      { id: 'caught', type: 'helper', z: 'tab', wires: [] },
-    ]);
+    await startFlow(
+      [engine, denoiser],
+      [
+        { id: 'tab', type: 'tab' },
+        ...flowWith().map((node) => (node.id === 'engine' ? node : { ...node, z: 'tab' })),
+        { id: 'catch-node', type: 'catch', z: 'tab', scope: ['denoiser'], wires: [['caught']] },
+        { id: 'caught', type: 'helper', z: 'tab', wires: [] },
+      ],
+    );
     const caught = messagesAt('caught', 1);
     give({ payload: 'a text', mine: 1 });
     const [{ error, mine }] = await caught;
@@ -302,7 +341,11 @@ describe('stream-batch denoiser', () => {
     let given = ledger.ended;
     const source = setInterval(() => give({ payload: frames[given++ % 8] }), 20);
     process.kill(host.pid ?? 0, 'SIGKILL');
-    await until(() => host.state.phase === 'restarting', PATIENCE, () => host.state.phase);
+    await until(
+      () => host.state.phase === 'restarting',
+      PATIENCE,
+      () => host.state.phase,
+    );
     const sent = out().length;
     await until(() => out().length > sent + 3, PATIENCE, outcome);
     clearInterval(source);
@@ -323,6 +366,9 @@ describe('stream-batch denoiser', () => {
     await giveAndWait({ payload: frames[0] });
     assert.equal(out().length, sent + 1);
     assert.deepEqual(ledger.errors, []);
-    assert.deepEqual(logged.filter((line) => line.includes('loading')), []);
+    assert.deepEqual(
+      logged.filter((line) => line.includes('loading')),
+      [],
+    );
   });
 });

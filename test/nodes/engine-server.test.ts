@@ -58,14 +58,24 @@ describe('engine: nets on a server', () => {
     let net: OnnxNet;
     let server: Server;
     let address: string;
-    const saved = { type: 'streamdiffusion-engine', credentials: { serverToken: 's3cret', serverUser: 'ann', serverPassword: 's3cret too' }, deployed: {} as ServerFields };
+    const saved = {
+      type: 'streamdiffusion-engine',
+      credentials: { serverToken: 's3cret', serverUser: 'ann', serverPassword: 's3cret too' },
+      deployed: {} as ServerFields,
+    };
 
     before(async () => {
       const path = (await findFiles(REFERENCE_MODEL)).nets.unet!.path;
       net = await OnnxNet.load(path, { executionProvider: 'cpu' });
       inference = await InferenceServer.start({ model_unet: { net, fingerprint: await fingerprintOf(path) } });
-      const RED = { nodes: { getNode: (id: string) => (id === 'engine' ? saved : null) }, util: { evaluateNodeProperty: (name: string) => process.env[name] ?? '' }, _: (key: string, values?: object) => `${key} ${JSON.stringify(values)}` };
-      const app = express().use(express.json()).post('/', checkServerOf(RED as unknown as NodeAPI));
+      const RED = {
+        nodes: { getNode: (id: string) => (id === 'engine' ? saved : null) },
+        util: { evaluateNodeProperty: (name: string) => process.env[name] ?? '' },
+        _: (key: string, values?: object) => `${key} ${JSON.stringify(values)}`,
+      };
+      const app = express()
+        .use(express.json())
+        .post('/', checkServerOf(RED as unknown as NodeAPI));
       server = app.listen(0, '127.0.0.1');
       await new Promise((resolve) => server.once('listening', resolve));
       address = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
@@ -78,11 +88,16 @@ describe('engine: nets on a server', () => {
 
     const check = async (asked: object): Promise<ServerAnswer> => {
       const body = JSON.stringify({ model: REFERENCE_MODEL, modelType: 'str', serverAddresses: inference.address, ...asked });
-      return (await (await fetch(address, { method: 'POST', headers: { 'content-type': 'application/json' }, body })).json()) as ServerAnswer;
+      return (await (
+        await fetch(address, { method: 'POST', headers: { 'content-type': 'application/json' }, body })
+      ).json()) as ServerAnswer;
     };
 
     it('and found right, with addresses that are away named', async () => {
-      const { usable: isUsable, lines: [net, way, ...others] } = await check({});
+      const {
+        usable: isUsable,
+        lines: [net, way, ...others],
+      } = await check({});
       assert.deepEqual([isUsable, net, others], [true, 'server.right {"name":"model_unet","count":1}', []]);
       assert.match(way, /server\.sent .*does not have the extension/);
       const { usable, lines } = await check({ serverAddresses: `${inference.address} http://127.0.0.1:1` });
@@ -139,7 +154,12 @@ describe('engine: nets on a server', () => {
         { serverLogin: 'basic', serverUser: 'ann', serverAddresses: elsewhere },
         { serverLogin: 'token', serverAddresses: inference.address, serverCa: '/etc/hostname' },
       ];
-      for (const each of asked) assert.match((await check({ ...each, id: 'engine' })).lines[0], /only sent to the addresses that are deployed/, JSON.stringify(each));
+      for (const each of asked)
+        assert.match(
+          (await check({ ...each, id: 'engine' })).lines[0],
+          /only sent to the addresses that are deployed/,
+          JSON.stringify(each),
+        );
       saved.deployed = { runOn: 'here', serverAddresses: elsewhere };
       assert.match((await check({ serverLogin: 'token', serverAddresses: elsewhere, id: 'engine' })).lines[0], /only sent/);
       await check({ serverLogin: 'none', serverAddresses: elsewhere, id: 'engine' });

@@ -44,7 +44,11 @@ describe('engine', () => {
     const [first, second] = [listener(), listener()];
     const host = node.register(first);
     assert.equal(node.register(second), host);
-    await until(() => host.state.phase === 'ready', PATIENCE, () => JSON.stringify(host.state));
+    await until(
+      () => host.state.phase === 'ready',
+      PATIENCE,
+      () => JSON.stringify(host.state),
+    );
     assert.deepEqual(phases(first).slice(-2), ['loading', 'ready']);
     assert.deepEqual(first.states, second.states);
     await node.deregister(first);
@@ -59,7 +63,11 @@ describe('engine', () => {
     await node.deregister(user);
     assert.equal(node.register(user).pid, pid, 'taken over within the grace period');
     await node.deregister(user);
-    await until(() => !isAlive(pid), PATIENCE, () => `process ${pid} still lives`);
+    await until(
+      () => !isAlive(pid),
+      PATIENCE,
+      () => `process ${pid} still lives`,
+    );
   });
 
   it('says each change of state once in the log', async () => {
@@ -80,7 +88,16 @@ describe('engine', () => {
   });
 
   it('refuses fields that cannot work when the first user comes', async () => {
-    const bad = [{ modelType: 'str', model: ' ' }, { modelType: 'env', model: 'NOT_SET_ANYWHERE' }, { threads: 'many' }, { threads: '-1' }, { executionProviders: 'cu da' }, { device: '1.5' }, { memoryLimit: 'much' }, { hangLimit: '0' }];
+    const bad = [
+      { modelType: 'str', model: ' ' },
+      { modelType: 'env', model: 'NOT_SET_ANYWHERE' },
+      { threads: 'many' },
+      { threads: '-1' },
+      { executionProviders: 'cu da' },
+      { device: '1.5' },
+      { memoryLimit: 'much' },
+      { hangLimit: '0' },
+    ];
     for (const fields of bad) {
       const node = await start([{ ...REFERENCE, ...fields }]);
       assert.throws(() => node.register(listener()), { code: 'EBADPARAM' }, JSON.stringify(fields));
@@ -96,7 +113,11 @@ describe('engine', () => {
     const node = await start([{ ...REFERENCE, modelType: 'env', model: 'TEST_MODEL_FOLDER' }]);
     const user = listener();
     const host = node.register(user);
-    await until(() => host.state.phase === 'ready', PATIENCE, () => JSON.stringify(host.state));
+    await until(
+      () => host.state.phase === 'ready',
+      PATIENCE,
+      () => JSON.stringify(host.state),
+    );
     await node.deregister(user);
     delete process.env.TEST_MODEL_FOLDER;
   });
@@ -127,11 +148,17 @@ describe('engine', () => {
       (await (await fetch(`${address}?${new URLSearchParams(query)}`)).json()) as CheckAnswer;
 
     it('says what a folder contains', async () => {
-      for (const query of [{ modelType: 'starter', model: '' }, { modelType: 'str', model: REFERENCE_MODEL }]) {
+      for (const query of [
+        { modelType: 'starter', model: '' },
+        { modelType: 'str', model: REFERENCE_MODEL },
+      ]) {
         const { usable, lines, report } = await check(query);
         assert.equal(usable, true, lines.join('\n'));
         assert.equal(lines[0], 'check.usable');
-        assert.deepEqual(report?.nets.map(({ name }) => name), ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder']);
+        assert.deepEqual(
+          report?.nets.map(({ name }) => name),
+          ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
+        );
       }
     });
 
@@ -150,7 +177,13 @@ describe('engine', () => {
     });
 
     it('answers anything that is asked', async () => {
-      for (const query of ['', '?model=a&model=b&modelType=x', '?modelType=env&model=NOT_SET_ANYWHERE', '?id=nowhere', `?modelType=str&model=${'%00'}`]) {
+      for (const query of [
+        '',
+        '?model=a&model=b&modelType=x',
+        '?modelType=env&model=NOT_SET_ANYWHERE',
+        '?id=nowhere',
+        `?modelType=str&model=${'%00'}`,
+      ]) {
         const status = await new Promise((resolve) => request(address + query, (response) => resolve(response.resume().statusCode)).end());
         assert.equal(status, 200, query);
       }

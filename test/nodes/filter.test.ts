@@ -60,7 +60,10 @@ describe('similarity filter', () => {
 
   it('sends the message itself, unchanged, to one output', async () => {
     await start();
-    await giveAll([{ payload: frames[0], mine: 1 }, { payload: frames[0], mine: 2 }]);
+    await giveAll([
+      { payload: frames[0], mine: 1 },
+      { payload: frames[0], mine: 2 },
+    ]);
     assert.deepEqual([ledger.sent[0][0].mine, ledger.sent[1][0].mine], [1, 2]);
     assert.equal(ledger.sent[0][0].payload, frames[0]);
     assert.equal(ledger.sent[1][0].payload, frames[0]);
@@ -68,7 +71,12 @@ describe('similarity filter', () => {
 
   it('compares within a topic', async () => {
     await start();
-    const ways = await giveAll([{ topic: 'a', payload: frames[0] }, { topic: 'b', payload: frames[0] }, { topic: 'a', payload: frames[0] }, { topic: 'b', payload: frames[1] }]);
+    const ways = await giveAll([
+      { topic: 'a', payload: frames[0] },
+      { topic: 'b', payload: frames[0] },
+      { topic: 'a', payload: frames[0] },
+      { topic: 'b', payload: frames[1] },
+    ]);
     assert.deepEqual(ways, ['passed', 'passed', 'skipped', 'passed']);
   });
 
@@ -81,25 +89,51 @@ describe('similarity filter', () => {
 
   it('forgets on reset: one topic, or all', async () => {
     await start();
-    await giveAll([{ topic: 'a', payload: frames[0] }, { topic: 'b', payload: frames[0] }]);
+    await giveAll([
+      { topic: 'a', payload: frames[0] },
+      { topic: 'b', payload: frames[0] },
+    ]);
     assert.equal(await give({ topic: 'a', reset: true }), 'passed');
-    assert.deepEqual(await giveAll([{ topic: 'a', payload: frames[0] }, { topic: 'b', payload: frames[0] }]), ['passed', 'skipped']);
+    assert.deepEqual(
+      await giveAll([
+        { topic: 'a', payload: frames[0] },
+        { topic: 'b', payload: frames[0] },
+      ]),
+      ['passed', 'skipped'],
+    );
     await give({ reset: true });
-    assert.deepEqual(await giveAll([{ topic: 'a', payload: frames[0] }, { topic: 'b', payload: frames[0] }]), ['passed', 'passed']);
+    assert.deepEqual(
+      await giveAll([
+        { topic: 'a', payload: frames[0] },
+        { topic: 'b', payload: frames[0] },
+      ]),
+      ['passed', 'passed'],
+    );
     assert.equal(await give({ topic: 'a', payload: frames[0], reset: true }), 'passed');
   });
 
   it('lets a frame pass whose conditioning or parameters changed', async () => {
     await start();
-    const [day, night] = [{ conditioning: { prompt: [{ text: 'day', weight: 1 }] } }, { conditioning: { prompt: [{ text: 'night', weight: 1 }] } }];
-    const msgs = [day, day, night, night, { ...night, params: { seed: 3 } }, { ...night, params: { seed: 3 } }].map((more) => ({ payload: frames[0], ...more }));
+    const [day, night] = [
+      { conditioning: { prompt: [{ text: 'day', weight: 1 }] } },
+      { conditioning: { prompt: [{ text: 'night', weight: 1 }] } },
+    ];
+    const msgs = [day, day, night, night, { ...night, params: { seed: 3 } }, { ...night, params: { seed: 3 } }].map((more) => ({
+      payload: frames[0],
+      ...more,
+    }));
     assert.deepEqual(await giveAll(msgs), ['passed', 'skipped', 'passed', 'skipped', 'passed', 'skipped']);
   });
 
   it('passes messages on that carry settings only, and then the next frame', async () => {
     await start();
     await give({ payload: frames[0] });
-    for (const msg of [{ prompt: 'sea' }, { params: { strength: 0.4 } }, { conditioning: { prompt: [] }, payload: '' }, { prompt: 'sea', payload: Date.now() }]) {
+    for (const msg of [
+      { prompt: 'sea' },
+      { params: { strength: 0.4 } },
+      { conditioning: { prompt: [] }, payload: '' },
+      { prompt: 'sea', payload: Date.now() },
+    ]) {
       assert.equal(await give(msg), 'passed');
       assert.deepEqual(await giveAll(still(2)), ['passed', 'skipped']);
     }
@@ -107,7 +141,14 @@ describe('similarity filter', () => {
   });
 
   it('lets the next frame pass when the prompt encoder behind it has another prompt, and all frames while one becomes another', async () => {
-    await startFlow([filter, prompt], [...flowWith({ maxSkipFrame: '100' }), { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'day', wires: [['behind']] }, { id: 'behind', type: 'helper' }]);
+    await startFlow(
+      [filter, prompt],
+      [
+        ...flowWith({ maxSkipFrame: '100' }),
+        { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'day', wires: [['behind']] },
+        { id: 'behind', type: 'helper' },
+      ],
+    );
     ledger = keepLedger('filter', ['passed', 'skipped']);
     const change = async (msg: object): Promise<void> => {
       const passedOn = messagesAt('behind', 1);
@@ -135,7 +176,10 @@ describe('similarity filter', () => {
     await until(() => ledger.ended === 50);
     const ids = ledger.sent[0].map(({ frame }) => (frame as { id: number }).id);
     assert.ok(ids.length < 50 && ids.at(-1) === 49, String(ids));
-    assert.deepEqual(ids, [...ids].sort((a, b) => a - b));
+    assert.deepEqual(
+      ids,
+      [...ids].sort((a, b) => a - b),
+    );
     assert.deepEqual(ledger.errors, []);
   });
 
@@ -160,7 +204,10 @@ describe('similarity filter', () => {
     await start();
     const bad = [Buffer.alloc(0), frames[0].subarray(0, 300), 'text', 5, { width: 3 }, undefined];
     for (const payload of bad) assert.equal(await give({ payload }), '');
-    assert.deepEqual(ledger.errors, bad.map(() => 'EBADFRAME'));
+    assert.deepEqual(
+      ledger.errors,
+      bad.map(() => 'EBADFRAME'),
+    );
     assert.equal(await give({ payload: frames[0] }), 'passed');
   });
 
@@ -187,6 +234,10 @@ describe('similarity filter', () => {
     const statuses = calls('filter', 'status') as { text: string; fill: string }[];
     await giveAll(still(4));
     await until(() => statuses.some(({ text }) => text === 'status.rate'));
-    await until(() => statuses.at(-1)?.text.endsWith('ready') === true, PATIENCE, () => JSON.stringify(statuses));
+    await until(
+      () => statuses.at(-1)?.text.endsWith('ready') === true,
+      PATIENCE,
+      () => JSON.stringify(statuses),
+    );
   });
 });

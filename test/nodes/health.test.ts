@@ -72,8 +72,14 @@ describe('observability', () => {
 
     process.kill(await pid(), 'SIGKILL');
     let away = await health();
-    await until(() => { void health().then((now) => (away = now)); return away.engines[0].phase === 'restarting' || away.engines[0].restarts === 1; });
-    await until(() => { void health().then((now) => (away = now)); return away.code === 200 && away.engines[0].restarts === 1; });
+    await until(() => {
+      void health().then((now) => (away = now));
+      return away.engines[0].phase === 'restarting' || away.engines[0].restarts === 1;
+    });
+    await until(() => {
+      void health().then((now) => (away = now));
+      return away.code === 200 && away.engines[0].restarts === 1;
+    });
     assert.equal(away.engines[0].streams[0].out, 1, 'the stream is the same one');
   });
 
@@ -90,15 +96,29 @@ describe('observability', () => {
   });
 
   it('has one Catch-able error for an outage, also when no frame was in flight', async () => {
-    await start([{ id: 'tab', type: 'tab' }, ...[...FLOW, { id: 'catcher', type: 'catch', scope: ['denoiser'], wires: [['caught']] }, { id: 'caught', type: 'helper' }].map((node) => (node.id === 'engine' ? node : { ...node, z: 'tab' }))]);
+    await start([
+      { id: 'tab', type: 'tab' },
+      ...[...FLOW, { id: 'catcher', type: 'catch', scope: ['denoiser'], wires: [['caught']] }, { id: 'caught', type: 'helper' }].map(
+        (node) => (node.id === 'engine' ? node : { ...node, z: 'tab' }),
+      ),
+    ]);
     let now = await health();
-    await until(() => { void health().then((next) => (now = next)); return now.code === 200; });
+    await until(() => {
+      void health().then((next) => (now = next));
+      return now.code === 200;
+    });
     const caught: NodeMessage[] = [];
     helper.getNode('caught').on('input', (msg) => caught.push(msg));
     process.kill(await pid(), 'SIGKILL');
     await until(() => caught.length > 0);
-    await until(() => { void health().then((next) => (now = next)); return now.code === 200 && now.engines[0].restarts === 1; });
-    assert.deepEqual(caught.map(({ error }) => (error as { code: string }).code), ['EHOST']);
+    await until(() => {
+      void health().then((next) => (now = next));
+      return now.code === 200 && now.engines[0].restarts === 1;
+    });
+    assert.deepEqual(
+      caught.map(({ error }) => (error as { code: string }).code),
+      ['EHOST'],
+    );
   });
 
   it('stands behind the middleware of the settings, and says nothing about where things lie', async () => {

@@ -30,7 +30,8 @@ describe('the list of pages', () => {
   });
 
   it('speaks the language of the browser, of the address, or English', async () => {
-    const language = async (accept: string | undefined, query = ''): Promise<string> => /<html lang="(\w+)"/.exec(await (await get(`/a${query}`, accept === undefined ? {} : { 'Accept-Language': accept })).text())![1];
+    const language = async (accept: string | undefined, query = ''): Promise<string> =>
+      /<html lang="(\w+)"/.exec(await (await get(`/a${query}`, accept === undefined ? {} : { 'Accept-Language': accept })).text())![1];
     assert.equal(await language('de-CH'), 'de');
     assert.equal(await language('zh-TW,zh;q=0.9'), 'zh');
     assert.equal(await language('fr-FR,de;q=0.5'), 'de');
@@ -45,13 +46,21 @@ describe('the list of pages', () => {
     assert.match(code.headers.get('content-type')!, /svg/);
     assert.match(await code.text(), /^<svg/);
     assert.ok(qrCode('https://example.org/red/streamdiffusion/a/camera?fit=cover'));
-    for (const to of ['', 'https://example.org/', 'javascript:alert(1)//streamdiffusion/', 'http://a/streamdiffusion/<script>', `http://a/streamdiffusion/${'a'.repeat(300)}`]) {
+    for (const to of [
+      '',
+      'https://example.org/',
+      'javascript:alert(1)//streamdiffusion/',
+      'http://a/streamdiffusion/<script>',
+      `http://a/streamdiffusion/${'a'.repeat(300)}`,
+    ]) {
       assert.equal((await get('/qr.svg?to=' + encodeURIComponent(to))).status, 400, to);
     }
   });
 
   it('has every text in every language, with the same values', () => {
-    const texts = PAGE_LANGUAGES.map((language) => JSON.parse(readFileSync(join(ROOT, `nodes/pages/texts/${language}.json`), 'utf8')) as Record<string, string>);
+    const texts = PAGE_LANGUAGES.map(
+      (language) => JSON.parse(readFileSync(join(ROOT, `nodes/pages/texts/${language}.json`), 'utf8')) as Record<string, string>,
+    );
     const valuesOf = (text: string): string[] => (text.match(/__\w+?__/g) ?? []).sort();
     for (const other of texts) {
       assert.deepEqual(Object.keys(other), Object.keys(texts[0]));

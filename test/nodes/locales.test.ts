@@ -37,7 +37,8 @@ describe('locales', () => {
   const languages = readdirSync(FOLDER).filter((language) => language !== SOURCE);
 
   it('call a part of a model no network, and write as the language does', () => {
-    const all = (language: string): string => [...files, ...helps].map((file) => readFileSync(join(FOLDER, language, file), 'utf8')).join('\n');
+    const all = (language: string): string =>
+      [...files, ...helps].map((file) => readFileSync(join(FOLDER, language, file), 'utf8')).join('\n');
     assert.doesNotMatch(all('de'), /\bNetz(e[ns]?)?\b|Führung|\bSchirm\b/);
     assert.doesNotMatch(all('ja'), /(?<!インター)ネット(?!ワーク)/);
     assert.doesNotMatch(all('zh-CN'), /[个这的选]网络(?!摄像)|[\u4e00-\u9fff][,;:!?]|[,;:!?][\u4e00-\u9fff]/);
@@ -49,7 +50,11 @@ describe('locales', () => {
         it(`${file}: every text, with the same variables`, () => {
           const source = textsOf(SOURCE, file);
           const texts = textsOf(language, file);
-          assert.deepEqual([...texts.keys()].filter((key) => !source.has(key)), [], 'texts that nobody asks for');
+          assert.deepEqual(
+            [...texts.keys()].filter((key) => !source.has(key)),
+            [],
+            'texts that nobody asks for',
+          );
           for (const [key, text] of texts) assert.deepEqual(variablesOf(text), variablesOf(source.get(key)!), key);
           // What is newer than the translation is shown in English; when that is a tenth, it has to be done.
           const missing = [...source.keys()].filter((key) => !texts.has(key));
@@ -65,7 +70,11 @@ describe('locales', () => {
           const newer = source.outline.filter((part) => (part === help.outline[at] ? !++at : true));
           assert.equal(at, help.outline.length, `a part that the English help has not, or elsewhere: ${help.outline[at]}`);
           assert.ok(newer.length <= Math.ceil(source.outline.length / 10), `without a translation: ${newer.join(', ')}`);
-          assert.deepEqual([...help.code].filter((text) => !source.code.has(text)), [], 'code that the English help has not');
+          assert.deepEqual(
+            [...help.code].filter((text) => !source.code.has(text)),
+            [],
+            'code that the English help has not',
+          );
           const missing = [...source.code].filter((text) => !help.code.has(text));
           assert.ok(missing.length <= Math.ceil(source.code.size / 10), `code without a translation: ${missing.join(', ')}`);
         });

@@ -22,15 +22,21 @@ describe("a machine without sharp's native part", () => {
 
   it('is told as that, once and not with every frame, and its health is not ok', async () => {
     await withoutCodec(async (bringBack) => {
-      const web = await WebFlow.start([engine, denoiser, filter, sink], [
-        { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
-        { id: 'filter', type: 'streamdiffusion-filter', wires: [['end'], ['end']] },
-        { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '32', height: '32', steps: '1', wires: [['end']] },
-        { id: 'sink', type: 'streamdiffusion-sink', name: 'bare' },
-        { id: 'end', type: 'helper' },
-      ]);
+      const web = await WebFlow.start(
+        [engine, denoiser, filter, sink],
+        [
+          { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
+          { id: 'filter', type: 'streamdiffusion-filter', wires: [['end'], ['end']] },
+          { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '32', height: '32', steps: '1', wires: [['end']] },
+          { id: 'sink', type: 'streamdiffusion-sink', name: 'bare' },
+          { id: 'end', type: 'helper' },
+        ],
+      );
       const ended: Record<string, (string | undefined)[]> = { filter: [], denoiser: [], sink: [] };
-      hooks.add('onComplete.codec', ({ node, error }: { node: { id: string }; error?: { code: string } }) => void ended[node.id]?.push(error?.code));
+      hooks.add(
+        'onComplete.codec',
+        ({ node, error }: { node: { id: string }; error?: { code: string } }) => void ended[node.id]?.push(error?.code),
+      );
       const told = calls('sink', 'error') as { code: string }[];
       const [frame] = await jpegs(1);
       const png = await sharp(frame.data).png().toBuffer();
@@ -38,15 +44,24 @@ describe("a machine without sharp's native part", () => {
         const response = await fetch(`${web.address}/health`);
         return { status: response.status, body: (await response.json()) as Awaited<ReturnType<typeof health>>['body'] };
       };
-      for (const end = performance.now() + PATIENCE; (await health()).body.engines[0]?.error !== 'ENOCODEC'; ) assert.ok(performance.now() < end);
+      for (const end = performance.now() + PATIENCE; (await health()).body.engines[0]?.error !== 'ENOCODEC'; )
+        assert.ok(performance.now() < end);
       for (let k = 0; k < 20; k++) {
-        for (const id of ['filter', 'denoiser', 'sink']) helper.getNode(id).receive({ payload: id === 'sink' ? png : Buffer.from(frame.data), k } as NodeMessage);
+        for (const id of ['filter', 'denoiser', 'sink'])
+          helper.getNode(id).receive({ payload: id === 'sink' ? png : Buffer.from(frame.data), k } as NodeMessage);
         await fetch(`${web.address}/bare.jpg`);
       }
-      await until(() => Object.values(ended).every(({ length }) => length === 20), PATIENCE, () => JSON.stringify(ended));
+      await until(
+        () => Object.values(ended).every(({ length }) => length === 20),
+        PATIENCE,
+        () => JSON.stringify(ended),
+      );
       hooks.remove('onComplete.codec');
       for (const id of ['filter', 'denoiser']) assert.deepEqual(ended[id].filter(Boolean), ['ENOCODEC'], id);
-      assert.deepEqual(told.map(({ code }) => code), ['ENOCODEC']);
+      assert.deepEqual(
+        told.map(({ code }) => code),
+        ['ENOCODEC'],
+      );
       const { status, body } = await health();
       assert.deepEqual([status, body.status, body.error], [503, 'unwell', 'ENOCODEC']);
       await bringBack();

@@ -30,12 +30,17 @@ describe('routes behind the engine dialog and the sidebar', () => {
   });
 
   it('open for nobody without a login', async () => {
-    for (const path of ['models', 'models/providers', 'models/downloads', 'streams', 'engine/check?modelType=starter']) assert.equal((await ask(path)).status, 401, path);
-    for (const path of ['models/downloads', 'models/cancel']) assert.equal((await ask(path, post({ repository: 'a/b' }))).status, 401, path);
+    for (const path of ['models', 'models/providers', 'models/downloads', 'streams', 'engine/check?modelType=starter'])
+      assert.equal((await ask(path)).status, 401, path);
+    for (const path of ['models/downloads', 'models/cancel'])
+      assert.equal((await ask(path, post({ repository: 'a/b' }))).status, 401, path);
   });
 
   it('answer those who may', async () => {
-    const login = await fetch(`${server.address}/auth/token`, post({ client_id: 'node-red-admin', grant_type: 'password', scope: '*', username: 'me', password: 'secret' }));
+    const login = await fetch(
+      `${server.address}/auth/token`,
+      post({ client_id: 'node-red-admin', grant_type: 'password', scope: '*', username: 'me', password: 'secret' }),
+    );
     const { access_token: token } = (await login.json()) as { access_token: string };
     const list = (await (await ask('models', { headers: { authorization: `Bearer ${token}` } })).json()) as ModelList;
     assert.deepEqual([list.folder, list.installed, list.downloads], [folder, [], []]);

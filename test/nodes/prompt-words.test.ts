@@ -9,7 +9,13 @@ describe('questions about words', () => {
   it('are answered for the embedded model, weights left aside', async () => {
     const { reports } = await askWords('starter', ['(Meer:1.2), quokka', '']);
     assert.deepEqual(reports, [
-      { words: [{ word: 'Meer', as: ['sea'], known: true }, { word: 'quokka', as: [], known: false }], added: ['day'] },
+      {
+        words: [
+          { word: 'Meer', as: ['sea'], known: true },
+          { word: 'quokka', as: [], known: false },
+        ],
+        added: ['day'],
+      },
       { words: [], added: [] },
     ]);
     const { known } = await askWords('starter', [], true);
@@ -21,7 +27,15 @@ describe('questions about words', () => {
     try {
       await cp(join(ROOT, 'models/starter/tokenizer'), join(folder, 'tokenizer'), { recursive: true });
       await writeFile(join(folder, 'tokenizer/words.json'), JSON.stringify({ languages: { fr: { words: { sea: ['mer'] } } } }));
-      assert.deepEqual((await askWords(folder, ['mer, loup'])).reports, [{ words: [{ word: 'mer', as: ['sea'], known: true }, { word: 'loup', as: [], known: false }], added: [] }]);
+      assert.deepEqual((await askWords(folder, ['mer, loup'])).reports, [
+        {
+          words: [
+            { word: 'mer', as: ['sea'], known: true },
+            { word: 'loup', as: [], known: false },
+          ],
+          added: [],
+        },
+      ]);
       await writeFile(join(folder, 'tokenizer/words.json'), '[]');
       await assert.rejects(askWords(folder, ['loup']), { code: 'EBADMODEL', message: /words\.json/ });
     } finally {

@@ -54,9 +54,16 @@ describe('prompt encoder', () => {
       negativePrompt: 'boats',
       conditioning: { prompt: [{ text: 'sea', weight: 1 }], negativePrompt: [{ text: 'boats', weight: 1 }] },
     });
-    assert.deepEqual((await give({ payload: picture }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], negativePrompt: [{ text: 'boats', weight: 1 }] });
+    assert.deepEqual((await give({ payload: picture }))?.conditioning, {
+      prompt: [{ text: 'sea', weight: 1 }],
+      negativePrompt: [{ text: 'boats', weight: 1 }],
+    });
     const query = { prompt: 'of the query', seed: '3' };
-    assert.deepEqual((await give({ prompt: 'sea', payload: query }))?.payload, query, 'a query that is not read goes on: it asks for a picture from text');
+    assert.deepEqual(
+      (await give({ prompt: 'sea', payload: query }))?.payload,
+      query,
+      'a query that is not read goes on: it asks for a picture from text',
+    );
     assert.deepEqual((await give({ negativePrompt: '' }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }] });
     assert.deepEqual((await give({ reset: true }))?.conditioning, DIALOG);
     assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
@@ -65,7 +72,13 @@ describe('prompt encoder', () => {
   it('takes a list of texts with weights', async () => {
     await start();
     const msg = await give({ prompt: [{ text: 'day', weight: 3 }, { text: 'night', weight: 0 }, 'dusk'] });
-    assert.deepEqual(msg?.conditioning, { prompt: [{ text: 'day', weight: 3 }, { text: 'night', weight: 0 }, { text: 'dusk', weight: 1 }] });
+    assert.deepEqual(msg?.conditioning, {
+      prompt: [
+        { text: 'day', weight: 3 },
+        { text: 'night', weight: 0 },
+        { text: 'dusk', weight: 1 },
+      ],
+    });
   });
 
   it('takes the text of an Inject button as the prompt, but never a picture', async () => {
@@ -73,7 +86,12 @@ describe('prompt encoder', () => {
     const msg = await give({ payload: 'aurora over snow' });
     assert.deepEqual(msg?.conditioning, { prompt: [{ text: 'aurora over snow', weight: 1 }] });
     assert.ok(msg && !('payload' in msg));
-    for (const payload of [picture.toString('base64'), `data:image/jpeg;base64,${picture.toString('base64')}`, 'data:image/png;base64,torn', 'A'.repeat(1000)]) {
+    for (const payload of [
+      picture.toString('base64'),
+      `data:image/jpeg;base64,${picture.toString('base64')}`,
+      'data:image/png;base64,torn',
+      'A'.repeat(1000),
+    ]) {
       const frame = await give({ payload });
       assert.equal(frame?.payload, payload);
       assert.deepEqual(frame?.conditioning, { prompt: [{ text: 'aurora over snow', weight: 1 }] }, payload.slice(0, 30));
@@ -89,22 +107,35 @@ describe('prompt encoder', () => {
       [new Uint8Array(Buffer.from('Nacht über dem Meer')), { prompt: [{ text: 'Nacht über dem Meer', weight: 1 }] }],
       [{ prompt: 'night' }, { prompt: night }],
       ['{"prompt":"night"}', { prompt: night }],
-      [Buffer.from(' {"prompt": [{"text": "sea", "weight": "0.5"}, "night"], "negativePrompt": "boats"}'), { prompt: [{ text: 'sea', weight: 0.5 }, ...night], negativePrompt: [{ text: 'boats', weight: 1 }] }],
+      [
+        Buffer.from(' {"prompt": [{"text": "sea", "weight": "0.5"}, "night"], "negativePrompt": "boats"}'),
+        { prompt: [{ text: 'sea', weight: 0.5 }, ...night], negativePrompt: [{ text: 'boats', weight: 1 }] },
+      ],
       ['{not json', { prompt: [{ text: '{not json', weight: 1 }] }],
     ];
     for (const [payload, conditioning] of cases) {
       await give({ reset: true });
       const msg = await give({ payload });
-      const blank = 'negativePrompt' in conditioning ? {} : ('negativePrompt' in DIALOG ? { negativePrompt: DIALOG.negativePrompt } : {});
+      const blank = 'negativePrompt' in conditioning ? {} : 'negativePrompt' in DIALOG ? { negativePrompt: DIALOG.negativePrompt } : {};
       assert.deepEqual(msg?.conditioning, { ...conditioning, ...blank }, JSON.stringify(payload));
       assert.ok(msg && !('payload' in msg));
     }
     const before = (await give({ payload: 'day' }))?.conditioning;
-    for (const payload of [picture, Buffer.alloc(300), new Uint8Array([0xff, 0xd8, 0xff, 0xe0]), { data: Buffer.alloc(3), width: 1, height: 1, channels: 3 }, { bitmap: {} }, { width: 3 }]) {
+    for (const payload of [
+      picture,
+      Buffer.alloc(300),
+      new Uint8Array([0xff, 0xd8, 0xff, 0xe0]),
+      { data: Buffer.alloc(3), width: 1, height: 1, channels: 3 },
+      { bitmap: {} },
+      { width: 3 },
+    ]) {
       const msg = await give({ payload });
       assert.deepEqual([msg?.payload, msg?.conditioning], [payload, before]);
     }
-    assert.deepEqual((await give({ prompt: [{ text: 'a', weight: '2' }] }))?.conditioning, { ...(before as object), prompt: [{ text: 'a', weight: 2 }] });
+    assert.deepEqual((await give({ prompt: [{ text: 'a', weight: '2' }] }))?.conditioning, {
+      ...(before as object),
+      prompt: [{ text: 'a', weight: 2 }],
+    });
     assert.equal(ledger.errors.length, 0);
   });
 
@@ -115,15 +146,21 @@ describe('prompt encoder', () => {
 
   it('sends its prompts once the flow runs, and after every deploy', async () => {
     const seen: unknown[] = [];
-    await startFlow([prompt, witness(seen)], [
-      { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', wires: [['beside']] },
-      { id: 'beside', type: 'witness' },
-    ]);
+    await startFlow(
+      [prompt, witness(seen)],
+      [
+        { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', wires: [['beside']] },
+        { id: 'beside', type: 'witness' },
+      ],
+    );
     await until(() => seen.length === 1);
-    await helper.setFlows([
-      { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', wires: [['beside']] },
-      { id: 'beside', type: 'witness', changed: true },
-    ], 'nodes');
+    await helper.setFlows(
+      [
+        { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'hills', wires: [['beside']] },
+        { id: 'beside', type: 'witness', changed: true },
+      ],
+      'nodes',
+    );
     await until(() => seen.length === 2);
     assert.deepEqual(seen, [DIALOG, DIALOG]);
   });
@@ -142,7 +179,10 @@ describe('prompt encoder', () => {
       { prompt: `data:image/jpeg;base64,${picture.toString('base64')}` },
     ];
     for (const msg of bad) await give(msg);
-    assert.deepEqual(ledger.errors, bad.map(() => 'EBADPROMPT'));
+    assert.deepEqual(
+      ledger.errors,
+      bad.map(() => 'EBADPROMPT'),
+    );
     assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
   });
 
@@ -152,11 +192,21 @@ describe('prompt encoder', () => {
     const first = await give({ prompt: 'sea', transition: { frames: 4, easing: 'linear' } });
     assert.deepEqual(first?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], transition: { from: DIALOG, position: 0 } });
     for (let k = 0; k < 2; k++) positions.push(transitionOf(await give({ payload: picture }))?.position ?? 1);
-    const turned = transitionOf(await give({ prompt: 'night', transition: { frames: 2, easing: 'linear', method: 'slerp' }, payload: picture }));
-    assert.deepEqual(turned, { from: { prompt: [{ text: 'sea', weight: 1 }], transition: { from: DIALOG, position: 0.5 } }, position: 0.5, method: 'slerp' });
+    const turned = transitionOf(
+      await give({ prompt: 'night', transition: { frames: 2, easing: 'linear', method: 'slerp' }, payload: picture }),
+    );
+    assert.deepEqual(turned, {
+      from: { prompt: [{ text: 'sea', weight: 1 }], transition: { from: DIALOG, position: 0.5 } },
+      position: 0.5,
+      method: 'slerp',
+    });
     assert.deepEqual((await give({ payload: picture }))?.conditioning, { prompt: [{ text: 'night', weight: 1 }] });
     assert.deepEqual(positions, [0.25, 0.5]);
-    assert.deepEqual((await give({ prompt: 'day' }))?.conditioning, { prompt: [{ text: 'day', weight: 1 }] }, 'the transition was for that change');
+    assert.deepEqual(
+      (await give({ prompt: 'day' }))?.conditioning,
+      { prompt: [{ text: 'day', weight: 1 }] },
+      'the transition was for that change',
+    );
   });
 
   it('keeps a transition that comes alone for all changes to come, until it is reset', async () => {
@@ -168,7 +218,10 @@ describe('prompt encoder', () => {
     const { position = 1 } = transitionOf(await give({ payload: picture })) ?? {};
     assert.ok(position < 0.1, `after 100 of 60000 ms it was at ${position}`);
     assert.deepEqual((await give({ reset: true }))?.conditioning, dialog);
-    assert.deepEqual((await give({ prompt: 'sea', transition: 0 }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }], blend: 'cosine' });
+    assert.deepEqual((await give({ prompt: 'sea', transition: 0 }))?.conditioning, {
+      prompt: [{ text: 'sea', weight: 1 }],
+      blend: 'cosine',
+    });
     assert.deepEqual((await give({ blend: 'linear', transition: 0 }))?.conditioning, { prompt: [{ text: 'sea', weight: 1 }] });
     assert.deepEqual(transitionOf(await give({ prompt: 'day' }))?.from, { prompt: [{ text: 'sea', weight: 1 }] });
   });
@@ -182,7 +235,10 @@ describe('prompt encoder', () => {
     await until(() => transitionOf(sent.at(-1)) === undefined);
     const positions = sent.map((msg) => transitionOf(msg)?.position ?? 1);
     assert.ok(positions.length >= 4, `${positions}`);
-    assert.deepEqual(positions, [...positions].sort((a, b) => a - b));
+    assert.deepEqual(
+      positions,
+      [...positions].sort((a, b) => a - b),
+    );
     assert.ok(sent.every((msg) => msg.topic === 'a' && !('payload' in msg)));
     const { length } = sent;
     await new Promise((resolve) => setTimeout(resolve, 200));
@@ -218,7 +274,10 @@ describe('prompt encoder', () => {
       { transition: [1000] },
     ];
     for (const msg of bad) await give(msg);
-    assert.deepEqual(ledger.errors, bad.map(() => 'EBADPARAM'));
+    assert.deepEqual(
+      ledger.errors,
+      bad.map(() => 'EBADPARAM'),
+    );
     assert.deepEqual((await give({ prompt: 'hills' }))?.conditioning, DIALOG);
   });
 

@@ -25,10 +25,13 @@ async function open(address: string): Promise<number> {
 describe('a proxy that keeps headers to itself', () => {
   let web: WebFlow;
   beforeEach(async () => {
-    web = await WebFlow.start([source, sink], [
-      { id: 'source', type: 'streamdiffusion-source', kind: 'browser', name: 'stage' },
-      { id: 'sink', type: 'streamdiffusion-sink', name: 'live' },
-    ]);
+    web = await WebFlow.start(
+      [source, sink],
+      [
+        { id: 'source', type: 'streamdiffusion-source', kind: 'browser', name: 'stage' },
+        { id: 'sink', type: 'streamdiffusion-sink', name: 'live' },
+      ],
+    );
   });
   afterEach(() => web.stop());
 
@@ -44,7 +47,10 @@ describe('a proxy that keeps headers to itself', () => {
     it(`is named once by the node, and to its page: ${keeps.join(', ') || 'none'}`, async () => {
       const proxy = await startKeepingProxy(web.address, [...keeps]);
       try {
-        for (const [id, path] of [['source', 'stage/camera'], ['sink', 'live']]) {
+        for (const [id, path] of [
+          ['source', 'stage/camera'],
+          ['sink', 'live'],
+        ]) {
           const warnings = calls(id, 'warn') as string[];
           for (const number of ['1_1', '1_2', '1_3']) assert.equal(await open(`${proxy.address}/${path}?socket=${number}`), status, path);
           const fate = (await (await fetch(`${proxy.address}/${path}?why=1_3`)).json()) as { problem?: string; advice?: string };
@@ -73,7 +79,8 @@ describe('a proxy that keeps headers to itself', () => {
   });
 
   it('costs no memory for tries with numbers of any length and number', async () => {
-    const ask = async (number: string): Promise<{ problem?: string }> => (await (await fetch(`${web.address}/live?why=${number}`)).json()) as { problem?: string };
+    const ask = async (number: string): Promise<{ problem?: string }> =>
+      (await (await fetch(`${web.address}/live?why=${number}`)).json()) as { problem?: string };
     for (let k = 0; k < 300; k++) await fetch(`${web.address}/live?socket=n${k}`);
     assert.match(String((await ask('n299')).problem), /header Upgrade/);
     assert.match(String((await ask('n0')).problem), /do not get through/, 'long ago');

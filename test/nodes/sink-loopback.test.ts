@@ -15,7 +15,10 @@ import { calls, helper, startFlow, until } from '../lib/flow';
 const run = promisify(execFile);
 /** A loopback device of this machine, if it has one: LOOPBACK=/dev/video10. */
 const DEVICE = process.env.LOOPBACK;
-const picture = (background: string, width = 64, height = 48): Promise<Buffer> => sharp({ create: { width, height, channels: 3, background } }).jpeg().toBuffer();
+const picture = (background: string, width = 64, height = 48): Promise<Buffer> =>
+  sharp({ create: { width, height, channels: 3, background } })
+    .jpeg()
+    .toBuffer();
 const def = (loopback?: string): Parameters<typeof readLoopback>[0] => ({ loopback }) as never;
 
 describe('a virtual camera of a sink', function () {
@@ -40,7 +43,10 @@ describe('a virtual camera of a sink', function () {
     assert.equal(readLoopback(def(), 'ffmpeg', 'linux'), undefined);
     assert.equal(readLoopback(def(' '), 'ffmpeg', 'darwin'), undefined);
     assert.deepEqual(readLoopback(def('/dev/video10'), '/opt/ffmpeg', 'linux'), { device: '/dev/video10', ffmpeg: '/opt/ffmpeg' });
-    assert.throws(() => readLoopback(def('film.mp4'), 'ffmpeg', 'linux'), { code: 'EBADPARAM', message: /such as \/dev\/video10, not "film.mp4"/ });
+    assert.throws(() => readLoopback(def('film.mp4'), 'ffmpeg', 'linux'), {
+      code: 'EBADPARAM',
+      message: /such as \/dev\/video10, not "film.mp4"/,
+    });
     assert.throws(() => readLoopback(def('/dev/video10'), 'ffmpeg', 'win32'), { code: 'EBADPARAM', message: /needs Linux.*runs win32/ });
   });
 
@@ -55,7 +61,12 @@ describe('a virtual camera of a sink', function () {
     const blue = await picture('#00f', 100, 50);
     for (let k = 0; k < 30; k++) {
       writer.write(part(k < 15 ? red : blue));
-      if (k === 15) await until(() => written() === 16, 5000, () => `${written()} of 16 pictures were passed on before the next one came`);
+      if (k === 15)
+        await until(
+          () => written() === 16,
+          5000,
+          () => `${written()} of 16 pictures were passed on before the next one came`,
+        );
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
     await writer.end();
@@ -68,7 +79,10 @@ describe('a virtual camera of a sink', function () {
 
   it('that is not there: says so once and in a sentence, passes messages on, tries again ever more slowly', async () => {
     const device = '/dev/video-nowhere';
-    const flow = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', loopback: device, wires: [['out']] }, { id: 'out', type: 'helper', wires: [] }];
+    const flow = [
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'wall', loopback: device, wires: [['out']] },
+      { id: 'out', type: 'helper', wires: [] },
+    ];
     await startFlow([sink], flow as never);
     const errors = calls('sink', 'error');
     let passed = 0;
@@ -95,7 +109,10 @@ describe('a virtual camera of a sink', function () {
   it('that is no video device, or without ffmpeg: in words as well', async () => {
     const device = join(folder, 'file');
     await writeFile(device, '');
-    for (const [ffmpeg, sentence] of [['ffmpeg', /ioctl|device/], ['/nowhere/ffmpeg', /ffmpeg was not found as "\/nowhere\/ffmpeg"/]] as const) {
+    for (const [ffmpeg, sentence] of [
+      ['ffmpeg', /ioctl|device/],
+      ['/nowhere/ffmpeg', /ffmpeg was not found as "\/nowhere\/ffmpeg"/],
+    ] as const) {
       const errors: Error[] = [];
       const loopback = new Loopback({ ffmpeg, device }, (error) => errors.push(error));
       loopback.show({ jpeg: red, frame: {} });
@@ -116,7 +133,11 @@ describe('a virtual camera of a sink', function () {
     const playing = setInterval(() => loopback.show({ jpeg: red, frame: {} }), 40);
     try {
       await new Promise((resolve) => setTimeout(resolve, 1000));
-      const { stdout } = await run('ffmpeg', ['-v', 'error', '-f', 'v4l2', '-i', DEVICE, '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', 'pipe:1'], { encoding: 'buffer' });
+      const { stdout } = await run(
+        'ffmpeg',
+        ['-v', 'error', '-f', 'v4l2', '-i', DEVICE, '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', 'pipe:1'],
+        { encoding: 'buffer' },
+      );
       const { dominant } = await sharp(stdout).stats();
       assert.ok(dominant.r > 200 && dominant.b < 60);
     } finally {

@@ -28,7 +28,10 @@ describe('recordings and snapshots of a sink', () => {
   });
 
   async function start(fields: object = {}, settings: object = {}): Promise<void> {
-    const flow: FlowNode[] = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', folder: join(folder, 'media'), minFree: '0', wires: [['out']], ...fields }, { id: 'out', type: 'helper' }];
+    const flow: FlowNode[] = [
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'wall', folder: join(folder, 'media'), minFree: '0', wires: [['out']], ...fields },
+      { id: 'out', type: 'helper' },
+    ];
     helper.settings(settings);
     await startFlow([sink], flow);
     arrived.length = 0;
@@ -36,7 +39,10 @@ describe('recordings and snapshots of a sink', () => {
   }
 
   const tell = (msg: object): void => helper.getNode('sink').receive(msg as NodeMessage);
-  const picture = (background: string, width = 63, height = 48): Promise<Buffer> => sharp({ create: { width, height, channels: 3, background } }).jpeg().toBuffer();
+  const picture = (background: string, width = 63, height = 48): Promise<Buffer> =>
+    sharp({ create: { width, height, channels: 3, background } })
+      .jpeg()
+      .toBuffer();
 
   async function play(seconds: number): Promise<void> {
     const [red, blue] = [await picture('#f00'), await picture('#00f', 100, 50)];
@@ -53,7 +59,17 @@ describe('recordings and snapshots of a sink', () => {
 
   /** Seconds, width and height of a video. */
   async function facts(file: string): Promise<[number, number, number]> {
-    const { stdout } = await run('ffprobe', ['-v', 'error', '-show_entries', 'stream=width,height:packet=pts_time', '-select_streams', 'v', '-of', 'json', file]);
+    const { stdout } = await run('ffprobe', [
+      '-v',
+      'error',
+      '-show_entries',
+      'stream=width,height:packet=pts_time',
+      '-select_streams',
+      'v',
+      '-of',
+      'json',
+      file,
+    ]);
     const { streams, packets } = JSON.parse(stdout) as { streams: { width: number; height: number }[]; packets: { pts_time: string }[] };
     const times = packets.map(({ pts_time }) => Number(pts_time));
     return [Math.max(...times) - Math.min(...times), streams[0].width, streams[0].height];
@@ -73,7 +89,11 @@ describe('recordings and snapshots of a sink', () => {
     // What is shown while ffmpeg starts is run together; on a busy machine that takes a second.
     assert.ok(seconds > 1.5 && seconds < 4.5, `${seconds} s`);
     assert.deepEqual([width, height], [64, 48], 'even sides');
-    const { stdout } = await run('ffmpeg', ['-v', 'error', '-sseof', '-0.5', '-i', file, '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', 'pipe:1'], { encoding: 'buffer' });
+    const { stdout } = await run(
+      'ffmpeg',
+      ['-v', 'error', '-sseof', '-0.5', '-i', file, '-frames:v', '1', '-f', 'image2pipe', '-c:v', 'png', 'pipe:1'],
+      { encoding: 'buffer' },
+    );
     const { data, info } = await sharp(stdout).removeAlpha().raw().toBuffer({ resolveWithObject: true });
     const middle = data.subarray((24 * info.width + 32) * 3).subarray(0, 3);
     assert.ok(middle[2] > 200 && middle[0] < 60, `the last picture is blue: ${[...middle]}`);
@@ -92,7 +112,11 @@ describe('recordings and snapshots of a sink', () => {
     await start();
     tell({ payload: await picture('#00f') });
     for (let k = 0; k < 200; k++) tell({ snapshot: true });
-    await until(() => arrived.filter(({ filename }) => filename).length === 200, PATIENCE, () => `${arrived.length} arrived`);
+    await until(
+      () => arrived.filter(({ filename }) => filename).length === 200,
+      PATIENCE,
+      () => `${arrived.length} arrived`,
+    );
     assert.deepEqual(calls('sink', 'error'), []);
     assert.equal(new Set(arrived.flatMap(({ filename }) => filename ?? [])).size, 200);
     assert.equal((await readdir(join(folder, 'media'))).length, 200);
@@ -128,7 +152,11 @@ describe('recordings and snapshots of a sink', () => {
     tell({ record: true });
     tell({ snapshot: true });
     tell({ record: 'loud' });
-    await until(() => errors.length === 3, PATIENCE, () => String(errors));
+    await until(
+      () => errors.length === 3,
+      PATIENCE,
+      () => String(errors),
+    );
     assert.match(errors.map(String).sort().join(), /no folder[\s\S]*no picture yet|no picture yet[\s\S]*no folder/);
     await helper.unload();
     await start({}, { streamdiffusionSinkFfmpeg: '/nowhere/ffmpeg' });

@@ -22,7 +22,9 @@ describe('a recording', function () {
       console.log('      skipped: ffmpeg is not installed');
       this.skip();
     });
-    red = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#f00' } }).jpeg().toBuffer();
+    red = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#f00' } })
+      .jpeg()
+      .toBuffer();
   });
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'recording-'))));
   afterEach(() => rm(folder, { recursive: true }));
@@ -30,13 +32,19 @@ describe('a recording', function () {
   function record(file: string, ffmpeg = 'ffmpeg'): { recording: Recording; errors: EngineError[]; leftOut: number[] } {
     const errors: EngineError[] = [];
     const leftOut: number[] = [];
-    const recording = new Recording({ ffmpeg, file, minFree: 0 }, { failed: (error) => errors.push(error), leftOut: (number) => leftOut.push(number) });
+    const recording = new Recording(
+      { ffmpeg, file, minFree: 0 },
+      { failed: (error) => errors.push(error), leftOut: (number) => leftOut.push(number) },
+    );
     return { recording, errors, leftOut };
   }
 
   for (const end of ENDS) {
     it(`can be played up to its last second, at any rate: ${end}`, async () => {
-      for (const [fps, size] of [[2, 512], [10, 256]]) {
+      for (const [fps, size] of [
+        [2, 512],
+        [10, 256],
+      ]) {
         const seconds = 4;
         const { recorded, playable, errors } = await recordingRun({ fps, size, seconds, end, folder });
         // A busy machine may be a moment behind; pictures that wait for ffmpeg's look ahead would be all that there is.
@@ -85,10 +93,14 @@ describe('a recording', function () {
 
   it('of 1024 pixels is whole after an ordinary stop, with every picture', async () => {
     const file = join(folder, 'large.mp4');
-    const large = await Promise.all(Array.from({ length: 4 }, async (_, k) => {
-      const noise = { type: 'gaussian' as const, mean: 128, sigma: 20 + k };
-      return sharp({ create: { width: 1024, height: 1024, channels: 3, background: '#888', noise } }).jpeg({ quality: 90 }).toBuffer();
-    }));
+    const large = await Promise.all(
+      Array.from({ length: 4 }, async (_, k) => {
+        const noise = { type: 'gaussian' as const, mean: 128, sigma: 20 + k };
+        return sharp({ create: { width: 1024, height: 1024, channels: 3, background: '#888', noise } })
+          .jpeg({ quality: 90 })
+          .toBuffer();
+      }),
+    );
     const { recording, errors, leftOut } = record(file);
     for (let k = 0; k < 12; k++) {
       recording.show({ jpeg: large[k % 4], frame: {} });
@@ -139,6 +151,9 @@ describe('a recording', function () {
     recording.show({ jpeg: red, frame: {} });
     await until(() => errors.length > 0);
     await recording.finish();
-    assert.deepEqual(errors.map(({ code }) => code), ['ESOURCE']);
+    assert.deepEqual(
+      errors.map(({ code }) => code),
+      ['ESOURCE'],
+    );
   });
 });

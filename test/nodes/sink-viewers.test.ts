@@ -28,7 +28,9 @@ describe('viewers of a sink', () => {
   before(async () => {
     // Noise does not compress: about 100 kB each.
     const noisy = (k: number): Promise<Buffer> =>
-      sharp({ create: { width: 400, height: 400, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 100 + k, sigma: 60 } } }).jpeg({ quality: 90 }).toBuffer();
+      sharp({ create: { width: 400, height: 400, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 100 + k, sigma: 60 } } })
+        .jpeg({ quality: 90 })
+        .toBuffer();
     pictures = await Promise.all(Array.from({ length: 8 }, (_, k) => noisy(k)));
   });
   beforeEach(async () => (web = await WebFlow.start([sink], FLOW)));
@@ -54,7 +56,11 @@ describe('viewers of a sink', () => {
       show(pictures[k], { id: k, timestamp: 5, big: Array(1000), broken: 10n });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
-    assert.deepEqual(visitor.heard, [{ frame: { id: 0, timestamp: 5 } }, pictures[0], { frame: { id: 1, timestamp: 5 } }, pictures[1]], 'two are on their way');
+    assert.deepEqual(
+      visitor.heard,
+      [{ frame: { id: 0, timestamp: 5 } }, pictures[0], { frame: { id: 1, timestamp: 5 } }, pictures[1]],
+      'two are on their way',
+    );
     visitor.send('');
     await until(() => visitor.heard.length === 6);
     assert.deepEqual(visitor.heard.slice(4), [{ frame: { id: 3, timestamp: 5 } }, pictures[3]], 'then comes the newest one');
@@ -89,7 +95,11 @@ describe('viewers of a sink', () => {
       }
       drawing.heard.length = 0;
       // On a busy machine the viewers, which are part of it, need longer.
-      await until(() => streamed >= 8 * (k - 1) * 0.95, PATIENCE, () => `${streamed} of ${8 * k} pictures streamed`);
+      await until(
+        () => streamed >= 8 * (k - 1) * 0.95,
+        PATIENCE,
+        () => `${streamed} of ${8 * k} pictures streamed`,
+      );
       if (k < SHOWN / 3 || k % 10 > 0) continue;
       collectGarbage();
       const { arrayBuffers } = process.memoryUsage();
@@ -97,10 +107,16 @@ describe('viewers of a sink', () => {
       most = Math.max(most, arrayBuffers);
     }
     const rate = (SHOWN * 1000) / (performance.now() - began);
-    await until(() => streamed >= 8 * SHOWN * 0.95, PATIENCE, () => `${streamed} of ${8 * SHOWN} pictures streamed`);
+    await until(
+      () => streamed >= 8 * SHOWN * 0.95,
+      PATIENCE,
+      () => `${streamed} of ${8 * SHOWN} pictures streamed`,
+    );
     for (const socket of sockets) received += seenBy(socket).length;
     assert.ok(received >= 10 * SHOWN * 0.95, `${received} of ${10 * SHOWN} pictures came over WebSockets`);
-    console.log(`      ${rate.toFixed(1)} pictures a second to 19 viewers beside a stalled one; buffers from ${Math.round(least / 1e6)} to ${Math.round(most / 1e6)} MB`);
+    console.log(
+      `      ${rate.toFixed(1)} pictures a second to 19 viewers beside a stalled one; buffers from ${Math.round(least / 1e6)} to ${Math.round(most / 1e6)} MB`,
+    );
     // One waiting picture for the stalled viewer, and what is on its way to the others.
     assert.ok(most - least < 10e6, `buffers grew from ${least} to ${most} bytes`);
     await web.stop();
@@ -121,9 +137,14 @@ describe('viewers of a sink', () => {
     const note = (into: number[], bytes: Buffer): void => {
       for (const [, number] of bytes.toString('latin1').matchAll(/#(\d{6})#/g)) into.push(performance.now() - shownAt[Number(number)]);
     };
-    const stream = connect((web.server.address() as AddressInfo).port, '127.0.0.1', () => stream.write('GET /streamdiffusion/wall.mjpg HTTP/1.1\r\nHost: x\r\n\r\n'));
+    const stream = connect((web.server.address() as AddressInfo).port, '127.0.0.1', () =>
+      stream.write('GET /streamdiffusion/wall.mjpg HTTP/1.1\r\nHost: x\r\n\r\n'),
+    );
     stream.pause();
-    const sips = setInterval(() => note(ages.stream, (stream.read(Math.min(stream.readableLength, RATE / 20)) as Buffer | null) ?? Buffer.alloc(0)), 50);
+    const sips = setInterval(
+      () => note(ages.stream, (stream.read(Math.min(stream.readableLength, RATE / 20)) as Buffer | null) ?? Buffer.alloc(0)),
+      50,
+    );
     const socket = await web.enter('wall');
     socket.on('message', (data: Buffer) => {
       note(ages.socket, data);
@@ -136,7 +157,9 @@ describe('viewers of a sink', () => {
     stream.destroy();
     socket.terminate();
     const oldest = (of: number[]): number => Math.max(...of.slice(of.length / 2));
-    console.log(`      4 of 20 pictures a second read: at most ${Math.round(oldest(ages.stream))} ms old in the stream, ${Math.round(oldest(ages.socket))} ms over a WebSocket`);
+    console.log(
+      `      4 of 20 pictures a second read: at most ${Math.round(oldest(ages.stream))} ms old in the stream, ${Math.round(oldest(ages.socket))} ms over a WebSocket`,
+    );
     assert.ok(ages.stream.length > 20 && ages.socket.length > 20, `${ages.stream.length}, ${ages.socket.length}`);
     assert.ok(oldest(ages.socket) < 1500 * strain(), `${oldest(ages.socket)} ms`);
     // What the viewer's own system holds for it remains.

@@ -57,7 +57,10 @@ describe('sink', () => {
     const jpegs = await Promise.all(['#f00', '#00f'].map((colour) => picture(colour).jpeg().toBuffer()));
     for (const jpeg of jpegs) show(jpeg);
     const response = await fetch(`${address}/live.jpg`);
-    assert.deepEqual([response.status, response.headers.get('content-type'), response.headers.get('cache-control')], [200, 'image/jpeg', 'no-store']);
+    assert.deepEqual(
+      [response.status, response.headers.get('content-type'), response.headers.get('cache-control')],
+      [200, 'image/jpeg', 'no-store'],
+    );
     assert.deepEqual(Buffer.from(await response.arrayBuffer()), jpegs[1]);
 
     assert.equal(response.headers.get('age'), '0', 'how old it is, in seconds');
@@ -117,7 +120,11 @@ describe('sink', () => {
     slow.on('data', (chunk: Buffer) => (received = Buffer.concat([received, chunk])));
     slow.resume();
     const last = jpegs[jpegs.length - 1];
-    await until(() => received.includes(last), PATIENCE, () => `${received.length} bytes`);
+    await until(
+      () => received.includes(last),
+      PATIENCE,
+      () => `${received.length} bytes`,
+    );
     const parts = received.toString('latin1').split('Content-Type: image/jpeg').length - 1;
     assert.ok(parts < jpegs.length / 2, `the slow viewer got ${parts} pictures`);
     slow.destroy();
@@ -163,7 +170,13 @@ describe('sink', () => {
   });
 
   it('reports what is no picture on the message, and goes on', async () => {
-    await start([{ id: 'tab', type: 'tab' }, ...[...FLOW, { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] }, { id: 'caught', type: 'helper' }].map((node) => ({ ...node, z: 'tab' }))]);
+    await start([
+      { id: 'tab', type: 'tab' },
+      ...[...FLOW, { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] }, { id: 'caught', type: 'helper' }].map((node) => ({
+        ...node,
+        z: 'tab',
+      })),
+    ]);
     const caught: NodeMessage[] = [];
     helper.getNode('caught').on('input', (msg) => caught.push(msg));
     show(Buffer.from('no picture at all'));
@@ -210,7 +223,10 @@ describe('sink', () => {
     for (const i of names.keys()) {
       const node = helper.getNode(`other${i}`) as unknown as { error: { args: unknown[][] }; status: { args: unknown[][] } };
       const errors = (node.error.args as unknown[][]).map(([error]) => error as { code?: string; message?: string });
-      assert.ok(errors.some((error) => error.code === 'EBADPARAM' && error.message?.includes(`"${names[i]}"`)), `${names[i]}: ${JSON.stringify(errors)}`);
+      assert.ok(
+        errors.some((error) => error.code === 'EBADPARAM' && error.message?.includes(`"${names[i]}"`)),
+        `${names[i]}: ${JSON.stringify(errors)}`,
+      );
     }
     const jpeg = await picture('#f00').jpeg().toBuffer();
     show(jpeg);
@@ -220,7 +236,10 @@ describe('sink', () => {
   });
 
   it('gets the name that another sink had as soon as that one lets go of it, and not while that one is deployed again', async () => {
-    const flow = (name: string, fit = 'contain'): FlowNode[] => [...FLOW.map((node) => (node.id === 'sink' ? { ...node, name, fit } : node)), { id: 'other', type: 'streamdiffusion-sink', name: 'live' }];
+    const flow = (name: string, fit = 'contain'): FlowNode[] => [
+      ...FLOW.map((node) => (node.id === 'sink' ? { ...node, name, fit } : node)),
+      { id: 'other', type: 'streamdiffusion-sink', name: 'live' },
+    ];
     await start(flow('live'));
     const [first, second] = await Promise.all(['#f00', '#00f'].map((colour) => picture(colour).jpeg().toBuffer()));
     const served = async (): Promise<Buffer> => Buffer.from(await (await fetch(`${address}/live.jpg`)).arrayBuffer());
@@ -264,17 +283,24 @@ describe('sink', () => {
     const jpeg = await picture('#f00').jpeg().toBuffer();
     const timer = setInterval(() => show(jpeg), 50);
     await Promise.all(viewers.map((viewer) => viewer.next()));
-    await until(() => states.some((state) => /^status\.viewers · (1\d|2[0-2]) fps$/.test((state as { text: string }).text)), PATIENCE, () => JSON.stringify(states));
+    await until(
+      () => states.some((state) => /^status\.viewers · (1\d|2[0-2]) fps$/.test((state as { text: string }).text)),
+      PATIENCE,
+      () => JSON.stringify(states),
+    );
     clearInterval(timer);
     for (const viewer of viewers) await viewer.return(undefined);
   });
 
   it('honours middleware and CORS settings of Node-RED', async () => {
-    const guard: RequestHandler = (request, response, next) => (request.headers['x-key'] === 'open' ? next() : void response.status(403).end());
+    const guard: RequestHandler = (request, response, next) =>
+      request.headers['x-key'] === 'open' ? next() : void response.status(403).end();
     await start(FLOW, { httpNodeMiddleware: guard, httpNodeCors: { origin: ['http://a.example', /\.b\.example$/] } });
     assert.equal((await fetch(`${address}/live`)).status, 403);
     const allowed = async (origin: string): Promise<string | undefined> => {
-      const response = await new Promise<IncomingMessage>((resolve) => get(`${address}/live`, { headers: { 'x-key': 'open', origin } }, resolve));
+      const response = await new Promise<IncomingMessage>((resolve) =>
+        get(`${address}/live`, { headers: { 'x-key': 'open', origin } }, resolve),
+      );
       response.resume();
       assert.equal(response.statusCode, 200);
       return response.headers['access-control-allow-origin'];
@@ -296,7 +322,9 @@ describe('sink', () => {
 
   it('answers only GET and HEAD', async () => {
     await start();
-    const status = await new Promise((resolve) => httpRequest(`${address}/live.jpg`, { method: 'POST' }, (response) => resolve(response.statusCode)).end());
+    const status = await new Promise((resolve) =>
+      httpRequest(`${address}/live.jpg`, { method: 'POST' }, (response) => resolve(response.statusCode)).end(),
+    );
     assert.equal(status, 404);
   });
 });
@@ -311,5 +339,7 @@ function noise(size: number, seed: number): Promise<Buffer> {
     state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
     data[i] = state >>> 24;
   }
-  return sharp(data, { raw: { width: size, height: size, channels: 1 } }).jpeg({ quality: 60 }).toBuffer();
+  return sharp(data, { raw: { width: size, height: size, channels: 1 } })
+    .jpeg({ quality: 60 })
+    .toBuffer();
 }

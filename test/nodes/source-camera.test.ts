@@ -32,12 +32,16 @@ const MODES = `[avfoundation @ 0x7f8] Selected framerate (29.970030) is not supp
 function play(ffmpeg: string, input: Partial<FfmpegInput>): { producer: FfmpegProducer; pictures: Buffer[]; errors: string[] } {
   const pictures: Buffer[] = [];
   const errors: string[] = [];
-  const producer = new FfmpegProducer(ffmpeg, { ...camera, width: 64, height: 48, ...input }, {
-    frame: (jpeg) => pictures.push(jpeg),
-    failed: (error) => errors.push(error.message),
-    waiting: () => undefined,
-    ended: () => undefined,
-  });
+  const producer = new FfmpegProducer(
+    ffmpeg,
+    { ...camera, width: 64, height: 48, ...input },
+    {
+      frame: (jpeg) => pictures.push(jpeg),
+      failed: (error) => errors.push(error.message),
+      waiting: () => undefined,
+      ended: () => undefined,
+    },
+  );
   return { producer, pictures, errors };
 }
 
@@ -55,11 +59,15 @@ describe('a camera by its name', () => {
     assert.equal(asked([''], { width: 256, height: 256, fps: 60 }), '-video_size 640x480 -framerate 60');
     assert.equal(asked(['', '']), '');
     assert.equal(asked(['', '', '']), undefined);
-    assert.match(ffmpegArguments(camera, 'linux').join(' '), /-f v4l2 -input_format mjpeg -video_size 1280x720 -framerate 30 -i \/dev\/video0 /);
+    assert.match(
+      ffmpegArguments(camera, 'linux').join(' '),
+      /-f v4l2 -input_format mjpeg -video_size 1280x720 -framerate 30 -i \/dev\/video0 /,
+    );
   });
 
   it('is asked on macOS for 30 a second, then for one of the modes that ffmpeg names', () => {
-    const asked = (said: string[], format = {}): string | undefined => demandsOf({ ...camera, input: '0', ...format }, 'darwin', said)?.join(' ');
+    const asked = (said: string[], format = {}): string | undefined =>
+      demandsOf({ ...camera, input: '0', ...format }, 'darwin', said)?.join(' ');
     assert.equal(asked([]), '-framerate 30');
     assert.equal(asked([MODES], { width: 256, height: 256 }), '-video_size 640x480 -framerate 30');
     assert.equal(asked([MODES]), '-video_size 1280x720 -framerate 25.000000', 'not the one of 5 a second');
@@ -73,7 +81,10 @@ describe('a camera by its name', () => {
   it('is not asked for anything where the options say how, or where it is an address', () => {
     assert.deepEqual(demandsOf({ ...camera, options: [['video_size', '320x240']] }, 'linux'), []);
     assert.deepEqual(demandsOf({ ...camera, input: 'rtsp://camera/' }, 'linux'), []);
-    assert.match(ffmpegArguments({ ...camera, options: readInputOptions('-f v4l2 -input_format yuyv422') }, 'linux').join(' '), / -f v4l2 -input_format yuyv422 -i \/dev\/video0 /);
+    assert.match(
+      ffmpegArguments({ ...camera, options: readInputOptions('-f v4l2 -input_format yuyv422') }, 'linux').join(' '),
+      / -f v4l2 -input_format yuyv422 -i \/dev\/video0 /,
+    );
   });
 
   it('that refuses one way is asked the next, and a failure is told once, when none is left', async function () {
@@ -86,7 +97,10 @@ describe('a camera by its name', () => {
     const program = join(folder, 'ffmpeg');
     const log = join(folder, 'log');
     // A camera that knows no MJPEG.
-    await writeFile(program, `#!/bin/sh\necho "$*" >> '${log}'\ncase "$*" in *mjpeg\\ -video*) echo "Cannot find a proper format" >&2; exit 1;; esac\ncat '${picture}'\nexec sleep 60\n`);
+    await writeFile(
+      program,
+      `#!/bin/sh\necho "$*" >> '${log}'\ncase "$*" in *mjpeg\\ -video*) echo "Cannot find a proper format" >&2; exit 1;; esac\ncat '${picture}'\nexec sleep 60\n`,
+    );
     await chmod(program, 0o755);
     const { producer, pictures, errors } = play(program, {});
     await until(() => pictures.length > 0);
@@ -115,25 +129,75 @@ describe('a camera by its name', () => {
 describe('further options for ffmpeg', () => {
   it('are those of devices, networks and decoders, each with its value, and stand before the input', () => {
     assert.deepEqual(readInputOptions(''), []);
-    assert.deepEqual(readInputOptions(' -rtsp_transport udp  -user_agent "my camera" '), [['rtsp_transport', 'udp'], ['user_agent', 'my camera']]);
-    const args = ffmpegArguments({ ...camera, input: 'rtsp://camera/live', options: readInputOptions('-rtsp_transport udp -timeout 5000000') }, 'linux').join(' ');
+    assert.deepEqual(readInputOptions(' -rtsp_transport udp  -user_agent "my camera" '), [
+      ['rtsp_transport', 'udp'],
+      ['user_agent', 'my camera'],
+    ]);
+    const args = ffmpegArguments(
+      { ...camera, input: 'rtsp://camera/live', options: readInputOptions('-rtsp_transport udp -timeout 5000000') },
+      'linux',
+    ).join(' ');
     assert.match(args, /-rtsp_transport tcp -rtsp_transport udp -timeout 5000000 -i rtsp:\/\/camera\/live /, 'the later one counts');
-    const script = ffmpegScript({ ...camera, input: 'rtsp://me:secret@camera/live', options: readInputOptions("-rtsp_transport udp -user_agent 'it is'") })!;
-    assert.match(script, /^ffconcat version 1.0\nfile 'rtsp:\/\/me:secret@camera\/live'\noption rtsp_transport 'udp'\noption user_agent 'it is'\n$/);
+    const script = ffmpegScript({
+      ...camera,
+      input: 'rtsp://me:secret@camera/live',
+      options: readInputOptions("-rtsp_transport udp -user_agent 'it is'"),
+    })!;
+    assert.match(
+      script,
+      /^ffconcat version 1.0\nfile 'rtsp:\/\/me:secret@camera\/live'\noption rtsp_transport 'udp'\noption user_agent 'it is'\n$/,
+    );
   });
 
   it('name no other input, no file to write, no protocol, no filter; nor do they come without a value', () => {
     for (const text of [
-      '-i /etc/passwd', 'second.mp4', '-y', '-re', '-an out.mp4', '-f lavfi', '-f concat', '-f tee', '-protocol_whitelist file', '-safe 0', '-format_whitelist x',
-      '-vf movie=/etc/passwd', '-filter_complex x', '-report', '-progress file:/tmp/x', '-dump_attachment:t x', '-map 0', '-init_hw_device x', '-video_size',
-      '-video_size 1x1 out.mp4', '-framerate 30 -i x', '--video_size 1x1', '-sdp_file x', '-vstats_file x', '-http_proxy x', '-framerate "30', '-framerate 30\n-i x', '- 1',
+      '-i /etc/passwd',
+      'second.mp4',
+      '-y',
+      '-re',
+      '-an out.mp4',
+      '-f lavfi',
+      '-f concat',
+      '-f tee',
+      '-protocol_whitelist file',
+      '-safe 0',
+      '-format_whitelist x',
+      '-vf movie=/etc/passwd',
+      '-filter_complex x',
+      '-report',
+      '-progress file:/tmp/x',
+      '-dump_attachment:t x',
+      '-map 0',
+      '-init_hw_device x',
+      '-video_size',
+      '-video_size 1x1 out.mp4',
+      '-framerate 30 -i x',
+      '--video_size 1x1',
+      '-sdp_file x',
+      '-vstats_file x',
+      '-http_proxy x',
+      '-framerate "30',
+      '-framerate 30\n-i x',
+      '- 1',
     ]) {
       assert.throws(() => readInputOptions(text), { code: 'EBADPARAM' }, text);
     }
   });
 
   it('that cannot be are told with the field', async () => {
-    await startFlow([source], [{ id: 'source', type: 'streamdiffusion-source', kind: 'camera', camera: '/dev/video0', options: '-i /etc/passwd', autostart: false }]);
+    await startFlow(
+      [source],
+      [
+        {
+          id: 'source',
+          type: 'streamdiffusion-source',
+          kind: 'camera',
+          camera: '/dev/video0',
+          options: '-i /etc/passwd',
+          autostart: false,
+        },
+      ],
+    );
     const errors = calls('source', 'error');
     helper.getNode('source').receive({ payload: 'start' });
     await until(() => errors.length > 0);
@@ -144,16 +208,34 @@ describe('further options for ffmpeg', () => {
 
 describe('secrets in an address', () => {
   it('are found: a login with any characters, and parameters of every usual name', () => {
-    assert.deepEqual(splitLogin('rtsp://admin:p/ss#w@rd?@camera:554/live'), { address: 'rtsp://camera:554/live', user: 'admin', password: 'p/ss#w@rd?' });
+    assert.deepEqual(splitLogin('rtsp://admin:p/ss#w@rd?@camera:554/live'), {
+      address: 'rtsp://camera:554/live',
+      user: 'admin',
+      password: 'p/ss#w@rd?',
+    });
     assert.deepEqual(splitLogin('http://me:p%40ss@camera/'), { address: 'http://camera/', user: 'me', password: 'p@ss' });
     assert.deepEqual(splitLogin('http://me:50%@camera/'), { address: 'http://camera/', user: 'me', password: '50%' });
-    for (const plain of ['rtsp://camera/live', 'http://camera:81/a@b', 'http://[fe80::1]:80/a@b', '/films/a@b.mp4', '0', 'http://camera/?fps=5&size=1@2']) assert.equal(splitLogin(plain), undefined, plain);
+    for (const plain of [
+      'rtsp://camera/live',
+      'http://camera:81/a@b',
+      'http://[fe80::1]:80/a@b',
+      '/films/a@b.mp4',
+      '0',
+      'http://camera/?fps=5&size=1@2',
+    ])
+      assert.equal(splitLogin(plain), undefined, plain);
     for (const [address, secret] of [
-      ['http://camera/video?user=me&password=trout7', 'trout7'], ['http://camera/video.cgi?loginuse=me&loginpas=trout7', 'trout7'],
-      ['http://camera/?usr=me&pwd=trout7&x=1', 'trout7'], ['rtsp://camera:554/user=admin_password=trout7_channel=1_stream=0.sdp', 'trout7'],
-      ['rtsp://camera/user=admin&password=trout7&channel=1', 'trout7'], ['https://cdn/film.mp4?access_token=trout7', 'trout7'], ['http://camera/?PWD=trout7', 'trout7'],
-      ['http://camera/?passwd=tr%20out7', 'tr%20out7'], ['https://cdn/film.m3u8?Signature=trout7&Expires=1', 'trout7'],
-      ['rtsp://me:tr@out7@camera/live', 'tr@out7'], ['rtsp://me:tr/out7@camera/live', 'tr/out7'],
+      ['http://camera/video?user=me&password=trout7', 'trout7'],
+      ['http://camera/video.cgi?loginuse=me&loginpas=trout7', 'trout7'],
+      ['http://camera/?usr=me&pwd=trout7&x=1', 'trout7'],
+      ['rtsp://camera:554/user=admin_password=trout7_channel=1_stream=0.sdp', 'trout7'],
+      ['rtsp://camera/user=admin&password=trout7&channel=1', 'trout7'],
+      ['https://cdn/film.mp4?access_token=trout7', 'trout7'],
+      ['http://camera/?PWD=trout7', 'trout7'],
+      ['http://camera/?passwd=tr%20out7', 'tr%20out7'],
+      ['https://cdn/film.m3u8?Signature=trout7&Expires=1', 'trout7'],
+      ['rtsp://me:tr@out7@camera/live', 'tr@out7'],
+      ['rtsp://me:tr/out7@camera/live', 'tr/out7'],
     ]) {
       assert.ok(holdsSecret(address), address);
       assert.ok(secretAddress(address), address);
@@ -180,7 +262,8 @@ describe('secrets in an address', () => {
     words.add(Buffer.from('the end\n'));
     for (const text of [words.text, words.brief]) {
       assert.match(text, /^\[tcp\] the reason\n[^]*\n…\n[^]*the end$/);
-      for (const line of text.split('\n')) assert.match(line, /^(\[tcp\] the reason|line \d+ of http:\/\/me:swordfish@camera\/live|…|the end)$/);
+      for (const line of text.split('\n'))
+        assert.match(line, /^(\[tcp\] the reason|line \d+ of http:\/\/me:swordfish@camera\/live|…|the end)$/);
     }
     assert.ok(words.brief.length < 1200 && words.text.length < 5100);
   });
@@ -193,7 +276,13 @@ describe('secrets in an address', () => {
     const network = await networkCamera(10);
     try {
       const address = `${network.address}?user=visitor&pwd=swordfish`;
-      await startFlow([source], [{ id: 'source', type: 'streamdiffusion-source', kind: 'camera', camera: address, autostart: false, wires: [['out']] }, { id: 'out', type: 'helper' }]);
+      await startFlow(
+        [source],
+        [
+          { id: 'source', type: 'streamdiffusion-source', kind: 'camera', camera: address, autostart: false, wires: [['out']] },
+          { id: 'out', type: 'helper' },
+        ],
+      );
       const told = { errors: calls('source', 'error'), states: calls('source', 'status'), warnings: calls('source', 'warn') };
       let pictures = 0;
       helper.getNode('out').on('input', () => pictures++);
@@ -219,19 +308,54 @@ describe('a camera behind TLS', function () {
   let asked: (string | undefined)[];
 
   before(async function () {
-    const missing = await Promise.all(['ffmpeg -version', 'openssl version'].map((command) => run(command.split(' ')[0], command.split(' ').slice(1)).then(() => '', () => command)));
+    const missing = await Promise.all(
+      ['ffmpeg -version', 'openssl version'].map((command) =>
+        run(command.split(' ')[0], command.split(' ').slice(1)).then(
+          () => '',
+          () => command,
+        ),
+      ),
+    );
     if (missing.some(Boolean)) {
       console.log(`      skipped: ${missing.filter(Boolean).join(', ')} does not run`);
       return this.skip();
     }
     folder = await mkdtemp(join(tmpdir(), 'tls-'));
     const [key, cert] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
-    await run('openssl', ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-keyout', key, '-out', cert, '-days', '2', '-subj', '/CN=localhost', '-addext', 'subjectAltName=DNS:localhost']);
-    const jpeg = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } }).jpeg().toBuffer();
+    await run('openssl', [
+      'req',
+      '-x509',
+      '-newkey',
+      'rsa:2048',
+      '-nodes',
+      '-keyout',
+      key,
+      '-out',
+      cert,
+      '-days',
+      '2',
+      '-subj',
+      '/CN=localhost',
+      '-addext',
+      'subjectAltName=DNS:localhost',
+    ]);
+    const jpeg = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#0f0' } })
+      .jpeg()
+      .toBuffer();
     server = createServer({ key: await readFile(key), cert: await readFile(cert) }, ({ headers }, response) => {
       asked.push(headers.authorization);
       response.writeHead(200, { 'Content-Type': 'multipart/x-mixed-replace; boundary=frame' });
-      const timer = setInterval(() => response.write(Buffer.concat([Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`), jpeg, Buffer.from('\r\n')])), 50);
+      const timer = setInterval(
+        () =>
+          response.write(
+            Buffer.concat([
+              Buffer.from(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`),
+              jpeg,
+              Buffer.from('\r\n'),
+            ]),
+          ),
+        50,
+      );
       response.once('close', () => clearInterval(timer));
     });
     server.on('tlsClientError', () => undefined);
@@ -261,7 +385,11 @@ describe('a camera behind TLS', function () {
     it(`gives pictures where any certificate is accepted, or its own is known${which}`, async () => {
       for (const trusting of [{ anyCertificate: true }, { options: readInputOptions(`-ca_file ${join(folder, 'cert.pem')}`) }]) {
         const { producer, pictures, errors } = play('ffmpeg', { input: input(), ...login, ...trusting });
-        await until(() => pictures.length > 0, undefined, () => errors.join());
+        await until(
+          () => pictures.length > 0,
+          undefined,
+          () => errors.join(),
+        );
         await producer.stop();
         // As ffmpeg does it, only when it is asked.
         assert.ok(asked.length > 0);

@@ -64,15 +64,23 @@ describe('a source with ffmpeg', function () {
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'rate-'))));
   afterEach(() => rm(folder, { recursive: true }));
 
-  function play(input: Partial<FfmpegInput> & Pick<FfmpegInput, 'kind' | 'input'>): { producer: FfmpegProducer; pictures: Buffer[]; errors: string[] } {
+  function play(input: Partial<FfmpegInput> & Pick<FfmpegInput, 'kind' | 'input'>): {
+    producer: FfmpegProducer;
+    pictures: Buffer[];
+    errors: string[];
+  } {
     const pictures: Buffer[] = [];
     const errors: string[] = [];
-    const producer = new FfmpegProducer('ffmpeg', { fps: 25, width: 64, height: 48, loop: true, start: 0, speed: 1, ...input }, {
-      frame: (jpeg) => pictures.push(jpeg),
-      failed: (error) => errors.push(error.message),
-      waiting: () => undefined,
-      ended: () => undefined,
-    });
+    const producer = new FfmpegProducer(
+      'ffmpeg',
+      { fps: 25, width: 64, height: 48, loop: true, start: 0, speed: 1, ...input },
+      {
+        frame: (jpeg) => pictures.push(jpeg),
+        failed: (error) => errors.push(error.message),
+        waiting: () => undefined,
+        ended: () => undefined,
+      },
+    );
     return { producer, pictures, errors };
   }
 
@@ -80,26 +88,53 @@ describe('a source with ffmpeg', function () {
     assert.ok(rate > (0.9 * wanted) / strain() && rate < 1.1 * wanted, `${what}: ${rate.toFixed(2)} a second instead of ${wanted}`);
 
   it('sends a network camera’s pictures at the smaller of both rates', async () => {
-    await Promise.all([[5, 5], [15, 15], [5, 25], [60, 25], [30, 5]].map(async ([fps, rate]) => {
-      const camera = await networkCamera(fps);
-      try {
-        near(await rateOf({ kind: 'camera', input: camera.address, fps: rate }, 6), Math.min(fps, rate), `a camera of ${fps} at ${rate}`);
-      } finally {
-        camera.close();
-      }
-    }));
+    await Promise.all(
+      [
+        [5, 5],
+        [15, 15],
+        [5, 25],
+        [60, 25],
+        [30, 5],
+      ].map(async ([fps, rate]) => {
+        const camera = await networkCamera(fps);
+        try {
+          near(await rateOf({ kind: 'camera', input: camera.address, fps: rate }, 6), Math.min(fps, rate), `a camera of ${fps} at ${rate}`);
+        } finally {
+          camera.close();
+        }
+      }),
+    );
   });
 
   it('sends each picture of a video once, at its own speed, at the smaller of both rates', async () => {
-    await Promise.all([[5, 25], [60, 25], [30, 5]].map(async ([fps, rate]) => {
-      near(await rateOf({ kind: 'video', input: await videoFile(folder, fps, 4), fps: rate }, 6), Math.min(fps, rate), `a video of ${fps} at ${rate}`);
-    }));
+    await Promise.all(
+      [
+        [5, 25],
+        [60, 25],
+        [30, 5],
+      ].map(async ([fps, rate]) => {
+        near(
+          await rateOf({ kind: 'video', input: await videoFile(folder, fps, 4), fps: rate }, 6),
+          Math.min(fps, rate),
+          `a video of ${fps} at ${rate}`,
+        );
+      }),
+    );
     near(await rateOf({ kind: 'video', input: await videoFile(folder, 5, 4), fps: 25, speed: 2 }, 5), 10, 'a video of 5 at double speed');
   });
 
-  for (const [what, jump] of [['forward', 3_600_000], ['back', -3_600_000]] as const) {
+  for (const [what, jump] of [
+    ['forward', 3_600_000],
+    ['back', -3_600_000],
+  ] as const) {
     it(`goes on when the clock of a live stream jumps an hour ${what}`, async () => {
-      const jpegs = await Promise.all(['#f00', '#0f0'].map((background) => sharp({ create: { width: 64, height: 48, channels: 3, background } }).jpeg().toBuffer()));
+      const jpegs = await Promise.all(
+        ['#f00', '#0f0'].map((background) =>
+          sharp({ create: { width: 64, height: 48, channels: 3, background } })
+            .jpeg()
+            .toBuffer(),
+        ),
+      );
       let sent = 0;
       const server = createServer((_request, response) => {
         response.writeHead(200, { 'Content-Type': 'video/x-matroska' });
@@ -130,9 +165,17 @@ describe('a source with ffmpeg', function () {
 
   it('gives pictures of odd sizes as the frame says', async () => {
     const video = await videoFile(folder, 10, 2);
-    for (const [width, height] of [[63, 47], [101, 48], [16, 333]]) {
+    for (const [width, height] of [
+      [63, 47],
+      [101, 48],
+      [16, 333],
+    ]) {
       const { producer, pictures, errors } = play({ kind: 'video', input: video, width, height });
-      await until(() => pictures.length > 0, undefined, () => errors.join());
+      await until(
+        () => pictures.length > 0,
+        undefined,
+        () => errors.join(),
+      );
       await producer.stop();
       const { width: w, height: h } = await sharp(pictures[0]).metadata();
       assert.deepEqual([w, h], [width, height]);
@@ -142,7 +185,25 @@ describe('a source with ffmpeg', function () {
   it('says of sound with a cover that it has no moving picture, and leaves it at that', async () => {
     const [cover, sound] = [join(folder, 'cover.jpg'), join(folder, 'song.m4a')];
     await sharp({ create: { width: 64, height: 64, channels: 3, background: '#00f' } }).toFile(cover);
-    await run('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'sine=duration=2', '-i', cover, '-map', '0', '-map', '1', '-c:v', 'copy', '-disposition:v:0', 'attached_pic', sound]);
+    await run('ffmpeg', [
+      '-v',
+      'error',
+      '-f',
+      'lavfi',
+      '-i',
+      'sine=duration=2',
+      '-i',
+      cover,
+      '-map',
+      '0',
+      '-map',
+      '1',
+      '-c:v',
+      'copy',
+      '-disposition:v:0',
+      'attached_pic',
+      sound,
+    ]);
     const { producer, errors } = play({ kind: 'video', input: sound });
     await until(() => errors.length > 0);
     await producer.stop();
@@ -153,7 +214,11 @@ describe('a source with ffmpeg', function () {
     const video = join(folder, 'moment.mp4');
     await run('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=160x120:rate=25:duration=2', '-pix_fmt', 'yuv420p', video]);
     const { producer, pictures, errors } = play({ kind: 'video', input: video, start: 1.9 });
-    await until(() => pictures.length > 0, undefined, () => errors.join());
+    await until(
+      () => pictures.length > 0,
+      undefined,
+      () => errors.join(),
+    );
     const before = pictures.length;
     await pause(3000);
     await producer.stop();

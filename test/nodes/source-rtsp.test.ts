@@ -46,9 +46,18 @@ describe('frame source on an RTSP camera', function () {
       console.log(`      skipped: ${reason}`);
       this.skip();
     };
-    if (await promisify(execFile)('ffmpeg', ['-version']).then(() => false, () => true)) return skip('ffmpeg is not installed');
+    if (
+      await promisify(execFile)('ffmpeg', ['-version']).then(
+        () => false,
+        () => true,
+      )
+    )
+      return skip('ffmpeg is not installed');
     const started = await RtspCamera.start();
-    if (typeof started === 'string') return skip(`no RTSP server (gir1.2-gst-rtsp-server-1.0, python3-gi, gstreamer1.0-plugins-good and -ugly): ${started.split('\n').at(-1)}`);
+    if (typeof started === 'string')
+      return skip(
+        `no RTSP server (gir1.2-gst-rtsp-server-1.0, python3-gi, gstreamer1.0-plugins-good and -ugly): ${started.split('\n').at(-1)}`,
+      );
     camera = started;
   });
   afterEach(() => helper.unload());
@@ -56,7 +65,10 @@ describe('frame source on an RTSP camera', function () {
 
   async function start(path: string, credentials: object = LOGIN): Promise<{ errors: unknown[]; states: unknown[] }> {
     const fields = { kind: 'camera', camera: `rtsp://127.0.0.1:${camera.port}/${path}`, width: '160', height: '120', autostart: false };
-    const flow: FlowNode[] = [{ id: 'source', type: 'streamdiffusion-source', wires: [['out']], ...fields }, { id: 'out', type: 'helper' }];
+    const flow: FlowNode[] = [
+      { id: 'source', type: 'streamdiffusion-source', wires: [['out']], ...fields },
+      { id: 'out', type: 'helper' },
+    ];
     await startFlow([source], flow, { source: credentials });
     const told = { errors: calls('source', 'error'), states: calls('source', 'status') };
     helper.getNode('source').receive({ payload: 'start' });
@@ -87,7 +99,11 @@ describe('frame source on an RTSP camera', function () {
     await messagesAt('out', 3, 20_000);
     const { port } = camera;
     await camera.stop();
-    await until(() => errors.length > 0, 20_000, () => 'nothing was said about a camera that is off');
+    await until(
+      () => errors.length > 0,
+      20_000,
+      () => 'nothing was said about a camera that is off',
+    );
     const again = await RtspCamera.start(port);
     assert.ok(again instanceof RtspCamera, String(again));
     camera = again;

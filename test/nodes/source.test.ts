@@ -97,7 +97,11 @@ describe('frame source', () => {
   });
 
   it('says what it takes when a message asks for something else', async () => {
-    const nodes = [...flowOf({ autostart: false }), { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] }, { id: 'caught', type: 'helper' }];
+    const nodes = [
+      ...flowOf({ autostart: false }),
+      { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] },
+      { id: 'caught', type: 'helper' },
+    ];
     await startFlow([source], [{ id: 'tab', type: 'tab' }, ...nodes.map((node) => ({ ...node, z: 'tab' }))]);
     helper.getNode('source').receive({ payload: 'sing' });
     const [msg] = await messagesAt('caught', 1);
@@ -108,8 +112,13 @@ describe('frame source', () => {
 
   it('refuses fields that cannot work, with the field in the error', async () => {
     for (const [fields, field] of [
-      [{ fps: 'NaN' }, 'fps'], [{ fps: '0' }, 'fps'], [{ width: '-1' }, 'width'], [{ height: '12.5' }, 'height'],
-      [{ kind: 'moon' }, 'kind'], [{ kind: 'folder' }, 'folder'], [{ kind: 'camera', camera: ' ' }, 'camera'],
+      [{ fps: 'NaN' }, 'fps'],
+      [{ fps: '0' }, 'fps'],
+      [{ width: '-1' }, 'width'],
+      [{ height: '12.5' }, 'height'],
+      [{ kind: 'moon' }, 'kind'],
+      [{ kind: 'folder' }, 'folder'],
+      [{ kind: 'camera', camera: ' ' }, 'camera'],
     ] as const) {
       await startFlow([source], flowOf({ ...fields, autostart: false }));
       const errors = calls('source', 'error');
@@ -179,7 +188,10 @@ describe('frame source', () => {
       const began = performance.now();
       const messages = await messagesAt('out', 5);
       assert.ok(performance.now() - began < 300 * length * strain(), 'five pictures in five beats');
-      assert.deepEqual(messages.map(({ filename }) => (filename as string).slice(-5)), ['b.png', 'c.png', 'b.png', 'c.png', 'b.png']);
+      assert.deepEqual(
+        messages.map(({ filename }) => (filename as string).slice(-5)),
+        ['b.png', 'c.png', 'b.png', 'c.png', 'b.png'],
+      );
       assert.equal(errors.length, 3, errors.join());
       await solid('#f00', join(folder, 'a2.jpg'));
       const later = await messagesAt('out', 12);
@@ -217,7 +229,9 @@ describe('frame source', () => {
       for (const name of ['a', 'b', 'c', 'd']) await solid('#f00', join(folder, `${name}.png`));
       await startFlow([source], flowOf({ kind: 'folder', folder, interval: '200' }));
       await messagesAt('out', 1);
-      const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: '#00f' } }).png().toBuffer();
+      const picture = await sharp({ create: { width: 40, height: 30, channels: 3, background: '#00f' } })
+        .png()
+        .toBuffer();
       const errors = calls('source', 'error');
       await writeFile(join(folder, 'z.png'), picture.subarray(0, 60));
       setTimeout(() => void writeFile(join(folder, 'z.png'), picture), 400);
@@ -234,7 +248,11 @@ describe('frame source', () => {
       helper.getNode('out').on('input', (msg) => arrived.push(msg));
       const states = calls('source', 'status');
       helper.getNode('source').receive({ payload: 'start' });
-      await until(() => states.some((state) => (state as { text: string }).text === 'status.waiting-picture'), PATIENCE, () => JSON.stringify(states));
+      await until(
+        () => states.some((state) => (state as { text: string }).text === 'status.waiting-picture'),
+        PATIENCE,
+        () => JSON.stringify(states),
+      );
       await solid('#0f0', join(folder, 'new.png'));
       await until(() => arrived.length === 1);
       await solid('#00f', join(folder, 'old.png'), 50, 50);
@@ -246,7 +264,10 @@ describe('frame source', () => {
     });
 
     it('names a folder that is not there, or holds no picture', async () => {
-      for (const [path, sentence] of [[join(folder, 'nowhere'), /no such folder/], [folder, /holds no picture/]] as const) {
+      for (const [path, sentence] of [
+        [join(folder, 'nowhere'), /no such folder/],
+        [folder, /holds no picture/],
+      ] as const) {
         await startFlow([source], flowOf({ kind: 'folder', folder: path, interval: '20', autostart: false }));
         const errors = calls('source', 'error');
         helper.getNode('source').receive({ payload: 'start' });
@@ -290,13 +311,22 @@ describe('frame source', () => {
     it('ends with a video that is not to loop', async () => {
       await startFlow([source], flowOf({ kind: 'video', video: await video(), fps: '25', loop: false }));
       const states = calls('source', 'status');
-      await until(() => states.some((state) => (state as { text: string }).text === 'status.ended'), PATIENCE, () => JSON.stringify(states));
+      await until(
+        () => states.some((state) => (state as { text: string }).text === 'status.ended'),
+        PATIENCE,
+        () => JSON.stringify(states),
+      );
     });
 
     /** One second of black, red, green and blue each. */
     const colours = async (): Promise<string> => {
       const file = join(folder, 'colours.mkv');
-      const inputs = ['black', 'red', 'lime', 'blue'].flatMap((colour) => ['-f', 'lavfi', '-i', `color=${colour}:size=64x64:rate=25:duration=1`]);
+      const inputs = ['black', 'red', 'lime', 'blue'].flatMap((colour) => [
+        '-f',
+        'lavfi',
+        '-i',
+        `color=${colour}:size=64x64:rate=25:duration=1`,
+      ]);
       await run('ffmpeg', ['-v', 'error', ...inputs, '-filter_complex', 'concat=n=4', '-c:v', 'mjpeg', file]);
       return file;
     };
@@ -312,7 +342,11 @@ describe('frame source', () => {
         turn = turn.then(async () => void (row += colourName(await meanColour(msg.payload))));
       });
       // A machine that is busy leaves pictures out, but not in every round.
-      await until(() => /g{4,6}b{4,6}g{4,6}b{4,6}/.test(row), PATIENCE, () => row);
+      await until(
+        () => /g{4,6}b{4,6}g{4,6}b{4,6}/.test(row),
+        PATIENCE,
+        () => row,
+      );
       assert.match(row, /^g+b+g+b[gb]*$/);
       const seconds = (frameOf(messages[8]).timestamp - frameOf(messages[0]).timestamp) / 1000;
       assert.ok(seconds > 0.55 && seconds < 1.6 * strain(), `8 pictures at 10 a second took ${seconds} s`);
@@ -362,7 +396,11 @@ describe('frame source', () => {
       const ffmpeg = Number(stdout);
       assert.ok(ffmpeg > 0);
       owner.kill('SIGKILL');
-      await until(() => !existsSync(`/proc/${ffmpeg}/exe`), PATIENCE, () => `ffmpeg ${ffmpeg} is still there`);
+      await until(
+        () => !existsSync(`/proc/${ffmpeg}/exe`),
+        PATIENCE,
+        () => `ffmpeg ${ffmpeg} is still there`,
+      );
     });
 
     it('tells a video that cannot be played in the words of ffmpeg', async () => {
@@ -391,7 +429,9 @@ describe('frame source', () => {
         if (headers.authorization !== login) return response.writeHead(401, { 'WWW-Authenticate': 'Basic realm="films"' }).end();
         asked.push(url);
         const from = Number(/bytes=(\d+)-/.exec(headers.range ?? '')?.[1] ?? 0);
-        return response.writeHead(206, { 'Accept-Ranges': 'bytes', 'Content-Range': `bytes ${from}-${film.length - 1}/${film.length}` }).end(film.subarray(from));
+        return response
+          .writeHead(206, { 'Accept-Ranges': 'bytes', 'Content-Range': `bytes ${from}-${film.length - 1}/${film.length}` })
+          .end(film.subarray(from));
       });
       await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
       try {
@@ -445,7 +485,8 @@ describe('an address with a login in it', () => {
   it('is noticed, for it is part of the flow', () => {
     const held = (video: string): boolean => holdsLogin({ kind: 'video', video } as SourceDef);
     for (const address of ['rtsp://me:secret@camera/live', 'http://token@host:81/a', ' RTSPS://a:b@c']) assert.ok(held(address), address);
-    for (const address of ['rtsp://camera/live?user=a@b', '/films/a@b.mp4', 'C:\\films\\a@b.mp4', 'http://host/a:b@c', '']) assert.ok(!held(address), address);
+    for (const address of ['rtsp://camera/live?user=a@b', '/films/a@b.mp4', 'C:\\films\\a@b.mp4', 'http://host/a:b@c', ''])
+      assert.ok(!held(address), address);
     assert.ok(holdsLogin({ kind: 'camera', camera: 'rtsp://a:b@c/' } as SourceDef));
     assert.ok(!holdsLogin({ kind: 'camera', video: 'rtsp://a:b@c/', camera: '0' } as SourceDef));
   });
@@ -464,7 +505,8 @@ describe('ffmpeg arguments', () => {
   });
 
   it('name the screens of each system as its capture wants it', () => {
-    const screen = (name: string, platform: NodeJS.Platform): string => ffmpegArguments({ ...base, kind: 'screen', input: name }, platform).join(' ');
+    const screen = (name: string, platform: NodeJS.Platform): string =>
+      ffmpegArguments({ ...base, kind: 'screen', input: name }, platform).join(' ');
     assert.match(screen(':1', 'linux'), /-f x11grab -framerate 25 -i :1 /);
     assert.match(screen('', 'darwin'), /-f avfoundation -framerate 25 -i Capture screen 0:none /);
     assert.match(screen('', 'win32'), /-f gdigrab -framerate 25 -i desktop /);
@@ -476,8 +518,14 @@ describe('ffmpeg arguments', () => {
     assert.doesNotMatch(ffmpegArguments(camera).join(' '), /ord|camera/);
     assert.match(ffmpegArguments(camera).join(' '), /-f concat -safe 0 -protocol_whitelist pipe,tcp,.*,rtsp -i pipe:0/);
     assert.equal(ffmpegScript(camera), "ffconcat version 1.0\nfile 'rtsp://me:p%40ss%2Fw'\\''ord@camera:554/live?tcp'\n");
-    assert.match(ffmpegScript({ ...base, kind: 'camera', input: "rtsp://me:secret@camera/it's?profile=1" })!, /'rtsp:\/\/me:secret@camera\/it'\\''s\?profile=1&tcp'/);
-    assert.match(ffmpegScript({ ...base, ...login, kind: 'video', input: 'https://host/film.mp4', start: 12.5 })!, /@host\/film.mp4'\ninpoint 12.5\n/);
+    assert.match(
+      ffmpegScript({ ...base, kind: 'camera', input: "rtsp://me:secret@camera/it's?profile=1" })!,
+      /'rtsp:\/\/me:secret@camera\/it'\\''s\?profile=1&tcp'/,
+    );
+    assert.match(
+      ffmpegScript({ ...base, ...login, kind: 'video', input: 'https://host/film.mp4', start: 12.5 })!,
+      /@host\/film.mp4'\ninpoint 12.5\n/,
+    );
   });
 
   it('are as they were where there is no login, or nothing that could ask for it', () => {
@@ -501,7 +549,13 @@ describe('ffmpeg arguments', () => {
 
 describe('JPEG splitter', () => {
   it('finds the files in a stream, however it is cut, and skips what lies between them', async () => {
-    const files = await Promise.all(['#f00', '#0f0', '#00f'].map((background) => sharp({ create: { width: 64, height: 64, channels: 3, background } }).jpeg().toBuffer()));
+    const files = await Promise.all(
+      ['#f00', '#0f0', '#00f'].map((background) =>
+        sharp({ create: { width: 64, height: 64, channels: 3, background } })
+          .jpeg()
+          .toBuffer(),
+      ),
+    );
     // A comment segment with what looks like the end of a file.
     const tricky = Buffer.concat([files[1].subarray(0, 2), Buffer.from([0xff, 0xfe, 0, 6, 0xff, 0xd9, 0xff, 0xd9]), files[1].subarray(2)]);
     const stream = Buffer.concat([Buffer.from('noise'), files[0], tricky, Buffer.from([0xff, 0]), files[2]]);
@@ -509,7 +563,11 @@ describe('JPEG splitter', () => {
       const splitter = new JpegSplitter();
       const found: Buffer[] = [];
       for (let at = 0; at < stream.length; at += size) found.push(...splitter.push(stream.subarray(at, at + size)));
-      assert.deepEqual(found.map((file) => file.toString('hex')), [files[0], tricky, files[2]].map((file) => file.toString('hex')), `cut into ${size}`);
+      assert.deepEqual(
+        found.map((file) => file.toString('hex')),
+        [files[0], tricky, files[2]].map((file) => file.toString('hex')),
+        `cut into ${size}`,
+      );
     }
   });
 });
@@ -522,7 +580,9 @@ async function ffmpegChildren(): Promise<number> {
 
 /** A network camera: green pictures as MJPEG for those who know the login. */
 async function startCamera(user: string, password: string): Promise<{ server: Server; refuse: boolean }> {
-  const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#0f0' } }).jpeg().toBuffer();
+  const jpeg = await sharp({ create: { width: 64, height: 64, channels: 3, background: '#0f0' } })
+    .jpeg()
+    .toBuffer();
   const login = `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}`;
   const server = createServer((request, response) => {
     if (camera.refuse || request.headers.authorization !== login) {

@@ -13,8 +13,14 @@ function difference(a: Buffer, b: Buffer): number {
 
 describe('test card', () => {
   it('has the wanted size and fills it', async () => {
-    for (const [width, height] of [[256, 256], [640, 360], [90, 160]]) {
-      const { data, info } = await sharp(Buffer.from(testCard(1234, width, height))).raw().toBuffer({ resolveWithObject: true });
+    for (const [width, height] of [
+      [256, 256],
+      [640, 360],
+      [90, 160],
+    ]) {
+      const { data, info } = await sharp(Buffer.from(testCard(1234, width, height)))
+        .raw()
+        .toBuffer({ resolveWithObject: true });
       assert.deepEqual([info.width, info.height], [width, height]);
       if (info.channels === 4) for (let i = 3; i < data.length; i += 4) assert.equal(data[i], 255, 'no pixel is left transparent');
     }
@@ -39,7 +45,10 @@ describe('test card', () => {
     for (let seconds = 0; seconds < 3600; seconds += 149) {
       const data = await pixels(testCard(seconds * 1000, 64, 64));
       const brightness = Array.from({ length: 64 * 64 }, (_, i) => data[3 * i] + data[3 * i + 1] + data[3 * i + 2]);
-      assert.ok(brightness.some((value) => value > 680), `a bright disc at ${seconds} s`);
+      assert.ok(
+        brightness.some((value) => value > 680),
+        `a bright disc at ${seconds} s`,
+      );
       assert.ok(brightness.slice(32 * 64).filter((value) => value < 110).length > 150, `a dark figure at ${seconds} s`);
     }
   });

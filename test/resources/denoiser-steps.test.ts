@@ -16,8 +16,14 @@ interface Steps {
 
 /** Of the embedded model, and of most others. */
 const SCHEDULER: SchedulerConfig = {
-  numTrainTimesteps: 1000, betaStart: 0.00085, betaEnd: 0.012, betaSchedule: 'scaled_linear',
-  predictionType: 'epsilon', rescaleBetasZeroSnr: false, originalInferenceSteps: 50, timestepScaling: 10,
+  numTrainTimesteps: 1000,
+  betaStart: 0.00085,
+  betaEnd: 0.012,
+  betaSchedule: 'scaled_linear',
+  predictionType: 'epsilon',
+  rescaleBetasZeroSnr: false,
+  originalInferenceSteps: 50,
+  timestepScaling: 10,
 };
 
 describe('the steps that the denoiser dialog shows', () => {
@@ -29,11 +35,19 @@ describe('the steps that the denoiser dialog shows', () => {
     for (const length of [1, 2, 7, 25, 50]) {
       for (let steps = 1; steps <= Math.min(length, 8); steps++) {
         for (let strength = 0; strength <= 1; strength += 0.05) {
-          assert.deepEqual([...indicesOf(strength, steps, length)], tIndexListOf(strength, steps, length), `${strength} ${steps} ${length}`);
+          assert.deepEqual(
+            [...indicesOf(strength, steps, length)],
+            tIndexListOf(strength, steps, length),
+            `${strength} ${steps} ${length}`,
+          );
         }
       }
       const timesteps = inferenceTimesteps(SCHEDULER, length);
-      assert.deepEqual(timesteps.map((_, index) => timestepOf(index, length)), timesteps, `timesteps of ${length}`);
+      assert.deepEqual(
+        timesteps.map((_, index) => timestepOf(index, length)),
+        timesteps,
+        `timesteps of ${length}`,
+      );
     }
   });
 
@@ -45,7 +59,13 @@ describe('the steps that the denoiser dialog shows', () => {
 
   it('spread over the slider where pictures of the model differ, and show every other strength as well', () => {
     assert.deepEqual([...sliderRange(true, 0.3)], [0.1, 0.7]);
-    for (const [isStarter, strength] of [[true, 0.05], [true, 0.8], [true, 1], [false, 0.3]] as const) assert.deepEqual([...sliderRange(isStarter, strength)], [0, 1]);
+    for (const [isStarter, strength] of [
+      [true, 0.05],
+      [true, 0.8],
+      [true, 1],
+      [false, 0.3],
+    ] as const)
+      assert.deepEqual([...sliderRange(isStarter, strength)], [0, 1]);
     for (const { strength } of Object.values(PRESETS)) assert.ok(sliderRange(true, Number(strength))[1] < 1, 'each preset is on it');
   });
 });

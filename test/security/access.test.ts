@@ -14,14 +14,19 @@ const PASSWORD = 'correct horse';
 const LOGIN = { Authorization: `Basic ${Buffer.from(`stage:${PASSWORD}`).toString('base64')}` };
 
 /** What viewers reach, and what editors reach. */
-const VIEWER = ['live', 'live.jpg', 'live.mjpg', 'health', 'live/camera', 'other', 'live/snapshots', '%2e%2e%2fsettings'].map((path) => `/streamdiffusion/${path}`);
+const VIEWER = ['live', 'live.jpg', 'live.mjpg', 'health', 'live/camera', 'other', 'live/snapshots', '%2e%2e%2fsettings'].map(
+  (path) => `/streamdiffusion/${path}`,
+);
 const EDITOR = routesOf('httpAdmin');
 
 /** Every route that the package's nodes put up, so that a new one is asked as well. */
 function routesOf(app: 'httpAdmin' | 'httpNode'): { method: string; path: string }[] {
   const files = readdirSync(join(ROOT, 'nodes'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
   const text = files.map((file) => readFileSync(join(ROOT, 'nodes', file), 'utf8')).join('\n');
-  return [...text.matchAll(new RegExp(`RED\\.${app}\\.(get|post|put|delete|use|all)\\('([^']+)'`, 'g'))].map(([, method, path]) => ({ method: method.toUpperCase(), path }));
+  return [...text.matchAll(new RegExp(`RED\\.${app}\\.(get|post|put|delete|use|all)\\('([^']+)'`, 'g'))].map(([, method, path]) => ({
+    method: method.toUpperCase(),
+    path,
+  }));
 }
 
 describe('a server with a login', () => {
@@ -33,7 +38,11 @@ describe('a server with a login', () => {
     const { hashSync } = createRequire(require.resolve('node-red'))('bcryptjs') as { hashSync(password: string, rounds: number): string };
     server = await Server.start([], { NODE_RED_USER: 'stage', NODE_RED_PASSWORD_HASH: hashSync(PASSWORD, 4) });
     await server.ready();
-    await until(() => server.output.includes('ready: model'), PATIENCE, () => server.output);
+    await until(
+      () => server.output.includes('ready: model'),
+      PATIENCE,
+      () => server.output,
+    );
   });
   after(async () => {
     for (const socket of sockets) socket.destroy();
@@ -81,7 +90,14 @@ describe('a server with a login', () => {
   });
 
   it('leads nowhere outside of its addresses', async () => {
-    for (const path of ['/streamdiffusion/..%2f..%2fetc%2fpasswd', '/streamdiffusion/%2e%2e/%2e%2e/package.json', '/streamdiffusion/live%00.jpg', '/streamdiffusion/live.jpg/../../flows.json', '/streamdiffusion/__proto__', '/streamdiffusion/constructor.jpg']) {
+    for (const path of [
+      '/streamdiffusion/..%2f..%2fetc%2fpasswd',
+      '/streamdiffusion/%2e%2e/%2e%2e/package.json',
+      '/streamdiffusion/live%00.jpg',
+      '/streamdiffusion/live.jpg/../../flows.json',
+      '/streamdiffusion/__proto__',
+      '/streamdiffusion/constructor.jpg',
+    ]) {
       const answer = await status(path, { headers: LOGIN });
       assert.ok(answer === 404 || answer === 400, `${path}: ${answer}`);
     }
@@ -99,7 +115,8 @@ describe('a server with a login', () => {
     };
     const auth = `Authorization: ${LOGIN.Authorization}`;
     for (let k = 0; k < 100; k++) open(`GET /streamdiffusion/live HTTP/1.1\r\nHost: x\r\nX-${k}: `, 'a');
-    for (let k = 0; k < 20; k++) open(`POST /streamdiffusion/live HTTP/1.1\r\nHost: x\r\n${auth}\r\nContent-Length: 99999999999\r\n\r\n`, 'b'.repeat(10_000));
+    for (let k = 0; k < 20; k++)
+      open(`POST /streamdiffusion/live HTTP/1.1\r\nHost: x\r\n${auth}\r\nContent-Length: 99999999999\r\n\r\n`, 'b'.repeat(10_000));
     for (let k = 0; k < 20; k++) open(`GET /${'c'.repeat(100_000)} HTTP/1.1\r\n`);
     const flood = Array.from({ length: 400 }, () => status('/streamdiffusion/live.jpg', { headers: LOGIN }));
     const seen = new Set<string>();

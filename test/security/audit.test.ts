@@ -20,13 +20,24 @@ async function registry(known: Weaknesses | number, versions: Record<string, str
     const name = decodeURIComponent(request.url?.slice(1) ?? '');
     if (request.method === 'GET' && name in versions) {
       const entries = versions[name].map((version) => [version, { name, version, dist: {} }]);
-      return void response.end(JSON.stringify({ name, 'dist-tags': { latest: versions[name].at(-1) }, versions: Object.fromEntries(entries) }));
+      return void response.end(
+        JSON.stringify({ name, 'dist-tags': { latest: versions[name].at(-1) }, versions: Object.fromEntries(entries) }),
+      );
     }
     if (request.method !== 'POST') return void response.writeHead(404).end('{}');
     const body = Buffer.concat(chunks);
     const asked = JSON.parse(String(request.headers['content-encoding'] === 'gzip' ? gunzipSync(body) : body)) as Record<string, string[]>;
     const found = Object.entries(known).filter(([name]) => name in asked);
-    response.end(JSON.stringify(Object.fromEntries(found.map(([name, weakness], id) => [name, [{ id, url: 'http://x', title: 'weak', cwe: [], cvss: { score: 0, vectorString: null }, ...weakness }]]))));
+    response.end(
+      JSON.stringify(
+        Object.fromEntries(
+          found.map(([name, weakness], id) => [
+            name,
+            [{ id, url: 'http://x', title: 'weak', cwe: [], cvss: { score: 0, vectorString: null }, ...weakness }],
+          ]),
+        ),
+      ),
+    );
   });
   await new Promise<void>((ready) => server.listen(0, '127.0.0.1', ready));
   return server;
@@ -39,7 +50,9 @@ async function audit(known: Weaknesses | number, versions: Record<string, string
   const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
   const env = { ...process.env, npm_config_registry: address, npm_config_fetch_retries: '0', npm_config_cache: cache };
   const result = await new Promise<{ code: number; said: string }>((resolve) => {
-    execFile(process.execPath, ['scripts/audit.mjs'], { cwd: ROOT, env }, (error, said) => resolve({ code: Number(error?.code ?? 0), said }));
+    execFile(process.execPath, ['scripts/audit.mjs'], { cwd: ROOT, env }, (error, said) =>
+      resolve({ code: Number(error?.code ?? 0), said }),
+    );
   });
   await rm(cache, { recursive: true, force: true });
   server.closeAllConnections();

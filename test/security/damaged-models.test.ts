@@ -27,7 +27,9 @@ async function load(model: string): Promise<HostState> {
 }
 
 function errorOf(state: HostState): { code: string; message: string } {
-  return 'error' in state ? { code: String((state.error as { code?: string }).code), message: state.error.message } : { code: 'none', message: '' };
+  return 'error' in state
+    ? { code: String((state.error as { code?: string }).code), message: state.error.message }
+    : { code: 'none', message: '' };
 }
 
 describe('damaged model files', function () {
@@ -68,7 +70,8 @@ describe('damaged model files', function () {
   it('a file that ends too early is named', async () => {
     for (const net of NETS) {
       const whole = readFileSync(join(REFERENCE_MODEL, net));
-      for (const share of [0, 0.01, 0.5, 0.99]) await refuses({ [net]: whole.subarray(0, Math.floor(whole.length * share)) }, `${net} cut at ${share}`);
+      for (const share of [0, 0.01, 0.5, 0.99])
+        await refuses({ [net]: whole.subarray(0, Math.floor(whole.length * share)) }, `${net} cut at ${share}`);
     }
   });
 

@@ -13,7 +13,10 @@ describe('damaged pictures and messages that make no sense', function () {
   it('each ends in one done, with a code that says what is wrong, and harms nothing', async () => {
     const { inputs, endings, faults, memory } = await fuzz(1500, 1);
     assert.deepEqual(faults, []);
-    assert.equal(Object.values(endings).reduce((sum, count) => sum + count, 0), inputs + 1);
+    assert.equal(
+      Object.values(endings).reduce((sum, count) => sum + count, 0),
+      inputs + 1,
+    );
     assert.ok(endings.EBADFRAME > 100 && endings.none > 100, JSON.stringify(endings));
     const rss = memory.map((after) => after.rss);
     assert.ok(rss.at(-1)! - rss[0] < 150e6, `${rss} bytes`);

@@ -51,9 +51,15 @@ describe('headers of JPEGs', () => {
   const originals: { width: number; height: number; orientation: number; jpeg: Buffer; parts: ReturnType<typeof partsOf> }[] = [];
   before(async () => {
     for (let orientation = 1; orientation <= 8; orientation++) {
-      for (const [width, height] of [[17, 40], [640, 9]]) {
+      for (const [width, height] of [
+        [17, 40],
+        [640, 9],
+      ]) {
         const plain = sharp({ create: { width, height, channels: 3, background: '#345' } });
-        const jpeg = await plain.withMetadata({ orientation }).jpeg({ progressive: orientation % 2 === 0 }).toBuffer();
+        const jpeg = await plain
+          .withMetadata({ orientation })
+          .jpeg({ progressive: orientation % 2 === 0 })
+          .toBuffer();
         originals.push({ width, height, orientation, jpeg, parts: partsOf(jpeg) });
       }
     }
@@ -81,7 +87,10 @@ describe('headers of JPEGs', () => {
       slowest = Math.max(slowest, performance.now() - began);
       if (!header) continue;
       const { width, height, orientation } = header;
-      assert.ok(width > 0 && width <= 65535 && height > 0 && height <= 65535 && orientation >= 1 && orientation <= 8, `number ${k}: ${JSON.stringify(header)}`);
+      assert.ok(
+        width > 0 && width <= 65535 && height > 0 && height <= 65535 && orientation >= 1 && orientation <= 8,
+        `number ${k}: ${JSON.stringify(header)}`,
+      );
     }
     assert.ok(slowest < 500, `${slowest} ms`);
   });

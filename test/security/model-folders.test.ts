@@ -35,7 +35,13 @@ const values = Buffer.from(new Float32Array(4 * 3 * 64).fill(0.25).buffer);
 
 async function problemsOf(folder: string): Promise<string> {
   const { usable, problems } = await inspectModel(folder);
-  const [listed, opened] = [problems.join('\n'), await Model.load({ model: folder, intraOpNumThreads: 1 }).then((model) => model.close().then(() => ''), (thrown: Error & { code: string }) => `${thrown.code} ${thrown.message}`)];
+  const [listed, opened] = [
+    problems.join('\n'),
+    await Model.load({ model: folder, intraOpNumThreads: 1 }).then(
+      (model) => model.close().then(() => ''),
+      (thrown: Error & { code: string }) => `${thrown.code} ${thrown.message}`,
+    ),
+  ];
   if (usable) assert.equal(opened, '');
   else assert.match(opened, /^EBADMODEL/, 'what the check refuses is not opened');
   return listed;
@@ -56,21 +62,32 @@ describe('model folders that somebody else has made', function () {
   describe('reach nothing outside', () => {
     const links: [string, string, (folder: string) => Promise<void>][] = [
       ['a file of weights', 'model.onnx_data', (folder) => symlink(join(outside, 'secret'), join(folder, 'vae_decoder/model.onnx_data'))],
-      ['a folder on the way to it', 'deep/model.onnx_data', async (folder) => {
-        await cp(join(outside, 'secret'), join(outside, 'model.onnx_data'));
-        await symlink(outside, join(folder, 'vae_decoder/deep'));
-      }],
-      ['a link to a link', 'model.onnx_data', async (folder) => {
-        await symlink(join(outside, 'secret'), join(folder, 'first'));
-        await symlink('../first', join(folder, 'vae_decoder/model.onnx_data'));
-      }],
+      [
+        'a folder on the way to it',
+        'deep/model.onnx_data',
+        async (folder) => {
+          await cp(join(outside, 'secret'), join(outside, 'model.onnx_data'));
+          await symlink(outside, join(folder, 'vae_decoder/deep'));
+        },
+      ],
+      [
+        'a link to a link',
+        'model.onnx_data',
+        async (folder) => {
+          await symlink(join(outside, 'secret'), join(folder, 'first'));
+          await symlink('../first', join(folder, 'vae_decoder/model.onnx_data'));
+        },
+      ],
       ['a file of the system', 'model.onnx_data', (folder) => symlink('/etc/hostname', join(folder, 'vae_decoder/model.onnx_data'))],
     ];
     for (const [what, location, link] of links) {
       it(`by ${what}`, async () => {
         const folder = await changedModel({ 'vae_decoder/model.onnx': decoder(location) });
         await link(folder);
-        assert.match(await problemsOf(folder), /vae_decoder.*model\.onnx_data is a link that leads out of the model's folder.*STREAMDIFFUSION_MODEL_LINKS/);
+        assert.match(
+          await problemsOf(folder),
+          /vae_decoder.*model\.onnx_data is a link that leads out of the model's folder.*STREAMDIFFUSION_MODEL_LINKS/,
+        );
       });
     }
 
@@ -89,7 +106,10 @@ describe('model folders that somebody else has made', function () {
     });
 
     it('by Constants, also where a link makes the root the common folder of all', async () => {
-      const folder = await changedModel({ 'vae_decoder/model.onnx': decoder('model.onnx_data', [constantFrom('etc/hostname')]), 'vae_decoder/etc/hostname': 'abcd' });
+      const folder = await changedModel({
+        'vae_decoder/model.onnx': decoder('model.onnx_data', [constantFrom('etc/hostname')]),
+        'vae_decoder/etc/hostname': 'abcd',
+      });
       await symlink(join(outside, 'secret'), join(folder, 'vae_decoder/model.onnx_data'));
       assert.match(await problemsOf(folder), /leads out/);
       for (const location of ['../../../../../../etc/hostname', '/etc/hostname', 'a/../../b', '..\\..\\x', 'C:\\x', '', 'a\nb']) {
@@ -128,7 +148,10 @@ describe('model folders that somebody else has made', function () {
     };
 
     it('into the cache of Hugging Face, as its own tools make them', async () => {
-      const original = await changedModel({ 'vae_decoder/model.onnx': decoder('model.onnx_data', [constantFrom('model.onnx_data')]), 'vae_decoder/model.onnx_data': values });
+      const original = await changedModel({
+        'vae_decoder/model.onnx': decoder('model.onnx_data', [constantFrom('model.onnx_data')]),
+        'vae_decoder/model.onnx_data': values,
+      });
       const repository = join(await realpath(await mkdtemp(join(tmpdir(), 'cache-'))), 'models--owner--name');
       const snapshot = join(repository, 'snapshots', 'a'.repeat(40));
       await mkdir(join(repository, 'blobs'), { recursive: true });
@@ -144,7 +167,7 @@ describe('model folders that somebody else has made', function () {
       }
       await opens(snapshot);
       // Older tools put folders with links into the cache elsewhere.
-      const local = await changedModel({ 'vae_decoder': null });
+      const local = await changedModel({ vae_decoder: null });
       await symlink(join(snapshot, 'vae_decoder'), join(local, 'vae_decoder'));
       await opens(local);
       // Another name of the whole folder is no link inside of it.
@@ -154,7 +177,10 @@ describe('model folders that somebody else has made', function () {
     });
 
     it('within the folder, and to what STREAMDIFFUSION_MODEL_LINKS names', async () => {
-      const folder = await changedModel({ 'vae_decoder/model.onnx': decoder('model.onnx_data', [constantFrom('model.onnx_data')]), 'weights/w': values });
+      const folder = await changedModel({
+        'vae_decoder/model.onnx': decoder('model.onnx_data', [constantFrom('model.onnx_data')]),
+        'weights/w': values,
+      });
       await symlink('../weights/w', join(folder, 'vae_decoder/model.onnx_data'));
       await opens(folder);
       await rm(join(folder, 'vae_decoder/model.onnx_data'));
@@ -175,7 +201,10 @@ describe('model folders that somebody else has made', function () {
     function check(folder: string): { peak: number; says: string; ms: number } {
       const script = `require(${JSON.stringify(require.resolve('../../engine/model/folder'))}).inspectModel(process.argv[1]).then((r) => console.log(JSON.stringify({ says: r.problems.join(), peak: process.resourceUsage().maxRSS * 1024 })))`;
       const started = performance.now();
-      const answer = JSON.parse(execFileSync(process.execPath, ['-e', script, folder], { encoding: 'utf8', timeout: 60_000 })) as { peak: number; says: string };
+      const answer = JSON.parse(execFileSync(process.execPath, ['-e', script, folder], { encoding: 'utf8', timeout: 60_000 })) as {
+        peak: number;
+        says: string;
+      };
       return { ...answer, ms: performance.now() - started };
     }
 
@@ -183,7 +212,11 @@ describe('model folders that somebody else has made', function () {
       const plain = check(REFERENCE_MODEL).peak;
       const long = 1_900_000_000;
       const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...varint(Math.floor(n / 128))]);
-      const head = (...path: number[]): Buffer => path.reduceRight((inner, number) => Buffer.from([...varint(number * 8 + 2), ...varint(inner.length ? inner.length + long : long), ...inner]), Buffer.alloc(0));
+      const head = (...path: number[]): Buffer =>
+        path.reduceRight(
+          (inner, number) => Buffer.from([...varint(number * 8 + 2), ...varint(inner.length ? inner.length + long : long), ...inner]),
+          Buffer.alloc(0),
+        );
       const beginnings: [string, Buffer][] = [
         ['nothing at all', Buffer.alloc(0)],
         ['the name of an input', head(7, 11, 1)],
@@ -206,7 +239,13 @@ describe('model folders that somebody else has made', function () {
         assert.ok(peak - plain < 300 * MEGABYTE, `${what}: ${peak / MEGABYTE} MB of ${plain / MEGABYTE}`);
         assert.ok(ms < 30_000, `${what}: ${ms} ms`);
       }
-      for (const name of ['unet/config.json', 'unet/int8.json', 'tokenizer/tokenizer.json', 'tokenizer/merges.txt', 'scheduler/scheduler_config.json']) {
+      for (const name of [
+        'unet/config.json',
+        'unet/int8.json',
+        'tokenizer/tokenizer.json',
+        'tokenizer/merges.txt',
+        'scheduler/scheduler_config.json',
+      ]) {
         const folder = await changedModel({ [name]: '{' });
         const file = await open(join(folder, name), 'r+');
         await file.truncate(long);
@@ -231,8 +270,16 @@ describe('model folders that somebody else has made', function () {
     it('where configs say what cannot be', async () => {
       const scheduler = 'scheduler/scheduler_config.json';
       const wrong: [string, object, RegExp][] = [
-        ...[-5, 0, 1, 1.5, 1e9, '1000', [], {}, true].map((steps): [string, object, RegExp] => [scheduler, { num_train_timesteps: steps }, /"num_train_timesteps"/]),
-        ...[0, -1, 1001, 2.5, 1e9].map((steps): [string, object, RegExp] => [scheduler, { num_train_timesteps: 1000, original_inference_steps: steps }, /"original_inference_steps"/]),
+        ...[-5, 0, 1, 1.5, 1e9, '1000', [], {}, true].map((steps): [string, object, RegExp] => [
+          scheduler,
+          { num_train_timesteps: steps },
+          /"num_train_timesteps"/,
+        ]),
+        ...[0, -1, 1001, 2.5, 1e9].map((steps): [string, object, RegExp] => [
+          scheduler,
+          { num_train_timesteps: 1000, original_inference_steps: steps },
+          /"original_inference_steps"/,
+        ]),
         ...[-1, 2, 1e300].map((beta): [string, object, RegExp] => [scheduler, { beta_end: beta }, /"beta_end"/]),
         [scheduler, { timestep_scaling: 0 }, /"timestep_scaling"/],
         [scheduler, { prediction_type: 'x'.repeat(100_000) }, /"prediction_type": "x{39}…"/],
@@ -251,7 +298,13 @@ describe('model folders that somebody else has made', function () {
     });
 
     it('and no error quotes a file that was not meant to be read', async () => {
-      for (const content of ['password=hunter2', '"hunter2"', '["hunter2"]', '{"num_train_timesteps": "hunter2 and more: $$"}', '{"a": hunter2}']) {
+      for (const content of [
+        'password=hunter2',
+        '"hunter2"',
+        '["hunter2"]',
+        '{"num_train_timesteps": "hunter2 and more: $$"}',
+        '{"a": hunter2}',
+      ]) {
         const problems = await problemsOf(await changedModel({ 'scheduler/scheduler_config.json': content }));
         assert.match(problems, /scheduler_config\.json is not a JSON object|num_train_timesteps/);
         assert.ok(!problems.includes('hunter2'), problems);
@@ -260,12 +313,28 @@ describe('model folders that somebody else has made', function () {
   });
 
   describe('call their inputs and outputs as exporters do', () => {
-    const strange = ['`touch pwned`', '$(touch pwned)', "x';touch pwned;'", 'a b', 'a"b', 'a\nb', '', 'x'.repeat(300), '<b>', 'é', '\u001b[31m'];
+    const strange = [
+      '`touch pwned`',
+      '$(touch pwned)',
+      "x';touch pwned;'",
+      'a b',
+      'a"b',
+      'a\nb',
+      '',
+      'x'.repeat(300),
+      '<b>',
+      'é',
+      '\u001b[31m',
+    ];
 
     it('or are refused, in one line of bounded length', async () => {
       for (const name of strange) {
         const unet = onnxModel({
-          inputs: [value(name, 'float32', ['b', 4, 'h', 'w']), value('timestep', 'int64', ['b']), value('encoder_hidden_states', 'float32', ['b', 77, 32])],
+          inputs: [
+            value(name, 'float32', ['b', 4, 'h', 'w']),
+            value('timestep', 'int64', ['b']),
+            value('encoder_hidden_states', 'float32', ['b', 77, 32]),
+          ],
           outputs: [value('out_sample', 'float32', ['b', 4, 'h', 'w'])],
           nodes: [node('Identity', [name], 'out_sample')],
         });
@@ -280,15 +349,35 @@ describe('model folders that somebody else has made', function () {
     it('and nothing of them is run by the script that makes TensorRT plans', async () => {
       const to = await mkdtemp(join(tmpdir(), 'plans-'));
       const evil = await changedModel({ 'unet/model.onnx': tinyUnet({ extraInputs: { '`touch pwned`': 4 } }) });
-      const refused = await Program.run(['models', 'repository', evil, '--to', to, '--nets', 'unet', '--backend', 'tensorrt', '--prefix', 'm']);
+      const refused = await Program.run([
+        'models',
+        'repository',
+        evil,
+        '--to',
+        to,
+        '--nets',
+        'unet',
+        '--backend',
+        'tensorrt',
+        '--prefix',
+        'm',
+      ]);
       assert.equal(refused.code, 1);
       assert.ok(!existsSync(join(to, 'make-plans.sh')));
       // Whatever a name may hold, a shell passes it on as it is; `echo` stands for the program.
       const good = await changedModel({ 'unet/model.onnx': tinyUnet() });
-      assert.equal((await Program.run(['models', 'repository', good, '--to', to, '--nets', 'unet', '--backend', 'tensorrt', '--prefix', 'm'])).code, 0);
+      assert.equal(
+        (await Program.run(['models', 'repository', good, '--to', to, '--nets', 'unet', '--backend', 'tensorrt', '--prefix', 'm'])).code,
+        0,
+      );
       await writeFile(join(to, 'trtexec'), '#!/bin/sh\nfor each in "$@"; do echo "<$each>"; done\n', { mode: 0o755 });
       const said = execFileSync('sh', [join(to, 'make-plans.sh')], { encoding: 'utf8', env: { PATH: `${to}:${process.env.PATH}` } });
-      assert.deepEqual(said.split('\n').slice(2, 6), ['<--fp16>', '<--minShapes=sample:1x4x8x8,timestep:1,encoder_hidden_states:1x77x32>', '<--optShapes=sample:2x4x8x8,timestep:2,encoder_hidden_states:2x77x32>', '<--maxShapes=sample:16x4x8x8,timestep:16,encoder_hidden_states:16x77x32>']);
+      assert.deepEqual(said.split('\n').slice(2, 6), [
+        '<--fp16>',
+        '<--minShapes=sample:1x4x8x8,timestep:1,encoder_hidden_states:1x77x32>',
+        '<--optShapes=sample:2x4x8x8,timestep:2,encoder_hidden_states:2x77x32>',
+        '<--maxShapes=sample:16x4x8x8,timestep:16,encoder_hidden_states:16x77x32>',
+      ]);
       assert.ok(!existsSync('pwned') && !existsSync(join(to, 'pwned')), basename(to));
       await rm(to, { recursive: true });
     });

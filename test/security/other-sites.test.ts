@@ -15,7 +15,9 @@ import { WebFlow } from '../lib/web-flow';
 
 /** The status with which an address answers these headers; `allow` is the header that lets pages of other sites read. */
 async function ask(address: string, headers: Record<string, string> = {}, method = 'GET'): Promise<{ status?: number; allow?: string }> {
-  const response = await new Promise<IncomingMessage>((resolve, reject) => (method === 'GET' ? get : request)(address, { headers, method }, resolve).once('error', reject).end());
+  const response = await new Promise<IncomingMessage>((resolve, reject) =>
+    (method === 'GET' ? get : request)(address, { headers, method }, resolve).once('error', reject).end(),
+  );
   response.destroy();
   return { status: response.statusCode, allow: response.headers['access-control-allow-origin'] };
 }
@@ -37,8 +39,31 @@ const REBOUND = { host: 'evil.example:1880', origin: 'http://evil.example:1880' 
 
 describe('pages of other sites', () => {
   it('know no name that is an address, a name of the network, or in the settings', () => {
-    for (const host of ['127.0.0.1:1880', '[::1]:1880', 'localhost', 'LOCALHOST:1', 'a.localhost', 'pi:1880', 'pi.local', 'pi.local.', 'studio.lan', '10.0.0.7', undefined]) assert.ok(isKnownHost(host, {}), host);
-    for (const host of ['evil.example', 'evil.example:1880', '127.0.0.1.evil.example', 'localhost.evil.example', 'evil-local.com', '1.2.3', '[evil.example]:1', 'local.evil.example']) assert.ok(!isKnownHost(host, {}), host);
+    for (const host of [
+      '127.0.0.1:1880',
+      '[::1]:1880',
+      'localhost',
+      'LOCALHOST:1',
+      'a.localhost',
+      'pi:1880',
+      'pi.local',
+      'pi.local.',
+      'studio.lan',
+      '10.0.0.7',
+      undefined,
+    ])
+      assert.ok(isKnownHost(host, {}), host);
+    for (const host of [
+      'evil.example',
+      'evil.example:1880',
+      '127.0.0.1.evil.example',
+      'localhost.evil.example',
+      'evil-local.com',
+      '1.2.3',
+      '[evil.example]:1',
+      'local.evil.example',
+    ])
+      assert.ok(!isKnownHost(host, {}), host);
     for (const streamdiffusionHosts of ['Piece.example.org', ['a.example', 'piece.example.org']]) {
       assert.ok(isKnownHost('piece.example.org:443', { streamdiffusionHosts }));
       assert.ok(!isKnownHost('example.org', { streamdiffusionHosts }));
@@ -48,10 +73,14 @@ describe('pages of other sites', () => {
   describe('at a Node-RED of anybody', () => {
     let web: WebFlow;
     const start = async (settings: object = {}): Promise<void> => {
-      web = await WebFlow.start([engine, denoiser, source, sink], [
-        { id: 'sink', type: 'streamdiffusion-sink', name: 'live' },
-        { id: 'source', type: 'streamdiffusion-source', name: 'live', kind: 'browser' },
-      ], { settings });
+      web = await WebFlow.start(
+        [engine, denoiser, source, sink],
+        [
+          { id: 'sink', type: 'streamdiffusion-sink', name: 'live' },
+          { id: 'source', type: 'streamdiffusion-source', name: 'live', kind: 'browser' },
+        ],
+        { settings },
+      );
     };
     afterEach(() => web.stop());
 
@@ -78,7 +107,10 @@ describe('pages of other sites', () => {
       }
       await web.stop();
       await start({ httpNodeCors: { origin: 'http://friend.example' } });
-      assert.deepEqual(await ask(`${web.address}/live`, { origin: 'http://friend.example' }), { status: 200, allow: 'http://friend.example' });
+      assert.deepEqual(await ask(`${web.address}/live`, { origin: 'http://friend.example' }), {
+        status: 200,
+        allow: 'http://friend.example',
+      });
       assert.notEqual((await ask(`${web.address}/live`, ELSEWHERE)).allow, ELSEWHERE.origin);
     });
 
@@ -89,7 +121,9 @@ describe('pages of other sites', () => {
         const server = createServer((...exchange) => admin!(...exchange));
         await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
         const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/streamdiffusion`;
-        const answers = await Promise.all(['streams', 'models', 'models/downloads', 'engine/check?model=x'].map((path) => ask(`${address}/${path}`, headers)));
+        const answers = await Promise.all(
+          ['streams', 'models', 'models/downloads', 'engine/check?model=x'].map((path) => ask(`${address}/${path}`, headers)),
+        );
         server.closeAllConnections();
         server.close();
         return answers.map(({ status }) => status);
@@ -121,7 +155,9 @@ describe('pages of other sites', () => {
         const socket = connect({ port: Number(port), host: '127.0.0.1', allowHalfOpen: true });
         socket.on('error', () => undefined).resume();
         const path = ['nobody', 'nobody/camera', 'live/camera/more'][k % 3];
-        socket.write(`GET /streamdiffusion/${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`);
+        socket.write(
+          `GET /streamdiffusion/${path} HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n`,
+        );
         return socket;
       });
       await Promise.all(refused.map((socket) => once(socket, 'end')));
@@ -150,9 +186,22 @@ describe('pages of other sites', () => {
     after(() => server.stop());
 
     it('read no flows and use no checks, neither from elsewhere nor under a name that leads here', async () => {
-      const all: Record<string, string>[] = [ELSEWHERE, REBOUND, { host: 'evil.example' }, { ...ELSEWHERE, 'x-forwarded-host': 'evil.example' }, { ...ELSEWHERE, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' }];
+      const all: Record<string, string>[] = [
+        ELSEWHERE,
+        REBOUND,
+        { host: 'evil.example' },
+        { ...ELSEWHERE, 'x-forwarded-host': 'evil.example' },
+        { ...ELSEWHERE, 'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==' },
+      ];
       for (const headers of all) {
-        for (const path of ['/flows', '/settings', '/', '/streamdiffusion/streams', '/streamdiffusion/models', '/streamdiffusion/engine/check?model=/etc']) {
+        for (const path of [
+          '/flows',
+          '/settings',
+          '/',
+          '/streamdiffusion/streams',
+          '/streamdiffusion/models',
+          '/streamdiffusion/engine/check?model=/etc',
+        ]) {
           assert.equal((await ask(server.address + path, headers)).status, 403, `${path} ${JSON.stringify(headers)}`);
         }
         assert.equal((await ask(`${server.address}/flows`, headers, 'POST')).status, 403);

@@ -11,9 +11,15 @@ import { fuzzReplies } from '../lib/fuzz-replies';
 
 const MEGABYTE = 2 ** 20;
 const shape = ['batch', 4, 'h', 'w'];
-const expected: Pick<Net, 'inputs' | 'outputs'> = { inputs: [{ name: 'sample', type: 'float32', shape }], outputs: [{ name: 'out_sample', type: 'float32', shape }] };
+const expected: Pick<Net, 'inputs' | 'outputs'> = {
+  inputs: [{ name: 'sample', type: 'float32', shape }],
+  outputs: [{ name: 'out_sample', type: 'float32', shape }],
+};
 const feeds = { sample: { type: 'float32' as const, data: new Float32Array(16), dims: [1, 4, 2, 2] } };
-const described = JSON.stringify({ inputs: [{ name: 'sample', datatype: 'FP32', shape: [-1, 4, -1, -1] }], outputs: [{ name: 'out_sample', datatype: 'FP32', shape: [-1, 4, -1, -1] }] });
+const described = JSON.stringify({
+  inputs: [{ name: 'sample', datatype: 'FP32', shape: [-1, 4, -1, -1] }],
+  outputs: [{ name: 'out_sample', datatype: 'FP32', shape: [-1, 4, -1, -1] }],
+});
 
 interface Outcome {
   code: string;
@@ -31,7 +37,11 @@ async function ask(address: string): Promise<Outcome> {
   const timer = setInterval(() => (peak = Math.max(peak, process.memoryUsage.rss())), 20);
   let ending = { code: 'none', message: '' };
   try {
-    const net = await ServerNet.open('m', { ...expected, fingerprint: () => Promise.resolve('') }, { addresses: [address], timeoutMs: 5000, sharedMemory: false });
+    const net = await ServerNet.open(
+      'm',
+      { ...expected, fingerprint: () => Promise.resolve('') },
+      { addresses: [address], timeoutMs: 5000, sharedMemory: false },
+    );
     try {
       await net.run(feeds);
     } finally {
@@ -42,7 +52,11 @@ async function ask(address: string): Promise<Outcome> {
     ending = thrown;
   }
   clearInterval(timer);
-  return { ...{ code: ending.code, message: ending.message }, grew: Math.max(peak, process.memoryUsage.rss()) - before, ms: performance.now() - started };
+  return {
+    ...{ code: ending.code, message: ending.message },
+    grew: Math.max(peak, process.memoryUsage.rss()) - before,
+    ms: performance.now() - started,
+  };
 }
 
 function listening(server: Server | Http2Server): Promise<number> {
@@ -79,29 +93,91 @@ describe('what a server of nets answers, over http', function () {
   const texts = (count: number): string => Array.from({ length: count }, (_, k) => `"${k}":0`).join();
 
   const attacks: [string, RegExp, () => Promise<Outcome>][] = [
-    ['a description without an end', /more than 4194304 bytes/, () => against((_, response) => endless(response, Buffer.alloc(65_536, 0x5b)))],
-    ['one that is announced to be large', /9999999999 bytes, of at most/, () => against((_, response) => response.writeHead(200, { 'content-length': 9_999_999_999 }).flushHeaders())],
-    ['a refusal without an end', /failed \(500\)/, () => against((_, response) => endless(response.writeHead(500), Buffer.alloc(65_536, 0x41)))],
-    ['a compressed one', /compressed \(gzip\)/, () => against((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(200 * MEGABYTE))))],
+    [
+      'a description without an end',
+      /more than 4194304 bytes/,
+      () => against((_, response) => endless(response, Buffer.alloc(65_536, 0x5b))),
+    ],
+    [
+      'one that is announced to be large',
+      /9999999999 bytes, of at most/,
+      () => against((_, response) => response.writeHead(200, { 'content-length': 9_999_999_999 }).flushHeaders()),
+    ],
+    [
+      'a refusal without an end',
+      /failed \(500\)/,
+      () => against((_, response) => endless(response.writeHead(500), Buffer.alloc(65_536, 0x41))),
+    ],
+    [
+      'a compressed one',
+      /compressed \(gzip\)/,
+      () => against((_, response) => response.writeHead(200, { 'content-encoding': 'gzip' }).end(gzipSync(Buffer.alloc(200 * MEGABYTE)))),
+    ],
     ['lists in lists', /JSON of \d+ lists/, () => against((_, response) => response.end('['.repeat(4_000_000)))],
     ['very many fields', /JSON of \d+ lists, \d+ texts/, () => against((_, response) => response.end(`{${texts(350_000)}}`))],
-    ['very many inputs', /a model with \d+ inputs/, () => against((_, response) => response.end(JSON.stringify({ inputs: new Array(9000).fill({ name: 'a', datatype: 'FP32', shape: [] }) })))],
-    ['a shape with very many sizes', /with \d+ dimensions/, () => against((_, response) => response.end(JSON.stringify({ inputs: [{ name: 'a', datatype: 'FP32', shape: new Array(900_000).fill(1) }] })))],
-    ['settings that make no sense', /without name, type or shape/, () => against((request, response) => response.end(request.url?.endsWith('/config') ? '{"instance_group":[null]}' : described))],
+    [
+      'very many inputs',
+      /a model with \d+ inputs/,
+      () =>
+        against((_, response) =>
+          response.end(JSON.stringify({ inputs: new Array(9000).fill({ name: 'a', datatype: 'FP32', shape: [] }) })),
+        ),
+    ],
+    [
+      'a shape with very many sizes',
+      /with \d+ dimensions/,
+      () =>
+        against((_, response) =>
+          response.end(JSON.stringify({ inputs: [{ name: 'a', datatype: 'FP32', shape: new Array(900_000).fill(1) }] })),
+        ),
+    ],
+    [
+      'settings that make no sense',
+      /without name, type or shape/,
+      () => against((request, response) => response.end(request.url?.endsWith('/config') ? '{"instance_group":[null]}' : described)),
+    ],
     ['a run without an end', /more than 67108864 bytes/, () => atRun((_, response) => endless(response, Buffer.alloc(MEGABYTE)))],
-    ['a run of numbers without an end', /JSON of/, () => atRun((_, response) => response.end(`{"outputs":[{"name":"out_sample","datatype":"FP32","shape":[1,4,2,2],"data":[${'0,'.repeat(20_000_000)}0]}]}`))],
-    ['a run in very small pieces', /no JSON/, () => atRun((_, response) => {
-      response.write('x');
-      let sent = 0;
-      const more = (): void => {
-        for (let k = 0; k < 2000; k++) response.write('x');
-        if (++sent < 100 && !response.destroyed) setImmediate(more);
-        else response.end();
-      };
-      more();
-    })],
-    ['a shape of other sizes than the bytes', /"out_sample" as FP32|bytes for/, () => atRun((_, response) => response.end(JSON.stringify({ outputs: [{ name: 'out_sample', datatype: 'FP32', shape: [1, 4, 2 ** 40, 2 ** 40], data: [1] }] })))],
-    ['texts where numbers belong', /no numbers/, () => atRun((_, response) => response.end(JSON.stringify({ outputs: [{ name: 'out_sample', datatype: 'FP32', shape: [1, 4, 2, 2], data: new Array(16).fill('x') }] })))],
+    [
+      'a run of numbers without an end',
+      /JSON of/,
+      () =>
+        atRun((_, response) =>
+          response.end(`{"outputs":[{"name":"out_sample","datatype":"FP32","shape":[1,4,2,2],"data":[${'0,'.repeat(20_000_000)}0]}]}`),
+        ),
+    ],
+    [
+      'a run in very small pieces',
+      /no JSON/,
+      () =>
+        atRun((_, response) => {
+          response.write('x');
+          let sent = 0;
+          const more = (): void => {
+            for (let k = 0; k < 2000; k++) response.write('x');
+            if (++sent < 100 && !response.destroyed) setImmediate(more);
+            else response.end();
+          };
+          more();
+        }),
+    ],
+    [
+      'a shape of other sizes than the bytes',
+      /"out_sample" as FP32|bytes for/,
+      () =>
+        atRun((_, response) =>
+          response.end(JSON.stringify({ outputs: [{ name: 'out_sample', datatype: 'FP32', shape: [1, 4, 2 ** 40, 2 ** 40], data: [1] }] })),
+        ),
+    ],
+    [
+      'texts where numbers belong',
+      /no numbers/,
+      () =>
+        atRun((_, response) =>
+          response.end(
+            JSON.stringify({ outputs: [{ name: 'out_sample', datatype: 'FP32', shape: [1, 4, 2, 2], data: new Array(16).fill('x') }] }),
+          ),
+        ),
+    ],
   ];
   for (const [what, says, attack] of attacks) {
     it(`${what}: ENETWORK, soon, and within bounds`, async () => {
@@ -123,7 +199,9 @@ describe('what a server of nets answers, over http', function () {
   });
 
   it('a reason with line breaks: one line', async () => {
-    const { message } = await against((_, response) => response.writeHead(400).end(JSON.stringify({ error: 'a\n[error] forged\u001b[31m line' })));
+    const { message } = await against((_, response) =>
+      response.writeHead(400).end(JSON.stringify({ error: 'a\n[error] forged\u001b[31m line' })),
+    );
     assert.ok(!/\p{Cc}/u.test(message), JSON.stringify(message));
   });
 });
@@ -140,7 +218,10 @@ describe('what a server of nets answers, over grpc', function () {
       const head = Buffer.alloc(5);
       head[0] = encoding ? 1 : 0;
       head.writeUInt32BE(bytes.length, 1);
-      stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...(encoding && { 'grpc-encoding': encoding }) }, { waitForTrailers: true });
+      stream.respond(
+        { ':status': 200, 'content-type': 'application/grpc', ...(encoding && { 'grpc-encoding': encoding }) },
+        { waitForTrailers: true },
+      );
       stream.on('wantTrailers', () => stream.sendTrailers({ 'grpc-status': '0' }));
       stream.end(Buffer.concat([head, bytes]));
     });
@@ -153,7 +234,8 @@ describe('what a server of nets answers, over grpc', function () {
   const dims = field(3, Buffer.of(1, 4, 2, 2));
   const tensor = (name: string): Buffer => Buffer.concat([field(1, name), field(2, 'FP32'), dims]);
   const sound = Buffer.concat([field(4, tensor('sample')), field(5, tensor('out_sample'))]);
-  const atRun = (bytes: Buffer, encoding?: string): Promise<Outcome> => against((method) => (method === 'ModelInfer' ? { bytes, encoding } : { bytes: method === 'ModelMetadata' ? sound : Buffer.alloc(0) }));
+  const atRun = (bytes: Buffer, encoding?: string): Promise<Outcome> =>
+    against((method) => (method === 'ModelInfer' ? { bytes, encoding } : { bytes: method === 'ModelMetadata' ? sound : Buffer.alloc(0) }));
   const zeros = Buffer.alloc(256 * MEGABYTE);
 
   const attacks: [string, RegExp, () => Promise<Outcome>][] = [
@@ -161,14 +243,26 @@ describe('what a server of nets answers, over grpc', function () {
     ['a run of zeros, compressed', /more than 67108864 bytes/, () => atRun(gzipSync(zeros), 'gzip')],
     ['the same in the other way', /more than 67108864 bytes/, () => atRun(deflateSync(zeros), 'deflate')],
     ['a run that is too large', /more than 67108864 bytes/, () => atRun(zeros.subarray(0, 65 * MEGABYTE))],
-    ['a description that is too large', /more than 4194304 bytes/, () => against(() => ({ bytes: field(99, zeros.subarray(0, 5 * MEGABYTE)) }))],
+    [
+      'a description that is too large',
+      /more than 4194304 bytes/,
+      () => against(() => ({ bytes: field(99, zeros.subarray(0, 5 * MEGABYTE)) })),
+    ],
     ['ten megabytes of fields', /more than 10000 fields/, () => atRun(Buffer.alloc(10 * MEGABYTE, Buffer.of(8, 1)))],
     ['fields in fields', /more than 10000 fields/, () => atRun(field(5, Buffer.alloc(10 * MEGABYTE, Buffer.of(8, 1))))],
-    ['numbers one by one, and very many', /more than 16 numbers/, () => atRun(field(5, Buffer.concat([tensor('out_sample'), field(5, field(3, Buffer.alloc(20 * MEGABYTE)))])))],
+    [
+      'numbers one by one, and very many',
+      /more than 16 numbers/,
+      () => atRun(field(5, Buffer.concat([tensor('out_sample'), field(5, field(3, Buffer.alloc(20 * MEGABYTE)))]))),
+    ],
     ['a number without an end', /no number ends/, () => atRun(Buffer.alloc(MEGABYTE, 0xff))],
     ['zeros', /begins no field/, () => atRun(Buffer.alloc(MEGABYTE))],
     ['a field longer than the message', /a field ends at byte/, () => atRun(Buffer.of(0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f, 1))],
-    ['a shape with very many sizes', /more than 1024 numbers/, () => against(() => ({ bytes: field(4, Buffer.concat([field(1, 'a'), field(2, 'FP32'), field(3, Buffer.alloc(MEGABYTE, 1))])) }))],
+    [
+      'a shape with very many sizes',
+      /more than 1024 numbers/,
+      () => against(() => ({ bytes: field(4, Buffer.concat([field(1, 'a'), field(2, 'FP32'), field(3, Buffer.alloc(MEGABYTE, 1))])) })),
+    ],
   ];
   for (const [what, says, attack] of attacks) {
     it(`${what}: ENETWORK, soon, and within bounds`, async () => {

@@ -14,7 +14,10 @@ describe('settings under many topics, sound and damaged', function () {
     const { painted, streams, endings, faults } = await fuzzSettings(1000, 1);
     assert.deepEqual(faults, []);
     assert.deepEqual(streams, ['']);
-    assert.equal(Object.values(endings).reduce((sum, count) => sum + count, 0), 1000);
+    assert.equal(
+      Object.values(endings).reduce((sum, count) => sum + count, 0),
+      1000,
+    );
     assert.ok(endings.EBADPARAM > 50 && endings.none > 100, JSON.stringify(endings));
     assert.ok(painted > 0, `${painted} frames`);
   });

@@ -19,9 +19,16 @@ const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tInde
 /** Small files, each of which is more work than it looks. */
 async function slowFiles(): Promise<Record<string, Buffer>> {
   const side = 4000;
-  const flat = (): sharp.Sharp => sharp({ create: { width: side, height: side, channels: 3, background: '#456' }, limitInputPixels: false });
+  const flat = (): sharp.Sharp =>
+    sharp({ create: { width: side, height: side, channels: 3, background: '#456' }, limitInputPixels: false });
   const [file] = await jpegs(1);
-  const frames = await Promise.all(Array.from({ length: 40 }, (_, k) => sharp({ create: { width: 400, height: 400, channels: 3, background: { r: k * 6, g: 90, b: 20 } } }).png().toBuffer()));
+  const frames = await Promise.all(
+    Array.from({ length: 40 }, (_, k) =>
+      sharp({ create: { width: 400, height: 400, channels: 3, background: { r: k * 6, g: 90, b: 20 } } })
+        .png()
+        .toBuffer(),
+    ),
+  );
   const animation = (): sharp.Sharp => sharp(frames, { join: { animated: true } });
   return {
     'a JPEG of many scans': manyScans(8000, 8000, 2000),
@@ -43,12 +50,15 @@ describe('pictures that are made to keep a decoder busy', function () {
   });
 
   it('hold up neither Node-RED nor the frames of other topics, at the filter and the sink', async () => {
-    await startFlow([filter, sink], [
-      { id: 'filter', type: 'streamdiffusion-filter', wires: [['passed'], ['skipped']] },
-      { id: 'sink', type: 'streamdiffusion-sink', name: 'slow' },
-      { id: 'passed', type: 'helper' },
-      { id: 'skipped', type: 'helper' },
-    ]);
+    await startFlow(
+      [filter, sink],
+      [
+        { id: 'filter', type: 'streamdiffusion-filter', wires: [['passed'], ['skipped']] },
+        { id: 'sink', type: 'streamdiffusion-sink', name: 'slow' },
+        { id: 'passed', type: 'helper' },
+        { id: 'skipped', type: 'helper' },
+      ],
+    );
     const ledger = keepLedger('filter', ['passed', 'skipped']);
     const [good] = await jpegs(1);
     let answered = 0;
@@ -68,9 +78,16 @@ describe('pictures that are made to keep a decoder busy', function () {
       given += 5;
       await until(() => answered > before, PATIENCE);
     }
-    await until(() => ledger.ended === given, PATIENCE, () => `${ledger.ended} of ${given}`);
+    await until(
+      () => ledger.ended === given,
+      PATIENCE,
+      () => `${ledger.ended} of ${given}`,
+    );
     delay.disable();
-    assert.ok(ledger.errors.every((code) => code === 'EBADFRAME'), ledger.errors.join());
+    assert.ok(
+      ledger.errors.every((code) => code === 'EBADFRAME'),
+      ledger.errors.join(),
+    );
     assert.ok(ledger.errors.length >= 4, 'the JPEG of many scans is refused');
     assert.ok(delay.percentile(99) / 1e6 < 100, `p99 of the event loop ${delay.percentile(99) / 1e6} ms`);
     await helper.unload();
@@ -87,7 +104,10 @@ describe('pictures that are made to keep a decoder busy', function () {
     // Past the door, as a file of a format could be of which nobody knows yet that it takes minutes.
     const attack = (async (): Promise<string[]> => {
       const codes: string[] = [];
-      while (attacking) await bad.submit({ picture: { kind: 'encoded', data: manyScans(8000, 8000, 20_000) } }).catch(({ code }: { code: string }) => codes.push(code));
+      while (attacking)
+        await bad
+          .submit({ picture: { kind: 'encoded', data: manyScans(8000, 8000, 20_000) } })
+          .catch(({ code }: { code: string }) => codes.push(code));
       return codes;
     })();
     await new Promise((resolve) => setTimeout(resolve, 1000));

@@ -37,15 +37,27 @@ async function main(): Promise<void> {
 async function attackOf(server: Server, flow: Flow): Promise<Flow> {
   if (kind === 'pictures') return slowPictures(server);
   const engine = flow.find(({ type }) => type === 'streamdiffusion-engine')?.id;
-  const picture = (await sharp({ create: { width: 256, height: 256, channels: 3, background: '#456' } }).jpeg().toBuffer()).toString('base64');
+  const picture = (
+    await sharp({ create: { width: 256, height: 256, channels: 3, background: '#456' } })
+      .jpeg()
+      .toBuffer()
+  ).toString('base64');
   const func = {
     topics: 'const n = context.get("n") || 0; context.set("n", n + 1); if (n >= 1500) return null; msg.topic = `t${n}`;',
-    sizes: 'const n = context.get("n") || 0; context.set("n", n + 1); msg.params = n % 2 ? { width: 128, height: 128, frameBufferSize: 1 } : { width: 8192, height: 8192, frameBufferSize: 8 }; delete msg.topic;',
+    sizes:
+      'const n = context.get("n") || 0; context.set("n", n + 1); msg.params = n % 2 ? { width: 128, height: 128, frameBufferSize: 1 } : { width: 8192, height: 8192, frameBufferSize: 8 }; delete msg.topic;',
   }[kind];
   if (!func) throw new Error(`pictures, topics or sizes; not ${kind}`);
   return [
     { id: 'every', type: 'inject', z: 'attack', repeat: kind === 'topics' ? '0.02' : '0.2', once: true, props: [], wires: [['make']] },
-    { id: 'make', type: 'function', z: 'attack', outputs: 1, func: `${func} msg.payload = "${picture}"; return msg;`, wires: [['attacked']] },
+    {
+      id: 'make',
+      type: 'function',
+      z: 'attack',
+      outputs: 1,
+      func: `${func} msg.payload = "${picture}"; return msg;`,
+      wires: [['attacked']],
+    },
     { id: 'attacked', type: 'streamdiffusion-denoiser', z: 'attack', engine, width: '128', height: '128', steps: '2', wires: [[], []] },
   ];
 }
@@ -60,16 +72,45 @@ async function slowPictures(server: Server): Promise<Flow> {
     webp: await flat.clone().webp({ effort: 0 }).toBuffer(),
   };
   for (const [name, file] of Object.entries(files)) await writeFile(join(server.folder, name), file);
-  console.log(Object.entries(files).map(([name, { length }]) => `${name} ${(length / 1000).toFixed(0)} kB`).join(', '));
+  console.log(
+    Object.entries(files)
+      .map(([name, { length }]) => `${name} ${(length / 1000).toFixed(0)} kB`)
+      .join(', '),
+  );
   const senders = Object.keys(files).flatMap((name, k) => [
-    { id: `inject${k}`, type: 'inject', z: 'attack', repeat: '0.5', once: true, props: [{ p: 'topic', vt: 'str' }], topic: `t${k % 4}`, wires: [[`file${k}`]] },
-    { id: `file${k}`, type: 'file in', z: 'attack', filename: join(server.folder, name), filenameType: 'str', format: '', wires: [['filter', 'sink']] },
+    {
+      id: `inject${k}`,
+      type: 'inject',
+      z: 'attack',
+      repeat: '0.5',
+      once: true,
+      props: [{ p: 'topic', vt: 'str' }],
+      topic: `t${k % 4}`,
+      wires: [[`file${k}`]],
+    },
+    {
+      id: `file${k}`,
+      type: 'file in',
+      z: 'attack',
+      filename: join(server.folder, name),
+      filenameType: 'str',
+      format: '',
+      wires: [['filter', 'sink']],
+    },
   ]);
-  return [{ id: 'filter', type: 'streamdiffusion-filter', z: 'attack', wires: [[], []] }, { id: 'sink', type: 'streamdiffusion-sink', name: 'attacked', z: 'attack', wires: [[]] }, ...senders];
+  return [
+    { id: 'filter', type: 'streamdiffusion-filter', z: 'attack', wires: [[], []] },
+    { id: 'sink', type: 'streamdiffusion-sink', name: 'attacked', z: 'attack', wires: [[]] },
+    ...senders,
+  ];
 }
 
 async function deploy(server: Server, flow: Flow): Promise<void> {
-  await fetch(`${server.address}/flows`, { method: 'POST', headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'nodes' }, body: JSON.stringify(flow) });
+  await fetch(`${server.address}/flows`, {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'nodes' },
+    body: JSON.stringify(flow),
+  });
 }
 
 async function ask(server: Server, when: string, howLong: number): Promise<void> {
@@ -83,9 +124,14 @@ async function ask(server: Server, when: string, howLong: number): Promise<void>
   }
   const fps = ((await out(server)) - before) / ((performance.now() - since) / 1000);
   times.sort((a, b) => a - b);
-  const held = execFileSync('ps', ['-o', 'rss=,args=', '--ppid', String(server.child.pid)], { encoding: 'utf8' }).trim().split('\n').map((line) => `${Math.round(Number(line.trim().split(' ')[0]) / 1024)} MB ${line.includes('codec') ? 'codec' : 'engine'}`);
+  const held = execFileSync('ps', ['-o', 'rss=,args=', '--ppid', String(server.child.pid)], { encoding: 'utf8' })
+    .trim()
+    .split('\n')
+    .map((line) => `${Math.round(Number(line.trim().split(' ')[0]) / 1024)} MB ${line.includes('codec') ? 'codec' : 'engine'}`);
   const own = Math.round(Number(execFileSync('ps', ['-o', 'rss=', '-p', String(server.child.pid)], { encoding: 'utf8' })) / 1024);
-  console.log(`${when}: answers p50 ${times[Math.floor(times.length / 2)].toFixed(0)} ms, p99 ${times[Math.floor(times.length * 0.99)].toFixed(0)} ms of ${times.length}; live ${fps.toFixed(1)} fps; Node-RED ${own} MB, ${held.join(', ')}`);
+  console.log(
+    `${when}: answers p50 ${times[Math.floor(times.length / 2)].toFixed(0)} ms, p99 ${times[Math.floor(times.length * 0.99)].toFixed(0)} ms of ${times.length}; live ${fps.toFixed(1)} fps; Node-RED ${own} MB, ${held.join(', ')}`,
+  );
 }
 
 /** Frames that the live picture has had. */

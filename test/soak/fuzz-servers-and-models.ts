@@ -13,7 +13,9 @@ async function main(): Promise<void> {
     const { memory, ...result } = await work;
     faults += result.faults.length;
     const megabytes = (bytes: number): string => `${Math.round(bytes / 1e6)} MB`;
-    console.log(`${what}: ${Math.round((performance.now() - started) / 1000)} s, ${megabytes(memory.before)} before, ${megabytes(memory.peak)} at most\n${JSON.stringify(result, null, 2)}`);
+    console.log(
+      `${what}: ${Math.round((performance.now() - started) / 1000)} s, ${megabytes(memory.before)} before, ${megabytes(memory.peak)} at most\n${JSON.stringify(result, null, 2)}`,
+    );
   };
   for (const protocol of ['http', 'grpc'] as const) await tell(`answers over ${protocol}`, fuzzReplies(protocol, count, seed));
   await tell('model folders', fuzzModels(count, seed));

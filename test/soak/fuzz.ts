@@ -10,7 +10,8 @@ async function main(): Promise<void> {
   await helper.unload();
   await stopAllHosts();
   const { memory, ...rest } = result;
-  for (const { inputs: after, rss, heap } of memory) console.log(`after ${after}: ${(rss / 1e6).toFixed(0)} MB resident, ${(heap / 1e6).toFixed(1)} MB held by JavaScript`);
+  for (const { inputs: after, rss, heap } of memory)
+    console.log(`after ${after}: ${(rss / 1e6).toFixed(0)} MB resident, ${(heap / 1e6).toFixed(1)} MB held by JavaScript`);
   console.log(JSON.stringify({ ...rest, seconds: Math.round((performance.now() - started) / 1000) }, null, 2));
   process.exit(result.faults.length > 0 ? 1 : 0);
 }

@@ -16,12 +16,15 @@ const [WIDTH, HEIGHT] = [3840, 2160];
 async function main(): Promise<void> {
   const minutes = Number(process.argv[2] ?? 15);
   const frames = await Promise.all(Array.from({ length: 6 }, (_, k) => largeJpeg(k)));
-  await startFlow([engine, denoiser, sink], [
-    { id: 'engine', type: 'streamdiffusion-engine' },
-    { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '256', height: '256', wires: [['sink']] },
-    { id: 'sink', type: 'streamdiffusion-sink', name: 'load', wires: [['out']] },
-    { id: 'out', type: 'helper' },
-  ]);
+  await startFlow(
+    [engine, denoiser, sink],
+    [
+      { id: 'engine', type: 'streamdiffusion-engine' },
+      { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '256', height: '256', wires: [['sink']] },
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'load', wires: [['out']] },
+      { id: 'out', type: 'helper' },
+    ],
+  );
   const user = { onState: () => undefined };
   const host = (helper.getNode('engine') as EngineNode).register(user);
 
@@ -39,20 +42,26 @@ async function main(): Promise<void> {
     latencies.push(latencyMs);
     painted++;
   });
-  const give = (): void => helper.getNode('denoiser').receive({ payload: frames[given % frames.length], frame: { id: given++ } } as NodeMessage);
+  const give = (): void =>
+    helper.getNode('denoiser').receive({ payload: frames[given % frames.length], frame: { id: given++ } } as NodeMessage);
   give();
   await until(() => painted > 0, 60_000);
 
   // The engine's own speed first: one frame after the other.
-  const alone = await rate(() => painted, async (seconds) => {
-    const end = performance.now() + 1000 * seconds;
-    while (performance.now() < end) {
-      const before = painted;
-      give();
-      await until(() => painted > before, 30_000);
-    }
-  });
-  console.log(`alone ${alone.toFixed(1)} fps; the source gives ${(10 * alone).toFixed(0)} a second, ${Math.round(frames[0].length / 1e6)} MB each`);
+  const alone = await rate(
+    () => painted,
+    async (seconds) => {
+      const end = performance.now() + 1000 * seconds;
+      while (performance.now() < end) {
+        const before = painted;
+        give();
+        await until(() => painted > before, 30_000);
+      }
+    },
+  );
+  console.log(
+    `alone ${alone.toFixed(1)} fps; the source gives ${(10 * alone).toFixed(0)} a second, ${Math.round(frames[0].length / 1e6)} MB each`,
+  );
   // Timers of a busy process come late: what is due by then is given at once.
   const began = performance.now();
   const before = given;
@@ -78,7 +87,11 @@ async function main(): Promise<void> {
     );
   }
   clearInterval(timer);
-  await until(() => newest === given - 1, 30_000, () => `newest shown ${newest} of ${given}`);
+  await until(
+    () => newest === given - 1,
+    30_000,
+    () => `newest shown ${newest} of ${given}`,
+  );
   console.log(`the last frame is shown; ${disorder} out of order`);
   await helper.unload();
   await stopAllHosts();
@@ -100,8 +113,11 @@ async function rate(count: () => number, work: (seconds: number) => Promise<void
 /** About 2 MB: coarse noise, as a camera's picture of leaves. */
 function largeJpeg(seed: number): Promise<Buffer> {
   const [width, height] = [WIDTH / 4, HEIGHT / 4];
-  const noise = Buffer.from(Uint8Array.from({ length: width * height * 3 }, (_, i) => (Math.imul(i + 1, 2654435761 + 97 * seed) >>> 24)));
-  return sharp(noise, { raw: { width, height, channels: 3 } }).resize(WIDTH, HEIGHT).jpeg({ quality: 90 }).toBuffer();
+  const noise = Buffer.from(Uint8Array.from({ length: width * height * 3 }, (_, i) => Math.imul(i + 1, 2654435761 + 97 * seed) >>> 24));
+  return sharp(noise, { raw: { width, height, channels: 3 } })
+    .resize(WIDTH, HEIGHT)
+    .jpeg({ quality: 90 })
+    .toBuffer();
 }
 
 void main();

@@ -18,7 +18,9 @@ async function main(): Promise<void> {
       camera?.close();
       const ratios = rates.map((rate, k) => rate / Math.min(RATES[k], fps));
       worst = Math.max(worst, ...ratios.map((ratio) => Math.abs(ratio - 1)));
-      console.log(`${kind === 'video' ? 'file' : 'network'} ${fps} fps: ${ratios.map((ratio, k) => `at ${RATES[k]}: ${ratio.toFixed(3)}`).join(', ')}`);
+      console.log(
+        `${kind === 'video' ? 'file' : 'network'} ${fps} fps: ${ratios.map((ratio, k) => `at ${RATES[k]}: ${ratio.toFixed(3)}`).join(', ')}`,
+      );
     }
   }
   await rm(folder, { recursive: true });

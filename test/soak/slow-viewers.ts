@@ -20,7 +20,11 @@ const SIPS = 10;
 async function main(): Promise<void> {
   const [seconds = 30, bytesPerSecond = Infinity] = process.argv.slice(2).map(Number);
   const web = await WebFlow.start([sink], [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', wires: [[]] }]);
-  const jpeg = await sharp({ create: { width: 200, height: 200, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 120, sigma: 60 } } }).jpeg({ quality: 82 }).toBuffer();
+  const jpeg = await sharp({
+    create: { width: 200, height: 200, channels: 3, background: '#777', noise: { type: 'gaussian', mean: 120, sigma: 60 } },
+  })
+    .jpeg({ quality: 82 })
+    .toBuffer();
   console.log(`${PER_SECOND} pictures a second of ${jpeg.length} bytes`);
   const shownAt: number[] = [];
   const source = setInterval(() => {
@@ -28,7 +32,11 @@ async function main(): Promise<void> {
     shownAt.push(performance.now());
     helper.getNode('sink').receive({ payload: Buffer.concat([jpeg, mark]) });
   }, 1000 / PER_SECOND);
-  const ways: [string, string, boolean][] = [['MJPEG stream', 'wall.mjpg', false], ['plain WebSocket', 'wall', true], ['WebSocket with receipts', 'wall?details', true]];
+  const ways: [string, string, boolean][] = [
+    ['MJPEG stream', 'wall.mjpg', false],
+    ['plain WebSocket', 'wall', true],
+    ['WebSocket with receipts', 'wall?details', true],
+  ];
   for (const [name, path, isSocket] of ways) {
     const ages: number[] = [];
     let tail = '';
@@ -41,7 +49,8 @@ async function main(): Promise<void> {
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     end();
     const late = ages.slice(Math.floor(ages.length / 2)).sort((a, b) => a - b);
-    const age = (share: number): string => `${((late[Math.min(late.length - 1, Math.floor(late.length * share))] ?? NaN) / 1000).toFixed(1)} s`;
+    const age = (share: number): string =>
+      `${((late[Math.min(late.length - 1, Math.floor(late.length * share))] ?? NaN) / 1000).toFixed(1)} s`;
     console.log(`${name}: ${(ages.length / seconds).toFixed(1)} pictures a second; in the second half ${age(0.5)} old, at most ${age(1)}`);
     await new Promise((resolve) => setTimeout(resolve, 3000));
   }

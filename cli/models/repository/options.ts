@@ -77,10 +77,12 @@ export function readOptions(args: string[]): RepositoryOptions {
   const names = nets?.split(',').map((name) => name.trim());
   const unknown = names?.find((name) => !netNames.includes(name as NetName));
   if (unknown !== undefined) throw new UsageError(`--nets are some of ${netNames.join(', ')}; got "${unknown}"`);
-  if (prefix !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(prefix)) throw new UsageError(`--prefix must be letters, digits, . _ and -; got "${prefix}"`);
+  if (prefix !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(prefix))
+    throw new UsageError(`--prefix must be letters, digits, . _ and -; got "${prefix}"`);
   if (!isOneOf(BACKENDS, backend)) throw new UsageError(`--backend must be one of ${BACKENDS.join(', ')}; got "${backend}"`);
   if (device !== 'gpu' && device !== 'cpu') throw new UsageError(`--device must be gpu or cpu; got "${device}"`);
-  if (values.int8 && (device !== 'cpu' || backend === 'tensorrt')) throw new UsageError('--int8 is for processors: it goes with --device cpu, and with onnxruntime or python as --backend');
+  if (values.int8 && (device !== 'cpu' || backend === 'tensorrt'))
+    throw new UsageError('--int8 is for processors: it goes with --device cpu, and with onnxruntime or python as --backend');
   const [, width, height] = /^([1-9]\d*)x([1-9]\d*)$/.exec(size ?? '') ?? [];
   if (size !== undefined && width === undefined) throw new UsageError(`--size must be two numbers such as 512x512; got "${size}"`);
   return {

@@ -16,13 +16,24 @@ export interface PlannedNet {
 export function planScript(nets: PlannedNet[], { maxBatch }: RepositoryOptions): string {
   const calls = nets.map(({ net, onnx, plan }) => {
     const shapes = (rows: number): string =>
-      Object.entries(net.warmUp ?? {}).map(([name, [, ...rest]]) => `${keyOf(name)}:${[rows, ...rest].join('x')}`).join(',');
+      Object.entries(net.warmUp ?? {})
+        .map(([name, [, ...rest]]) => `${keyOf(name)}:${[rows, ...rest].join('x')}`)
+        .join(',');
     const free = net.inputs.some(({ shape }) => shape.some((size) => typeof size === 'string'));
     const bounds = free && net.warmUp ? { min: 1, opt: Math.min(2, maxBatch), max: maxBatch } : {};
-    const range = Object.entries(bounds).map(([name, rows]) => ` \\\n  ${quoted(`--${name}Shapes=${shapes(rows)}`)}`).join('');
+    const range = Object.entries(bounds)
+      .map(([name, rows]) => ` \\\n  ${quoted(`--${name}Shapes=${shapes(rows)}`)}`)
+      .join('');
     return `trtexec --onnx=${quoted(onnx)} --saveEngine=${quoted(plan)} --fp16${range}`;
   });
-  return ['#!/bin/sh', '# Makes the TensorRT plans of this model repository. Run it where Triton runs, once for every kind of GPU.', 'set -e', 'cd "$(dirname "$0")"', ...calls, ''].join('\n');
+  return [
+    '#!/bin/sh',
+    '# Makes the TensorRT plans of this model repository. Run it where Triton runs, once for every kind of GPU.',
+    'set -e',
+    'cd "$(dirname "$0")"',
+    ...calls,
+    '',
+  ].join('\n');
 }
 
 /** trtexec takes the first colon for the end of a name that does not stand in quotes of its own. */

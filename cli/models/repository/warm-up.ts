@@ -14,11 +14,17 @@ export interface Sizes {
 }
 
 /** @param size of the pictures; undefined: the one the model was made for */
-export function sizesOf({ nets }: ModelFiles, { info }: ModelReport, textEncoder: HeaderNet | undefined, size: { width: number; height: number } | undefined): Sizes {
+export function sizesOf(
+  { nets }: ModelFiles,
+  { info }: ModelReport,
+  textEncoder: HeaderNet | undefined,
+  size: { width: number; height: number } | undefined,
+): Sizes {
   const { vaeScaleFactor: factor = 8, textWidth = 768, latentChannels = 4 } = info ?? {};
   const side = wholeIn(nets.unet?.config ?? {}, 'sample_size', 64, 1, 1024) * factor;
   const fixedTokens = textEncoder?.inputs[0]?.shape[1];
-  const tokens = typeof fixedTokens === 'number' ? fixedTokens : wholeIn(nets.text_encoder?.config ?? {}, 'max_position_embeddings', 77, 1, 4096);
+  const tokens =
+    typeof fixedTokens === 'number' ? fixedTokens : wholeIn(nets.text_encoder?.config ?? {}, 'max_position_embeddings', 77, 1, 4096);
   return { width: side, height: side, ...size, factor, tokens, textWidth, latentChannels };
 }
 
@@ -36,7 +42,9 @@ export function shapesOf(name: NetName, { inputs }: Pick<HeaderNet, 'inputs'>, s
     if (rank === 2) return [1, name.startsWith('text_encoder') ? tokens : undefined];
     return new Array<number>(rank).fill(1);
   };
-  const shapes = inputs.map(({ name: input, shape }) => [input, shape.map((size, i) => (typeof size === 'number' ? size : usual(shape.length)[i]))] as const);
+  const shapes = inputs.map(
+    ({ name: input, shape }) => [input, shape.map((size, i) => (typeof size === 'number' ? size : usual(shape.length)[i]))] as const,
+  );
   if (shapes.some(([, shape]) => shape.includes(undefined))) return undefined;
   return Object.fromEntries(shapes) as Record<string, number[]>;
 }

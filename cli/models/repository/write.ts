@@ -39,7 +39,7 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
   if (missing) throw new EngineError('ENOMODEL', `${report.folder} has no ${missing}; it has ${Object.keys(files.nets).join(', ')}`);
   if (options.int8 && !wanted.some((name) => files.nets[name]?.ranges)) {
     throw new EngineError('EBADMODEL', 'none of these nets has an int8.json beside it, which --int8 needs');
-  };
+  }
   const sizes = sizesOf(files, report, headers.text_encoder, options.size);
   const prefix = options.prefix ?? serverPrefix(options.model);
   const written: WrittenNet[] = [];
@@ -48,7 +48,8 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) continue;
     onNet(name);
-    const rounded = options.int8 && net.ranges ? inInt8(header.graph ?? (await readOnnxGraph(net.path)), net.ranges, options.int8) : undefined;
+    const rounded =
+      options.int8 && net.ranges ? inInt8(header.graph ?? (await readOnnxGraph(net.path)), net.ranges, options.int8) : undefined;
     const fingerprint = await fingerprintOf(net.path);
     const served: ServedNet = {
       name: `${prefix}_${name}`,
@@ -58,7 +59,9 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
       warmUp: shapesOf(name, header, sizes),
     };
     try {
-      const { version, unchanged } = await writeNet(served, options, (folder) => placeNet(net.path, rounded ? { graph: rounded } : header, folder));
+      const { version, unchanged } = await writeNet(served, options, (folder) =>
+        placeNet(net.path, rounded ? { graph: rounded } : header, folder),
+      );
       written.push({ name: served.name, version, unchanged, notes: [...notesOn(served), ...formatNote(net, options, Boolean(rounded))] });
       plans.push({ net: served, onnx: `${served.name}/${SOURCE}/model.onnx`, plan: `${served.name}/${version}/model.plan` });
     } catch (thrown) {
@@ -76,7 +79,11 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
 const SOURCE = 'onnx';
 
 /** A version of a net appears when it is whole, so that a server that looks for changes never finds half of one. */
-async function writeNet(net: ServedNet, options: RepositoryOptions, place: (folder: string) => Promise<void>): Promise<{ version: number; unchanged: boolean }> {
+async function writeNet(
+  net: ServedNet,
+  options: RepositoryOptions,
+  place: (folder: string) => Promise<void>,
+): Promise<{ version: number; unchanged: boolean }> {
   const folder = join(options.to, net.name);
   await mkdir(folder, { recursive: true });
   const versions = (await readdir(folder)).filter((name) => /^[1-9]\d*$/.test(name)).map(Number);

@@ -36,7 +36,13 @@ export function fuseAttention(graph: OnnxGraph): OnnxGraph | undefined {
 }
 
 function fused({ query, key, value, heads, scale, end }: Attention): Buffer {
-  return makeNode('MultiHeadAttention', [query, key, value], end.outputs[0], { num_heads: heads, ...(scale !== undefined && { scale: { float: scale } }) }, MICROSOFT);
+  return makeNode(
+    'MultiHeadAttention',
+    [query, key, value],
+    end.outputs[0],
+    { num_heads: heads, ...(scale !== undefined && { scale: { float: scale } }) },
+    MICROSOFT,
+  );
 }
 
 function attentionAt(index: GraphIndex, softmax: GraphNode): Attention | undefined {
@@ -80,7 +86,9 @@ function isScalar(index: GraphIndex, tensor: string): boolean {
   const constant = index.constant(tensor);
   if (constant) return constant.length === 1;
   const node = index.producer(tensor);
-  return node !== undefined && node.inputs.length > 0 && (node.operator === 'Shape' || node.inputs.every((input) => isScalar(index, input)));
+  return (
+    node !== undefined && node.inputs.length > 0 && (node.operator === 'Shape' || node.inputs.every((input) => isScalar(index, input)))
+  );
 }
 
 /** The product of all factors, for any size of a head: a number, or 1/√d (then `constant` is undefined). Undefined where it is neither. */
@@ -150,6 +158,8 @@ function passedOn(index: GraphIndex, tensor: string): string {
 
 /** ModelProto { opset_import 8 { domain 1, version 2 }} with that of ONNX Runtime's own operators. */
 function withOpset(model: Buffer): Buffer {
-  const isThere = fieldsOf(model).some(({ number, bytes }) => number === 8 && fieldsOf(bytes).some((one) => one.number === 1 && one.bytes.toString('utf8') === MICROSOFT));
+  const isThere = fieldsOf(model).some(
+    ({ number, bytes }) => number === 8 && fieldsOf(bytes).some((one) => one.number === 1 && one.bytes.toString('utf8') === MICROSOFT),
+  );
   return isThere ? model : message(model, field(8, message(field(1, MICROSOFT), field(2, 1))));
 }

@@ -49,10 +49,14 @@ function allSizes(index: GraphIndex, tensor: string): Sizes {
   if (!node) return [UNKNOWN];
   const [first, second, third, axes] = node.inputs;
   if (PASSING.includes(node.operator)) return allSizes(index, first);
-  if (node.operator === 'Shape') return intAttribute(node, 'start') === undefined && intAttribute(node, 'end') === undefined ? [{ tensor: first, axis: 0, open: true }] : [UNKNOWN];
+  if (node.operator === 'Shape')
+    return intAttribute(node, 'start') === undefined && intAttribute(node, 'end') === undefined
+      ? [{ tensor: first, axis: 0, open: true }]
+      : [UNKNOWN];
   if (node.operator === 'Concat') return node.inputs.flatMap((input) => allSizes(index, input));
   if (node.operator === 'Gather') return [gathered(index, allSizes(index, first), index.constant(second))];
-  if (node.operator === 'Slice' && (axes === undefined || index.constant(axes)?.join() === '0')) return sliced(allSizes(index, first), allSizes(index, second)[0], allSizes(index, third)[0]);
+  if (node.operator === 'Slice' && (axes === undefined || index.constant(axes)?.join() === '0'))
+    return sliced(allSizes(index, first), allSizes(index, second)[0], allSizes(index, third)[0]);
   if (node.operator in WHOLE) return [computed(WHOLE[node.operator], allSizes(index, first), allSizes(index, second))];
   return [UNKNOWN];
 }
@@ -60,7 +64,12 @@ function allSizes(index: GraphIndex, tensor: string): Sizes {
 function gathered(index: GraphIndex, sizes: Sizes, [position] = [] as number[]): Size {
   const [first] = sizes;
   if (position === undefined) return undefined;
-  if (isOpen(first) && first.tensor) return position >= 0 ? { tensor: first.tensor, axis: first.axis + position } : position === -1 ? lastSize(index, first.tensor) : undefined;
+  if (isOpen(first) && first.tensor)
+    return position >= 0
+      ? { tensor: first.tensor, axis: first.axis + position }
+      : position === -1
+        ? lastSize(index, first.tensor)
+        : undefined;
   return position >= 0 && !sizes.slice(0, position + 1).some(isOpen) ? (sizes[position] as Size) : undefined;
 }
 

@@ -61,5 +61,7 @@ function asConstant(sizes: Size[], reshaped: string): number[] | undefined {
 function asShape(sizes: Size[]): string | undefined {
   const [first] = sizes;
   if (typeof first !== 'object' || sizes.length < 2) return undefined;
-  return sizes.every((size, axis) => typeof size === 'object' && size.tensor === first.tensor && size.axis === axis) ? first.tensor : undefined;
+  return sizes.every((size, axis) => typeof size === 'object' && size.tensor === first.tensor && size.axis === axis)
+    ? first.tensor
+    : undefined;
 }

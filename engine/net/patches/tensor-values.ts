@@ -6,7 +6,11 @@ const MOST_VALUES = 64;
 
 /** TensorProto { name 8 }. */
 export function tensorName(tensor: Buffer): string {
-  return fieldsOf(tensor).find(({ number }) => number === 8)?.bytes.toString('utf8') ?? '';
+  return (
+    fieldsOf(tensor)
+      .find(({ number }) => number === 8)
+      ?.bytes.toString('utf8') ?? ''
+  );
 }
 
 /**
@@ -25,14 +29,18 @@ export function tensorValues(tensor: Buffer): number[] | undefined {
   return values && values.length <= MOST_VALUES ? values : undefined;
 
   function listed(every: typeof fields, kind: number | undefined): number[] | undefined {
-    if (kind === 7 || kind === 6) return every.flatMap(({ number, value, bytes }) => (number !== kind - (kind === 6 ? 1 : 0) ? [] : bytes.length > 0 ? varints(bytes) : [value]));
+    if (kind === 7 || kind === 6)
+      return every.flatMap(({ number, value, bytes }) =>
+        number !== kind - (kind === 6 ? 1 : 0) ? [] : bytes.length > 0 ? varints(bytes) : [value],
+      );
     if (kind === 1) return all(4).flatMap((bytes) => rawValues(bytes, 1) ?? []);
     return kind === 11 ? all(10).flatMap((bytes) => rawValues(bytes, 11) ?? []) : undefined;
   }
 }
 
 function rawValues(bytes: Buffer, type: number | undefined): number[] | undefined {
-  const every = (size: number, read: (at: number) => number): number[] => Array.from({ length: Math.floor(bytes.length / size) }, (_, k) => read(k * size));
+  const every = (size: number, read: (at: number) => number): number[] =>
+    Array.from({ length: Math.floor(bytes.length / size) }, (_, k) => read(k * size));
   if (bytes.length > 8 * MOST_VALUES) return undefined;
   switch (type) {
     case 1:

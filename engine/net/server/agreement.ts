@@ -37,16 +37,21 @@ export interface Agreement {
 export async function agree(expected: ExpectedNet, head: ModelHead, what: string): Promise<Agreement> {
   const columns: string[] = [];
   const contradiction = (how: string): EngineError =>
-    new EngineError('EBADMODEL', `${what} is another net than the one in the model folder: ${how}; serve what "streamdiffusion models repository" makes of this folder`);
+    new EngineError(
+      'EBADMODEL',
+      `${what} is another net than the one in the model folder: ${how}; serve what "streamdiffusion models repository" makes of this folder`,
+    );
   const merge = (own: TensorInfo, given: TensorHead, kind: string): TensorInfo => {
     const [mine, theirs] = [inWords(own.shape), inWords(given.shape)];
     const type = typeOf(given.datatype);
-    if (!type || type.startsWith('float') !== own.type.startsWith('float')) throw contradiction(`its ${kind} "${own.name}" is ${given.datatype}, not ${own.type}`);
+    if (!type || type.startsWith('float') !== own.type.startsWith('float'))
+      throw contradiction(`its ${kind} "${own.name}" is ${given.datatype}, not ${own.type}`);
     // Triton knows no tensors that have rows and nothing else.
     const isColumn = own.shape.length === 1 && given.shape.length === 2 && given.shape[1] === 1;
     if (isColumn) columns.push(own.name);
     const sizes = isColumn ? given.shape.slice(0, 1) : given.shape;
-    const fits = sizes.length === own.shape.length && own.shape.every((size, i) => typeof size === 'string' || sizes[i] < 0 || sizes[i] === size);
+    const fits =
+      sizes.length === own.shape.length && own.shape.every((size, i) => typeof size === 'string' || sizes[i] < 0 || sizes[i] === size);
     if (!fits) throw contradiction(`its ${kind} "${own.name}" is ${theirs}, not ${mine}`);
     return { name: own.name, type, shape: own.shape.map((size, i) => (typeof size === 'string' && sizes[i] > 0 ? sizes[i] : size)) };
   };

@@ -53,7 +53,8 @@ export function readJson(bytes: Buffer, where: string): object {
     else if (byte === 0x22) quotes++;
     else if (byte === 0x2c) commas++;
   }
-  if (lists > MOST_LISTS || quotes > 2 * MOST_TEXTS || commas > MOST_NUMBERS) throw nonsense(where, `JSON of ${lists} lists, ${quotes / 2} texts and ${commas} further values`);
+  if (lists > MOST_LISTS || quotes > 2 * MOST_TEXTS || commas > MOST_NUMBERS)
+    throw nonsense(where, `JSON of ${lists} lists, ${quotes / 2} texts and ${commas} further values`);
   let value: unknown;
   try {
     value = JSON.parse(bytes.toString('utf8'));
@@ -65,7 +66,10 @@ export function readJson(bytes: Buffer, where: string): object {
 }
 
 /** The inputs and outputs of a model as its server describes them. @throws ServerFailure for more of them than there can be, or none that make sense */
-export function checkedHeads({ inputs, outputs }: Pick<ModelHead, 'inputs' | 'outputs'>, where: string): Pick<ModelHead, 'inputs' | 'outputs'> {
+export function checkedHeads(
+  { inputs, outputs }: Pick<ModelHead, 'inputs' | 'outputs'>,
+  where: string,
+): Pick<ModelHead, 'inputs' | 'outputs'> {
   for (const heads of [inputs, outputs]) {
     if (heads.length > MOST_TENSORS) throw nonsense(where, `a model with ${heads.length} inputs or outputs`);
     for (const head of heads) checkHead(head, where);
@@ -76,8 +80,10 @@ export function checkedHeads({ inputs, outputs }: Pick<ModelHead, 'inputs' | 'ou
 /** @throws ServerFailure */
 export function checkHead(head: Partial<Record<keyof TensorHead, unknown>>, where: string): asserts head is TensorHead {
   const { name, datatype, shape } = head;
-  if (typeof name !== 'string' || typeof datatype !== 'string' || !Array.isArray(shape) || !shape.every(Number.isSafeInteger)) throw nonsense(where, 'an input or output without name, type or shape');
-  if (!/^[\w./: -]{1,256}$/.test(name) || !/^\w{1,32}$/.test(datatype) || shape.length > MOST_DIMENSIONS) throw nonsense(where, `an input or output "${shown(name, 40)}" of type ${shown(datatype, 20)} with ${shape.length} dimensions`);
+  if (typeof name !== 'string' || typeof datatype !== 'string' || !Array.isArray(shape) || !shape.every(Number.isSafeInteger))
+    throw nonsense(where, 'an input or output without name, type or shape');
+  if (!/^[\w./: -]{1,256}$/.test(name) || !/^\w{1,32}$/.test(datatype) || shape.length > MOST_DIMENSIONS)
+    throw nonsense(where, `an input or output "${shown(name, 40)}" of type ${shown(datatype, 20)} with ${shape.length} dimensions`);
 }
 
 /** What a server tells of its limits, as far as it makes sense. */

@@ -5,7 +5,16 @@
 import { field, fieldsOf as allFields, message, type MessageField, varint, varintsOf } from '../protobuf';
 import { checkCount, checkedHeads, checkHead, limitsOf } from './bounds';
 import { bytesOf } from './datatypes';
-import { type GivenTensor, type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, type Place, type TensorHead } from './transport';
+import {
+  type GivenTensor,
+  type InferAnswer,
+  type InferRequest,
+  type ModelHead,
+  type ModelLimits,
+  nonsense,
+  type Place,
+  type TensorHead,
+} from './transport';
 
 /** Of one message of a server's answer. */
 const MOST_FIELDS = 10_000;
@@ -26,7 +35,10 @@ export function decodeExtensions(bytes: Buffer): string[] {
 /** ModelMetadataResponse { inputs 4, outputs 5 }. */
 export function decodeMetadata(bytes: Buffer, where: string): Pick<ModelHead, 'inputs' | 'outputs'> {
   const fields = fieldsOf(bytes);
-  return checkedHeads({ inputs: all(fields, 4).map((one) => tensorHead(one, where)), outputs: all(fields, 5).map((one) => tensorHead(one, where)) }, where);
+  return checkedHeads(
+    { inputs: all(fields, 4).map((one) => tensorHead(one, where)), outputs: all(fields, 5).map((one) => tensorHead(one, where)) },
+    where,
+  );
 }
 
 /** ModelConfigResponse { config 1 { max_batch_size 4, instance_group 7 { count 2, gpus 3 }, parameters 14 { key 1, value 2 { string_value 1 }}}}. */
@@ -38,14 +50,18 @@ export function decodeConfig(bytes: Buffer): ModelLimits {
     const count = fields.find(({ number }) => number === 2)?.value || 1;
     return sum + count * Math.max(1, numbers(fields, 3).length);
   }, 0);
-  const parameters = all(config, 14).map(fieldsOf).map((entry) => [text(all(entry, 1)[0]), text(all(all(entry, 2).flatMap(fieldsOf), 1)[0])] as const);
+  const parameters = all(config, 14)
+    .map(fieldsOf)
+    .map((entry) => [text(all(entry, 1)[0]), text(all(all(entry, 2).flatMap(fieldsOf), 1)[0])] as const);
   const fingerprint = parameters.find(([key]) => key === 'fingerprint')?.[1];
   return limitsOf(maxRows, instances, fingerprint);
 }
 
 /** ModelInferRequest { model_name 1, id 3, inputs 5, outputs 6, raw_input_contents 7 }. */
 export function encodeRun({ model, inputs, outputs }: InferRequest, id: string): Buffer {
-  const tensors = inputs.map(({ name, datatype, shape, place }) => field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))), ...inMemory(place, 4))));
+  const tensors = inputs.map(({ name, datatype, shape, place }) =>
+    field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))), ...inMemory(place, 4))),
+  );
   const wanted = outputs.map(({ name, place }) => field(6, message(field(1, name), ...inMemory(place, 2))));
   // Written without field(), which would copy the values once more.
   const raw = inputs.flatMap(({ data, place }) => (place ? [] : [varint(7 * 8 + 2), varint(data.byteLength), bytesOf(data)]));
@@ -127,7 +143,9 @@ function all(fields: MessageField[], number: number): Buffer[] {
 
 /** Repeated whole numbers, packed or one by one. */
 function numbers(fields: MessageField[], number: number): number[] {
-  return fields.filter((one) => one.number === number).flatMap(({ bytes, value }) => (bytes.length > 0 ? varintsOf(bytes, MOST_NUMBERS) : [value]));
+  return fields
+    .filter((one) => one.number === number)
+    .flatMap(({ bytes, value }) => (bytes.length > 0 ? varintsOf(bytes, MOST_NUMBERS) : [value]));
 }
 
 function text(bytes: Buffer | undefined): string {

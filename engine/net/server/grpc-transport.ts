@@ -1,9 +1,28 @@
 import { rootCertificates } from 'node:tls';
 import { type ChannelOptions, Client, connectivityState, credentials, Metadata, type ServiceError, status } from '@grpc/grpc-js';
-import { decodeConfig, decodeExtensions, decodeMetadata, decodeRegions, decodeRun, encodeRegister, encodeRun, nameOnly } from './grpc-messages';
+import {
+  decodeConfig,
+  decodeExtensions,
+  decodeMetadata,
+  decodeRegions,
+  decodeRun,
+  encodeRegister,
+  encodeRun,
+  nameOnly,
+} from './grpc-messages';
 import { decoded, LARGEST_DESCRIPTION, LARGEST_RUN } from './bounds';
 import type { Access, Address } from './options';
-import { type InferAnswer, type InferRequest, type ModelHead, nonsense, refusal, type ServerFailure, tooSlow, type Transport, unreachable } from './transport';
+import {
+  type InferAnswer,
+  type InferRequest,
+  type ModelHead,
+  nonsense,
+  refusal,
+  type ServerFailure,
+  tooSlow,
+  type Transport,
+  unreachable,
+} from './transport';
 
 const SERVICE = '/inference.GRPCInferenceService/';
 /** What a server may send before it must wait, bytes: HTTP/2's own 64 kB would stop it several times a picture. */
@@ -102,7 +121,10 @@ export class GrpcTransport implements Transport {
     const { host, port, tls } = this.address;
     const trusted = this.access.ca && Buffer.from([...rootCertificates, this.access.ca.toString('utf8')].join('\n'));
     const target = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-    const client = new Client(target, tls ? credentials.createSsl(trusted) : credentials.createInsecure(), { ...OPTIONS, 'grpc.max_receive_message_length': this.largest });
+    const client = new Client(target, tls ? credentials.createSsl(trusted) : credentials.createInsecure(), {
+      ...OPTIONS,
+      'grpc.max_receive_message_length': this.largest,
+    });
     this.watch(client);
     return client;
   }
@@ -118,13 +140,21 @@ export class GrpcTransport implements Transport {
     const options = { deadline: Date.now() + deadlineMs };
     let heard = false;
     return new Promise((resolve, reject) => {
-      const call = this.client.makeUnaryRequest(SERVICE + method, (bytes: Buffer) => bytes, (bytes) => bytes, message, this.metadata, options, (error, answer) => {
-        if (answer) return resolve(answer);
-        const failure = this.failure(error as ServiceError, deadlineMs);
-        // The connection was kept, and had ended unnoticed.
-        failure.isStale = state === connectivityState.READY && stateOf() !== connectivityState.READY && !heard;
-        reject(failure);
-      });
+      const call = this.client.makeUnaryRequest(
+        SERVICE + method,
+        (bytes: Buffer) => bytes,
+        (bytes) => bytes,
+        message,
+        this.metadata,
+        options,
+        (error, answer) => {
+          if (answer) return resolve(answer);
+          const failure = this.failure(error as ServiceError, deadlineMs);
+          // The connection was kept, and had ended unnoticed.
+          failure.isStale = state === connectivityState.READY && stateOf() !== connectivityState.READY && !heard;
+          reject(failure);
+        },
+      );
       call.once('metadata', () => (heard = true));
     });
   }
@@ -133,7 +163,8 @@ export class GrpcTransport implements Transport {
     const { code, details } = error;
     const { text } = this.address;
     // In the words of this side's library; a server that refuses what it was sent names its own limit.
-    if (code === status.RESOURCE_EXHAUSTED && new RegExp(`(vs|larger than) ${this.largest}\\)?$`).test(details)) return nonsense(text, `more than ${this.largest} bytes`);
+    if (code === status.RESOURCE_EXHAUSTED && new RegExp(`(vs|larger than) ${this.largest}\\)?$`).test(details))
+      return nonsense(text, `more than ${this.largest} bytes`);
     if (code === status.DEADLINE_EXCEEDED) return tooSlow(text, deadlineMs);
     if (code !== status.UNAVAILABLE || /model/i.test(details)) return refusal(text, HTTP_STATUS[code] ?? 500, details, status[code], error);
     const reason = details.replace(/^No connection established\. Last error: (Error: )?/, '').replace(/\. Resolution note: $/, '');

@@ -9,7 +9,12 @@ import { type GivenTensor, type InferAnswer, type InferRequest, nonsense, type P
 export function encodeRun({ inputs, outputs }: InferRequest, id: string): { header: Buffer; tensors: Uint8Array[] } {
   const header = {
     id,
-    inputs: inputs.map(({ name, datatype, shape, data, place }) => ({ name, datatype, shape, parameters: place ? inMemory(place) : { binary_data_size: data.byteLength } })),
+    inputs: inputs.map(({ name, datatype, shape, data, place }) => ({
+      name,
+      datatype,
+      shape,
+      parameters: place ? inMemory(place) : { binary_data_size: data.byteLength },
+    })),
     outputs: outputs.map(({ name, place }) => ({ name, parameters: place ? inMemory(place) : { binary_data: true } })),
   };
   return { header: Buffer.from(JSON.stringify(header)), tensors: inputs.flatMap(({ data, place }) => (place ? [] : [bytesOf(data)])) };
@@ -33,9 +38,11 @@ interface Output {
  */
 export function decodeRun(body: Buffer, headerLength: number | undefined, id: string, where: string): InferAnswer {
   const end = headerLength ?? body.length;
-  if (!(Number.isInteger(end) && end > 0 && end <= body.length)) throw nonsense(where, `a header of ${headerLength} bytes in an answer of ${body.length}`);
+  if (!(Number.isInteger(end) && end > 0 && end <= body.length))
+    throw nonsense(where, `a header of ${headerLength} bytes in an answer of ${body.length}`);
   const answer = readJson(body.subarray(0, end), where) as { id?: unknown; model_version?: unknown; outputs?: unknown };
-  if (answer.id !== undefined && answer.id !== null && answer.id !== '' && answer.id !== id) throw nonsense(where, 'the answer belongs to another run');
+  if (answer.id !== undefined && answer.id !== null && answer.id !== '' && answer.id !== id)
+    throw nonsense(where, 'the answer belongs to another run');
   if (!Array.isArray(answer.outputs)) throw nonsense(where, 'an answer without outputs');
   const outputs = new Map<string, GivenTensor>();
   let at = end;
@@ -45,7 +52,8 @@ export function decodeRun(body: Buffer, headerLength: number | undefined, id: st
     checkHead(head, where);
     const size = parameters?.binary_data_size;
     if (typeof size === 'number') {
-      if (!(Number.isInteger(size) && size >= 0 && at + size <= body.length)) throw nonsense(where, `"${name}" ends behind the end of the answer`);
+      if (!(Number.isInteger(size) && size >= 0 && at + size <= body.length))
+        throw nonsense(where, `"${name}" ends behind the end of the answer`);
       outputs.set(head.name, { ...head, bytes: body.subarray(at, (at += size)) });
     } else if (Array.isArray(data)) outputs.set(head.name, { ...head, bytes: bytesOfNumbers(head.name, head.datatype, data, where) });
     else outputs.set(head.name, head);

@@ -4,7 +4,19 @@ import { rootCertificates } from 'node:tls';
 import { checkedHeads, decoded, LARGEST_DESCRIPTION, LARGEST_REFUSAL, LARGEST_RUN, limitsOf, readJson } from './bounds';
 import { decodeRun, encodeRun } from './http-body';
 import type { Access, Address } from './options';
-import { type InferAnswer, type InferRequest, type ModelHead, type ModelLimits, nonsense, refusal, ServerFailure, type TensorHead, tooSlow, type Transport, unreachable } from './transport';
+import {
+  type InferAnswer,
+  type InferRequest,
+  type ModelHead,
+  type ModelLimits,
+  nonsense,
+  refusal,
+  ServerFailure,
+  type TensorHead,
+  tooSlow,
+  type Transport,
+  unreachable,
+} from './transport';
 
 /** Runs under way at the same time on one address. */
 const SOCKETS = 32;
@@ -32,7 +44,9 @@ export class HttpTransport implements Transport {
     private readonly largest = LARGEST_RUN,
   ) {
     const settings = { keepAlive: true, maxSockets: SOCKETS, scheduling: 'lifo' as const };
-    this.agent = address.tls ? new https.Agent({ ...settings, ...(access.ca && { ca: [...rootCertificates, access.ca] }) }) : new http.Agent(settings);
+    this.agent = address.tls
+      ? new https.Agent({ ...settings, ...(access.ca && { ca: [...rootCertificates, access.ca] }) })
+      : new http.Agent(settings);
   }
 
   async describe(model: string, deadlineMs: number): Promise<ModelHead> {
@@ -92,7 +106,13 @@ export class HttpTransport implements Transport {
   }
 
   private async post(path: string, content: object, deadlineMs: number): Promise<void> {
-    const { status, body } = await this.send('POST', path, [Buffer.from(JSON.stringify(content))], { 'content-type': 'application/json' }, deadlineMs);
+    const { status, body } = await this.send(
+      'POST',
+      path,
+      [Buffer.from(JSON.stringify(content))],
+      { 'content-type': 'application/json' },
+      deadlineMs,
+    );
     if (status !== 200) throw this.refused(status, body);
   }
 
@@ -102,7 +122,14 @@ export class HttpTransport implements Transport {
     return refusal(this.address.text, status, said);
   }
 
-  private send(method: string, path: string, parts: Uint8Array[], headers: http.OutgoingHttpHeaders, deadlineMs: number, largest = LARGEST_DESCRIPTION): Promise<Reply> {
+  private send(
+    method: string,
+    path: string,
+    parts: Uint8Array[],
+    headers: http.OutgoingHttpHeaders,
+    deadlineMs: number,
+    largest = LARGEST_DESCRIPTION,
+  ): Promise<Reply> {
     const { host, port, tls, text } = this.address;
     const options: RequestOptions = {
       method,
@@ -110,7 +137,12 @@ export class HttpTransport implements Transport {
       port,
       path: this.address.path + path,
       agent: this.agent,
-      headers: { 'accept-encoding': 'identity', ...this.access.headers, ...headers, 'content-length': parts.reduce((sum, { length }) => sum + length, 0) },
+      headers: {
+        'accept-encoding': 'identity',
+        ...this.access.headers,
+        ...headers,
+        'content-length': parts.reduce((sum, { length }) => sum + length, 0),
+      },
     };
     const request = (tls ? https : http).request(options);
     let heard = false;
@@ -132,15 +164,18 @@ export class HttpTransport implements Transport {
       });
       request.once('response', (response) => {
         heard = true;
-        readBody(response, text, largest).then((body) => {
-          clearTimeout(timer);
-          // Of a refusal that goes on the rest is not wanted.
-          if (!response.complete) request.destroy();
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
-        }, (thrown) => {
-          request.destroy();
-          fail(thrown);
-        });
+        readBody(response, text, largest).then(
+          (body) => {
+            clearTimeout(timer);
+            // Of a refusal that goes on the rest is not wanted.
+            if (!response.complete) request.destroy();
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+          },
+          (thrown) => {
+            request.destroy();
+            fail(thrown);
+          },
+        );
       });
       request.cork();
       for (const part of parts) request.write(part);
@@ -196,16 +231,24 @@ class GrowingBuffer {
 function tensorHeads(given: unknown): TensorHead[] {
   const heads = (Array.isArray(given) ? given : []) as Partial<Record<keyof TensorHead, unknown>>[];
   // Some servers write whole numbers as texts.
-  return heads.map(({ name, datatype, shape }) => ({ name, datatype, shape: Array.isArray(shape) ? shape.map(Number) : undefined }) as TensorHead);
+  return heads.map(
+    ({ name, datatype, shape }) => ({ name, datatype, shape: Array.isArray(shape) ? shape.map(Number) : undefined }) as TensorHead,
+  );
 }
 
 /** What Triton's configuration of a model tells of its limits. */
 function limitsIn(config: object): ModelLimits {
-  const { max_batch_size: rows, instance_group: groups, parameters } = config as {
+  const {
+    max_batch_size: rows,
+    instance_group: groups,
+    parameters,
+  } = config as {
     max_batch_size?: unknown;
     instance_group?: { count?: unknown; gpus?: unknown[] }[];
     parameters?: Record<string, { string_value?: unknown }>;
   };
-  const instances = Array.isArray(groups) ? groups.reduce((sum, { count, gpus }) => sum + (Number(count) || 1) * Math.max(1, gpus?.length ?? 1), 0) : 0;
+  const instances = Array.isArray(groups)
+    ? groups.reduce((sum, { count, gpus }) => sum + (Number(count) || 1) * Math.max(1, gpus?.length ?? 1), 0)
+    : 0;
   return limitsOf(rows, instances, parameters?.fingerprint?.string_value);
 }

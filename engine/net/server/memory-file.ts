@@ -1,5 +1,17 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, fstatSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, rmSync, statSync, unlinkSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fstatSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  rmSync,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
@@ -58,7 +70,8 @@ export class MemoryFile {
   read(at: number, length: number): Uint8Array {
     const bytes = new Uint8Array(length);
     const count = readSync(this.descriptor, bytes, 0, length, at);
-    if (count !== length) throw new Error(`${MEMORY_FOLDER}/${this.name} has ${fstatSync(this.descriptor).size} bytes instead of ${this.length}`);
+    if (count !== length)
+      throw new Error(`${MEMORY_FOLDER}/${this.name} has ${fstatSync(this.descriptor).size} bytes instead of ${this.length}`);
     return bytes;
   }
 

@@ -118,7 +118,12 @@ export class MemoryRegions {
   /** What processes have left on the server that were killed. */
   private async sweep(): Promise<void> {
     const names = await this.transport.memoryRegions(DEADLINE).catch(() => []);
-    await Promise.all(names.filter(isOrphan).slice(0, MOST_ORPHANS).map((name) => this.unregister(name)));
+    await Promise.all(
+      names
+        .filter(isOrphan)
+        .slice(0, MOST_ORPHANS)
+        .map((name) => this.unregister(name)),
+    );
   }
 
   private async unregister(name: string): Promise<void> {

@@ -55,7 +55,10 @@ const PORTS = { http: 8000, grpc: 8001 };
  *
  * @throws EBADPARAM for an address, a deadline or credentials that cannot work
  */
-export function readAccess({ addresses, token, user, password, timeoutMs = 10_000, sharedMemory = true }: ServerAccess): { addresses: Address[]; access: Access } {
+export function readAccess({ addresses, token, user, password, timeoutMs = 10_000, sharedMemory = true }: ServerAccess): {
+  addresses: Address[];
+  access: Access;
+} {
   if (!Array.isArray(addresses) || addresses.length === 0) {
     throw new EngineError('EBADPARAM', 'no address of a server is given; give one such as http://gpu-1:8000');
   }
@@ -75,9 +78,13 @@ export function readAddress(text: string): Address {
   const url = parse(text);
   const scheme = url && SCHEMES[url.protocol.slice(0, -1)];
   if (!scheme || !url.hostname) {
-    throw new EngineError('EBADPARAM', `"${text}" is no address of a server; write one such as http://gpu-1:8000, https://…, grpc://gpu-1:8001 or grpcs://…`);
+    throw new EngineError(
+      'EBADPARAM',
+      `"${text}" is no address of a server; write one such as http://gpu-1:8000, https://…, grpc://gpu-1:8001 or grpcs://…`,
+    );
   }
-  if (url.username || url.password) throw new EngineError('EBADPARAM', 'an address of a server must not hold a password; give user and password, or a token, beside it');
+  if (url.username || url.password)
+    throw new EngineError('EBADPARAM', 'an address of a server must not hold a password; give user and password, or a token, beside it');
   const path = url.pathname.replace(/\/+(v2\/?)?$/, '');
   if (url.search || url.hash || (scheme.protocol === 'grpc' && path)) {
     throw new EngineError('EBADPARAM', `"${text}" has more behind host and port than an address of a server may have`);
@@ -103,7 +110,16 @@ function parse(text: unknown): URL | undefined {
 function withScheme(scheme: string, rest: string): URL {
   const url = new URL(`${scheme === 'http' || scheme === 'https' ? scheme : 'http'}://${rest}`);
   const port = /^(?:[^/@]*@)?(?:\[[^\]]*\]|[^/:]*):(\d+)/.exec(rest)?.[1] ?? '';
-  return { protocol: `${scheme}:`, hostname: url.hostname, port, pathname: url.pathname, search: url.search, hash: url.hash, username: url.username, password: url.password } as URL;
+  return {
+    protocol: `${scheme}:`,
+    hostname: url.hostname,
+    port,
+    pathname: url.pathname,
+    search: url.search,
+    hash: url.hash,
+    username: url.username,
+    password: url.password,
+  } as URL;
 }
 
 function printable(text: string, what: string): string {

@@ -33,7 +33,8 @@ export class Replica {
       this.agreed = undefined;
       this.version = undefined;
     };
-    this.transport = address.protocol === 'grpc' ? grpcTransport(address, access, lost, largest) : new HttpTransport(address, access, lost, largest);
+    this.transport =
+      address.protocol === 'grpc' ? grpcTransport(address, access, lost, largest) : new HttpTransport(address, access, lost, largest);
     if (access.sharedMemory && isThisMachine(address.host)) this.memory = new SharedMemory(this.transport);
   }
 

@@ -186,7 +186,12 @@ export class ServerNet implements Net {
     throw new ServerFailure('EBADMODEL', `${replica.text} serves ${this.model} in other types or sizes than before; deploy again`, true);
   }
 
-  private async on(replica: Replica, feeds: Record<string, Tensor>, rows: number | undefined, isRepeated = false): Promise<Record<string, Tensor>> {
+  private async on(
+    replica: Replica,
+    feeds: Record<string, Tensor>,
+    rows: number | undefined,
+    isRepeated = false,
+  ): Promise<Record<string, Tensor>> {
     const agreement = replica.agreement ?? (await this.check(replica));
     const inputs = this.inputs.map(({ name }): SentTensor => {
       const { type, data, dims } = feeds[name];
@@ -207,7 +212,9 @@ export class ServerNet implements Net {
         if (isRepeated) throw nonsense(replica.text, `versions ${before} and ${answer.version} of "${this.model}" in turn`);
         return await this.on(replica, feeds, rows, true);
       }
-      const results = this.outputs.map((output) => [output.name, checked(output, answer.outputs.get(output.name), rows, agreement, replica.text)] as const);
+      const results = this.outputs.map(
+        (output) => [output.name, checked(output, answer.outputs.get(output.name), rows, agreement, replica.text)] as const,
+      );
       replica.worked();
       this.remember(shapes, new Map(results.map(([name, { data }]) => [name, data.byteLength])));
       return Object.fromEntries(results);
@@ -241,17 +248,27 @@ function sameTensors(a: Pick<Net, 'inputs' | 'outputs'>, b: Pick<Net, 'inputs' |
 }
 
 /** An output that is what it must be, as a tensor. */
-function checked(output: TensorInfo, given: GivenTensor | undefined, rows: number | undefined, { columns }: Agreement, where: string): Tensor {
+function checked(
+  output: TensorInfo,
+  given: GivenTensor | undefined,
+  rows: number | undefined,
+  { columns }: Agreement,
+  where: string,
+): Tensor {
   const { name, type, shape: wanted } = output;
   if (!given) throw nonsense(where, `no output "${name}"`);
   const shape = columns.includes(name) ? given.shape.slice(0, -1) : given.shape;
   const sizes = wanted.map((size, i) => (typeof size === 'number' ? size : i === 0 ? rows : undefined));
   const fits = shape.length === sizes.length && shape.every((size, i) => size > 0 && (sizes[i] === undefined || sizes[i] === size));
   if (given.datatype !== datatypeOf(type) || !fits) {
-    throw nonsense(where, `"${name}" as ${given.datatype} [${given.shape.join(', ')}], where ${datatypeOf(type)} [${sizes.map((size) => size ?? '?').join(', ')}] was to come`);
+    throw nonsense(
+      where,
+      `"${name}" as ${given.datatype} [${given.shape.join(', ')}], where ${datatypeOf(type)} [${sizes.map((size) => size ?? '?').join(', ')}] was to come`,
+    );
   }
   const { bytes } = given;
-  if (bytes?.length !== byteLength(type, shape)) throw nonsense(where, `${bytes?.length ?? 'no'} bytes for "${name}" [${shape.join(', ')}]`);
+  if (bytes?.length !== byteLength(type, shape))
+    throw nonsense(where, `${bytes?.length ?? 'no'} bytes for "${name}" [${shape.join(', ')}]`);
   return tensorFrom(type, bytes, shape);
 }
 

@@ -60,23 +60,34 @@ export class SharedMemory {
    * @param lengths of the outputs, bytes by name, as an earlier run of these shapes has given them
    * @returns undefined where this could not be done: the run is to be sent
    */
-  async infer({ model, inputs, outputs }: InferRequest, lengths: ReadonlyMap<string, number>, deadlineMs: number): Promise<InferAnswer | undefined> {
+  async infer(
+    { model, inputs, outputs }: InferRequest,
+    lengths: ReadonlyMap<string, number>,
+    deadlineMs: number,
+  ): Promise<InferAnswer | undefined> {
     const places = new Placing();
     const feeds = inputs.map((input) => ({ ...input, place: places.next(input.data.byteLength) }));
-    const results = outputs.map(({ name }) => ({ name, place: places.next(lengths.get(name) ?? 0) })).filter(({ place }) => place.length >= SEAL);
+    const results = outputs
+      .map(({ name }) => ({ name, place: places.next(lengths.get(name) ?? 0) }))
+      .filter(({ place }) => place.length >= SEAL);
     const region = await this.regionOf(places.end);
     if (!region) return undefined;
     const seal = randomBytes(SEAL);
-    const placed = <T extends { place: Span }>(tensors: T[]): (T & { place: Place })[] => tensors.map((tensor) => ({ ...tensor, place: { ...tensor.place, region: region.name } }));
+    const placed = <T extends { place: Span }>(tensors: T[]): (T & { place: Place })[] =>
+      tensors.map((tensor) => ({ ...tensor, place: { ...tensor.place, region: region.name } }));
     try {
       for (const { data, place } of feeds) region.write(bytesOf(data), place.offset);
       for (const { place } of results) for (const offset of endsOf(place)) region.write(seal, offset);
       const wanted = new Map(placed(results).map((result) => [result.name, result]));
-      const answer = await this.transport.infer({ model, inputs: placed(feeds), outputs: outputs.map((output) => wanted.get(output.name) ?? output) }, deadlineMs);
+      const answer = await this.transport.infer(
+        { model, inputs: placed(feeds), outputs: outputs.map((output) => wanted.get(output.name) ?? output) },
+        deadlineMs,
+      );
       for (const { name, place } of results) {
         const output = answer.outputs.get(name);
         if (!output || output.bytes) continue;
-        if (endsOf(place).some((offset) => seal.equals(region.read(offset, SEAL)))) return this.failed(region, 'the server writes to other memory than that of this machine');
+        if (endsOf(place).some((offset) => seal.equals(region.read(offset, SEAL))))
+          return this.failed(region, 'the server writes to other memory than that of this machine');
         output.bytes = region.read(place.offset, place.length);
       }
       if (++this.goodRuns >= SOUND) this.failures = 0;

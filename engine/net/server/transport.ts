@@ -101,7 +101,8 @@ export class ServerFailure extends EngineError {
  * @param shown what the transport calls the status
  */
 export function refusal(where: string, status: number, reason: string, shown = String(status), cause?: Error): ServerFailure {
-  const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure => Object.assign(new ServerFailure(code, `${where} ${what}`, elsewhere, { cause }), { isRefusal: true });
+  const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure =>
+    Object.assign(new ServerFailure(code, `${where} ${what}`, elsewhere, { cause }), { isRefusal: true });
   const said = reason ? `: ${inOneLine(reason, 300)}` : '';
   if (status === 401 || status === 403) {
     return failure('EDENIED', `refuses access (${shown})${said}; check the token, or user and password, of the server`, true);
@@ -109,7 +110,8 @@ export function refusal(where: string, status: number, reason: string, shown = S
   if (status === 404 || /unknown model|not found|not ready|no available versions|unavailable/i.test(reason.slice(0, 1000))) {
     return failure('ENETWORK', `does not serve the model (${shown})${said}; see its list of models and its log`, true);
   }
-  if (status >= 400 && status < 500 && status !== 408 && status !== 429) return failure('EBADMODEL', `cannot compute this (${shown})${said}`, false);
+  if (status >= 400 && status < 500 && status !== 408 && status !== 429)
+    return failure('EBADMODEL', `cannot compute this (${shown})${said}`, false);
   return failure('ENETWORK', `failed (${shown})${said}`, true);
 }
 
@@ -127,5 +129,10 @@ export function unreachable(where: string, thrown: unknown): ServerFailure {
   const { code, message } = thrown as NodeJS.ErrnoException;
   const untrusted = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/.test(code ?? '') || /certificate/i.test(message);
   const advice = untrusted ? '; if the certificate is of your own making, name the file of its authority' : '';
-  return new ServerFailure('ENETWORK', `${where} cannot be reached, or broke off: ${inOneLine(message || code || 'connection lost', 300)}${advice}`, true, { cause: thrown });
+  return new ServerFailure(
+    'ENETWORK',
+    `${where} cannot be reached, or broke off: ${inOneLine(message || code || 'connection lost', 300)}${advice}`,
+    true,
+    { cause: thrown },
+  );
 }

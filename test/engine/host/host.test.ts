@@ -26,7 +26,12 @@ function alive(pid: number): boolean {
   return existsSync(`/proc/${pid}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
 }
 
-const gone = (pid: number): Promise<void> => until(() => !alive(pid), PATIENCE, () => `process ${pid} is still there`);
+const gone = (pid: number): Promise<void> =>
+  until(
+    () => !alive(pid),
+    PATIENCE,
+    () => `process ${pid} is still there`,
+  );
 
 /** Submits the frames one after the other without waiting for results, a little apart. */
 async function submitAll(stream: HostStream, frames: Picture[], gap: number): Promise<PromiseSettledResult<FrameResult>[]> {
@@ -111,7 +116,10 @@ describe('host: the engine in a process of its own', () => {
       }),
     );
     assert.ok(burst.every(({ status }) => status === 'fulfilled'));
-    assert.deepEqual(finished, [...finished].sort((a, b) => a - b));
+    assert.deepEqual(
+      finished,
+      [...finished].sort((a, b) => a - b),
+    );
     assert.equal(finished.at(-1), 59, 'the newest frame is never dropped');
     const { stats } = stream;
     assert.equal(stats.in, 61);

@@ -93,7 +93,10 @@ describe('host: memory of the engine process', () => {
     const result = await stream.submit({ picture: BLACK });
     assert.ok(result.outcome === 'finished' && result.width === 64);
     assert.equal((await other.submit({ picture: BLACK })).outcome, 'finished');
-    assert.deepEqual(ends.map(({ code }) => code), ['EMEMORY', 'EMEMORY']);
+    assert.deepEqual(
+      ends.map(({ code }) => code),
+      ['EMEMORY', 'EMEMORY'],
+    );
   });
 
   it('where nothing was changed the largest stream is set aside until it gets other settings, and the others go on', async () => {
@@ -105,7 +108,10 @@ describe('host: memory of the engine process', () => {
     await until(() => ends.length === 2);
     await until(() => host.state.phase === 'ready');
     assert.equal((await small.submit({ picture: BLACK })).outcome, 'finished');
-    await assert.rejects(large.submit({ picture: BLACK }), { code: 'EMEMORY', message: /96x64 with 1 steps and a buffer of 1 takes more memory/ });
+    await assert.rejects(large.submit({ picture: BLACK }), {
+      code: 'EMEMORY',
+      message: /96x64 with 1 steps and a buffer of 1 takes more memory/,
+    });
     await large.update({ width: 80 });
     assert.equal((await large.submit({ picture: BLACK })).outcome, 'finished');
     assert.equal(ends.length, 2);

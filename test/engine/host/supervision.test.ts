@@ -99,14 +99,17 @@ describe('host: supervision', () => {
     // Memory that was damaged: the third picture has no beginning any more.
     const folder = await mkdtemp(join(tmpdir(), 'damage-'));
     const flag = join(folder, 'damaged');
-    await writeFile(join(folder, 'damage.cjs'), `
+    await writeFile(
+      join(folder, 'damage.cjs'),
+      `
       const { existsSync, writeFileSync } = require('node:fs');
       const send = process.send;
       let answers = 0;
       if (send && !existsSync(${JSON.stringify(flag)})) process.send = function (message, ...rest) {
         if (message.result?.outcome === 'finished' && ++answers === 3) { message.result.data.fill(0); writeFileSync(${JSON.stringify(flag)}, ''); }
         return send.call(this, message, ...rest);
-      };`);
+      };`,
+    );
     const { NODE_OPTIONS } = process.env;
     process.env.NODE_OPTIONS = `--require ${join(folder, 'damage.cjs')}`;
     try {
@@ -129,7 +132,10 @@ describe('host: supervision', () => {
     const states = watch(host);
     await become(host, 'failed');
     await new Promise((resolve) => setTimeout(resolve, 1500));
-    assert.deepEqual(states.map(({ phase }) => phase), ['failed']);
+    assert.deepEqual(
+      states.map(({ phase }) => phase),
+      ['failed'],
+    );
     await cp(REFERENCE_MODEL, join(folder, 'model'), { recursive: true });
     await become(host, 'ready');
     await rm(folder, { recursive: true });
@@ -190,7 +196,11 @@ describe('host: supervision', () => {
     for (let round = 0; round < KILLS; round++) {
       await become(host, 'ready');
       const finished = streams.map(({ stats }) => stats.out);
-      await until(() => streams.every(({ stats }, k) => stats.out > finished[k]), PATIENCE, () => `round ${round}: ${JSON.stringify(host.state)}`);
+      await until(
+        () => streams.every(({ stats }, k) => stats.out > finished[k]),
+        PATIENCE,
+        () => `round ${round}: ${JSON.stringify(host.state)}`,
+      );
       await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
       pids.add(host.pid as number);
       process.kill(host.pid as number, 'SIGKILL');
@@ -267,7 +277,19 @@ describe('host: what supervision decides', () => {
     const jpeg = { outcome: 'finished', data: Uint8Array.of(0xff, 0xd8, 0xff, 0xe0), format: 'jpeg', width: 8, height: 8, latencyMs: 1 };
     const raw = { ...jpeg, format: 'raw', data: new Uint8Array(192) };
     for (const good of [{ outcome: 'dropped' }, jpeg, raw]) assert.ok(isSoundFrame(good));
-    const bad = [undefined, null, 5, {}, { outcome: 'finished' }, { ...jpeg, data: new Uint8Array(0) }, { ...jpeg, data: 'text' }, { ...jpeg, width: NaN }, { ...raw, width: 9 }, { ...jpeg, format: 'bmp' }, { ...jpeg, format: 'png' }];
+    const bad = [
+      undefined,
+      null,
+      5,
+      {},
+      { outcome: 'finished' },
+      { ...jpeg, data: new Uint8Array(0) },
+      { ...jpeg, data: 'text' },
+      { ...jpeg, width: NaN },
+      { ...raw, width: 9 },
+      { ...jpeg, format: 'bmp' },
+      { ...jpeg, format: 'png' },
+    ];
     for (const one of bad) assert.ok(!isSoundFrame(one), JSON.stringify(one));
   });
 });

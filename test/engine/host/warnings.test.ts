@@ -5,7 +5,12 @@ import { until } from '../../lib/flow';
 import { jpeg } from '../../lib/pictures';
 
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25], cfgType: 'none' };
-const prompt = (text: string, weight = 1): ConditioningRequest => ({ prompt: [{ text, weight }, { text: 'sea', weight: 1 }] });
+const prompt = (text: string, weight = 1): ConditioningRequest => ({
+  prompt: [
+    { text, weight },
+    { text: 'sea', weight: 1 },
+  ],
+});
 
 describe('host: prompts that the model does not see whole', () => {
   afterEach(() => stopAllHosts());

@@ -49,11 +49,16 @@ describe('pull: a disk that is full', () => {
 
   it('is told when it fills up on the way, and what came stays', async () => {
     hub.faults.set('unet/model.onnx', { bytesPerSecond: 4 * MIB });
-    const failing = assert.rejects(pulled(), { code: 'EDISK', message: /the disk is full; make room and start again: it goes on from here/ });
+    const failing = assert.rejects(pulled(), {
+      code: 'EDISK',
+      message: /the disk is full; make room and start again: it goes on from here/,
+    });
     await new Promise((later) => setTimeout(later, 500));
     const { bavail, bsize } = await statfs(disk);
     // The download goes on meanwhile, so either of the two may take the last byte.
-    await writeFile(join(disk, 'filler'), Buffer.alloc(bavail * bsize - MIB)).catch((error: NodeJS.ErrnoException) => assert.equal(error.code, 'ENOSPC'));
+    await writeFile(join(disk, 'filler'), Buffer.alloc(bavail * bsize - MIB)).catch((error: NodeJS.ErrnoException) =>
+      assert.equal(error.code, 'ENOSPC'),
+    );
     await failing;
     assert.ok(!existsSync(join(disk, 'model')));
 

@@ -10,7 +10,13 @@ describe('progress of a download', () => {
     const m = meter(10_000);
     after(1000);
     m.add(2000);
-    assert.deepEqual(m.progress('downloading'), { phase: 'downloading', doneBytes: 2000, totalBytes: 10_000, bytesPerSecond: 2000, remainingMs: 4000 });
+    assert.deepEqual(m.progress('downloading'), {
+      phase: 'downloading',
+      doneBytes: 2000,
+      totalBytes: 10_000,
+      bytesPerSecond: 2000,
+      remainingMs: 4000,
+    });
   });
 
   it('does not take for speed what was there before', () => {

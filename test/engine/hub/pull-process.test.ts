@@ -72,7 +72,13 @@ describe('pull in a process of its own', () => {
   it('ends when it is cancelled, and the next one goes on', async () => {
     const cancel = new AbortController();
     hub.faults.set(WEIGHTS, { bytesPerSecond: 3_000_000 });
-    const cancelled = pullInProcess({ repository: REPOSITORY, to, settings, signal: cancel.signal, onProgress: ({ doneBytes }) => doneBytes > 4_000_000 && cancel.abort() });
+    const cancelled = pullInProcess({
+      repository: REPOSITORY,
+      to,
+      settings,
+      signal: cancel.signal,
+      onProgress: ({ doneBytes }) => doneBytes > 4_000_000 && cancel.abort(),
+    });
     await assert.rejects(cancelled, { code: 'ECLOSED' });
     await until(() => children().length === 0);
     hub.faults.clear();
@@ -84,7 +90,9 @@ describe('pull in a process of its own', () => {
     hub.faults.set(WEIGHTS, { bytesPerSecond: 1_000_000 });
     let killed = false;
     const dying = pullInProcess({
-      repository: REPOSITORY, to, settings,
+      repository: REPOSITORY,
+      to,
+      settings,
       onProgress: () => {
         if (!killed) children().forEach((pid) => process.kill(pid, 'SIGKILL'));
         killed = true;

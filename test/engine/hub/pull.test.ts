@@ -16,7 +16,14 @@ import { until } from '../../lib/until';
 const REPOSITORY = 'owner/tiny-model';
 const WEIGHTS = 'unet/model.onnx_data';
 const weights = randomBytes(3_000_000);
-const unwanted = ['unet/diffusion_pytorch_model.safetensors', 'unet/model_fp16.onnx', 'unet/model_fp16.onnx_data', 'safety_checker/model.onnx', 'pytorch_model.bin', 'v1.ckpt'];
+const unwanted = [
+  'unet/diffusion_pytorch_model.safetensors',
+  'unet/model_fp16.onnx',
+  'unet/model_fp16.onnx_data',
+  'safety_checker/model.onnx',
+  'pytorch_model.bin',
+  'v1.ckpt',
+];
 
 describe('pull: a model from a repository', () => {
   let hub: HubServer;
@@ -30,7 +37,9 @@ describe('pull: a model from a repository', () => {
       to: target,
       patience: { silenceMs: 400, tries: 3, pauseMs: 5 },
       ...options,
-      settings: options.settings ?? hubSettings({ HF_ENDPOINT: hub.address, HF_HOME: join(folder, 'hf'), ...(hub.token && { HF_TOKEN: hub.token }) }),
+      settings:
+        options.settings ??
+        hubSettings({ HF_ENDPOINT: hub.address, HF_HOME: join(folder, 'hf'), ...(hub.token && { HF_TOKEN: hub.token }) }),
     });
   const contentOf = async (path: string): Promise<string> => sha256(await readFile(join(target, path)));
   /** Everything beside the target that a pull may have left, without the leading folder. */
@@ -59,14 +68,20 @@ describe('pull: a model from a repository', () => {
     for (const path of unwanted) assert.ok(!existsSync(join(target, path)), path);
     assert.deepEqual(await leftovers(), []);
     assert.deepEqual({ folder: result.folder, commit: result.commit }, { folder: target, commit: COMMIT });
-    assert.equal(result.bytes, wanted.reduce((sum, path) => sum + hub.files.get(path)!.length, 0));
+    assert.equal(
+      result.bytes,
+      wanted.reduce((sum, path) => sum + hub.files.get(path)!.length, 0),
+    );
     assert.equal(result.downloadedBytes, result.bytes);
     assert.equal((await inspectModel(target)).usable, true);
 
     const last = progress.at(-1)!;
     assert.deepEqual([last.phase, last.doneBytes, last.totalBytes, last.remainingMs], ['downloading', result.bytes, result.bytes, 0]);
     assert.ok(last.bytesPerSecond > 0);
-    assert.ok(progress.every(({ doneBytes }, i) => i === 0 || doneBytes >= progress[i - 1].doneBytes), 'it never goes back');
+    assert.ok(
+      progress.every(({ doneBytes }, i) => i === 0 || doneBytes >= progress[i - 1].doneBytes),
+      'it never goes back',
+    );
   });
 
   it('goes on where the connection was cut', async () => {
@@ -112,8 +127,11 @@ describe('pull: a model from a repository', () => {
     assert.equal(await contentOf('vae_encoder/model.onnx'), sha256(other));
     assert.deepEqual(hub.rangesOf(WEIGHTS), ['bytes=1000000-'], 'equal contents are not brought twice');
     assert.deepEqual(hub.rangesOf('unet/model.onnx'), []);
-    const manifest = JSON.parse(await readFile(join(target, '.pulled.json'), 'utf8')) as { files: { path: string; checksum: { digest: string } }[] };
-    for (const { path, checksum } of manifest.files.filter((file) => file.path.endsWith('.onnx'))) assert.equal(await contentOf(path), checksum.digest, path);
+    const manifest = JSON.parse(await readFile(join(target, '.pulled.json'), 'utf8')) as {
+      files: { path: string; checksum: { digest: string } }[];
+    };
+    for (const { path, checksum } of manifest.files.filter((file) => file.path.endsWith('.onnx')))
+      assert.equal(await contentOf(path), checksum.digest, path);
     assert.deepEqual(await leftovers(), []);
   });
 
@@ -134,7 +152,14 @@ describe('pull: a model from a repository', () => {
     const path = join(target, '.pulled.json');
     const sound = JSON.parse(await readFile(path, 'utf8')) as { files: object[] };
     assert.ok(await readManifest(target));
-    for (const change of [{ repository: '../x' }, { commit: '$(x)' }, { files: [{ path: '../../etc/passwd', bytes: 1 }] }, { files: [null] }, { files: [{ path: 5, bytes: 1 }] }, { files: [{ path: 'a', bytes: 'x' }] }]) {
+    for (const change of [
+      { repository: '../x' },
+      { commit: '$(x)' },
+      { files: [{ path: '../../etc/passwd', bytes: 1 }] },
+      { files: [null] },
+      { files: [{ path: 5, bytes: 1 }] },
+      { files: [{ path: 'a', bytes: 'x' }] },
+    ]) {
       await writeFile(path, JSON.stringify({ ...sound, ...change }));
       assert.equal(await readManifest(target), undefined, JSON.stringify(change));
     }
@@ -157,7 +182,12 @@ describe('pull: a model from a repository', () => {
   });
 
   it('asks again when a server falls silent, says it is busy or breaks one answer', async () => {
-    for (const fault of [{ stallAfter: 10, times: 1 }, { status: 503, times: 2 }, { status: 429, headers: { 'retry-after': '0' }, times: 1 }, { wrongByte: true, times: 1 }]) {
+    for (const fault of [
+      { stallAfter: 10, times: 1 },
+      { status: 503, times: 2 },
+      { status: 429, headers: { 'retry-after': '0' }, times: 1 },
+      { wrongByte: true, times: 1 },
+    ]) {
       await rm(target, { recursive: true, force: true });
       hub.faults.set(WEIGHTS, fault);
       await pulled();
@@ -193,8 +223,14 @@ describe('pull: a model from a repository', () => {
   });
 
   it('tells what was wrong with the name, the login or the licence', async () => {
-    await assert.rejects(pulled({ repository: 'owner/other' }), { code: 'EDENIED', message: /401 for owner\/other.*does not exist, or is private/ });
-    await assert.rejects(pulled({ revision: 'v9' }), { code: 'ENOMODEL', message: /404 for owner\/tiny-model at v9.*check the name and the revision/ });
+    await assert.rejects(pulled({ repository: 'owner/other' }), {
+      code: 'EDENIED',
+      message: /401 for owner\/other.*does not exist, or is private/,
+    });
+    await assert.rejects(pulled({ revision: 'v9' }), {
+      code: 'ENOMODEL',
+      message: /404 for owner\/tiny-model at v9.*check the name and the revision/,
+    });
     hub.gated = true;
     await assert.rejects(pulled(), { code: 'EDENIED', message: /403.*accept its licence/ });
     hub.gated = false;
@@ -226,7 +262,10 @@ describe('pull: a model from a repository', () => {
     const reasons: string[] = [];
     await pulled({ onRetry: (reason) => reasons.push(reason) });
     assert.equal(await contentOf(WEIGHTS), sha256(weights));
-    assert.deepEqual(reasons.map((reason) => reason.replace(/:\d+/, '')), ['127.0.0.1 answers 403 for unet/model.onnx_data']);
+    assert.deepEqual(
+      reasons.map((reason) => reason.replace(/:\d+/, '')),
+      ['127.0.0.1 answers 403 for unet/model.onnx_data'],
+    );
     assert.equal(hub.seen.filter(({ server, path }) => server === 'hub' && path.endsWith(WEIGHTS)).length, 2);
   });
 
@@ -238,7 +277,10 @@ describe('pull: a model from a repository', () => {
   it('says so when nobody answers', async () => {
     const settings = hubSettings({ HF_ENDPOINT: hub.address, HF_HOME: folder });
     await hub.stop();
-    await assert.rejects(pulled({ settings }), { code: 'ENETWORK', message: /^127\.0\.0\.1:\d+ cannot be reached: connect ECONNREFUSED.*given up after 3 tries/ });
+    await assert.rejects(pulled({ settings }), {
+      code: 'ENETWORK',
+      message: /^127\.0\.0\.1:\d+ cannot be reached: connect ECONNREFUSED.*given up after 3 tries/,
+    });
     hub = await HubServer.start(REPOSITORY, new Map());
   });
 
@@ -248,10 +290,22 @@ describe('pull: a model from a repository', () => {
   });
 
   it('takes nothing whose path leads out of the folder', async () => {
-    for (const path of ['../evil.onnx', 'unet/../../evil', 'unet/..\\..\\evil', '/unet/model.onnx', 'unet/a/model.onnx_data', '.git/config', 'unet/.hidden']) hub.files.set(path, Buffer.from('evil'));
+    for (const path of [
+      '../evil.onnx',
+      'unet/../../evil',
+      'unet/..\\..\\evil',
+      '/unet/model.onnx',
+      'unet/a/model.onnx_data',
+      '.git/config',
+      'unet/.hidden',
+    ])
+      hub.files.set(path, Buffer.from('evil'));
     await pulled();
     const all = await readdir(folder, { recursive: true });
-    assert.deepEqual(all.filter((name) => /evil|hidden|\.git|unet\/a/.test(name)), []);
+    assert.deepEqual(
+      all.filter((name) => /evil|hidden|\.git|unet\/a/.test(name)),
+      [],
+    );
   });
 
   it('checks a folder that is there, and repairs only what is wrong', async () => {

@@ -12,25 +12,59 @@ const selected = (...paths: string[]): string[] =>
 describe('which files of a repository are needed', () => {
   it('all of an export: nets, configs, schedule, tokenizers, licence', () => {
     const paths = [
-      'model_index.json', 'README.md', 'LICENSE.md', 'scheduler/scheduler_config.json',
-      'tokenizer/vocab.json', 'tokenizer/merges.txt', 'tokenizer/special_tokens_map.json', 'tokenizer/tokenizer_config.json', 'tokenizer_2/tokenizer.json',
-      'text_encoder/config.json', 'text_encoder/model.onnx', 'text_encoder_2/model.onnx', 'unet/config.json', 'unet/model.onnx',
-      'vae_encoder/model.onnx', 'vae_decoder/config.json', 'vae_decoder/model.onnx',
+      'model_index.json',
+      'README.md',
+      'LICENSE.md',
+      'scheduler/scheduler_config.json',
+      'tokenizer/vocab.json',
+      'tokenizer/merges.txt',
+      'tokenizer/special_tokens_map.json',
+      'tokenizer/tokenizer_config.json',
+      'tokenizer_2/tokenizer.json',
+      'text_encoder/config.json',
+      'text_encoder/model.onnx',
+      'text_encoder_2/model.onnx',
+      'unet/config.json',
+      'unet/model.onnx',
+      'vae_encoder/model.onnx',
+      'vae_decoder/config.json',
+      'vae_decoder/model.onnx',
     ];
     assert.deepEqual(selected(...paths), paths);
   });
 
   it('weights under any of the names that exporters give them', () => {
-    const names = ['model.onnx_data', 'model.onnx_data_1', 'model.onnx.data', 'weights.pb', 'onnx__MatMul_8641', 'time_embedding.linear_1.weight', 'Constant_12_attr__value'];
+    const names = [
+      'model.onnx_data',
+      'model.onnx_data_1',
+      'model.onnx.data',
+      'weights.pb',
+      'onnx__MatMul_8641',
+      'time_embedding.linear_1.weight',
+      'Constant_12_attr__value',
+    ];
     const paths = ['unet/model.onnx', ...names.map((name) => `unet/${name}`)];
     assert.deepEqual(selected(...paths), paths);
   });
 
   it('no weights for other programs, no other variant of a net, no pictures', () => {
     const others = [
-      'unet/diffusion_pytorch_model.safetensors', 'unet/diffusion_pytorch_model.bin', 'unet/flax_model.msgpack', 'unet/openvino_model.xml', 'unet/openvino_model.bin',
-      'unet/model_layernorm.onnx', 'unet/model_layernorm.onnx_data', 'unet/model_layernorm.onnx.data', 'v1-5.ckpt', 'v1-5.safetensors', 'safety_checker/model.onnx',
-      'feature_extractor/preprocessor_config.json', 'images/cat.png', '.gitattributes', 'unet/notes.md', 'vae/diffusion_pytorch_model.onnx_data',
+      'unet/diffusion_pytorch_model.safetensors',
+      'unet/diffusion_pytorch_model.bin',
+      'unet/flax_model.msgpack',
+      'unet/openvino_model.xml',
+      'unet/openvino_model.bin',
+      'unet/model_layernorm.onnx',
+      'unet/model_layernorm.onnx_data',
+      'unet/model_layernorm.onnx.data',
+      'v1-5.ckpt',
+      'v1-5.safetensors',
+      'safety_checker/model.onnx',
+      'feature_extractor/preprocessor_config.json',
+      'images/cat.png',
+      '.gitattributes',
+      'unet/notes.md',
+      'vae/diffusion_pytorch_model.onnx_data',
     ];
     assert.deepEqual(selected('unet/model.onnx', ...others), ['unet/model.onnx']);
   });
@@ -40,14 +74,29 @@ describe('which files of a repository are needed', () => {
   });
 
   it('nets that lie flat, with their weights, tokenizer and schedule; of several variants the plain one', () => {
-    const paths = ['unet.onnx', 'unet.onnx_data', 'text-encoder.onnx', 'vae_decoder.onnx', 'vae_decoder.onnx.data', 'vocab.json', 'merges.txt', 'scheduler_config.json'];
+    const paths = [
+      'unet.onnx',
+      'unet.onnx_data',
+      'text-encoder.onnx',
+      'vae_decoder.onnx',
+      'vae_decoder.onnx.data',
+      'vocab.json',
+      'merges.txt',
+      'scheduler_config.json',
+    ];
     assert.deepEqual(selected(...paths, 'unet-int8.onnx', 'unet-int8.onnx_data', 'other.onnx', 'unet.safetensors', 'config.json'), paths);
     const inFolder = ['onnx/unet_model.onnx', 'onnx/unet_model.onnx_data', 'onnx/vae_decoder_model.onnx'];
     assert.deepEqual(selected(...inFolder, 'onnx/unet_model_q4f16.onnx', 'onnx/scheduler_step_model_f16.onnx'), inFolder);
   });
 
   it('the only net of a folder, whatever its name, and a tiny autoencoder beside the full one', () => {
-    const paths = ['unet/unet_fp16.onnx', 'vae_decoder/model.onnx', 'taesd/vae_decoder/model.onnx', 'taesd/vae_encoder/model.onnx', 'taesd/vae_encoder/config.json'];
+    const paths = [
+      'unet/unet_fp16.onnx',
+      'vae_decoder/model.onnx',
+      'taesd/vae_decoder/model.onnx',
+      'taesd/vae_encoder/model.onnx',
+      'taesd/vae_encoder/config.json',
+    ];
     assert.deepEqual(selected(...paths, 'taesd/unet/model.onnx', 'text_encoder/a.onnx', 'text_encoder/b.onnx'), paths);
   });
 
@@ -55,7 +104,13 @@ describe('which files of a repository are needed', () => {
     const layouts = [
       ['unet/model.onnx', 'text_encoder/model.onnx', 'vae_encoder/model.onnx', 'vae_decoder/model.onnx'],
       ['unet.onnx', 'text_encoder.onnx', 'taesd-decoder.onnx', 'unet_layernorm.onnx'],
-      ['onnx/unet_model_q4f16.onnx', 'onnx/unet_model_qdq_q4f16.onnx', 'onnx/text_encoder_model.onnx', 'onnx/text_encoder_2_model.onnx', 'onnx/vae_decoder.onnx'],
+      [
+        'onnx/unet_model_q4f16.onnx',
+        'onnx/unet_model_qdq_q4f16.onnx',
+        'onnx/text_encoder_model.onnx',
+        'onnx/text_encoder_2_model.onnx',
+        'onnx/vae_decoder.onnx',
+      ],
       ['unet/model.onnx', 'text_encoder/model.onnx', 'taesd/vae_encoder/model.onnx', 'taesd/vae_decoder/model.onnx'],
     ];
     for (const paths of layouts) {
@@ -73,7 +128,10 @@ describe('which files of a repository are needed', () => {
   });
 
   it('none of a repository without ONNX nets, and says what there is instead', () => {
-    assert.throws(() => selected('unet/diffusion_pytorch_model.safetensors', 'model_index.json'), { code: 'ENOMODEL', message: /optimum-cli export onnx --model a\/b/ });
+    assert.throws(() => selected('unet/diffusion_pytorch_model.safetensors', 'model_index.json'), {
+      code: 'ENOMODEL',
+      message: /optimum-cli export onnx --model a\/b/,
+    });
     assert.throws(() => selected('README.md'), { code: 'ENOMODEL', message: /take another repository/ });
   });
 });

@@ -23,19 +23,30 @@ describe('the codec in processes of its own', () => {
     assert.deepEqual([data.length, width, height], [32 * 16 * 3, 32, 16]);
     const expected = await sharp(picture.data).resize(32, 16, { fit: 'cover' }).raw().toBuffer();
     assert.deepEqual(Buffer.from(data), expected);
-    const { format, width: side } = await sharp(await pool.toJpeg(picture, { quality: 80, size: { width: 20, height: 40, fit: 'inside' } })).metadata();
+    const { format, width: side } = await sharp(
+      await pool.toJpeg(picture, { quality: 80, size: { width: 20, height: 40, fit: 'inside' } }),
+    ).metadata();
     assert.deepEqual([format, side], ['jpeg', 20]);
-    assert.equal((await sharp(await pool.drawSvg('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="7"/>', 80)).metadata()).height, 7);
+    assert.equal(
+      (await sharp(await pool.drawSvg('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="7"/>', 80)).metadata()).height,
+      7,
+    );
     assert.equal((await pool.thumbnail(picture)).length, 32 * 32 * 3);
     assert.equal(pool.pids.length, 1);
-    await assert.rejects(pool.thumbnail({ kind: 'encoded', data: picture.data.subarray(0, 300) }), { code: 'EBADFRAME', message: /cannot be decoded/ });
+    await assert.rejects(pool.thumbnail({ kind: 'encoded', data: picture.data.subarray(0, 300) }), {
+      code: 'EBADFRAME',
+      message: /cannot be decoded/,
+    });
   });
 
   it('gives a picture up that takes too long, ends its process, and goes on with others meanwhile', async () => {
     pool = new CodecPool({ slowIfHeavy: 300, deadline: 1500 });
     const [good] = await jpegs(1);
     await pool.thumbnail(good);
-    const stuck = pool.thumbnail(slow()).then(() => 'done', (error: Error & { code: string }) => error);
+    const stuck = pool.thumbnail(slow()).then(
+      () => 'done',
+      (error: Error & { code: string }) => error,
+    );
     let others = 0;
     let last: unknown;
     void stuck.then((outcome) => (last = outcome));
@@ -43,7 +54,11 @@ describe('the codec in processes of its own', () => {
     const { code, message } = last as { code: string; message: string };
     assert.deepEqual([code, /given up: .* 1\.[5-9] s of processor time/.test(message)], ['EBADFRAME', true], message);
     assert.ok(others > 10, `${others} others`);
-    await until(() => pool.pids.every(isAlive) && pool.pids.length <= 2, PATIENCE, () => String(pool.pids));
+    await until(
+      () => pool.pids.every(isAlive) && pool.pids.length <= 2,
+      PATIENCE,
+      () => String(pool.pids),
+    );
   });
 
   it('gives up the slowest when all places are slow and somebody waits', async () => {
@@ -91,7 +106,8 @@ describe('the codec in processes of its own', () => {
     pool = new CodecPool({ retry: 300 });
     const [good] = await jpegs(1);
     await withoutCodec(async (bringBack) => {
-      for (let k = 0; k < 3; k++) await assert.rejects(pool.thumbnail(good), { code: 'ENOCODEC', message: /native part of sharp is missing.*npm install/ });
+      for (let k = 0; k < 3; k++)
+        await assert.rejects(pool.thumbnail(good), { code: 'ENOCODEC', message: /native part of sharp is missing.*npm install/ });
       assert.equal(pool.fault?.code, 'ENOCODEC');
       await bringBack();
       await new Promise((resolve) => setTimeout(resolve, 400));

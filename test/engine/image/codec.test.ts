@@ -53,9 +53,7 @@ describe('codec', () => {
   it('turns a picture as its EXIF says', async () => {
     // Orientation 6: to be shown turned right by 90°, so what is left comes to the top.
     const turned = await decode(
-      toPicture(
-        await sharpHalves(32, 32).withMetadata({ orientation: 6 }).jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer(),
-      ),
+      toPicture(await sharpHalves(32, 32).withMetadata({ orientation: 6 }).jpeg({ quality: 100, chromaSubsampling: '4:4:4' }).toBuffer()),
       32,
       32,
     );
@@ -121,8 +119,7 @@ describe('codec', () => {
   });
 
   describe('refuses', () => {
-    const refuses = (picture: Picture, message: RegExp) =>
-      assert.rejects(decode(picture, 64, 64), { code: 'EBADFRAME', message });
+    const refuses = (picture: Picture, message: RegExp) => assert.rejects(decode(picture, 64, 64), { code: 'EBADFRAME', message });
 
     for (const format of ['jpeg', 'png', 'webp', 'gif', 'tiff', 'avif'] as const) {
       it(`a torn ${format.toUpperCase()}, wherever it ends`, async () => {
@@ -146,10 +143,7 @@ describe('codec', () => {
     });
 
     it('a file that only begins like a picture', async () => {
-      await refuses(
-        toPicture(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(500, 65)])),
-        /cannot be decoded/,
-      );
+      await refuses(toPicture(Buffer.concat([Buffer.from([0xff, 0xd8, 0xff, 0xe0]), Buffer.alloc(500, 65)])), /cannot be decoded/);
     });
 
     it('a PNG of 20,000 × 20,000 pixels, at once', async () => {

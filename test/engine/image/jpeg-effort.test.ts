@@ -55,7 +55,8 @@ describe('the work that a JPEG is', () => {
     for (const bomb of [manyScans(64, 64, 101), manyScans(8000, 8000, 16), manyScans(1000, 1000, 3000)]) {
       assert.throws(() => toPicture(bomb), { code: 'EBADFRAME', message: /scans would keep its decoder busy/ });
     }
-    for (const fine of [manyScans(1000, 1000, 100), manyScans(8000, 8000, 15), await picture().jpeg({ progressive: true }).toBuffer()]) toPicture(fine);
+    for (const fine of [manyScans(1000, 1000, 100), manyScans(8000, 8000, 15), await picture().jpeg({ progressive: true }).toBuffer()])
+      toPicture(fine);
   });
 
   it('is little for raw pixels and JPEGs, unless they are large and progressive; of other formats nobody knows', async () => {
@@ -64,8 +65,12 @@ describe('the work that a JPEG is', () => {
     assert.ok(await encoded(picture().jpeg().toBuffer()));
     assert.ok(await encoded(picture().jpeg({ progressive: true }).toBuffer()));
     assert.ok(!isQuick(toPicture(manyScans(8000, 8000, 10))));
-    assert.ok(isLight(toPicture(await picture().png().toBuffer())) && !isLight(toPicture(hugePng(4000, 1001))), 'a small PNG is little more');
+    assert.ok(
+      isLight(toPicture(await picture().png().toBuffer())) && !isLight(toPicture(hugePng(4000, 1001))),
+      'a small PNG is little more',
+    );
     assert.ok(!isLight({ kind: 'encoded', data: Buffer.from([0x89, 0x50, 0x4e, 0x47]) }));
-    for (const format of ['png', 'webp', 'gif', 'tiff', 'avif'] as const) assert.ok(!(await encoded(picture().toFormat(format).toBuffer())), format);
+    for (const format of ['png', 'webp', 'gif', 'tiff', 'avif'] as const)
+      assert.ok(!(await encoded(picture().toFormat(format).toBuffer())), format);
   });
 });

@@ -6,15 +6,26 @@ import { isSamePicture, type Picture, toPicture } from '../../../engine/image/pi
 import { sampleThumbnail } from '../../../engine/image/pixels';
 
 const create = { width: 8, height: 4, channels: 3 as const, background: 'teal' };
-const refused = (payload: unknown, message: RegExp): void =>
-  assert.throws(() => toPicture(payload), { code: 'EBADFRAME', message });
+const refused = (payload: unknown, message: RegExp): void => assert.throws(() => toPicture(payload), { code: 'EBADFRAME', message });
 
 describe('the same picture', () => {
   it('has the same bytes and the same layout', () => {
-    const raw = (value: number, width: number): Picture => ({ kind: 'raw', data: new Uint8Array(24).fill(value), width, height: 24 / 3 / width, channels: 3 });
+    const raw = (value: number, width: number): Picture => ({
+      kind: 'raw',
+      data: new Uint8Array(24).fill(value),
+      width,
+      height: 24 / 3 / width,
+      channels: 3,
+    });
     const file = (value: number): Picture => ({ kind: 'encoded', data: new Uint8Array(24).fill(value) });
     assert.ok(isSamePicture(raw(1, 2), raw(1, 2)) && isSamePicture(file(1), file(1)));
-    for (const [a, b] of [[raw(1, 2), raw(2, 2)], [raw(1, 2), raw(1, 4)], [file(1), file(2)], [raw(1, 2), file(1)]]) assert.ok(!isSamePicture(a, b));
+    for (const [a, b] of [
+      [raw(1, 2), raw(2, 2)],
+      [raw(1, 2), raw(1, 4)],
+      [file(1), file(2)],
+      [raw(1, 2), file(1)],
+    ])
+      assert.ok(!isSamePicture(a, b));
   });
 });
 
@@ -37,11 +48,7 @@ describe('what counts as a picture', () => {
 
   it('a picture as base64 or data URI', async () => {
     const file = await sharp({ create }).png().toBuffer();
-    for (const text of [
-      file.toString('base64'),
-      file.toString('base64url'),
-      `data:image/png;base64,${file.toString('base64')}`,
-    ]) {
+    for (const text of [file.toString('base64'), file.toString('base64url'), `data:image/png;base64,${file.toString('base64')}`]) {
       const picture = toPicture(text);
       assert.equal(picture.kind, 'encoded');
       assert.deepEqual(picture.data, file);
@@ -93,18 +100,33 @@ describe('what counts as a picture', () => {
       return [...rgb.subarray(0, 3)];
     };
     assert.deepEqual(await colourOf({}), [250, 100, 10]);
-    for (const more of [{ colorSpace: 'RGB' }, { colourSpace: 'rgb', channels: 3, dtype: 'uint8' }, { format: 'raw', space: 'srgb', depth: 'uchar' }, { format: 'jpeg' }]) assert.deepEqual(await colourOf(more), [250, 100, 10], JSON.stringify(more));
-    for (const more of [{ colorSpace: 'BGR' }, { colorspace: 'bgr8', channels: 3 }, { pixelFormat: 'BGR24' }]) assert.deepEqual(await colourOf(more), [10, 100, 250], JSON.stringify(more));
+    for (const more of [
+      { colorSpace: 'RGB' },
+      { colourSpace: 'rgb', channels: 3, dtype: 'uint8' },
+      { format: 'raw', space: 'srgb', depth: 'uchar' },
+      { format: 'jpeg' },
+    ])
+      assert.deepEqual(await colourOf(more), [250, 100, 10], JSON.stringify(more));
+    for (const more of [{ colorSpace: 'BGR' }, { colorspace: 'bgr8', channels: 3 }, { pixelFormat: 'BGR24' }])
+      assert.deepEqual(await colourOf(more), [10, 100, 250], JSON.stringify(more));
     const four = Buffer.from([250, 100, 10, 255, 250, 100, 10, 255]);
     assert.deepEqual(await colourOf({ colorSpace: 'BGRA' }, four), [10, 100, 250]);
     assert.deepEqual(await colourOf({ colorSpace: 'RGBA' }, four), [250, 100, 10]);
     assert.deepEqual(await colourOf({ colorModel: 'RGB', channels: 4 }, four), [250, 100, 10]);
     assert.deepEqual(await colourOf({ colorSpace: 'GRAY' }, Buffer.from([7, 9])), [7, 7, 7]);
     // Larger and smaller, and as a file: the colours stay where they are.
-    const bgr = toPicture({ data: Buffer.from(Array.from({ length: 64 }, () => [250, 100, 10]).flat()), width: 8, height: 8, colorSpace: 'BGR' });
+    const bgr = toPicture({
+      data: Buffer.from(Array.from({ length: 64 }, () => [250, 100, 10]).flat()),
+      width: 8,
+      height: 8,
+      colorSpace: 'BGR',
+    });
     assert.deepEqual([...(await decode(bgr, 4, 4)).data.subarray(0, 3)], [10, 100, 250]);
     const { data: again } = await decode(toPicture(await toJpeg(bgr, { quality: 100 })), 8, 8);
-    assert.ok([10, 100, 250].every((value, c) => Math.abs(again[c] - value) < 8), [...again.subarray(0, 3)].join());
+    assert.ok(
+      [10, 100, 250].every((value, c) => Math.abs(again[c] - value) < 8),
+      [...again.subarray(0, 3)].join(),
+    );
     const [red, , blue] = sampleThumbnail(bgr as Picture & { kind: 'raw' }, 2);
     assert.ok(red < -0.9 && blue > 0.9);
   });
@@ -130,7 +152,11 @@ describe('what counts as a picture', () => {
     const white = sampleThumbnail(large);
     assert.ok(performance.now() - began < 50);
     assert.ok(white.every((value) => Math.abs(value - 1) < 1e-5));
-    assert.ok(sampleThumbnail({ kind: 'raw', data: Buffer.from([255, 255, 255, 0]), width: 1, height: 1, channels: 4 }).every((value) => value === -1));
+    assert.ok(
+      sampleThumbnail({ kind: 'raw', data: Buffer.from([255, 255, 255, 0]), width: 1, height: 1, channels: 4 }).every(
+        (value) => value === -1,
+      ),
+    );
   });
 
   describe('and what does not', () => {
@@ -147,8 +173,7 @@ describe('what counts as a picture', () => {
     });
 
     it('texts, paths and URLs: they are never opened', () => {
-      for (const text of ['hello', '', '/etc/hostname', 'https://example.com/a.png', __filename])
-        refused(text, /never a path or URL/);
+      for (const text of ['hello', '', '/etc/hostname', 'https://example.com/a.png', __filename]) refused(text, /never a path or URL/);
       refused('data:image/svg+xml,<svg/>', /base64/);
       refused('data:image/png;base64,AAAA', /no picture/);
     });
@@ -169,8 +194,10 @@ describe('what counts as a picture', () => {
     it('raw pixels of a kind that cannot be, by its name', () => {
       const data = Buffer.alloc(96);
       const raw = { data, width: 8, height: 4 };
-      for (const colorSpace of ['YUV', 'HSV', 'NV12', 'CMYK', 'ARGB', 'constructor', 'x'.repeat(1e6), 5, {}]) refused({ ...raw, colorSpace }, /colorSpace must be GRAY, RGB, RGBA, BGR or BGRA; got .{1,90}$/);
-      for (const dtype of ['float32', 'uint16', 'float64', 'int8']) refused({ ...raw, dtype }, new RegExp(`one byte a channel, 0 to 255 .*got dtype "${dtype}"`));
+      for (const colorSpace of ['YUV', 'HSV', 'NV12', 'CMYK', 'ARGB', 'constructor', 'x'.repeat(1e6), 5, {}])
+        refused({ ...raw, colorSpace }, /colorSpace must be GRAY, RGB, RGBA, BGR or BGRA; got .{1,90}$/);
+      for (const dtype of ['float32', 'uint16', 'float64', 'int8'])
+        refused({ ...raw, dtype }, new RegExp(`one byte a channel, 0 to 255 .*got dtype "${dtype}"`));
       refused({ data: Buffer.alloc(128), width: 8, height: 4, dtype: 'float32' }, /dtype "float32"/);
       refused({ ...raw, bitDepth: 16 }, /bitDepth 16/);
       refused({ ...raw, colorSpace: 'GRAY', channels: 3 }, /says two things: colorSpace "GRAY", and channels 3/);

@@ -15,8 +15,7 @@ describe('pixels', () => {
     const planes = toTensor(image);
     assert.equal(planes.length, 3 * 256);
     for (let pixel = 0; pixel < 256; pixel++) {
-      for (let c = 0; c < 3; c++)
-        assert.ok(Math.abs(planes[c * 256 + pixel] - ((image.data[pixel * 3 + c] / 255) * 2 - 1)) < 1e-7);
+      for (let c = 0; c < 3; c++) assert.ok(Math.abs(planes[c * 256 + pixel] - ((image.data[pixel * 3 + c] / 255) * 2 - 1)) < 1e-7);
     }
     assert.deepEqual(toTensor({ data: Uint8Array.of(0, 255, 0), width: 1, height: 1, channels: 3 }), Float32Array.of(-1, 1, -1));
   });

@@ -22,7 +22,9 @@ describe('layouts of model folders', () => {
   };
   const found = async (): Promise<Record<string, string>> => {
     const files = await findFiles(folder);
-    return Object.fromEntries(Object.entries(files.nets).map(([net, { path }]) => [net, path.slice(folder.length + 1).replaceAll('\\', '/')]));
+    return Object.fromEntries(
+      Object.entries(files.nets).map(([net, { path }]) => [net, path.slice(folder.length + 1).replaceAll('\\', '/')]),
+    );
   };
 
   const flat: [string, (net: string) => string][] = [
@@ -71,7 +73,8 @@ describe('layouts of model folders', () => {
   it('counts weights in files of any name, but not other nets', async () => {
     await cp(REFERENCE_MODEL, folder, { recursive: true });
     const before = (await findFiles(folder)).nets.unet?.bytes ?? 0;
-    for (const name of ['model.onnx_data', 'weights.pb', 'other.onnx', 'notes.json']) await writeFile(join(folder, 'unet', name), Buffer.alloc(1000));
+    for (const name of ['model.onnx_data', 'weights.pb', 'other.onnx', 'notes.json'])
+      await writeFile(join(folder, 'unet', name), Buffer.alloc(1000));
     assert.equal((await findFiles(folder)).nets.unet?.bytes, before + 2000);
   });
 
@@ -112,7 +115,10 @@ describe('layouts of model folders', () => {
 
   it('lets a tiny decoder stand beside a full encoder', async () => {
     await cp(REFERENCE_MODEL, folder, { recursive: true });
-    await writeFile(join(folder, 'vae_encoder', 'config.json'), JSON.stringify({ _class_name: 'AutoencoderKL', latent_channels: 4, block_out_channels: [1, 1, 1, 1] }));
+    await writeFile(
+      join(folder, 'vae_encoder', 'config.json'),
+      JSON.stringify({ _class_name: 'AutoencoderKL', latent_channels: 4, block_out_channels: [1, 1, 1, 1] }),
+    );
     const model = await Model.load({ model: folder });
     const plain = await Model.load({ model: REFERENCE_MODEL });
     const pixels = new Float32Array(3 * 64).fill(0.5);
@@ -148,7 +154,11 @@ describe('layouts of model folders', () => {
     // The last layer but one, ids times 3, of both; the mean of the last layer, ids times 4, of the second.
     assert.ok(hiddenStates.every((value) => value === 15));
     assert.deepEqual(pooled, new Float32Array(12).fill(20));
-    const [[first]] = await model.unet.predict([{ sample: new Float32Array(16), timestep: 1, conditioning: model.textEncoder.blank() }], 2, 2);
+    const [[first]] = await model.unet.predict(
+      [{ sample: new Float32Array(16), timestep: 1, conditioning: model.textEncoder.blank() }],
+      2,
+      2,
+    );
     assert.ok(Math.abs(first - 64 / 6) < 1e-5);
     await model.close();
   });

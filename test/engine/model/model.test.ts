@@ -60,9 +60,7 @@ describe('model folder', () => {
     const { totalBytes } = steps[0];
     assert.ok(totalBytes > 4e6);
     assert.deepEqual([steps[0].loadedBytes, steps[4].loadedBytes], [0, totalBytes]);
-    assert.ok(
-      steps.every((step, i) => step.totalBytes === totalBytes && (i === 0 || step.loadedBytes > steps[i - 1].loadedBytes)),
-    );
+    assert.ok(steps.every((step, i) => step.totalBytes === totalBytes && (i === 0 || step.loadedBytes > steps[i - 1].loadedBytes)));
     await model.close();
   });
 
@@ -141,7 +139,10 @@ describe('model folder', () => {
     }
   });
 
-  for (const [name, shape] of [['no dimension', []], ['one value', [1]]] as const) {
+  for (const [name, shape] of [
+    ['no dimension', []],
+    ['one value', [1]],
+  ] as const) {
     it(`runs all rows together where its timestep has ${name} and the graph repeats it`, async () => {
       const unet = tinyUnet({ timestepType: 'float32', timestepShape: [...shape], expand: true });
       const folder = await changedModel({ 'unet/model.onnx': unet });
@@ -149,7 +150,10 @@ describe('model folder', () => {
       assert.deepEqual(model.warnings, [], 'steps share a run');
       const conditioning = model.textEncoder.blank();
       const rows = [999, 19, 1].map((timestep) => ({ sample: new Float32Array(16).fill(2), timestep, conditioning }));
-      assert.deepEqual((await model.unet.predict(rows, 2, 2)).map(([first]) => first), [1998, 38, 2]);
+      assert.deepEqual(
+        (await model.unet.predict(rows, 2, 2)).map(([first]) => first),
+        [1998, 38, 2],
+      );
       assert.deepEqual((await inspectModel(folder)).notes, ['Without a tokenizer this model takes token ids, no texts.']);
       await model.close();
     });
@@ -183,8 +187,7 @@ describe('model folder', () => {
   });
 
   describe('that cannot be used', () => {
-    const net = (inputs: Buffer[], outputs: Buffer[]): Buffer =>
-      onnxModel({ inputs, outputs, nodes: [node('Identity', ['x'], 'y')] });
+    const net = (inputs: Buffer[], outputs: Buffer[]): Buffer => onnxModel({ inputs, outputs, nodes: [node('Identity', ['x'], 'y')] });
     const cases: [string, Changes, string, RegExp][] = [
       ['lacks its unet', { unet: null }, 'ENOMODEL', /lacks unet.model\.onnx/],
       ['lacks its text encoder', { 'text_encoder/model.onnx': null }, 'ENOMODEL', /lacks text_encoder.model\.onnx/],
@@ -205,12 +208,7 @@ describe('model folder', () => {
       ['has broken JSON', { 'unet/config.json': '{"in_channels": 4,' }, 'EBADMODEL', /unet.config\.json is not a JSON object/],
       ['has a config that is no object', { [schedulerFile]: '[]' }, 'EBADMODEL', /scheduler_config\.json is not a JSON object/],
       ['has a broken tokenizer', { 'tokenizer/tokenizer.json': { model: {} } }, 'EBADMODEL', /tokenizer/],
-      [
-        'has an unknown schedule',
-        { [schedulerFile]: { beta_schedule: 'sigmoid' } },
-        'EBADMODEL',
-        /beta_schedule.*sigmoid.*scaled_linear/,
-      ],
+      ['has an unknown schedule', { [schedulerFile]: { beta_schedule: 'sigmoid' } }, 'EBADMODEL', /beta_schedule.*sigmoid.*scaled_linear/],
       ['has an unknown prediction type', { [schedulerFile]: { prediction_type: 'flow' } }, 'EBADMODEL', /prediction_type.*flow/],
       ['has a text where a number is needed', { [schedulerFile]: { beta_end: 'high' } }, 'EBADMODEL', /beta_end.*high/],
       [

@@ -15,8 +15,19 @@ describe('what is changed of a net before it is opened', () => {
     const notes: string[] = [];
     const opened = operators(await openChanged(wish, unet, undefined, (graph) => Promise.resolve(graph), notes));
     assert.ok(opened.includes('MultiHeadAttention') && opened.includes('QuantizeLinear'));
-    const elsewhere = operators(await openChanged({ ...wish, executionProvider: 'dml:1', arithmetic: 'float32' }, unet, undefined, (graph) => Promise.resolve(graph), notes));
-    assert.ok(!elsewhere.includes('MultiHeadAttention') && !elsewhere.includes('QuantizeLinear'), 'no provider gets an operator that it may lack');
+    const elsewhere = operators(
+      await openChanged(
+        { ...wish, executionProvider: 'dml:1', arithmetic: 'float32' },
+        unet,
+        undefined,
+        (graph) => Promise.resolve(graph),
+        notes,
+      ),
+    );
+    assert.ok(
+      !elsewhere.includes('MultiHeadAttention') && !elsewhere.includes('QuantizeLinear'),
+      'no provider gets an operator that it may lack',
+    );
     assert.deepEqual(notes, []);
   });
 
@@ -24,7 +35,8 @@ describe('what is changed of a net before it is opened', () => {
     const { unet } = (await findFiles(modelFolder('starter'))).nets;
     assert.ok(unet);
     const notes: string[] = [];
-    const open = (graph: OnnxGraph | undefined): Promise<string> => (graph ? Promise.reject(new EngineError('EBADMODEL', 'no such kernel')) : Promise.resolve('as it is'));
+    const open = (graph: OnnxGraph | undefined): Promise<string> =>
+      graph ? Promise.reject(new EngineError('EBADMODEL', 'no such kernel')) : Promise.resolve('as it is');
     assert.equal(await openChanged(wish, unet, undefined, open, notes), 'as it is');
     assert.match(notes.join(), /runs as it was exported.*no such kernel/);
   });
@@ -32,7 +44,8 @@ describe('what is changed of a net before it is opened', () => {
   it('leaves the error of a net that cannot be opened at all', async () => {
     const { unet } = (await findFiles(modelFolder('starter'))).nets;
     assert.ok(unet);
-    const refuse = (graph: OnnxGraph | undefined): Promise<never> => Promise.reject(new EngineError('EBADMODEL', graph ? 'changed' : 'as it is'));
+    const refuse = (graph: OnnxGraph | undefined): Promise<never> =>
+      Promise.reject(new EngineError('EBADMODEL', graph ? 'changed' : 'as it is'));
     await assert.rejects(openChanged(wish, unet, undefined, refuse, []), { code: 'EBADMODEL', message: 'as it is' });
   });
 });

@@ -14,10 +14,16 @@ const space = { channels: 4, factor: 8, scale: 1, shift: 0 };
 const BOTH = { encoder: true, decoder: true };
 
 describe('the range of a tiny autoencoder', () => {
-  for (const [range, low] of [['-1..1', -1], ['0..1', 0]] as [PixelRange, number][]) {
+  for (const [range, low] of [
+    ['-1..1', -1],
+    ['0..1', 0],
+  ] as [PixelRange, number][]) {
     const open = async (): Promise<{ encoder: VaeEncoder; decoder: VaeDecoder; close(): Promise<unknown> }> => {
       const bytes = tinyAutoencoder(low, 1);
-      const nets = [await OnnxNet.load(bytes.encoder, { executionProvider: 'cpu' }), await OnnxNet.load(bytes.decoder, { executionProvider: 'cpu' })];
+      const nets = [
+        await OnnxNet.load(bytes.encoder, { executionProvider: 'cpu' }),
+        await OnnxNet.load(bytes.decoder, { executionProvider: 'cpu' }),
+      ];
       return {
         encoder: new VaeEncoder(nets[0], space),
         decoder: new VaeDecoder(nets[1], space),
@@ -47,16 +53,29 @@ describe('the range of a tiny autoencoder', () => {
 
   it('is found of a trained autoencoder, whichever way it counts', async () => {
     const folder = join(ROOT, 'models/starter');
-    const { scaling_factor: scale, latent_channels: channels, block_out_channels: blocks } = JSON.parse(await readFile(join(folder, 'vae_decoder', 'config.json'), 'utf8'));
+    const {
+      scaling_factor: scale,
+      latent_channels: channels,
+      block_out_channels: blocks,
+    } = JSON.parse(await readFile(join(folder, 'vae_decoder', 'config.json'), 'utf8'));
     const factor = 2 ** (blocks.length - 1);
     const trainedSpace = { ...space, scale, channels, factor };
-    const nets = [await OnnxNet.load(join(folder, 'vae_encoder/model.onnx'), { executionProvider: 'cpu' }), await OnnxNet.load(join(folder, 'vae_decoder/model.onnx'), { executionProvider: 'cpu' })];
+    const nets = [
+      await OnnxNet.load(join(folder, 'vae_encoder/model.onnx'), { executionProvider: 'cpu' }),
+      await OnnxNet.load(join(folder, 'vae_decoder/model.onnx'), { executionProvider: 'cpu' }),
+    ];
     const [signed, trained] = [new VaeEncoder(nets[0], trainedSpace), new VaeDecoder(nets[1], trainedSpace)];
     // The same nets, as they would be had they been trained on 0..1.
     const toSigned = (values: Float32Array): Float32Array => values.map((value) => 2 * value - 1);
     const toPositive = (values: Float32Array): Float32Array => values.map((value) => (value + 1) / 2);
-    const encoder = new VaeEncoder(onValues(nets[0], toSigned, (latent) => latent), trainedSpace);
-    const decoder = new VaeDecoder(onValues(nets[1], (latent) => latent, toPositive), trainedSpace);
+    const encoder = new VaeEncoder(
+      onValues(nets[0], toSigned, (latent) => latent),
+      trainedSpace,
+    );
+    const decoder = new VaeDecoder(
+      onValues(nets[1], (latent) => latent, toPositive),
+      trainedSpace,
+    );
     await findPixelRange({ encoder: signed, decoder: trained, tiny: BOTH, channels, factor });
     await findPixelRange({ encoder, decoder, tiny: BOTH, channels, factor });
     assert.deepEqual([signed.range, trained.range, encoder.range, decoder.range], ['-1..1', '-1..1', '0..1', '0..1']);
@@ -82,5 +101,10 @@ describe('the range of a tiny autoencoder', () => {
 function onValues(net: Net, before: (values: Float32Array) => Float32Array, after: (values: Float32Array) => Float32Array): Net {
   const through = (tensors: Record<string, Tensor>, how: typeof before): Record<string, Tensor> =>
     Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, { ...tensor, data: how(tensor.data as Float32Array) }]));
-  return { inputs: net.inputs, outputs: net.outputs, close: () => net.close(), run: async (feeds) => through(await net.run(through(feeds, before)), after) };
+  return {
+    inputs: net.inputs,
+    outputs: net.outputs,
+    close: () => net.close(),
+    run: async (feeds) => through(await net.run(through(feeds, before)), after),
+  };
 }

@@ -43,9 +43,7 @@ describe('unet', () => {
       timestep,
       conditioning: conditioningOf(i / 4),
     }));
-    const expected = rows.map(({ sample, timestep, conditioning }) =>
-      sample.map((x) => x * timestep + conditioning.hiddenStates[0]),
-    );
+    const expected = rows.map(({ sample, timestep, conditioning }) => sample.map((x) => x * timestep + conditioning.hiddenStates[0]));
 
     const exports: [string, UnetShape, number][] = [
       ['int64 timestep a row', {}, 1],
@@ -112,7 +110,11 @@ describe('unet', () => {
     const predicted = async (extraInputs: Record<string, number>, rows: Partial<UnetRow>[], height = 2): Promise<number[]> => {
       const net = await OnnxNet.load(tinyUnet({ extraInputs }), { executionProvider: 'cpu' });
       const unet = new Unet(net, {}, 8);
-      const outputs = await unet.predict(rows.map((row) => ({ sample: new Float32Array(8 * height), timestep: 1, conditioning: conditioningOf(0), ...row })), height, 2);
+      const outputs = await unet.predict(
+        rows.map((row) => ({ sample: new Float32Array(8 * height), timestep: 1, conditioning: conditioningOf(0), ...row })),
+        height,
+        2,
+      );
       await net.close();
       return outputs.map(([first]) => first);
     };
@@ -128,7 +130,10 @@ describe('unet', () => {
     it('of SDXL: the embedding of the whole prompt, and the size in pixels as [H, W, 0, 0, H, W]', async () => {
       const withPooled = (level: number): Conditioning => ({ ...conditioningOf(0), pooled: new Float32Array(8).fill(level) });
       const extra = { text_embeds: 8, time_ids: 6 };
-      assert.deepEqual(await predicted(extra, [{ conditioning: withPooled(1) }, { conditioning: withPooled(2) }], 2), [1 + 64 / 6, 2 + 64 / 6].map(Math.fround));
+      assert.deepEqual(
+        await predicted(extra, [{ conditioning: withPooled(1) }, { conditioning: withPooled(2) }], 2),
+        [1 + 64 / 6, 2 + 64 / 6].map(Math.fround),
+      );
       assert.deepEqual(await predicted(extra, [{ conditioning: withPooled(1) }], 4), [1 + 96 / 6]);
       await assert.rejects(predicted(extra, [{ sample }]), { code: 'EBADPROMPT', message: /whole prompt/ });
     });
@@ -146,7 +151,9 @@ describe('unet', () => {
     const row = { sample: new Float32Array(16), timestep: 1, conditioning: conditioningOf(0) };
 
     it('a size that the export did not fix', async () => {
-      await open({ sampleShape: ['batch', 4, 8, 8] }, async (unet) => assert.deepEqual(unet.notes, ['This unet was exported for pictures of 64×64 only.']));
+      await open({ sampleShape: ['batch', 4, 8, 8] }, async (unet) =>
+        assert.deepEqual(unet.notes, ['This unet was exported for pictures of 64×64 only.']),
+      );
       await open({ sampleShape: ['batch', 4, 8, 8] }, (unet) =>
         assert.rejects(unet.predict([row], 2, 2), {
           code: 'EBADPARAM',
@@ -165,9 +172,7 @@ describe('unet', () => {
 
     it('conditionings of different shapes in one run', async () => {
       const longer = { hiddenStates: new Float32Array(154 * 32), tokens: 154, width: 32 };
-      await open({}, (unet) =>
-        assert.rejects(unet.predict([row, { ...row, conditioning: longer }], 2, 2), { code: 'EBADPROMPT' }),
-      );
+      await open({}, (unet) => assert.rejects(unet.predict([row, { ...row, conditioning: longer }], 2, 2), { code: 'EBADPROMPT' }));
     });
   });
 });

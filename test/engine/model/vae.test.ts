@@ -77,7 +77,12 @@ describe('autoencoder', () => {
     }
 
     describe('of pictures', () => {
-      const image: RawImage = { data: Uint8Array.from({ length: 3 * 8 * 16 }, (_, i) => (i * 37) % 256), width: 16, height: 8, channels: 3 };
+      const image: RawImage = {
+        data: Uint8Array.from({ length: 3 * 8 * 16 }, (_, i) => (i * 37) % 256),
+        width: 16,
+        height: 8,
+        channels: 3,
+      };
       const latent = Float32Array.of(0.1, 0.2, -0.3, 0.4);
 
       for (const type of ['float32', 'float16'] as const) {
@@ -106,7 +111,10 @@ describe('autoencoder', () => {
 
       it('is refused where the net gives what is no number', async () => {
         const net = await OnnxNet.load(tinyDecoder(), cpu);
-        await assert.rejects(new VaeDecoder(net, space).decodePicture(Float32Array.of(NaN, NaN, NaN, NaN), 1, 1), { code: 'EBADMODEL', message: /vae_decoder gave NaN/ });
+        await assert.rejects(new VaeDecoder(net, space).decodePicture(Float32Array.of(NaN, NaN, NaN, NaN), 1, 1), {
+          code: 'EBADMODEL',
+          message: /vae_decoder gave NaN/,
+        });
         await net.close();
       });
     });

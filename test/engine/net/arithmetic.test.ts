@@ -73,7 +73,11 @@ describe('trying int8', () => {
     assert.notEqual((await chooseArithmetic('auto', memory, true)).reason, reason);
   });
 
-  for (const [what, damaged] of Object.entries({ 'is torn': '{"a": ', 'holds something else': '["a", {"b": "c"}, null]', 'holds null': 'null' })) {
+  for (const [what, damaged] of Object.entries({
+    'is torn': '{"a": ',
+    'holds something else': '["a", {"b": "c"}, null]',
+    'holds null': 'null',
+  })) {
     it(`tries again where the memory ${what}`, async () => {
       const memory = join(folder, 'damaged.json');
       await writeFile(memory, damaged);

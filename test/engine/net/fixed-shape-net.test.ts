@@ -28,7 +28,13 @@ describe('a net with fixed sizes', () => {
     const session = await OnnxNet.load(graph, { executionProvider: 'cpu' });
     const entry = { shape: session.inputs[0].shape, isOpen: true };
     opened.push(entry);
-    return { inputs: session.inputs, outputs: session.outputs, run: (feeds) => session.run(feeds), runPixels: (...args) => session.runPixels(...args), close: () => ((entry.isOpen = false), session.close()) };
+    return {
+      inputs: session.inputs,
+      outputs: session.outputs,
+      run: (feeds) => session.run(feeds),
+      runPixels: (...args) => session.runPixels(...args),
+      close: () => ((entry.isOpen = false), session.close()),
+    };
   };
   const isOpen = (): (number | string)[][] => opened.filter((one) => one.isOpen).map(({ shape }) => shape);
   /** Row i of the answer is i + 1 everywhere. */
@@ -38,7 +44,10 @@ describe('a net with fixed sizes', () => {
     const encoder_hidden_states: Tensor = { type: 'float32', data: new Float32Array(rows * 32), dims: [rows, 1, 32] };
     const { out_sample } = await net.run({ sample, timestep, encoder_hidden_states });
     assert.deepEqual(out_sample.dims, sample.dims);
-    assert.deepEqual(out_sample.data, Float32Array.from({ length: rows * 8 * height }, (_, k) => Math.floor(k / (8 * height)) + 1));
+    assert.deepEqual(
+      out_sample.data,
+      Float32Array.from({ length: rows * 8 * height }, (_, k) => Math.floor(k / (8 * height)) + 1),
+    );
   };
 
   it('is opened for the size and the rows that it meets, in the place of the free one', async () => {
@@ -63,7 +72,10 @@ describe('a net with fixed sizes', () => {
     assert.equal(opened.length, 3);
     await run(1, 2);
     await run(1, 6);
-    assert.deepEqual(isOpen().map(([, , height]) => height), [2, 6]);
+    assert.deepEqual(
+      isOpen().map(([, , height]) => height),
+      [2, 6],
+    );
   });
 
   it('closes all, and rejects with ECLOSED from then on', async () => {
@@ -79,7 +91,11 @@ describe('a net with fixed sizes', () => {
     const conditioning = await free.textEncoder.encodeTokens(new Array<number>(77).fill(7));
     const same = await fixed.textEncoder.encodeTokens(new Array<number>(77).fill(7));
     assert.ok(relativeError(same.hiddenStates, conditioning.hiddenStates) < 1e-5);
-    for (const [rows, size] of [[3, 8], [1, 8], [2, 16]]) {
+    for (const [rows, size] of [
+      [3, 8],
+      [1, 8],
+      [2, 16],
+    ]) {
       const batch = Array.from({ length: rows }, (_, i) => ({ sample: randn([4, size, size], i), timestep: 999 - 300 * i, conditioning }));
       const [a, b] = [await free.unet.predict(batch, size, size), await fixed.unet.predict(batch, size, size)];
       a.forEach((row, i) => assert.ok(relativeError(b[i], row) < 1e-5));
@@ -91,6 +107,13 @@ describe('a net with fixed sizes', () => {
   });
 
   it('is the choice of providers that compile whole graphs', () => {
-    assert.deepEqual(['cpu', 'webgpu', 'cuda:1', 'dml', 'dml:1', 'coreml'].map(prefersFixedShapes), [false, false, false, true, true, true]);
+    assert.deepEqual(['cpu', 'webgpu', 'cuda:1', 'dml', 'dml:1', 'coreml'].map(prefersFixedShapes), [
+      false,
+      false,
+      false,
+      true,
+      true,
+      true,
+    ]);
   });
 });

@@ -17,12 +17,24 @@ const CHANNELS = 16;
 /** Two convolutions with a ReLU between them; the channels of the first differ a hundredfold in size. */
 function convolutions(): Buffer {
   const kernel = (first: boolean): Float32Array =>
-    Float32Array.from({ length: CHANNELS * CHANNELS * 9 }, (_, k) => Math.sin(k * k) * (first ? 10 ** -((Math.floor(k / (CHANNELS * 9)) % 3) - 1) : 0.05));
+    Float32Array.from(
+      { length: CHANNELS * CHANNELS * 9 },
+      (_, k) => Math.sin(k * k) * (first ? 10 ** -((Math.floor(k / (CHANNELS * 9)) % 3) - 1) : 0.05),
+    );
   const bias = Float32Array.from({ length: CHANNELS }, (_, k) => Math.cos(k));
   const dims = [CHANNELS, CHANNELS, 3, 3];
   return onnxModel({
-    nodes: [node('Conv', ['x', 'w1', 'b1'], 'c', { pads: [1, 1, 1, 1] }), node('Relu', ['c'], 'r'), node('Conv', ['r', 'w2', 'b2'], 'y', { pads: [1, 1, 1, 1] })],
-    weights: [weight('w1', dims, kernel(true)), weight('b1', [CHANNELS], bias), weight('w2', dims, kernel(false)), weight('b2', [CHANNELS], bias)],
+    nodes: [
+      node('Conv', ['x', 'w1', 'b1'], 'c', { pads: [1, 1, 1, 1] }),
+      node('Relu', ['c'], 'r'),
+      node('Conv', ['r', 'w2', 'b2'], 'y', { pads: [1, 1, 1, 1] }),
+    ],
+    weights: [
+      weight('w1', dims, kernel(true)),
+      weight('b1', [CHANNELS], bias),
+      weight('w2', dims, kernel(false)),
+      weight('b2', [CHANNELS], bias),
+    ],
     inputs: [value('x', 'float32', ['batch', CHANNELS, SIDE, SIDE])],
     outputs: [value('y', 'float32', ['batch', CHANNELS, SIDE, SIDE])],
   });
@@ -83,7 +95,10 @@ for (const kind of kinds) {
         console.log(`      skipped: this processor's sums of ${kind} products overflow, and the engine takes another arithmetic`);
         this.skip();
       }
-      [exact, rounded] = [await Engine.load({ model: 'starter', int8: false }), await Engine.load({ model: 'starter' }, { arithmetic: kind })];
+      [exact, rounded] = [
+        await Engine.load({ model: 'starter', int8: false }),
+        await Engine.load({ model: 'starter' }, { arithmetic: kind }),
+      ];
       engines.push(exact, rounded);
     });
     after(() => Promise.all(engines.map((engine) => engine.close())));
@@ -112,16 +127,30 @@ for (const kind of kinds) {
       let state = 7;
       const uniform = (): number => (state = (state * 48271) % 2147483647) / 2147483647;
       // The sum of four has a standard deviation of 0.58; a good camera's noise is one grey level.
-      const noisy = (): RawImage => ({ ...pictures[0], data: pictures[0].data.map((byte) => Math.min(255, Math.max(0, Math.round(byte + 1.7 * (uniform() + uniform() + uniform() + uniform() - 2))))) });
+      const noisy = (): RawImage => ({
+        ...pictures[0],
+        data: pictures[0].data.map((byte) =>
+          Math.min(255, Math.max(0, Math.round(byte + 1.7 * (uniform() + uniform() + uniform() + uniform() - 2)))),
+        ),
+      });
       const [first, second, third] = (await render(rounded, [16, 30], {}, [noisy(), noisy(), noisy()])).map(({ image }) => image.data);
-      const changes = [[first, second], [second, third]].map(([a, b]) => a.reduce((sum, one, k) => sum + Math.abs(one - b[k]), 0) / a.length);
-      assert.ok(changes.every((change) => change < 0.8), `${changes.map((change) => change.toFixed(2)).join(', ')} grey levels from frame to frame`);
+      const changes = [
+        [first, second],
+        [second, third],
+      ].map(([a, b]) => a.reduce((sum, one, k) => sum + Math.abs(one - b[k]), 0) / a.length);
+      assert.ok(
+        changes.every((change) => change < 0.8),
+        `${changes.map((change) => change.toFixed(2)).join(', ')} grey levels from frame to frame`,
+      );
     });
 
     it('gives a frame in a batch what it gives a frame alone', async () => {
       const steps = [15, 23, 30, 38];
       const images = pictures.slice(0, 3);
-      const [batch, alone] = [await render(rounded, steps, { cfgType: 'self' }, images), await render(rounded, steps, { cfgType: 'self', useDenoisingBatch: false }, images)];
+      const [batch, alone] = [
+        await render(rounded, steps, { cfgType: 'self' }, images),
+        await render(rounded, steps, { cfgType: 'self', useDenoisingBatch: false }, images),
+      ];
       batch.forEach(({ latent }, k) => {
         const largest = Math.max(...latent.map(Math.abs));
         assert.ok(latent.every((one, i) => Math.abs(one - alone[k].latent[i]) < 1e-4 * largest));

@@ -48,7 +48,10 @@ describe('threads that share the work of the nets', () => {
     const tasks = Array.from({ length: 4 }, task);
     const places = [[0, 1], [0, 1], [0], [1, 0]];
     const done = tasks.map(({ work }, k) => crew.perform(places[k], work));
-    assert.deepEqual(tasks.map(({ member }) => member), [0, 1, undefined, undefined]);
+    assert.deepEqual(
+      tasks.map(({ member }) => member),
+      [0, 1, undefined, undefined],
+    );
     tasks[1].end();
     await until(() => tasks[3].member === 1);
     assert.equal(tasks[2].member, undefined);

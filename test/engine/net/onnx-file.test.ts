@@ -84,7 +84,11 @@ describe('the head of an .onnx file', () => {
         weights: [weight('w', [1, 1, 1, 1], Uint16Array.of(0x3c00))],
         nodes,
       });
-    const computed = half([node('Cast', ['x'], 'x16', { to: 10 }), node('Conv', ['x16', 'w'], 'y16'), node('Cast', ['y16'], 'y', { to: 1 })]);
+    const computed = half([
+      node('Cast', ['x'], 'x16', { to: 10 }),
+      node('Conv', ['x16', 'w'], 'y16'),
+      node('Cast', ['y16'], 'y', { to: 1 }),
+    ]);
     assert.equal((await readOnnxHeader(await write(computed))).isHalf, true);
     const stored = half([node('Cast', ['w'], 'w32', { to: 1 }), node('Conv', ['x', 'w32'], 'y')]);
     assert.equal((await readOnnxHeader(await write(stored))).isHalf, false);

@@ -63,7 +63,10 @@ describe('the graph of an .onnx file', () => {
     const check = async (path: string): Promise<void> => {
       const opened = await OnnxNet.load(await readOnnxGraph(path), cpu);
       const { y } = await opened.run({ x: { type: 'float32', data: new Float32Array(400).fill(3), dims: [400] } });
-      assert.deepEqual(y.data, v.map((value) => value + 6));
+      assert.deepEqual(
+        y.data,
+        v.map((value) => value + 6),
+      );
       await opened.close();
     };
 

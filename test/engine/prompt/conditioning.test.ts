@@ -103,7 +103,10 @@ describe('blends as another program computes them', () => {
   it('depends on no order, also on the sphere', () => {
     for (const method of BLEND_METHODS) {
       const one = blend(partsOf([3, 1, 2]), method).hiddenStates;
-      const other = blend([1, 2, 0].map((k) => partsOf([3, 1, 2])[k]), method).hiddenStates;
+      const other = blend(
+        [1, 2, 0].map((k) => partsOf([3, 1, 2])[k]),
+        method,
+      ).hiddenStates;
       assert.ok(relativeError(other, one) < 1e-6, method);
     }
   });
@@ -120,16 +123,30 @@ describe('blends as another program computes them', () => {
   it('blends the embeddings of the whole prompt in the same way', () => {
     const pooled = embeddings.map((each) => ({ ...each, pooled: each.hiddenStates.slice(width, 2 * width) }));
     for (const method of ['linear', 'slerp'] as const) {
-      const blended = blend([0.3, 0.7].map((weight, k) => ({ conditioning: pooled[k], weight })), method);
+      const blended = blend(
+        [0.3, 0.7].map((weight, k) => ({ conditioning: pooled[k], weight })),
+        method,
+      );
       assert.ok(relativeError(blended.pooled ?? [], blended.hiddenStates.slice(width, 2 * width)) < 1e-6, method);
     }
   });
 
   it('are finite for all weights there are, and an error for what is no number', () => {
     const random = randn([3 * 4000], 11);
-    const kinds = [(x: number) => x, () => 0, (x: number) => x * 1e300, (x: number) => x * 1e-300, (x: number) => Math.sign(x), (x: number) => -Math.abs(x)];
+    const kinds = [
+      (x: number) => x,
+      () => 0,
+      (x: number) => x * 1e300,
+      (x: number) => x * 1e-300,
+      (x: number) => Math.sign(x),
+      (x: number) => -Math.abs(x),
+    ];
     // Embeddings that are hard on a sphere: one without a direction, one that points away from another.
-    const hard = [embeddings[0], { ...embeddings[0], hiddenStates: embeddings[0].hiddenStates.map((x) => -x) }, { ...embeddings[1], hiddenStates: new Float32Array(tokens * width) }];
+    const hard = [
+      embeddings[0],
+      { ...embeddings[0], hiddenStates: embeddings[0].hiddenStates.map((x) => -x) },
+      { ...embeddings[1], hiddenStates: new Float32Array(tokens * width) },
+    ];
     for (let k = 0; k + 3 <= random.length; k += 3) {
       const weights = [...random.subarray(k, k + 3)].map((x, i) => kinds[(k + i * 7 + Math.floor(k / 18)) % kinds.length](x));
       const conditionings = k % 2 === 0 ? embeddings : hard;

@@ -46,7 +46,10 @@ describe('two text encoders as one', () => {
 
   it('blends the embeddings of whole prompts too, and starts from zeros', async () => {
     const [a, b] = [await dual.encodeText('a cat'), await dual.encodeText('night over the sea')];
-    const { pooled } = blend([{ conditioning: a, weight: 1 }, { conditioning: b, weight: 3 }]);
+    const { pooled } = blend([
+      { conditioning: a, weight: 1 },
+      { conditioning: b, weight: 3 },
+    ]);
     assert.ok(pooled && a.pooled && b.pooled);
     assert.ok(Math.abs(pooled[0] - (a.pooled[0] + 3 * b.pooled[0]) / 4) < 1e-2);
     const blank = dual.blank();
@@ -54,8 +57,20 @@ describe('two text encoders as one', () => {
   });
 
   it('needs the layers of the first and the embedding of the second', () => {
-    const without = (name: RegExp) => ({ ...nets[0], inputs: nets[0].inputs, outputs: nets[0].outputs.filter((output) => !name.test(output.name)), run: nets[0].run, close: nets[0].close });
-    assert.throws(() => new TextEncoder(without(/^hidden_states/), undefined, config, { ...states, pooled: false }), { code: 'EBADMODEL', message: /hidden_states/ });
-    assert.throws(() => new TextEncoder(without(/^text_embeds/), undefined, config, { ...states, pooled: true }), { code: 'EBADMODEL', message: /text_embeds/ });
+    const without = (name: RegExp) => ({
+      ...nets[0],
+      inputs: nets[0].inputs,
+      outputs: nets[0].outputs.filter((output) => !name.test(output.name)),
+      run: nets[0].run,
+      close: nets[0].close,
+    });
+    assert.throws(() => new TextEncoder(without(/^hidden_states/), undefined, config, { ...states, pooled: false }), {
+      code: 'EBADMODEL',
+      message: /hidden_states/,
+    });
+    assert.throws(() => new TextEncoder(without(/^text_embeds/), undefined, config, { ...states, pooled: true }), {
+      code: 'EBADMODEL',
+      message: /text_embeds/,
+    });
   });
 });

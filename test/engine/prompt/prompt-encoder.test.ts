@@ -18,23 +18,29 @@ describe('prompt encoder of the embedded model', () => {
   let pause: Promise<void> = Promise.resolve();
 
   before(async () => {
-    const openNet = ({ name }: { name: string }) => async (...args: Parameters<typeof OnnxNet.load>): Promise<LocalNet> => {
-      const net = await OnnxNet.load(...args);
-      if (name !== 'text_encoder') return net;
-      const run: Net['run'] = async (feeds) => {
-        runs++;
-        await pause;
-        return net.run(feeds);
+    const openNet =
+      ({ name }: { name: string }) =>
+      async (...args: Parameters<typeof OnnxNet.load>): Promise<LocalNet> => {
+        const net = await OnnxNet.load(...args);
+        if (name !== 'text_encoder') return net;
+        const run: Net['run'] = async (feeds) => {
+          runs++;
+          await pause;
+          return net.run(feeds);
+        };
+        return { inputs: net.inputs, outputs: net.outputs, run, runPixels: (...args) => net.runPixels(...args), close: () => net.close() };
       };
-      return { inputs: net.inputs, outputs: net.outputs, run, runPixels: (...args) => net.runPixels(...args), close: () => net.close() };
-    };
     engine = await Engine.load({ model: 'starter', intraOpNumThreads: 1 }, { openNet });
     stream = await engine.createStream({ mode: 'txt2img', width: 64, height: 64, tIndexList: [20], cfgType: 'none' });
   });
   after(() => engine.close());
 
-  const positive = async (request: ConditioningRequest): Promise<Float32Array> => (await stream.encodePrompt(request)).positive.hiddenStates;
-  const way = (from: ConditioningRequest, position: number, method?: Transition['method']): ConditioningRequest => ({ ...NIGHT, transition: { from, position, method } });
+  const positive = async (request: ConditioningRequest): Promise<Float32Array> =>
+    (await stream.encodePrompt(request)).positive.hiddenStates;
+  const way = (from: ConditioningRequest, position: number, method?: Transition['method']): ConditioningRequest => ({
+    ...NIGHT,
+    transition: { from, position, method },
+  });
 
   it('takes a transition from what it leaves to its target, negative prompts too', async () => {
     const [day, night, half] = [await stream.encodePrompt(DAY), await stream.encodePrompt(NIGHT), await stream.encodePrompt(way(DAY, 0.5))];
@@ -71,7 +77,9 @@ describe('prompt encoder of the embedded model', () => {
     const before = runs;
     let go = (): void => undefined;
     pause = new Promise((resolve) => (go = resolve));
-    const changes = Array.from({ length: 200 }, (_, k) => stream.setPrompt({ prompt: `hills ${'and trees '.repeat(k % 7)}`, negativePrompt: `number ${k}` }));
+    const changes = Array.from({ length: 200 }, (_, k) =>
+      stream.setPrompt({ prompt: `hills ${'and trees '.repeat(k % 7)}`, negativePrompt: `number ${k}` }),
+    );
     const last = stream.setPrompt({ prompt: 'storm over the sea' });
     go();
     await Promise.all([...changes, last]);
@@ -109,6 +117,7 @@ describe('prompt encoder of the embedded model', () => {
       { prompt: [of('a')], transition: { from: DAY, position: 0.5, method: 'jump' } },
       { prompt: 5 },
     ];
-    for (const request of bad) await assert.rejects(stream.encodePrompt(request as ConditioningRequest), { code: 'EBADPROMPT' }, JSON.stringify(request));
+    for (const request of bad)
+      await assert.rejects(stream.encodePrompt(request as ConditioningRequest), { code: 'EBADPROMPT' }, JSON.stringify(request));
   });
 });

@@ -6,21 +6,57 @@ describe('weights in a prompt', () => {
   const cases: [string, [string, number][]][] = [
     ['a photo of a cat', [['a photo of a cat', 1]]],
     ['', [['', 1]]],
-    ['a (cat:1.2)', [['a ', 1], ['cat', 1.2]]],
-    ['(cat: 1.2 ) on a (roof:.5), night', [['cat', 1.2], [' on a ', 1], ['roof', 0.5], [', night', 1]]],
-    ['(a (red:1.5) cat:2)', [['a ', 2], ['red', 3], [' cat', 2]]],
-    ['(sky:0)(sea:-1)', [['sky', 0], ['sea', -1]]],
+    [
+      'a (cat:1.2)',
+      [
+        ['a ', 1],
+        ['cat', 1.2],
+      ],
+    ],
+    [
+      '(cat: 1.2 ) on a (roof:.5), night',
+      [
+        ['cat', 1.2],
+        [' on a ', 1],
+        ['roof', 0.5],
+        [', night', 1],
+      ],
+    ],
+    [
+      '(a (red:1.5) cat:2)',
+      [
+        ['a ', 2],
+        ['red', 3],
+        [' cat', 2],
+      ],
+    ],
+    [
+      '(sky:0)(sea:-1)',
+      [
+        ['sky', 0],
+        ['sea', -1],
+      ],
+    ],
     ['best (quality), ((x))', [['best (quality), ((x))', 1]]],
     ['(16:9 film:1.1)', [['16:9 film', 1.1]]],
     ['(cat:high) (dog', [['(cat:high) (dog', 1]]],
-    ['\\(cat:1.2\\) and (a \\(b\\):2)', [['(cat:1.2) and ', 1], ['a (b)', 2]]],
+    [
+      '\\(cat:1.2\\) and (a \\(b\\):2)',
+      [
+        ['(cat:1.2) and ', 1],
+        ['a (b)', 2],
+      ],
+    ],
     ['a (cat:1) b', [['a cat b', 1]]],
     ['back\\slash', [['back\\slash', 1]]],
     ['over ) and (under', [['over ) and (under', 1]]],
   ];
   for (const [prompt, expected] of cases) {
     it(JSON.stringify(prompt), () => {
-      assert.deepEqual(parsePromptWeights(prompt), expected.map(([text, weight]) => ({ text, weight })));
+      assert.deepEqual(
+        parsePromptWeights(prompt),
+        expected.map(([text, weight]) => ({ text, weight })),
+      );
     });
   }
 

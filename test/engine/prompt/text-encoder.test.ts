@@ -48,11 +48,7 @@ describe('text encoder', () => {
     const first = await encoder.encodeTokens(ids(1));
     assert.equal(await encoder.encodeTokens([...ids(1)]), first);
     assert.equal(net.runs, 1);
-    const together = await Promise.all([
-      encoder.encodeTokens(ids(2)),
-      encoder.encodeTokens(ids(2)),
-      encoder.encodeTokens(ids(3)),
-    ]);
+    const together = await Promise.all([encoder.encodeTokens(ids(2)), encoder.encodeTokens(ids(2)), encoder.encodeTokens(ids(3))]);
     assert.equal(together[0], together[1]);
     assert.notEqual(together[0], together[2]);
     assert.equal(net.runs, 3);
@@ -123,7 +119,9 @@ describe('text encoder', () => {
       const weighted = await of('a (cat:1.5) at (night:0)');
       assert.notDeepEqual(plain.slice(0, 5), empty.slice(0, 5));
       const weights = [1, 1, 1.5, 1, 0];
-      weighted.slice(0, 5).forEach((value, i) => assert.ok(Math.abs(value - (empty[i] + weights[i] * (plain[i] - empty[i]))) < 1e-2, `token ${i}`));
+      weighted
+        .slice(0, 5)
+        .forEach((value, i) => assert.ok(Math.abs(value - (empty[i] + weights[i] * (plain[i] - empty[i]))) < 1e-2, `token ${i}`));
       assert.deepEqual(weighted.slice(5), plain.slice(5));
     });
 
@@ -143,7 +141,13 @@ describe('text encoder', () => {
     const words = new TextEncoder(net, await Tokenizer.load(join(ROOT, 'models/starter/tokenizer')), config);
     assert.deepEqual(words.warnings('(zeppelin:1.2) sea, quokka'), ['This model does not know: zeppelin, quokka.']);
     const encoder = new PromptEncoder(words);
-    const { warnings } = await encoder.encode({ prompt: [{ text: 'sea', weight: 1 }, { text: 'zeppelin', weight: 1 }], negativePrompt: [{ text: 'zeppelin', weight: 1 }] });
+    const { warnings } = await encoder.encode({
+      prompt: [
+        { text: 'sea', weight: 1 },
+        { text: 'zeppelin', weight: 1 },
+      ],
+      negativePrompt: [{ text: 'zeppelin', weight: 1 }],
+    });
     assert.deepEqual(warnings, ['This model does not know: zeppelin.']);
     await words.close();
   });
@@ -153,7 +157,11 @@ describe('text encoder', () => {
       inputs: [value('input_ids', 'int64', [2, 2]), value('attention_mask', 'int64', [2, 2])],
       outputs: [value('last_hidden_state', 'float32', [2, 2, 1])],
       weights: [weight('last', [1], BigInt64Array.of(2n))],
-      nodes: [node('Mul', ['input_ids', 'attention_mask'], 'seen'), node('Cast', ['seen'], 'x', { to: 1 }), node('Unsqueeze', ['x', 'last'], 'last_hidden_state')],
+      nodes: [
+        node('Mul', ['input_ids', 'attention_mask'], 'seen'),
+        node('Cast', ['seen'], 'x', { to: 1 }),
+        node('Unsqueeze', ['x', 'last'], 'last_hidden_state'),
+      ],
     });
     const masked = new TextEncoder(await OnnxNet.load(graph, { executionProvider: 'cpu' }), undefined, {});
     assert.deepEqual((await masked.encodeTokens([7, 49407])).hiddenStates, Float32Array.of(7, 49407));

@@ -100,10 +100,7 @@ describe('tokenizer', () => {
 
     it('keeps the end token when it truncates, and says so', () => {
       const long = clip.encode('cat '.repeat(40));
-      assert.deepEqual(
-        [long.truncated, long.ids.length, long.ids[0], long.ids[14], long.ids[15]],
-        [true, 16, bos, vocab['cat</w>'], eos],
-      );
+      assert.deepEqual([long.truncated, long.ids.length, long.ids[0], long.ids[14], long.ids[15]], [true, 16, bos, vocab['cat</w>'], eos]);
       const full = clip.encode('cat '.repeat(14));
       assert.deepEqual([full.truncated, full.ids[15]], [false, eos]);
       assert.deepEqual(clip.encode('').ids, [bos, ...new Array<number>(15).fill(eos)]);

@@ -36,7 +36,11 @@ describe('words of a prompt', () => {
   }
 
   /** "snowy=snow ?quokka": each word with what it is read as. */
-  const read = (text: string, list = words): string => list.read(text).map(({ word, as, known }) => (known ? `${word}=${as.join('+')}` : `?${word}`)).join(' ');
+  const read = (text: string, list = words): string =>
+    list
+      .read(text)
+      .map(({ word, as, known }) => (known ? `${word}=${as.join('+')}` : `?${word}`))
+      .join(' ');
 
   it('leaves every word of the list what it is, alone and in any company', () => {
     for (const word of vocabulary) {
@@ -48,13 +52,19 @@ describe('words of a prompt', () => {
     const draw = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
     for (let k = 0; k < 500; k++) {
       const text = Array.from({ length: 12 }, () => vocabulary[draw(vocabulary.length)] + signs[draw(signs.length)]).join('');
-      const before = text.toLowerCase().match(/[a-z]+/g)!.filter((word) => vocabulary.includes(word));
+      const before = text
+        .toLowerCase()
+        .match(/[a-z]+/g)!
+        .filter((word) => vocabulary.includes(word));
       assert.deepEqual(words.tokens(text), before, text);
     }
   });
 
   it('has a meaning for each word of the table', async () => {
-    const table = JSON.parse(await readFile(join(FOLDER, 'words.json'), 'utf8')) as { default: { unless: string[] }; languages: Record<string, { words: Record<string, string[]> }> };
+    const table = JSON.parse(await readFile(join(FOLDER, 'words.json'), 'utf8')) as {
+      default: { unless: string[] };
+      languages: Record<string, { words: Record<string, string[]> }>;
+    };
     for (const [language, { words: byMeaning }] of Object.entries(table.languages)) {
       for (const [meaning, all] of Object.entries(byMeaning)) {
         const isWithout = WITHOUT.includes(meaning);
@@ -96,8 +106,22 @@ describe('words of a prompt', () => {
   });
 
   it('adds "day" where a prompt names no time of day, in any language, and to nothing that is empty', () => {
-    for (const text of ['forest', 'a castle in the desert', 'Wald', '森', '森林', 'red house, blue sky']) assert.deepEqual(words.added(text), ['day'], text);
-    for (const text of ['forest at night', 'Sonnenuntergang', '夜の森', '日落', 'golden hour', 'red sky', 'stormy sea', 'full moon', 'day', '', ' , ']) assert.deepEqual(words.added(text), [], text);
+    for (const text of ['forest', 'a castle in the desert', 'Wald', '森', '森林', 'red house, blue sky'])
+      assert.deepEqual(words.added(text), ['day'], text);
+    for (const text of [
+      'forest at night',
+      'Sonnenuntergang',
+      '夜の森',
+      '日落',
+      'golden hour',
+      'red sky',
+      'stormy sea',
+      'full moon',
+      'day',
+      '',
+      ' , ',
+    ])
+      assert.deepEqual(words.added(text), [], text);
   });
 
   it('needs no table: words are then known or not', async () => {
@@ -107,7 +131,9 @@ describe('words of a prompt', () => {
   });
 
   it('takes the table of any model with a word list', async () => {
-    const own = await withTable({ languages: { fr: { endings: { s: [''] }, words: { sea: ['mer', 'océan'], 'cherry blossom': ['fleur de cerisier'] } } } });
+    const own = await withTable({
+      languages: { fr: { endings: { s: [''] }, words: { sea: ['mer', 'océan'], 'cherry blossom': ['fleur de cerisier'] } } },
+    });
     assert.equal(read('Océans, fleur de cerisier, mer', own), 'Océans=sea fleur de cerisier=cherry+blossom mer=sea');
     assert.deepEqual(own.added('mer'), []);
   });
@@ -122,7 +148,11 @@ describe('words of a prompt', () => {
       [{ languages: {}, default: { add: 'day' } }, /default must have/],
       [{ language: 3, languages: {} }, /language must be/],
     ] as const) {
-      await assert.rejects(withTable(table), (error: Error & { code?: string }) => error.code === 'EBADMODEL' && message.test(error.message), JSON.stringify(table));
+      await assert.rejects(
+        withTable(table),
+        (error: Error & { code?: string }) => error.code === 'EBADMODEL' && message.test(error.message),
+        JSON.stringify(table),
+      );
     }
   });
 

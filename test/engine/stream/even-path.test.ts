@@ -2,11 +2,18 @@ import assert from 'node:assert/strict';
 import { EvenPath } from '../../../engine/stream/even-path';
 
 /** A picture whose change piles up around a place: its one number rises like a step there. */
-const turningAt = (place: number, sharpness: number) => (position: number): Float32Array => Float32Array.of(Math.tanh((position - place) * sharpness));
+const turningAt =
+  (place: number, sharpness: number) =>
+  (position: number): Float32Array =>
+    Float32Array.of(Math.tanh((position - place) * sharpness));
 const still = (): Float32Array => Float32Array.of(1, 2);
 
 /** Goes the whole way in equal steps of time; `looks` of those that are wanted are there after each. */
-function go(picture: (position: number) => Float32Array, steps: number, looks = Infinity): { path: EvenPath; positions: number[]; looked: number } {
+function go(
+  picture: (position: number) => Float32Array,
+  steps: number,
+  looks = Infinity,
+): { path: EvenPath; positions: number[]; looked: number } {
   const path = new EvenPath();
   const positions: number[] = [];
   let looked = 0;
@@ -37,7 +44,11 @@ describe('the pace of a transition', () => {
   });
 
   it('evens out a turn, wherever it is, and keeps the embeddings even enough', () => {
-    for (const [place, sharpness] of [[0.5, 4], [0.35, 4], [0.65, 4]] as const) {
+    for (const [place, sharpness] of [
+      [0.5, 4],
+      [0.35, 4],
+      [0.65, 4],
+    ] as const) {
       const picture = turningAt(place, sharpness);
       const pictures = (positions: number[]): number => unevenness(stepsOf(positions.map((position) => picture(position)[0])));
       assert.ok(pictures(go(still, 50).positions) > 1.9);
@@ -76,7 +87,10 @@ describe('the pace of a transition', () => {
       late.add(next, [turningAt(0.2, 20)(next)]);
       if (asked.length === 9) late.at(0.9);
     }
-    assert.ok(asked.slice(9).every((position) => position > 0.75), `${asked}`);
+    assert.ok(
+      asked.slice(9).every((position) => position > 0.75),
+      `${asked}`,
+    );
   });
 
   it('gives out stretches between looks, which stay as they are', () => {
@@ -94,7 +108,7 @@ describe('the pace of a transition', () => {
     assert.deepEqual(path.stretch(0.6)!.ends, [[picture(0.5)], [picture(0.625)]], 'ahead they become finer');
   });
 
-  it('is even for pictures that are mixed of a stretch\'s ends, however sharply they turn', () => {
+  it("is even for pictures that are mixed of a stretch's ends, however sharply they turn", () => {
     for (const sharpness of [15, 60, 1000]) {
       const picture = turningAt(0.4, sharpness);
       const path = new EvenPath();

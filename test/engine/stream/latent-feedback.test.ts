@@ -15,7 +15,11 @@ describe('latent feedback', () => {
   it('is never stronger than what came in', () => {
     for (const gain of [0.1, 1, 10, 1e6]) {
       for (const amount of [0.1, 0.5, 1]) {
-        const mixed = mixLatent(latent, other.map((value) => gain * value), amount);
+        const mixed = mixLatent(
+          latent,
+          other.map((value) => gain * value),
+          amount,
+        );
         assert.ok(rms(mixed) <= rms(latent) * 1.001, `gain ${gain}, amount ${amount}: ${rms(mixed)}`);
       }
     }
@@ -29,7 +33,21 @@ describe('latent feedback', () => {
 
   it('passes over a last latent of zeros or of no numbers', () => {
     assert.deepEqual(mixLatent(latent, new Float32Array(latent.length), 0.5), latent);
-    assert.deepEqual(mixLatent(latent, other.map(() => NaN), 0.5), latent);
-    assert.deepEqual(mixLatent(latent, other.map(() => Infinity), 0.5), latent);
+    assert.deepEqual(
+      mixLatent(
+        latent,
+        other.map(() => NaN),
+        0.5,
+      ),
+      latent,
+    );
+    assert.deepEqual(
+      mixLatent(
+        latent,
+        other.map(() => Infinity),
+        0.5,
+      ),
+      latent,
+    );
   });
 });

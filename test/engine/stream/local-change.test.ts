@@ -13,7 +13,11 @@ const SIZE = thumbnailSizeFor('local');
 const FRAMES = 22;
 
 /** Somebody in a room with an arm at `degrees`. @param share of the picture's height that the person takes @param pan of the camera, in 256ths of the width */
-const room = (degrees: number, share: number, pan = 0): string => `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${pan} 0 256 192" preserveAspectRatio="none" width="${WIDTH}" height="${HEIGHT}">
+const room = (
+  degrees: number,
+  share: number,
+  pan = 0,
+): string => `<svg xmlns="http://www.w3.org/2000/svg" viewBox="${pan} 0 256 192" preserveAspectRatio="none" width="${WIDTH}" height="${HEIGHT}">
   <rect width="400" height="192" fill="#a09484"/><rect y="150" width="400" height="60" fill="#57483c"/><rect x="22" y="20" width="60" height="70" fill="#dfe9f2"/><rect x="210" y="30" width="70" height="100" fill="#40352d"/>
   <g transform="translate(130 186) scale(${share * 1.5})"><path d="M-34 0c-2-60 8-96 34-98s38 38 36 98z" fill="#35435c"/><ellipse cy="-104" rx="19" ry="24" fill="#caa287"/>
   <path d="M22-82h46" stroke="#35435c" stroke-width="15" stroke-linecap="round" transform="rotate(${-degrees} 22 -82)"/></g></svg>`;
@@ -27,7 +31,9 @@ async function seenByCamera(svg: string, noise: number, frame: number): Promise<
     const draw = 2 * (generator.uniform() + generator.uniform() + generator.uniform() - 1.5);
     pixels[k] = Math.max(0, Math.min(255, Math.round(pixels[k] + noise * Math.sqrt(0.3 + (0.7 * pixels[k]) / 128) * draw)));
   }
-  const data = await sharp(pixels, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } }).jpeg({ quality: 75 }).toBuffer();
+  const data = await sharp(pixels, { raw: { width: WIDTH, height: HEIGHT, channels: 3 } })
+    .jpeg({ quality: 75 })
+    .toBuffer();
   return thumbnail({ kind: 'encoded', data }, SIZE);
 }
 
@@ -60,7 +66,12 @@ describe('the similarity filter with the measure "local"', () => {
   }
 
   // A person of a tenth of the picture's height has an arm that is nine pixels long.
-  for (const [share, most] of [[1, 0.1], [0.5, 0.2], [0.25, 0.5], [0.15, 0.75]]) {
+  for (const [share, most] of [
+    [1, 0.1],
+    [0.5, 0.2],
+    [0.25, 0.5],
+    [0.15, 0.75],
+  ]) {
     it(`sees the waving arm of somebody who takes ${share} of the picture's height`, async () => {
       const left = skipped(await scene(waving(share), 6));
       assert.ok(left < most, `skips ${left}`);
@@ -75,7 +86,10 @@ describe('the similarity filter with the measure "local"', () => {
   it('lets the moving test card pass', async () => {
     const frames: Float32Array[] = [];
     for (let k = 0; k < 50; k++) {
-      const { data } = await sharp(Buffer.from(testCard(4000 + 40 * k, 256, 256))).removeAlpha().raw().toBuffer({ resolveWithObject: true });
+      const { data } = await sharp(Buffer.from(testCard(4000 + 40 * k, 256, 256)))
+        .removeAlpha()
+        .raw()
+        .toBuffer({ resolveWithObject: true });
       frames.push(sampleThumbnail({ kind: 'raw', data, width: 256, height: 256, channels: 3 }, SIZE));
     }
     assert.ok(skipped(frames) < 0.2, `skips ${skipped(frames)}`);
@@ -100,6 +114,9 @@ describe('the similarity filter with the measure "local"', () => {
   it('refuses what is no square of RGB', () => {
     const filter = new SimilarityFilter({ measure: 'local' });
     filter.accepts(new Float32Array(3 * 7));
-    assert.throws(() => filter.accepts(new Float32Array(3 * 7)), (error: Error & { code: string }) => error.code === 'EBADPARAM' && /square/.test(error.message));
+    assert.throws(
+      () => filter.accepts(new Float32Array(3 * 7)),
+      (error: Error & { code: string }) => error.code === 'EBADPARAM' && /square/.test(error.message),
+    );
   });
 });

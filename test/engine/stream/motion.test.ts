@@ -40,14 +40,27 @@ describe('motion-aware noise', () => {
   });
 
   it('lowers the strength monotonically, and keeps every list valid', () => {
-    for (const [strength, steps, S] of [[1, 1, 50], [1, 4, 50], [0.5, 2, 50], [0.64, 2, 50], [0, 3, 50], [1, 8, 8], [0.7, 3, 10]]) {
+    for (const [strength, steps, S] of [
+      [1, 1, 50],
+      [1, 4, 50],
+      [0.5, 2, 50],
+      [0.64, 2, 50],
+      [0, 3, 50],
+      [1, 8, 8],
+      [0.7, 3, 10],
+    ]) {
       const list = tIndexListOf(strength, steps, S);
       assert.deepEqual(lowerStrength(list, 0, S), list);
       let before = list;
       for (let less = 0; less <= 1; less += 0.01) {
         const lower = lowerStrength(list, less, S);
         assert.equal(lower.length, steps);
-        lower.forEach((t, i) => assert.ok(Number.isInteger(t) && t < S && t >= before[i] && (i === 0 || t > lower[i - 1]), `${lower.join()} after ${before.join()}`));
+        lower.forEach((t, i) =>
+          assert.ok(
+            Number.isInteger(t) && t < S && t >= before[i] && (i === 0 || t > lower[i - 1]),
+            `${lower.join()} after ${before.join()}`,
+          ),
+        );
         before = lower;
       }
     }

@@ -18,7 +18,9 @@ const { randn: draws } = JSON.parse(readFileSync(join(REFERENCE, 'random-and-fil
 
 function assertClose(got: Float32Array, expected: number[], what: string): void {
   assert.equal(got.length, expected.length, what);
-  expected.forEach((value, k) => assert.ok(Math.abs(got[k] - value) <= 1e-6 * Math.max(1, Math.abs(value)), `${what}[${k}]: ${got[k]} is not ${value}`));
+  expected.forEach((value, k) =>
+    assert.ok(Math.abs(got[k] - value) <= 1e-6 * Math.max(1, Math.abs(value)), `${what}[${k}]: ${got[k]} is not ${value}`),
+  );
 }
 
 describe("noise: torch's CPU generator", () => {

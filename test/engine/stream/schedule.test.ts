@@ -13,7 +13,10 @@ describe('schedule', () => {
     it(`has the coefficients recorded in ${file}`, () => {
       const reference = recording(file.replace('.json', ''));
       const steps = denoisingSteps(STABLE_DIFFUSION, reference.case.num_inference_steps, reference.case.t_index_list);
-      assert.deepEqual(steps.map((step) => step.timestep), reference.sub_timesteps);
+      assert.deepEqual(
+        steps.map((step) => step.timestep),
+        reference.sub_timesteps,
+      );
       steps.forEach((step, i) => {
         assertNear(step.alphaProdTSqrt, reference.alpha_prod_t_sqrt[i], 1e-6);
         assertNear(step.betaProdTSqrt, reference.beta_prod_t_sqrt[i], 1e-6);
@@ -36,7 +39,8 @@ describe('schedule', () => {
     assertNear(linear[0], 0.9999, 1e-7);
     assertNear(linear[999], 4.0358e-5, 1e-8);
     const cosine = alphasCumprod({ ...STABLE_DIFFUSION, betaSchedule: 'squaredcos_cap_v2' });
-    const alphaBar = (t: number) => Math.cos(((t / 1000 + 0.008) / 1.008) * (Math.PI / 2)) ** 2 / Math.cos((0.008 / 1.008) * (Math.PI / 2)) ** 2;
+    const alphaBar = (t: number) =>
+      Math.cos(((t / 1000 + 0.008) / 1.008) * (Math.PI / 2)) ** 2 / Math.cos((0.008 / 1.008) * (Math.PI / 2)) ** 2;
     for (const t of [0, 250, 499, 900]) assertNear(cosine[t], alphaBar(t + 1), 1e-5);
   });
 

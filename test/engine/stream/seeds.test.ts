@@ -25,7 +25,10 @@ function angle(a: Float32Array, b: Float32Array): number {
 function assertUnit(noise: Float32Array, what: string): void {
   const [mean, deviation] = moments(noise);
   // Four standard errors for 4096 values.
-  assert.ok(Math.abs(mean) < 4 / Math.sqrt(VALUES) && Math.abs(deviation - 1) < 4 / Math.sqrt(2 * VALUES), `${what}: mean ${mean}, deviation ${deviation}`);
+  assert.ok(
+    Math.abs(mean) < 4 / Math.sqrt(VALUES) && Math.abs(deviation - 1) < 4 / Math.sqrt(2 * VALUES),
+    `${what}: mean ${mean}, deviation ${deviation}`,
+  );
 }
 
 describe('seeds', () => {
@@ -41,9 +44,20 @@ describe('seeds', () => {
 
   it('blend: Σ wᵢ zᵢ / √Σ wᵢ², of unit variance for every list of weights', () => {
     const [a, b, c] = [1, 2, 3].map((seed) => randn([4, 32, 32], seed));
-    const blended = blendNoise([{ noise: a, weight: 3 }, { noise: b, weight: 4 }]);
+    const blended = blendNoise([
+      { noise: a, weight: 3 },
+      { noise: b, weight: 4 },
+    ]);
     blended.forEach((value, k) => assert.ok(Math.abs(value - (0.6 * a[k] + 0.8 * b[k])) < 1e-5));
-    for (const weights of [[1, 1, 1], [0.2, 0.3, 0.5], [1, 0, 0], [0, 0, 0], [1e200, 1e200, 1], [1e-200, 1e-200, 0], [5, 0.001, 3]]) {
+    for (const weights of [
+      [1, 1, 1],
+      [0.2, 0.3, 0.5],
+      [1, 0, 0],
+      [0, 0, 0],
+      [1e200, 1e200, 1],
+      [1e-200, 1e-200, 0],
+      [5, 0.001, 3],
+    ]) {
       const noise = blendNoise([a, b, c].map((one, i) => ({ noise: one, weight: weights[i] })));
       assertUnit(noise, weights.join());
     }
@@ -54,13 +68,22 @@ describe('seeds', () => {
   it('a list takes the place of the seed, one alone gives its own noise, and the same list the same noise', () => {
     const next = (options: Partial<StreamOptions>) => new Seeds(4).next(optionsOf(options), SHAPE, 0).rows;
     assert.deepEqual(next({ seed: 1, seeds: [{ seed: 9, weight: 0.3 }] }), next({ seed: 9 }));
-    const list = [{ seed: 9, weight: 0.3 }, { seed: 4, weight: 1 }];
+    const list = [
+      { seed: 9, weight: 0.3 },
+      { seed: 4, weight: 1 },
+    ];
     assert.deepEqual(next({ seeds: list }), next({ seed: 8, seeds: list }));
     assert.notDeepEqual(next({ seeds: list }), next({ seeds: [list[0], { seed: 4, weight: 0.9 }] }));
   });
 
   it('drift: starts at the seed, turns by the same angle with every frame, keeps its variance, never comes back', () => {
-    for (const seeds of [[], [{ seed: 3, weight: 1 }, { seed: 5, weight: 2 }]]) {
+    for (const seeds of [
+      [],
+      [
+        { seed: 3, weight: 1 },
+        { seed: 5, weight: 2 },
+      ],
+    ]) {
       const options = optionsOf({ seeds, seedDrift: 5 });
       const source = new Seeds(4);
       const frames = Array.from({ length: 100 }, () => source.next(options, SHAPE, 0).rows);
@@ -68,8 +91,13 @@ describe('seeds', () => {
       for (const step of [0, 1]) {
         for (let k = 0; k < frames.length; k++) {
           assertUnit(frames[k][step], `frame ${k}`);
-          if (k > 0) assert.ok(Math.abs(angle(frames[k - 1][step], frames[k][step]) - 5) < 0.4, `frame ${k}: ${angle(frames[k - 1][step], frames[k][step])} degrees`);
-          if (k >= 18) assert.ok(Math.abs(angle(frames[k - 18][step], frames[k][step]) - 90) < 40, `frame ${k} is like the one a right angle before`);
+          if (k > 0)
+            assert.ok(
+              Math.abs(angle(frames[k - 1][step], frames[k][step]) - 5) < 0.4,
+              `frame ${k}: ${angle(frames[k - 1][step], frames[k][step])} degrees`,
+            );
+          if (k >= 18)
+            assert.ok(Math.abs(angle(frames[k - 18][step], frames[k][step]) - 90) < 40, `frame ${k} is like the one a right angle before`);
         }
       }
       assert.ok(Math.abs(angle(frames[0][0], frames[99][0]) - 90) < 5);

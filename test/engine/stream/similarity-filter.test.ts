@@ -12,7 +12,9 @@ interface Run {
   frames: number[][];
 }
 
-const { similarity_filter: runs } = JSON.parse(readFileSync(join(REFERENCE, 'random-and-filter.json'), 'utf8')) as { similarity_filter: Run[] };
+const { similarity_filter: runs } = JSON.parse(readFileSync(join(REFERENCE, 'random-and-filter.json'), 'utf8')) as {
+  similarity_filter: Run[];
+};
 const still = new Float32Array(48).fill(0.3);
 const noisy = (seed: number) => Float32Array.from({ length: 48 }, (_, k) => Math.sin(seed * 91.7 + k * 3.1));
 
@@ -25,7 +27,11 @@ describe('similarity filter', () => {
   for (const [index, run] of runs.entries()) {
     it(`decides as the reference does until its counter goes wrong, run ${index + 1} (threshold ${run.threshold})`, () => {
       const draws = run.draws[Symbol.iterator]();
-      const filter = new SimilarityFilter({ threshold: run.threshold, maxSkipFrame: run.max_skip_frame, random: () => draws.next().value as number });
+      const filter = new SimilarityFilter({
+        threshold: run.threshold,
+        maxSkipFrame: run.max_skip_frame,
+        random: () => draws.next().value as number,
+      });
       // The reference skips maxSkipFrame + 1 frames and keeps its count when a frame passes by chance: the two may part
       // only where it has skipped at least that many in all.
       let skippedByReference = 0;

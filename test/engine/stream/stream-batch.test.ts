@@ -23,7 +23,15 @@ const x = Float32Array.from({ length: 8 }, (_, k) => Math.cos(k * 1.7));
 /** One frame through a stream batch of its own. */
 function run(options: Partial<Denoising>, config: Partial<SchedulerConfig> = {}, scheduler: Scheduler = 'lcm'): Float32Array {
   const steps = denoisingSteps({ ...STABLE_DIFFUSION, ...config }, 50, [0, 20, 40], scheduler);
-  const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 1.5, delta: 0.8, ...options };
+  const denoising: Denoising = {
+    steps,
+    predictionType: 'epsilon',
+    doAddNoise: true,
+    cfgType: 'none',
+    guidanceScale: 1.5,
+    delta: 0.8,
+    ...options,
+  };
   const batch = new StreamBatch<string, number>();
   batch.enter({ frame: 'f', latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
   for (;;) {
@@ -50,12 +58,21 @@ describe('stream batch: trajectory consistency (TCD)', () => {
       // The noise that is added after step i belongs to step i + 1.
       const rows = [new Float32Array(8), ...recorded.map(({ noise: drawn }) => Float32Array.from(drawn))];
       const batch = new StreamBatch<number, number>();
-      batch.enter({ frame: 0, latent: Float32Array.from(start), shape: { height: 2, width: 4 }, noise: rows, conditioning: { positive: 1, negative: -1 }, denoising });
+      batch.enter({
+        frame: 0,
+        latent: Float32Array.from(start),
+        shape: { height: 2, width: 4 },
+        noise: rows,
+        conditioning: { positive: 1, negative: -1 },
+        denoising,
+      });
       for (const { prediction, prev_sample: expected, clean } of recorded) {
         const done = batch.advance([Float32Array.from(prediction)]);
         const got = clean ? done[0].latent : batch.evaluations()[0].sample;
         // A step at timestep 999 divides by √ᾱ = 0.068 in float32, there as here.
-        (clean ?? expected).forEach((value, k) => assert.ok(Math.abs(got[k] - value) < 1e-4 * Math.max(1, Math.abs(value)), `${got[k]} is not ${value}`));
+        (clean ?? expected).forEach((value, k) =>
+          assert.ok(Math.abs(got[k] - value) < 1e-4 * Math.max(1, Math.abs(value)), `${got[k]} is not ${value}`),
+        );
       }
     });
   }
@@ -69,19 +86,27 @@ describe('stream batch: trajectory consistency (TCD)', () => {
     batch.advance([clean]);
     const [{ sample }] = batch.evaluations();
     // s is timestep 0, where 0.03 of the latent are noise still.
-    sample.forEach((value, k) => assert.ok(Math.abs(value - (steps[1].alphaProdTSqrt * clean[k] + steps[1].betaProdTSqrt * noise[1][k])) < 0.1));
+    sample.forEach((value, k) =>
+      assert.ok(Math.abs(value - (steps[1].alphaProdTSqrt * clean[k] + steps[1].betaProdTSqrt * noise[1][k])) < 0.1),
+    );
   });
 });
 
 describe('stream batch: prediction types', () => {
   for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
     it(`epsilon, v and sample predictions of one net give one picture: ${cfgType}`, () => {
-      for (const [doAddNoise, scheduler] of [[true, 'lcm'], [false, 'lcm'], [true, 'tcd']] as const) {
+      for (const [doAddNoise, scheduler] of [
+        [true, 'lcm'],
+        [false, 'lcm'],
+        [true, 'tcd'],
+      ] as const) {
         const epsilon = run({ cfgType, doAddNoise }, {}, scheduler);
         for (const predictionType of ['v_prediction', 'sample'] as const) {
           const other = run({ cfgType, doAddNoise, predictionType }, {}, scheduler);
           // A float32 epsilon loses up to √(1-ᾱ)/√ᾱ = 14.6 of its last bits at the first step.
-          other.forEach((value, k) => assert.ok(Math.abs(value - epsilon[k]) < 1e-5, `${predictionType}[${k}]: ${value} is not ${epsilon[k]}`));
+          other.forEach((value, k) =>
+            assert.ok(Math.abs(value - epsilon[k]) < 1e-5, `${predictionType}[${k}]: ${value} is not ${epsilon[k]}`),
+          );
         }
       }
     });
@@ -101,10 +126,25 @@ describe('stream batch: prediction types', () => {
   it('a step asks for a second row only where guidance needs one', () => {
     const rows = (denoising: Partial<Denoising>) => {
       const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20, 40]);
-      const full: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 1.5, delta: 1, ...denoising };
+      const full: Denoising = {
+        steps,
+        predictionType: 'epsilon',
+        doAddNoise: true,
+        cfgType: 'none',
+        guidanceScale: 1.5,
+        delta: 1,
+        ...denoising,
+      };
       const batch = new StreamBatch<number, number>();
       const counts: number[] = [];
-      batch.enter({ frame: 0, latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising: full });
+      batch.enter({
+        frame: 0,
+        latent: x,
+        shape: { height: 2, width: 4 },
+        noise,
+        conditioning: { positive: 1, negative: -1 },
+        denoising: full,
+      });
       while (batch.inFlight > 0) {
         const evaluations = batch.evaluations();
         counts.push(evaluations.length);
@@ -137,7 +177,15 @@ describe('stream batch: prediction types', () => {
     const guidances = (options: Partial<Denoising>): number[] => {
       const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20]);
       const batch = new StreamBatch<string, number>();
-      const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'none', guidanceScale: 8, delta: 1, ...options };
+      const denoising: Denoising = {
+        steps,
+        predictionType: 'epsilon',
+        doAddNoise: true,
+        cfgType: 'none',
+        guidanceScale: 8,
+        delta: 1,
+        ...options,
+      };
       batch.enter({ frame: 'f', latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
       return batch.evaluations().map(({ guidance }) => guidance);
     };
@@ -152,10 +200,16 @@ describe('stream batch: dissolves', () => {
   const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20, 40], 'lcm');
   const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'self', guidanceScale: 1.5, delta: 0.8 };
   const entry = { latent: x, shape: { height: 2, width: 4 }, noise, denoising };
-  const [one, other] = [{ positive: 1, negative: -1 }, { positive: 4, negative: 0 }];
+  const [one, other] = [
+    { positive: 1, negative: -1 },
+    { positive: 4, negative: 0 },
+  ];
 
   /** Lets the frames enter one a tick, and gives them as they leave. */
-  function through(entries: (Omit<Parameters<StreamBatch<string, number>['enter']>[0], 'frame'> & { frame?: string })[], between?: (batch: StreamBatch<string, number>) => void): Float32Array[] {
+  function through(
+    entries: (Omit<Parameters<StreamBatch<string, number>['enter']>[0], 'frame'> & { frame?: string })[],
+    between?: (batch: StreamBatch<string, number>) => void,
+  ): Float32Array[] {
     const batch = new StreamBatch<string, number>();
     const done: Float32Array[] = [];
     for (let tick = 0; tick < entries.length + steps.length; tick++) {
@@ -184,7 +238,11 @@ describe('stream batch: dissolves', () => {
 
   it('a frame whose latent is known needs no evaluation, and leaves in its turn', () => {
     const known = Float32Array.from({ length: 8 }, (_, k) => k);
-    const frames = through([{ ...entry, conditioning: one }, { ...entry, conditioning: one, denoised: known }, { ...entry, conditioning: other }]);
+    const frames = through([
+      { ...entry, conditioning: one },
+      { ...entry, conditioning: one, denoised: known },
+      { ...entry, conditioning: other },
+    ]);
     assert.deepEqual(frames, [through([{ ...entry, conditioning: one }])[0], known, through([{ ...entry, conditioning: other }])[0]]);
     const batch = new StreamBatch<string, number>();
     batch.enter({ ...entry, frame: 'known', conditioning: one, denoised: known });

@@ -21,7 +21,10 @@ describe('strength', () => {
         for (let strength = 0; strength <= 1; strength += 0.01) {
           const list = tIndexListOf(strength, steps, total);
           assert.equal(list.length, steps);
-          assert.ok(list.every((t, i) => Number.isInteger(t) && t >= 0 && t < total && (i === 0 || t > list[i - 1])), `${strength} ${steps} ${total}: ${list}`);
+          assert.ok(
+            list.every((t, i) => Number.isInteger(t) && t >= 0 && t < total && (i === 0 || t > list[i - 1])),
+            `${strength} ${steps} ${total}: ${list}`,
+          );
         }
       }
     }
@@ -38,7 +41,15 @@ describe('strength', () => {
   });
 
   it('refuses what is no strength and no number of steps', () => {
-    for (const [strength, steps, total] of [[NaN, 2, 50], [1.1, 2, 50], [-0.1, 2, 50], [0.5, 0, 50], [0.5, 1.5, 50], [0.5, 51, 50], [0.5, 1, 0]]) {
+    for (const [strength, steps, total] of [
+      [NaN, 2, 50],
+      [1.1, 2, 50],
+      [-0.1, 2, 50],
+      [0.5, 0, 50],
+      [0.5, 1.5, 50],
+      [0.5, 51, 50],
+      [0.5, 1, 0],
+    ]) {
       assert.throws(() => tIndexListOf(strength, steps, total), { code: 'EBADPARAM' }, `${strength} ${steps} ${total}`);
     }
   });

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
 import { isWanted, type Passage } from '../../../nodes/lib/audience';
 
-const sink = (isLookedAt: boolean, wires: string[][] = [[]]): Passage => ({ type: 'streamdiffusion-sink', wires, isLookedAt: () => isLookedAt });
+const sink = (isLookedAt: boolean, wires: string[][] = [[]]): Passage => ({
+  type: 'streamdiffusion-sink',
+  wires,
+  isLookedAt: () => isLookedAt,
+});
 const node = (type: string, wires: string[][] = [[]]): Passage => ({ type, wires });
 
 describe('whether pictures are wanted', () => {
@@ -26,7 +30,8 @@ describe('whether pictures are wanted', () => {
   });
 
   it('by every other node, whatever stands behind it', () => {
-    for (const type of ['debug', 'link out', 'function', 'streamdiffusion-filter', 'subflow:1']) assert.equal(asked(['x'], { x: node(type, [['a']]), a: sink(false) }), true, type);
+    for (const type of ['debug', 'link out', 'function', 'streamdiffusion-filter', 'subflow:1'])
+      assert.equal(asked(['x'], { x: node(type, [['a']]), a: sink(false) }), true, type);
   });
 
   it('by a sink that does not tell who looks', () => {

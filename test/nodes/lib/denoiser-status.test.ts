@@ -8,7 +8,10 @@ import { Status } from '../../../nodes/lib/status';
 describe('the status of a denoiser', () => {
   const shown = (state: object, fault?: Error): NodeStatus => {
     let newest: NodeStatus = {};
-    const status = new Status({ status: (value: string | NodeStatus) => void (newest = value as NodeStatus) }, (key) => key.split('.').at(-1)!);
+    const status = new Status(
+      { status: (value: string | NodeStatus) => void (newest = value as NodeStatus) },
+      (key) => key.split('.').at(-1)!,
+    );
     showDenoiser(status, state as HostState, fault, []);
     status.close();
     return newest;
@@ -24,7 +27,10 @@ describe('the status of a denoiser', () => {
   });
 
   it('is about the engine where the engine is at fault, or nothing is', () => {
-    assert.equal(shown({ phase: 'restarting', error: new EngineError('ETIMEOUT', 'the engine made no progress for 120 s') }).text, 'restarting');
+    assert.equal(
+      shown({ phase: 'restarting', error: new EngineError('ETIMEOUT', 'the engine made no progress for 120 s') }).text,
+      'restarting',
+    );
     assert.equal(shown(loading).text, 'loadingPercent');
     assert.equal(shown(loading, new EngineError('EBADPARAM', 'no')).text, 'loadingPercent');
   });

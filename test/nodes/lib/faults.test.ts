@@ -49,7 +49,12 @@ describe('what is told in weeks', () => {
   it('an engine that ends again and again is written down less and less, and its return when it lasts', async () => {
     const lines: string[] = [];
     const write = (line: unknown): unknown => lines.push(String(line));
-    const users = new EngineUsers({ log: write, warn: write, error: write }, () => ({ model: 'starter', restarts: { first: 1, last: 1 } }), (key) => key, 300);
+    const users = new EngineUsers(
+      { log: write, warn: write, error: write },
+      () => ({ model: 'starter', restarts: { first: 1, last: 1 } }),
+      (key) => key,
+      300,
+    );
     let [ends, isOver] = [0, false];
     const host = users.register({
       onState: ({ phase }) => {
@@ -65,6 +70,10 @@ describe('what is told in weeks', () => {
     await users.release();
     await stopAllHosts();
     const count = (line: string): number => lines.filter((each) => each === line).length;
-    assert.deepEqual([count('log.restarting'), count('log.restartingOften'), count('log.ready'), count('log.restored')], [7, 1, 0, 1], lines.join());
+    assert.deepEqual(
+      [count('log.restarting'), count('log.restartingOften'), count('log.ready'), count('log.restored')],
+      [7, 1, 0, 1],
+      lines.join(),
+    );
   });
 });

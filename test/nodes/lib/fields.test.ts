@@ -9,7 +9,18 @@ describe('a field of a dialog', () => {
       assert.equal(readOptionalBoolean(empty, 'loop', true), true);
       assert.equal(readOptionalChoice(empty, 'fit', 'contain', ['contain', 'cover']), 'contain');
       assert.equal(readOptionalNumber(empty, 'fps', 25), 25);
-      const fields = { loop: empty, onlyNew: empty, autostart: empty, kind: empty, fps: empty, start: empty, speed: empty, interval: empty, anyCertificate: empty, options: empty };
+      const fields = {
+        loop: empty,
+        onlyNew: empty,
+        autostart: empty,
+        kind: empty,
+        fps: empty,
+        start: empty,
+        speed: empty,
+        interval: empty,
+        anyCertificate: empty,
+        options: empty,
+      };
       assert.equal(readSourceSettings(fields as unknown as SourceDef).kind, 'test-card');
       assert.deepEqual(readPageLook({ fit: empty, fade: empty, idle: empty } as unknown as SinkDef), { fit: 'contain', fade: 0, idle: 0 });
     }

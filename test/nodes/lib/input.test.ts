@@ -63,15 +63,32 @@ describe('the close of a node', () => {
 
   it('waits for the work, but not for ever', async () => {
     let worked = false;
-    await startFlow([probe(() => undefined, (node) => onClose(node, async () => {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      worked = true;
-    }))], FLOW);
+    await startFlow(
+      [
+        probe(
+          () => undefined,
+          (node) =>
+            onClose(node, async () => {
+              await new Promise((resolve) => setTimeout(resolve, 50));
+              worked = true;
+            }),
+        ),
+      ],
+      FLOW,
+    );
     await helper.getNode('n1').close(false);
     assert.equal(worked, true);
     await helper.unload();
 
-    await startFlow([probe(() => undefined, (node) => onClose(node, () => new Promise(() => undefined), 100))], FLOW);
+    await startFlow(
+      [
+        probe(
+          () => undefined,
+          (node) => onClose(node, () => new Promise(() => undefined), 100),
+        ),
+      ],
+      FLOW,
+    );
     const warnings = calls('n1', 'warn');
     const begun = performance.now();
     await helper.getNode('n1').close(true);
@@ -80,7 +97,18 @@ describe('the close of a node', () => {
   });
 
   it('goes on, and says why, when the work fails', async () => {
-    await startFlow([probe(() => undefined, (node) => onClose(node, () => { throw new EngineError('EHOST', 'gone'); }))], FLOW);
+    await startFlow(
+      [
+        probe(
+          () => undefined,
+          (node) =>
+            onClose(node, () => {
+              throw new EngineError('EHOST', 'gone');
+            }),
+        ),
+      ],
+      FLOW,
+    );
     const errors = calls('n1', 'error') as { code: string }[];
     await helper.getNode('n1').close(false);
     await until(() => errors.length === 1);

@@ -17,7 +17,10 @@ const FILL = Buffer.from([0xff, 0xff, 0xff]);
 const portrait = (orientation = 1, options: sharp.JpegOptions = {}): Promise<Buffer> => {
   const turns = { 3: 180, 6: 270, 8: 90 }[orientation] ?? 0;
   const half = (background: string) => ({ create: { width: 48, height: 40, channels: 3 as const, background } });
-  return sharp(half('#f00')).extend({ bottom: 40, background: '#00f' }).jpeg().toBuffer()
+  return sharp(half('#f00'))
+    .extend({ bottom: 40, background: '#00f' })
+    .jpeg()
+    .toBuffer()
     .then((upright) => sharp(upright).rotate(turns).withMetadata({ orientation }).jpeg(options).toBuffer());
 };
 
@@ -47,7 +50,11 @@ describe('the header of a JPEG', () => {
       const jpeg = await portrait(orientation);
       const isTurned = orientation >= 5;
       const wanted = { width: isTurned ? 80 : 48, height: isTurned ? 48 : 80, orientation };
-      for (const [what, bytes] of Object.entries({ plain: jpeg, filled: filled(jpeg), progressive: await portrait(orientation, { progressive: true }) })) {
+      for (const [what, bytes] of Object.entries({
+        plain: jpeg,
+        filled: filled(jpeg),
+        progressive: await portrait(orientation, { progressive: true }),
+      })) {
         assert.deepEqual(jpegHeader(bytes), wanted, `${what} ${orientation}`);
         assert.deepEqual(jpegSize(bytes), { width: 48, height: 80 }, `${what} ${orientation}`);
       }
@@ -55,7 +62,12 @@ describe('the header of a JPEG', () => {
       assert.deepEqual([info.width, info.height], [48, 80], `the decoder agrees: ${data.length} bytes`);
     }
     const jpeg = await portrait();
-    const stray = Buffer.concat([jpeg.subarray(0, 2), jpeg.subarray(2, 4 + jpeg.readUInt16BE(4)), Buffer.from([0, 7, 0]), jpeg.subarray(4 + jpeg.readUInt16BE(4))]);
+    const stray = Buffer.concat([
+      jpeg.subarray(0, 2),
+      jpeg.subarray(2, 4 + jpeg.readUInt16BE(4)),
+      Buffer.from([0, 7, 0]),
+      jpeg.subarray(4 + jpeg.readUInt16BE(4)),
+    ]);
     assert.deepEqual(jpegSize(stray), { width: 48, height: 80 });
     const exif = (tiff: string) => {
       const body = Buffer.concat([Buffer.from('Exif\0\0', 'latin1'), Buffer.from(tiff, 'hex')]);
@@ -85,19 +97,41 @@ describe('the header of a JPEG', () => {
   it('does not keep a file from being found in a stream, whatever is legal in it', async () => {
     const [plain, progressive] = [await portrait(), await portrait(6, { progressive: true })];
     // An end marker, and the start of another file, inside a comment.
-    const tricky = Buffer.concat([plain.subarray(0, 2), Buffer.from([0xff, 0xfe, 0, 8, 0xff, 0xd9, 0xff, 0xd8, 0xff, 0xd9]), plain.subarray(2)]);
+    const tricky = Buffer.concat([
+      plain.subarray(0, 2),
+      Buffer.from([0xff, 0xfe, 0, 8, 0xff, 0xd9, 0xff, 0xd8, 0xff, 0xd9]),
+      plain.subarray(2),
+    ]);
     const files = [filled(plain), progressive, tricky, filled(progressive), plain];
     for (const size of [1, 2, 7, 333, 100_000]) {
-      assert.deepEqual(split(Buffer.concat([Buffer.from('noise'), ...files.flatMap((file) => [file, Buffer.from([0xff, 0])])]), size), files.map((file) => file.toString('hex')), `in pieces of ${size}`);
+      assert.deepEqual(
+        split(Buffer.concat([Buffer.from('noise'), ...files.flatMap((file) => [file, Buffer.from([0xff, 0])])]), size),
+        files.map((file) => file.toString('hex')),
+        `in pieces of ${size}`,
+      );
     }
   });
 
   it('that breaks off costs its own file and not the next', async () => {
     const jpeg = await portrait();
-    const withThumbnail = Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xe1, ((jpeg.length + 2) >> 8) & 255, (jpeg.length + 2) & 255]), jpeg, jpeg.subarray(2)]);
-    for (const torn of [jpeg.subarray(0, jpeg.length - 60), jpeg.subarray(0, 2), withThumbnail.subarray(0, withThumbnail.length - 30), Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0])]) {
+    const withThumbnail = Buffer.concat([
+      jpeg.subarray(0, 2),
+      Buffer.from([0xff, 0xe1, ((jpeg.length + 2) >> 8) & 255, (jpeg.length + 2) & 255]),
+      jpeg,
+      jpeg.subarray(2),
+    ]);
+    for (const torn of [
+      jpeg.subarray(0, jpeg.length - 60),
+      jpeg.subarray(0, 2),
+      withThumbnail.subarray(0, withThumbnail.length - 30),
+      Buffer.from([0xff, 0xd8, 0xff, 0xe0, 0, 0]),
+    ]) {
       for (const size of [1, 5, 100_000]) {
-        assert.deepEqual(split(Buffer.concat([torn, jpeg, jpeg]), size), [jpeg, jpeg].map((file) => file.toString('hex')), `${torn.length} bytes, in pieces of ${size}`);
+        assert.deepEqual(
+          split(Buffer.concat([torn, jpeg, jpeg]), size),
+          [jpeg, jpeg].map((file) => file.toString('hex')),
+          `${torn.length} bytes, in pieces of ${size}`,
+        );
       }
     }
   });
@@ -132,7 +166,10 @@ describe('a JPEG that is not upright', () => {
         const file = join(folder, `${name}.mp4`);
         const errors: string[] = [];
         const feed = new SinkFeed((error) => errors.push(error.message));
-        const recording = new Recording({ ffmpeg: 'ffmpeg', file, minFree: 0 }, { failed: (error) => errors.push(error.message), leftOut: () => undefined });
+        const recording = new Recording(
+          { ffmpeg: 'ffmpeg', file, minFree: 0 },
+          { failed: (error) => errors.push(error.message), leftOut: () => undefined },
+        );
         await feed.add(recording);
         for (let k = 0; k < 5; k++) {
           feed.show({ kind: 'encoded', data: picture });

@@ -53,8 +53,15 @@ describe('newest wins', () => {
 describe('topics', () => {
   it('keep what was used last, and drop the rest', () => {
     const dropped: string[] = [];
-    const topics = new Topics(2, (topic) => topic.toUpperCase(), (thing) => dropped.push(thing));
-    assert.deepEqual(['a', 'b', 'a', 'c'].map((topic) => topics.get(topic)), ['A', 'B', 'A', 'C']);
+    const topics = new Topics(
+      2,
+      (topic) => topic.toUpperCase(),
+      (thing) => dropped.push(thing),
+    );
+    assert.deepEqual(
+      ['a', 'b', 'a', 'c'].map((topic) => topics.get(topic)),
+      ['A', 'B', 'A', 'C'],
+    );
     assert.deepEqual(dropped, ['B']);
     assert.deepEqual([topics.peek('a'), topics.peek('b')], ['A', undefined]);
     assert.deepEqual([topics.concerned('a'), topics.concerned('b'), topics.concerned('')], [['A'], [], ['A', 'C']]);

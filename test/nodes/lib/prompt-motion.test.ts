@@ -7,7 +7,12 @@ import { PromptMotion } from '../../../nodes/lib/prompt-motion';
 import type { TransitionSettings } from '../../../nodes/lib/prompt-transition';
 
 const of = (text: string): Target => ({ prompt: [{ text, weight: 1 }] });
-const within = (ms: number, easing: TransitionSettings['easing'] = 'linear'): TransitionSettings => ({ length: { ms }, method: 'linear', easing, pace: 'picture' });
+const within = (ms: number, easing: TransitionSettings['easing'] = 'linear'): TransitionSettings => ({
+  length: { ms },
+  method: 'linear',
+  easing,
+  pace: 'picture',
+});
 const [DAY, NIGHT, STORM] = [of('day, desert'), of('night, aurora, snow'), of('storm over the sea')];
 
 describe('prompts on their way', () => {
@@ -28,7 +33,10 @@ describe('prompts on their way', () => {
     motion.head(NIGHT, { length: { frames: 4 }, method: 'slerp', easing: 'linear', pace: 'picture' }, 0);
     const way = (position: number): ConditioningRequest => ({ ...NIGHT, transition: { from: DAY, position, method: 'slerp' } });
     assert.deepEqual(motion.next(1e6, false), way(0), 'a message without a frame is none');
-    assert.deepEqual([1, 2, 3, 4].map((k) => motion.next(k, true)), [way(0.25), way(0.5), way(0.75), NIGHT]);
+    assert.deepEqual(
+      [1, 2, 3, 4].map((k) => motion.next(k, true)),
+      [way(0.25), way(0.5), way(0.75), NIGHT],
+    );
   });
 
   it('set out and arrive slowly', () => {
@@ -101,19 +109,28 @@ describe('embeddings on their way', () => {
   }
 
   it('never jump when targets come in the middle of transitions, fast and slow', async () => {
-    for (const [every, method] of [[1, 'linear'], [2, 'linear'], [5, 'slerp'], [17, 'slerp']] as const) {
+    for (const [every, method] of [
+      [1, 'linear'],
+      [2, 'linear'],
+      [5, 'slerp'],
+      [17, 'slerp'],
+    ] as const) {
       const motion = new PromptMotion(DAY);
       const path = [motion.next(0, true)];
       const targets = [NIGHT, STORM, DAY, of('pastel castle on a hill'), of('forest in the fog'), of('volcano'), of('spring, field')];
       for (let k = 0; k < 90; k++) {
-        if (k % every === 0) motion.head(targets[(k / every) % targets.length], { length: { frames: 30 }, method, easing: 'linear', pace: 'picture' }, 0);
+        if (k % every === 0)
+          motion.head(targets[(k / every) % targets.length], { length: { frames: 30 }, method, easing: 'linear', pace: 'picture' }, 0);
         path.push(motion.next(k, true));
         assert.ok(countTargets(path[k + 1]) <= MOST_TARGETS);
       }
       // No two of the texts lie further apart than these do from each other.
       const widest = Math.max(...(await stepsOf([...targets, ...targets.slice(2), DAY, STORM])));
       const steps = await stepsOf(path);
-      assert.ok(Math.max(...steps) <= (1.5 * widest) / 30, `every ${every}: a step of ${Math.max(...steps)}, ${widest / 30} is the longest that is due`);
+      assert.ok(
+        Math.max(...steps) <= (1.5 * widest) / 30,
+        `every ${every}: a step of ${Math.max(...steps)}, ${widest / 30} is the longest that is due`,
+      );
     }
   });
 

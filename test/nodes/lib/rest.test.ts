@@ -11,18 +11,29 @@ describe('a rest while nobody looks', () => {
   beforeEach(() => {
     wanted = false;
     painted = [];
-    rest = new Rest(() => wanted, (msg, topic) => painted.push([topic, msg.payload]));
+    rest = new Rest(
+      () => wanted,
+      (msg, topic) => painted.push([topic, msg.payload]),
+    );
   });
   afterEach(() => rest.close());
 
   it('takes frames, and gives the newest of each topic back to be painted when somebody looks', () => {
-    for (const [payload, topic] of [[1, 'a'], [2, 'b'], [3, 'a']] as const) assert.equal(takes(payload, topic), true);
+    for (const [payload, topic] of [
+      [1, 'a'],
+      [2, 'b'],
+      [3, 'a'],
+    ] as const)
+      assert.equal(takes(payload, topic), true);
     assert.equal(rest.isResting, true);
     assert.equal(wakeAll(), false, 'nobody looks at these pictures');
     assert.equal(rest.isResting, true);
     wanted = true;
     assert.equal(wakeAll(), true);
-    assert.deepEqual(painted, [['b', 2], ['a', 3]]);
+    assert.deepEqual(painted, [
+      ['b', 2],
+      ['a', 3],
+    ]);
     assert.equal(rest.isResting, false);
     assert.equal(wakeAll(), false, 'once');
   });
@@ -47,7 +58,10 @@ describe('a rest while nobody looks', () => {
     for (let k = 0; k < 20; k++) takes(k, `t${k}`);
     wanted = true;
     rest.wake();
-    assert.deepEqual(painted.map(([, payload]) => payload), [12, 13, 14, 15, 16, 17, 18, 19]);
+    assert.deepEqual(
+      painted.map(([, payload]) => payload),
+      [12, 13, 14, 15, 16, 17, 18, 19],
+    );
   });
 
   it('forgets what a reset concerns', () => {

@@ -18,9 +18,15 @@ describe('status', () => {
 
   it('shows the first one at once, then the newest one of each interval', async () => {
     for (let k = 0; k < 10; k++) status.running(20 + k, 80);
-    assert.deepEqual(shown.map(({ text }) => text), ['20 fps · 80 ms']);
+    assert.deepEqual(
+      shown.map(({ text }) => text),
+      ['20 fps · 80 ms'],
+    );
     await pause(INTERVAL * 1.5);
-    assert.deepEqual(shown.map(({ text }) => text), ['20 fps · 80 ms', '29 fps · 80 ms']);
+    assert.deepEqual(
+      shown.map(({ text }) => text),
+      ['20 fps · 80 ms', '29 fps · 80 ms'],
+    );
   });
 
   it('sends only what changed', async () => {
@@ -38,7 +44,10 @@ describe('status', () => {
       [() => status.running(4.26, 80.6), { fill: 'green', shape: 'dot', text: '4.3 fps · 81 ms' }],
       [() => status.restarting(), { fill: 'yellow', shape: 'ring', text: 'restarting' }],
       [() => status.stopped(), { fill: 'grey', shape: 'ring', text: 'stopped' }],
-      [() => status.error(new Error('no model folder at /a/very/long/way/to/nowhere')), { fill: 'red', shape: 'ring', text: 'no model folder at /a/very/long/way/to/…' }],
+      [
+        () => status.error(new Error('no model folder at /a/very/long/way/to/nowhere')),
+        { fill: 'red', shape: 'ring', text: 'no model folder at /a/very/long/way/to/…' },
+      ],
     ];
     for (const [show, look] of expected) {
       show();

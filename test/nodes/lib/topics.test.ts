@@ -5,7 +5,14 @@ import { Topics } from '../../../nodes/lib/topics';
 describe('things by topic', () => {
   const topics = (limit: number): { kept: Topics<string>; dropped: string[] } => {
     const dropped: string[] = [];
-    return { kept: new Topics(limit, (topic) => `the ${topic || 'nameless'}`, (_, topic) => dropped.push(topic)), dropped };
+    return {
+      kept: new Topics(
+        limit,
+        (topic) => `the ${topic || 'nameless'}`,
+        (_, topic) => dropped.push(topic),
+      ),
+      dropped,
+    };
   };
 
   it('what came once makes room before what came again', () => {
@@ -23,12 +30,20 @@ describe('things by topic', () => {
     kept.get('a');
     assert.deepEqual([kept.concerned('a'), kept.concerned('b')], [['the a'], []]);
     kept.get('');
-    assert.deepEqual([kept.concerned('a'), kept.concerned('b'), kept.concerned('')], [['the a'], ['the nameless'], ['the a', 'the nameless']]);
+    assert.deepEqual(
+      [kept.concerned('a'), kept.concerned('b'), kept.concerned('')],
+      [['the a'], ['the nameless'], ['the a', 'the nameless']],
+    );
   });
 
   it('says how long that has rested which would make room', () => {
     const { kept } = topics(2);
-    for (const [topic, now] of [['a', 0], ['a', 10], ['b', 20]] as const) kept.get(topic, now);
+    for (const [topic, now] of [
+      ['a', 0],
+      ['a', 10],
+      ['b', 20],
+    ] as const)
+      kept.get(topic, now);
     assert.equal(kept.restOfNext(30), Infinity, 'b came once');
     kept.get('b', 40);
     assert.equal(kept.restOfNext(50), 40);

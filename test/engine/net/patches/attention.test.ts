@@ -26,7 +26,11 @@ function attentionModel(form: { scale: 'scores' | 'roots' | 'other'; folded: boo
   const factor = form.scale === 'other' ? 0.3 : form.scale === 'roots' ? d ** -0.25 : d ** -0.5;
   const nodes: Buffer[] = [];
   const split = (name: string, perm: number[]): string => {
-    nodes.push(node('MatMul', ['x', `w${name}`], `${name}3`), node('Reshape', [`${name}3`, 'split'], `${name}4`), node('Transpose', [`${name}4`], `${name}h`, { perm }));
+    nodes.push(
+      node('MatMul', ['x', `w${name}`], `${name}3`),
+      node('Reshape', [`${name}3`, 'split'], `${name}4`),
+      node('Transpose', [`${name}4`], `${name}h`, { perm }),
+    );
     if (!form.folded) return `${name}h`;
     nodes.push(node('Reshape', [`${name}h`, 'fold'], `${name}f`));
     return `${name}f`;
@@ -47,7 +51,11 @@ function attentionModel(form: { scale: 'scores' | 'roots' | 'other'; folded: boo
   nodes.push(node('Softmax', [scores], 'weights', { axis: form.folded ? 2 : 3 }));
   nodes.push(node('MatMul', ['weights', split('v', [0, 2, 1, 3])], 'heads'));
   if (form.folded) nodes.push(node('Reshape', ['heads', 'unfold'], 'unfolded'));
-  nodes.push(node('Transpose', [form.folded ? 'unfolded' : 'heads'], 'back', { perm: [0, 2, 1, 3] }), node('Reshape', ['back', 'join'], 'joined'), node('MatMul', ['joined', 'wo'], 'y'));
+  nodes.push(
+    node('Transpose', [form.folded ? 'unfolded' : 'heads'], 'back', { perm: [0, 2, 1, 3] }),
+    node('Reshape', ['back', 'join'], 'joined'),
+    node('MatMul', ['joined', 'wo'], 'y'),
+  );
   return onnxModel({
     nodes,
     weights: [
@@ -55,7 +63,11 @@ function attentionModel(form: { scale: 'scores' | 'roots' | 'other'; folded: boo
       weight('factor', [], Float32Array.of(factor)),
       weight('zero', [], Float32Array.of(0)),
       weight('empty', [1], Float32Array.of(7)),
-      weight('mask', [LENGTH], Float32Array.from({ length: LENGTH }, (_, k) => (k > 5 ? -1e9 : 0))),
+      weight(
+        'mask',
+        [LENGTH],
+        Float32Array.from({ length: LENGTH }, (_, k) => (k > 5 ? -1e9 : 0)),
+      ),
       weight('split', [4], ints(0, LENGTH, HEADS, d)),
       weight('fold', [3], ints(-1, LENGTH, d)),
       weight('unfold', [4], ints(-1, HEADS, LENGTH, d)),
@@ -108,7 +120,14 @@ describe('attention in one operator', () => {
   });
 
   const unets = [
-    { title: 'of the embedded model', path: join(modelFolder('starter'), 'unet/model.onnx'), attentions: 8, channels: 16, tokens: 24, width: 128 },
+    {
+      title: 'of the embedded model',
+      path: join(modelFolder('starter'), 'unet/model.onnx'),
+      attentions: 8,
+      channels: 16,
+      tokens: 24,
+      width: 128,
+    },
     { title: 'as diffusers exports it', path: join(REFERENCE_MODEL, 'unet/model.onnx'), attentions: 8, channels: 4, tokens: 77, width: 32 },
   ];
   for (const { title, path, attentions, channels, tokens, width } of unets) {
@@ -118,7 +137,10 @@ describe('attention in one operator', () => {
       assert.ok(fused);
       assert.deepEqual([count(fused, 'MultiHeadAttention'), count(fused, 'Softmax')], [attentions, 0]);
       const simple = simplifyShapes(fused) ?? fused;
-      for (const [rows, h, w] of [[1, 8, 8], [3, 16, 24]]) {
+      for (const [rows, h, w] of [
+        [1, 8, 8],
+        [3, 16, 24],
+      ]) {
         const feeds: Record<string, Tensor> = {
           sample: { type: 'float32', data: randn([rows, channels, h, w], 1), dims: [rows, channels, h, w] },
           timestep: { type: 'int64', data: BigInt64Array.from({ length: rows }, (_, k) => BigInt(900 - 250 * k)), dims: [rows] },
@@ -145,7 +167,12 @@ describe('the arithmetic of sizes', () => {
   it('stays where a size cannot be known', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'shapes-'));
     const model = onnxModel({
-      nodes: [node('Shape', ['z'], 'sizes'), node('Slice', ['sizes', 'one', 'three'], 'some'), node('Concat', ['some', 'rest'], 'list', { axis: 0 }), node('Reshape', ['x', 'list'], 'y')],
+      nodes: [
+        node('Shape', ['z'], 'sizes'),
+        node('Slice', ['sizes', 'one', 'three'], 'some'),
+        node('Concat', ['some', 'rest'], 'list', { axis: 0 }),
+        node('Reshape', ['x', 'list'], 'y'),
+      ],
       weights: [weight('one', [1], ints(1)), weight('three', [1], ints(3)), weight('rest', [1], ints(-1))],
       inputs: [value('x', 'float32', ['a', 'b']), value('z', 'float32', ['c', 'd', 'e'])],
       outputs: [value('y', 'float32', ['f', 'g', 'h'])],

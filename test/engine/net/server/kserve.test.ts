@@ -36,7 +36,10 @@ describe("KServe's model server", function () {
     const path = join(modelFolder('starter'), 'unet/model.onnx');
     const half = join(folder, 'half.onnx');
     await inHalf(path, half);
-    nets = { float32: await OnnxNet.load(path, { executionProvider: 'cpu' }), float16: await OnnxNet.load(half, { executionProvider: 'cpu' }) };
+    nets = {
+      float32: await OnnxNet.load(path, { executionProvider: 'cpu' }),
+      float16: await OnnxNet.load(half, { executionProvider: 'cpu' }),
+    };
     server = await RealServer.kserve({ float32: path, float16: half });
   });
   after(async () => {

@@ -9,7 +9,16 @@ const bad = (says: RegExp) => (error: Error & { code?: string }) => error.code =
 
 describe('addresses of an inference server', () => {
   it('are read with the ports that servers have', () => {
-    const texts = ['http://gpu-1', 'gpu-1:9000', 'https://models.example.org', 'grpc://gpu-1', 'grpcs://gpu-1:443/', 'http://[::1]:8000', 'https://host:8443/serving/v2/', 'http://h:80'];
+    const texts = [
+      'http://gpu-1',
+      'gpu-1:9000',
+      'https://models.example.org',
+      'grpc://gpu-1',
+      'grpcs://gpu-1:443/',
+      'http://[::1]:8000',
+      'https://host:8443/serving/v2/',
+      'http://h:80',
+    ];
     assert.deepEqual(
       texts.map((text) => readAddress(text)).map(({ protocol, tls, host, port, path }) => [protocol, tls, host, port, path]),
       [
@@ -30,7 +39,10 @@ describe('addresses of an inference server', () => {
     for (const text of ['', ' ', 'ftp://x', 'http://', 'grpc://h/path', 'http://h?x=1', 'two words', undefined, 7]) {
       assert.throws(() => readAddress(text as string), bad(/address/));
     }
-    assert.throws(() => readAddress('http://ann:secret@gpu-1'), (error: Error) => bad(/password/)(error) && !error.message.includes('secret'));
+    assert.throws(
+      () => readAddress('http://ann:secret@gpu-1'),
+      (error: Error) => bad(/password/)(error) && !error.message.includes('secret'),
+    );
   });
 
   it('come with credentials of one kind, and a deadline that can be kept', () => {

@@ -29,7 +29,10 @@ function feeds(rows: number, type: 'float32' | 'float16' = 'float32'): Record<st
 
 /** The code of the error, after a check that its message says what is the matter. */
 async function failure(run: Promise<unknown>, says: RegExp): Promise<string> {
-  const thrown: unknown = await run.then(() => assert.fail('it did not fail'), (error: unknown) => error);
+  const thrown: unknown = await run.then(
+    () => assert.fail('it did not fail'),
+    (error: unknown) => error,
+  );
   assert.ok(thrown instanceof EngineError, String(thrown));
   assert.match(thrown.message, says);
   return thrown.code;
@@ -48,8 +51,16 @@ for (const protocol of ['http', 'grpc'] as const)
       servers.push(started);
       return started;
     };
-    const open = async (settings: Partial<ServerAccess> = {}, model = 'tiny', expected: Net = model === 'half' ? half : local): Promise<ServerNet> => {
-      const net = await ServerNet.open(model, { inputs: expected.inputs, outputs: expected.outputs, fingerprint }, { addresses: [server.address], ...settings });
+    const open = async (
+      settings: Partial<ServerAccess> = {},
+      model = 'tiny',
+      expected: Net = model === 'half' ? half : local,
+    ): Promise<ServerNet> => {
+      const net = await ServerNet.open(
+        model,
+        { inputs: expected.inputs, outputs: expected.outputs, fingerprint },
+        { addresses: [server.address], ...settings },
+      );
       opened.push(net);
       return net;
     };
@@ -68,7 +79,10 @@ for (const protocol of ['http', 'grpc'] as const)
     after(() => Promise.all([local.close(), half.close()]));
 
     it('is what the net is here, in float32 and float16, over one connection', async () => {
-      for (const [model, here, type] of [['tiny', local, 'float32'], ['half', half, 'float16']] as const) {
+      for (const [model, here, type] of [
+        ['tiny', local, 'float32'],
+        ['half', half, 'float16'],
+      ] as const) {
         const net = await open({}, model);
         assert.deepEqual(net.inputs, here.inputs);
         assert.deepEqual(net.outputs, here.outputs);
@@ -90,7 +104,14 @@ for (const protocol of ['http', 'grpc'] as const)
       const fixed = await OnnxNet.load(tinyUnet({ type: 'float16', sampleShape: [2, 4, 6, 5], batch: 2 }), { executionProvider: 'cpu' });
       server.models.set('plan', { net: fixed });
       const net = await open({}, 'plan', local);
-      assert.deepEqual(net.inputs.map(({ type, shape }) => [type, shape]), [['float16', [2, 4, 6, 5]], ['int64', [2]], ['float16', [2, 'tokens', 32]]]);
+      assert.deepEqual(
+        net.inputs.map(({ type, shape }) => [type, shape]),
+        [
+          ['float16', [2, 4, 6, 5]],
+          ['int64', [2]],
+          ['float16', [2, 'tokens', 32]],
+        ],
+      );
       assert.deepEqual(await net.run(feeds(2, 'float16')), await fixed.run(feeds(2, 'float16')));
       await fixed.close();
     });
@@ -122,7 +143,11 @@ for (const protocol of ['http', 'grpc'] as const)
       it('rounded in another way than it would be here', async () => {
         const { inputs, outputs } = local;
         const rounded = (settings: Partial<ServerAccess> = {}): Promise<ServerNet> =>
-          ServerNet.open('tiny', { inputs, outputs, fingerprint, int8Fingerprints: () => Promise.resolve(['right-int8-a', 'right-int8-7bit-a']) }, { addresses: [server.address], ...settings });
+          ServerNet.open(
+            'tiny',
+            { inputs, outputs, fingerprint, int8Fingerprints: () => Promise.resolve(['right-int8-a', 'right-int8-7bit-a']) },
+            { addresses: [server.address], ...settings },
+          );
         server.models.set('tiny', { net: local, fingerprint: 'right-int8-b' });
         assert.equal(await failure(rounded(), /another int8\.json/), 'EBADMODEL');
         assert.equal(await failure(open(), /another int8\.json/), 'EBADMODEL', 'there is none here');
@@ -144,10 +169,12 @@ for (const protocol of ['http', 'grpc'] as const)
     });
 
     describe('never takes a wrong answer for a right one', () => {
-      const header = (change: (header: AnswerHeader) => void): Fault['header'] => (right) => {
-        change(right);
-        return right;
-      };
+      const header =
+        (change: (header: AnswerHeader) => void): Fault['header'] =>
+        (right) => {
+          change(right);
+          return right;
+        };
       const faults: [string, Fault, string, RegExp][] = [
         ['half an answer', { cutAfter: 300 }, 'ENETWORK', /broke off|half/],
         ['an answer that ends early', { missingBytes: 16 }, 'ENETWORK', /ends behind the end|944 bytes/],
@@ -174,7 +201,7 @@ for (const protocol of ['http', 'grpc'] as const)
         });
       }
 
-      it('slow: ETIMEOUT at the deadline, and the answer that comes late is nobody\'s', async () => {
+      it("slow: ETIMEOUT at the deadline, and the answer that comes late is nobody's", async () => {
         const net = await open({ timeoutMs: 150 });
         await net.run(feeds(2));
         server.fault = { delayMs: 5000, times: 1 };
@@ -246,11 +273,17 @@ for (const protocol of ['http', 'grpc'] as const)
       });
 
       it('all away: one error names each', async () => {
-        assert.equal(await failure(open({ addresses: [`${protocol}://127.0.0.1:1`, `${protocol}://127.0.0.1:2`] }), /127\.0\.0\.1:1/), 'ENETWORK');
+        assert.equal(
+          await failure(open({ addresses: [`${protocol}://127.0.0.1:1`, `${protocol}://127.0.0.1:2`] }), /127\.0\.0\.1:1/),
+          'ENETWORK',
+        );
         const other = await start();
         const net = await open({ addresses: [server.address, other.address] });
         await Promise.all([server.stop(), other.stop()]);
-        assert.equal(await failure(net.run(feeds(1)), new RegExp(`${server.port}.*${other.port}|${other.port}.*${server.port}`)), 'ENETWORK');
+        assert.equal(
+          await failure(net.run(feeds(1)), new RegExp(`${server.port}.*${other.port}|${other.port}.*${server.port}`)),
+          'ENETWORK',
+        );
       });
     });
 
@@ -266,7 +299,19 @@ for (const protocol of ['http', 'grpc'] as const)
       const folder = mkdtempSync(join(tmpdir(), 'tls-'));
       const [keyFile, certFile] = [join(folder, 'key.pem'), join(folder, 'cert.pem')];
       try {
-        const request = ['req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1'];
+        const request = [
+          'req',
+          '-x509',
+          '-newkey',
+          'rsa:2048',
+          '-nodes',
+          '-days',
+          '2',
+          '-subj',
+          '/CN=127.0.0.1',
+          '-addext',
+          'subjectAltName=IP:127.0.0.1',
+        ];
         execFileSync('openssl', [...request, '-keyout', keyFile, '-out', certFile], { stdio: 'ignore' });
       } catch {
         console.log('    skipped: openssl is not there');

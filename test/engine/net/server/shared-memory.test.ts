@@ -19,7 +19,11 @@ import { until } from '../../../lib/until';
 const MEMORY = '/dev/shm';
 
 function feeds(rows: number, seed = 0): Record<string, Tensor> {
-  const tensor = (length: number, dims: number[]): Tensor => ({ type: 'float32', data: Float32Array.from({ length }, (_, i) => Math.sin(i * 0.7 + rows + seed)), dims });
+  const tensor = (length: number, dims: number[]): Tensor => ({
+    type: 'float32',
+    data: Float32Array.from({ length }, (_, i) => Math.sin(i * 0.7 + rows + seed)),
+    dims,
+  });
   return {
     sample: tensor(rows * 4 * 6 * 5, [rows, 4, 6, 5]),
     timestep: { type: 'int64', data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(3 - i)), dims: [rows] },
@@ -47,11 +51,16 @@ for (const protocol of ['http', 'grpc'] as const)
     };
     const open = async (settings: Partial<ServerAccess> = {}): Promise<ServerNet> => {
       const { inputs, outputs } = local;
-      const net = await ServerNet.open('tiny', { inputs, outputs, fingerprint: () => Promise.resolve('right') }, { addresses: [server.address], ...settings });
+      const net = await ServerNet.open(
+        'tiny',
+        { inputs, outputs, fingerprint: () => Promise.resolve('right') },
+        { addresses: [server.address], ...settings },
+      );
       opened.push(net);
       return net;
     };
-    const isRight = async (net: ServerNet, rows: number, seed = 0): Promise<void> => assert.deepEqual(await net.run(feeds(rows, seed)), await local.run(feeds(rows, seed)));
+    const isRight = async (net: ServerNet, rows: number, seed = 0): Promise<void> =>
+      assert.deepEqual(await net.run(feeds(rows, seed)), await local.run(feeds(rows, seed)));
 
     before(async function () {
       if (!existsSync(MEMORY)) {
@@ -164,7 +173,8 @@ for (const protocol of ['http', 'grpc'] as const)
         const net = await open();
         await isRight(net, 2);
         const { compute } = server;
-        server.compute = (name, served, asked, read) => compute.call(server, name, served, { ...asked, outputs: asked.outputs.map((output) => ({ name: output.name })) }, read);
+        server.compute = (name, served, asked, read) =>
+          compute.call(server, name, served, { ...asked, outputs: asked.outputs.map((output) => ({ name: output.name })) }, read);
         await isRight(net, 2, 1);
         assert.equal(memory.writes, 0);
       });
@@ -248,7 +258,7 @@ describe('what a process has left in shared memory that was killed', () => {
     own.close();
   });
 
-  it('what cannot be removed stops nothing: another user\'s file, or a folder of such a name', async () => {
+  it("what cannot be removed stops nothing: another user's file, or a folder of such a name", async () => {
     const name = await leftOver();
     const stuck = `${name.slice(0, -16)}${'f'.repeat(16)}`;
     mkdirSync(join(MEMORY, stuck));

@@ -38,7 +38,10 @@ async function paintOnce(model: string, server?: ServerOptions, int8 = false): P
 
 /** Largest difference of any value of any latent. */
 function difference(outputs: Output[], expected: Output[]): number {
-  assert.deepEqual(outputs.map(({ id }) => id), expected.map(({ id }) => id));
+  assert.deepEqual(
+    outputs.map(({ id }) => id),
+    expected.map(({ id }) => id),
+  );
   return Math.max(...outputs.flatMap(({ latent }, k) => Array.from(latent, (value, i) => Math.abs(value - expected[k].latent[i]))));
 }
 
@@ -67,10 +70,16 @@ describe('a real Triton with a repository that "models repository" wrote', funct
       const nets = type === 'float32' ? [] : ['--nets', 'unet'];
       // A run waits a little for others, so that it does not hang on the load of this machine whether some come together.
       const wait = ['--queue-delay', '10000'];
-      await writeRepository(readOptions([model, '--to', repository, '--backend', 'python', '--device', 'cpu', ...wait, ...nets]), () => undefined);
+      await writeRepository(
+        readOptions([model, '--to', repository, '--backend', 'python', '--device', 'cpu', ...wait, ...nets]),
+        () => undefined,
+      );
       local[type] = await paintOnce(model);
     }
-    await writeRepository(readOptions(['starter', '--to', repository, '--prefix', 'int8', '--backend', 'python', '--device', 'cpu', '--int8']), () => undefined);
+    await writeRepository(
+      readOptions(['starter', '--to', repository, '--prefix', 'int8', '--backend', 'python', '--device', 'cpu', '--int8']),
+      () => undefined,
+    );
     server = await RealServer.triton(repository);
   });
   after(async () => {
@@ -90,7 +99,11 @@ describe('a real Triton with a repository that "models repository" wrote', funct
 
     for (const sharedMemory of [true, false]) {
       it(`paints what is painted here: all nets over ${protocol}, ${sharedMemory ? 'tensors through shared memory' : 'tensors sent'}`, async () => {
-        const engine = await Engine.load({ model: 'starter', int8: false, server: { addresses: addresses(protocol), nets: ALL, sharedMemory } });
+        const engine = await Engine.load({
+          model: 'starter',
+          int8: false,
+          server: { addresses: addresses(protocol), nets: ALL, sharedMemory },
+        });
         for (let k = 0; k < 2; k++) {
           const outputs = await paint(engine);
           assert.ok(difference(outputs, local.float32!) <= 1e-4, String(difference(outputs, local.float32!)));
@@ -113,7 +126,11 @@ describe('a real Triton with a repository that "models repository" wrote', funct
 
   it('computes frames of two flows together, by its own statistics', async () => {
     const before = await batches('starter_unet');
-    const engines = await Promise.all(['http', 'grpc'].map((protocol) => Engine.load({ model: 'starter', int8: false, server: { addresses: addresses(protocol as 'http') } })));
+    const engines = await Promise.all(
+      ['http', 'grpc'].map((protocol) =>
+        Engine.load({ model: 'starter', int8: false, server: { addresses: addresses(protocol as 'http') } }),
+      ),
+    );
     const [first, second] = await Promise.all(engines.map((engine) => paintMany(engine, 6)));
     await Promise.all(engines.map((engine) => engine.close()));
     for (const outputs of [first, second]) {
@@ -127,7 +144,10 @@ describe('a real Triton with a repository that "models repository" wrote', funct
   it('refuses a model of the same shape with other weights', async () => {
     const load = (): Promise<Engine> => Engine.load({ model: models.float16, server: { addresses: addresses('grpc'), prefix: 'starter' } });
     await assert.rejects(load(), { code: 'EBADMODEL', message: /weights are others|another net/ });
-    await assert.rejects(Engine.load({ model: 'starter', int8: false, server: { addresses: addresses('http'), prefix: 'none' } }), { code: 'ENETWORK', message: /unknown model/i });
+    await assert.rejects(Engine.load({ model: 'starter', int8: false, server: { addresses: addresses('http'), prefix: 'none' } }), {
+      code: 'ENETWORK',
+      message: /unknown model/i,
+    });
   });
 
   it('what an engine that was killed has left in its memory goes with the next one', async () => {
@@ -135,7 +155,10 @@ describe('a real Triton with a repository that "models repository" wrote', funct
     await new Promise<void>((ready) => host.on('state', ({ phase }) => phase === 'ready' && ready()));
     await stopAllHosts();
     assert.equal((await regions()).length, 1);
-    const { addresses: [address], access } = readAccess({ addresses: addresses('grpc') });
+    const {
+      addresses: [address],
+      access,
+    } = readAccess({ addresses: addresses('grpc') });
     const transport = new GrpcTransport(address, access, () => undefined);
     const next = new MemoryRegions(transport, 20);
     await next.prepare();
