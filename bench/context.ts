@@ -1,5 +1,5 @@
 import type { Engine, RawImage, StreamOptions } from '../engine';
-import type { DiffusionStream } from '../engine/diffusion-stream';
+import type { DiffusionStream } from '../engine/stream/diffusion-stream';
 
 /** What every part of the benchmark works with. */
 export interface Context {

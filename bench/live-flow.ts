@@ -29,7 +29,7 @@ const ASK_EVERY_MS = 50;
 export async function liveFlow({ model }: Pick<Context, 'model'>): Promise<LiveFlow> {
   const userDir = mkdtempSync(join(tmpdir(), 'streamdiffusion-bench-'));
   const started = performance.now();
-  const nodeRed = fork(join(ROOT, 'dev/start.mjs'), ['--user-dir', userDir, ...(model === 'starter' ? [] : ['--model', model])], {
+  const nodeRed = fork(join(ROOT, 'scripts/start.mjs'), ['--user-dir', userDir, ...(model === 'starter' ? [] : ['--model', model])], {
     env: { ...process.env, PORT: String(PORT) },
     execArgv: ['--require', join(__dirname, 'loop-probe.js')],
     silent: true,

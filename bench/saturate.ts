@@ -1,6 +1,6 @@
 import type { HostStream } from '../engine/host/client';
-import type { HostedStream } from '../engine/host/hosted-stream';
-import type { FrameResult } from '../engine/host/messages';
+import type { HostedStream } from '../engine/host/process/hosted-stream';
+import type { FrameResult } from '../engine/host/protocol/messages';
 
 /** Between two frames of a source that is faster than the engine, ms: the newest one is never older. */
 const SOURCE_INTERVAL = 6;

@@ -1,5 +1,5 @@
 import { acquireHost, stopAllHosts } from '../engine/host/client';
-import type { HostSettings } from '../engine/host/messages';
+import type { HostSettings } from '../engine/host/protocol/messages';
 import { encode } from '../engine/image/codec';
 import { findFiles, modelFolder } from '../engine/model/files';
 import { readHeaders } from '../engine/model/headers';

@@ -1,9 +1,9 @@
 /** What the paper's ideas save, each against its plain form, on one engine in this process. */
 import type { NodeMessage } from 'node-red';
 import { SimilarityFilter, type StreamOptions } from '../engine';
-import type { DiffusionStream } from '../engine/diffusion-stream';
+import type { DiffusionStream } from '../engine/stream/diffusion-stream';
 import { decode, encode } from '../engine/image/codec';
-import { FilterTopic } from '../nodes/lib/filter-topic';
+import { FilterTopic } from '../nodes/lib/filter/topic';
 import { type Context, msPerFrame, openStream, tIndexList } from './context';
 import { figure, type Figure, interleave, ratio } from './interleave';
 import { noisyScene } from './scenes';

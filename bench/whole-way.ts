@@ -1,12 +1,12 @@
 /** The whole way of a frame, JPEG to JPEG: against a loop that only runs the nets, and in this process against the host's. */
 import { Engine } from '../engine/engine';
 import { acquireHost, stopAllHosts } from '../engine/host/client';
-import { HostedStream } from '../engine/host/hosted-stream';
-import type { StreamSettings } from '../engine/host/messages';
+import { HostedStream } from '../engine/host/process/hosted-stream';
+import type { StreamSettings } from '../engine/host/protocol/messages';
 import { encode } from '../engine/image/codec';
 import { toTensor } from '../engine/image/pixels';
 import { Model } from '../engine/model/model';
-import { openPlanned } from '../engine/net-plan';
+import { openPlanned } from '../engine/net/pool/net-plan';
 import { type Context, tIndexList } from './context';
 import { figure, type Figure, interleave, ratio } from './interleave';
 import { saturate } from './saturate';

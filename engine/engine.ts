@@ -1,8 +1,8 @@
-import { DiffusionStream } from './diffusion-stream';
+import { DiffusionStream } from './stream/diffusion-stream';
 import { EngineError } from './errors';
 import { Model, type ModelSettings } from './model/model';
-import { SharedUnet } from './shared-unet';
-import { SizeTrials, type TrialLimits } from './size-trials';
+import { SharedUnet } from './stream/shared-unet';
+import { SizeTrials, type TrialLimits } from './stream/size-trials';
 import type { EngineInfo, EngineOptions, StreamOptions } from './types';
 
 /** A loaded model and the streams that run on it, in this process: a net that runs blocks its event loop. */

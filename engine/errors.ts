@@ -1,4 +1,4 @@
-import { shorten } from './quote';
+import { shorten } from './util/quote';
 
 /**
  * What can go wrong, as short codes that a program (or a Catch node) can tell apart.

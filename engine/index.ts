@@ -1,7 +1,7 @@
 export { Engine } from './engine';
 export { EngineError, type ErrorCode } from './errors';
-export { randn, TorchGenerator } from './stream/noise';
-export { SIMILARITY_MEASURES, SimilarityFilter, type SimilarityFilterOptions, type SimilarityMeasure } from './stream/similarity-filter';
+export { randn, TorchGenerator } from './diffusion/noise';
+export { SIMILARITY_MEASURES, SimilarityFilter, type SimilarityFilterOptions, type SimilarityMeasure } from './diffusion/similarity-filter';
 export type {
   CfgType,
   EngineInfo,

@@ -1,5 +1,5 @@
 import type { NetName } from './model/files';
-import type { ArithmeticChoice, Int8Wish } from './net/arithmetic';
+import type { ArithmeticChoice, Int8Wish } from './net/ort/arithmetic';
 import type { ServerAccess } from './net/server/options';
 
 /** A decoded picture: interleaved RGB bytes, row-major, `data.length = width · height · 3`. */

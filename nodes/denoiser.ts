@@ -1,16 +1,16 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { isWanted, type Passage } from './lib/audience';
-import { tellChange } from './lib/changes';
-import { onClose } from './lib/closing';
-import { Denoiser } from './lib/denoiser';
-import { serveDenoisers } from './lib/denoiser-routes';
-import { getEngine } from './lib/engine-node';
-import { standStill } from './lib/faults';
-import { readOptionalBoolean } from './lib/fields';
-import { onInput } from './lib/input';
-import { isSettingsOnly, topicOf } from './lib/message';
-import { startNode } from './lib/start-node';
-import { readDialog, type DenoiserFields } from './lib/stream-settings';
+import { isWanted, type Passage } from './lib/denoiser/audience';
+import { tellChange } from './lib/common/changes';
+import { onClose } from './lib/common/closing';
+import { Denoiser } from './lib/denoiser/denoiser';
+import { serveDenoisers } from './lib/denoiser/routes';
+import { getEngine } from './lib/engine/node';
+import { standStill } from './lib/common/faults';
+import { readOptionalBoolean } from './lib/common/fields';
+import { onInput } from './lib/common/input';
+import { isSettingsOnly, topicOf } from './lib/common/message';
+import { startNode } from './lib/common/start-node';
+import { readDialog, type DenoiserFields } from './lib/denoiser/stream-settings';
 
 type DenoiserDef = NodeDef & DenoiserFields & { engine?: string; restUnseen?: unknown };
 

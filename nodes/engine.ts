@@ -1,14 +1,14 @@
 import type { NodeAPI } from 'node-red';
-import { onClose } from './lib/closing';
-import { checkModel } from './lib/engine-check';
-import { readEngineFields, type EngineDef } from './lib/engine-fields';
-import { checkServerOf, type DeployedEngine } from './lib/engine-server-check';
-import { EngineUsers, type EngineNode } from './lib/engine-node';
-import { serveHealth } from './lib/health';
-import { serveStreams } from './lib/live-streams';
-import { type EngineCredentials, type ModelSettings, serveModels } from './lib/model-routes';
-import { logSentences } from './lib/start-node';
-import { guardAdmin } from './lib/web-site';
+import { onClose } from './lib/common/closing';
+import { checkModel } from './lib/engine/check';
+import { readEngineFields, type EngineDef } from './lib/engine/fields';
+import { checkServerOf, type DeployedEngine } from './lib/engine/server-check';
+import { EngineUsers, type EngineNode } from './lib/engine/node';
+import { serveHealth } from './lib/engine/health';
+import { serveStreams } from './lib/engine/live-streams';
+import { type EngineCredentials, type ModelSettings, serveModels } from './lib/engine/model-routes';
+import { logSentences } from './lib/common/start-node';
+import { guardAdmin } from './lib/web/site';
 
 /** The engine (config node): one model in a process of its own, shared by all nodes that name it. */
 export = (RED: NodeAPI<ModelSettings>): void => {

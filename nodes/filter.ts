@@ -1,14 +1,19 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { SimilarityFilter, SIMILARITY_MEASURES, type SimilarityFilterOptions, thumbnailSizeFor } from '../engine/stream/similarity-filter';
-import { onChange } from './lib/changes';
-import { onClose } from './lib/closing';
-import { Faults, standStill } from './lib/faults';
-import { readOptionalChoice, readOptionalNumber } from './lib/fields';
-import { FilterTopic } from './lib/filter-topic';
-import { onInput, withCode } from './lib/input';
-import { isReset, isSettingsOnly, topicOf } from './lib/message';
-import { startNode } from './lib/start-node';
-import { Topics } from './lib/topics';
+import {
+  SimilarityFilter,
+  SIMILARITY_MEASURES,
+  type SimilarityFilterOptions,
+  thumbnailSizeFor,
+} from '../engine/diffusion/similarity-filter';
+import { onChange } from './lib/common/changes';
+import { onClose } from './lib/common/closing';
+import { Faults, standStill } from './lib/common/faults';
+import { readOptionalChoice, readOptionalNumber } from './lib/common/fields';
+import { FilterTopic } from './lib/filter/topic';
+import { onInput, withCode } from './lib/common/input';
+import { isReset, isSettingsOnly, topicOf } from './lib/common/message';
+import { startNode } from './lib/common/start-node';
+import { Topics } from './lib/common/topics';
 
 interface FilterDef extends NodeDef {
   threshold?: string | number;

@@ -1,14 +1,14 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
-import { tellChange } from './lib/changes';
-import { onClose } from './lib/closing';
-import { standStill } from './lib/faults';
-import { onInput } from './lib/input';
-import { isMeantAsPicture, topicOf } from './lib/message';
-import { PromptPacer } from './lib/prompt-pacer';
-import { PromptStatus } from './lib/prompt-status';
-import { serveWords } from './lib/prompt-words';
-import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt-state';
-import { startNode } from './lib/start-node';
+import { tellChange } from './lib/common/changes';
+import { onClose } from './lib/common/closing';
+import { standStill } from './lib/common/faults';
+import { onInput } from './lib/common/input';
+import { isMeantAsPicture, topicOf } from './lib/common/message';
+import { PromptPacer } from './lib/prompt/pacer';
+import { PromptStatus } from './lib/prompt/status';
+import { serveWords } from './lib/prompt/words';
+import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt/state';
+import { startNode } from './lib/common/start-node';
 
 type PromptDef = NodeDef & PromptFields;
 

@@ -1,21 +1,21 @@
 import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessage } from 'node-red';
 import type { EngineError } from '../engine/errors';
 import { toPicture } from '../engine/image/picture';
-import { onClose } from './lib/closing';
-import { Faults, standStill } from './lib/faults';
-import { readBoolean } from './lib/fields';
-import { frameFacts } from './lib/frame-message';
-import { FrameRate } from './lib/frame-rate';
-import { onInput, withCode } from './lib/input';
-import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/message';
-import { warnOfLost } from './lib/lost-handshakes';
-import { SinkFeed } from './lib/sink-feed';
-import { Loopback } from './lib/sink-loopback';
-import { SinkMedia } from './lib/sink-media';
-import { SinkRoutes, type Sink } from './lib/sink-routes';
-import { readLoopback, readMediaOptions, readPageLook, type SinkDef } from './lib/sink-settings';
-import { startNode } from './lib/start-node';
-import type { Status } from './lib/status';
+import { onClose } from './lib/common/closing';
+import { Faults, standStill } from './lib/common/faults';
+import { readBoolean } from './lib/common/fields';
+import { frameFacts } from './lib/common/frame-message';
+import { FrameRate } from './lib/common/frame-rate';
+import { onInput, withCode } from './lib/common/input';
+import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/common/message';
+import { warnOfLost } from './lib/web/lost-handshakes';
+import { SinkFeed } from './lib/sink/feed';
+import { Loopback } from './lib/sink/loopback';
+import { SinkMedia } from './lib/sink/media';
+import { SinkRoutes, type Sink } from './lib/sink/routes';
+import { readLoopback, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
+import { startNode } from './lib/common/start-node';
+import type { Status } from './lib/common/status';
 
 /** In settings.js: where ffmpeg is, for recordings and virtual cameras. */
 interface Settings extends NodeAPISettingsWithData {

@@ -1,13 +1,13 @@
 import type { Node, NodeAPI, NodeAPISettingsWithData } from 'node-red';
-import { CameraRoutes, type Camera } from './lib/camera-routes';
-import { onClose } from './lib/closing';
-import { standStill } from './lib/faults';
-import { isWayland } from './lib/ffmpeg-devices';
-import { FrameSource } from './lib/frame-source';
-import { onInput, type InputHandler } from './lib/input';
-import { warnOfLost } from './lib/lost-handshakes';
-import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source-settings';
-import { startNode } from './lib/start-node';
+import { CameraRoutes, type Camera } from './lib/source/camera-routes';
+import { onClose } from './lib/common/closing';
+import { standStill } from './lib/common/faults';
+import { isWayland } from './lib/ffmpeg/devices';
+import { FrameSource } from './lib/source/frame-source';
+import { onInput, type InputHandler } from './lib/common/input';
+import { warnOfLost } from './lib/web/lost-handshakes';
+import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source/settings';
+import { startNode } from './lib/common/start-node';
 
 /** In settings.js: where ffmpeg is, for sources whose dialog does not say. */
 interface Settings extends NodeAPISettingsWithData {

@@ -47,12 +47,9 @@ function fieldsOf(name: string): string[] {
 }
 
 const codes = [...read('engine/errors.ts').matchAll(/^ {2}\| '(E[A-Z]+)'/gm)].map(([, code]) => code);
-const sources = ['nodes', 'nodes/lib']
-  .flatMap((folder) =>
-    readdirSync(join(ROOT, folder))
-      .filter((file) => file.endsWith('.ts'))
-      .map((file) => read(join(folder, file))),
-  )
+const sources = readdirSync(join(ROOT, 'nodes'), { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .map((file) => read(join('nodes', file)))
   .join('\n');
 
 describe('documentation', () => {
@@ -150,8 +147,8 @@ describe('documentation', () => {
   });
 
   it('names every live setting', () => {
-    const [, readers = ''] = /const READERS: Readers = \{([^]*?)\n\};/.exec(read('nodes/lib/stream-settings.ts')) ?? [];
-    const [, ranges = ''] = /export const RANGES = \{([^]*?)\n\}/.exec(read('engine/stream/options.ts')) ?? [];
+    const [, readers = ''] = /const READERS: Readers = \{([^]*?)\n\};/.exec(read('nodes/lib/denoiser/stream-settings.ts')) ?? [];
+    const [, ranges = ''] = /export const RANGES = \{([^]*?)\n\}/.exec(read('engine/diffusion/options.ts')) ?? [];
     const settings = [...readers.matchAll(/^ {2}(\w+)[:,]/gm), ...ranges.matchAll(/^ {2}(\w+):/gm)].map(([, setting]) => setting);
     assert.ok(settings.length > 20, 'settings were found');
     for (const page of ['docs/messages.md', 'docs/nodes/denoiser.md', 'nodes/locales/en-US/denoiser.html']) {

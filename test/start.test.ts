@@ -38,7 +38,7 @@ describe('npm start where nothing can be written', function () {
   }
 
   it('says in a sentence that flows cannot be kept there, and what to do', async () => {
-    const { code, said } = await run(join(ROOT, 'dev/start.mjs'), ['--user-dir', join(folder, 'flows')]);
+    const { code, said } = await run(join(ROOT, 'scripts/start.mjs'), ['--user-dir', join(folder, 'flows')]);
     assert.equal(code, 1, said);
     assert.match(said, /Flows cannot be kept in .*permission denied.*\n.*--user-dir FOLDER/);
     assert.ok(!/\n\s+at /.test(said), said);
@@ -61,7 +61,7 @@ describe('npm start where nothing can be written', function () {
 });
 
 describe('npm start', () => {
-  const start = join(ROOT, 'dev/start.mjs');
+  const start = join(ROOT, 'scripts/start.mjs');
 
   it('tells its options and the examples when asked for help, and starts nothing', async () => {
     const said = await new Promise<string>((resolve, reject) =>

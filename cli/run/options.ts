@@ -1,5 +1,5 @@
-import { resolveOptions } from '../../engine/stream/options';
-import { tIndexListOf } from '../../engine/stream/strength';
+import { resolveOptions } from '../../engine/diffusion/options';
+import { tIndexListOf } from '../../engine/diffusion/strength';
 import type { CfgType, StreamOptions } from '../../engine/types';
 import { readArguments, readNumber, UsageError } from '../command';
 import type { PictureFormat } from './pictures';

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import { shown } from '../shown';
+import { shown } from '../util/shown';
 import { Hiccup, type Retrying } from './retry';
 import { type HubSettings, isAllowed, isLoopback } from './settings';
 import { Watch } from './watch';

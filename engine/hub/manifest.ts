@@ -1,6 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readBounded } from '../bounded-file';
+import { readBounded } from '../util/bounded-file';
 import { onDisk } from './disk';
 import { isRepositoryName, type Listing, type RepositoryFile } from './repository';
 

@@ -1,7 +1,7 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { endWithParent } from '../orphan-guard';
+import { endWithParent } from '../util/orphan-guard';
 import type { PullOptions, PullResult } from './pull';
 import type { PullOrder, PullReport } from './pull-messages';
 

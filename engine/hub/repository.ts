@@ -1,8 +1,8 @@
 import { EngineError } from '../errors';
-import { shown } from '../shown';
+import { shown } from '../util/shown';
 import type { HubClient } from './client';
 import { type Retrying, withRetries } from './retry';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** A file in a repository, and how its content can be told from any other. */
 export interface RepositoryFile {

@@ -1,7 +1,7 @@
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** Where models come from and where they are kept. */
 export interface HubSettings {

@@ -1,5 +1,5 @@
 /** What crosses the pipe to a codec process. Structured-clone values only. */
-import type { WireError } from '../host/wire';
+import type { WireError } from '../host/protocol/wire';
 import type { RawImage } from '../types';
 import { type Fit, type JpegOptions, decode, drawSvg, thumbnail, toJpeg } from './codec';
 import type { Picture } from './picture';

@@ -1,6 +1,6 @@
 /** A codec process: does the jobs of its parent side by side in libuv's threads, and ends with it. */
 import { setPriority } from 'node:os';
-import { toWireError } from '../host/wire';
+import { toWireError } from '../host/protocol/wire';
 import { takeOverCodec } from './codec';
 import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } from './codec-jobs';
 

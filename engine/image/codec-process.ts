@@ -3,7 +3,7 @@ import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { fromWireError } from '../host/wire';
+import { fromWireError } from '../host/protocol/wire';
 import type { Effort, JobAnswer, JobName, JobParams, JobResult } from './codec-jobs';
 
 /** What a process is for: pictures of milliseconds, as many at once as libuv has threads; or those that are more work, one by one. */

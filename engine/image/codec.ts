@@ -1,6 +1,6 @@
 import type { Sharp, SharpOptions } from 'sharp';
 import { EngineError } from '../errors';
-import { shorten } from '../quote';
+import { shorten } from '../util/quote';
 import type { RawImage } from '../types';
 import { maxPixels, type Picture } from './picture';
 

@@ -1,6 +1,6 @@
 import { types } from 'node:util';
 import { EngineError } from '../errors';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 import { jpegEffort } from './jpeg-effort';
 import { layoutOf } from './raw-layout';
 

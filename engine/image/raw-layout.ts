@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** How the bytes of a raw picture are to be read. */
 export interface RawLayout {

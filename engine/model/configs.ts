@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
-import type { Json } from '../json-file';
-import { kindOf, shown } from '../shown';
-import type { SchedulerConfig } from '../stream/schedule';
+import type { Json } from '../util/json-file';
+import { kindOf, shown } from '../util/shown';
+import type { SchedulerConfig } from '../diffusion/schedule';
 import type { LatentSpace } from './vae';
 
 /** No schedule that a model was trained on is longer, nor a picture cut into more channels, nor anything else so large. */

@@ -1,7 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
-import { readJson, type Json } from '../json-file';
+import { readJson, type Json } from '../util/json-file';
 import { findNet, type NetFiles, subfolders } from './layouts';
 import { Reach } from './reach';
 

@@ -1,8 +1,8 @@
 import { createHash } from 'node:crypto';
 import { open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { TensorRanges, WeightBits } from '../net/int8';
-import { readOnnxHeader } from '../net/onnx-file';
+import type { TensorRanges, WeightBits } from '../net/onnx/patches/int8';
+import { readOnnxHeader } from '../net/onnx/file';
 
 /** So many samples of so many bytes are read of every file: a second even where weights are gigabytes on a slow disk. */
 const SAMPLES = 256;

@@ -2,10 +2,10 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
-import { timestepPerRow } from '../net/onnx-edit';
-import { readOnnxHeader } from '../net/onnx-file';
-import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
-import { shown } from '../shown';
+import { timestepPerRow } from '../net/onnx/edit';
+import { readOnnxHeader } from '../net/onnx/file';
+import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';
+import { shown } from '../util/shown';
 import { netNames, type ModelFiles, type NetName } from './files';
 import type { NetFiles } from './layouts';
 

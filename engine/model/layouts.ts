@@ -1,8 +1,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { readJson, type Json } from '../json-file';
-import type { TensorRanges } from '../net/int8';
+import { readJson, type Json } from '../util/json-file';
+import type { TensorRanges } from '../net/onnx/patches/int8';
 import type { Reach } from './reach';
 
 /** One net of a model folder. */

@@ -1,15 +1,15 @@
 import { EngineError } from '../errors';
-import { FixedShapeNet, prefersFixedShapes } from '../net/fixed-shape-net';
-import { type ArithmeticChoice, chooseArithmetic, type Int8Wish } from '../net/arithmetic';
-import type { Arithmetic } from '../net/arithmetic-trial';
+import { FixedShapeNet, prefersFixedShapes } from '../net/ort/fixed-shape-net';
+import { type ArithmeticChoice, chooseArithmetic, type Int8Wish } from '../net/ort/arithmetic';
+import type { Arithmetic } from '../net/ort/arithmetic-trial';
 import type { LocalNet } from '../net/net';
-import type { OpenNet } from '../net/net-thread';
-import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
-import { OnnxNet } from '../net/onnx-net';
-import { probeProviders } from '../net/providers';
+import type { OpenNet } from '../net/pool/net-thread';
+import { type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';
+import { OnnxNet } from '../net/ort/onnx-net';
+import { probeProviders } from '../net/ort/providers';
 import { ServerNet } from '../net/server/server-net';
 import type { PromptNet } from '../prompt/text-encoder';
-import type { SchedulerConfig } from '../stream/schedule';
+import type { SchedulerConfig } from '../diffusion/schedule';
 import type { EngineInfo, ServerOptions } from '../types';
 import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, readHeaders } from './headers';
@@ -18,7 +18,7 @@ import { openChanged } from './net-graph';
 import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
 import { findPixelRange } from './pixel-range';
 import { netsOnServer, openOnServer } from './server-nets';
-import type { Unet } from './unet';
+import type { Unet } from './unet/unet';
 import type { VaeDecoder, VaeEncoder } from './vae';
 
 /** Loading takes from a second to minutes: which net is being opened, and how many bytes lie behind. */

@@ -1,9 +1,9 @@
 import { EngineError } from '../errors';
-import type { Arithmetic } from '../net/arithmetic-trial';
-import { inInt8 } from '../net/int8';
-import { type OnnxGraph, readOnnxGraph } from '../net/onnx-graph';
-import { fuseAttention } from '../net/patches/attention';
-import { simplifyShapes } from '../net/patches/shapes';
+import type { Arithmetic } from '../net/ort/arithmetic-trial';
+import { inInt8 } from '../net/onnx/patches/int8';
+import { type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';
+import { fuseAttention } from '../net/onnx/patches/attention';
+import { simplifyShapes } from '../net/onnx/patches/shapes';
 import type { NetName } from './files';
 import type { HeaderNet } from './headers';
 import type { NetFiles } from './layouts';

@@ -1,4 +1,4 @@
-import { operatorLimit, type OperatorLimit } from '../net/operators';
+import { operatorLimit, type OperatorLimit } from '../net/ort/operators';
 import type { Headers } from './headers';
 import type { ModelParts } from './parts';
 

@@ -4,11 +4,11 @@ import type { Net } from '../net/net';
 import { DualTextEncoder } from '../prompt/dual-text-encoder';
 import { LARGEST_WIDTH, type PromptNet, TextEncoder } from '../prompt/text-encoder';
 import { Tokenizer, TOKENIZER_FILES } from '../prompt/tokenizer';
-import type { SchedulerConfig } from '../stream/schedule';
+import type { SchedulerConfig } from '../diffusion/schedule';
 import { isTiny, latentSpace, scaleFactor, schedulerConfig, wholeIn } from './configs';
 import type { ModelFiles, NetName } from './files';
 import type { Headers } from './headers';
-import { Unet } from './unet';
+import { Unet } from './unet/unet';
 import { type LatentSpace, VaeDecoder, VaeEncoder } from './vae';
 
 export type Nets = Partial<Record<NetName, Net>>;

@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { delimiter, dirname, join, relative, resolve, sep } from 'node:path';
 import { EngineError } from '../errors';
-import { shown } from '../shown';
+import { shown } from '../util/shown';
 
 /** A file of Hugging Face's cache: models--OWNER--NAME holds `blobs` (contents) and `snapshots` (links to them, by commit). */
 const IN_CACHE = /[\\/]models--[^\\/]+[\\/](blobs|snapshots)[\\/]./;

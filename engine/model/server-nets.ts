@@ -6,7 +6,7 @@ import { modelFolder, netNames, type NetName } from './files';
 import { fingerprintOf, int8Fingerprint } from './fingerprint';
 import type { HeaderNet } from './headers';
 import type { NetFiles } from './layouts';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** The nets that are to run on a server. @throws EBADPARAM for a name that no net has */
 export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<NetName> {

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import { checkFinite } from '../finite';
+import { checkFinite } from '../util/finite';
 import type { PixelRange } from '../image/brightness';
 import { toImage, toTensor } from '../image/pixels';
 import type { Net, Tensor, TensorInfo } from '../net/net';

@@ -1,4 +1,4 @@
-import { Recent } from '../recent';
+import { Recent } from '../util/recent';
 
 /** Results by key, the `limit` that were used last. Equal requests at the same time share one piece of work; a failure is not kept. */
 export class PromiseCache<T> {

@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { Prompt } from '../types';
-import { Recent } from '../recent';
+import { Recent } from '../util/recent';
 import { blend, type Conditioning } from './conditioning';
 import { PromiseCache } from './promise-cache';
 import {
@@ -14,7 +14,7 @@ import {
 } from './request';
 import type { PromptNet } from './text-encoder';
 import { Way } from './way';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** Conditionings that are kept: of a transition its two ends, of a show its scenes. With two texts of 77 × 2048, 1.2 MiB each. */
 const KEPT = 16;

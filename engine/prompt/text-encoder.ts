@@ -5,7 +5,7 @@ import { type Conditioning, emphasize } from './conditioning';
 import { parsePromptWeights } from './prompt-weights';
 import { PromiseCache } from './promise-cache';
 import type { Tokenizer } from './tokenizer';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** How many embeddings are kept: a show's worth of prompts; 77 tokens of width 1024 are 308 KiB each. */
 const cacheSize = 64;

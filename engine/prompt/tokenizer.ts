@@ -1,7 +1,7 @@
 import type { Tokenizer as HuggingFaceTokenizer } from '@huggingface/tokenizers';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { readJson, readText } from '../json-file';
+import { readJson, readText } from '../util/json-file';
 import { type BpeTables, clipTokenizerJson, parseMerges } from './clip-tokenizer';
 import type { PromptPart } from './prompt-weights';
 import { WordList } from './word-list';

@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import { quote } from '../quote';
+import { quote } from '../util/quote';
 
 /** A sum below this part of the weights' magnitudes has cancelled out: dividing by it would blow the shares up. */
 const LEAST_SUM = 1e-3;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { modelFolder } from '../../engine/model/files';
 import { fingerprintOf } from '../../engine/model/fingerprint';
-import { OnnxNet } from '../../engine/net/onnx-net';
+import { OnnxNet } from '../../engine/net/ort/onnx-net';
 import { keepScreenshot, setStage } from '../lib/browser';
 import { Editor } from '../lib/editor';
 import { InferenceServer } from '../lib/inference-server';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { type CfgType, Engine, type Output, type RawImage, randn, type Stream, type StreamOptions } from '../../engine';
 import { toThumbnail } from '../../engine/image/pixels';
-import { lowerStrength, MotionMeter } from '../../engine/stream/motion';
+import { lowerStrength, MotionMeter } from '../../engine/diffusion/motion';
 import { recording, REFERENCE_MODEL, relativeError } from '../lib/reference';
 
 const TOLERANCE = 1e-4;

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { modelFolder } from '../../engine/model/files';
 import { fingerprintOf } from '../../engine/model/fingerprint';
-import { OnnxNet } from '../../engine/net/onnx-net';
+import { OnnxNet } from '../../engine/net/ort/onnx-net';
 import { InferenceServer } from '../lib/inference-server';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';

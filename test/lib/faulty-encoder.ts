@@ -1,4 +1,4 @@
-import { field, message } from '../../engine/net/protobuf';
+import { field, message } from '../../engine/net/onnx/protobuf';
 import { node, onnxModel, value, weight } from './onnx-maker';
 
 /**

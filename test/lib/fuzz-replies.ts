@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../../engine/errors';
 import type { Net, Tensor } from '../../engine/net/net';
-import { field } from '../../engine/net/protobuf';
+import { field } from '../../engine/net/onnx/protobuf';
 import { ServerNet } from '../../engine/net/server/server-net';
 import { InferenceServer } from './inference-server';
 import { Dice, mutate } from './mutations';

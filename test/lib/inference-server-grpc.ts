@@ -10,7 +10,7 @@ import {
 } from '@grpc/grpc-js';
 import type { Tensor, TensorInfo } from '../../engine/net/net';
 import { datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
-import { field, fieldsOf, message, varint, varintsOf } from '../../engine/net/protobuf';
+import { field, fieldsOf, message, varint, varintsOf } from '../../engine/net/onnx/protobuf';
 import type { Asked, Computed, InferenceServer } from './inference-server';
 import { type AskedPlace, placeIn } from './inference-server-memory';
 

@@ -1,4 +1,4 @@
-import { field, message } from '../../engine/net/protobuf';
+import { field, message } from '../../engine/net/onnx/protobuf';
 
 /** Small ONNX files for tests, written field by field; the numbers are those of onnx.proto. */
 

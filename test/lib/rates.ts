@@ -5,9 +5,9 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { FfmpegProducer } from '../../nodes/lib/ffmpeg';
-import type { FfmpegInput } from '../../nodes/lib/ffmpeg-arguments';
-import { testCard } from '../../nodes/lib/test-card';
+import { FfmpegProducer } from '../../nodes/lib/ffmpeg/ffmpeg';
+import type { FfmpegInput } from '../../nodes/lib/ffmpeg/arguments';
+import { testCard } from '../../nodes/lib/source/test-card';
 
 export interface NetworkCamera {
   address: string;

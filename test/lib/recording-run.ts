@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
-import { testCard } from '../../nodes/lib/test-card';
+import { testCard } from '../../nodes/lib/source/test-card';
 import sink from '../../nodes/sink';
 import { calls, helper, startFlow } from './flow';
 

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { RawImage, StreamOptions } from '../../engine';
-import type { SchedulerConfig } from '../../engine/stream/schedule';
+import type { SchedulerConfig } from '../../engine/diffusion/schedule';
 
 /** The checkout, from dist/test/lib. */
 export const ROOT = resolve(__dirname, '../../..');

@@ -29,7 +29,7 @@ export class Server {
   static async start(options: string[] = [], env: NodeJS.ProcessEnv = {}): Promise<Server> {
     const port = env.PORT ?? String(await freePort());
     const folder = await mkdtemp(join(tmpdir(), 'start-'));
-    const child = spawn(process.execPath, [join(ROOT, 'dev/start.mjs'), '--user-dir', folder, ...options], {
+    const child = spawn(process.execPath, [join(ROOT, 'scripts/start.mjs'), '--user-dir', folder, ...options], {
       env: { ...process.env, PORT: port, ...env },
     });
     return new Server(child, `http://127.0.0.1:${port}`, folder);

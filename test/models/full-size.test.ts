@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { DiffusionStream } from '../../engine/diffusion-stream';
+import { DiffusionStream } from '../../engine/stream/diffusion-stream';
 import { inspectModel } from '../../engine/model/folder';
 import { Model } from '../../engine/model/model';
 import type { Conditioning } from '../../engine/prompt/conditioning';
-import { SharedUnet } from '../../engine/shared-unet';
+import { SharedUnet } from '../../engine/stream/shared-unet';
 import type { RawImage, StreamOptions } from '../../engine/types';
 
 /** A model of the size of SD-Turbo, made by export_full_size.py; its folder in FULL_SIZE_MODEL. */

@@ -5,7 +5,7 @@ import sharp from 'sharp';
 import { stopAllHosts } from '../../engine/host/client';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
-import type { EngineNode, EngineUser } from '../../nodes/lib/engine-node';
+import type { EngineNode, EngineUser } from '../../nodes/lib/engine/node';
 import sink from '../../nodes/sink';
 import { calls, helper, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
 import { stopAllHosts } from '../../engine/host/client';
-import type { FrameInfo } from '../../nodes/lib/frame-message';
+import type { FrameInfo } from '../../nodes/lib/common/frame-message';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
 import { PATIENCE, helper, startFlow, until, type FlowNode } from '../lib/flow';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import type { NodeMessage } from 'node-red';
-import { EngineProcess } from '../../engine/host/engine-process';
+import { EngineProcess } from '../../engine/host/client/engine-process';
 import { stopAllHosts } from '../../engine/host/client';
-import type { FrameInfo } from '../../nodes/lib/frame-message';
+import type { FrameInfo } from '../../nodes/lib/common/frame-message';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
 import prompt from '../../nodes/prompt';

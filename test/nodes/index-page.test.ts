@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { qrCode } from '../../nodes/lib/qr-code';
-import { PAGE_LANGUAGES } from '../../nodes/lib/web-pages';
+import { qrCode } from '../../nodes/lib/common/qr-code';
+import { PAGE_LANGUAGES } from '../../nodes/lib/web/pages';
 import sink from '../../nodes/sink';
 import { ROOT } from '../lib/reference';
 import { WebFlow } from '../lib/web-flow';

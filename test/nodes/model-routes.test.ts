@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { ModelList } from '../../nodes/lib/model-routes';
+import type { ModelList } from '../../nodes/lib/engine/model-routes';
 import { Server } from '../lib/server';
 
 /** Of the password "secret". */

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { askWords } from '../../nodes/lib/prompt-words';
+import { askWords } from '../../nodes/lib/prompt/words';
 import { ROOT } from '../lib/reference';
 
 describe('questions about words', () => {

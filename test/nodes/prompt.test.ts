@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import type { ConditioningRequest, Transition } from '../../engine/host/messages';
+import type { ConditioningRequest, Transition } from '../../engine/host/protocol/messages';
 import prompt from '../../nodes/prompt';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';

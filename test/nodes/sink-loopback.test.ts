@@ -6,9 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { FfmpegWriter } from '../../nodes/lib/ffmpeg-writer';
-import { Loopback, loopbackArguments, part } from '../../nodes/lib/sink-loopback';
-import { readLoopback } from '../../nodes/lib/sink-settings';
+import { FfmpegWriter } from '../../nodes/lib/ffmpeg/writer';
+import { Loopback, loopbackArguments, part } from '../../nodes/lib/sink/loopback';
+import { readLoopback } from '../../nodes/lib/sink/settings';
 import sink from '../../nodes/sink';
 import { calls, helper, startFlow, until } from '../lib/flow';
 

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import type { EngineError } from '../../engine/errors';
-import { Recording, recordingArguments } from '../../nodes/lib/sink-recording';
+import { Recording, recordingArguments } from '../../nodes/lib/sink/recording';
 import { ENDS, lengthOf, recordingRun } from '../lib/recording-run';
 import { strain } from '../lib/strain';
 import { until } from '../lib/until';

@@ -10,11 +10,11 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
-import { maskSecrets } from '../../nodes/lib/camera-address';
-import { ffmpegArguments, ffmpegScript } from '../../nodes/lib/ffmpeg-arguments';
-import { JpegSplitter } from '../../nodes/lib/jpeg-splitter';
-import { holdsLogin, type SourceDef } from '../../nodes/lib/source-settings';
-import { sortInSlices } from '../../nodes/lib/sort-in-slices';
+import { maskSecrets } from '../../nodes/lib/source/camera-address';
+import { ffmpegArguments, ffmpegScript } from '../../nodes/lib/ffmpeg/arguments';
+import { JpegSplitter } from '../../nodes/lib/ffmpeg/jpeg-splitter';
+import { holdsLogin, type SourceDef } from '../../nodes/lib/source/settings';
+import { sortInSlices } from '../../nodes/lib/common/sort-in-slices';
 import source from '../../nodes/source';
 import { PATIENCE, calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
 import { strain } from '../lib/strain';
@@ -388,7 +388,7 @@ describe('frame source', () => {
     });
 
     it('leaves no ffmpeg behind when Node-RED itself is killed', async () => {
-      const program = `new (require(${JSON.stringify(require.resolve('../../nodes/lib/ffmpeg'))}).FfmpegProducer)('ffmpeg',
+      const program = `new (require(${JSON.stringify(require.resolve('../../nodes/lib/ffmpeg/ffmpeg'))}).FfmpegProducer)('ffmpeg',
         { kind: 'video', input: ${JSON.stringify(await video())}, loop: true, start: 0, speed: 1, fps: 25, width: 64, height: 64 }, { frame() { console.log('frame') } })`;
       const owner = spawn(process.execPath, ['-e', program]);
       await new Promise((resolve) => owner.stdout.once('data', resolve));

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import sharp from 'sharp';
-import { testCard } from '../../nodes/lib/test-card';
+import { testCard } from '../../nodes/lib/source/test-card';
 
 const pixels = (svg: string): Promise<Buffer> => sharp(Buffer.from(svg)).removeAlpha().raw().toBuffer();
 

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
-import { type SchedulerConfig, inferenceTimesteps } from '../../engine/stream/schedule';
-import { tIndexListOf } from '../../engine/stream/strength';
-import { readDialog, type DenoiserFields } from '../../nodes/lib/stream-settings';
+import { type SchedulerConfig, inferenceTimesteps } from '../../engine/diffusion/schedule';
+import { tIndexListOf } from '../../engine/diffusion/strength';
+import { readDialog, type DenoiserFields } from '../../nodes/lib/denoiser/stream-settings';
 import { ROOT } from '../lib/reference';
 
 interface Steps {

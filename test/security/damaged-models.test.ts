@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { HostClient } from '../../engine/host/client';
-import type { HostState, StreamSettings } from '../../engine/host/messages';
+import type { HostState, StreamSettings } from '../../engine/host/protocol/messages';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { Dice } from '../lib/mutations';
 import { jpegs } from '../lib/pictures';

@@ -8,7 +8,7 @@ import { inspectModel } from '../../engine/model/folder';
 import { findFiles } from '../../engine/model/files';
 import { readHeaders } from '../../engine/model/headers';
 import { Model } from '../../engine/model/model';
-import { field, message } from '../../engine/net/protobuf';
+import { field, message } from '../../engine/net/onnx/protobuf';
 import { fuzzModels } from '../lib/fuzz-models';
 import { externalWeight, node, onnxModel, tinyUnet, value } from '../lib/onnx-maker';
 import { changedModel, removeModelFolders } from '../lib/model-folder';

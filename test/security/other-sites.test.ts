@@ -7,7 +7,7 @@ import type { NodeAPI } from 'node-red';
 import { WebSocket } from 'ws';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
-import { isKnownHost } from '../../nodes/lib/web-site';
+import { isKnownHost } from '../../nodes/lib/web/site';
 import sink from '../../nodes/sink';
 import source from '../../nodes/source';
 import { Server } from '../lib/server';

@@ -5,7 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { deflateSync, gzipSync } from 'node:zlib';
 import { EngineError } from '../../engine/errors';
 import type { Net } from '../../engine/net/net';
-import { field } from '../../engine/net/protobuf';
+import { field } from '../../engine/net/onnx/protobuf';
 import { ServerNet } from '../../engine/net/server/server-net';
 import { fuzzReplies } from '../lib/fuzz-replies';
 

@@ -3,7 +3,7 @@ import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import { HostClient, type HostStream } from '../../engine/host/client';
-import type { StreamSettings } from '../../engine/host/messages';
+import type { StreamSettings } from '../../engine/host/protocol/messages';
 import type { Picture } from '../../engine/image/picture';
 import filter from '../../nodes/filter';
 import sink from '../../nodes/sink';

@@ -2,9 +2,9 @@ import { constants } from 'node:fs';
 import { copyFile, mkdir, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { HeaderNet } from '../../../engine/model/headers';
-import { readOnnxHeader } from '../../../engine/net/onnx-file';
-import { type OnnxGraph, writeOnnxGraph } from '../../../engine/net/onnx-graph';
-import { externalFilesOf, withExternalFiles } from '../../../engine/net/onnx-external';
+import { readOnnxHeader } from '../../../engine/net/onnx/file';
+import { type OnnxGraph, writeOnnxGraph } from '../../../engine/net/onnx/graph';
+import { externalFilesOf, withExternalFiles } from '../../../engine/net/onnx/external';
 
 /**
  * Puts a net into a folder as model.onnx, with its weights beside it. Large files share their blocks with the originals

@@ -1,6 +1,6 @@
 import type { NetName } from '../../../engine/model/files';
 import { netNames } from '../../../engine/model/files';
-import type { WeightBits } from '../../../engine/net/int8';
+import type { WeightBits } from '../../../engine/net/onnx/patches/int8';
 import { readArguments, readNumber, UsageError } from '../../command';
 
 export const HELP = `Usage: streamdiffusion models repository FOLDER --to DIR [OPTIONS]

@@ -2,7 +2,7 @@
  * What a server may answer. It need not mean harm: a gateway with a page for errors, another program on the port, or a
  * bug, and a process that believed all it is told would end for want of memory.
  */
-import { shown } from '../../shown';
+import { shown } from '../../util/shown';
 import type { TensorInfo } from '../net';
 import { type ModelHead, type ModelLimits, nonsense, ServerFailure, type TensorHead } from './transport';
 

@@ -2,7 +2,7 @@
  * The messages of the protocol's gRPC service, field by field; the numbers are those of grpc_predict_v2.proto, and of
  * Triton's grpc_service.proto and model_config.proto, which extend it.
  */
-import { field, fieldsOf as allFields, message, type MessageField, varint, varintsOf } from '../protobuf';
+import { field, fieldsOf as allFields, message, type MessageField, varint, varintsOf } from '../onnx/protobuf';
 import { checkCount, checkedHeads, checkHead, limitsOf } from './bounds';
 import { bytesOf } from './datatypes';
 import {

@@ -1,6 +1,6 @@
-import { readBounded } from '../../bounded-file';
+import { readBounded } from '../../util/bounded-file';
 import { EngineError } from '../../errors';
-import { quote } from '../../quote';
+import { quote } from '../../util/quote';
 
 /** How to reach a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */
 export interface ServerAccess {

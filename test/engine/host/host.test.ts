@@ -6,7 +6,7 @@ import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { acquireHost, type HostClient, type HostStream, releaseHost, stopAllHosts } from '../../../engine/host/client';
-import type { FrameResult, HostState, StreamSettings } from '../../../engine/host/messages';
+import type { FrameResult, HostState, StreamSettings } from '../../../engine/host/protocol/messages';
 import type { Picture } from '../../../engine/image/picture';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 import { jpegs } from '../../lib/pictures';
@@ -271,7 +271,7 @@ describe('host: the engine in a process of its own', () => {
 
   it('stays with no dead parent: killed with -9 it leaves no process behind', async () => {
     const script = join(mkdtempSync(join(tmpdir(), 'streamdiffusion-')), 'parent.cjs');
-    const client = JSON.stringify(join(ROOT, 'dist/engine/host/client.js'));
+    const client = JSON.stringify(join(ROOT, 'dist/engine/host/client/index.js'));
     writeFileSync(
       script,
       `const { acquireHost } = require(${client}); const host = acquireHost({ model: 'starter' });

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { availableMemory } from '../../../engine/available-memory';
+import { availableMemory } from '../../../engine/util/available-memory';
 import { acquireHost, type HostClient, stopAllHosts } from '../../../engine/host/client';
-import type { HostState, StreamSettings } from '../../../engine/host/messages';
-import { residentMemory } from '../../../engine/host/process-memory';
+import type { HostState, StreamSettings } from '../../../engine/host/protocol/messages';
+import { residentMemory } from '../../../engine/host/client/process-memory';
 import type { Picture } from '../../../engine/image/picture';
 import { PATIENCE, until } from '../../lib/until';
 

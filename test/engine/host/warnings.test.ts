@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { acquireHost, stopAllHosts } from '../../../engine/host/client';
-import type { ConditioningRequest, StreamSettings } from '../../../engine/host/messages';
+import type { ConditioningRequest, StreamSettings } from '../../../engine/host/protocol/messages';
 import { until } from '../../lib/flow';
 import { jpeg } from '../../lib/pictures';
 

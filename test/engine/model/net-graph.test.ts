@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { EngineError } from '../../../engine/errors';
 import { findFiles, modelFolder } from '../../../engine/model/files';
 import { openChanged } from '../../../engine/model/net-graph';
-import type { OnnxGraph } from '../../../engine/net/onnx-graph';
-import { readNode } from '../../../engine/net/onnx-node';
+import type { OnnxGraph } from '../../../engine/net/onnx/graph';
+import { readNode } from '../../../engine/net/onnx/node';
 
 describe('what is changed of a net before it is opened', () => {
   const wish = { name: 'unet', executionProvider: 'cpu', arithmetic: 'int8' } as const;

@@ -6,7 +6,7 @@ import { findPixelRange } from '../../../engine/model/pixel-range';
 import { VaeDecoder, VaeEncoder } from '../../../engine/model/vae';
 import type { PixelRange } from '../../../engine/image/brightness';
 import type { Net, Tensor } from '../../../engine/net/net';
-import { OnnxNet } from '../../../engine/net/onnx-net';
+import { OnnxNet } from '../../../engine/net/ort/onnx-net';
 import { tinyAutoencoder } from '../../lib/onnx-maker';
 import { ROOT } from '../../lib/reference';
 

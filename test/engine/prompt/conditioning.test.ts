@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { between, blend, type Conditioning } from '../../../engine/prompt/conditioning';
 import { BLEND_METHODS, type BlendMethod } from '../../../engine/prompt/request';
-import { randn } from '../../../engine/stream/noise';
+import { randn } from '../../../engine/diffusion/noise';
 import { relativeError, ROOT } from '../../lib/reference';
 
 const of = (...values: number[]): Conditioning => ({

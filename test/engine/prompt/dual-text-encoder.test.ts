@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
-import { OnnxNet } from '../../../engine/net/onnx-net';
+import { OnnxNet } from '../../../engine/net/ort/onnx-net';
 import { blend } from '../../../engine/prompt/conditioning';
 import { DualTextEncoder } from '../../../engine/prompt/dual-text-encoder';
 import { TextEncoder } from '../../../engine/prompt/text-encoder';

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { Engine } from '../../../engine/engine';
 import type { LocalNet, Net } from '../../../engine/net/net';
-import { OnnxNet } from '../../../engine/net/onnx-net';
-import type { DiffusionStream } from '../../../engine/diffusion-stream';
+import { OnnxNet } from '../../../engine/net/ort/onnx-net';
+import type { DiffusionStream } from '../../../engine/stream/diffusion-stream';
 import type { ConditioningRequest, Transition, WeightedText } from '../../../engine/prompt/request';
 import { relativeError } from '../../lib/reference';
 

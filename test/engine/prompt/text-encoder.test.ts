@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Net } from '../../../engine/net/net';
-import { OnnxNet } from '../../../engine/net/onnx-net';
+import { OnnxNet } from '../../../engine/net/ort/onnx-net';
 import { PromptEncoder } from '../../../engine/prompt/prompt-encoder';
 import { TextEncoder } from '../../../engine/prompt/text-encoder';
 import { Tokenizer } from '../../../engine/prompt/tokenizer';

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { toFloat16 } from '../../../../engine/net/float16';
 import { modelFolder } from '../../../../engine/model/files';
 import type { Tensor } from '../../../../engine/net/net';
-import { OnnxNet } from '../../../../engine/net/onnx-net';
+import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import { ServerNet } from '../../../../engine/net/server/server-net';
 import { floatsOf } from '../../../../engine/net/tensor';
 import { inHalf, RealServer, reasonWithout } from '../../../lib/real-servers';

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { EngineError } from '../../../../engine/errors';
 import { toFloat16 } from '../../../../engine/net/float16';
 import type { Net, Tensor } from '../../../../engine/net/net';
-import { OnnxNet } from '../../../../engine/net/onnx-net';
+import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import type { ServerAccess } from '../../../../engine/net/server/options';
 import { ServerNet } from '../../../../engine/net/server/server-net';
 import { type AnswerHeader, type Fault, InferenceServer } from '../../../lib/inference-server';

@@ -4,7 +4,7 @@ import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, r
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tensor } from '../../../../engine/net/net';
-import { OnnxNet } from '../../../../engine/net/onnx-net';
+import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import { MemoryFile, sweepMemoryFiles } from '../../../../engine/net/server/memory-file';
 import { MemoryRegions } from '../../../../engine/net/server/memory-regions';
 import { HttpTransport } from '../../../../engine/net/server/http-transport';

@@ -1,0 +1,121 @@
+import { EngineError } from '../errors';
+import { quote } from '../util/quote';
+import { localChange } from './local-change';
+import { TorchGenerator } from './noise';
+
+/**
+ * How alike two pictures are, 1 for equal ones:
+ * - `cosine`: cosine of the pixel vectors in -1..1, the paper's measure. Blind to changes of contrast, and ruled by the
+ *   mean brightness of the picture.
+ * - `centred-cosine`: the same after each picture's mean is taken off (Pearson correlation).
+ * - `mse`: 1 - mean squared difference of the pixels in -1..1.
+ * - `local`: 1 - mean squared difference of that part of the picture that changed most, see {@link localChange}. The others
+ *   are means over the whole picture, in which something small that moves is lost.
+ */
+export type SimilarityMeasure = 'cosine' | 'centred-cosine' | 'mse' | 'local';
+
+export const SIMILARITY_MEASURES: readonly SimilarityMeasure[] = ['cosine', 'centred-cosine', 'mse', 'local'];
+
+/** Side of the thumbnails that a measure is best given, pixels: what is small in the picture must not be less than one of them. */
+export const thumbnailSizeFor = (measure: SimilarityMeasure = 'cosine'): number => (measure === 'local' ? 64 : 32);
+
+export interface SimilarityFilterOptions {
+  /** η, 0..1: the similarity from which on frames may be skipped. 1 lets every frame pass. Default 0.98. */
+  threshold?: number;
+  /** After this many skipped frames in a row the next one passes. Default 10. */
+  maxSkipFrame?: number;
+  /** Default `'cosine'`. */
+  measure?: SimilarityMeasure;
+  /** Seed of the draws. Default 2. */
+  seed?: number;
+  /** Draws on [0, 1) instead of the seeded ones. */
+  random?: () => number;
+}
+
+/**
+ * Stochastic similarity filter (arXiv 2312.12491, §3.4): a frame that resembles the last one that passed is skipped with
+ * probability 1 - (1 - S) / (1 - η), so that a still scene rests without ever freezing.
+ *
+ * Unlike the reference it skips exactly `maxSkipFrame` frames at the most, and every frame that passes starts the count anew.
+ */
+export class SimilarityFilter {
+  private readonly threshold: number;
+  private readonly maxSkipFrame: number;
+  private readonly measure: SimilarityMeasure;
+  private readonly random: () => number;
+  private previous: Float32Array | undefined;
+  private skipped = 0;
+
+  /** @throws EBADPARAM */
+  constructor({ threshold = 0.98, maxSkipFrame = 10, measure = 'cosine', seed = 2, random }: SimilarityFilterOptions = {}) {
+    if (!(threshold >= 0 && threshold <= 1))
+      throw new EngineError('EBADPARAM', `threshold must be a number from 0 to 1; got ${quote(threshold)}`);
+    if (!Number.isInteger(maxSkipFrame) || maxSkipFrame < 0) {
+      throw new EngineError('EBADPARAM', `maxSkipFrame must be a whole number from 0; got ${quote(maxSkipFrame)}`);
+    }
+    if (!SIMILARITY_MEASURES.includes(measure)) {
+      throw new EngineError('EBADPARAM', `measure must be one of ${SIMILARITY_MEASURES.join(', ')}; got ${quote(measure)}`);
+    }
+    const generator = new TorchGenerator(seed);
+    this.threshold = threshold;
+    this.maxSkipFrame = maxSkipFrame;
+    this.measure = measure;
+    this.random = random ?? (() => generator.uniform());
+  }
+
+  /**
+   * Whether this frame passes. One random number is drawn for every frame but the first.
+   *
+   * @param pixels the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there. For the measure
+   *   `local` a square one, rows of interleaved RGB.
+   * @throws EBADPARAM when the measure is `local` and the picture is no square of RGB
+   */
+  accepts(pixels: Float32Array | Uint8Array): boolean {
+    const current = pixels instanceof Float32Array ? pixels.slice() : Float32Array.from(pixels, (byte) => byte / 127.5 - 1);
+    if (this.previous?.length !== current.length) return this.pass(current);
+
+    const similarity = similarityOf(this.previous, current, this.measure);
+    const skipProbability = this.threshold === 1 ? 0 : Math.max(0, 1 - (1 - similarity) / (1 - this.threshold));
+    const skips = this.random() < skipProbability && this.skipped < this.maxSkipFrame;
+    if (!skips) return this.pass(current);
+    this.skipped++;
+    return false;
+  }
+
+  /** Forgets the last frame: the next one passes. */
+  reset(): void {
+    this.previous = undefined;
+    this.skipped = 0;
+  }
+
+  private pass(frame: Float32Array): true {
+    this.previous = frame;
+    this.skipped = 0;
+    return true;
+  }
+}
+
+/** @returns 1 for equal pictures, less for others */
+export function similarityOf(a: Float32Array, b: Float32Array, measure: SimilarityMeasure): number {
+  if (measure === 'local') return 1 - localChange(a, b);
+  if (measure === 'mse') return 1 - a.reduce((sum, value, k) => sum + (value - b[k]) ** 2, 0) / a.length;
+  const meanA = measure === 'centred-cosine' ? mean(a) : 0;
+  const meanB = measure === 'centred-cosine' ? mean(b) : 0;
+  let dot = 0;
+  let normA = 0;
+  let normB = 0;
+  for (let k = 0; k < a.length; k++) {
+    const x = a[k] - meanA;
+    const y = b[k] - meanB;
+    dot += x * y;
+    normA += x * x;
+    normB += y * y;
+  }
+  // A uniform picture has no direction: it resembles only another one of the same brightness.
+  if (normA < 1e-9 || normB < 1e-9) return normA < 1e-9 && normB < 1e-9 && Math.abs(meanA - meanB) < 1e-3 ? 1 : 0;
+  return dot / Math.sqrt(normA * normB);
+}
+
+function mean(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}

@@ -1,0 +1,37 @@
+import { EngineError } from '../errors';
+import { quote } from '../util/quote';
+
+/**
+ * The t_index_list for a strength, which says how much of the picture is painted anew: 1 starts from pure noise, 0 keeps
+ * nearly everything.
+ *
+ * With S = `numInferenceSteps` and n = `steps`: the first index is round((1 - strength) · S), as image-to-image
+ * pipelines have it, but at most S - n so that all n steps find room; the others are spread evenly from there to the
+ * end: first + floor(i · (S - first) / n). So the list is ascending, has n different entries, and each is below S.
+ *
+ * @param strength 0..1
+ * @param steps 1..numInferenceSteps
+ * @throws EBADPARAM
+ * @example tIndexListOf(0.64, 2, 50) // [18, 34]
+ */
+export function tIndexListOf(strength: number, steps: number, numInferenceSteps: number): number[] {
+  check(isWhole(numInferenceSteps, 1, 1000), 'numInferenceSteps', numInferenceSteps, 'a whole number from 1 to 1000');
+  check(strength >= 0 && strength <= 1, 'strength', strength, 'a number from 0 to 1');
+  check(isWhole(steps, 1, numInferenceSteps), 'steps', steps, `a whole number from 1 to ${numInferenceSteps} (numInferenceSteps)`);
+
+  const first = Math.min(Math.round((1 - strength) * numInferenceSteps), numInferenceSteps - steps);
+  return Array.from({ length: steps }, (_, i) => first + Math.floor((i * (numInferenceSteps - first)) / steps));
+}
+
+/** The strength that a t_index_list stands for, 0..1: the inverse of the first index above. */
+export function strengthOf(tIndexList: readonly number[], numInferenceSteps: number): number {
+  return 1 - tIndexList[0] / numInferenceSteps;
+}
+
+function isWhole(value: number, min: number, max: number): boolean {
+  return Number.isInteger(value) && value >= min && value <= max;
+}
+
+function check(ok: boolean, name: string, got: number, wanted: string): void {
+  if (!ok) throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${quote(got)}`);
+}

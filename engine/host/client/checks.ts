@@ -1,0 +1,101 @@
+import { fork } from 'node:child_process';
+import { join } from 'node:path';
+import { EngineError } from '../../errors';
+import { listInstalled } from '../../hub/installed';
+import { inspectModel } from '../../model/folder';
+import { modelWords } from '../../prompt/model-words';
+import { checkServer } from '../../model/server-check';
+import { endWithParent } from '../../util/orphan-guard';
+import { residentMemory } from './process-memory';
+import type { CheckAnswer } from '../process/check-main';
+import { fromWireError } from '../protocol/wire';
+
+/** What is looked into: the model folder, server and folder of models that somebody names. */
+export const CHECKS = { inspectModel, checkServer, listInstalled, modelWords };
+
+type Checks = typeof CHECKS;
+export type CheckName = keyof Checks;
+
+/** At most so many at once; the others wait. */
+const MOST_RUNNING = 3;
+const MOST_WAITING = 30;
+/** Resident memory that one may take, bytes, and how often it is looked at, ms. */
+const LARGEST = 2 ** 30;
+const LOOK_MS = 200;
+
+let running = 0;
+const waiting: (() => void)[] = [];
+
+/**
+ * One of the {@link CHECKS} in a process of its own, with a deadline and a limit of memory: what it reads was made by others,
+ * and the process that asks has better things to do than to wait for it.
+ *
+ * Rejects as the check does; with ETIMEOUT or EMEMORY beyond its limits, EHOST when its process ends before its time, EBADPARAM
+ * when too many wait.
+ *
+ * @param limitMs longest that it may take
+ */
+export async function checkInProcess<N extends CheckName>(
+  name: N,
+  args: Parameters<Checks[N]>,
+  limitMs = 60_000,
+): Promise<Awaited<ReturnType<Checks[N]>>> {
+  if (waiting.length >= MOST_WAITING)
+    throw new EngineError('EBADPARAM', `${MOST_WAITING} checks wait for each other; try again when they are done`);
+  if (running >= MOST_RUNNING) await new Promise<void>((turn) => waiting.push(turn));
+  else running++;
+  try {
+    return (await run(name, args, limitMs)) as Awaited<ReturnType<Checks[N]>>;
+  } finally {
+    const next = waiting.shift();
+    if (next) next();
+    else running--;
+  }
+}
+
+function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    // Its heap, where JavaScript's objects are; bytes that are read are held outside of it, and looked after below.
+    const child = fork(join(__dirname, '../process/check-main.js'), [], {
+      serialization: 'advanced',
+      execArgv: ['--max-old-space-size=512'],
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    endWithParent(child);
+    let stderr = '';
+    const end = (error: EngineError): void => {
+      reject(error);
+      child.kill('SIGKILL');
+    };
+    const late = setTimeout(
+      () => end(new EngineError('ETIMEOUT', `the check has not ended within ${limitMs / 1000} s, and was ended`)),
+      limitMs,
+    );
+    const look = setInterval(() => {
+      void residentMemory(child.pid ?? 0).then((bytes = 0) => {
+        if (bytes > LARGEST)
+          end(
+            new EngineError(
+              'EMEMORY',
+              `the check took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`,
+            ),
+          );
+      });
+    }, LOOK_MS);
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-300)));
+    child.on('message', (answer: CheckAnswer) => ('error' in answer ? reject(fromWireError(answer.error)) : resolve(answer.result)));
+    child.once('error', (error) => end(new EngineError('EHOST', `the check could not be started: ${error.message}`)));
+    child.once('close', (code, signal) => {
+      clearTimeout(late);
+      clearInterval(look);
+      // Settled already unless the process ended without a word.
+      reject(
+        new EngineError(
+          'EHOST',
+          `the check ended with ${signal ?? `code ${code}`} ${/heap out of memory/.test(stderr) ? '(out of memory)' : ''}`.trim(),
+        ),
+      );
+    });
+    child.send({ name, args }, () => undefined);
+  });
+}

@@ -1,0 +1,182 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { EventEmitter } from 'node:events';
+import { join } from 'node:path';
+import { availableMemory } from '../../util/available-memory';
+import { EngineError } from '../../errors';
+import { endWithParent } from '../../util/orphan-guard';
+import type { HostSettings } from '../protocol/messages';
+import { IS_CHEAP, residentMemory } from './process-memory';
+import { type Limits, type Owed, VitalSigns } from './vital-signs';
+import { fromWireError, type Method, type Methods, type Notification, type Response } from '../protocol/wire';
+
+interface Pending {
+  method: Method;
+  resolve: (result: unknown) => void;
+  reject: (error: EngineError) => void;
+}
+
+/** How a process came to its end. */
+export interface Ending {
+  error: EngineError;
+  /** It crashed or hung, so that what it ran on is suspect; false when somebody or a limit ended it. */
+  byItself: boolean;
+}
+
+interface Events {
+  notification: [Notification];
+  /** The process is gone; every pending request has been rejected with the error. */
+  exit: [Ending];
+}
+
+const LIMITS: Limits = { silence: 30_000, stall: 120_000, loading: 600_000, memory: availableMemory() };
+const LOOK_INTERVAL = 500;
+/** Memory is taken fast: a large picture's in a second. */
+const WEIGH_INTERVAL = IS_CHEAP ? 100 : 2000;
+/** A process that a driver holds in the kernel cannot even be killed; it is left behind after this time, ms. */
+const KILL_LIMIT = 10_000;
+const STDERR_KEPT = 4096;
+const CRASHES: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'];
+/** Requests that may load or compile nets. */
+const LOADING: readonly Method[] = ['load', 'open', 'update'];
+
+/** One life of an engine process: requests and answers over its pipe, and an eye on its health. */
+export class EngineProcess extends EventEmitter<Events> {
+  private readonly child: ChildProcess;
+  private readonly pending = new Map<number, Pending>();
+  private readonly signs: VitalSigns;
+  private requests = 0;
+  private stderr = '';
+  private weighing = false;
+  private gone: EngineError | undefined;
+  private killedFor: Ending | undefined;
+  private readonly watchdog: NodeJS.Timeout;
+  private readonly scales: NodeJS.Timeout;
+
+  constructor({ silenceLimit, stallLimit, memoryLimit }: Pick<HostSettings, 'silenceLimit' | 'stallLimit' | 'memoryLimit'> = {}) {
+    super();
+    const limits = {
+      ...LIMITS,
+      silence: silenceLimit ?? LIMITS.silence,
+      stall: stallLimit ?? LIMITS.stall,
+      memory: memoryLimit ?? LIMITS.memory,
+    };
+    this.signs = new VitalSigns(limits, LOOK_INTERVAL);
+    this.child = fork(join(__dirname, '../process/main.js'), [], {
+      serialization: 'advanced',
+      // Telemetry of ONNX Runtime is off before the library loads; inspector options of the parent would clash over the port.
+      env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
+      execArgv: childOptions(process.execArgv),
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    endWithParent(this.child);
+    this.child.on('message', (message: Response | Notification) => this.hear(message));
+    this.child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.stderr = (this.stderr + text).slice(-STDERR_KEPT)));
+    this.child.once('error', (error) => this.end(`could not be started: ${error.message}`, false));
+    this.child.once('close', (code, signal) =>
+      this.end(signal ? endedBy(signal) : `ended with code ${code}`, code !== null || CRASHES.includes(signal)),
+    );
+    this.watchdog = setInterval(() => this.watch(), LOOK_INTERVAL);
+    this.watchdog.unref();
+    this.scales = setInterval(() => void this.weigh(), WEIGH_INTERVAL).unref();
+  }
+
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
+  /** Resident memory a second ago or two at most, bytes. */
+  get memoryBytes(): number {
+    return this.signs.memoryBytes;
+  }
+
+  /** Settles with the answer, or rejects with the engine's error, or with the reason of its end when the process dies before. */
+  request<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
+    if (this.gone) return Promise.reject(this.gone);
+    const id = this.requests++;
+    if (this.pending.size === 0) this.signs.heard();
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { method, resolve: resolve as Pending['resolve'], reject });
+      // A pipe that breaks is followed by 'close', which settles everything.
+      this.child.send({ id, method, params }, () => undefined);
+    });
+  }
+
+  /**
+   * Ends the process at once and waits until it is gone.
+   * @param reason what pending requests are rejected with
+   * @param byItself whether what it ran on is suspect
+   */
+  async kill(reason?: EngineError, byItself = false): Promise<void> {
+    if (this.gone) return;
+    if (reason) this.killedFor ??= { error: reason, byItself };
+    const exited = new Promise((resolve) => this.once('exit', resolve));
+    this.child.kill('SIGKILL');
+    const limit = setTimeout(() => this.end('does not end, not even when it is killed, and was left behind', true), KILL_LIMIT);
+    await exited;
+    clearTimeout(limit);
+  }
+
+  private hear(message: Response | Notification): void {
+    this.signs.heard();
+    if ('event' in message) {
+      if (message.event === 'alive') this.signs.heartbeat(message);
+      else this.signs.worked();
+      this.emit('notification', message);
+      return;
+    }
+    this.signs.worked();
+    const pending = this.pending.get(message.id);
+    this.pending.delete(message.id);
+    if (!pending)
+      void this.kill(new EngineError('EHOST', 'the engine process gave an answer that nobody had asked for, and was ended'), true);
+    else if ('error' in message) pending.reject(fromWireError(message.error));
+    else pending.resolve(message.result);
+  }
+
+  private watch(): void {
+    const error = this.signs.look(this.owed);
+    if (error) void this.kill(error, error.code === 'ETIMEOUT');
+  }
+
+  /** Where asking is expensive it is done only of a process that does not speak itself. */
+  private async weigh(): Promise<void> {
+    const { pid } = this;
+    if (pid === undefined || this.weighing || !(IS_CHEAP || this.signs.isQuiet)) return;
+    this.weighing = true;
+    const memory = await residentMemory(pid);
+    this.weighing = false;
+    if (memory === undefined || this.gone) return;
+    this.signs.weighed(memory);
+    const { tooHeavy } = this.signs;
+    if (tooHeavy) void this.kill(tooHeavy);
+  }
+
+  private get owed(): Owed {
+    if (this.pending.size === 0) return 'nothing';
+    return [...this.pending.values()].some(({ method }) => LOADING.includes(method)) ? 'loading' : 'answers';
+  }
+
+  private end(how: string, byItself: boolean): void {
+    if (this.gone) return;
+    clearInterval(this.watchdog);
+    clearInterval(this.scales);
+    const said = this.stderr.trim().split('\n').slice(-3).join(' ');
+    const ending = this.killedFor ?? { error: new EngineError('EHOST', `the engine process ${how}${said && `: ${said}`}`), byItself };
+    this.gone = ending.error;
+    for (const { reject } of this.pending.values()) reject(this.gone);
+    this.pending.clear();
+    this.emit('exit', ending);
+  }
+}
+
+/** Programs on the command line, each followed by their text. */
+const EVAL = ['-e', '--eval', '-p', '--print', '-pe'];
+
+/** A process's options of Node.js that are its child's as well: not an inspector's port, and not a program that it would run instead of its own. */
+export function childOptions(options: readonly string[]): string[] {
+  return options.filter((option, k) => !option.startsWith('--inspect') && !EVAL.includes(option) && !EVAL.includes(options[k - 1]));
+}
+
+function endedBy(signal: NodeJS.Signals): string {
+  return `was ended by ${signal}${signal === 'SIGKILL' ? ' (by hand, or by the system because memory ran out)' : ''}`;
+}

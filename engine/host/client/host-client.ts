@@ -1,0 +1,192 @@
+import { EventEmitter } from 'node:events';
+import { EngineError, type ErrorCode } from '../../errors';
+import { Lane } from '../../util/lane';
+import { type Ending, EngineProcess } from './engine-process';
+import { HostStream } from './host-stream';
+import type { ConditioningRequest, HostReport, HostSettings, HostState, StreamSettings } from '../protocol/messages';
+import { ProviderOrder } from './provider-order';
+import { Restarts } from './restarts';
+import type { Notification } from '../protocol/wire';
+
+/** What another try cannot mend: somebody has to change a file or a setting first. */
+const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM', 'ENOCODEC']);
+/** What a frame fails with when the engine is not well, rather than the frame. */
+const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST', 'EINTERNAL']);
+/** So many failures in a row, each at a frame that was sent after the one before, and the process is replaced. */
+const UNWELL_LIMIT = 3;
+/** So many ends in a row, and an execution provider that may be their cause is given up for the next one. */
+const PROVIDER_CHANCES = 2;
+/** So many ends for want of memory without a sound life between them, and streams give up what they were changed to. */
+const MEMORY_CHANCES = 2;
+/** So many ends in a row, and frames are not kept waiting for the next start any more. */
+const PATIENCE = 3;
+
+/** The parent's side of one engine: keeps its process alive and its streams set up. */
+export class HostClient extends EventEmitter<{ state: [HostState] }> {
+  private process: EngineProcess | undefined;
+  private readonly streams = new Map<number, HostStream>();
+  private streamsMade = 0;
+  private readonly openings = new Lane();
+  private readonly restarts: Restarts;
+  private readonly providers: ProviderOrder;
+  private retry: NodeJS.Timeout | undefined;
+  private readyAt: number | undefined;
+  private unwell = 0;
+  private unwellAt = 0;
+  private outOfMemory = 0;
+  private current: HostState = { phase: 'stopped' };
+  private since = Date.now();
+
+  constructor(private readonly settings: HostSettings) {
+    super();
+    this.setMaxListeners(0); // one for every node that uses the engine
+    this.restarts = new Restarts(settings.restarts);
+    this.providers = new ProviderOrder(settings.executionProviders ?? ['cpu']);
+  }
+
+  get state(): HostState {
+    return this.current;
+  }
+
+  /** Of the engine process, while there is one. */
+  get pid(): number | undefined {
+    return this.process?.pid;
+  }
+
+  get report(): HostReport {
+    return {
+      state: this.current,
+      since: this.since,
+      restarts: this.restarts.count,
+      memoryBytes: this.process?.memoryBytes ?? 0,
+      streams: [...this.streams.values()].map(({ name, stats }) => ({ name, stats })),
+    };
+  }
+
+  /** Starts the process, unless it runs or is about to. */
+  start(): void {
+    if (this.current.phase === 'stopped' || this.current.phase === 'failed') void this.launch();
+  }
+
+  /**
+   * Does not wait for the engine: what needs it waits inside.
+   * @param name of the stream, for people
+   * @param safe settings to go back to when those that came later take more memory than there is
+   */
+  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = '', safe = settings): HostStream {
+    const id = this.streamsMade++;
+    const stream = new HostStream(id, name, settings, safe, conditioning, this.openings, () => this.streams.delete(id));
+    stream.onAnswer = (sentAt, error) => this.judge(sentAt, error);
+    this.streams.set(id, stream);
+    if (this.current.phase === 'ready' && this.process) stream.attach(this.process);
+    else if (this.current.phase === 'failed') stream.detach(this.current.error);
+    return stream;
+  }
+
+  /** Ends the process and closes all streams. */
+  async stop(): Promise<void> {
+    clearTimeout(this.retry);
+    this.become({ phase: 'stopped' });
+    const closed = [...this.streams.values()].map((stream) => stream.close());
+    await this.process?.kill();
+    await Promise.all(closed);
+  }
+
+  /** @param quietly a try that is unlikely to work: the state stays as it is until it has worked */
+  private async launch(quietly = false): Promise<void> {
+    clearTimeout(this.retry);
+    // A quiet try may be under way.
+    const before = this.process;
+    this.process = undefined;
+    void before?.kill();
+    if (!quietly) this.become({ phase: 'starting' });
+    this.readyAt = undefined;
+    this.unwell = 0;
+    this.providers.forgive();
+    const process = new EngineProcess(this.settings);
+    this.process = process;
+    process.once('exit', (ending) => this.lost(process, ending));
+    process.on('notification', (notification) => this.hear(notification));
+    try {
+      const { info, warnings } = await process.request('load', { ...this.settings, executionProviders: this.providers.left });
+      if (this.process !== process || this.current.phase === 'stopped') return;
+      this.readyAt = performance.now();
+      this.become({ phase: 'ready', info, warnings: [...warnings, ...this.providers.notes] });
+      for (const stream of this.streams.values()) stream.attach(process);
+    } catch (thrown) {
+      const error = EngineError.from(thrown, 'EHOST');
+      // A process that died while loading has been dealt with by its exit.
+      if (LASTING.has(error.code)) await this.fail(process, error);
+      else await process.kill(error);
+    }
+  }
+
+  private hear(notification: Notification): void {
+    if (notification.event === 'taken') this.streams.get(notification.stream)?.taken();
+    if (notification.event === 'warning') this.streams.get(notification.stream)?.onWarning(notification.text);
+    if (notification.event !== 'progress' || this.current.phase === 'stopped' || this.current.phase === 'failed') return;
+    const { net, loadedBytes, totalBytes } = notification;
+    this.become({ phase: 'loading', net, loadedBytes, totalBytes });
+  }
+
+  /** A driver that lost its card answers every frame with an error; a new process may find the card again. */
+  private judge(sentAt: number, error?: EngineError): void {
+    if (!error) this.unwell = 0;
+    // Frames that were in flight together fail together: that is one failure, and says nothing of the next frame.
+    if (!error || !UNWELL.has(error.code) || sentAt < this.unwellAt) return;
+    this.unwellAt = performance.now();
+    this.unwell++;
+    if (this.unwell < UNWELL_LIMIT) return;
+    const reason = new EngineError('EHOST', `the engine process failed ${UNWELL_LIMIT} times in a row and was ended: ${error.message}`, {
+      cause: error,
+    });
+    void this.process?.kill(reason, true);
+  }
+
+  private async fail(process: EngineProcess, error: EngineError): Promise<void> {
+    if (this.current.phase === 'stopped' || this.process !== process) return;
+    this.process = undefined;
+    if (error.code === 'ENOPROVIDER') this.providers.forgiveAll();
+    this.giveUp(error);
+    await process.kill();
+  }
+
+  private giveUp(error: Error): void {
+    const known = this.current.phase === 'failed' && this.current.error.message === error.message;
+    if (!known) this.become({ phase: 'failed', error });
+    for (const stream of this.streams.values()) stream.detach(error);
+    this.retry = setTimeout(() => void this.launch(true), this.restarts.hopeless());
+    this.retry.unref();
+  }
+
+  /** The process has gone: wait a little, longer every time, and start another. */
+  private lost(process: EngineProcess, { error, byItself }: Ending): void {
+    if (this.current.phase === 'stopped' || this.process !== process) return;
+    this.process = undefined;
+    if (this.current.phase === 'failed') return this.giveUp(this.current.error);
+    const provider = this.current.phase === 'ready' ? this.current.info.executionProvider : undefined;
+    const delayMs = this.restarts.ended(this.readyAt === undefined ? 0 : performance.now() - this.readyAt);
+    const { attempt } = this.restarts;
+    if (attempt === 1) this.outOfMemory = 0;
+    // Before it was ready the model alone took too much, whatever the streams are.
+    if (error.code === 'EMEMORY' && this.readyAt !== undefined && ++this.outOfMemory >= MEMORY_CHANCES) this.lighten(error);
+    if (byItself && attempt >= PROVIDER_CHANCES) this.providers.giveUp(provider, error.message);
+    for (const stream of this.streams.values()) stream.detach(attempt > PATIENCE ? error : undefined);
+    this.become({ phase: 'restarting', error, attempt, delayMs });
+    this.retry = setTimeout(() => void this.launch(), delayMs);
+  }
+
+  /** Streams go back to their safe settings; where all have these, the largest one is set aside until it gets others. */
+  private lighten(error: EngineError): void {
+    this.outOfMemory = 0;
+    const streams = [...this.streams.values()];
+    const gone = streams.filter((stream) => stream.goBack());
+    if (gone.length === 0) streams.sort((a, b) => b.weight - a.weight)[0]?.setAside(error);
+  }
+
+  private become(state: HostState): void {
+    if (state.phase !== this.current.phase) this.since = Date.now();
+    this.current = state;
+    this.emit('state', state);
+  }
+}

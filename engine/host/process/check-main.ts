@@ -1,0 +1,27 @@
+/** Looks into what its parent names, once, and ends. */
+import { constants, setPriority } from 'node:os';
+import { EngineError } from '../../errors';
+import { type CheckName, CHECKS } from '../client/checks';
+import { toWireError, type WireError } from '../protocol/wire';
+
+export type CheckAnswer = { result: unknown } | { error: WireError };
+
+process.title = 'streamdiffusion-check';
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+process.on('disconnect', () => process.exit());
+process.once('message', ({ name, args }: { name: CheckName; args: unknown[] }) => {
+  const check = CHECKS[name] as (...args: unknown[]) => Promise<unknown>;
+  const send = (answer: CheckAnswer): void => void process.send?.(answer, undefined, undefined, () => process.exit());
+  check(...args).then(
+    (result) => send({ result: plain(result) }),
+    (thrown: unknown) => send({ error: toWireError(thrown) }),
+  );
+});
+
+/** Errors lose their codes on the way unless they are made into plain values; see fromWireError. */
+function plain(result: unknown): unknown {
+  if (result instanceof EngineError) return toWireError(result);
+  if (Array.isArray(result)) return result.map(plain);
+  if (typeof result !== 'object' || result === null) return result;
+  return Object.fromEntries(Object.entries(result).map(([key, value]) => [key, plain(value)]));
+}

@@ -1,0 +1,298 @@
+import type { DiffusionStream, Frame, Prepared } from '../../stream/diffusion-stream';
+import type { Engine } from '../../engine';
+import { EngineError, type ErrorCode } from '../../errors';
+import { decode, encode } from '../../image/codec';
+import { codecPool } from '../../image/codec-pool';
+import { isQuick, type Picture } from '../../image/picture';
+import type { Denoised } from '../../diffusion/stream-batch';
+import { Overtaken } from '../../stream/size-trials';
+import type { FrameId, Output, RawImage } from '../../types';
+import { Mailbox } from '../protocol/mailbox';
+import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
+import { type OutputSettings, splitSettings } from '../protocol/settings';
+
+interface Job {
+  id: number;
+  frame: FrameRequest;
+  /** Known once it was taken. */
+  output?: OutputSettings;
+  resolve: (result: FrameResult) => void;
+  reject: (error: EngineError) => void;
+}
+
+/** A frame buffer that does not fill up is given up waiting for after this time, ms. */
+const PARTIAL_BUFFER_WAIT = 250;
+const WARNINGS_REMEMBERED = 100;
+/** What can be wrong with one frame without anything being wrong with the stream. */
+const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT', 'ENOMODEL']);
+
+/**
+ * A stream in the engine process: a waiting place for one frame, and two loops that run beside each other.
+ *
+ * The intake takes the newest frame, decodes and encodes it. The tick loop moves all frames one step on, with the frame
+ * from the intake if there is one. Meanwhile the frames that earlier ticks finished become pictures.
+ */
+export class HostedStream {
+  private readonly mailbox = new Mailbox<Job>();
+  /** Jobs that were taken and have not been answered. */
+  private readonly taken = new Map<number, Job>();
+  private takingIn = false;
+  /** Whether the last frame that was taken could be used. */
+  private promising = true;
+  private ready: Prepared | undefined;
+  private ticking = false;
+  /** Ticks whose finished frames are being turned into pictures. */
+  private rendering = 0;
+  /** Counts resets: what was taken in before one is not let in after it. */
+  private era = 0;
+  private jobs = 0;
+  private readonly told = new Set<string>();
+  private delivery: Promise<void> = Promise.resolve();
+  private waiting: (() => void)[] = [];
+  private closed = false;
+
+  private constructor(
+    private readonly stream: DiffusionStream,
+    private settings: StreamSettings,
+    private readonly onTaken: () => void,
+    private readonly onWarning: (text: string) => void,
+  ) {
+    void this.takeIn();
+    void this.tick();
+  }
+
+  /**
+   * @param onTaken called whenever a frame leaves the waiting place
+   * @param onWarning called with what the model does not see of a new prompt
+   */
+  static async open(
+    engine: Engine,
+    settings: StreamSettings,
+    onTaken: () => void,
+    onWarning: (text: string) => void = () => undefined,
+  ): Promise<HostedStream> {
+    const stream = await engine.createStream(splitSettings(settings).options);
+    return new HostedStream(stream, settings, onTaken, onWarning);
+  }
+
+  submit(frame: FrameRequest): Promise<FrameResult> {
+    return new Promise((resolve, reject) => {
+      const replaced = this.mailbox.put({ id: this.jobs++, frame, resolve, reject });
+      if (replaced) this.drop(replaced);
+      this.changed();
+    });
+  }
+
+  async update(params: LiveParams): Promise<void> {
+    const { format, quality, ...options } = params;
+    splitSettings({ ...this.settings, ...params });
+    // What changes and no more: other changes may be under way.
+    if (Object.keys(options).length > 0) await this.stream.update(options);
+    this.settings = { ...this.settings, ...params };
+  }
+
+  async setConditioning(conditioning: ConditioningRequest): Promise<void> {
+    await this.stream.setPrompt(conditioning);
+    this.warn(this.stream.warnings);
+  }
+
+  /** Everything that waits or is in flight is answered as dropped. */
+  async reset(): Promise<void> {
+    this.era++;
+    this.ready = undefined;
+    const waiting = this.mailbox.take();
+    if (waiting) this.drop(waiting);
+    this.settleAll((job) => job.resolve({ outcome: 'dropped' }));
+    await this.stream.reset();
+  }
+
+  async close(): Promise<void> {
+    this.closed = true;
+    this.changed();
+    await this.stream.close();
+    const error = new EngineError('ECLOSED', 'the stream was closed');
+    this.mailbox.take()?.reject(error);
+    this.settleAll((job) => job.reject(error));
+  }
+
+  private async takeIn(): Promise<void> {
+    while (!this.closed) {
+      if (!this.mailbox.full || !this.hasRoom()) {
+        await this.change();
+        continue;
+      }
+      await this.stream.turn();
+      const job = this.mailbox.take();
+      if (job) await this.prepare(job);
+    }
+  }
+
+  /** As late as can be, so that a newer frame may come, but before a net would have to wait for it. */
+  private hasRoom(): boolean {
+    const { concurrency } = this.stream;
+    const underWay = this.ticking ? 1 : 0;
+    return !this.ready && (concurrency > 1 ? this.rendering + underWay < concurrency : !this.ticking);
+  }
+
+  /** What is wrong with the frame itself is heard by its job alone. */
+  private async prepare(job: Job): Promise<void> {
+    const { era } = this;
+    this.taken.set(job.id, job);
+    this.takingIn = true;
+    this.onTaken();
+    try {
+      const { picture, conditioning, settings } = job.frame;
+      const { options, output } = splitSettings(settings ?? this.settings);
+      job.output = output;
+      const { mode, width, height } = options;
+      const image = mode === 'img2img' && picture ? await decoded(picture, width, height) : undefined;
+      const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
+      if (encoded) this.warn(encoded.warnings);
+      const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded, options });
+      this.promising = true;
+      if (era === this.era) this.ready = prepared;
+    } catch (thrown) {
+      this.promising = false;
+      if (thrown instanceof Overtaken) this.settle(job.id, ({ resolve }) => resolve({ outcome: 'dropped' }));
+      else this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
+    }
+    this.takingIn = false;
+    this.changed();
+  }
+
+  private async tick(): Promise<void> {
+    while (!this.closed) {
+      const { ready } = this;
+      this.ready = undefined;
+      // A frame that is about to be ready is worth waiting for: one UNet call for all rows costs less than two.
+      const isComing = this.promising && (this.takingIn || this.mailbox.full);
+      if (ready || (this.stream.inFlight > 0 && !isComing)) await this.step(ready);
+      else if (await this.rest()) await this.guarded(async () => this.deliver(await this.stream.flush()));
+    }
+  }
+
+  /** One tick, with a new frame or without; what it finished is rendered beside the next ones. */
+  private async step(entering: Prepared | undefined): Promise<void> {
+    this.ticking = true;
+    this.changed();
+    await this.guarded(async () => {
+      const finished = await this.denoise(entering);
+      if (finished.length > 0) await this.render(finished);
+    });
+    this.ticking = false;
+    this.changed();
+  }
+
+  /** Waits for its turn only: pictures that cannot be made as fast as frames are denoised must not pile up. */
+  private async render(finished: Denoised<Frame>[]): Promise<void> {
+    while (this.rendering >= this.stream.concurrency) await this.change();
+    this.rendering++;
+    void this.guarded(async () => this.deliver(await this.stream.render(finished))).then(() => {
+      this.rendering--;
+      this.changed();
+    });
+  }
+
+  private async denoise(entering: Prepared | undefined): Promise<Denoised<Frame>[]> {
+    try {
+      return await this.stream.denoise(entering);
+    } catch (thrown) {
+      const error = EngineError.from(thrown, 'EHOST');
+      if (!entering || !FRAME_ERRORS.has(error.code)) throw error;
+      this.settle(entering.frame.id, (job) => job.reject(error));
+      return [];
+    }
+  }
+
+  /** When a tick fails nobody knows what became of the frames in it: all that were taken end with its error. */
+  private async guarded(work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (thrown) {
+      if (this.closed) return;
+      const error = EngineError.from(thrown, 'EHOST');
+      this.settleAll((job) => job.reject(error));
+      await this.reset().catch(() => undefined); // closed meanwhile
+    }
+  }
+
+  /** Each text once: prompts may come and go with every frame. */
+  private warn(warnings: string[]): void {
+    for (const text of warnings) {
+      if (this.told.has(text)) continue;
+      if (this.told.size >= WARNINGS_REMEMBERED) this.told.clear();
+      this.told.add(text);
+      this.onWarning(text);
+    }
+  }
+
+  /** Encodes beside the nets; results leave in the order of their frames. */
+  private deliver(outputs: Output[]): void {
+    for (const { id, image, latencyMs, seed } of outputs) {
+      const { format, quality } = this.outputOf(id);
+      const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
+      const result = encoded.then((data) => ({
+        outcome: 'finished' as const,
+        data,
+        format,
+        width: image.width,
+        height: image.height,
+        latencyMs,
+        ...(seed !== undefined && { seed }),
+      }));
+      this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
+        this.settle(id, (job) =>
+          settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),
+        ),
+      );
+    }
+  }
+
+  private outputOf(id: FrameId): OutputSettings {
+    return this.taken.get(id as number)?.output ?? splitSettings(this.settings).output;
+  }
+
+  /**
+   * Until something changes.
+   *
+   * @returns whether instead a frame buffer has waited long enough for its missing frames
+   */
+  private async rest(): Promise<boolean> {
+    if (this.stream.buffered === 0 || this.takingIn) return this.change().then(() => false);
+    let timer: NodeJS.Timeout | undefined;
+    const overdue = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), PARTIAL_BUFFER_WAIT)));
+    const result = await Promise.race([overdue, this.change().then(() => false)]);
+    clearTimeout(timer);
+    return result;
+  }
+
+  private change(): Promise<void> {
+    return new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  private changed(): void {
+    const waiting = this.waiting;
+    this.waiting = [];
+    for (const resolve of waiting) resolve();
+  }
+
+  private drop(job: Job): void {
+    this.onTaken();
+    job.resolve({ outcome: 'dropped' });
+  }
+
+  private settle(id: FrameId, how: (job: Job) => void): void {
+    const job = this.taken.get(id as number);
+    this.taken.delete(id as number);
+    if (job) how(job);
+  }
+
+  private settleAll(how: (job: Job) => void): void {
+    for (const id of [...this.taken.keys()]) this.settle(id, how);
+  }
+}
+
+/** Here where that is little work; else where it can be ended, since a picture that is made for it holds up its decoder. */
+function decoded(picture: Picture, width: number, height: number): Promise<RawImage> {
+  return isQuick(picture) ? decode(picture, width, height) : codecPool.decode(picture, width, height);
+}

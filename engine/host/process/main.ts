@@ -1,0 +1,90 @@
+/** The engine process: answers the requests of its parent, and ends with it. */
+import { setPriority } from 'node:os';
+import { Engine } from '../../engine';
+import { EngineError } from '../../errors';
+import { takeOverCodec } from '../../image/codec';
+import type { LoadProgress } from '../../model/model';
+import { openPlanned } from '../../net/pool/net-plan';
+import { HostedStream } from './hosted-stream';
+import { RunWatch } from './run-watch';
+import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from '../protocol/wire';
+
+const ALIVE_INTERVAL = 1000;
+/** What a tick may take after a change of a running stream, ms, unless it took a good part of that before. */
+const LIVE_LIMIT = 3000;
+/** Nice value; systems that know classes only take it for normal until the nets have set theirs. */
+const PRIORITY = 5;
+
+let engine: Engine | undefined;
+const runWatch = new RunWatch();
+const streams = new Map<number, Promise<HostedStream>>();
+
+function send(message: Notification | Response): void {
+  // A parent that is gone is noticed by 'disconnect'; what could not be sent to it does not matter any more.
+  if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
+}
+
+function loadedEngine(): Engine {
+  if (engine) return engine;
+  throw new EngineError('EHOST', 'the engine process has not loaded a model');
+}
+
+async function streamOf(stream: number): Promise<HostedStream> {
+  const hosted = streams.get(stream);
+  if (hosted) return hosted;
+  throw new EngineError('ECLOSED', 'the stream is closed');
+}
+
+const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
+  async load(settings) {
+    // At once, so that a codec that is missing is told as that, and not with every frame.
+    takeOverCodec();
+    const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
+    const open = openPlanned(settings.intraOpNumThreads);
+    const openNet: typeof open =
+      (opening) =>
+      async (...source) =>
+        runWatch.watch(await open(opening)(...source));
+    engine = await Engine.load(settings, { onProgress, openNet, limits: { memory: settings.memoryLimit, liveMs: LIVE_LIMIT } });
+    return { info: engine.info, warnings: engine.warnings };
+  },
+  async open({ stream, settings, conditioning }) {
+    const onWarning = (text: string): void => send({ event: 'warning', stream, text });
+    const opening = HostedStream.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning);
+    streams.set(stream, opening);
+    opening.catch(() => streams.delete(stream));
+    const hosted = await opening;
+    if (conditioning) await hosted.setConditioning(conditioning);
+  },
+  submit: async ({ stream, frame }) => (await streamOf(stream)).submit(frame),
+  update: async ({ stream, params }) => (await streamOf(stream)).update(params),
+  setConditioning: async ({ stream, conditioning }) => (await streamOf(stream)).setConditioning(conditioning),
+  reset: async ({ stream }) => (await streamOf(stream)).reset(),
+  async close({ stream }) {
+    const hosted = streams.get(stream);
+    streams.delete(stream);
+    if (hosted) await (await hosted).close();
+  },
+};
+
+async function answer({ id, method, params }: Request): Promise<void> {
+  try {
+    const result = await (methods[method] as (params: unknown) => Promise<unknown>)(params);
+    send({ id, result });
+  } catch (thrown) {
+    send({ id, error: toWireError(thrown) });
+  }
+}
+
+// Before any thread of the picture codec is made, which inherits it: below the flow, which keeps answering while every core
+// computes, and on Linux above the nets, whose threads step down further: what is short must not wait for what is long.
+setPriority(PRIORITY);
+process.title = 'streamdiffusion-engine';
+process.on('message', (request: Request) => void answer(request));
+// At once: an orderly exit would have to wait for the nets, and aborts when it does not.
+process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
+// Ctrl+C and service managers reach the whole process group; the parent decides when the engine ends, and it ends with it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);
+setInterval(() => {
+  send({ event: 'alive', memory: process.memoryUsage.rss(), runs: runWatch.runs, runningMs: runWatch.beat() * ALIVE_INTERVAL });
+}, ALIVE_INTERVAL);

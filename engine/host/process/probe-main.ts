@@ -1,0 +1,24 @@
+/** Tries the execution provider that is named as the argument, and prints a {@link ProbeAnswer} as JSON. */
+import { EngineError } from '../../errors';
+import { type ArithmeticChoice, arithmeticMemory, chooseArithmetic } from '../../net/ort/arithmetic';
+import { probeProviders } from '../../net/ort/providers';
+
+export interface ProbeAnswer {
+  /** Why it does not work; undefined when it does. */
+  reason?: string;
+  /** Of cpu: tried anew, and remembered for the engines that start after it. */
+  arithmetic?: ArithmeticChoice;
+}
+
+async function probe(name: string): Promise<ProbeAnswer> {
+  try {
+    await probeProviders([name]);
+    return name === 'cpu' ? { arithmetic: await chooseArithmetic('auto', arithmeticMemory(), true) } : {};
+  } catch (thrown) {
+    const { message } = EngineError.from(thrown, 'ENOPROVIDER');
+    // The sentence names the provider and gives advice; beside its name, the provider's own words are enough.
+    return { reason: new RegExp(`\\(${name}: (.*)\\)`, 's').exec(message)?.[1] ?? message };
+  }
+}
+
+void probe(process.argv[2]).then((answer) => console.log(JSON.stringify(answer)));

@@ -1,0 +1,101 @@
+import type { Picture } from '../../image/picture';
+import type { Int8Wish } from '../../net/ort/arithmetic';
+import type { ConditioningRequest } from '../../prompt/request';
+import type { EngineInfo, ServerOptions, StreamOptions } from '../../types';
+import type { RestartTimes } from '../client/restarts';
+
+/** What a host is made of; two users with the same settings share one host process. */
+export interface HostSettings {
+  model: string;
+  executionProviders?: string[];
+  intraOpNumThreads?: number;
+  int8?: Int8Wish;
+  /** Nets that run on an inference server instead of in the host. */
+  server?: ServerOptions;
+  /** A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */
+  silenceLimit?: number;
+  /** A process that owes an answer and of whose nets none ends a run for this long is replaced, ms. Default 120,000. */
+  stallLimit?: number;
+  /** A process that takes more resident memory is replaced, bytes. Default: three quarters of the machine's. */
+  memoryLimit?: number;
+  /** When a process that ended is started again. Default: after 0.25 s, then ever later, up to 30 s. */
+  restarts?: Partial<RestartTimes>;
+}
+
+export type PictureFormat = 'jpeg' | 'png' | 'raw';
+
+/** A stream as the denoiser node sets it up. */
+export interface StreamSettings extends StreamOptions {
+  format?: PictureFormat;
+  /** JPEG quality 1..100. Default 85. */
+  quality?: number;
+}
+
+/** Live parameters, `msg.params`. */
+export type LiveParams = Partial<StreamSettings>;
+
+/** One picture on its way in. `picture` is needed for img2img only. */
+export interface FrameRequest {
+  picture?: Picture;
+  /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
+  conditioning?: ConditioningRequest;
+  /** All settings of this frame; default: the stream's as they are at `submit`. */
+  settings?: StreamSettings;
+}
+
+export interface FinishedFrame {
+  outcome: 'finished';
+  /** Encoded picture, or interleaved RGB bytes when the format is raw. */
+  data: Uint8Array;
+  format: PictureFormat;
+  width: number;
+  height: number;
+  /** From submit to the finished picture. */
+  latencyMs: number;
+  /** The seed that was drawn for this frame, where the setting is -1. */
+  seed?: number;
+}
+
+/** `dropped`: a newer frame took its place before it was its turn, or the stream was reset. */
+export type FrameResult = FinishedFrame | { outcome: 'dropped' };
+
+/** Counters of one stream since it was opened. `in = out + dropped + failed + inFlight`. */
+export interface StreamCounters {
+  in: number;
+  out: number;
+  dropped: number;
+  failed: number;
+  inFlight: number;
+}
+
+export interface StreamStats extends StreamCounters {
+  /** Finished frames per second over the last two seconds. */
+  fps: number;
+  /** Median latency of the frames of the last two seconds, ms. */
+  latencyMs: number;
+  /** Since the last finished frame, ms; null before the first. */
+  lastFrameAgeMs: number | null;
+}
+
+/** Where a host stands. Every change is emitted as 'state'. */
+export type HostState =
+  | { phase: 'starting' }
+  | { phase: 'loading'; net: string; loadedBytes: number; totalBytes: number }
+  | { phase: 'ready'; info: EngineInfo; warnings: string[] }
+  | { phase: 'restarting'; error: Error; attempt: number; delayMs: number }
+  | { phase: 'failed'; error: Error }
+  | { phase: 'stopped' };
+
+/** How a host and its streams are, for those who watch over them. */
+export interface HostReport {
+  state: HostState;
+  /** When the present phase began, ms since 1970. */
+  since: number;
+  /** Processes that ended without being asked to. */
+  restarts: number;
+  /** Resident memory of the process, bytes; 0 while there is none. */
+  memoryBytes: number;
+  streams: { name: string; stats: StreamStats }[];
+}
+
+export type { BlendMethod, ConditioningRequest, Transition, TransitionMethod, WeightedText } from '../../prompt/request';

@@ -1,0 +1,45 @@
+/** What crosses the pipe between Node-RED's process and an engine process. Structured-clone values only. */
+import { EngineError, type ErrorCode } from '../../errors';
+import type { EngineInfo } from '../../types';
+import type { ConditioningRequest, FrameRequest, FrameResult, HostSettings, LiveParams, StreamSettings } from './messages';
+
+/** Requests, by name: their parameters and their results. */
+export interface Methods {
+  load: { params: HostSettings; result: { info: EngineInfo; warnings: string[] } };
+  open: { params: { stream: number; settings: StreamSettings; conditioning?: ConditioningRequest }; result: void };
+  submit: { params: { stream: number; frame: FrameRequest }; result: FrameResult };
+  update: { params: { stream: number; params: LiveParams }; result: void };
+  setConditioning: { params: { stream: number; conditioning: ConditioningRequest }; result: void };
+  reset: { params: { stream: number }; result: void };
+  close: { params: { stream: number }; result: void };
+}
+
+export type Method = keyof Methods;
+
+export type Request = { [M in Method]: { id: number; method: M; params: Methods[M]['params'] } }[Method];
+
+export type Notification =
+  /** Sent once a second while the event loop turns: resident memory in bytes, how many runs of nets have ended, and how long the oldest one under way has taken. */
+  | { event: 'alive'; memory: number; runs: number; runningMs: number }
+  | { event: 'progress'; net: string; loadedBytes: number; totalBytes: number }
+  /** A submitted frame has left the waiting place: the next one may be sent. */
+  | { event: 'taken'; stream: number }
+  /** What the model does not see of a stream's new prompt. */
+  | { event: 'warning'; stream: number; text: string };
+
+export type Response = { id: number; result: unknown } | { id: number; error: WireError };
+
+/** Structured clone drops an Error's own properties, the code among them. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+}
+
+export function toWireError(thrown: unknown): WireError {
+  const { code, message } = EngineError.from(thrown, 'EHOST');
+  return { code, message };
+}
+
+export function fromWireError({ code, message }: WireError): EngineError {
+  return new EngineError(code, message);
+}

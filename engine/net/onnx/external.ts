@@ -1,0 +1,28 @@
+import type { OnnxGraph } from './graph';
+import { locationsIn, MODEL, NODE, type Places, relocated, SPARSE, TENSOR } from './places';
+
+/** In the rest of a graph values can only be sparse. */
+const REST: Places = { 15: SPARSE };
+
+/** The files that a graph's values lie in, as it names them. */
+export function externalFilesOf({ model, nodes, weights, rest }: OnnxGraph): string[] {
+  const locations = [
+    ...locationsIn(model, MODEL),
+    ...weights.flatMap((weight) => locationsIn(weight, TENSOR)),
+    ...nodes.flatMap((node) => locationsIn(node, NODE)),
+    ...rest.flatMap((part) => locationsIn(part, REST)),
+  ];
+  return [...new Set(locations)];
+}
+
+/** The graph with its values in files of other names. @param names of the new files, by the old ones */
+export function withExternalFiles(graph: OnnxGraph, names: ReadonlyMap<string, string>): OnnxGraph {
+  const { model, nodes, weights, rest } = graph;
+  return {
+    ...graph,
+    model: relocated(model, MODEL, names),
+    nodes: nodes.map((node) => relocated(node, NODE, names)),
+    weights: weights.map((weight) => relocated(weight, TENSOR, names)),
+    rest: rest.map((part) => relocated(part, REST, names)),
+  };
+}

@@ -1,0 +1,130 @@
+import type { OnnxGraph } from '../graph';
+import { type GraphNode, intAttribute, makeConstant, makeNode, readNode, weightShape, withInputs } from '../node';
+import { inputName } from '../edit';
+
+/** The smallest and the largest value that a net's tensors take, by their names: found out once, on typical pictures. */
+export type TensorRanges = Record<string, [min: number, max: number]>;
+
+/**
+ * Bits of a weight, its sign included. Where a processor has no dot products (x86 before VNNI), ONNX Runtime adds two
+ * products of eight bits in sixteen, which overflow: 2 · 255 · 127 > 32,767. With weights of seven bits they cannot:
+ * 2 · 255 · 63 < 32,767.
+ */
+export type WeightBits = 7 | 8;
+
+/** Operators that do nearly all of the work. */
+const HEAVY = ['Conv', 'Gemm', 'MatMul'];
+const INT32 = 6;
+/** Of a weight that is zero throughout. */
+const LEAST_SCALE = 1e-8;
+
+/**
+ * A graph that computes in int8 where the ranges of its tensors are known: QuantizeLinear and
+ * DequantizeLinear around them, as ONNX Runtime wants to see it to run QLinearConv and the like in between. Activations
+ * have one scale a tensor, weights one for every output channel.
+ *
+ * Weights need not be read for that: their scales are part of the graph, and ONNX Runtime computes what is constant
+ * when it opens it.
+ *
+ * @returns undefined where the ranges are of another net
+ */
+export function inInt8(graph: OnnxGraph, ranges: TensorRanges, weightBits: WeightBits = 8): OnnxGraph | undefined {
+  return new Quantizer(graph, ranges, weightBits).run();
+}
+
+class Quantizer {
+  private readonly nodes: Buffer[] = [];
+  private readonly constants: Buffer[] = [];
+  /** Dimensions of what is constant, also of weights that are stored in another type and cast. */
+  private readonly weights = new Map<string, number[]>();
+  private readonly quantized = new Set<string>();
+
+  constructor(
+    private readonly graph: OnnxGraph,
+    private readonly ranges: TensorRanges,
+    private readonly weightBits: WeightBits,
+  ) {
+    for (const weight of graph.weights) {
+      const { name, dims } = weightShape(weight);
+      this.weights.set(name, dims);
+    }
+  }
+
+  run(): OnnxGraph | undefined {
+    const { graph, ranges } = this;
+    this.constants.push(
+      makeConstant('int8/max', 'float32', 2 ** (this.weightBits - 1) - 1),
+      makeConstant('int8/least', 'float32', LEAST_SCALE),
+    );
+    for (const input of graph.inputs) this.activation(inputName(input));
+    for (const bytes of graph.nodes) this.node(bytes);
+    if (!Object.keys(ranges).every((name) => this.quantized.has(name))) return undefined;
+    return { ...graph, nodes: this.nodes, weights: [...graph.weights, ...this.constants] };
+  }
+
+  private node(bytes: Buffer): void {
+    const node = readNode(bytes);
+    const { operator, inputs, outputs } = node;
+    const cast = operator === 'Cast' && this.weights.get(inputs[0]);
+    if (cast) this.weights.set(outputs[0], cast);
+    const replaced = inputs.map((name) => (name in this.ranges ? `${name}/dequantized` : name));
+    const dims = this.weights.get(inputs[1]);
+    if (HEAVY.includes(operator) && inputs[0] in this.ranges && dims) {
+      replaced[1] = this.weight(inputs[1], dims, outputAxis(node));
+      if (operator === 'Conv' && inputs[2]) replaced[2] = this.bias(inputs[2], inputs[0], inputs[1]);
+    }
+    this.nodes.push(withInputs(bytes, replaced));
+    for (const output of outputs) this.activation(output);
+  }
+
+  /** scale = (max − min)/255, zero point = −min/scale, with 0 in the range so that padding is exact. */
+  private activation(name: string): void {
+    const range = this.ranges[name];
+    if (!range) return;
+    const [min, max] = [Math.min(0, range[0]), Math.max(0, range[1])];
+    const scale = Math.fround(Math.max((max - min) / 255, LEAST_SCALE));
+    this.constants.push(makeConstant(`${name}/scale`, 'float32', scale), makeConstant(`${name}/zero`, 'uint8', Math.round(-min / scale)));
+    this.nodes.push(
+      makeNode('QuantizeLinear', [name, `${name}/scale`, `${name}/zero`], `${name}/quantized`),
+      makeNode('DequantizeLinear', [`${name}/quantized`, `${name}/scale`, `${name}/zero`], `${name}/dequantized`),
+    );
+    this.quantized.add(name);
+  }
+
+  /** Symmetric, scale = max|w|/127 (with seven bits: 63) for every output channel. @returns what takes the weight's place */
+  private weight(name: string, dims: number[], axis: number): string {
+    const result = `${name}/dequantized`;
+    if (this.quantized.has(name)) return result;
+    this.quantized.add(name);
+    const axes = dims.map((_, k) => k).filter((k) => k !== axis);
+    this.constants.push(makeConstant(`${name}/zero`, 'int8', new Array<number>(dims[axis]).fill(0)));
+    this.nodes.push(
+      makeNode('Abs', [name], `${name}/magnitude`),
+      makeNode('ReduceMax', [`${name}/magnitude`], `${name}/largest`, { axes, keepdims: 0 }),
+      makeNode('Div', [`${name}/largest`, 'int8/max'], `${name}/step`),
+      makeNode('Max', [`${name}/step`, 'int8/least'], `${name}/scale`),
+      makeNode('QuantizeLinear', [name, `${name}/scale`, `${name}/zero`], `${name}/quantized`, { axis }),
+      makeNode('DequantizeLinear', [`${name}/quantized`, `${name}/scale`, `${name}/zero`], result, { axis }),
+    );
+    return result;
+  }
+
+  /** In steps of the products of activations and weights, which is what they are added to. */
+  private bias(name: string, activation: string, weight: string): string {
+    const own = `${name}/of/${weight}`;
+    this.nodes.push(
+      makeNode('Mul', [`${activation}/scale`, `${weight}/scale`], `${own}/scale`),
+      makeNode('Div', [name, `${own}/scale`], `${own}/steps`),
+      makeNode('Round', [`${own}/steps`], `${own}/whole`),
+      makeNode('Cast', [`${own}/whole`], `${own}/quantized`, { to: INT32 }),
+      makeNode('DequantizeLinear', [`${own}/quantized`, `${own}/scale`], `${own}/dequantized`, { axis: 0 }),
+    );
+    return `${own}/dequantized`;
+  }
+}
+
+/** The dimension of a weight that counts what comes out. */
+function outputAxis(node: GraphNode): number {
+  if (node.operator === 'Conv') return 0;
+  return node.operator === 'Gemm' && intAttribute(node, 'transB') === 1 ? 0 : 1;
+}

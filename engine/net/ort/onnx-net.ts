@@ -1,0 +1,150 @@
+import type { InferenceSession, Tensor as OrtTensor } from 'onnxruntime-node';
+import { EngineError } from '../../errors';
+import type { Net, Pixels, PixelTensor, Tensor, TensorInfo, TensorType } from '../net';
+import { type OnnxGraph, writeOnnxGraph } from '../onnx/graph';
+import { firstLine, onnxRuntime } from './runtime';
+import { fromPixels, toPixels } from '../tensor';
+
+/** Where and how a session computes. */
+export interface SessionSettings {
+  /** An ONNX Runtime execution provider, with a device number if wanted: `cpu`, `cuda`, `cuda:1`. */
+  executionProvider: string;
+  /** Threads of one net. Default: ONNX Runtime's choice, the number of physical cores. */
+  intraOpNumThreads?: number;
+}
+
+/** A net in this process, run by ONNX Runtime. A run blocks the calling thread until it is done. */
+export class OnnxNet implements Net {
+  readonly inputs: TensorInfo[];
+  readonly outputs: TensorInfo[];
+  private running: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  private constructor(
+    private readonly session: InferenceSession,
+    private readonly name: string,
+  ) {
+    this.inputs = session.inputMetadata.map((meta) => tensorInfo(meta, name));
+    this.outputs = session.outputMetadata.map((meta) => tensorInfo(meta, name));
+  }
+
+  /**
+   * Opens an .onnx file, one held in memory, or a graph whose weights stay in their files (then `name` stands for it in
+   * errors). External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
+   */
+  static async load(
+    model: string | Uint8Array | OnnxGraph,
+    settings: SessionSettings,
+    name = typeof model === 'string' ? model : 'a net in memory',
+  ): Promise<OnnxNet> {
+    let session: InferenceSession;
+    try {
+      session = await openSession(model, settings);
+    } catch (thrown) {
+      if (thrown instanceof EngineError) throw thrown;
+      throw unusable(name, settings.executionProvider, thrown);
+    }
+    try {
+      return new OnnxNet(session, name);
+    } catch (thrown) {
+      await session.release();
+      throw thrown;
+    }
+  }
+
+  async run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    if (this.closed) throw new EngineError('ECLOSED', `${this.name} was closed`);
+    try {
+      const given = Object.entries(feeds).map(([name, tensor]) => [name, ortTensor(tensor)] as const);
+      const run = this.session.run(Object.fromEntries(given));
+      // Without the results: a chain of promises that kept them would keep every output there ever was.
+      this.running = Promise.allSettled([this.running, run]).then(() => undefined);
+      const results = await run;
+      return Object.fromEntries(this.outputs.map((output) => [output.name, tensorFrom(results[output.name], output)]));
+    } catch (thrown) {
+      const reason = thrown instanceof Error ? firstLine(thrown.message) : String(thrown);
+      throw new EngineError('EBADMODEL', `${this.name} failed: ${reason}`, { cause: thrown });
+    }
+  }
+
+  async runPixels(feeds: Record<string, Tensor | PixelTensor>, { name, range }: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
+    const input = this.inputs.find((each) => each.name === name);
+    const given = Object.entries(feeds).map(
+      ([key, tensor]) => [key, tensor.type === 'pixels' ? fromPixels(tensor, input?.type ?? 'float32', range) : tensor] as const,
+    );
+    const outputs = await this.run(Object.fromEntries(given));
+    return name in outputs ? { ...outputs, [name]: toPixels(outputs[name], range) } : outputs;
+  }
+
+  async close(): Promise<void> {
+    if (this.closed) return;
+    this.closed = true;
+    await this.running;
+    await this.session.release();
+  }
+}
+
+function openSession(model: string | Uint8Array | OnnxGraph, settings: SessionSettings): Promise<InferenceSession> {
+  const { InferenceSession } = onnxRuntime();
+  if (typeof model === 'string') return InferenceSession.create(model, sessionOptions(settings));
+  if (model instanceof Uint8Array) return InferenceSession.create(model, sessionOptions(settings));
+  return InferenceSession.create(writeOnnxGraph(model), sessionOptions(settings, model.folder));
+}
+
+/** `cuda:1` as ONNX Runtime wants it. */
+function providerConfig(provider: string): InferenceSession.ExecutionProviderConfig {
+  const [name, device] = provider.split(':');
+  const config: { name: string; deviceId?: number } = device === undefined ? { name } : { name, deviceId: Number(device) };
+  return config;
+}
+
+/** @param weightsFolder where the weights of a net held in memory lie */
+function sessionOptions(
+  { executionProvider, intraOpNumThreads }: SessionSettings,
+  weightsFolder?: string,
+): InferenceSession.SessionOptions {
+  const weights = weightsFolder === undefined ? {} : { model_external_initializers_file_folder_path: weightsFolder };
+  return {
+    executionProviders: [providerConfig(executionProvider)],
+    ...(intraOpNumThreads === undefined ? {} : { intraOpNumThreads }),
+    graphOptimizationLevel: 'all',
+    executionMode: 'sequential',
+    // DirectML refuses sessions that plan their memory ahead.
+    enableMemPattern: executionProvider.split(':')[0] !== 'dml',
+    logSeverityLevel: 3,
+    // Every session has threads of its own. Spinning while idle, they would steal the cores of the net whose turn it is.
+    extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' }, ...weights } },
+  };
+}
+
+const tensorTypes: readonly string[] = ['float32', 'float16', 'int64', 'int32'] satisfies TensorType[];
+
+function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorInfo {
+  if (!meta.isTensor || !tensorTypes.includes(meta.type)) {
+    const kind = meta.isTensor ? meta.type : 'not a tensor';
+    throw new EngineError('EBADMODEL', `${net}: "${meta.name}" is ${kind}; known are ${tensorTypes.join(', ')}`);
+  }
+  return { name: meta.name, type: meta.type as TensorType, shape: [...meta.shape] };
+}
+
+function ortTensor({ type, data, dims }: Tensor): OrtTensor {
+  const { Tensor } = onnxRuntime();
+  const tensor = new Tensor(type, data, dims);
+  // From Node 24 on it holds a Float16Array, which ONNX Runtime's native half (1.30) cannot read ("expected 160, got 0").
+  if (type === 'float16') Object.defineProperty(tensor, 'data', { value: data });
+  return tensor;
+}
+
+function tensorFrom(tensor: OrtTensor, { type }: TensorInfo): Tensor {
+  const { data } = tensor;
+  const dims = [...tensor.dims];
+  if (data instanceof Float32Array || data instanceof BigInt64Array || data instanceof Int32Array) return { type, data, dims };
+  // float16: a Uint16Array, or from Node 24 on a Float16Array over the same bits.
+  const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
+  return { type, data: new Uint16Array(buffer, byteOffset, length), dims };
+}
+
+function unusable(name: string, provider: string, thrown: unknown): EngineError {
+  const reason = thrown instanceof Error ? firstLine(thrown.message) : String(thrown);
+  return new EngineError('EBADMODEL', `${name} cannot be opened by ONNX Runtime on ${provider}: ${reason}`, { cause: thrown });
+}

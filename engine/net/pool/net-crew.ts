@@ -1,0 +1,166 @@
+import type { LocalNet, Net, Pixels, PixelTensor, Tensor } from '../net';
+import { type NetSource, NetThread } from './net-thread';
+import type { SessionSettings } from '../ort/onnx-net';
+
+/** Which members of a crew hold a copy of a net. */
+export type Members = readonly number[];
+
+interface Task {
+  members: Members;
+  begin: (member: number) => Promise<unknown>;
+}
+
+/** How many times as long as all others together a net must take to be divided. */
+const DIVIDES_FROM = 1.25;
+/** How much of what was seen until now still counts after the next run of a net that can be divided. */
+const MEMORY = 0.8;
+
+/**
+ * Threads that share the work of an engine's nets. Each runs one net at a time; a net that several of them hold is run by
+ * whichever is free first, so that no core rests while there is something to compute.
+ */
+export class NetCrew {
+  private readonly threads: NetThread[] = [];
+  private readonly busy = new Set<number>();
+  /** Runs that wait for a member, oldest first. */
+  private readonly waiting: Task[] = [];
+  /** Those who wait until a member has nothing to do, oldest first. */
+  private readonly turns: { members: Members; grant: () => void }[] = [];
+  /** What all nets together have computed, ms. */
+  private worked = 0;
+
+  /** @param size how many members, numbered from 0 */
+  constructor(readonly size: number) {
+    for (let member = 0; member < size; member++) this.threads.push(new NetThread());
+  }
+
+  /** Opens a net in each of these members; rejects as OnnxNet.load does, and holds no copy then. */
+  async load(members: Members, source: NetSource, settings: SessionSettings, name?: string): Promise<LocalNet> {
+    const loading = await Promise.allSettled(members.map((member) => this.threads[member].load(source, settings, name)));
+    const copies = loading.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
+    const failed = loading.find((each) => each.status === 'rejected');
+    if (!failed) return new CrewNet(this, members, copies);
+    await Promise.all(copies.map((copy) => copy.close()));
+    throw failed.reason;
+  }
+
+  /** Runs something on the first of these members that is free. */
+  perform<T>(members: Members, work: (member: number) => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const begin = (member: number): Promise<void> => work(member).then(resolve, reject);
+      this.waiting.push({ members, begin });
+      this.assign();
+    });
+  }
+
+  /** Resolves when one of these members has nothing to do. */
+  turn(members: Members): Promise<void> {
+    return new Promise((grant) => {
+      this.turns.push({ members, grant });
+      this.grantTurns();
+    });
+  }
+
+  /** Counts computing time, ms. */
+  count(ms: number): void {
+    this.worked += ms;
+  }
+
+  /** Computing time of all nets until now, ms. */
+  get workedMs(): number {
+    return this.worked;
+  }
+
+  /** Ends the threads once their runs have ended. */
+  async close(): Promise<void> {
+    await Promise.all(this.threads.map((thread) => thread.close()));
+  }
+
+  private assign(): void {
+    for (let k = 0; k < this.waiting.length; k++) {
+      const { members, begin } = this.waiting[k];
+      const member = members.find((each) => !this.busy.has(each));
+      if (member === undefined) continue;
+      this.waiting.splice(k--, 1);
+      this.busy.add(member);
+      void begin(member).finally(() => {
+        this.busy.delete(member);
+        this.assign();
+        this.grantTurns();
+      });
+    }
+  }
+
+  /** A run that follows from the one that has just ended, such as the UNet's, is asked for within two rounds of the event loop. */
+  private grantTurns(): void {
+    if (this.turns.length === 0) return;
+    const grant = (): void => {
+      const next = this.turns.findIndex(({ members }) => members.some((each) => !this.busy.has(each)));
+      if (next !== -1) this.turns.splice(next, 1)[0].grant();
+    };
+    setImmediate(() => setImmediate(grant));
+  }
+}
+
+/** A net of which some members of a crew hold a copy each. */
+class CrewNet implements LocalNet {
+  readonly inputs: Net['inputs'];
+  readonly outputs: Net['outputs'];
+  /** Computing time of this net, and of all nets, at the last run that could be divided, ms. */
+  private seen = { own: 0, all: 0 };
+  private own = 0;
+  /** Computing time of this net and of all others, of late, ms. */
+  private late = { own: 0, others: 0 };
+
+  constructor(
+    private readonly crew: NetCrew,
+    private readonly members: Members,
+    private readonly copies: readonly LocalNet[],
+  ) {
+    [{ inputs: this.inputs, outputs: this.outputs }] = copies;
+  }
+
+  get concurrency(): number {
+    return this.crew.size;
+  }
+
+  run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
+    return this.onFree((copy) => copy.run(feeds));
+  }
+
+  runPixels(feeds: Record<string, Tensor | PixelTensor>, pixels: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
+    return this.onFree((copy) => copy.runPixels(feeds, pixels));
+  }
+
+  private onFree<T>(run: (copy: LocalNet) => Promise<T>): Promise<T> {
+    return this.crew.perform(this.members, async (member) => {
+      const started = performance.now();
+      const outputs = await run(this.copies[this.members.indexOf(member)]);
+      const ms = performance.now() - started;
+      this.own += ms;
+      this.crew.count(ms);
+      return outputs;
+    });
+  }
+
+  turn(): Promise<void> {
+    return this.crew.turn(this.members);
+  }
+
+  /**
+   * A divided run costs a little more in all, and ends earlier. That pays where this net takes more time than all others
+   * together: then members would wait for it. Otherwise they are busy with the others.
+   */
+  parts(): number {
+    const all = this.crew.workedMs;
+    const own = this.own - this.seen.own;
+    const others = all - this.seen.all - own;
+    this.seen = { own: this.own, all };
+    this.late = { own: MEMORY * this.late.own + own, others: MEMORY * this.late.others + others };
+    return this.late.own > DIVIDES_FROM * this.late.others ? this.members.length : 1;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all(this.copies.map((copy) => copy.close()));
+  }
+}

@@ -1,0 +1,48 @@
+import { availableParallelism } from 'node:os';
+import type { NetName } from '../../model/files';
+import type { OpeningNet } from '../../model/model';
+import { NetCrew } from './net-crew';
+import type { OpenNet } from './net-thread';
+
+/**
+ * Up to this size of all nets together each of two threads gets a copy of every net, bytes. A small net gains little from
+ * a second core: most of its operators are too short to be divided.
+ */
+const SMALL_MODEL = 100e6;
+
+/** Which members of a crew of how many run a net, and on how many threads each. Undefined leaves that to ONNX Runtime. */
+export interface NetPlan {
+  size: number;
+  members: number[];
+  intraOpNumThreads: number | undefined;
+}
+
+/**
+ * Where a net is best run:
+ * - of a small model on the CPU: by two members with half of the cores each, whichever is free;
+ * - of a large one on the CPU: on all cores, one net after the other;
+ * - elsewhere: the autoencoder beside the other nets, since it is the device that computes.
+ *
+ * @param cores that may be used; undefined: all there are
+ */
+export function planNet({ name, executionProvider, totalBytes }: OpeningNet, cores: number | undefined): NetPlan {
+  if (executionProvider !== 'cpu') return { size: 2, members: [name.startsWith('vae') ? 1 : 0], intraOpNumThreads: cores };
+  const half = Math.floor((cores ?? availableParallelism()) / 2);
+  if (totalBytes > SMALL_MODEL || half === 0) return { size: 1, members: [0], intraOpNumThreads: cores };
+  return { size: 2, members: isDenoisedFrameByFrame(name) ? [0, 1] : [0], intraOpNumThreads: half };
+}
+
+/** Opens the nets of one model in threads of their own, which last as long as the process. */
+export function openPlanned(cores: number | undefined): (net: OpeningNet) => OpenNet {
+  let crew: NetCrew | undefined;
+  return (net) => {
+    const { size, members, intraOpNumThreads } = planNet(net, cores);
+    const { load } = (crew ??= new NetCrew(size));
+    return (source, session, title) => load.call(crew, members, source, { ...session, intraOpNumThreads }, title);
+  };
+}
+
+/** Texts are encoded once, and then only when they change. */
+function isDenoisedFrameByFrame(name: NetName): boolean {
+  return !name.startsWith('text_encoder');
+}

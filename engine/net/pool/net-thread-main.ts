@@ -1,0 +1,63 @@
+/** The inside of a NetThread: opens nets and runs them, one request after the other. */
+import { constants, setPriority } from 'node:os';
+import { parentPort } from 'node:worker_threads';
+import { EngineError } from '../../errors';
+import { Lane } from '../../util/lane';
+import type { PixelTensor, Tensor } from '../net';
+import type { LoadedNet, ThreadAnswer, ThreadRequest } from './net-thread';
+import { OnnxNet } from '../ort/onnx-net';
+
+// Of this thread and those that ONNX Runtime makes in it; of the whole process on systems whose threads have no priority of their own.
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+
+const nets = new Map<number, OnnxNet>();
+const lane = new Lane();
+let loaded = 0;
+
+async function perform(request: ThreadRequest): Promise<LoadedNet | Record<string, Tensor | PixelTensor> | undefined> {
+  switch (request.do) {
+    case 'load': {
+      const net = await OnnxNet.load(request.model, request.settings, request.name);
+      nets.set(loaded, net);
+      return { net: loaded++, inputs: net.inputs, outputs: net.outputs };
+    }
+    case 'run':
+      return runNet(request);
+    case 'close':
+      await netOf(request.net).close();
+      nets.delete(request.net);
+      return undefined;
+    case 'end':
+      await Promise.all([...nets.values()].map((net) => net.close()));
+      parentPort?.close();
+      return undefined;
+  }
+}
+
+function runNet({ net, feeds, pixels }: ThreadRequest & { do: 'run' }): Promise<Record<string, Tensor | PixelTensor>> {
+  return pixels ? netOf(net).runPixels(feeds, pixels) : netOf(net).run(feeds as Record<string, Tensor>);
+}
+
+function netOf(number: number): OnnxNet {
+  const net = nets.get(number);
+  if (!net) throw new EngineError('ECLOSED', 'this net was closed');
+  return net;
+}
+
+async function answer(request: ThreadRequest): Promise<void> {
+  const { id } = request;
+  try {
+    const result = await perform(request);
+    const outputs = request.do === 'run' ? Object.values(result as Record<string, Tensor | PixelTensor>) : [];
+    post({ id, result }, [...new Set(outputs.map(({ data }) => data.buffer as ArrayBuffer))]);
+  } catch (thrown) {
+    const { code, message } = EngineError.from(thrown, 'EHOST');
+    post({ id, error: { code, message } }, []);
+  }
+}
+
+function post(message: ThreadAnswer, transfer: ArrayBuffer[]): void {
+  parentPort?.postMessage(message, transfer);
+}
+
+parentPort?.on('message', (request: ThreadRequest) => void lane.run(() => answer(request)));

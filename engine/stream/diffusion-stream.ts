@@ -1,0 +1,364 @@
+import { EngineError } from '../errors';
+import { checkFinite } from '../util/finite';
+import { toThumbnail } from '../image/pixels';
+import { Lane } from '../util/lane';
+import type { Model } from '../model/model';
+import { PictureIntake } from './picture-intake';
+import type { Conditioning } from '../prompt/conditioning';
+import { PromptEncoder, type PromptConditioning } from '../prompt/prompt-encoder';
+import type { ConditioningRequest } from '../prompt/request';
+import { ReadySetups } from './ready-setups';
+import type { SharedUnet } from './shared-unet';
+import { Overtaken, SizeTrials } from './size-trials';
+import { needsNegativePass } from '../diffusion/guidance';
+import type { ResolvedOptions } from '../diffusion/options';
+import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from '../diffusion/stream-batch';
+import { Seeds } from '../diffusion/seeds';
+import type { StreamSetup } from '../diffusion/setup';
+import { type Probe, TransitionProbes } from './transition-probes';
+import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from '../types';
+
+/** A frame between `process` and its output. */
+export interface Frame {
+  id: FrameId;
+  enteredAt: number;
+  shape: LatentShape;
+  follow: FollowNewest;
+  /** Whether it came with a prompt of its own. */
+  hasPrompt: boolean;
+  /** Known once it has entered, where one was drawn for it. */
+  seed?: number;
+}
+
+export interface FrameInput extends StreamInput {
+  /** The prompt of this frame alone, encoded already. */
+  conditioning?: PromptConditioning;
+  /** All settings of this frame, whatever the stream's are. */
+  options?: StreamOptions;
+}
+
+/** A frame that is ready to enter the batch. */
+export interface Prepared {
+  frame: Frame;
+  setup: StreamSetup;
+  /** img2img: the picture's clean latent; txt2img: x_T, or undefined for the stream's own noise. [C, h, w] */
+  latent: Float32Array | undefined;
+  conditioning: PromptConditioning;
+}
+
+/**
+ * A stream: pictures become latents, latents go through the stream batch, finished latents become pictures.
+ *
+ * Calls go through each of these three in the order in which they were made, but one frame can be in the UNet while
+ * those before it are being decoded and the one after it encoded.
+ */
+export class DiffusionStream implements Stream {
+  private readonly prompts: PromptEncoder;
+  private readonly batch = new StreamBatch<Frame, Conditioning>();
+  private readonly probes = new TransitionProbes();
+  /** Frames of a buffer that is not full yet. */
+  private buffer: Entry<Frame, Conditioning>[] = [];
+  private conditioning: PromptConditioning | undefined;
+  private readonly setups: ReadySetups;
+  private readonly seeds: Seeds;
+  private readonly pictures: PictureIntake;
+  /** Those since the last frame. */
+  private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
+  private setup: StreamSetup;
+  /** Calls of `update` that have not settled, in their order. */
+  private readonly updates = new Set<Partial<StreamOptions>>();
+  private frames = 0;
+  private readonly intake = new Lane();
+  private readonly ticks = new Lane();
+  /** The pictures of all calls until now are made, or have failed. */
+  private rendered: Promise<void> = Promise.resolve();
+  /** All probes until now are looked at. */
+  private looked: Promise<unknown> = Promise.resolve();
+  private closed = false;
+
+  private constructor(
+    private readonly model: Model,
+    private readonly unet: SharedUnet,
+    options: StreamOptions,
+    private readonly onClose: (stream: DiffusionStream) => void,
+    trials: SizeTrials,
+  ) {
+    this.prompts = new PromptEncoder(model.textEncoder);
+    this.setups = new ReadySetups(model, trials);
+    this.pictures = new PictureIntake(model);
+    this.seeds = new Seeds(model.info.latentChannels);
+    this.setup = this.setups.get(this.setups.check(options));
+  }
+
+  /** Checks the options, and that the model works at this size; `trials` are shared by the streams of an engine. */
+  static async open(
+    model: Model,
+    unet: SharedUnet,
+    options: StreamOptions,
+    onClose: (stream: DiffusionStream) => void,
+    trials = new SizeTrials(model, unet),
+  ): Promise<DiffusionStream> {
+    const stream = new DiffusionStream(model, unet, options, onClose, trials);
+    await stream.setups.prepare(options);
+    return stream;
+  }
+
+  get options(): ResolvedOptions {
+    return this.setup.options;
+  }
+
+  /** How many nets of its engine can run beside each other. */
+  get concurrency(): number {
+    return this.model.concurrency;
+  }
+
+  /** Frames at some step. */
+  get inFlight(): number {
+    return this.batch.inFlight;
+  }
+
+  /** Frames that wait for their buffer to fill. */
+  get buffered(): number {
+    return this.buffer.length;
+  }
+
+  /** What of the stream's prompt the model does not see, in sentences. */
+  get warnings(): string[] {
+    return this.conditioning?.warnings ?? [];
+  }
+
+  /** Prompts may come faster than they can be encoded: of those between two frames, the newest alone is. */
+  setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
+    const { waitingPrompts } = this;
+    waitingPrompts.newest = prompt;
+    return this.inLane(this.intake, async () => {
+      if (waitingPrompts.newest !== prompt) return;
+      const conditioning = await this.prompts.encode(prompt);
+      const pair = this.pair(conditioning, this.setup);
+      this.conditioning = conditioning;
+      this.batch.setConditioning(pair, followsPrompt);
+      for (const entry of this.buffer) if (followsPrompt(entry.frame)) entry.conditioning = pair;
+    });
+  }
+
+  /** What takes long to prepare is left to a newer call that says otherwise. */
+  update(params: Partial<StreamOptions>): Promise<void> {
+    const live = { ...params };
+    this.updates.add(live);
+    return this.inLane(this.intake, async () => {
+      this.setup = await this.prepareUpdate(live);
+      // Between two ticks: a row's guidance must not change while the UNet works for it.
+      await this.inLane(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
+    }).finally(() => this.updates.delete(live));
+  }
+
+  async process(input: FrameInput = {}): Promise<Output[]> {
+    const prepared = await this.prepare(input);
+    return this.render(await this.denoise(prepared));
+  }
+
+  async flush(): Promise<Output[]> {
+    await this.inLane(this.intake, async () => undefined);
+    return this.render(await this.inLane(this.ticks, () => this.drain()));
+  }
+
+  /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
+  async turn(): Promise<void> {
+    if (this.options.mode === 'img2img') await this.model.vaeEncoder?.turn();
+  }
+
+  /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. Rejects with Overtaken when newer ones come while its own are being prepared. */
+  prepare(input: FrameInput): Promise<Prepared> {
+    const enteredAt = performance.now();
+    this.waitingPrompts = {};
+    const before = new Set(this.updates);
+    return this.inLane(this.intake, async () => {
+      const { image, latent: start, id, prompt, params, options } = input;
+      const change = { from: this.setup, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
+      const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }, change) : this.setup;
+      const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
+      const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
+      const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
+      this.pair(conditioning, setup);
+      const latent =
+        setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);
+      const frame = {
+        id: id ?? this.frames++,
+        enteredAt,
+        shape: setup.shape,
+        follow: setup.options.followNewest,
+        hasPrompt: own !== undefined,
+      };
+      return { frame, setup, latent, conditioning };
+    });
+  }
+
+  /**
+   * The second: lets a frame enter, if there is one, and moves all frames one step on. A frame buffer that is not full
+   * yet waits.
+   *
+   * @returns the frames whose last step this was, for {@link render}
+   */
+  denoise(prepared?: Prepared): Promise<Denoised<Frame>[]> {
+    return this.inLane(this.ticks, async () => {
+      if (!prepared) return this.tick([]);
+      const { frameBufferSize, useDenoisingBatch } = prepared.setup.options;
+      this.buffer.push(this.entry(prepared));
+      if (this.buffer.length < frameBufferSize) return [];
+      return useDenoisingBatch ? this.tick() : this.drain();
+    });
+  }
+
+  /** The third: finished latents to pictures, beside those of earlier calls, and never handed out before them. */
+  async render(finished: Denoised<Frame>[]): Promise<Output[]> {
+    this.checkOpen();
+    const making = Promise.all(finished.map((each) => this.picture(each)));
+    const before = this.rendered;
+    this.rendered = Promise.allSettled([making, before]).then(() => undefined);
+    await this.rendered;
+    const outputs = await making;
+    const last = outputs.at(-1);
+    if (last) this.pictures.rendered(last.image);
+    return outputs;
+  }
+
+  /** Takes all frames in flight out, unfinished. */
+  reset(): Promise<FrameId[]> {
+    return this.inLane(this.ticks, async () => {
+      const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
+      this.buffer = [];
+      this.probes.stop();
+      this.seeds.restart();
+      this.pictures.restart();
+      return ids;
+    });
+  }
+
+  /** Encodes prompts for `prepare({ conditioning })`. */
+  encodePrompt(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
+    return this.prompts.encode(prompt);
+  }
+
+  /** Calls that have not begun are rejected with ECLOSED; what is under way ends. */
+  async close(): Promise<void> {
+    if (!this.closed) this.onClose(this);
+    this.closed = true;
+    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.looked]);
+  }
+
+  private inLane<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
+    return lane.run(async () => {
+      this.checkOpen();
+      return work();
+    });
+  }
+
+  private async prepareUpdate(live: Partial<StreamOptions>): Promise<StreamSetup> {
+    const left = (): Partial<StreamOptions> => {
+      const newer = [...this.updates].slice([...this.updates].indexOf(live) + 1);
+      return Object.fromEntries(Object.entries(live).filter(([name]) => !newer.some((update) => name in update)));
+    };
+    for (let wanted = live; ; wanted = left()) {
+      const isOvertaken = (): boolean => Object.keys(left()).length < Object.keys(wanted).length;
+      try {
+        return await this.setups.prepare({ ...this.options, ...wanted }, { from: this.setup, isOvertaken });
+      } catch (thrown) {
+        if (!(thrown instanceof Overtaken)) throw thrown;
+      }
+    }
+  }
+
+  private checkOpen(): void {
+    if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
+  }
+
+  private async picture({ frame, latent }: Denoised<Frame>): Promise<Output> {
+    const image = await this.decode(latent, frame.shape);
+    const { id, seed, enteredAt } = frame;
+    return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
+  }
+
+  private async decode(latent: Float32Array, { height, width }: LatentShape): Promise<RawImage> {
+    checkFinite(latent, 'the UNet');
+    return this.model.vaeDecoder.decodePicture(latent, height, width);
+  }
+
+  /** Nobody waits for it. One that cannot be decoded says nothing of its way; a frame will say what is wrong. */
+  private look({ frame: { way, position, shape }, latent }: Denoised<Probe>): void {
+    const look = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
+    this.looked = Promise.allSettled([this.looked, look]);
+  }
+
+  /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
+  private entry({ frame, setup, latent, conditioning }: Prepared): Entry<Frame, Conditioning> {
+    const { shape, denoising, options } = setup;
+    const { frameBufferSize, mode } = options;
+    const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
+    frame.seed = freshSeed;
+    const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
+    const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
+    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
+    // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
+    if (this.model.unet.fixesShapes) return entry;
+    this.probes.follow(prompt, entry);
+    return mode === 'txt2img' && !followsPrompt(frame) ? this.probes.dissolve(prompt, entry) : entry;
+  }
+
+  /** Lets the waiting buffer enter and moves every frame one step on. */
+  private async tick(entering = this.takeBuffer()): Promise<Denoised<Frame>[]> {
+    for (const entry of entering) this.batch.enter(entry);
+    const newest = entering.at(-1);
+    if (newest && followsAll(newest.frame)) {
+      this.batch.setConditioning(newest.conditioning, followsAll);
+      this.batch.setDenoising(newest.denoising, followsAll);
+    }
+    try {
+      const evaluations = this.batch.evaluations();
+      const predictions = await this.unet.predict([...evaluations, ...this.probes.evaluations()]);
+      const finished = this.batch.advance(predictions);
+      for (const probe of this.probes.advance(predictions.slice(evaluations.length))) this.look(probe);
+      const last = finished.at(-1);
+      if (last) this.pictures.denoised(last.latent, last.frame.shape);
+      return finished;
+    } catch (error) {
+      // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
+      const failed = new Set(entering.map((entry) => entry.frame));
+      this.batch.remove((frame) => failed.has(frame));
+      this.probes.stop();
+      throw error;
+    }
+  }
+
+  private async drain(): Promise<Denoised<Frame>[]> {
+    const finished = this.buffer.length > 0 ? await this.tick() : [];
+    while (this.batch.inFlight > 0) finished.push(...(await this.tick([])));
+    return finished;
+  }
+
+  private takeBuffer(): Entry<Frame, Conditioning>[] {
+    const entering = this.buffer;
+    this.buffer = [];
+    return entering;
+  }
+
+  /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
+  private pair({ positive, negative }: PromptConditioning, { denoising, options }: StreamSetup): ConditioningPair<Conditioning> {
+    if (!negative && needsNegativePass(denoising, 0)) {
+      throw new EngineError(
+        'EBADPROMPT',
+        `cfgType '${options.cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`,
+      );
+    }
+    return { positive, negative: negative ?? positive };
+  }
+}
+
+/** Whether a frame in flight takes over the stream's prompt. */
+function followsPrompt({ follow, hasPrompt }: Frame): boolean {
+  return follow === 'all' || (follow === 'prompt' && !hasPrompt);
+}
+
+/** Whether a frame in flight takes over all settings of the newest one. */
+function followsAll({ follow }: Frame): boolean {
+  return follow === 'all';
+}

@@ -1,0 +1,82 @@
+import { EngineError } from '../errors';
+import type { Unet } from '../model/unet/unet';
+import type { Conditioning } from '../prompt/conditioning';
+import type { Evaluation } from '../diffusion/stream-batch';
+
+interface Request {
+  evaluations: Evaluation<Conditioning>[];
+  resolve: (predictions: Float32Array[]) => void;
+  reject: (error: EngineError) => void;
+}
+
+/**
+ * One UNet for all streams of an engine: whatever is asked for while the UNet is busy, or in the same turn of the event
+ * loop, goes through it in one call. No stream waits for a slower one. A UNet that runs on servers with several copies of
+ * it takes as many calls at the same time.
+ */
+export class SharedUnet {
+  private waiting: Request[] = [];
+  private running = 0;
+
+  constructor(private readonly unet: Unet) {}
+
+  /** @returns the UNet's raw output for every evaluation, [C, h, w], in order */
+  predict(evaluations: Evaluation<Conditioning>[]): Promise<Float32Array[]> {
+    if (evaluations.length === 0) return Promise.resolve([]);
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ evaluations, resolve, reject });
+      if (this.running >= this.unet.instances) return;
+      this.running++;
+      setImmediate(() => void this.work());
+    });
+  }
+
+  private async work(): Promise<void> {
+    while (this.waiting.length > 0) {
+      const requests = this.waiting;
+      this.waiting = [];
+      await this.serve(requests);
+      await turn();
+    }
+    this.running--;
+  }
+
+  /** Settles every request; one that cannot be computed does not take the others with it. */
+  private async serve(requests: Request[]): Promise<void> {
+    try {
+      const predictions = await this.evaluate(requests.flatMap((request) => request.evaluations));
+      let next = 0;
+      for (const { evaluations, resolve } of requests) resolve(predictions.slice(next, (next += evaluations.length)));
+    } catch (thrown) {
+      if (requests.length === 1) requests[0].reject(EngineError.from(thrown, 'EBADMODEL', 'the UNet failed: '));
+      else for (const request of requests) await this.serve([request]);
+    }
+  }
+
+  /** One UNet call for all rows that fit together: the same picture size and conditioning shape. */
+  private async evaluate(evaluations: Evaluation<Conditioning>[]): Promise<Float32Array[]> {
+    const groups = new Map<string, number[]>();
+    evaluations.forEach(({ shape, conditioning }, index) => {
+      const key = [shape.height, shape.width, conditioning.tokens, conditioning.width].join();
+      const group = groups.get(key);
+      if (group) group.push(index);
+      else groups.set(key, [index]);
+    });
+    const predictions = new Array<Float32Array>(evaluations.length);
+    for (const indices of groups.values()) {
+      const rows = indices.map((index) => evaluations[index]);
+      const { height, width } = rows[0].shape;
+      const answers = await this.unet.predict(rows, height, width);
+      indices.forEach((index, k) => (predictions[index] = answers[k]));
+    }
+    return predictions;
+  }
+}
+
+/**
+ * Until those who have just been answered have asked again. Otherwise two streams would take turns for ever, each
+ * waiting while the other computes alone.
+ */
+async function turn(): Promise<void> {
+  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
+}

@@ -1,0 +1,257 @@
+import { availableMemory } from '../util/available-memory';
+import { EngineError, type ErrorCode } from '../errors';
+import { Lane } from '../util/lane';
+import type { Model } from '../model/model';
+import { Recent } from '../util/recent';
+import type { SharedUnet } from './shared-unet';
+import { needsNegativePass } from '../diffusion/guidance';
+import type { StreamSetup } from '../diffusion/setup';
+import type { LatentShape } from '../diffusion/stream-batch';
+
+/** Pictures of so many sizes are known to work, or are tried again. */
+const SIZES_KEPT = 64;
+/** What can go wrong in a first run whatever the picture size. */
+const NOT_THE_SIZE = new Set<ErrorCode>(['ENOMODEL', 'ENETWORK', 'ETIMEOUT', 'EDENIED', 'ECLOSED']);
+/** Pixels times rows of one UNet call, below which nothing is asked about memory. */
+const LARGE = 1024 ** 2;
+/** A trial of a large size begins with one of about so many pixels. */
+const FIRST_AREA = 256 ** 2;
+/** From one trial to the next. */
+const GROWTH = 4;
+/** A change may make frames so many times slower, however slow they are then. */
+const SLOWER = 8;
+/** What was refused is refused again without a trial for this long, ms. */
+const REFUSED_FOR = 10_000;
+/** Latent sizes that every UNet takes: most halve them three times. */
+const LATENT_STEP = 8;
+
+/** What one frame costs at a picture size: one run of each net. */
+interface Cost {
+  /** Pixels. */
+  area: number;
+  unetMs: number;
+  /** Encoder and decoder. */
+  vaeMs: number;
+  /** The most resident memory of this process until now, bytes. */
+  peak: number;
+  /** The most rows that went through the UNet at once. */
+  rows: number;
+}
+
+/** A change while a stream runs. */
+export interface LiveChange {
+  from: StreamSetup;
+  /** Whether newer settings have come, which make this trial pointless. */
+  isOvertaken: () => boolean;
+}
+
+/** What a trial ends with that newer settings made pointless. */
+export class Overtaken extends EngineError {
+  constructor() {
+    super('ECLOSED', 'newer settings came while these were being prepared');
+  }
+}
+
+export interface TrialLimits {
+  /** Resident memory of this process, bytes. Default: what {@link availableMemory} says. */
+  memory?: number;
+  /** What one tick may take at a size that a running stream changes to, ms. Default: no limit. */
+  liveMs?: number;
+}
+
+/**
+ * Which picture sizes a model works at on this machine, for all streams of an engine. A size is tried with one run of every
+ * net, which compiles or allocates now and not at the first frame. What may be too much is approached from below, and refused as
+ * soon as the trials so far say so: a run that has begun cannot be given up.
+ */
+export class SizeTrials {
+  private readonly lane = new Lane();
+  private readonly known = new Recent<Cost>(SIZES_KEPT);
+  private readonly refused = new Recent<{ error: EngineError; at: number }>(SIZES_KEPT);
+  private readonly memory: number;
+  private readonly liveMs: number;
+
+  constructor(
+    private readonly model: Model,
+    private readonly unet: SharedUnet,
+    { memory = availableMemory(), liveMs = Infinity }: TrialLimits = {},
+  ) {
+    this.memory = memory;
+    this.liveMs = liveMs;
+  }
+
+  /**
+   * Resolves when the setup is known to work.
+   *
+   * @param change of a running stream, whose pictures must not stay away for long
+   * @throws EBADPARAM when the nets do not work at this size, or it takes too much memory or time; Overtaken
+   */
+  async ensure(setup: StreamSetup, change?: LiveChange): Promise<void> {
+    if (this.isKnown(setup, change)) return;
+    const key = keyOf(setup, rowsOf(setup));
+    const refused = this.refused.get(key);
+    if (refused && performance.now() - refused.at < REFUSED_FOR) throw refused.error;
+    await this.lane.run(async () => {
+      if (this.isKnown(setup, change)) return;
+      try {
+        await this.approach(setup, change);
+      } catch (thrown) {
+        if (thrown instanceof EngineError && thrown.code === 'EBADPARAM') this.refused.set(key, { error: thrown, at: performance.now() });
+        throw thrown;
+      }
+    });
+  }
+
+  private isKnown(setup: StreamSetup, change: LiveChange | undefined): boolean {
+    const cost = this.known.get(this.keyOfSize(setup));
+    const rows = rowsOf(setup);
+    if (!cost) return false;
+    if (rows > cost.rows && rows * areaOf(setup) > LARGE) return false;
+    return !this.isMuchMore(setup, change) || tickMs(cost, rows) <= this.liveMs;
+  }
+
+  /** Whether a change may make a running stream so much slower that this has to be found out. */
+  private isMuchMore(setup: StreamSetup, change: LiveChange | undefined): change is LiveChange {
+    return (
+      change !== undefined &&
+      Number.isFinite(this.liveMs) &&
+      areaOf(setup) * rowsOf(setup) > SLOWER * areaOf(change.from) * rowsOf(change.from)
+    );
+  }
+
+  /** One trial after the other, each of a few times more pixels, then rows, than the one before. */
+  private async approach(setup: StreamSetup, change: LiveChange | undefined): Promise<void> {
+    const [area, rows] = [areaOf(setup), rowsOf(setup)];
+    const { fixesShapes } = this.model.unet;
+    const isLarge = area * rows > LARGE;
+    const isMuchMore = this.isMuchMore(setup, change);
+    const climbs = !fixesShapes && (isLarge || isMuchMore);
+    if (climbs && change?.isOvertaken()) throw new Overtaken();
+    // The times of first runs say little, so what is known is run once more.
+    let before = climbs && change ? await this.measure(change.from, change.from.shape) : undefined;
+    const limitMs = before && isMuchMore ? Math.max(this.liveMs, SLOWER * tickMs(before, rowsOf(change.from))) : Infinity;
+    if (climbs) {
+      for (let next = before ? before.area * GROWTH : FIRST_AREA; next * 2 < area; next *= GROWTH) {
+        const cost = await this.measure(setup, shapeOf(setup, next)).catch(() => undefined);
+        if (change?.isOvertaken()) throw new Overtaken();
+        // A model may refuse a size that nobody has asked for.
+        if (!cost) continue;
+        if (before) this.check(setup, before, cost, limitMs);
+        before = cost;
+      }
+    }
+    const cost = await this.measure(setup, setup.shape, this.model.unet.rowsToWarmUp(rows));
+    if (climbs) this.check(setup, before ?? cost, cost, limitMs);
+    if (climbs && isLarge) await this.climbRows(setup, cost);
+    const rowsBefore = this.known.get(this.keyOfSize(setup))?.rows ?? 1;
+    this.known.set(this.keyOfSize(setup), { ...cost, rows: Math.max(rowsBefore, cost.rows, rows) });
+  }
+
+  /** The memory of rows is known only by rows. */
+  private async climbRows(setup: StreamSetup, one: Cost): Promise<void> {
+    const rows = rowsOf(setup);
+    let { peak } = one;
+    for (let tried = 1, next = GROWTH; tried < rows; tried = next, next *= GROWTH) {
+      const n = Math.min(next, rows);
+      const row = (peak - one.peak) / Math.max(1, tried - 1);
+      this.checkMemory(setup, peak + row * (rows - tried));
+      if (n === rows) return;
+      await this.runUnet(setup, setup.shape, n);
+      peak = peakMemory();
+    }
+  }
+
+  /** @throws EBADPARAM when two trials say that the setup takes too much */
+  private check(setup: StreamSetup, smaller: Cost, larger: Cost, limitMs: number): void {
+    const area = areaOf(setup);
+    const at = (name: 'unetMs' | 'vaeMs' | 'peak'): number => extrapolate([smaller.area, smaller[name]], [larger.area, larger[name]], area);
+    const ms = at('vaeMs') + at('unetMs') * rowsOf(setup);
+    if (ms > limitMs) {
+      throw new EngineError(
+        'EBADPARAM',
+        `${nameOf(setup)} would take about ${(ms / 1000).toFixed(0)} s a frame on this machine, which is too long for a change while pictures are to come; set it in the dialog, or choose less`,
+      );
+    }
+    this.checkMemory(setup, linear([smaller.area, smaller.peak], [larger.area, larger.peak], area));
+  }
+
+  private checkMemory(setup: StreamSetup, expected: number): void {
+    // The pictures of a buffer wait beside the nets.
+    const bytes = expected + setup.options.frameBufferSize * areaOf(setup) * 3 * 2;
+    if (bytes <= this.memory) return;
+    throw new EngineError(
+      'EBADPARAM',
+      `${nameOf(setup)} would take about ${megabytes(bytes)} of memory, and the engine may take ${megabytes(this.memory)}; choose fewer pixels, steps or frames in the buffer`,
+    );
+  }
+
+  private async measure({ options, denoising }: StreamSetup, shape: LatentShape, rows = 1): Promise<Cost> {
+    const { model } = this;
+    const { latentChannels, vaeScaleFactor } = model.info;
+    const [height, width] = [shape.height * vaeScaleFactor, shape.width * vaeScaleFactor];
+    try {
+      const began = performance.now();
+      if (options.mode === 'img2img') await model.requireEncoder().encode(new Float32Array(3 * height * width), height, width);
+      const encoded = performance.now();
+      await this.runUnet({ denoising }, shape, rows);
+      const denoised = performance.now();
+      await model.vaeDecoder.decode(new Float32Array(latentChannels * shape.height * shape.width), shape.height, shape.width);
+      const vaeMs = encoded - began + performance.now() - denoised;
+      return { area: height * width, unetMs: (denoised - encoded) / rows, vaeMs, peak: peakMemory(), rows };
+    } catch (thrown) {
+      if (thrown instanceof EngineError && NOT_THE_SIZE.has(thrown.code)) throw thrown;
+      throw new EngineError('EBADPARAM', `this model does not work at ${width}x${height}: ${(thrown as Error).message}`, { cause: thrown });
+    }
+  }
+
+  private async runUnet({ denoising }: Pick<StreamSetup, 'denoising'>, shape: LatentShape, rows: number): Promise<void> {
+    const { latentChannels } = this.model.info;
+    const sample = new Float32Array(latentChannels * shape.height * shape.width);
+    const conditioning = await this.model.textEncoder.blank();
+    const row = { sample, shape, timestep: denoising.steps[0].timestep, conditioning, guidance: 0 };
+    await this.unet.predict(new Array<typeof row>(rows).fill(row));
+  }
+
+  /** Where shapes are fixed, each number of rows is another one. */
+  private keyOfSize(setup: StreamSetup): string {
+    return keyOf(setup, this.model.unet.rowsToWarmUp(rowsOf(setup)));
+  }
+}
+
+function keyOf({ shape, options: { mode } }: StreamSetup, rows: number): string {
+  return `${shape.width}x${shape.height} ${mode} ${rows}`;
+}
+
+/** Rows of one UNet call when all places are taken. */
+function rowsOf({ denoising, options }: StreamSetup): number {
+  return denoising.steps.reduce((count, _, step) => count + (needsNegativePass(denoising, step) ? 2 : 1), 0) * options.frameBufferSize;
+}
+
+const areaOf = ({ options: { width, height } }: StreamSetup): number => width * height;
+const tickMs = ({ vaeMs, unetMs }: Cost, rows: number): number => vaeMs + unetMs * rows;
+const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;
+const megabytes = (bytes: number): string => `${Math.round(bytes / 1024 ** 2)} MiB`;
+
+function nameOf({ options: { width, height, tIndexList, frameBufferSize } }: StreamSetup): string {
+  return `${width}x${height} with ${tIndexList.length} steps and a buffer of ${frameBufferSize}`;
+}
+
+/** The shape of a setup's latents, with about so many pixels. */
+function shapeOf(setup: StreamSetup, area: number): LatentShape {
+  const scale = Math.sqrt(area / areaOf(setup));
+  const side = (length: number): number => Math.max(LATENT_STEP, Math.round((length * scale) / LATENT_STEP) * LATENT_STEP);
+  return { height: side(setup.shape.height), width: side(setup.shape.width) };
+}
+
+type Point = [area: number, value: number];
+
+function linear([a, x]: Point, [b, y]: Point, area: number): number {
+  return b > a ? y + (Math.max(0, y - x) / (b - a)) * Math.max(0, area - b) : y * Math.max(1, area / b);
+}
+
+/** On a line, or where it grew faster than the area, as attention does, on with that power. */
+function extrapolate(smaller: Point, larger: Point, area: number): number {
+  const [[a, x], [b, y]] = [smaller, larger];
+  const power = b > a && x > 0 ? Math.log(y / x) / Math.log(b / a) : 1;
+  return Math.max(linear(smaller, larger, area), power > 1 ? y * Math.max(1, area / b) ** power : 0);
+}

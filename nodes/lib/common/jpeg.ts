@@ -1,0 +1,34 @@
+import { readFile } from 'node:fs/promises';
+import { codecPool } from '../../../engine/image/codec-pool';
+import { EngineError } from '../../../engine/errors';
+import { isJpeg, toPicture, type Picture } from '../../../engine/image/picture';
+import { jpegHeader } from './jpeg-header';
+
+export { isJpeg };
+
+/**
+ * A picture file as JPEG of exactly `width` × `height` pixels: turned upright, cropped to fill, transparency on black.
+ * Rejects with EBADFRAME, naming the file; ENOCODEC.
+ */
+export async function fileToJpeg(path: string, width: number, height: number, quality: number): Promise<Buffer> {
+  try {
+    const picture = toPicture(await readFile(path));
+    return await codecPool.toJpeg(picture, { quality, size: { width, height, fit: 'cover' } });
+  } catch (thrown) {
+    const { code, message } = EngineError.from(thrown, 'EBADFRAME', 'the picture cannot be read: ');
+    throw new EngineError(code, code === 'EBADFRAME' ? `${path}: ${message}` : message, { cause: thrown });
+  }
+}
+
+/**
+ * Any picture as JPEG in its own size, upright. A JPEG that is upright comes back as it is, without a copy: not every
+ * player knows Exif. Rejects with EBADFRAME, ENOCODEC.
+ */
+export async function toJpeg(picture: Picture, quality: number): Promise<Buffer> {
+  const { data } = picture;
+  if (picture.kind === 'encoded' && isJpeg(data)) {
+    const jpeg = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+    if (jpegHeader(jpeg)?.orientation === 1) return jpeg;
+  }
+  return codecPool.toJpeg(picture, { quality });
+}

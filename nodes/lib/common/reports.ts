@@ -1,0 +1,49 @@
+import { basename } from 'node:path';
+import type { HostReport, StreamStats } from '../../../engine/host/protocol/messages';
+
+/** How an engine is, as programs read it. */
+export interface EngineReport {
+  phase: HostReport['state']['phase'];
+  /** Since when it has been in this phase, ISO 8601. */
+  since: string;
+  /** The name of the model's folder, without where it lies, and where it runs; while it is ready. */
+  model?: string;
+  executionProvider?: string;
+  /** Why it is not ready: one of the codes of this package. */
+  error?: string;
+  /** Processes that ended without being asked to. */
+  restarts: number;
+  memoryBytes: number;
+  streams: StreamReport[];
+}
+
+/** A stream with its counters since it was opened, its rate and latency of the last two seconds. */
+export interface StreamReport extends StreamStats {
+  stream: string;
+}
+
+/** Says nothing that is not for everybody who may see the pictures: no paths, no texts of errors. */
+export function engineReport({ state, since, restarts, memoryBytes, streams }: HostReport): EngineReport {
+  return {
+    phase: state.phase,
+    since: new Date(since).toISOString(),
+    ...(state.phase === 'ready' && { model: basename(state.info.model), executionProvider: state.info.executionProvider }),
+    ...('error' in state && { error: (state.error as { code?: string }).code ?? 'EINTERNAL' }),
+    restarts,
+    memoryBytes,
+    streams: streams.map(({ name, stats }) => streamReport(name, stats)),
+  };
+}
+
+export function streamReport(stream: string, stats: StreamStats): StreamReport {
+  const { fps, latencyMs, lastFrameAgeMs } = stats;
+  return {
+    stream,
+    ...stats,
+    fps: tenths(fps),
+    latencyMs: Math.round(latencyMs),
+    lastFrameAgeMs: lastFrameAgeMs === null ? null : Math.round(lastFrameAgeMs),
+  };
+}
+
+const tenths = (value: number): number => Math.round(value * 10) / 10;

@@ -1,0 +1,59 @@
+import type { RequestHandler } from 'express';
+import type { Node, NodeAPI } from 'node-red';
+import { checkInProcess } from '../../../engine/host/client/checks';
+import type { ModelReport } from '../../../engine/model/folder';
+import { readAskedModel, type EngineDef } from './fields';
+import { withCode } from '../common/input';
+import type { Translate } from '../common/status';
+
+/** What the dialog's button is answered. */
+export interface CheckAnswer {
+  usable: boolean;
+  /** What was found, in sentences for people. */
+  lines: string[];
+  report?: ModelReport;
+}
+
+/**
+ * Looks into the model folder that the dialog names (query: `model`, `modelType`, and `id` of the engine node, whose
+ * environment variables count once it is deployed). Reads files only, in a process of its own; no net is opened.
+ */
+export function checkModel(RED: NodeAPI): RequestHandler {
+  return (request, response) => {
+    const { model, modelType, id } = request.query;
+    const node: Node | null = typeof id === 'string' ? RED.nodes.getNode(id) : null;
+    check(RED, node, typeof model === 'string' ? model : '', modelType as EngineDef['modelType'])
+      .then((answer) => response.set('Cache-Control', 'no-store').json(answer))
+      .catch((thrown: unknown) => response.status(500).json({ usable: false, lines: [withCode(thrown).message] } satisfies CheckAnswer));
+  };
+}
+
+async function check(RED: NodeAPI, node: Node | null, model: string, modelType: EngineDef['modelType']): Promise<CheckAnswer> {
+  try {
+    const { folder, shown } = await readAskedModel(RED, node, model, modelType);
+    const report = await checkInProcess('inspectModel', [folder]);
+    const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
+      typeof value === 'string' ? shown(value) : value,
+    ) as ModelReport;
+    return { usable: report.usable, lines: inWords(asShown, RED._), report: asShown };
+  } catch (thrown) {
+    return { usable: false, lines: [withCode(thrown).message] };
+  }
+}
+
+/** A report in sentences: the verdict, the nets with their sizes, what the model is, what is wrong or worth knowing. */
+export function inWords(report: ModelReport, translate: Translate): string[] {
+  const { usable, folder, nets, info, problems, notes } = report;
+  const lines = [translate(usable ? 'check.usable' : 'check.unusable', { folder })];
+  if (nets.length > 0)
+    lines.push(translate('check.nets', { nets: nets.map(({ name, bytes }) => `${name} (${megabytes(bytes)})`).join(', ') }));
+  if (info) {
+    const { vaeScaleFactor, latentChannels, predictionType, textWidth } = info;
+    lines.push(translate('check.info', { vaeScaleFactor, latentChannels, predictionType, textWidth }));
+  }
+  return [...lines, ...problems, ...notes];
+}
+
+function megabytes(bytes: number): string {
+  return `${bytes < 10e6 ? (bytes / 1e6).toFixed(1) : Math.round(bytes / 1e6)} MB`;
+}

@@ -1,0 +1,123 @@
+import { stat } from 'node:fs/promises';
+import { isAbsolute, normalize } from 'node:path';
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import type { HostSettings } from '../../../engine/host/protocol/messages';
+import { serverPrefix } from '../../../engine/model/server-nets';
+import { shown } from '../../../engine/util/shown';
+import { readServerFields, type ServerCredentials, type ServerFields } from './server-fields';
+import { isEmpty, readOptionalNumber } from '../common/fields';
+import { quote } from '../../../engine/util/quote';
+
+/** The engine's dialog. */
+export interface EngineDef extends NodeDef, ServerFields {
+  /** A folder, or the name of an environment variable that holds one; unused with the embedded model. */
+  model?: string;
+  modelType?: 'starter' | 'str' | 'env';
+  /** ONNX Runtime names, by preference, separated by commas. Default `cpu`. */
+  executionProviders?: string;
+  /** Whether nets that can compute in int8 do. Default `auto`: where that is right and faster when tried. */
+  int8?: 'auto' | 'on' | 'off';
+  /** 0 leaves it to ONNX Runtime. */
+  threads?: string | number;
+  /** Number of the graphics card, for providers that have several to choose from. */
+  device?: string | number;
+  /** MiB that the engine's process may take; 0: three quarters of the machine's. */
+  memoryLimit?: string | number;
+  /** Seconds without progress after which the engine's process is replaced. Default 120. */
+  hangLimit?: string | number;
+}
+
+/** Providers that can be told which card to use. */
+const WITH_DEVICE = ['cuda', 'tensorrt', 'dml', 'rocm', 'migraphx'];
+
+/** @throws EBADPARAM */
+export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, def: EngineDef): HostSettings {
+  const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
+  const memory = readOptionalNumber(def.memoryLimit, 'memoryLimit', 0, { min: 0, max: 1_048_576, integer: true });
+  const hang = readOptionalNumber(def.hangLimit, 'hangLimit', 120, { min: 1, max: 3600 });
+  const server = readServerFields(def, node.credentials ?? {});
+  return {
+    model: readModel(RED, node, def.model, def.modelType),
+    executionProviders: readProviders(def.executionProviders, def.device),
+    ...readInt8(def.int8),
+    ...(threads > 0 && { intraOpNumThreads: threads }),
+    ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
+    ...(server && { server }),
+    ...(hang !== 120 && { stallLimit: hang * 1000 }),
+  };
+}
+
+/** @throws EBADPARAM */
+function readInt8(wish: unknown = 'auto'): Pick<HostSettings, 'int8'> {
+  if (wish === 'auto' || wish === '') return {};
+  if (wish === 'on' || wish === 'off') return { int8: wish === 'on' };
+  throw new EngineError('EBADPARAM', `int8 must be auto, on or off; got ${quote(wish)}`);
+}
+
+/**
+ * The model that a typed field means: `'starter'`, or a folder.
+ * @param node where to look for environment variables that a flow or group defines; null for the process's own only
+ * @throws EBADPARAM
+ */
+export function readModel(RED: NodeAPI, node: Node | null, value: string | undefined, type: EngineDef['modelType'] = 'starter'): string {
+  if (type === 'starter') return 'starter';
+  const folder: unknown = type === 'env' ? RED.util.evaluateNodeProperty(value ?? '', 'env', node as Node, {}) : value;
+  if (typeof folder === 'string' && folder.trim() !== '') return folder.trim();
+  const what =
+    type === 'env' ? `the environment variable ${shown(value || '(no name)', 60)} is not set` : 'the field for the model folder is empty';
+  throw new EngineError('EBADPARAM', `${what}; it should name a folder with a model, or choose the embedded one`);
+}
+
+/** A model that a dialog asks about. */
+export interface AskedModel {
+  folder: string;
+  /** A text about it, as it may be shown: without the value of an environment variable. */
+  shown: (text: string) => string;
+}
+
+/**
+ * The model that a dialog means. Of an environment variable nobody learns more than whether it is set, and names a folder:
+ * any other may hold a secret.
+ *
+ * Rejects with EBADPARAM.
+ */
+export async function readAskedModel(
+  RED: NodeAPI,
+  node: Node | null,
+  value: string | undefined,
+  type: EngineDef['modelType'],
+): Promise<AskedModel> {
+  const folder = readModel(RED, node, value, type);
+  if (type !== 'env') return { folder, shown: (text) => text };
+  const name = `\${${shown(value ?? '', 60)}}`;
+  const isFolder = await stat(folder).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+  if (!isAbsolute(folder) || !isFolder)
+    throw new EngineError(
+      'EBADPARAM',
+      `the environment variable ${shown(value ?? '', 60)} is set, but does not name a folder; give its whole path`,
+    );
+  return {
+    folder,
+    shown: (text) => text.replaceAll(folder, name).replaceAll(normalize(folder), name).replaceAll(serverPrefix(folder), name),
+  };
+}
+
+/** @throws EBADPARAM */
+export function readProviders(list: string | undefined, device: EngineDef['device']): string[] {
+  const card = readOptionalNumber(device, 'device', 0, { min: 0, max: 63, integer: true });
+  if (isEmpty(list)) return ['cpu'];
+  const names = String(list)
+    .split(',')
+    .map((name) => name.trim().toLowerCase())
+    .filter((name) => name !== '');
+  for (const name of names) {
+    if (!/^[a-z][a-z0-9]*(:\d+)?$/.test(name)) {
+      throw new EngineError('EBADPARAM', `"${name}" is no execution provider; write names such as cuda, cpu separated by commas`);
+    }
+  }
+  return names.length === 0 ? ['cpu'] : names.map((name) => (card > 0 && WITH_DEVICE.includes(name) ? `${name}:${card}` : name));
+}

@@ -1,0 +1,162 @@
+import type { Node, NodeAPI } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import { acquireHost, releaseHost, type HostClient } from '../../../engine/host/client';
+import type { HostSettings, HostState } from '../../../engine/host/protocol/messages';
+import type { EngineInfo } from '../../../engine/types';
+import { shorten, type Translate } from '../common/status';
+
+/** So many ends in a row are each worth a line in the log; an engine that is broken for weeks must not fill the disk. */
+const OFTEN = 8;
+/** After that, every so-manieth: about once an hour. */
+const THEN_EVERY = 120;
+/** Of an engine that ended that often, a return is told when it has lasted for this long, ms. */
+const SOUND_MS = 60_000;
+
+/** A node that works with an engine. */
+export interface EngineUser {
+  /** Called with every change of the host's state. */
+  onState(state: HostState): void;
+}
+
+/** The engine's config node as other nodes see it. */
+export interface EngineNode extends Node {
+  /**
+   * Takes a user on; the first one starts the engine's process.
+   * @throws EBADPARAM when the engine's own settings cannot work
+   */
+  register(user: EngineUser): HostClient;
+  /** Takes a user off; with the last one the process may go. */
+  deregister(user: EngineUser): Promise<void>;
+}
+
+/**
+ * The engine node with this id.
+ * @throws EBADPARAM when none was chosen, or it is missing or disabled
+ */
+export function getEngine(RED: NodeAPI, id: string | undefined): EngineNode {
+  if (!id) throw new EngineError('EBADPARAM', 'no engine is chosen; open this node and choose or add one');
+  const node: Node | null = RED.nodes.getNode(id);
+  if (node?.type === 'streamdiffusion-engine') return node as EngineNode;
+  throw new EngineError('EBADPARAM', `the engine of this node (${id}) is missing or disabled; open this node and choose another one`);
+}
+
+/** The users of one engine node, and the host that lives as long as there are some. */
+export class EngineUsers {
+  private readonly users = new Set<EngineUser>();
+  private host: HostClient | undefined;
+  private phase: HostState['phase'] | undefined;
+  /** When the engine was lost that has not come back yet: for people, and on the clock that nobody sets. */
+  private lost: { at: Date; clock: number } | undefined;
+  /** It ends again and again, which has been said: nothing is logged of the present start, unless it proves sound. */
+  private quiet = false;
+  private settling: NodeJS.Timeout | undefined;
+
+  /**
+   * @param settings read when the first user comes, so that an engine that nobody uses complains about nothing
+   * @param soundMs how long an engine that ended many times must last until its return is told
+   */
+  constructor(
+    private readonly node: Pick<Node, 'log' | 'warn' | 'error'>,
+    private readonly settings: () => HostSettings,
+    private readonly translate: Translate,
+    private readonly soundMs = SOUND_MS,
+  ) {}
+
+  register(user: EngineUser): HostClient {
+    this.host ??= this.start();
+    this.users.add(user);
+    return this.host;
+  }
+
+  async deregister(user: EngineUser): Promise<void> {
+    this.users.delete(user);
+    if (this.users.size === 0) await this.release();
+  }
+
+  /** Lets the host go, whoever still uses it. */
+  async release(): Promise<void> {
+    const host = this.host;
+    this.host = undefined;
+    this.phase = undefined;
+    this.lost = undefined;
+    this.quiet = false;
+    clearTimeout(this.settling);
+    this.users.clear();
+    if (!host) return;
+    host.off('state', this.onState);
+    await releaseHost(host);
+  }
+
+  private start(): HostClient {
+    const host = acquireHost(this.settings());
+    host.on('state', this.onState);
+    this.log(host.state);
+    return host;
+  }
+
+  private readonly onState = (state: HostState): void => {
+    this.log(state);
+    for (const user of this.users) user.onState(state);
+  };
+
+  private ready({ model, executionProvider: provider, arithmetic }: EngineInfo): string {
+    return arithmetic
+      ? this.translate('log.readyIn', { model, provider, ...arithmetic })
+      : this.translate('log.ready', { model, provider });
+  }
+
+  /** After an outage: how long it was, and which streams went on. */
+  private logReturn(clock = performance.now()): void {
+    if (!this.lost) return;
+    const seconds = ((clock - this.lost.clock) / 1000).toFixed(1);
+    const streams = this.host?.report.streams.map(({ name }) => shorten(name, 32) || '-').join(', ') || '-';
+    this.node.log(this.translate('log.restored', { seconds, since: this.lost.at.toISOString(), streams }));
+    this.lost = undefined;
+  }
+
+  /** Of an engine that ended many times in a row, a return is only believed when it lasts. */
+  private settle(state: HostState): void {
+    clearTimeout(this.settling);
+    const clock = performance.now();
+    if (state.phase === 'restarting') this.quiet = !isWorthALine(state.attempt);
+    if (!this.quiet || state.phase !== 'ready') return;
+    this.settling = setTimeout(() => {
+      this.quiet = false;
+      this.logReturn(clock);
+    }, this.soundMs).unref();
+  }
+
+  /** One line for each change of phase; the progress within one is for status lines. */
+  private log(state: HostState): void {
+    if (state.phase === this.phase && state.phase !== 'restarting') return;
+    this.phase = state.phase;
+    this.settle(state);
+    if (this.quiet && state.phase !== 'failed') return;
+    switch (state.phase) {
+      case 'ready':
+        this.node.log(this.ready(state.info));
+        for (const warning of state.warnings) this.node.warn(warning);
+        this.logReturn();
+        break;
+      case 'restarting':
+        this.lost ??= { at: new Date(), clock: performance.now() };
+        this.node.warn(
+          this.translate(state.attempt < OFTEN ? 'log.restarting' : 'log.restartingOften', {
+            seconds: (state.delayMs / 1000).toFixed(1),
+            error: state.error.message,
+            attempt: state.attempt,
+          }),
+        );
+        break;
+      case 'failed':
+        this.node.error(state.error);
+        break;
+      default:
+        this.node.log(this.translate(`log.${state.phase}`));
+    }
+  }
+}
+
+function isWorthALine(attempt: number): boolean {
+  return attempt <= OFTEN || attempt % THEN_EVERY === 0;
+}

@@ -1,0 +1,72 @@
+import { EngineError } from '../../../engine/errors';
+import { netNames, type NetName } from '../../../engine/model/files';
+import { readAccess } from '../../../engine/net/server/options';
+import type { ServerOptions } from '../../../engine/types';
+import { readChoice, readOptionalNumber } from '../common/fields';
+
+/** The part of the engine's dialog that is about an inference server. */
+export interface ServerFields {
+  /** Default `here`. */
+  runOn?: 'here' | 'server';
+  /** Separated by commas or spaces. */
+  serverAddresses?: string;
+  /** Names of nets, separated by commas. Default `unet`. */
+  serverNets?: string;
+  /** What stands before the nets' names there; empty: the name of the model's folder. */
+  serverPrefix?: string;
+  serverLogin?: 'none' | 'token' | 'basic';
+  /** A file of certificates on this machine. */
+  serverCa?: string;
+  /** Longest wait for an answer, seconds. Default 10. */
+  serverTimeout?: string | number;
+}
+
+/** Kept by Node-RED apart from the flow. */
+export interface ServerCredentials {
+  serverToken?: string;
+  serverUser?: string;
+  serverPassword?: string;
+}
+
+/**
+ * @returns undefined where all nets run here
+ * @throws EBADPARAM
+ */
+export function readServerFields(fields: ServerFields, credentials: ServerCredentials): ServerOptions | undefined {
+  if (readChoice(fields.runOn || 'here', 'runOn', ['here', 'server']) === 'here') return undefined;
+  const { serverAddresses = '', serverNets = 'unet', serverPrefix = '', serverCa = '', serverLogin = 'none' } = fields;
+  readChoice(serverLogin || 'none', 'serverLogin', ['none', 'token', 'basic']);
+  const seconds = readOptionalNumber(fields.serverTimeout, 'serverTimeout', 10, { min: 0.05, max: 600 });
+  const { serverToken: token = '', serverUser: user = '', serverPassword: password = '' } = credentials;
+  if (serverLogin === 'token' && token === '') throw new EngineError('EBADPARAM', 'the server wants a token, and none is given');
+  if (serverLogin === 'basic' && user === '') throw new EngineError('EBADPARAM', 'the server wants a user, and none is given');
+  const options: ServerOptions = {
+    addresses: addressesIn(serverAddresses),
+    nets: readNets(serverNets),
+    ...(serverPrefix.trim() !== '' && { prefix: serverPrefix.trim() }),
+    ...(serverCa.trim() !== '' && { ca: serverCa.trim() }),
+    ...(seconds !== 10 && { timeoutMs: seconds * 1000 }),
+    ...(serverLogin === 'token' && { token }),
+    ...(serverLogin === 'basic' && { user, password }),
+  };
+  readAccess(options);
+  return options;
+}
+
+/** Both text encoders of a model that has two go together. */
+function readNets(text: string): NetName[] {
+  const names = list(text);
+  const unknown = names.find((name) => !netNames.includes(name as NetName));
+  if (unknown !== undefined) throw new EngineError('EBADPARAM', `"${unknown}" is no net; there are ${netNames.join(', ')}`);
+  if (names.length === 0) throw new EngineError('EBADPARAM', 'no net is chosen to run on the server; choose some, or let them run here');
+  return netNames.filter((name) => names.includes(name.replace(/_2$/, '')));
+}
+
+/** Addresses as the dialog has them: separated by commas or spaces. */
+export function addressesIn(text = ''): string[] {
+  return list(text);
+}
+
+function list(text: string): string[] {
+  return text.split(/[\s,;]+/).filter((each) => each !== '');
+}

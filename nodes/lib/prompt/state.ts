@@ -1,0 +1,113 @@
+import type { NodeMessage } from 'node-red';
+import type { ConditioningRequest } from '../../../engine/host/protocol/messages';
+import { BLEND_METHODS } from '../../../engine/prompt/request';
+import type { Target } from '../../../engine/prompt/transition';
+import { isEmpty, readChoice } from '../common/fields';
+import { isReset } from '../common/message';
+import { PromptMotion } from './motion';
+import { type Said, saidIn } from './payload';
+import { readNegativePrompt, readPrompt } from './texts';
+import { readTransition, type TransitionSettings } from './transition';
+
+/** The fields of a prompt encoder's dialog; an older flow may lack some. */
+export interface PromptFields {
+  prompt?: unknown;
+  negativePrompt?: unknown;
+  blend?: unknown;
+  transition?: unknown;
+  transitionMethod?: unknown;
+  easing?: unknown;
+}
+
+const AT_ONCE: TransitionSettings = { length: { ms: 0 }, method: 'linear', easing: 'smooth', pace: 'picture' };
+
+/** The prompts of a prompt encoder: those of its dialog until a message brings others. */
+export class PromptState {
+  private readonly initial: { target: Target; transition: TransitionSettings };
+  private target: Target;
+  /** For the changes to come that say nothing else. */
+  private transition: TransitionSettings;
+  private readonly motion: PromptMotion;
+
+  /** @throws EBADPROMPT, EBADPARAM */
+  constructor({ prompt, negativePrompt, blend, transition, transitionMethod, easing }: PromptFields) {
+    const negative = readNegativePrompt(negativePrompt);
+    this.initial = {
+      target: withBlend({ prompt: readPrompt(prompt ?? '', 'the prompt'), ...(negative && { negativePrompt: negative }) }, blend, 'blend'),
+      transition: readTransition({ ms: transition, method: transitionMethod, easing }, AT_ONCE),
+    };
+    ({ target: this.target, transition: this.transition } = this.initial);
+    this.motion = new PromptMotion(this.target);
+  }
+
+  /** Whether a transition is under way. */
+  get moving(): boolean {
+    return this.motion.moving;
+  }
+
+  /** The prompt on one line, for people; during a transition, where it goes. */
+  get text(): string {
+    const texts = this.target.prompt.map(({ text }) => text).join(' + ');
+    return this.moving ? `→ ${texts}` : texts;
+  }
+
+  /**
+   * Takes over what the message says: `msg.reset`, `msg.prompt`, `msg.negativePrompt`, `msg.blend`, `msg.transition`, or what
+   * its payload says when it has no prompt. Leaves everything as it was when any of it cannot be used.
+   *
+   * @param now ms
+   * @returns whether the message said something
+   * @throws EBADPROMPT, EBADPARAM
+   */
+  take(msg: NodeMessage, now: number): boolean {
+    const { prompt, negativePrompt, blend, transition: way } = saidBy(msg);
+    const reset = isReset(msg);
+    const target = withBlend(reset ? this.initial.target : this.target, blend, 'msg.blend');
+    if (prompt !== undefined) target.prompt = readPrompt(prompt, 'msg.prompt');
+    if (negativePrompt !== undefined) {
+      const negative = readNegativePrompt(negativePrompt);
+      if (negative) target.negativePrompt = negative;
+      else delete target.negativePrompt;
+    }
+    const standing = reset ? this.initial.transition : this.transition;
+    const transition = isEmpty(way) ? standing : readTransition(way, standing);
+    const isChange = reset || prompt !== undefined || negativePrompt !== undefined || !isEmpty(blend);
+
+    this.target = target;
+    this.transition = isChange ? standing : transition;
+    if (isChange) this.motion.head(target, reset && isEmpty(way) ? AT_ONCE : transition, now);
+    return isChange || !isEmpty(way);
+  }
+
+  /**
+   * The conditioning of what is sent now; a copy, since the flow may change what it gets.
+   *
+   * @param now ms
+   * @param isFrame whether this counts in a transition that is counted in frames
+   */
+  next(now: number, isFrame: boolean): ConditioningRequest {
+    return structuredClone(this.motion.next(now, isFrame));
+  }
+}
+
+/** A copy with the blend that `value` says, if it says one. The linear one goes without saying. */
+function withBlend(target: Target, value: unknown, name: string): Target {
+  const { blend: before, ...texts } = target;
+  const blend = isEmpty(value) ? before : readChoice(value, name, BLEND_METHODS);
+  return blend === undefined || blend === 'linear' ? texts : { ...texts, blend };
+}
+
+/** An Inject button's text is its payload, which is taken when nothing else is meant as a prompt. The message's own properties come first. */
+function saidBy(msg: NodeMessage): Said {
+  const { prompt, negativePrompt, blend, transition } = msg;
+  if (prompt !== undefined || negativePrompt !== undefined) return { prompt, negativePrompt, blend, transition };
+  const said = saidIn(msg);
+  return { ...said, blend: blend ?? said?.blend, transition: transition ?? said?.transition };
+}
+
+/** Whether the payload is there to say something, and is no picture. A query beside `msg.prompt` is not read, and may ask for a picture from text. */
+export function isSayingPayload(msg: NodeMessage): boolean {
+  const isObject = typeof msg.payload === 'object' && !(msg.payload instanceof Uint8Array);
+  const isRead = msg.prompt === undefined && msg.negativePrompt === undefined;
+  return (isRead || !isObject) && saidIn(msg) !== undefined;
+}

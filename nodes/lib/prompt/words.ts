@@ -1,0 +1,104 @@
+import type { NodeAPI } from 'node-red';
+import { checkInProcess } from '../../../engine/host/client/checks';
+import { type ModelWords, modelWords } from '../../../engine/prompt/model-words';
+import { Recent } from '../../../engine/util/recent';
+import { readAskedModel, readModel, type EngineDef } from '../engine/fields';
+import { withCode } from '../common/input';
+import { guardAdmin } from '../web/site';
+
+/** Bounds of a question: texts, and characters of all. */
+const MOST_TEXTS = 64;
+const MOST_CHARACTERS = 40_000;
+/** Reading a list of words takes a tenth of a second; a file that takes longer is none. */
+const LIMIT_MS = 20_000;
+
+const answers = new Recent<Promise<ModelWords>>(64);
+
+/** What a model reads in texts. Folders that others have made are read in a process of their own. */
+export function askWords(model: string, texts: string[], withList = false): Promise<ModelWords> {
+  return answers.getOrMake(JSON.stringify([model, withList, ...texts]), () => {
+    const asked =
+      model === 'starter' ? modelWords(model, texts, withList) : checkInProcess('modelWords', [model, texts, withList], LIMIT_MS);
+    // A folder may be mended, or get another table.
+    if (model !== 'starter') setTimeout(() => answers.delete(JSON.stringify([model, withList, ...texts])), 10_000).unref();
+    return asked;
+  });
+}
+
+/** A node of the running flows, as its dialog made it. */
+interface FlowNode extends Pick<EngineDef, 'model' | 'modelType'> {
+  id: string;
+  type: string;
+  d?: boolean;
+  wires?: string[][];
+  links?: string[];
+  engine?: string;
+}
+
+/**
+ * The model that a prompt encoder's prompts are for: that of the first denoiser behind it, by wires and links, else that of
+ * the only engine; undefined where it cannot be said.
+ */
+export function modelBehind(RED: NodeAPI, id: string): string | undefined {
+  const nodes = new Map<string, FlowNode>();
+  RED.nodes.eachNode((node) => void nodes.set(node.id, node as unknown as FlowNode));
+  const all = [...nodes.values()];
+  const denoiser = firstBehind(nodes, id) ?? onlyOne(all.filter(({ type, d }) => type === 'streamdiffusion-denoiser' && !d));
+  const engine = denoiser?.engine === undefined ? undefined : nodes.get(denoiser.engine);
+  const chosen = engine ?? onlyOne(all.filter(({ type }) => type === 'streamdiffusion-engine'));
+  if (!chosen) return undefined;
+  try {
+    return readModel(RED, RED.nodes.getNode(chosen.id), chosen.model, chosen.modelType);
+  } catch {
+    // The engine itself says what is wrong with it.
+    return undefined;
+  }
+}
+
+function firstBehind(nodes: Map<string, FlowNode>, id: string): FlowNode | undefined {
+  const met = new Set([id]);
+  for (const at of met) {
+    const node = nodes.get(at);
+    if (!node || node.d) continue;
+    if (node.type === 'streamdiffusion-denoiser') return node;
+    // A Set goes on with what is added to it meanwhile.
+    for (const next of [...(node.wires ?? []).flat(), ...(node.type === 'link out' ? (node.links ?? []) : [])]) met.add(next);
+  }
+  return undefined;
+}
+
+function onlyOne<T>(list: T[]): T | undefined {
+  return list.length === 1 ? list[0] : undefined;
+}
+
+/**
+ * `POST streamdiffusion/words`: `{ model?, modelType?, id?, texts, list? }`, the engine's fields and node and the texts of a prompt;
+ * answers {@link ModelWords}, under the editor's own login.
+ */
+export function serveWords(RED: NodeAPI): void {
+  guardAdmin(RED);
+  RED.httpAdmin.post('/streamdiffusion/words', RED.auth.needsPermission('streamdiffusion.read'), (request, response) => {
+    // Browsers send forms from any site to any address, but JSON only where they are allowed to.
+    if (!request.is('json')) return void response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
+    const { model, modelType, id, texts, list } = (request.body ?? {}) as Record<string, unknown>;
+    const isFine =
+      Array.isArray(texts) &&
+      texts.length <= MOST_TEXTS &&
+      texts.every((text) => typeof text === 'string') &&
+      texts.join('').length <= MOST_CHARACTERS;
+    if (!isFine)
+      return void response.status(400).json({
+        code: 'EBADPARAM',
+        message: `texts must be a list of at most ${MOST_TEXTS} texts with ${MOST_CHARACTERS} characters in all`,
+      });
+    readAskedModel(
+      RED,
+      typeof id === 'string' ? RED.nodes.getNode(id) : null,
+      typeof model === 'string' ? model : '',
+      modelType as EngineDef['modelType'],
+    )
+      .then(({ folder }) => askWords(folder, texts as string[], list === true))
+      .then((answer) => response.set('Cache-Control', 'no-store').json(answer))
+      .catch((thrown: unknown) => response.status(400).json({ code: withCode(thrown).code, message: withCode(thrown).message }));
+  });
+}

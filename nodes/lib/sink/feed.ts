@@ -1,0 +1,140 @@
+import { EngineError } from '../../../engine/errors';
+import { copyOf, type Picture } from '../../../engine/image/picture';
+import { toJpeg } from '../common/jpeg';
+import { wakeAll } from '../common/rest';
+import type { ShownPicture, Viewer } from '../web/viewer';
+
+const JPEG_QUALITY = 85;
+/** Somebody who has just gone may come back, as a page that is loaded anew does, or ask for the next JPEG. */
+const LINGER_MS = 3000;
+/** So long a picture that was painted for who asks may take; then the one before must do. */
+const FRESH_MS = 2000;
+
+/** A picture whose JPEG is made at most once, and only when somebody asks for it. */
+class Frame {
+  private encoding: Promise<ShownPicture> | undefined;
+  readonly arrivedAt = performance.now();
+
+  constructor(
+    private readonly picture: Picture,
+    private readonly info: unknown,
+  ) {}
+
+  shown(): Promise<ShownPicture> {
+    this.encoding ??= toJpeg(this.picture, JPEG_QUALITY).then((jpeg) => ({ jpeg, frame: this.info }));
+    return this.encoding;
+  }
+}
+
+/** The newest picture of one sink and those who look at it. */
+export class SinkFeed {
+  private readonly audience = new Set<Viewer>();
+  private newest: Frame | undefined;
+  private turn: Promise<void> = Promise.resolve();
+  private lastLook = -Infinity;
+  private readonly awaiting = new Set<() => void>();
+
+  /**
+   * @param onError told about a picture that a viewer wanted and that cannot be read
+   * @param wake lets those paint who rested because nobody looked; tells whether a picture is coming
+   */
+  constructor(
+    private readonly onError: (error: EngineError) => void,
+    private readonly wake: () => boolean = wakeAll,
+  ) {}
+
+  /** Whether somebody sees the pictures: a viewer, a recording, who has just gone or has just asked for a JPEG. */
+  get isLookedAt(): boolean {
+    return this.audience.size > 0 || performance.now() - this.lastLook < LINGER_MS;
+  }
+
+  /** Somebody looks, or is about to. @returns whether a picture is coming that is newer than the newest */
+  look(): boolean {
+    this.lastLook = performance.now();
+    return this.wake();
+  }
+
+  get viewers(): number {
+    return this.audience.size;
+  }
+
+  /**
+   * Makes this the newest picture. It is encoded only if somebody looks on; one that is overtaken meanwhile is not.
+   * @param info `msg.frame`, for viewers that ask for it
+   */
+  show(picture: Picture, info?: unknown): void {
+    // A copy: it may be asked for long after its message, and the flow may draw on the same bytes meanwhile.
+    const frame = new Frame(copyOf(picture), info);
+    this.newest = frame;
+    for (const come of this.awaiting) come();
+    if (this.audience.size === 0) return;
+    this.turn = this.turn.then(async () => {
+      if (this.newest !== frame) return;
+      const shown = await this.encoded(frame);
+      if (shown) for (const viewer of this.audience) viewer.show(shown);
+    });
+  }
+
+  /** Forgets the newest picture; viewers keep what they see until the next one. */
+  reset(): void {
+    this.newest = undefined;
+  }
+
+  /** The newest picture as JPEG, painted for this purpose where none was while nobody looked; undefined when there is none. */
+  async newestJpeg(): Promise<Buffer | undefined> {
+    if (this.look()) await this.next();
+    return this.newest && (await this.encoded(this.newest))?.jpeg;
+  }
+
+  /** Since the newest picture came, ms; 0 while there is none. */
+  get age(): number {
+    return this.newest ? performance.now() - this.newest.arrivedAt : 0;
+  }
+
+  /** The viewer sees everything from now on, beginning with the newest picture, until it is removed or the feed closes. */
+  async add(viewer: Viewer): Promise<void> {
+    this.audience.add(viewer);
+    this.look();
+    const frame = this.newest;
+    const shown = frame && (await this.encoded(frame));
+    // Whatever came while this one was encoded has been shown already.
+    if (shown && frame === this.newest && this.audience.has(viewer)) viewer.show(shown);
+  }
+
+  remove(viewer: Viewer): void {
+    if (this.audience.delete(viewer)) this.lastLook = performance.now();
+  }
+
+  close(): void {
+    this.newest = undefined;
+    for (const come of this.awaiting) come();
+    for (const viewer of this.audience) viewer.end();
+    this.audience.clear();
+  }
+
+  /** Resolves with the next picture, or when that has been long in coming. */
+  private next(): Promise<void> {
+    return new Promise((resolve) => {
+      const come = (): void => {
+        clearTimeout(limit);
+        this.awaiting.delete(come);
+        resolve();
+      };
+      const limit = setTimeout(come, FRESH_MS);
+      this.awaiting.add(come);
+    });
+  }
+
+  private async encoded(frame: Frame): Promise<ShownPicture | undefined> {
+    try {
+      return await frame.shown();
+    } catch (thrown) {
+      // Told once: a frame that is no longer the newest has been reported or overtaken.
+      if (this.newest === frame) {
+        this.newest = undefined;
+        this.onError(EngineError.from(thrown, 'EBADFRAME'));
+      }
+      return undefined;
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import { EngineError } from '../../../engine/errors';
+import { FfmpegWriter, fitInto, reasonOf } from '../ffmpeg/writer';
+import { jpegSize } from '../common/jpeg-header';
+import type { ShownPicture, Viewer } from '../web/viewer';
+
+const FIRST_RETRY_MS = 1000;
+const LAST_RETRY_MS = 30_000;
+/** After so long without a fault the next one is a new one. */
+const SOUND_MS = 10_000;
+
+export interface LoopbackOptions {
+  /** ffmpeg's path, or its name to be found on PATH. */
+  ffmpeg: string;
+  /** The video device that other programs read as a camera, such as /dev/video10. */
+  device: string;
+}
+
+/**
+ * Plays what a sink shows into a V4L2 loopback device, a camera that other programs (OBS, a video call, a VJ program)
+ * can choose, through an ffmpeg process that starts with the first picture. When that fails it begins again with a later
+ * picture, ever more slowly. The device keeps the size of the first picture; pictures of another size are fitted in.
+ */
+export class Loopback implements Viewer {
+  private writer: FfmpegWriter | undefined;
+  private retryMs = FIRST_RETRY_MS;
+  private notBefore = 0;
+  private isOver = false;
+
+  /** @param onFailure told each time it fails; it goes on by itself */
+  constructor(
+    private readonly options: LoopbackOptions,
+    private readonly onFailure: (error: EngineError) => void,
+  ) {}
+
+  get isPlaying(): boolean {
+    return this.writer !== undefined;
+  }
+
+  show({ jpeg }: ShownPicture): void {
+    if (this.isOver) return;
+    if (!this.writer && performance.now() < this.notBefore) return;
+    this.writer ??= this.start(jpeg);
+    this.writer?.write(part(jpeg));
+  }
+
+  end(): void {
+    void this.finish();
+  }
+
+  /** Resolves when the device is free again. */
+  async finish(): Promise<void> {
+    this.isOver = true;
+    await this.writer?.end();
+  }
+
+  private start(first: Buffer): FfmpegWriter | undefined {
+    const { ffmpeg, device } = this.options;
+    const size = jpegSize(first);
+    // A feed shows none without a size.
+    if (!size) return undefined;
+    const { width, height } = size;
+    const startedAt = performance.now();
+    const writer = new FfmpegWriter(ffmpeg, loopbackArguments(device, width, height), (exit) => {
+      if (this.writer === writer) this.writer = undefined;
+      if (this.isOver) return;
+      if (performance.now() - startedAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
+      this.notBefore = performance.now() + this.retryMs;
+      this.retryMs = Math.min(2 * this.retryMs, LAST_RETRY_MS);
+      this.onFailure(new EngineError('ESOURCE', `the virtual camera ${device} cannot be played to: ${reasonOf(exit, ffmpeg)}`));
+    });
+    return writer;
+  }
+}
+
+/**
+ * Each picture is passed on as soon as it comes. In a multipart stream ffmpeg knows where a picture ends; of bare JPEGs,
+ * one behind the other, it would hold each back until the next one begins, and so would a second thread. Without times of their own the pictures count
+ * as 25 a second, so that none is doubled or left out.
+ */
+export function loopbackArguments(device: string, width: number, height: number): string[] {
+  return [
+    '-hide_banner',
+    '-loglevel',
+    'error',
+    '-probesize',
+    '32',
+    '-analyzeduration',
+    '0',
+    '-f',
+    'mpjpeg',
+    '-i',
+    'pipe:0',
+    '-vf',
+    fitInto(width, height),
+    '-pix_fmt',
+    'yuv420p',
+    '-threads',
+    '1',
+    '-f',
+    'v4l2',
+    device,
+  ];
+}
+
+/** A picture as one part of a multipart stream. */
+export function part(jpeg: Buffer): Buffer {
+  return Buffer.concat([
+    Buffer.from(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`),
+    jpeg,
+    Buffer.from('\r\n'),
+  ]);
+}

@@ -1,0 +1,126 @@
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { EngineError } from '../../../engine/errors';
+import { lackOfRoom } from '../common/disk-room';
+import type { SinkFeed } from './feed';
+import { Recording } from './recording';
+
+export interface MediaOptions {
+  /** Where recordings and snapshots go; '' when the sink writes none. */
+  folder: string;
+  /** A recording ends, and no snapshot is written, when the disk has less room than that, bytes. */
+  minFree: number;
+  ffmpeg: string;
+}
+
+/** What a sink hears of its files. */
+export interface MediaEvents {
+  /** A recording ended by itself, or not as it should. */
+  failed(error: EngineError): void;
+  /** A recording that is over lacks so many pictures, for which ffmpeg was too slow. */
+  leftOut(pictures: number, file: string): void;
+}
+
+/** Files that a sink writes: recordings and snapshots, named after the sink and the time; messages name no files. */
+export class SinkMedia {
+  private opening: Promise<string> | undefined;
+  private recording: { writer: Recording; file: string } | undefined;
+  /** Files of the same millisecond are told apart by a number, also those that are not written yet. */
+  private last = { time: '', number: 0 };
+
+  constructor(
+    private readonly name: string,
+    private readonly options: MediaOptions,
+    private readonly feed: SinkFeed,
+    private readonly events: MediaEvents,
+  ) {}
+
+  get isRecording(): boolean {
+    return this.recording !== undefined;
+  }
+
+  /** Begins a recording, unless one runs; resolves to its file. Rejects with EBADPARAM, EDISK. */
+  async record(): Promise<string> {
+    if (this.recording) return this.recording.file;
+    this.opening ??= this.begin().finally(() => (this.opening = undefined));
+    return this.opening;
+  }
+
+  /** Ends the recording; resolves to its file when that is whole, to nothing when none ran. */
+  async stop(): Promise<string | undefined> {
+    await this.opening?.catch(() => undefined);
+    const { recording } = this;
+    if (!recording) return undefined;
+    this.forget(recording.writer);
+    await recording.writer.finish();
+    return recording.file;
+  }
+
+  /** Writes the newest picture as JPEG; resolves to its file. Rejects with EBADPARAM, EDISK, and EBADFRAME when there is none. */
+  async snapshot(): Promise<string> {
+    const jpeg = await this.feed.newestJpeg();
+    if (!jpeg) throw new EngineError('EBADFRAME', 'there is no picture yet to take a snapshot of');
+    const file = await this.newFile('.jpg');
+    const problem = await lackOfRoom(dirname(file), this.options.minFree);
+    if (problem) throw new EngineError('EDISK', `the snapshot cannot be written: ${problem}`);
+    try {
+      await writeFile(file, jpeg, { flag: 'wx' });
+      return file;
+    } catch (thrown) {
+      // Another program was faster with that name.
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return this.snapshot();
+      // Half a picture is worse than none.
+      await rm(file, { force: true }).catch(() => undefined);
+      throw EngineError.from(thrown, 'EDISK', 'the snapshot cannot be written: ');
+    }
+  }
+
+  private async begin(): Promise<string> {
+    const file = await this.newFile('.mp4');
+    const { ffmpeg, minFree } = this.options;
+    const writer = new Recording(
+      { ffmpeg, file, minFree },
+      {
+        failed: (error) => {
+          this.forget(writer);
+          this.events.failed(error);
+        },
+        leftOut: (pictures) => this.events.leftOut(pictures, file),
+      },
+    );
+    this.recording = { writer, file };
+    await this.feed.add(writer);
+    return file;
+  }
+
+  private forget(writer: Recording): void {
+    this.feed.remove(writer);
+    if (this.recording?.writer === writer) this.recording = undefined;
+  }
+
+  private async newFile(extension: string): Promise<string> {
+    if (!this.options.folder)
+      throw new EngineError('EBADPARAM', 'this sink has no folder for recordings and snapshots: name one in its dialog');
+    const folder = resolve(this.options.folder);
+    await mkdir(folder, { recursive: true }).catch((thrown: Error) => {
+      throw EngineError.from(thrown, 'EDISK', `the folder ${folder} cannot be written: `);
+    });
+    const now = new Date();
+    // The time on the wall, not that of Greenwich.
+    const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
+      .toISOString()
+      .slice(0, 23)
+      .replace('T', ' ')
+      .replaceAll(':', '-');
+    if (time !== this.last.time) this.last = { time, number: 0 };
+    for (;;) {
+      const number = ++this.last.number;
+      const file = join(folder, `${this.name} ${time}${number > 1 ? ` ${number}` : ''}${extension}`);
+      const isTaken = await access(file).then(
+        () => true,
+        () => false,
+      );
+      if (!isTaken) return file;
+    }
+  }
+}

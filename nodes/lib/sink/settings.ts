@@ -1,0 +1,65 @@
+import type { NodeDef } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import { readOptionalChoice, readOptionalNumber } from '../common/fields';
+import type { LoopbackOptions } from './loopback';
+import type { MediaOptions } from './media';
+import { quote } from '../../../engine/util/quote';
+
+/** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
+export interface SinkDef extends NodeDef {
+  fit?: string;
+  fade?: unknown;
+  idle?: unknown;
+  folder?: string;
+  minFree?: unknown;
+  loopback?: string;
+}
+
+/** How the live page shows the pictures; each can be set otherwise in the page's address. */
+export interface PageLook {
+  /** The whole picture with black borders, or as much of it as fills the screen. */
+  fit: 'contain' | 'cover';
+  /** Each picture dissolves into the next within this time, ms; 0: at once. */
+  fade: number;
+  /** Black when no picture came for so many seconds; 0: never. */
+  idle: number;
+}
+
+/**
+ * Reads the dialog's fields.
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readPageLook(def: SinkDef): PageLook {
+  return {
+    fit: readOptionalChoice(def.fit, 'fit', 'contain', ['contain', 'cover']),
+    fade: readOptionalNumber(def.fade, 'fade', 0, { min: 0, max: 10_000 }),
+    idle: readOptionalNumber(def.idle, 'idle', 0, { min: 0, max: 86_400 }),
+  };
+}
+
+/**
+ * Where and how long the sink may record.
+ * @param ffmpeg ffmpeg's path from Node-RED's settings
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions {
+  const gigabytes = readOptionalNumber(def.minFree, 'minFree', 1, { min: 0, max: 100_000 });
+  return { folder: def.folder?.trim() ?? '', minFree: gigabytes * 1e9, ffmpeg };
+}
+
+/**
+ * The virtual camera that the sink plays into; undefined when it has none.
+ * @throws EBADPARAM when it is no device, or this machine has no such devices
+ */
+export function readLoopback(def: SinkDef, ffmpeg = 'ffmpeg', platform: NodeJS.Platform = process.platform): LoopbackOptions | undefined {
+  const device = def.loopback?.trim();
+  if (!device) return undefined;
+  if (platform !== 'linux')
+    throw new EngineError(
+      'EBADPARAM',
+      `a virtual camera (${device}) needs Linux and its module v4l2loopback; this machine runs ${platform}`,
+    );
+  if (!/^\/dev\/./.test(device))
+    throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not ${quote(device)}`);
+  return { device, ffmpeg };
+}

@@ -1,0 +1,16 @@
+import type { CameraDoor } from './camera-door';
+import type { Producer, ProducerEvents } from './producer';
+
+/** The camera or screen of whoever has the camera page open. */
+export class BrowserProducer implements Producer {
+  constructor(
+    private readonly door: CameraDoor,
+    events: ProducerEvents,
+  ) {
+    door.open(events);
+  }
+
+  async stop(): Promise<void> {
+    this.door.close();
+  }
+}

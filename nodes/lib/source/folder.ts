@@ -1,0 +1,137 @@
+import { join } from 'node:path';
+import { EngineError } from '../../../engine/errors';
+import { FolderWatch, PICTURE_EXTENSIONS } from './folder-watch';
+import { fileToJpeg } from '../common/jpeg';
+import { Pacer } from './pacer';
+import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from './producer';
+
+const RETRY_MS = 5000;
+/** Pictures that cannot be read cost no beat, so that one comes all the same; but not too many are tried for it. */
+const MAX_TRIES = 16;
+const LOOK_MS = 500;
+/** However large the folder is, looking at it takes at most this share of the time. */
+const LOOK_SHARE = 0.05;
+
+export interface FolderOptions extends Pick<FrameFormat, 'width' | 'height'> {
+  folder: string;
+  /** Milliseconds from picture to picture. */
+  intervalMs: number;
+  /** Begin again after the last picture; otherwise that one is the end. */
+  loop: boolean;
+  /** Only pictures that come while it runs, in the order in which they come. */
+  onlyNew: boolean;
+}
+
+/** The pictures of a folder, one after the other, sorted by name; one that is added comes next. */
+export class FolderProducer implements Producer {
+  private readonly pacer: Pacer;
+  private readonly watch: FolderWatch;
+  private stopped = false;
+  private names: string[] = [];
+  private readonly shown = new Set<string>();
+  private stamps: ReadonlyMap<string, string> = new Map();
+  private arrived: string[] = [];
+  private lookAt = 0;
+  private retryAt = 0;
+  private waiting = false;
+  /** Pictures that could not be read, as they were then: each is told once, and left alone until it is written anew. */
+  private readonly unreadable = new Map<string, string | undefined>();
+
+  constructor(
+    private readonly options: FolderOptions,
+    private readonly events: ProducerEvents,
+  ) {
+    this.watch = new FolderWatch(options.folder);
+    this.pacer = new Pacer(options.intervalMs, (elapsedMs) => this.showNext(elapsedMs));
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.pacer.stop();
+  }
+
+  private async showNext(elapsedMs: number): Promise<void> {
+    if (elapsedMs < this.retryAt) return;
+    try {
+      await this.look(elapsedMs);
+      for (let tries = 0; tries < MAX_TRIES; tries++) {
+        const name = this.next();
+        if (this.stopped || name === undefined || (await this.show(name))) return;
+      }
+    } catch (thrown) {
+      if (!this.stopped) this.onFailure(EngineError.from(thrown, 'ESOURCE'), elapsedMs);
+    }
+  }
+
+  /** @returns whether it could be read */
+  private async show(name: string): Promise<boolean> {
+    const { folder, width, height, intervalMs } = this.options;
+    const filename = join(folder, name);
+    try {
+      const jpeg = await fileToJpeg(filename, width, height, JPEG_QUALITY);
+      this.unreadable.delete(name);
+      if (!this.stopped) this.events.frame(jpeg, { filename });
+      return true;
+    } catch (thrown) {
+      const error = EngineError.from(thrown, 'ESOURCE');
+      if (error.code !== 'EBADFRAME') throw error;
+      if (!this.stopped && !this.unreadable.has(name)) this.events.failed(error, intervalMs);
+      this.unreadable.set(name, this.stamps.get(name));
+      return false;
+    }
+  }
+
+  private isUnreadable(name: string): boolean {
+    return this.unreadable.has(name) && this.unreadable.get(name) === this.stamps.get(name);
+  }
+
+  private async look(elapsedMs: number): Promise<void> {
+    if (elapsedMs < this.lookAt) return;
+    const began = performance.now();
+    const { names, arrived, stamps } = await this.watch.look();
+    this.lookAt = elapsedMs + Math.max(LOOK_MS, (performance.now() - began) / LOOK_SHARE);
+    this.names = names;
+    this.stamps = stamps;
+    for (const name of this.unreadable.keys()) if (!stamps.has(name)) this.unreadable.delete(name);
+    const again = new Set(arrived);
+    this.arrived = [...this.arrived.filter((name) => !again.has(name)), ...arrived];
+  }
+
+  /** The name of the next picture; undefined when there is none at the moment, or none any more. */
+  private next(): string | undefined {
+    const { onlyNew, loop, folder } = this.options;
+    const next =
+      this.arrived.shift() ?? (onlyNew ? undefined : this.names.find((name) => !this.shown.has(name) && !this.isUnreadable(name)));
+    if (next !== undefined) {
+      if (!onlyNew) this.shown.add(next);
+      this.waiting = false;
+      return next;
+    }
+    if (onlyNew) {
+      if (!this.waiting) this.events.waiting('picture');
+      this.waiting = true;
+      return undefined;
+    }
+    if (this.shown.size > 0 && !loop) return this.end();
+    this.shown.clear();
+    if (this.names.length > 0 && this.names.every((name) => this.isUnreadable(name))) {
+      throw new EngineError('ESOURCE', `none of the ${this.names.length} pictures in the folder ${folder} can be read`);
+    }
+    if (this.names.length === 0) {
+      throw new EngineError('ESOURCE', `the picture folder ${folder} holds no picture; known are ${PICTURE_EXTENSIONS.join(' ')}`);
+    }
+    return this.next();
+  }
+
+  /** A folder that cannot be listed is asked again in a while. */
+  private onFailure(error: EngineError, elapsedMs: number): void {
+    const retryMs = Math.max(RETRY_MS, this.options.intervalMs);
+    this.retryAt = elapsedMs + retryMs;
+    this.events.failed(error, retryMs);
+  }
+
+  private end(): undefined {
+    void this.stop();
+    this.events.ended();
+  }
+}

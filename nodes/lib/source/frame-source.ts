@@ -1,0 +1,106 @@
+import { basename } from 'node:path';
+import type { Node, NodeMessageInFlow } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import { Faults } from '../common/faults';
+import { quote } from '../../../engine/util/quote';
+import { FrameRate } from '../common/frame-rate';
+import { withCode } from '../common/input';
+import { isReset } from '../common/message';
+import type { PictureFacts, Producer } from './producer';
+import type { SourceSettings } from './settings';
+import { shorten, type Status, type Translate } from '../common/status';
+
+const STATUS_MS = 1000;
+
+/** What a source node does between its start and its close: it has a producer while it runs, and sends its pictures. */
+export class FrameSource {
+  private producer: Producer | undefined;
+  private lastFrameId = 0;
+  private readonly faults = new Faults();
+  private readonly rate = new FrameRate();
+  private readonly ticker = setInterval(() => this.showRate(), STATUS_MS).unref();
+
+  constructor(
+    private readonly node: Node,
+    private readonly settings: SourceSettings,
+    private readonly status: Status,
+    private readonly translate: Translate,
+  ) {
+    if (settings.autostart) this.start();
+    else status.stopped();
+  }
+
+  /** Starts, stops or begins again, as the message says. Rejects with EBADPARAM when it says something else. */
+  async take(msg: NodeMessageInFlow): Promise<void> {
+    const command = commandOf(msg);
+    if (command !== 'start') await this.stop();
+    if (command !== 'stop') this.start();
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.ticker);
+    this.status.close();
+    await this.stop();
+  }
+
+  private start(): void {
+    if (this.producer) return;
+    this.status.show('waiting', this.translate('status.starting'));
+    try {
+      this.producer = this.settings.produce({
+        frame: (jpeg, facts) => this.send(jpeg, facts),
+        waiting: (forWhat) => this.wait(forWhat),
+        failed: (error, retryMs) => this.fail(error, retryMs),
+        ended: () => this.end(),
+      });
+    } catch (thrown) {
+      this.fail(thrown);
+    }
+  }
+
+  private async stop(): Promise<void> {
+    const { producer } = this;
+    this.producer = undefined;
+    this.status.stopped();
+    await producer?.stop();
+  }
+
+  private send(payload: Buffer, { filename, ...facts }: PictureFacts = {}): void {
+    if (filename) this.status.show('running', shorten(basename(filename), 32));
+    else this.rate.count();
+    const { kind: source, width, height, topic } = this.settings;
+    const frame = { id: ++this.lastFrameId, width, height, timestamp: Date.now(), source, ...facts };
+    this.node.send({ payload, contentType: 'image/jpeg', topic, frame, ...(filename && { filename }) });
+  }
+
+  private fail(thrown: unknown, retryMs?: number): void {
+    const error = withCode(thrown);
+    this.status.error(error);
+    if (this.faults.isNews(error)) this.node.error(error, {});
+    if (retryMs === undefined) this.producer = undefined;
+  }
+
+  private wait(forWhat: 'visitor' | 'picture'): void {
+    // The frames until now are not to come up as a rate once more.
+    this.rate.take();
+    this.status.show('waiting', this.translate(`status.waiting-${forWhat}`));
+  }
+
+  private end(): void {
+    this.producer = undefined;
+    this.status.show('stopped', this.translate('status.ended'));
+  }
+
+  private showRate(): void {
+    const fps = this.rate.take();
+    if (fps > 0 && this.producer) this.status.show('running', `${fps} fps`);
+  }
+}
+
+/** What a message asks a source to do; `msg.reset` begins again from the first picture. */
+function commandOf(msg: NodeMessageInFlow): 'start' | 'stop' | 'restart' {
+  if (isReset(msg)) return 'restart';
+  if (msg.payload === true || msg.payload === 'start') return 'start';
+  if (msg.payload === false || msg.payload === 'stop') return 'stop';
+  throw new EngineError('EBADPARAM', `a frame source takes "start", "stop", true or false as msg.payload, not ${quote(msg.payload)}`);
+}

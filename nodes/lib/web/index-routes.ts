@@ -1,0 +1,46 @@
+import type { RequestHandler } from 'express';
+import type { NodeAPI } from 'node-red';
+import { qrCode } from '../common/qr-code';
+import { guards } from './guards';
+import { languageOf, loadPage } from './pages';
+import { guardAdmin } from './site';
+
+const page = loadPage('index.html');
+
+/** Who has pages: the names of all sinks, and of all sources with a camera page. */
+interface Pages {
+  live: () => string[];
+  cameras: () => string[];
+}
+
+const mounted = new WeakMap<object, Pages>();
+
+/**
+ * `GET /streamdiffusion/`: a list of all live and camera pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
+ * For the dialogs, under the editor's own login, `GET streamdiffusion/editor/qr?to=ADDRESS`.
+ *
+ * @param names of the pages of one kind; mounted with the first that comes
+ */
+export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[]): void {
+  const known = mounted.get(RED.httpNode);
+  if (known) return void (known[kind] = names);
+  const pages: Pages = { live: () => [], cameras: () => [], [kind]: names };
+  mounted.set(RED.httpNode, pages);
+  RED.httpNode.get('/streamdiffusion', ...guards(RED), (request, response) => {
+    const values = { live: pages.live().sort().join(' '), cameras: pages.cameras().sort().join(' ') };
+    response
+      .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
+      .type('html')
+      .send(page(values, languageOf(request)));
+  });
+  RED.httpNode.get('/streamdiffusion/qr.svg', ...guards(RED), sendCode);
+  guardAdmin(RED);
+  RED.httpAdmin.get('/streamdiffusion/editor/qr', RED.auth.needsPermission('streamdiffusion.read'), sendCode);
+}
+
+const sendCode: RequestHandler = (request, response) => {
+  const { to } = request.query;
+  const code = typeof to === 'string' ? qrCode(to) : undefined;
+  if (code) response.set('Cache-Control', 'max-age=86400').type('svg').send(code);
+  else response.status(400).type('text').send('?to= must be the address of a page of this Node-RED, of at most 300 characters.\n');
+};

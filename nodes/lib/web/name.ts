@@ -1,0 +1,25 @@
+import { EngineError } from '../../../engine/errors';
+import { shorten } from '../../../engine/util/quote';
+
+/** Names that can stand in an address as they are. */
+const NAME = /^[a-z0-9_-]{1,64}$/;
+/** Addresses beside those of sinks and cameras. */
+const TAKEN = new Set(['health']);
+
+/** Whether something else answers at `/streamdiffusion/NAME`. */
+export const isTakenName = (name: string): boolean => TAKEN.has(name);
+
+/**
+ * @param what whose name it is, for the error: "a sink"
+ * @throws EBADPARAM unless the name can stand in `/streamdiffusion/NAME`
+ */
+export function checkWebName(name: string | undefined, what: string): string {
+  if (!NAME.test(name ?? '')) {
+    throw new EngineError(
+      'EBADPARAM',
+      `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name ?? '', 100)}"`,
+    );
+  }
+  if (TAKEN.has(name!)) throw new EngineError('EBADPARAM', `"${name}" is an address of its own: choose a different name for ${what}`);
+  return name!;
+}

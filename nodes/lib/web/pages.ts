@@ -1,0 +1,39 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Request } from 'express';
+
+const FOLDER = join(__dirname, '../../pages');
+const read = (file: string): string => readFileSync(join(FOLDER, file), 'utf8');
+
+/** Languages of the pages; the first where a browser asks for none of them. */
+export const PAGE_LANGUAGES = ['en', 'de', 'ja', 'zh'] as const;
+export type PageLanguage = (typeof PAGE_LANGUAGES)[number];
+
+const TEXTS = new Map(PAGE_LANGUAGES.map((language) => [language, JSON.parse(read(`texts/${language}.json`)) as Record<string, string>]));
+
+/** What a page is filled with, by name. Texts must be harmless in HTML: checked names, numbers, choices. */
+export type PageValues = Record<string, string | number>;
+
+/** The language of a visitor: that of the address, as in `?lang=de`, or of the browser. */
+export function languageOf(request: Request): PageLanguage {
+  const { lang } = request.query;
+  const known = PAGE_LANGUAGES.find((language) => language === lang);
+  return known ?? ((request.acceptsLanguages([...PAGE_LANGUAGES]) || PAGE_LANGUAGES[0]) as PageLanguage);
+}
+
+/**
+ * A page of the folder `pages` as one file that needs nothing else: `{{include FILE}}` is replaced when it is loaded;
+ * `{{name}}`, `{{t.KEY}}` by a text in the visitor's language, and `{{texts}}` by all of them each time it is asked for.
+ */
+export function loadPage(file: string): (values: PageValues, language?: PageLanguage) => string {
+  const html = read(file).replace(/\{\{include ([\w.-]+)\}\}/g, (_, part: string) => read(part));
+  return (values, asked = 'en') => {
+    const language = TEXTS.has(asked) ? asked : 'en';
+    const texts = TEXTS.get(language)!;
+    const filled = html.replace(/\{\{t\.(\w+)\}\}/g, (_, key: string) =>
+      texts[key].replace(/__(\w+)__/g, (_, name: string) => String(values[name] ?? '')),
+    );
+    const all: PageValues = { ...values, language, texts: JSON.stringify(texts).replaceAll('<', '\\u003c') };
+    return filled.replace(/\{\{(\w+)\}\}/g, (_, name: string) => String(all[name] ?? ''));
+  };
+}

@@ -1,0 +1,156 @@
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import { WebSocketServer, type ServerOptions, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
+import { isAllowedOrigin } from './http-cors';
+import { LostHandshakes, type Lost } from './lost-handshakes';
+import { isOwnOrigin, type SiteSettings } from './site';
+
+/** The largest message that is taken of somebody who brings pictures: a JPEG of a 4K camera has 2 to 4 MB. */
+const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
+/** And of somebody who looks on, which may be hundreds: they have hardly anything to say. */
+const MAX_WORD_BYTES = 1024;
+const PING_MS = 20_000;
+/** By then a connection has been accepted or answered. */
+const HANDSHAKE_MS = 10_000;
+/** So long the other side may take to end a connection as well, ms: to read its last answer, or to say goodbye. */
+const LEAVE_MS = 1000;
+
+interface Settings extends SiteSettings {
+  webSocketNodeVerifyClient?: VerifyClientCallbackAsync | VerifyClientCallbackSync;
+}
+
+interface Upgrade {
+  socket: Duplex;
+  head: Buffer;
+  deadline: NodeJS.Timeout;
+}
+
+/**
+ * WebSocket connections to addresses below /streamdiffusion/. Node-RED's login (`httpNodeAuth`) and whatever else stands
+ * before its nodes see requests only, so a connection is sent the way of a request: through all of the server's
+ * handlers, up to the route of its address, which accepts it or answers as it would answer a request.
+ */
+export class WebSockets {
+  readonly handshakes = new LostHandshakes();
+  private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
+  private readonly sockets: Record<'pictures' | 'words', WebSocketServer>;
+
+  private constructor(
+    server: Server,
+    root: string,
+    private readonly settings: Settings,
+  ) {
+    const { webSocketNodeVerifyClient } = settings;
+    const taking = (maxPayload: number): WebSocketServer => {
+      const options: ServerOptions & { closeTimeout: number } = {
+        noServer: true,
+        clientTracking: false,
+        perMessageDeflate: false,
+        maxPayload,
+        closeTimeout: LEAVE_MS,
+        ...(webSocketNodeVerifyClient && { verifyClient: webSocketNodeVerifyClient }),
+      };
+      return new WebSocketServer(options);
+    };
+    this.sockets = { pictures: taking(MAX_PICTURE_BYTES), words: taking(MAX_WORD_BYTES) };
+    const prefix = `${root.replace(/\/+$/, '')}/streamdiffusion/`;
+    server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
+      if (!request.url?.startsWith(prefix)) return;
+      const deadline = setTimeout(() => socket.destroy(), HANDSHAKE_MS).unref();
+      this.upgrades.set(request, { socket, head, deadline });
+      this.handshakes.arrived(request);
+      sendThroughHandlers(server, request, socket);
+    });
+  }
+
+  private static readonly known = new WeakMap<object, WebSockets>();
+
+  /** The WebSockets of this Node-RED; undefined when it has no server of its own. */
+  static of(RED: NodeAPI): WebSockets | undefined {
+    const server = RED.server as Server | undefined;
+    if (typeof server?.on !== 'function') return undefined;
+    let sockets = WebSockets.known.get(server);
+    if (!sockets) {
+      const { httpNodeRoot } = RED.settings;
+      sockets = new WebSockets(server, typeof httpNodeRoot === 'string' ? httpNodeRoot : '/', RED.settings as Settings);
+      WebSockets.known.set(server, sockets);
+    }
+    return sockets;
+  }
+
+  /** Whether this request wants to become a WebSocket. */
+  wants(request: Request): boolean {
+    return this.upgrades.has(request);
+  }
+
+  /**
+   * Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow.
+   * @param brings what the other side has to send; a larger message ends the connection
+   * @param lost told when it looks as if a proxy had not passed on what a handshake needs
+   */
+  async accept(
+    request: Request,
+    response: Response,
+    brings: 'pictures' | 'words',
+    lost?: (what: Lost, request: Request) => void,
+  ): Promise<WebSocket | undefined> {
+    const upgrade = this.upgrades.get(request);
+    if (!upgrade) return undefined;
+    const tell = (what: Lost): void => {
+      this.handshakes.lost(request, what);
+      lost?.(what, request);
+    };
+    if (request.headers['sec-websocket-key'] === undefined) {
+      tell('Sec-WebSocket-Key');
+      response.status(400).type('text').send('The header Sec-WebSocket-Key is missing: a proxy must pass it on.\n');
+      return undefined;
+    }
+    if (!isOwnOrigin(request, this.settings) && !(await isAllowedOrigin(this.settings.httpNodeCors, request.headers.origin))) {
+      tell('Host');
+      response.status(403).type('text').send('Pages from elsewhere may not connect.\n');
+      return undefined;
+    }
+    const { socket, head, deadline } = upgrade;
+    this.upgrades.delete(request);
+    if (socket.destroyed) return undefined;
+    response.detachSocket(socket as Parameters<ServerResponse['detachSocket']>[0]);
+    return new Promise((resolve) => {
+      socket.once('close', () => resolve(undefined));
+      this.sockets[brings].handleUpgrade(request, socket, head, (webSocket) => {
+        clearTimeout(deadline);
+        keepAlive(webSocket);
+        resolve(webSocket);
+      });
+    });
+  }
+}
+
+function sendThroughHandlers(server: Server, request: IncomingMessage, socket: Duplex): void {
+  const response = new ServerResponse(request);
+  response.shouldKeepAlive = false;
+  response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);
+  // It was answered instead of accepted. What the other side still says is of no interest, nor does it decide when this ends.
+  response.once('finish', () => {
+    socket.end();
+    socket.resume();
+    setTimeout(() => socket.destroy(), LEAVE_MS).unref();
+  });
+  socket.on('error', () => socket.destroy());
+  server.emit('request', request, response);
+}
+
+/** Ends a connection whose other side is gone without a word. */
+function keepAlive(socket: WebSocket): void {
+  let alive = true;
+  socket.on('pong', () => (alive = true));
+  // What is wrong with a message is told by the close that follows.
+  socket.on('error', () => undefined);
+  const timer = setInterval(() => {
+    if (!alive) return socket.terminate();
+    alive = false;
+    socket.ping();
+  }, PING_MS).unref();
+  socket.once('close', () => clearInterval(timer));
+}

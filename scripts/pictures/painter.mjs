@@ -1,0 +1,51 @@
+import { createRequire } from 'node:module';
+
+const require = createRequire(import.meta.url);
+const { acquireHost, releaseHost } = require('../../dist/engine/host/client');
+const { tIndexListOf } = require('../../dist/engine/diffusion/strength');
+
+export const SIZE = 256;
+
+/** Paints as the denoiser node does: through the engine's process, settings under the names of `msg.params`. */
+export class Painter {
+  host = acquireHost({ model: 'starter' });
+
+  /**
+   * The frames of one stream, each after the one before is finished.
+   *
+   * @param {object} settings of the stream; `strength` and `steps` stand for its `tIndexList`
+   * @param {object[]} frames each `{ image?, conditioning }`
+   * @returns {Promise<Buffer[]>} PNG files
+   */
+  async paint({ strength = 0.65, steps = 2, ...settings }, frames) {
+    const stream = this.host.openStream({
+      mode: 'img2img',
+      width: SIZE,
+      height: SIZE,
+      tIndexList: tIndexListOf(strength, steps, 50),
+      ...settings,
+      format: 'png',
+    });
+    const pictures = [];
+    for (const { image, conditioning } of frames) {
+      const result = await stream.submit({ conditioning, ...(image && { picture: { kind: 'raw', ...image } }) });
+      if (result.outcome !== 'finished') throw new Error('a frame was left out');
+      pictures.push(Buffer.from(result.data));
+    }
+    await stream.close();
+    return pictures;
+  }
+
+  /** One frame in a stream of its own. */
+  async one(settings, image, conditioning) {
+    const [picture] = await this.paint(settings, [{ image, conditioning }]);
+    return picture;
+  }
+
+  close() {
+    return releaseHost(this.host);
+  }
+}
+
+/** @returns a conditioning as the prompt encoder sends it */
+export const under = (prompt, more = {}) => ({ prompt: typeof prompt === 'string' ? [{ text: prompt, weight: 1 }] : prompt, ...more });

@@ -1,0 +1,39 @@
+import assert from 'node:assert/strict';
+import type { Unet } from '../../../engine/model/unet/unet';
+import type { Conditioning } from '../../../engine/prompt/conditioning';
+import { SharedUnet } from '../../../engine/stream/shared-unet';
+import type { Evaluation } from '../../../engine/diffusion/stream-batch';
+
+const evaluation = { shape: { height: 4, width: 4 }, conditioning: { tokens: 2, width: 8 } } as unknown as Evaluation<Conditioning>;
+
+/** Stands in for the net, whose answers do not matter here: counts rows, and takes 5 ms a run. */
+function countingUnet(runs: number[]): Unet {
+  const predict = async (rows: unknown[]): Promise<Float32Array[]> => {
+    runs.push(rows.length);
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return rows.map(() => new Float32Array(1));
+  };
+  return { instances: 1, predict } as unknown as Unet;
+}
+
+describe('a UNet that streams share', () => {
+  it('computes for streams together that began while another one was computed for, and goes on so', async () => {
+    const runs: number[] = [];
+    const unet = new SharedUnet(countingUnet(runs));
+    const stream = async (): Promise<void> => {
+      for (let frame = 0; frame < 10; frame++) await unet.predict([evaluation, evaluation]);
+    };
+    const first = stream();
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    await Promise.all([first, stream(), stream()]);
+    assert.deepEqual(runs.slice(0, 2), [2, 6]);
+    assert.equal(runs.filter((rows) => rows === 6).length, 9, `rows a run: ${runs}`);
+  });
+
+  it('makes a single stream wait for nobody', async () => {
+    const runs: number[] = [];
+    const unet = new SharedUnet(countingUnet(runs));
+    for (let frame = 0; frame < 3; frame++) assert.equal((await unet.predict([evaluation])).length, 1);
+    assert.deepEqual(runs, [1, 1, 1]);
+  });
+});

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict';
+import type { StreamSettings } from '../../../../engine/host/protocol/messages';
+import { readDialog, readParams } from '../../../../nodes/lib/denoiser/stream-settings';
+
+const CURRENT: StreamSettings = { mode: 'img2img', width: 256, height: 256, tIndexList: [18, 34], numInferenceSteps: 50 };
+
+describe('settings of a stream', () => {
+  it('are read from the dialog, whose fields are texts', () => {
+    const fields = {
+      mode: 'txt2img',
+      width: '512',
+      height: '384',
+      stepsBy: 'strength',
+      strength: '1',
+      steps: '4',
+      numInferenceSteps: '50',
+      cfgType: 'none',
+      guidanceScale: '1',
+      delta: '0.5',
+      seed: '7',
+      frameBufferSize: '2',
+      useDenoisingBatch: false,
+      doAddNoise: true,
+      format: 'png',
+      quality: '90',
+    };
+    assert.deepEqual(readDialog(fields), {
+      mode: 'txt2img',
+      width: 512,
+      height: 384,
+      tIndexList: [0, 12, 25, 37],
+      numInferenceSteps: 50,
+      cfgType: 'none',
+      guidanceScale: 1,
+      delta: 0.5,
+      seed: 7,
+      frameBufferSize: 2,
+      useDenoisingBatch: false,
+      doAddNoise: true,
+      followNewest: 'none',
+      format: 'png',
+      quality: 90,
+    });
+  });
+
+  it('have defaults for what is empty or missing', () => {
+    assert.deepEqual(readDialog({}), {
+      mode: 'img2img',
+      width: 256,
+      height: 256,
+      numInferenceSteps: 50,
+      tIndexList: [25, 37],
+      followNewest: 'none',
+    });
+    assert.deepEqual(readDialog({ width: '', strength: '', steps: '' }), readDialog({}));
+  });
+
+  it('take the steps from the chosen field, whatever the other one holds', () => {
+    assert.deepEqual(readDialog({ stepsBy: 'list', tIndexList: '3, 9 20', strength: 'nothing' }).tIndexList, [3, 9, 20]);
+    assert.deepEqual(readDialog({ stepsBy: 'strength', tIndexList: 'nothing', strength: '0.64' }).tIndexList, [18, 34]);
+  });
+
+  it('change live, by their names', () => {
+    assert.deepEqual(readParams({ guidanceScale: 1.4, seed: '5', tIndexList: [10] }, CURRENT), {
+      guidanceScale: 1.4,
+      seed: 5,
+      tIndexList: [10],
+    });
+    assert.deepEqual(readParams({}, CURRENT), {});
+    const seeds = [
+      { seed: 7, weight: 1 },
+      { seed: 12, weight: 0.5 },
+    ];
+    for (const list of [seeds, [7, { seed: 12, weight: '0.5' }], '7:1, 12:0.5', '7 12:0.5'])
+      assert.deepEqual(readParams({ seeds: list }, CURRENT), { seeds });
+    for (const none of [[], '']) assert.deepEqual(readParams({ seeds: none, seed: -1 }, CURRENT), { seeds: [], seed: -1 });
+  });
+
+  it('keep the number of steps when only the strength changes, and the strength when only the number does', () => {
+    assert.deepEqual(readParams({ strength: 1 }, CURRENT), { tIndexList: [0, 25] });
+    assert.deepEqual(readParams({ steps: 4 }, CURRENT), { tIndexList: [18, 26, 34, 42] });
+    assert.deepEqual(readParams({ strength: 0.5, steps: 1, numInferenceSteps: 10 }, CURRENT), { tIndexList: [5], numInferenceSteps: 10 });
+  });
+
+  it('are refused when they cannot work', () => {
+    const bad: unknown[] = [
+      null,
+      'strength',
+      [],
+      5,
+      { strength: NaN },
+      { strength: null },
+      { strength: -0.1 },
+      { steps: 0 },
+      { steps: 51 },
+      { tIndexList: [] },
+      { tIndexList: [5, 5] },
+      { tIndexList: [50] },
+      { tIndexList: [1.5] },
+      { tIndexList: [NaN] },
+      { tIndexList: {} },
+      { strength: 0.5, tIndexList: [3] },
+      { numInferenceSteps: 20 },
+      { numInferenceSteps: Infinity },
+      { width: 0 },
+      { height: 'tall' },
+      { width: 1e9 },
+      { mode: 'vid2vid' },
+      { cfgType: 'SELF' },
+      { guidanceScale: '' },
+      { delta: '1px' },
+      { doAddNoise: 1 },
+      { frameBufferSize: 0 },
+      { seed: -2 },
+      { seeds: 5 },
+      { seeds: [{ weight: 1 }] },
+      { seeds: '7:x' },
+      { seeds: [{ seed: 1, weight: -1 }] },
+      { seedDrift: 100 },
+      { feedback: 2 },
+      { feedbackZoom: 3 },
+      { feedbackRotate: 'round' },
+      { latentFeedback: -1 },
+      { seed: 1.5 },
+      { followNewest: 'some' },
+      { format: 'gif' },
+      { quality: 101 },
+      { Strength: 0.5 },
+      { constructor: 1 },
+    ];
+    for (const params of bad) assert.throws(() => readParams(params, CURRENT), { code: 'EBADPARAM' }, JSON.stringify(params));
+  });
+});
