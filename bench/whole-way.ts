@@ -120,8 +120,13 @@ async function netsAlone({ size, frames, pictures }: Context, model: Model, step
   const loop = async (count: number): Promise<void> => {
     for (let k = 0; k < count; k++) {
       const sample = await vaeEncoder.encode(pixels, size, size);
-      const rows = Array.from({ length: steps }, (_, i) => ({ sample, timestep: 800 - 150 * i, conditioning }));
-      const [latent] = await unet.predict(rows, side, side);
+      const rows = Array.from({ length: steps }, (_, i) => ({
+        sample,
+        shape: { height: side, width: side },
+        timestep: 800 - 150 * i,
+        conditioning,
+      }));
+      const [latent] = await unet.predict(rows);
       await vaeDecoder.decode(latent, side, side);
     }
   };

@@ -2,7 +2,7 @@ import { EngineError } from '../errors';
 import type { TensorInfo } from '../net/net';
 
 /** The input or output of one of these names; otherwise the only one there is. */
-export function pick(net: string, infos: TensorInfo[], side: 'input' | 'output', names: string[]): TensorInfo {
+export function pick(net: string, infos: readonly TensorInfo[], side: 'input' | 'output', names: string[]): TensorInfo {
   const found = names.map((name) => infos.find((info) => info.name === name)).find((info) => info !== undefined);
   if (found) return found;
   if (infos.length === 1) return infos[0];

@@ -44,32 +44,13 @@ export class SharedUnet {
   /** Settles every request; one that cannot be computed does not take the others with it. */
   private async serve(requests: Request[]): Promise<void> {
     try {
-      const predictions = await this.evaluate(requests.flatMap((request) => request.evaluations));
+      const predictions = await this.unet.predict(requests.flatMap((request) => request.evaluations));
       let next = 0;
       for (const { evaluations, resolve } of requests) resolve(predictions.slice(next, (next += evaluations.length)));
     } catch (thrown) {
       if (requests.length === 1) requests[0].reject(EngineError.from(thrown, 'EBADMODEL', 'the UNet failed: '));
       else for (const request of requests) await this.serve([request]);
     }
-  }
-
-  /** One UNet call for all rows that fit together: the same picture size and conditioning shape. */
-  private async evaluate(evaluations: Evaluation<Conditioning>[]): Promise<Float32Array[]> {
-    const groups = new Map<string, number[]>();
-    evaluations.forEach(({ shape, conditioning }, index) => {
-      const key = [shape.height, shape.width, conditioning.tokens, conditioning.width].join();
-      const group = groups.get(key);
-      if (group) group.push(index);
-      else groups.set(key, [index]);
-    });
-    const predictions = new Array<Float32Array>(evaluations.length);
-    for (const indices of groups.values()) {
-      const rows = indices.map((index) => evaluations[index]);
-      const { height, width } = rows[0].shape;
-      const answers = await this.unet.predict(rows, height, width);
-      indices.forEach((index, k) => (predictions[index] = answers[k]));
-    }
-    return predictions;
   }
 }
 

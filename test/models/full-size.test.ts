@@ -57,7 +57,7 @@ describe('a model of full size', function () {
 async function runNets(model: Model, conditioning: Conditioning): Promise<void> {
   const sample = await model.vaeEncoder?.encode(new Float32Array(3 * SIZE * SIZE).fill(0.5), SIZE, SIZE);
   assert.ok(sample);
-  const [latent] = await model.unet.predict([{ sample, timestep: 259, conditioning }], SIZE / 8, SIZE / 8);
+  const [latent] = await model.unet.predict([{ sample, shape: { height: SIZE / 8, width: SIZE / 8 }, timestep: 259, conditioning }]);
   await model.vaeDecoder.decode(latent, SIZE / 8, SIZE / 8);
 }
 

@@ -1,21 +1,14 @@
 import { EngineError } from '../../errors';
-import type { Net, Tensor } from '../../net/net';
-import { floatsOf, tensorOf } from '../../net/tensor';
-import type { Conditioning } from '../../prompt/conditioning';
+import type { Json } from '../../util/json-file';
+import type { Net, TensorInfo } from '../../net/net';
+import { floatsOf } from '../../net/tensor';
 import { wholeIn } from '../configs';
-import { guidanceEmbedding } from './guidance-embedding';
-import { checkDims, fixed, stack, unstack } from '../rows';
-import { notesOnPorts, takesOneTimestep, type UnetPorts, unetPorts } from './unet-ports';
-
-/** One latent to be denoised: at its own timestep, under its own conditioning. */
-export interface UnetRow {
-  /** [C, h, w] */
-  sample: Float32Array;
-  timestep: number;
-  conditioning: Conditioning;
-  /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0: none. */
-  guidance?: number;
-}
+import { fixed, pick, unstack } from '../rows';
+import { portsOf } from './ports';
+import { hiddenStatesInput } from './ports/hidden-states';
+import { type ClaimPort, type Feeds, inputNamed, type Port } from './ports/port';
+import { sampleInput } from './ports/sample';
+import type { UnetRow } from './row';
 
 /** ε_θ(x, t, c) for many rows at once, whatever names, types and ranks the export has chosen. */
 export class Unet {
@@ -27,33 +20,37 @@ export class Unet {
   /** What one should know about this export, in sentences. */
   readonly notes: string[];
 
-  private readonly ports: UnetPorts;
+  private readonly ports: readonly Port[];
+  private readonly output: TensorInfo;
   /** Rows a run, when the export fixed it. */
   private readonly batch: number | undefined;
-  private readonly oneTimestep: boolean;
-  /** Width of the embedding of the guidance. */
-  private readonly guidanceWidth: number;
-  private attended: { conditionings: Conditioning[]; feeds: Record<string, Tensor> } | undefined;
 
   /**
    * @param config says what the net itself leaves free
    * @param factor picture size ÷ latent size
+   * @param further ports of adapters
    * @throws EBADMODEL when the net is no UNet of a latent diffusion model, or needs inputs that are not known
    */
   constructor(
     private readonly net: Net,
-    config: { in_channels?: unknown; time_cond_proj_dim?: unknown },
-    private readonly factor: number,
+    config: Json,
+    factor: number,
+    further: readonly ClaimPort[] = [],
   ) {
-    this.ports = unetPorts(net);
-    const { sample, hiddenStates, textEmbeds, guidance } = this.ports;
-    this.latentChannels = fixed(sample.shape[1]) ?? wholeIn(config, 'in_channels', 4, 1, 1024);
-    this.conditioningWidth = fixed(hiddenStates.shape[2]);
-    this.takesPooled = textEmbeds !== undefined;
-    this.guidanceWidth = fixed(guidance?.shape[1]) ?? wholeIn(config, 'time_cond_proj_dim', 256, 1, 65_536);
+    const [sample, hiddenStates] = [sampleInput(net), hiddenStatesInput(net)];
+    if (sample.shape.length !== 4 || hiddenStates.shape.length !== 3) {
+      throw new EngineError(
+        'EBADMODEL',
+        'unet must take latents [B, C, h, w] and embeddings [B, tokens, width]; this is another kind of net',
+      );
+    }
+    this.output = pick('unet', net.outputs, 'output', ['out_sample', 'sample']);
     this.batch = fixed(sample.shape[0]);
-    this.oneTimestep = takesOneTimestep(this.ports);
-    this.notes = notesOnPorts(this.ports, factor);
+    this.ports = portsOf({ inputs: net.inputs, batch: this.batch, config, factor }, further);
+    this.latentChannels = channelsOf(sample, this.output, config);
+    this.conditioningWidth = fixed(hiddenStates.shape[2]);
+    this.takesPooled = inputNamed(net, 'text_embeds') !== undefined;
+    this.notes = this.ports.flatMap(({ notes = [] }) => notes);
   }
 
   /** Calls of `predict` that may be under way at the same time without waiting for each other. */
@@ -73,17 +70,14 @@ export class Unet {
 
   /**
    * The raw output of the model for every row (ε, v or x0, by its prediction type), [C, h, w] each.
-   * All rows run together, as far as the export allows.
+   * Rows that may share a run do.
    *
-   * @param height of the latents, h
-   * @param width of the latents, w
-   * @throws EBADPARAM when the export is made for another size; EBADPROMPT when the conditionings differ in shape
+   * @throws EBADPARAM when the export is made for another size
    */
-  async predict(rows: UnetRow[], height: number, width: number): Promise<Float32Array[]> {
+  async predict(rows: readonly UnetRow[]): Promise<Float32Array[]> {
     const results = new Array<Float32Array>(rows.length);
     const run = async (indices: number[]): Promise<void> => {
-      const together = indices.map((index) => rows[index]);
-      const outputs = await this.run(together, height, width);
+      const outputs = await this.run(indices.map((index) => rows[index]));
       indices.forEach((index, i) => (results[index] = outputs[i]));
     };
     const parts = this.net.parts?.() ?? 1;
@@ -94,41 +88,28 @@ export class Unet {
   }
 
   /** Which rows go into which run of at most `most` rows. */
-  private runs(rows: UnetRow[], most: number): number[][] {
-    const groups = new Map<number, number[]>();
-    rows.forEach(({ timestep }, index) => {
-      const key = this.oneTimestep ? timestep : 0;
-      groups.set(key, [...(groups.get(key) ?? []), index]);
+  private runs(rows: readonly UnetRow[], most: number): number[][] {
+    const groups = new Map<string, number[]>();
+    rows.forEach((row, index) => {
+      const key = this.ports.map((port) => port.keyOf?.(row)).join();
+      const group = groups.get(key);
+      if (group) group.push(index);
+      else groups.set(key, [index]);
     });
-    const batch = Math.min(this.batch ?? Infinity, most);
-    const slices = (group: number[]): number[][] =>
-      group.length <= batch ? [group] : [group.slice(0, batch), ...slices(group.slice(batch))];
-    return [...groups.values()].flatMap(slices);
+    const size = Math.min(this.batch ?? Infinity, most);
+    return [...groups.values()].flatMap((group) =>
+      Array.from({ length: Math.ceil(group.length / size) }, (_, k) => group.slice(k * size, (k + 1) * size)),
+    );
   }
 
-  private async run(rows: UnetRow[], height: number, width: number): Promise<Float32Array[]> {
-    const { sample, timestep, output } = this.ports;
+  /** @param rows that may share a run, and fit into one */
+  private async run(rows: UnetRow[]): Promise<Float32Array[]> {
     const batch = this.batch ?? rows.length;
+    const { height, width } = rows[0].shape;
+    const feeds: Feeds[] = await Promise.all(this.ports.map((port) => port.fill({ rows, batch, height, width })));
+    const outputs = await this.net.run(Object.assign({}, ...feeds) as Feeds);
+    const prediction = outputs[this.output.name];
     const dims = [batch, this.latentChannels, height, width];
-    checkDims('unet', sample, dims, this.factor);
-    const outputs = await this.net.run({
-      [sample.name]: tensorOf(
-        sample.type,
-        stack(
-          rows.map((row) => row.sample),
-          batch,
-        ),
-        dims,
-      ),
-      [timestep.name]: this.timesteps(rows, batch),
-      ...this.attend(
-        rows.map(({ conditioning }) => conditioning),
-        batch,
-      ),
-      ...this.sizes(batch, height, width),
-      ...this.guidances(rows, batch),
-    });
-    const prediction = outputs[output.name];
     if (prediction.dims.join() !== dims.join()) {
       throw new EngineError(
         'EBADMODEL',
@@ -137,52 +118,15 @@ export class Unet {
     }
     return unstack(floatsOf(prediction), batch, rows.length);
   }
+}
 
-  private timesteps(rows: UnetRow[], batch: number): Tensor {
-    const { type, shape } = this.ports.timestep;
-    if (shape.length === 0) return tensorOf(type, Float32Array.of(rows[0].timestep), []);
-    const count = this.oneTimestep ? 1 : batch;
-    const timesteps = rows.map(({ timestep }) => Float32Array.of(timestep));
-    return tensorOf(type, stack(timesteps, count), [count]);
-  }
-
-  /** The picture's size before and after cropping, which is none: [H, W, 0, 0, H, W] in pixels for every row. */
-  private sizes(batch: number, height: number, width: number): Record<string, Tensor> {
-    const { timeIds } = this.ports;
-    if (!timeIds) return {};
-    const [H, W] = [height * this.factor, width * this.factor];
-    const ids = stack([Float32Array.of(H, W, 0, 0, H, W)], batch);
-    return { [timeIds.name]: tensorOf(timeIds.type, ids, [batch, 6]) };
-  }
-
-  private guidances(rows: UnetRow[], batch: number): Record<string, Tensor> {
-    const { guidance: info } = this.ports;
-    if (!info) return {};
-    const embeddings = rows.map(({ guidance }) => guidanceEmbedding(guidance ?? 0, this.guidanceWidth));
-    return { [info.name]: tensorOf(info.type, stack(embeddings, batch), [batch, this.guidanceWidth]) };
-  }
-
-  /** The conditionings of a run, [B, tokens, width] and [B, D]. Prompts change rarely, so the last tensors are kept. */
-  private attend(conditionings: Conditioning[], batch: number): Record<string, Tensor> {
-    const last = this.attended;
-    const same = last?.conditionings.length === conditionings.length && last.conditionings.every((one, i) => one === conditionings[i]);
-    if (same) return last.feeds;
-    const [{ tokens, width }] = conditionings;
-    if (conditionings.some((other) => other.tokens !== tokens || other.width !== width)) {
-      throw new EngineError('EBADPROMPT', 'the conditionings of one run must have the same number of tokens and the same width');
-    }
-    const dims = [batch, tokens, width];
-    const { hiddenStates: info, textEmbeds } = this.ports;
-    checkDims('unet', info, dims, 1);
-    const states = conditionings.map(({ hiddenStates }) => hiddenStates);
-    const feeds = { [info.name]: tensorOf(info.type, stack(states, batch), dims) };
-    if (textEmbeds) {
-      const pooled = conditionings.flatMap((conditioning) => conditioning.pooled ?? []);
-      if (pooled.length < conditionings.length)
-        throw new EngineError('EBADPROMPT', 'this model needs an embedding of the whole prompt beside those of its tokens');
-      feeds[textEmbeds.name] = tensorOf(textEmbeds.type, stack(pooled, batch), [batch, pooled[0].length]);
-    }
-    this.attended = { conditionings, feeds };
-    return feeds;
-  }
+/** What comes out is what is denoised. @throws EBADMODEL for a net that takes something beside the latents, as for inpainting */
+function channelsOf(sample: TensorInfo, output: TensorInfo, config: Json): number {
+  const taken = fixed(sample.shape[1]) ?? wholeIn(config, 'in_channels', fixed(output.shape[1]) ?? 4, 1, 1024);
+  const given = fixed(output.shape[1]) ?? wholeIn(config, 'out_channels', taken, 1, 1024);
+  if (given === taken) return given;
+  throw new EngineError(
+    'EBADMODEL',
+    `unet takes ${taken} channels and gives ${given}: it was made for inpainting or the like, and needs more than latents; use one for text to image`,
+  );
 }

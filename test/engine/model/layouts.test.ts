@@ -154,11 +154,9 @@ describe('layouts of model folders', () => {
     // The last layer but one, ids times 3, of both; the mean of the last layer, ids times 4, of the second.
     assert.ok(hiddenStates.every((value) => value === 15));
     assert.deepEqual(pooled, new Float32Array(12).fill(20));
-    const [[first]] = await model.unet.predict(
-      [{ sample: new Float32Array(16), timestep: 1, conditioning: model.textEncoder.blank() }],
-      2,
-      2,
-    );
+    const [[first]] = await model.unet.predict([
+      { sample: new Float32Array(16), shape: { height: 2, width: 2 }, timestep: 1, conditioning: model.textEncoder.blank() },
+    ]);
     assert.ok(Math.abs(first - 64 / 6) < 1e-5);
     await model.close();
   });

@@ -32,7 +32,7 @@ describe('model folder', () => {
     const [height, width] = [h * info.vaeScaleFactor, w * info.vaeScaleFactor];
     const latent = await model.vaeEncoder?.encode(new Float32Array(3 * height * width), height, width);
     assert.equal(latent?.length, info.latentChannels * h * w);
-    const [predicted] = await model.unet.predict([{ sample: latent, timestep: 499, conditioning }], h, w);
+    const [predicted] = await model.unet.predict([{ sample: latent, shape: { height: h, width: w }, timestep: 499, conditioning }]);
     assert.equal(predicted.length, latent.length);
     assert.equal((await model.vaeDecoder.decode(predicted, h, w)).length, 3 * height * width);
     await model.close();
@@ -149,9 +149,14 @@ describe('model folder', () => {
       const model = await Model.load({ model: folder });
       assert.deepEqual(model.warnings, [], 'steps share a run');
       const conditioning = model.textEncoder.blank();
-      const rows = [999, 19, 1].map((timestep) => ({ sample: new Float32Array(16).fill(2), timestep, conditioning }));
+      const rows = [999, 19, 1].map((timestep) => ({
+        sample: new Float32Array(16).fill(2),
+        shape: { height: 2, width: 2 },
+        timestep,
+        conditioning,
+      }));
       assert.deepEqual(
-        (await model.unet.predict(rows, 2, 2)).map(([first]) => first),
+        (await model.unet.predict(rows)).map(([first]) => first),
         [1998, 38, 2],
       );
       assert.deepEqual((await inspectModel(folder)).notes, ['Without a tokenizer this model takes token ids, no texts.']);

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { guidanceEmbedding } from '../../../../engine/model/unet/guidance-embedding';
 import { Model } from '../../../../engine/model/model';
-import { Unet, type UnetRow } from '../../../../engine/model/unet/unet';
+import type { UnetRow } from '../../../../engine/model/unet/row';
+import { Unet } from '../../../../engine/model/unet/unet';
 import { toFloat16 } from '../../../../engine/net/float16';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import type { Conditioning } from '../../../../engine/prompt/conditioning';
@@ -15,6 +16,9 @@ const conditioningOf = (level: number): Conditioning => ({
   width: 32,
 });
 
+/** Of the tiny net's latents. */
+const shape = { height: 2, width: 2 };
+
 describe('unet', () => {
   it('gives every row of a batch what the row gives alone', async () => {
     const model = await Model.load({ model: REFERENCE_MODEL });
@@ -23,13 +27,14 @@ describe('unet', () => {
     assert.ok(conditionings.length > 1, 'rows under different prompts');
     const rows = [999, 399, 199, 19].map((timestep, i) => ({
       sample: randn([4, 8, 8], i),
+      shape: { height: 8, width: 8 },
       timestep,
       conditioning: conditionings[i % conditionings.length],
     }));
-    const batch = await model.unet.predict(rows, 8, 8);
+    const batch = await model.unet.predict(rows);
     assert.equal(batch.length, 4);
     for (const [i, row] of rows.entries()) {
-      const [alone] = await model.unet.predict([row], 8, 8);
+      const [alone] = await model.unet.predict([row]);
       assert.ok(relativeError(batch[i], alone) < 1e-5, `row ${i}`);
       for (const other of batch.slice(0, i)) assert.ok(relativeError(other, alone) > 0.01, 'rows differ');
     }
@@ -40,6 +45,7 @@ describe('unet', () => {
     // The tiny net computes sample·timestep + mean(conditioning), so every row has one right answer.
     const rows: UnetRow[] = [2, 3, 2, 5, 7].map((timestep, i) => ({
       sample: Float32Array.from({ length: 4 * 4 }, (_, k) => k - 8 + i),
+      shape,
       timestep,
       conditioning: conditioningOf(i / 4),
     }));
@@ -58,9 +64,9 @@ describe('unet', () => {
       ['fixed batch of 1', { batch: 1 }, 5],
       ['fixed batch of 8', { batch: 8 }, 1],
     ];
-    for (const [name, shape, runs] of exports) {
+    for (const [name, kind, runs] of exports) {
       it(`${name}: all rows are right, in ${runs} run${runs > 1 ? 's' : ''}`, async () => {
-        const net = await OnnxNet.load(tinyUnet(shape), { executionProvider: 'cpu' });
+        const net = await OnnxNet.load(tinyUnet(kind), { executionProvider: 'cpu' });
         let counted = 0;
         const counting = {
           inputs: net.inputs,
@@ -69,9 +75,9 @@ describe('unet', () => {
           run: (feeds: Parameters<typeof net.run>[0]) => (counted++, net.run(feeds)),
         };
         const unet = new Unet(counting, {}, 8);
-        const tolerance = shape.type === 'float16' ? 1e-3 : 1e-6;
+        const tolerance = kind.type === 'float16' ? 1e-3 : 1e-6;
         for (let again = 0; again < 2; again++) {
-          const outputs = await unet.predict(rows, 2, 2);
+          const outputs = await unet.predict(rows);
           outputs.forEach((output, i) => assert.ok(relativeError(output, expected[i]) < tolerance, `row ${i}`));
         }
         assert.equal(counted, 2 * runs);
@@ -80,12 +86,34 @@ describe('unet', () => {
       });
     }
 
+    it('rows of other sizes and prompts of other lengths go in runs of their own, and are as right', async () => {
+      const net = await OnnxNet.load(tinyUnet(), { executionProvider: 'cpu' });
+      const longer = { hiddenStates: new Float32Array(154 * 32).fill(3), tokens: 154, width: 32 };
+      const wide = { shape: { height: 2, width: 4 }, sample: Float32Array.from({ length: 32 }, (_, k) => k) };
+      const mixed = [rows[0], { ...rows[1], conditioning: longer }, { ...rows[2], ...wide }, rows[3]];
+      const outputs = await new Unet(net, {}, 8).predict(mixed);
+      assert.ok(relativeError(outputs[0], expected[0]) < 1e-6 && relativeError(outputs[3], expected[3]) < 1e-6);
+      assert.ok(
+        relativeError(
+          outputs[1],
+          Float32Array.from(rows[1].sample, (x) => x * 3 + 3),
+        ) < 1e-6,
+      );
+      assert.ok(
+        relativeError(
+          outputs[2],
+          Float32Array.from(wide.sample, (x) => x * 2 + 0.5),
+        ) < 1e-6,
+      );
+      await net.close();
+    });
+
     it('a prompt that changes is seen at once', async () => {
       const net = await OnnxNet.load(tinyUnet(), { executionProvider: 'cpu' });
       const unet = new Unet(net, {}, 8);
       const sample = new Float32Array(16);
       for (const level of [1, 2, 2, 1]) {
-        const [[first]] = await unet.predict([{ sample, timestep: 1, conditioning: conditioningOf(level) }], 2, 2);
+        const [[first]] = await unet.predict([{ sample, shape, timestep: 1, conditioning: conditioningOf(level) }]);
         assert.ok(Math.abs(first - level) < 1e-6);
       }
       await net.close();
@@ -95,7 +123,7 @@ describe('unet', () => {
       const net = await OnnxNet.load(tinyUnet({ type: 'float16' }), { executionProvider: 'cpu' });
       const unet = new Unet(net, {}, 8);
       const sample = Float32Array.from({ length: 16 }, (_, k) => k);
-      const [output] = await unet.predict([{ sample, timestep: 1, conditioning: conditioningOf(0) }], 2, 2);
+      const [output] = await unet.predict([{ sample, shape, timestep: 1, conditioning: conditioningOf(0) }]);
       assert.deepEqual(
         sample,
         Float32Array.from({ length: 16 }, (_, k) => k),
@@ -111,9 +139,13 @@ describe('unet', () => {
       const net = await OnnxNet.load(tinyUnet({ extraInputs }), { executionProvider: 'cpu' });
       const unet = new Unet(net, {}, 8);
       const outputs = await unet.predict(
-        rows.map((row) => ({ sample: new Float32Array(8 * height), timestep: 1, conditioning: conditioningOf(0), ...row })),
-        height,
-        2,
+        rows.map((row) => ({
+          sample: new Float32Array(8 * height),
+          shape: { height, width: 2 },
+          timestep: 1,
+          conditioning: conditioningOf(0),
+          ...row,
+        })),
       );
       await net.close();
       return outputs.map(([first]) => first);
@@ -148,14 +180,14 @@ describe('unet', () => {
         await net.close();
       }
     };
-    const row = { sample: new Float32Array(16), timestep: 1, conditioning: conditioningOf(0) };
+    const row = { sample: new Float32Array(16), shape, timestep: 1, conditioning: conditioningOf(0) };
 
     it('a size that the export did not fix', async () => {
       await open({ sampleShape: ['batch', 4, 8, 8] }, async (unet) =>
         assert.deepEqual(unet.notes, ['This unet was exported for pictures of 64×64 only.']),
       );
       await open({ sampleShape: ['batch', 4, 8, 8] }, (unet) =>
-        assert.rejects(unet.predict([row], 2, 2), {
+        assert.rejects(unet.predict([row]), {
           code: 'EBADPARAM',
           message: /\[batch, 4, 8, 8\], got \[1, 4, 2, 2\].*64×64 only/,
         }),
@@ -170,9 +202,18 @@ describe('unet', () => {
       );
     });
 
-    it('conditionings of different shapes in one run', async () => {
-      const longer = { hiddenStates: new Float32Array(154 * 32), tokens: 154, width: 32 };
-      await open({}, (unet) => assert.rejects(unet.predict([row, { ...row, conditioning: longer }], 2, 2), { code: 'EBADPROMPT' }));
+    it('a net that takes more than latents, as for inpainting', async () => {
+      const inpainting = {
+        inputs: ['sample', 'timestep', 'encoder_hidden_states'].map((name, i) => ({
+          name,
+          type: 'float32' as const,
+          shape: [['batch', 9, 'h', 'w'], ['batch'], ['batch', 'tokens', 32]][i],
+        })),
+        outputs: [{ name: 'out_sample', type: 'float32' as const, shape: ['batch', 4, 'h', 'w'] }],
+        run: () => Promise.resolve({}),
+        close: () => Promise.resolve(),
+      };
+      assert.throws(() => new Unet(inpainting, {}, 8), { code: 'EBADMODEL', message: /takes 9 channels and gives 4.*inpainting/ });
     });
   });
 });

@@ -96,8 +96,14 @@ describe('a net with fixed sizes', () => {
       [1, 8],
       [2, 16],
     ]) {
-      const batch = Array.from({ length: rows }, (_, i) => ({ sample: randn([4, size, size], i), timestep: 999 - 300 * i, conditioning }));
-      const [a, b] = [await free.unet.predict(batch, size, size), await fixed.unet.predict(batch, size, size)];
+      const shape = { height: size, width: size };
+      const batch = Array.from({ length: rows }, (_, i) => ({
+        sample: randn([4, size, size], i),
+        shape,
+        timestep: 999 - 300 * i,
+        conditioning,
+      }));
+      const [a, b] = [await free.unet.predict(batch), await fixed.unet.predict(batch)];
       a.forEach((row, i) => assert.ok(relativeError(b[i], row) < 1e-5));
       const pixels = randn([3, 8 * size, 8 * size], 5);
       const latents = await Promise.all([free, fixed].map((model) => model.vaeEncoder?.encode(pixels, 8 * size, 8 * size)));

@@ -1,0 +1,25 @@
+import type { TensorInfo } from '../../../net/net';
+import { tensorOf } from '../../../net/tensor';
+import { checkDims, pick, stack } from '../../rows';
+import { type ClaimPort, oncePerPrompts, type UnetFacts } from './port';
+
+/** The input for what the UNet attends to, [B, tokens, width]. @throws EBADMODEL where there is none */
+export function hiddenStatesInput({ inputs }: Pick<UnetFacts, 'inputs'>): TensorInfo {
+  return pick('unet', inputs, 'input', ['encoder_hidden_states']);
+}
+
+/** The prompts, one embedding a token: [B, tokens, width]. */
+export const hiddenStates: ClaimPort = (unet) => {
+  const info = hiddenStatesInput(unet);
+  return {
+    inputs: [info],
+    keyOf: ({ conditioning: { tokens, width } }) => `${tokens}x${width}`,
+    fill: oncePerPrompts(({ rows, batch }) => {
+      const { tokens, width } = rows[0].conditioning;
+      const dims = [batch, tokens, width];
+      checkDims('unet', info, dims, 1);
+      const states = rows.map(({ conditioning }) => conditioning.hiddenStates);
+      return { [info.name]: tensorOf(info.type, stack(states, batch), dims) };
+    }),
+  };
+};

@@ -1,0 +1,82 @@
+import type { Json } from '../../../util/json-file';
+import type { Tensor, TensorInfo } from '../../../net/net';
+import { tensorOf } from '../../../net/tensor';
+import { stack } from '../../rows';
+import type { UnetRow } from '../row';
+
+/** What a UNet is fed, by the names of its inputs. */
+export type Feeds = Record<string, Tensor>;
+
+/** A UNet as far as its file and config tell. */
+export interface UnetFacts {
+  inputs: readonly TensorInfo[];
+  /** Rows a run, where the export fixed that. */
+  batch: number | undefined;
+  /** Says what the net itself leaves free. */
+  config: Json;
+  /** Picture size ÷ latent size. */
+  factor: number;
+}
+
+/** Rows that go through the UNet together. */
+export interface Run {
+  rows: readonly UnetRow[];
+  /** How many the net takes at once: those beyond `rows` repeat the last one. */
+  batch: number;
+  /** Of the latents, h and w. */
+  height: number;
+  width: number;
+}
+
+/** Some inputs of a UNet, and what fills them. */
+export interface Port {
+  /** The inputs that are its own; no other port may claim them. */
+  readonly inputs: readonly TensorInfo[];
+  /** What one should know about them, in sentences. */
+  readonly notes?: readonly string[];
+  /** Rows whose keys differ cannot share a run. Default: all rows can. */
+  keyOf?(row: UnetRow): string | number;
+  /** A value for each of its inputs. Rows that do not use it get one that changes nothing. */
+  fill(run: Run): Feeds | Promise<Feeds>;
+}
+
+/** Claims the inputs that it knows, by name and type; nothing where a UNet has none of them. @throws EBADMODEL */
+export type ClaimPort = (unet: UnetFacts) => Port | undefined;
+
+/** The input of this name, if there is one. */
+export function inputNamed({ inputs }: Pick<UnetFacts, 'inputs'>, name: string): TensorInfo | undefined {
+  return inputs.find((info) => info.name === name);
+}
+
+/** A port that has its values at hand. */
+export type ReadyPort = Omit<Port, 'fill'> & { fill(run: Run): Feeds };
+
+/**
+ * A port of one input that takes some numbers of every row: [B, D], or [B] for one number.
+ *
+ * @param valueOf the numbers of a row, equally many of each; of a row that does not use them, such that nothing changes
+ */
+export function portPerRow(info: TensorInfo, valueOf: (row: UnetRow, run: Run) => Float32Array): ReadyPort {
+  return {
+    inputs: [info],
+    fill(run: Run): Feeds {
+      const values = run.rows.map((row) => valueOf(row, run));
+      const dims = info.shape.length === 1 ? [run.batch] : [run.batch, values[0].length];
+      return { [info.name]: tensorOf(info.type, stack(values, run.batch), dims) };
+    },
+  };
+}
+
+/** What follows from the rows' prompts alone is made once: they change rarely. */
+export function oncePerPrompts(fill: (run: Run) => Feeds): (run: Run) => Feeds {
+  let last: { run: Run; feeds: Feeds } | undefined;
+  return (run) => {
+    const { rows, batch } = run;
+    const isSame =
+      last?.run.batch === batch &&
+      last.run.rows.length === rows.length &&
+      last.run.rows.every(({ conditioning }, i) => conditioning === rows[i].conditioning);
+    if (!last || !isSame) last = { run, feeds: fill(run) };
+    return last.feeds;
+  };
+}

@@ -1,0 +1,13 @@
+import { type ClaimPort, inputNamed, portPerRow } from './port';
+
+/** SDXL: the picture's size before and after cropping, which is none, [H, W, 0, 0, H, W] in pixels for every row. */
+export const timeIds: ClaimPort = (unet) => {
+  const info = inputNamed(unet, 'time_ids');
+  return (
+    info &&
+    portPerRow(info, (_row, { height, width }) => {
+      const [H, W] = [height * unet.factor, width * unet.factor];
+      return Float32Array.of(H, W, 0, 0, H, W);
+    })
+  );
+};

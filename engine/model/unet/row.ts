@@ -1,0 +1,21 @@
+import type { Conditioning } from '../../prompt/conditioning';
+
+/** One latent to be denoised: at its own timestep, under its own conditioning. */
+export interface UnetRow {
+  /** [C, h, w] */
+  sample: Float32Array;
+  shape: { height: number; width: number };
+  timestep: number;
+  conditioning: Conditioning;
+  /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0: none. */
+  guidance?: number;
+  /** Strength of each adapter on this row, by its name; an adapter that is not named has 1. */
+  weights?: Readonly<Record<string, number>>;
+  /** What the adapters have made of the pictures of this row's frame, by the adapter's name; nothing for a frame without. */
+  pictures?: Readonly<Record<string, unknown>>;
+}
+
+/** How strongly an adapter works on a row: 1 unless something else was asked for, 0 for not at all. */
+export function weightOf({ weights }: Pick<UnetRow, 'weights'>, adapter: string): number {
+  return weights?.[adapter] ?? 1;
+}
