@@ -101,7 +101,14 @@ async function together(flows: Flows, rounds: number, say: Say): Promise<ScaleRe
   };
   const run = (k: number): Promise<unknown> => saturate(streams[k], jpegs, 30);
   const ms = await interleave(
-    { inTurn: () => timed(async () => (await run(0), await run(1))), atOnce: () => timed(() => Promise.all([run(0), run(1)])) },
+    {
+      inTurn: () =>
+        timed(async () => {
+          await run(0);
+          await run(1);
+        }),
+      atOnce: () => timed(() => Promise.all([run(0), run(1)])),
+    },
     rounds,
   );
   await stopAllHosts();

@@ -139,7 +139,12 @@ class Heap {
   push(at: number, work: () => void): void {
     const { items } = this;
     let k = items.length;
-    for (let parent; k > 0 && items[(parent = (k - 1) >> 1)].at > at; k = parent) items[k] = items[parent];
+    while (k > 0) {
+      const parent = (k - 1) >> 1;
+      if (items[parent].at <= at) break;
+      items[k] = items[parent];
+      k = parent;
+    }
     items[k] = { at, work };
   }
 
@@ -153,10 +158,12 @@ class Heap {
     const last = items.pop();
     if (!last || items.length === 0) return top;
     let k = 0;
-    for (let child; (child = 2 * k + 1) < items.length; k = child) {
+    while (2 * k + 1 < items.length) {
+      let child = 2 * k + 1;
       if (child + 1 < items.length && items[child + 1].at < items[child].at) child++;
       if (items[child].at >= last.at) break;
       items[k] = items[child];
+      k = child;
     }
     items[k] = last;
     return top;

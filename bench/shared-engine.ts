@@ -46,7 +46,8 @@ export async function sharedEngine(
   for (let round = 0; round <= rounds; round++) {
     for (const count of [1, ...counts]) {
       const rate = await run(count);
-      if (round > 0) (rates[count] ??= []).push(rate);
+      rates[count] ??= [];
+      if (round > 0) rates[count].push(rate);
     }
   }
   await stopAllHosts();

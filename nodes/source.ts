@@ -30,14 +30,17 @@ export = (RED: NodeAPI<Settings>): void => {
     let source: FrameSource | undefined;
     let listen = (handle: InputHandler): void => onInput(this, handle);
     const begin = (): void => {
-      const begun = (source = new FrameSource(this, settings, status, RED._));
+      const begun = new FrameSource(this, settings, status, RED._);
+      source = begun;
       listen((msg) => begun.take(msg));
     };
     let leave = (): void => undefined;
     if (settings.door) {
       const { door } = settings;
       const camera = { door, result: def.result ?? '', onServed: begin, onLost: warnOfLost(this, RED._) };
-      leave = openCameraPage(def, camera, (error) => (listen = standStill(this, status, error)));
+      leave = openCameraPage(def, camera, (error) => {
+        listen = standStill(this, status, error);
+      });
     } else {
       begin();
     }

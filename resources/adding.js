@@ -2,13 +2,13 @@
  * What a node gets when it is dragged from the palette, pasted or imported: what it cannot work without. Loading a saved
  * flow adds nothing, so those stay as they are.
  */
-(function () {
+(() => {
   const ENGINE = 'streamdiffusion-engine';
 
   /** The engines that a node on this tab may use: those of all tabs, and those of its own. */
   function enginesFor(node) {
     const engines = [];
-    RED.nodes.eachConfig(function (config) {
+    RED.nodes.eachConfig((config) => {
       if (config.type === ENGINE && !config.d && (!config.z || config.z === node.z)) engines.push(config);
     });
     return engines;
@@ -17,7 +17,7 @@
   function newEngine() {
     const definition = RED.nodes.getType(ENGINE);
     const engine = { id: RED.nodes.id(), type: ENGINE, _def: definition, users: [], changed: true };
-    Object.keys(definition.defaults).forEach(function (field) {
+    Object.keys(definition.defaults).forEach((field) => {
       engine[field] = definition.defaults[field].value;
     });
     const added = RED.nodes.add(engine);
@@ -27,12 +27,10 @@
 
   /** Undoing the node takes back the engine that came with it. The editor notes the node after this was called. */
   function undoWith(node, engine) {
-    setTimeout(function () {
+    setTimeout(() => {
       const newest = RED.history.peek();
       const events = newest ? [newest].concat(newest.events || []) : [];
-      const adding = events.find(function (event) {
-        return event.t === 'add' && (event.nodes || []).includes(node.id);
-      });
+      const adding = events.find((event) => event.t === 'add' && (event.nodes || []).includes(node.id));
       if (adding) adding.nodes.push(engine.id);
     });
   }
@@ -40,14 +38,8 @@
   /** The engine that most nodes use, those of the same tab first; a new one on the embedded model where there is none. */
   function giveEngine(node) {
     if (node.engine && RED.nodes.node(node.engine)) return;
-    const users = function (engine, z) {
-      return engine.users.filter(function (user) {
-        return z === undefined || user.z === z;
-      }).length;
-    };
-    const known = enginesFor(node).sort(function (a, b) {
-      return users(b, node.z) - users(a, node.z) || users(b) - users(a);
-    })[0];
+    const users = (engine, z) => engine.users.filter((user) => z === undefined || user.z === z).length;
+    const known = enginesFor(node).sort((a, b) => users(b, node.z) - users(a, node.z) || users(b) - users(a))[0];
     const engine = known || newEngine();
     node.engine = engine.id;
     if (!known) undoWith(node, engine);

@@ -1,5 +1,5 @@
 /** The denoiser's dialog while it is open: what is chosen acts at once on the running streams, and Cancel brings back what was. */
-(function () {
+(() => {
   const FIELDS = [
     'mode',
     'width',
@@ -31,32 +31,25 @@
 
   /** The dialog as `msg.params` would say it. Empty fields say nothing, but for the blend of seeds, which then ends. */
   function current() {
-    const field = function (name) {
-      return $('#node-input-' + name);
-    };
+    const field = (name) => $(`#node-input-${name}`);
     const steps = field('stepsBy').val() === 'list' ? ['tIndexList'] : ['strength', 'steps'];
-    const entries = FIELDS.concat(steps).map(function (name) {
+    const entries = FIELDS.concat(steps).map((name) => {
       const input = field(name);
       return [name, input.is(':checkbox') ? input.prop('checked') : input.val()];
     });
     return Object.fromEntries(
-      entries.filter(function ([name, value]) {
-        return name === 'seeds' || (value !== '' && value !== null && value !== undefined);
-      }),
+      entries.filter(([name, value]) => name === 'seeds' || (value !== '' && value !== null && value !== undefined)),
     );
   }
 
   function changes(before, now) {
-    return Object.fromEntries(
-      Object.entries(now).filter(function ([name, value]) {
-        return before[name] !== value;
-      }),
-    );
+    return Object.fromEntries(Object.entries(now).filter(([name, value]) => before[name] !== value));
   }
 
   /** Begins when the dialog opens. A node that was not deployed yet has no streams: nothing is sent of it. */
   function prepareLive(node) {
-    const mine = (session = { id: node.id, told: current(), touched: false, busy: false, over: false });
+    const mine = { id: node.id, told: current(), touched: false, busy: false, over: false };
+    session = mine;
 
     function send() {
       if (mine.over || mine.busy) return;
@@ -67,18 +60,18 @@
       mine.busy = true;
       mine.touched = true;
       // The newest choice counts: what changes meanwhile goes when this has been answered.
-      mine.sent = window.StreamDiffusion.post('denoisers/' + encodeURIComponent(mine.id), { params: params })
-        .done(function (answer) {
+      mine.sent = window.StreamDiffusion.post(`denoisers/${encodeURIComponent(mine.id)}`, { params: params })
+        .done((answer) => {
           mine.over = mine.over || answer.code === 'ECLOSED';
         })
-        .always(function () {
+        .always(() => {
           mine.busy = false;
           send();
         });
     }
 
     // Text counts when it is finished: half of a number is another number.
-    $('#dialog-form').on('change.streamdiffusion-live', 'input, select', function () {
+    $('#dialog-form').on('change.streamdiffusion-live', 'input, select', () => {
       setTimeout(send);
     });
   }
@@ -91,8 +84,8 @@
     $('#dialog-form').off('.streamdiffusion-live');
     ended.over = true;
     if (!ended.touched) return;
-    const end = function () {
-      window.StreamDiffusion.post('denoisers/' + encodeURIComponent(ended.id), { end: keep ? 'keep' : 'restore' });
+    const end = () => {
+      window.StreamDiffusion.post(`denoisers/${encodeURIComponent(ended.id)}`, { end: keep ? 'keep' : 'restore' });
     };
     ended.sent.always(end);
   }

@@ -1,5 +1,5 @@
 /** The denoiser's dialog: whether the chosen engine's model can do the chosen size. */
-(function () {
+(() => {
   function nearest(pixels, factor) {
     return Math.max(factor, Math.round(pixels / factor) * factor);
   }
@@ -16,13 +16,9 @@
           return Number($(this).val() || 256);
         })
         .get();
-      const fits = wanted.every(function (pixels) {
-        return pixels % factor === 0;
-      });
+      const fits = wanted.every((pixels) => pixels % factor === 0);
       tip.toggle(factor !== undefined).toggleClass('streamdiffusion-trouble', !fits);
-      const sizes = wanted.map(function (pixels) {
-        return nearest(pixels, factor);
-      });
+      const sizes = wanted.map((pixels) => nearest(pixels, factor));
       tip.text(words(fits ? 'size.fits' : 'size.unfit', { factor: factor, size: sizes.join(' × ') }));
     }
 
@@ -32,17 +28,15 @@
       tip.hide();
       const engine = RED.nodes.node($('#node-input-engine').val());
       if (!engine) return;
-      $.getJSON('streamdiffusion/engine/check', { id: engine.id, model: engine.model, modelType: engine.modelType }).done(function ({
-        report,
-      }) {
-        if (!report || !report.info) return;
+      $.getJSON('streamdiffusion/engine/check', { id: engine.id, model: engine.model, modelType: engine.modelType }).done(({ report }) => {
+        if (!report?.info) return;
         factor = report.info.vaeScaleFactor;
         show();
       });
     }
 
     $('#node-input-engine').on('change', ask);
-    sides.on('input change', function () {
+    sides.on('input change', () => {
       if (factor) show();
     });
     ask();

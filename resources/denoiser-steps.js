@@ -1,5 +1,5 @@
 /** The denoiser's dialog: which steps a strength means, and starting points that fill in the fields. */
-(function () {
+(() => {
   /** Noise levels that the model was trained with, and those of them that its schedule is picked from (LCM's numbers, which most models keep). */
   const TRAIN_TIMESTEPS = 1000;
   const ORIGINAL_STEPS = 50;
@@ -14,9 +14,7 @@
   /** As the engine counts them: the first index for the strength, the others evenly from there to the end. */
   function indicesOf(strength, steps, length) {
     const first = Math.min(Math.round((1 - strength) * length), length - steps);
-    return Array.from({ length: steps }, function (_, i) {
-      return first + Math.floor((i * (length - first)) / steps);
-    });
+    return Array.from({ length: steps }, (_, i) => first + Math.floor((i * (length - first)) / steps));
   }
 
   /** The noise level of an index, 999 (pure noise) to 0. */
@@ -38,9 +36,7 @@
         : indicesOf(Number(fields.strength || 0.5), Number(fields.steps || 2), length);
     const fits =
       list.length > 0 &&
-      list.every(function (index, i) {
-        return Number.isInteger(index) && index >= 0 && index < length && (i === 0 || index > list[i - 1]);
-      });
+      list.every((index, i) => Number.isInteger(index) && index >= 0 && index < length && (i === 0 || index > list[i - 1]));
     return fits ? { indices: list, length: length } : undefined;
   }
 
@@ -60,7 +56,7 @@
 
   function svg(name, attributes) {
     const element = document.createElementNS('http://www.w3.org/2000/svg', name);
-    Object.keys(attributes).forEach(function (key) {
+    Object.keys(attributes).forEach((key) => {
       element.setAttribute(key, attributes[key]);
     });
     return element;
@@ -68,15 +64,13 @@
 
   /** The schedule as a line from noise to picture, the part that is painted anew in colour, a dot for each step. */
   function draw({ indices, length }) {
-    const at = function (index) {
-      return 1 + (98 * index) / length + '%';
-    };
+    const at = (index) => `${1 + (98 * index) / length}%`;
     const picture = svg('svg', { height: '22', 'aria-hidden': 'true', style: 'width: calc(100% - 100px)' });
     picture.append(
       svg('line', { x1: at(0), x2: at(length), y1: 11, y2: 11, class: 'streamdiffusion-schedule' }),
       svg('line', { x1: at(indices[0]), x2: at(length), y1: 11, y2: 11, class: 'streamdiffusion-schedule streamdiffusion-painted' }),
     );
-    indices.forEach(function (index) {
+    indices.forEach((index) => {
       picture.append(svg('circle', { cx: at(index), cy: 11, r: 5, class: 'streamdiffusion-step' }));
     });
     return picture;
@@ -89,19 +83,13 @@
    * @param {(key: string, values?: object) => string} words
    */
   function prepareSteps(words) {
-    const field = function (name) {
-      return $('#node-input-' + name);
-    };
+    const field = (name) => $(`#node-input-${name}`);
     const slider = $('#denoiser-slider');
     const shown = $('#denoiser-steps');
     const preset = $('#denoiser-preset');
 
     function current() {
-      return Object.fromEntries(
-        NAMES.map(function (name) {
-          return [name, field(name).val()];
-        }),
-      );
+      return Object.fromEntries(NAMES.map((name) => [name, field(name).val()]));
     }
 
     function show() {
@@ -109,9 +97,7 @@
       const steps = readFields(fields);
       shown.empty();
       if (steps) {
-        const timesteps = steps.indices.map(function (index) {
-          return timestepOf(index, steps.length);
-        });
+        const timesteps = steps.indices.map((index) => timestepOf(index, steps.length));
         const text = words('steps.show', { indices: steps.indices.join(', '), length: steps.length, timesteps: timesteps.join(', ') });
         const ends = $('<div class="streamdiffusion-schedule-ends">').append(
           $('<span>').text(words('steps.noise')),
@@ -124,26 +110,22 @@
       // A slider under the hand keeps its ends: its value is within them.
       if (!slider.is(':active')) slider.attr({ min: range[0], max: range[1] });
       slider.val(strength);
-      const known = Object.keys(PRESETS).find(function (name) {
-        return Object.keys(PRESETS[name]).every(function (key) {
-          return fields[key] === PRESETS[name][key];
-        });
-      });
+      const known = Object.keys(PRESETS).find((name) => Object.keys(PRESETS[name]).every((key) => fields[key] === PRESETS[name][key]));
       preset.val(known || 'own');
-      $('#denoiser-preset-about').text(words('presetAbout.' + (known || 'own')));
+      $('#denoiser-preset-about').text(words(`presetAbout.${known || 'own'}`));
     }
 
-    preset.on('change', function () {
+    preset.on('change', () => {
       const chosen = PRESETS[preset.val()] || {};
-      Object.keys(chosen).forEach(function (name) {
+      Object.keys(chosen).forEach((name) => {
         field(name).val(chosen[name]).trigger('change');
       });
       show();
     });
-    slider.on('input', function () {
+    slider.on('input', () => {
       field('strength').val(slider.val()).trigger('change');
     });
-    NAMES.concat('engine').forEach(function (name) {
+    NAMES.concat('engine').forEach((name) => {
       field(name).on('input change', show);
     });
     show();

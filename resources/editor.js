@@ -1,7 +1,7 @@
 /** What the dialogs of this package share. The editor loads such files in any order, so each adds its part. */
 window.StreamDiffusion = Object.assign(
   window.StreamDiffusion || {},
-  (function () {
+  (() => {
     const UNITS = ['byte', 'kilobyte', 'megabyte', 'gigabyte', 'terabyte'];
 
     function unit(value, name, digits) {
@@ -11,21 +11,21 @@ window.StreamDiffusion = Object.assign(
 
     return {
       /** A validator: a number in a range, `whole` if it must be; an empty field means the default. */
-      number: function (field, min, max, whole) {
+      number: (field, min, max, whole) => {
         // The editor shows a validator's own words only if the validator takes two arguments.
         return function (value, _options) {
           const n = Number(value);
           if (value === '' || value === undefined || (n >= min && n <= max && (!whole || Number.isInteger(n)))) return true;
-          return this._(whole ? 'invalid.whole' : 'invalid.number', { field: this._('label.' + field), min: min, max: max });
+          return this._(whole ? 'invalid.whole' : 'invalid.number', { field: this._(`label.${field}`), min: min, max: max });
         };
       },
 
       /** Shows the rows of the dialog whose data attribute names the choice of a select, hides the others of that attribute. */
-      showRows: function (select, attribute) {
+      showRows: (select, attribute) => {
         $(select)
           .on('change', function () {
             const choice = $(this).val();
-            $('#dialog-form [data-' + attribute + ']').each(function () {
+            $(`#dialog-form [data-${attribute}]`).each(function () {
               $(this).toggle($(this).data(attribute).split(' ').includes(choice));
             });
           })
@@ -33,29 +33,26 @@ window.StreamDiffusion = Object.assign(
       },
 
       /** @example bytes(2580000000) // '2.6 GB' */
-      bytes: function (bytes) {
+      bytes: (bytes) => {
         const power = Math.min(Math.floor(Math.log10(Math.max(bytes, 1)) / 3), UNITS.length - 1);
-        const value = bytes / Math.pow(1000, power);
+        const value = bytes / 1000 ** power;
         return unit(value, UNITS[power], power > 0 && value < 99.95 ? 1 : 0);
       },
 
       /** @example time(95000) // '1 min 35 sec' */
-      time: function (ms) {
+      time: (ms) => {
         const seconds = Math.ceil(ms / 1000);
         if (seconds < 60) return unit(seconds, 'second', 0);
-        if (seconds < 3600) return unit(Math.floor(seconds / 60), 'minute', 0) + ' ' + unit(seconds % 60, 'second', 0);
-        return unit(Math.floor(seconds / 3600), 'hour', 0) + ' ' + unit(Math.floor((seconds % 3600) / 60), 'minute', 0);
+        if (seconds < 3600) return `${unit(Math.floor(seconds / 60), 'minute', 0)} ${unit(seconds % 60, 'second', 0)}`;
+        return `${unit(Math.floor(seconds / 3600), 'hour', 0)} ${unit(Math.floor((seconds % 3600) / 60), 'minute', 0)}`;
       },
 
       /** Posts JSON to one of the package's routes under the editor's own login. */
-      post: function (path, body) {
-        return $.ajax({ url: 'streamdiffusion/' + path, type: 'POST', contentType: 'application/json', data: JSON.stringify(body) });
-      },
+      post: (path, body) =>
+        $.ajax({ url: `streamdiffusion/${path}`, type: 'POST', contentType: 'application/json', data: JSON.stringify(body) }),
 
       /** What a failed request means, in words: the server's own if it gave some. */
-      reason: function (request, otherwise) {
-        return (request.responseJSON && request.responseJSON.message) || otherwise;
-      },
+      reason: (request, otherwise) => request.responseJSON?.message || otherwise,
     };
   })(),
 );

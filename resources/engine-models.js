@@ -20,13 +20,13 @@ function EngineModels(options) {
 
   function button(label, icon, action) {
     return $('<button type="button" class="red-ui-button red-ui-button-small">')
-      .append($('<i>').addClass('fa ' + icon), ' ', document.createTextNode(words(label)))
+      .append($('<i>').addClass(`fa ${icon}`), ' ', document.createTextNode(words(label)))
       .on('click', action);
   }
 
   function heading(label, detail) {
     return $('<h5>')
-      .text(words(label) + ' ')
+      .text(`${words(label)} `)
       .append($('<small>').text(detail || ''));
   }
 
@@ -38,22 +38,18 @@ function EngineModels(options) {
 
   function kindOf(model) {
     if (model.usable) return words(model.nets.includes('vae_encoder') ? 'models.both' : 'models.txt2img');
-    const isAutoencoder =
-      model.nets.length > 0 &&
-      model.nets.every(function (net) {
-        return net.startsWith('vae_');
-      });
+    const isAutoencoder = model.nets.length > 0 && model.nets.every((net) => net.startsWith('vae_'));
     return words(isAutoencoder ? 'models.autoencoder' : 'models.unusable');
   }
 
   function showInstalled(list) {
     installed.empty().append(heading('models.installed', list.folder));
     if (list.installed.length === 0) installed.append($('<p>').text(words('models.none')));
-    list.installed.forEach(function (model) {
+    list.installed.forEach((model) => {
       const problem = model.usable ? '' : model.problems[0];
-      row(model.name, bytes(model.bytes) + ' · ' + kindOf(model), problem)
+      row(model.name, `${bytes(model.bytes)} · ${kindOf(model)}`, problem)
         .append(
-          button('models.use', 'fa-check', function () {
+          button('models.use', 'fa-check', () => {
             onUse(model.folder);
           }),
         )
@@ -64,21 +60,17 @@ function EngineModels(options) {
   function showKnown(list) {
     known.empty().append(heading('models.known'), $('<p>').text(words('models.unopened')));
     list.known
-      .filter(function (each) {
-        return !list.installed.some(function (model) {
-          return model.repository === each.repository;
-        });
-      })
-      .forEach(function (each) {
-        const about = words('about.' + each.repository, { defaultValue: each.about });
+      .filter((each) => !list.installed.some((model) => model.repository === each.repository))
+      .forEach((each) => {
+        const about = words(`about.${each.repository}`, { defaultValue: each.about });
         const page = $('<a target="_blank" rel="noopener noreferrer">')
-          .attr('href', 'https://huggingface.co/' + each.repository)
+          .attr('href', `https://huggingface.co/${each.repository}`)
           .text(words('models.page'));
-        const entry = row(each.repository, bytes(each.bytes) + ' · ' + words('models.licence', { licence: each.licence }), about);
+        const entry = row(each.repository, `${bytes(each.bytes)} · ${words('models.licence', { licence: each.licence })}`, about);
         entry.find('p').append(' ', page);
         entry
           .append(
-            button('models.download', 'fa-download', function () {
+            button('models.download', 'fa-download', () => {
               start(each.repository);
             }),
           )
@@ -95,8 +87,8 @@ function EngineModels(options) {
     if (!progress) return words('models.asking');
     const amount = words('models.amount', { done: bytes(progress.doneBytes), total: bytes(progress.totalBytes) });
     if (progress.phase === 'checking') return words('models.checking', { amount: amount });
-    const left = progress.remainingMs === undefined ? '' : ' · ' + words('models.left', { time: time(progress.remainingMs) });
-    return amount + ' · ' + words('models.speed', { amount: bytes(progress.bytesPerSecond) }) + left;
+    const left = progress.remainingMs === undefined ? '' : ` · ${words('models.left', { time: time(progress.remainingMs) })}`;
+    return `${amount} · ${words('models.speed', { amount: bytes(progress.bytesPerSecond) })}${left}`;
   }
 
   function showDownload(download) {
@@ -106,24 +98,24 @@ function EngineModels(options) {
       const share = progress && progress.totalBytes > 0 ? progress.doneBytes / progress.totalBytes : 0;
       $('<progress max="1">')
         .val(share)
-        .attr('title', Math.floor(share * 100) + ' %')
+        .attr('title', `${Math.floor(share * 100)} %`)
         .appendTo(entry.find('.streamdiffusion-model-text'));
     }
     if (state === 'done')
       entry.append(
-        button('models.use', 'fa-check', function () {
+        button('models.use', 'fa-check', () => {
           onUse(folder);
         }),
       );
     if (state === 'failed' || state === 'cancelled')
       entry.append(
-        button('models.again', 'fa-repeat', function () {
+        button('models.again', 'fa-repeat', () => {
           start(repository);
         }),
       );
     const label = state === 'running' ? 'models.cancel' : 'models.dismiss';
     return entry.append(
-      button(label, 'fa-times', function () {
+      button(label, 'fa-times', () => {
         send('cancel', { repository: repository });
       }),
     );
@@ -132,32 +124,25 @@ function EngineModels(options) {
   function showDownloads(states) {
     downloads.empty();
     if (states.length > 0) downloads.append(heading('models.downloads'), states.slice().reverse().map(showDownload));
-    const running = states.some(function (each) {
-      return each.state === 'running';
-    });
+    const running = states.some((each) => each.state === 'running');
     if (running && !polling) poll(states);
   }
 
   /** Asks while something is under way and somebody looks; what ended meanwhile may have brought a model. */
   function poll(before) {
     polling = true;
-    setTimeout(function () {
+    setTimeout(() => {
       polling = false;
       if (!panel.closest('body').length) return;
       $.getJSON('streamdiffusion/models/downloads')
-        .done(function (states) {
-          const ended = before.some(function (each) {
-            return (
-              each.state === 'running' &&
-              !states.some(function (now) {
-                return now.repository === each.repository && now.state === 'running';
-              })
-            );
-          });
+        .done((states) => {
+          const ended = before.some(
+            (each) => each.state === 'running' && !states.some((now) => now.repository === each.repository && now.state === 'running'),
+          );
           if (ended) refresh();
           else showDownloads(states);
         })
-        .fail(function () {
+        .fail(() => {
           poll(before);
         });
     }, POLL_MS);
@@ -165,9 +150,9 @@ function EngineModels(options) {
 
   function send(path, body) {
     trouble.hide();
-    post('models/' + path, body)
+    post(`models/${path}`, body)
       .done(refresh)
-      .fail(function (request) {
+      .fail((request) => {
         trouble.text(reason(request, words('check.failed', { status: request.status }))).show();
       });
   }
@@ -179,17 +164,17 @@ function EngineModels(options) {
 
   function refresh() {
     $.getJSON('streamdiffusion/models')
-      .done(function (list) {
+      .done((list) => {
         showInstalled(list);
         showKnown(list);
         showDownloads(list.downloads);
       })
-      .fail(function (request) {
+      .fail((request) => {
         trouble.text(words('check.failed', { status: request.status })).show();
       });
   }
 
-  another.find('button').on('click', function () {
+  another.find('button').on('click', () => {
     const repository = another
       .find('input')
       .val()

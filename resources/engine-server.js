@@ -1,6 +1,6 @@
 /** The part of the engine's dialog that is about an inference server. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
-  EngineServer: (function () {
+  EngineServer: (() => {
     const NETS = ['unet', 'vae_encoder', 'vae_decoder', 'text_encoder'];
     const FIELDS = [
       'serverAddresses',
@@ -15,10 +15,10 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
     ];
     /** Without a scheme it is HTTP. An environment variable is known only where the flow runs. */
     const ADDRESS =
-      /^((https?:\/\/)?[^\s\/@?#:]+(:\d{1,5})?(\/[^\s?#]*)?|(https?:\/\/)?\[[\da-f:.]+\](:\d{1,5})?(\/[^\s?#]*)?|grpcs?:\/\/([^\s\/@?#:]+|\[[\da-f:.]+\])(:\d{1,5})?\/?|\$\{\w+\})$/i;
+      /^((https?:\/\/)?[^\s/@?#:]+(:\d{1,5})?(\/[^\s?#]*)?|(https?:\/\/)?\[[\da-f:.]+\](:\d{1,5})?(\/[^\s?#]*)?|grpcs?:\/\/([^\s/@?#:]+|\[[\da-f:.]+\])(:\d{1,5})?\/?|\$\{\w+\})$/i;
 
     function input(name) {
-      return $('#node-config-input-' + name);
+      return $(`#node-config-input-${name}`);
     }
 
     function split(text) {
@@ -31,17 +31,15 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       if ((open.length ? open.val() : this.runOn) !== 'server') return true;
       const list = split(value);
       if (list.length === 0) return this._('invalid.noAddress');
-      const wrong = list.find(function (each) {
-        return !ADDRESS.test(each);
-      });
+      const wrong = list.find((each) => !ADDRESS.test(each));
       return wrong === undefined || this._('invalid.address', { address: wrong });
     }
 
     function showNets(node) {
       const chosen = split(input('serverNets').val() || 'unet');
-      const boxes = NETS.map(function (net) {
+      const boxes = NETS.map((net) => {
         const box = $('<input type="checkbox">').val(net).prop('checked', chosen.includes(net));
-        return $('<label>').append(box, ' ', document.createTextNode(node._('server.nets.' + net)));
+        return $('<label>').append(box, ' ', document.createTextNode(node._(`server.nets.${net}`)));
       });
       $('#engine-server-nets')
         .append(boxes)
@@ -55,7 +53,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
           input('serverNets').val(names.join(', ')).trigger('change');
           tell();
         });
-      const tell = function () {
+      const tell = () => {
         const reason =
           split(input('serverNets').val()).length === 0 ? node._('invalid.noNet') : addresses.call(node, input('serverAddresses').val());
         $('#engine-server-trouble')
@@ -68,16 +66,16 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
     function check(node, model) {
       const result = $('#engine-server-result').removeClass('streamdiffusion-trouble').text(node._('server.busy')).show();
       const asked = Object.assign({ id: node.id }, model());
-      FIELDS.forEach(function (name) {
+      FIELDS.forEach((name) => {
         const value = input(name).val() || '';
         // A saved password is shown as a placeholder that means nothing.
         if (value !== '__PWRD__') asked[name] = value;
       });
       window.StreamDiffusion.post('engine/server', asked)
-        .done(function (answer) {
+        .done((answer) => {
           result.toggleClass('streamdiffusion-trouble', !answer.usable).text(answer.lines.join('\n'));
         })
-        .fail(function (request) {
+        .fail((request) => {
           result.addClass('streamdiffusion-trouble').text(node._('check.failed', { status: request.status }));
         });
     }
@@ -86,8 +84,8 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       addresses: addresses,
 
       /** @param {{node: object, model: () => object}} options the engine node, and what its dialog says of the model */
-      prepare: function ({ node, model }) {
-        ['runOn', 'serverLogin'].forEach(function (name) {
+      prepare: ({ node, model }) => {
+        ['runOn', 'serverLogin'].forEach((name) => {
           // Flows from before these settings have none of them.
           if (!input(name).val()) input(name).val(name === 'runOn' ? 'here' : 'none');
         });
@@ -109,10 +107,10 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
             });
           })
           .trigger('change');
-        $('#engine-server').on('input change', function () {
+        $('#engine-server').on('input change', () => {
           $('#engine-server-result').hide();
         });
-        $('#engine-server-check').on('click', function () {
+        $('#engine-server-check').on('click', () => {
           check(node, model);
         });
       },

@@ -1,6 +1,6 @@
 /** What a model reads in a prompt, as chips: known words, what others are read as, unknown ones, and what is added. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
-  PromptWords: (function () {
+  PromptWords: (() => {
     const REST_MS = 250;
 
     /** The first denoiser behind a node, by wires and links; else the first that there is. */
@@ -8,14 +8,14 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       const met = new Set([node]);
       for (const at of met) {
         if (at.type === 'streamdiffusion-denoiser' && !at.d) return at;
-        RED.nodes.getNodeLinks(at, RED.view.PORT_TYPE_OUTPUT || 0).forEach(function (link) {
+        RED.nodes.getNodeLinks(at, RED.view.PORT_TYPE_OUTPUT || 0).forEach((link) => {
           met.add(link.target);
         });
         if (at.type === 'link out')
           (at.links || [])
             .map(RED.nodes.node)
             .filter(Boolean)
-            .forEach(function (next) {
+            .forEach((next) => {
               met.add(next);
             });
       }
@@ -38,22 +38,18 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
 
     /** @param {(key: string, values?: object) => string} words */
     function chips(report, words, isNegative) {
-      const list = report.words.map(function (each) {
+      const list = report.words.map((each) => {
         if (!each.known)
           return chip('unknown', each.word, words('words.unknown'))
             .prepend('<i class="fa fa-question-circle" aria-hidden="true"></i> ')
-            .append($('<span class="streamdiffusion-unseen">').text(' ' + words('words.unknown')));
+            .append($('<span class="streamdiffusion-unseen">').text(` ${words('words.unknown')}`));
         const as = each.as.join(' ');
         if (as === '') return chip('silent', each.word, words('words.silent'));
         return as === each.word.toLowerCase()
           ? chip('known', each.word, words('words.known'))
-          : chip('read', each.word + ' → ' + as, words('words.read', { word: each.word, as: as }));
+          : chip('read', `${each.word} → ${as}`, words('words.read', { word: each.word, as: as }));
       });
-      const added = isNegative
-        ? []
-        : report.added.map(function (word) {
-            return chip('added', '+ ' + word, words('words.added', { word: word }));
-          });
+      const added = isNegative ? [] : report.added.map((word) => chip('added', `+ ${word}`, words('words.added', { word: word })));
       return list.concat(added);
     }
 
@@ -61,17 +57,13 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       denoiserBehind: denoiserBehind,
 
       /** Puts the chips of texts into an element, once for each change of them. */
-      show: function (element, denoiser, texts, words) {
+      show: (element, denoiser, texts, words) => {
         const key = JSON.stringify([modelOf(denoiser), texts]);
         if (element.data('texts') === key) return;
         element.data('texts', key);
-        ask(denoiser, texts).done(function (answer) {
+        ask(denoiser, texts).done((answer) => {
           if (element.data('texts') !== key) return;
-          element.empty().append(
-            (answer.reports || []).map(function (report) {
-              return chips(report, words);
-            }),
-          );
+          element.empty().append((answer.reports || []).map((report) => chips(report, words)));
         });
       },
 
@@ -83,19 +75,19 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
        * @param {(key: string, values?: object) => string} options.words
        * @param {boolean} [options.isNegative] nothing is added to it
        */
-      follow: function ({ field, node, words, isNegative }) {
+      follow: ({ field, node, words, isNegative }) => {
         const element = $('<div class="streamdiffusion-chips" role="status">').insertAfter(field);
         let timer;
         let turn = 0;
-        const look = function () {
+        const look = () => {
           const mine = ++turn;
-          ask(denoiserBehind(node), [field.val()]).done(function (answer) {
+          ask(denoiserBehind(node), [field.val()]).done((answer) => {
             if (mine !== turn) return;
             element.empty().append(answer.reports ? chips(answer.reports[0], words, isNegative) : []);
             if (element.children().length === 0) element.empty();
           });
         };
-        field.on('input change', function () {
+        field.on('input change', () => {
           clearTimeout(timer);
           timer = setTimeout(look, REST_MS);
         });
@@ -103,18 +95,18 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       },
 
       /** "What it knows": fills a <details> when it is opened. */
-      explain: function (details, node, words) {
-        details.one('toggle', function () {
+      explain: (details, node, words) => {
+        details.one('toggle', () => {
           const body = $('<div class="streamdiffusion-known">').appendTo(details);
           ask(denoiserBehind(node), [], true)
-            .done(function (answer) {
+            .done((answer) => {
               if (!answer.known) return body.text(words('words.any'));
               const language = RED.i18n.lang().split('-')[0];
               const own = answer.known.others[language] || [];
               if (own.length > 0 && language !== 'en') body.append($('<p>').text(own.join(' · ')));
               body.append($('<p lang="en">').text(answer.known.list.join(' · ')));
             })
-            .fail(function (request) {
+            .fail((request) => {
               body.text(window.StreamDiffusion.reason(request, words('words.failed', { status: request.status })));
             });
         });

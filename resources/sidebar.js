@@ -1,5 +1,5 @@
 /** The sidebar tab: a small live picture, rate, latency and left-out frames of every stream. Asks only while it is seen. */
-(function () {
+(() => {
   const ID = 'streamdiffusion';
   const POLL_MS = 1000;
   let timer;
@@ -29,7 +29,7 @@
       card.element = $('<div class="streamdiffusion-stream">')
         .append(card.picture, $('<div>').append(card.name, card.figures))
         .appendTo(list);
-      card.name.on('click', function (event) {
+      card.name.on('click', (event) => {
         event.preventDefault();
         RED.view.reveal(stream.id);
       });
@@ -45,46 +45,42 @@
     function update(card, stream) {
       const node = RED.nodes.node(stream.id);
       const name = node ? RED.utils.getNodeLabel(node, stream.id) : stream.id;
-      card.name.text(stream.topic ? name + ' · ' + stream.topic : name);
+      card.name.text(stream.topic ? `${name} · ${stream.topic}` : name);
       const rate = stream.fps >= 10 ? Math.round(stream.fps) : Math.round(stream.fps * 10) / 10;
       const lines = [
         stream.fps > 0 ? words('sidebar.running', { fps: rate, ms: Math.round(stream.latencyMs) }) : words('sidebar.resting'),
         words('sidebar.dropped', { percent: leftOut(stream, card.last), total: stream.dropped }),
       ];
       if (stream.failed > 0) lines.push(words('sidebar.failed', { total: stream.failed }));
-      card.figures.empty().append(
-        lines.map(function (line) {
-          return $('<div>').text(line);
-        }),
-      );
-      if (stream.picture) card.picture.attr('src', 'data:image/jpeg;base64,' + stream.picture);
+      card.figures.empty().append(lines.map((line) => $('<div>').text(line)));
+      if (stream.picture) card.picture.attr('src', `data:image/jpeg;base64,${stream.picture}`);
       card.last = stream;
     }
 
     function show(streams) {
       const before = cards;
       cards = {};
-      streams.forEach(function (stream) {
+      streams.forEach((stream) => {
         const key = JSON.stringify([stream.id, stream.topic]);
         cards[key] = before[key] || newCard(stream);
         update(cards[key], stream);
       });
-      Object.keys(before).forEach(function (key) {
+      Object.keys(before).forEach((key) => {
         if (!cards[key]) before[key].element.remove();
       });
       empty.toggle(streams.length === 0);
       trouble.hide();
     }
 
-    timer = setInterval(function () {
+    timer = setInterval(() => {
       if (asking || document.hidden || !content.is(':visible')) return;
       asking = true;
       $.getJSON('streamdiffusion/streams')
         .done(show)
-        .fail(function (request) {
+        .fail((request) => {
           trouble.text(words('check.failed', { status: request.status })).show();
         })
-        .always(function () {
+        .always(() => {
           asking = false;
         });
     }, POLL_MS);

@@ -1,20 +1,20 @@
 /** Names of sinks and camera pages in the dialogs: they are part of an address, and nobody else of their kind has them. */
-(function () {
+(() => {
   /** Addresses beside those of sinks and cameras. */
   const RESERVED = ['health'];
 
   /** @param competes which other nodes of the type count; without it all */
   function isFree(node, name, competes) {
-    return !RED.nodes.filterNodes({ type: node.type }).some(function (other) {
-      return other.id !== node.id && other.name === name && !other.d && (!competes || competes(other));
-    });
+    return !RED.nodes
+      .filterNodes({ type: node.type })
+      .some((other) => other.id !== node.id && other.name === name && !other.d && (!competes || competes(other)));
   }
 
   /** The first of `wanted`, `wanted-2`, `wanted-3`, … that no other node of the type has; its own name, if that is free. */
   function freeName(node, wanted, competes) {
     const base = wanted.replace(/-\d+$/, '').slice(0, 60);
     let name = wanted;
-    for (let number = 2; !isFree(node, name, competes); number++) name = base + '-' + number;
+    for (let number = 2; !isFree(node, name, competes); number++) name = `${base}-${number}`;
     return name;
   }
 
@@ -51,11 +51,7 @@
    * @returns shows it all anew
    */
   function prepareWebName({ field, applies, reason, trouble, links, show }) {
-    const applying =
-      applies ||
-      function () {
-        return true;
-      };
+    const applying = applies || (() => true);
 
     function tell() {
       const why = applying() ? reason(field.val()) : '';
@@ -75,7 +71,7 @@
     field
       .on('input compositionend', function (event) {
         // Letters that are still being put together are left alone.
-        if (applying() && !(event.originalEvent && event.originalEvent.isComposing)) makeSafe(this);
+        if (applying() && !event.originalEvent?.isComposing) makeSafe(this);
         tell();
       })
       .on('change', tell);
@@ -88,12 +84,12 @@
     const address = location.origin + path;
     if (element.data('address') === address) return;
     element.data('address', address).empty();
-    $.ajax({ url: 'streamdiffusion/editor/qr', data: { to: address }, dataType: 'text' }).done(function (svg) {
+    $.ajax({ url: 'streamdiffusion/editor/qr', data: { to: address }, dataType: 'text' }).done((svg) => {
       if (element.data('address') !== address) return;
       const isLocal = /^(localhost|127\.|\[::1\])/.test(location.hostname);
       element.append(
         $('<img width="128" height="128">').attr({
-          src: 'data:image/svg+xml,' + encodeURIComponent(svg),
+          src: `data:image/svg+xml,${encodeURIComponent(svg)}`,
           alt: words('code.of', { address: address }),
         }),
       );

@@ -27,7 +27,7 @@ run('npm', ['ci', '--no-audit', '--no-fund']);
 run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `node-red@${nodeRed}`, `node@${node}`]);
 // The other Node goes first for all that the tests start, too.
 const env = { ...process.env, PATH: [join(copy, 'node_modules/node/bin'), process.env.PATH].join(delimiter) };
-run('node', ['-p', "`Node-RED ${require('node-red/package.json').version}, Node ${process.version}`"], env);
+run('node', ['-p', "'Node-RED ' + require('node-red/package.json').version + ', Node ' + process.version"], env);
 run('npm', ['run', '--silent', 'build'], env);
 run('npx', ['mocha', ...(files.length > 0 ? files : ['dist/test/**/*.test.js'])], env);
 

@@ -23,7 +23,7 @@ const pages = [
     .map((file) => join('docs', file)),
 ];
 /** Without blocks of code, in which nothing is a link or a heading. */
-const proseOf = (text: string): string => text.replace(/```[^]*?```/g, '');
+const proseOf = (text: string): string => text.replace(/```[\s\S]*?```/g, '');
 
 /** Headings as GitHub names them in addresses. */
 function anchorsOf(file: string): string[] {
@@ -38,7 +38,7 @@ function anchorsOf(file: string): string[] {
 
 /** What a node's dialog saves, as its editor half says it. */
 function fieldsOf(name: string): string[] {
-  const [, script = ''] = /<script type="text\/javascript">([^]*?)<\/script>/.exec(read(`nodes/${name}.html`)) ?? [];
+  const [, script = ''] = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(read(`nodes/${name}.html`)) ?? [];
   let fields: string[] = [];
   const registerType = (_type: string, { defaults }: { defaults: object }): unknown => (fields = Object.keys(defaults));
   const anything: object = new Proxy(() => undefined, { get: () => anything, apply: () => anything });
@@ -114,7 +114,7 @@ describe('documentation', () => {
       });
 
       it('has a flow to import, of nodes and fields that there are', () => {
-        const [, json = ''] = /```json\n(\[\n[^]*?\n\])\n```/.exec(page()) ?? [];
+        const [, json = ''] = /```json\n(\[\n[\s\S]*?\n\])\n```/.exec(page()) ?? [];
         const flow = JSON.parse(json) as FlowNode[];
         const ids = flow.map(({ id }) => id);
         assert.ok(
@@ -147,8 +147,8 @@ describe('documentation', () => {
   });
 
   it('names every live setting', () => {
-    const [, readers = ''] = /const READERS: Readers = \{([^]*?)\n\};/.exec(read('nodes/lib/denoiser/stream-settings.ts')) ?? [];
-    const [, ranges = ''] = /export const RANGES = \{([^]*?)\n\}/.exec(read('engine/diffusion/options.ts')) ?? [];
+    const [, readers = ''] = /const READERS: Readers = \{([\s\S]*?)\n\};/.exec(read('nodes/lib/denoiser/stream-settings.ts')) ?? [];
+    const [, ranges = ''] = /export const RANGES = \{([\s\S]*?)\n\}/.exec(read('engine/diffusion/options.ts')) ?? [];
     const settings = [...readers.matchAll(/^ {2}(\w+)[:,]/gm), ...ranges.matchAll(/^ {2}(\w+):/gm)].map(([, setting]) => setting);
     assert.ok(settings.length > 20, 'settings were found');
     for (const page of ['docs/messages.md', 'docs/nodes/denoiser.md', 'nodes/locales/en-US/denoiser.html']) {

@@ -52,8 +52,8 @@ describe('package', () => {
       .filter((file) => file.endsWith('.json'))
       .map((file) => read('examples', file));
     for (const [name] of nodes) {
-      const [, script = ''] = /<script type="text\/javascript">([^]*?)<\/script>/.exec(read('nodes', `${name}.html`)) ?? [];
-      const [, definition = ''] = new RegExp(`registerType\\('streamdiffusion-${name}', (\\{[^]*)`).exec(script) ?? [];
+      const [, script = ''] = /<script type="text\/javascript">([\s\S]*?)<\/script>/.exec(read('nodes', `${name}.html`)) ?? [];
+      const [, definition = ''] = new RegExp(`registerType\\('streamdiffusion-${name}', (\\{[\\s\\S]*)`).exec(script) ?? [];
       assert.match(
         definition,
         /^\{\s+category: '\w+',\s+color: '#[\dA-F]{6}',\s+icon: '[\w-]+\.svg',/,

@@ -35,7 +35,7 @@ export function toImage(pixels: Float32Array, width: number, height: number, ran
 
 /** NaN gives 0, as every conversion to a byte array does. */
 function toByte(scaled: number): number {
-  return scaled <= 0 ? 0 : scaled >= 255 ? 255 : scaled;
+  return scaled <= 0 ? 0 : Math.min(scaled, 255);
 }
 
 /** At most so many pixels are looked at, along each side: enough to take the noise out, and as quick for large pictures. */

@@ -20,7 +20,8 @@ function buildTable(): Float32Array {
 
 /** Half precision bit patterns as numbers. Exact. */
 export function fromFloat16(bits: Uint16Array): Float32Array {
-  const floats = (table ??= buildTable());
+  table ??= buildTable();
+  const floats = table;
   const out = new Float32Array(bits.length);
   for (let i = 0; i < bits.length; i++) out[i] = floats[bits[i]];
   return out;

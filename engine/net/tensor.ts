@@ -39,11 +39,11 @@ export function toPixels(tensor: Tensor, range: PixelRange): Tensor | PixelTenso
   const { dims } = tensor;
   const values = floatsOf(tensor);
   const [batch, channels, height, width] = dims;
-  if (dims.length !== 4 || batch !== 1 || channels !== 3 || !isFinite(values)) return tensor;
+  if (dims.length !== 4 || batch !== 1 || channels !== 3 || !isFiniteHere(values)) return tensor;
   return { type: 'pixels', data: toImage(values, width, height, range).data, dims };
 }
 
-function isFinite(values: Float32Array): boolean {
+function isFiniteHere(values: Float32Array): boolean {
   for (let i = 0; i < values.length; i += PIXEL_STRIDE) if (!Number.isFinite(values[i])) return false;
   return true;
 }

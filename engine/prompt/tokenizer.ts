@@ -116,7 +116,7 @@ export class Tokenizer {
   }
 
   private idsOf(text: string): number[] {
-    if (this.words) return this.words.tokens(text).map((word) => this.tokenizer.token_to_id(word)!);
+    if (this.words) return this.words.tokens(text).map((word) => this.tokenizer.token_to_id(word) as number);
     const { ids }: { ids: number[] } = this.tokenizer.encode(text, { add_special_tokens: false });
     return ids;
   }
@@ -157,6 +157,6 @@ function contentOf(token: SpecialToken | undefined): string | undefined {
 }
 
 /** Some configs say "unlimited" by a number with thirty digits. */
-function lengthOf({ model_max_length: length }: TokenizerConfig): number {
-  return Number.isInteger(length) && length! > 0 && length! <= 4096 ? length! : 77;
+function lengthOf({ model_max_length: length = 0 }: TokenizerConfig): number {
+  return Number.isInteger(length) && length > 0 && length <= 4096 ? length : 77;
 }

@@ -84,7 +84,7 @@ export class WordList {
     for (let length = Math.min(this.table?.mostWords ?? 1, words.length - at); length > 1; length--) {
       const some = words.slice(at, at + length);
       if (!some.every(({ text, spaced }) => spaced && !this.listed(text))) continue;
-      const as = this.firstOf(this.table!.meanings(some.map(({ text }) => text).join(' ')));
+      const as = this.firstOf(this.table?.meanings(some.map(({ text }) => text).join(' ')) ?? []);
       if (as) return { read: [{ word: some.map(({ text }) => text).join(' '), as, known: true }], length };
     }
     return undefined;
@@ -145,8 +145,9 @@ export class WordList {
     const word = run.slice(start, ends[from + 1]);
     const parts = word.length > LONGEST_RUN_WORD ? undefined : cover(word, 1, (part) => this.table?.meanings(part)[0]);
     const as = parts?.map((part) => this.resolve(part));
-    const known = as !== undefined && as.every((part) => part !== undefined);
-    return { word, as: known ? as.flat() : [], known, to: from + 1 };
+    const meanings = as?.filter((part) => part !== undefined) ?? [];
+    const known = as !== undefined && meanings.length === as.length;
+    return { word, as: known ? meanings.flat() : [], known, to: from + 1 };
   }
 
   private firstOf(meanings: string[]): string[] | undefined {

@@ -128,7 +128,7 @@ export function cover(word: string, shortest: number, find: (part: string) => st
     for (let end = word.length; end >= start + shortest; end--) {
       const meaning = find(word.slice(start, end));
       const rest = meaning === undefined ? undefined : from(end);
-      if (rest) return [meaning!, ...rest];
+      if (meaning !== undefined && rest) return [meaning, ...rest];
     }
     dead.add(start);
     return undefined;
@@ -170,7 +170,8 @@ function readLanguage(value: unknown, wrong: (what: string) => EngineError): Lan
 
 /** As keyboards without umlauts have it. */
 function withoutUmlauts(word: string): string {
-  return word.replace(/[äöüß]/g, (letter) => ({ ä: 'ae', ö: 'oe', ü: 'ue', ß: 'ss' })[letter]!);
+  const plain: Record<string, string> = { ä: 'ae', ö: 'oe', ü: 'ue', ß: 'ss' };
+  return word.replace(/[äöüß]/g, (letter) => plain[letter]);
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

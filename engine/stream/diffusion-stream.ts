@@ -178,7 +178,8 @@ export class DiffusionStream implements Stream {
       const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }, change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
       const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
-      const conditioning = own ?? (this.conditioning ??= await this.prompts.encode({ prompt: '' }));
+      const conditioning = own ?? this.conditioning ?? (await this.prompts.encode({ prompt: '' }));
+      if (!own) this.conditioning = conditioning;
       this.pair(conditioning, setup);
       const latent =
         setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);

@@ -84,9 +84,10 @@ export class EvenPath {
   stretch(position: number): Stretch | undefined {
     const before = this.looks.findLast((look) => look.position <= position);
     const after = this.looks.find((look) => look.position > position);
-    const isFirst = position < FIRST_STRETCH;
-    if (!isFirst && !(this.plan && before && after)) return undefined;
-    const [from, to] = isFirst ? [0, FIRST_STRETCH] : [before!.position, after!.position];
+    const between = this.plan && before && after ? [before.position, after.position] : undefined;
+    const ends = position < FIRST_STRETCH ? [0, FIRST_STRETCH] : between;
+    if (!ends) return undefined;
+    const [from, to] = ends;
     this.stretches.set(from, to);
     const known = before?.position === from && after?.position === to;
     return { from, to, part: (position - from) / (to - from), ...(known && { ends: [before.measures, after.measures] }) };

@@ -95,9 +95,9 @@ export class PictureIntake {
 }
 
 function checkImage(image: RawImage | undefined): asserts image is RawImage {
-  const { data, width, height, channels } = image ?? {};
-  const whole = Number.isInteger(width) && Number.isInteger(height) && width! > 0 && height! > 0;
-  if (data instanceof Uint8Array && whole && channels === 3 && data.length === width! * height! * 3) return;
+  const { data, width = 0, height = 0, channels } = image ?? {};
+  const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
+  if (data instanceof Uint8Array && whole && channels === 3 && data.length === width * height * 3) return;
   const got = image ? `${data?.length} bytes for ${width}x${height}x${channels}` : 'no image';
   throw new EngineError(
     'EBADFRAME',

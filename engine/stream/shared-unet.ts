@@ -46,7 +46,10 @@ export class SharedUnet {
     try {
       const predictions = await this.unet.predict(requests.flatMap((request) => request.evaluations));
       let next = 0;
-      for (const { evaluations, resolve } of requests) resolve(predictions.slice(next, (next += evaluations.length)));
+      for (const { evaluations, resolve } of requests) {
+        resolve(predictions.slice(next, next + evaluations.length));
+        next += evaluations.length;
+      }
     } catch (thrown) {
       if (requests.length === 1) requests[0].reject(EngineError.from(thrown, 'EBADMODEL', 'the UNet failed: '));
       else for (const request of requests) await this.serve([request]);

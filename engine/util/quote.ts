@@ -42,9 +42,12 @@ function ofObject(value: object): string {
 }
 
 /** Of the kinds of views there are; a class may be called anything. */
+/** What a typed array is called, whatever its own properties say. */
+const TYPED_ARRAY_NAME = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)?.get as (
+  this: ArrayBufferView,
+) => unknown;
+
 function nameOf(value: ArrayBufferView): string {
   if (Buffer.isBuffer(value)) return 'a Buffer';
-  return value instanceof DataView
-    ? 'a DataView'
-    : `a ${Object.getOwnPropertyDescriptor(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag)!.get!.call(value) as string}`;
+  return value instanceof DataView ? 'a DataView' : `a ${TYPED_ARRAY_NAME.call(value) as string}`;
 }

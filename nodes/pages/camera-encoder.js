@@ -10,7 +10,7 @@
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext('2d', { alpha: false });
 
-onmessage = async ({ data: { picture, width, height, mirror } }) => {
+self.onmessage = async ({ data: { picture, width, height, mirror } }) => {
   try {
     if (canvas.width !== width || canvas.height !== height) Object.assign(canvas, { width, height });
     const [w, h] = [picture.displayWidth ?? picture.width, picture.displayHeight ?? picture.height];

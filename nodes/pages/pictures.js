@@ -96,7 +96,7 @@ function watchPictures(address, onPicture, onState) {
     stop.signal.addEventListener('abort', abort);
     const silence = listenFor(abort);
     try {
-      const response = await fetch(address + '.mjpg', { signal: attempt.signal, cache: 'no-store' });
+      const response = await fetch(`${address}.mjpg`, { signal: attempt.signal, cache: 'no-store' });
       if (!response.ok) throw new Error(text('answered', { status: response.status }));
       const reader = response.body.getReader();
       let pending = new Uint8Array(0);

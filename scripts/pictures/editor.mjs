@@ -144,7 +144,8 @@ export async function sidebarPicture() {
     await inEditor(browser, { example: '6' }, async (page) => {
       await page.evaluate(() => window.RED.sidebar.show('streamdiffusion'));
       const figures = () =>
-        [...document.querySelectorAll('.streamdiffusion-stream')].filter((card) => /\d frames a second/.test(card.innerText)).length === 2;
+        [...document.querySelectorAll('.streamdiffusion-stream')].filter((card) => /\d frames a second/.test(card.textContent)).length ===
+        2;
       await page.waitForFunction(figures, undefined, { timeout: 60_000 });
       await page.waitForTimeout(2500);
       const list = page.locator('.streamdiffusion-sidebar');
@@ -169,7 +170,7 @@ export async function nodePictures() {
     await mkdir(join(PAGES, 'pictures'), { recursive: true });
     for (const page of (await readdir(PAGES)).filter((name) => name.endsWith('.md'))) {
       const type = basename(page, '.md');
-      const [, flow] = /```json\n(\[\n[^]*?\n\])\n```/.exec(await readFile(join(PAGES, page), 'utf8'));
+      const [, flow] = /```json\n(\[\n[\s\S]*?\n\])\n```/.exec(await readFile(join(PAGES, page), 'utf8'));
       const [running, dialog] = ['flow', 'dialog'].map((what) => join(PAGES, 'pictures', `${type}-${what}.webp`));
       await inEditor(browser, { flow }, async (editor) => {
         await pictureOfFlow(editor, running, (image) => image.webp({ quality: 70, effort: 6 }));

@@ -83,7 +83,7 @@ describe('engine dialog: models', () => {
     await page.click('.streamdiffusion-model[data-state="cancelled"] button');
     await shows('[data-state="done"]');
     assert.match(hub.rangesOf(WEIGHTS).join(), /^bytes=[1-9]\d+-/);
-    assert.match(await panel(), /On this machine[^]*owner\/tiny-model \d.*image to image, text to image/);
+    assert.match(await panel(), /On this machine[\s\S]*owner\/tiny-model \d.*image to image, text to image/);
     assert.equal((await inspectModel(join(folder, 'models', REPOSITORY))).usable, true);
   });
 

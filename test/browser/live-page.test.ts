@@ -88,7 +88,10 @@ describe('live page', () => {
       const count = { made: 0, closed: 0 };
       Object.assign(window, { count });
       const make = createImageBitmap as (source: Blob) => Promise<ImageBitmap>;
-      window.createImageBitmap = ((source: Blob) => (count.made++, make(source))) as typeof createImageBitmap;
+      window.createImageBitmap = ((source: Blob) => {
+        count.made++;
+        return make(source);
+      }) as typeof createImageBitmap;
       const { close } = ImageBitmap.prototype;
       ImageBitmap.prototype.close = function () {
         count.closed++;

@@ -4,7 +4,11 @@ import { Editor } from '../lib/editor';
 
 describe('the dialog of the sink', () => {
   let editor: Editor;
-  setStage({ open: async ({ browser, server }) => void (editor = await Editor.open(browser, server)) });
+  setStage({
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server);
+    },
+  });
 
   it('shows the QR code of its page', async () => {
     await editor.edit('sink', '.sink-code img');

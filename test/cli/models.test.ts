@@ -52,7 +52,7 @@ describe('streamdiffusion models', () => {
       assert.equal(sha256(await readFile(installed(WEIGHTS))), sha256(weights));
       const lines = stdout.trimEnd().split('\n');
       assert.ok(lines.length >= 5 && lines.length < 20, stdout);
-      assert.match(stdout, /^ [ \d]\d% [\d.]+ [kM]B of [\d.]+ MB  [\d.]+ [kM]B\/s  \d+ s left$/m);
+      assert.match(stdout, /^ [ \d]\d% [\d.]+ [kM]B of [\d.]+ MB {2}[\d.]+ [kM]B\/s {2}\d+ s left$/m);
       assert.match(stdout, /^100% /m);
       assert.match(lines.at(-2)!, /^owner\/tiny-model at 01234567: .* downloaded, every file checked$/);
       assert.equal(lines.at(-1), installed());
@@ -68,7 +68,7 @@ describe('streamdiffusion models', () => {
       const { size } = statSync(part);
       assert.ok(size < weights.length);
       assert.ok(!existsSync(installed()));
-      assert.match((await Program.run(['models', 'list'], env)).stdout, /:\n  none/);
+      assert.match((await Program.run(['models', 'list'], env)).stdout, /:\n {2}none/);
 
       hub.faults.clear();
       hub.seen.length = 0;
@@ -98,7 +98,11 @@ describe('streamdiffusion models', () => {
       const { stdout } = await promisify(execFile)('/usr/bin/script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...env } });
       const frames = stdout.split('\r').filter((frame) => frame.startsWith('['));
       assert.ok(frames.length > 5, stdout);
-      for (const frame of frames) assert.match(frame, /^\[#*\.*\] +\d+% [\d.]+ [kMG]?B of [\d.]+ MB  [^\n]*\x1b\[K$/);
+      const toTheEnd = '\u001b[K';
+      for (const frame of frames) {
+        assert.ok(frame.endsWith(toTheEnd), frame);
+        assert.match(frame.slice(0, -toTheEnd.length), /^\[#*\.*\] +\d+% [\d.]+ [kMG]?B of [\d.]+ MB {2}[^\n]*$/);
+      }
       assert.match(stdout, /every file checked\r\n/);
     });
 
@@ -121,11 +125,11 @@ describe('streamdiffusion models', () => {
       assert.equal(code, 0);
       assert.match(
         stdout,
-        /^  owner\/tiny-model  \d\.\d MB  image to image, text to image; prompts as token ids  owner\/tiny-model at 01234567$/m,
+        /^ {2}owner\/tiny-model {2}\d\.\d MB {2}image to image, text to image; prompts as token ids {2}owner\/tiny-model at 01234567$/m,
       );
-      assert.match(stdout, /^  mine  .*  text to image; prompts as token ids$/m);
+      assert.match(stdout, /^ {2}mine {2}.* {2}text to image; prompts as token ids$/m);
       assert.equal(stdout.split('\n\n')[0].split('\n').length, 3, 'a title and two models');
-      assert.match(stdout, /^  julienkay\/taesd  9\.8 MB  licence: MIT$/m);
+      assert.match(stdout, /^ {2}julienkay\/taesd {2}9\.8 MB {2}licence: MIT$/m);
       assert.match(stdout, /nobody here has\nopened them/);
     });
   });
@@ -136,10 +140,10 @@ describe('streamdiffusion models', () => {
       assert.equal(code, 0);
       assert.equal(stderr, '');
       assert.match(stdout, /models.starter: can be used\n/);
-      assert.match(stdout, /^  nets +text_encoder .*, unet .*, vae_encoder .*, vae_decoder /m);
-      assert.match(stdout, /^  can do +image to image, text to image$/m);
-      assert.match(stdout, /^  cpu +can run it, in (float32|int8|int8-7bit): .+/m);
-      if (process.platform === 'linux' && !existsSync('/dev/nvidia0')) assert.match(stdout, /^  cuda +no: .+/m);
+      assert.match(stdout, /^ {2}nets +text_encoder .*, unet .*, vae_encoder .*, vae_decoder /m);
+      assert.match(stdout, /^ {2}can do +image to image, text to image$/m);
+      assert.match(stdout, /^ {2}cpu +can run it, in (float32|int8|int8-7bit): .+/m);
+      if (process.platform === 'linux' && !existsSync('/dev/nvidia0')) assert.match(stdout, /^ {2}cuda +no: .+/m);
     });
 
     it('says the same as JSON', async () => {
@@ -164,7 +168,7 @@ describe('streamdiffusion models', () => {
       const { code, stdout } = await Program.run(['models', 'check', model], env);
       assert.equal(code, 1);
       assert.match(stdout, /: cannot be used\n/);
-      assert.match(stdout, /^  wrong: .*lacks unet.model\.onnx/m);
+      assert.match(stdout, /^ {2}wrong: .*lacks unet.model\.onnx/m);
       assert.doesNotMatch(stdout, /can run it/);
       assert.equal((await Program.run(['models', 'check', join(folder, 'none')], env)).code, 1);
     });
@@ -192,8 +196,8 @@ describe('streamdiffusion models', () => {
       });
       const model = await changedModel({ 'vae_decoder/model.onnx': groupNorm });
       const { stdout } = await Program.run(['models', 'check', model], env);
-      assert.match(stdout, /^  cpu +no: operators of this model run on cuda, dml only$/m);
-      assert.match(stdout, /^  note: .*com\.microsoft\.GroupNorm/m);
+      assert.match(stdout, /^ {2}cpu +no: operators of this model run on cuda, dml only$/m);
+      assert.match(stdout, /^ {2}note: .*com\.microsoft\.GroupNorm/m);
     });
   });
 });

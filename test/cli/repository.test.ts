@@ -31,7 +31,7 @@ describe('streamdiffusion models repository', function () {
   it('writes all nets, with what Triton needs to know of them', async () => {
     const { code, stdout } = await write('starter', '--instances', '2', '--max-batch', '8', '--queue-delay', '500', '--threads', '3');
     assert.equal(code, 0);
-    assert.match(stdout, /starter_unet {2}version 1\n[^]*4 nets in .*tritonserver --model-repository=/);
+    assert.match(stdout, /starter_unet {2}version 1\n[\s\S]*4 nets in .*tritonserver --model-repository=/);
     assert.deepEqual(readdirSync(folder).sort(), ['starter_text_encoder', 'starter_unet', 'starter_vae_decoder', 'starter_vae_encoder']);
     const unet = await config('starter_unet');
     for (const line of [

@@ -59,7 +59,10 @@ export class GrpcFace {
       ServerMetadata: () => message(field(1, 'test'), field(2, '1'), ...models.extensions.map((name) => field(3, name))),
       SystemSharedMemoryStatus: () => message(...(models.memory?.regions ?? []).map((name) => field(1, field(1, name)))),
       SystemSharedMemoryRegister: ({ request }) => register(models, request),
-      SystemSharedMemoryUnregister: ({ request }) => (models.memory?.unregister(nameIn(request)), Buffer.alloc(0)),
+      SystemSharedMemoryUnregister: ({ request }) => {
+        models.memory?.unregister(nameIn(request));
+        return Buffer.alloc(0);
+      },
       ModelMetadata: (call) => started!.describe(call.request),
       ModelConfig: (call) => started!.config(call.request),
       ModelInfer: (call) => started!.infer(call.request),
@@ -98,7 +101,12 @@ export class GrpcFace {
     for (const socket of [client, server]) {
       this.sockets.add(socket);
       socket.setNoDelay(true);
-      socket.on('error', () => undefined).on('close', () => (client.destroy(), server.destroy()));
+      socket
+        .on('error', () => undefined)
+        .on('close', () => {
+          client.destroy();
+          server.destroy();
+        });
     }
     client.pipe(server);
     let isCut = false;

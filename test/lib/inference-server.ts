@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Net, Tensor } from '../../engine/net/net';
 import { byteLength, bytesOf, datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
 import { GrpcFace } from './inference-server-grpc';
-import { type AskedPlace, placeIn, ServerMemory } from './inference-server-memory';
+import { type AskedPlace, placeIn, type ServerMemory } from './inference-server-memory';
 
 /** How runs are to be answered wrongly. */
 export interface Fault {
@@ -272,7 +272,8 @@ function readTensors({ inputs }: Asked, body: Buffer, start: number, memory: Ser
       if (!('binary_data_size' in parameters)) return [name, tensorFrom(type, memory!.read(parameters), shape)] as const;
       const { binary_data_size: size } = parameters;
       if (byteLength(type, shape) !== size) throw new Error(`${size} bytes for ${name} [${shape.join()}]`);
-      return [name, tensorFrom(type, body.subarray(at, (at += size)), shape)] as const;
+      at += size;
+      return [name, tensorFrom(type, body.subarray(at - size, at), shape)] as const;
     }),
   );
 }

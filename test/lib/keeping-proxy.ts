@@ -34,7 +34,7 @@ export async function startKeepingProxy(target: string, keeps: string[]): Promis
       const end = head.indexOf('\r\n\r\n');
       if (end === -1) return;
       client.off('data', take);
-      behind.write(rewritten(head.toString('latin1', 0, end), keeps, host) + '\r\n\r\n', 'latin1');
+      behind.write(`${rewritten(head.toString('latin1', 0, end), keeps, host)}\r\n\r\n`, 'latin1');
       behind.write(head.subarray(end + 4));
       client.pipe(behind);
     });

@@ -33,7 +33,9 @@ export class RealServer {
     /** What its files in /dev/shm begin with. */
     private readonly memory: string | undefined,
   ) {
-    const collect = (chunk: Buffer): void => void (this.output = (this.output + chunk.toString()).slice(-20_000));
+    const collect = (chunk: Buffer): void => {
+      this.output = (this.output + chunk.toString()).slice(-20_000);
+    };
     child.stdout?.on('data', collect);
     child.stderr?.on('data', collect);
     this.exited = new Promise((ended) => child.once('exit', () => ended()));

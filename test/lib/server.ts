@@ -20,7 +20,9 @@ export class Server {
     readonly address: string,
     readonly folder: string,
   ) {
-    const collect = (chunk: Buffer): void => void (this.output += chunk);
+    const collect = (chunk: Buffer): void => {
+      this.output += chunk;
+    };
     child.stdout?.on('data', collect);
     child.stderr?.on('data', collect);
     this.exited = new Promise((ended) => child.once('exit', ended));

@@ -152,7 +152,10 @@ describe('a denoiser that rests while nobody looks', () => {
     await until(() => ledger.done.length === 1);
     const ask = async (): Promise<Buffer> => Buffer.from(await (await fetch(`${web.address}/wall.jpg`)).arrayBuffer());
     const first = await ask();
-    await until(() => (give(0), state()?.resting === true));
+    await until(() => {
+      give(0);
+      return state()?.resting === true;
+    });
     const asleep = ledger.done.length;
     give(3);
     await until(() => ledger.done.length > asleep);

@@ -114,7 +114,7 @@ describe('topics of a denoiser', () => {
     await giveAndWait({ params: { mode: 'txt2img', format: 'png', tIndexList: [0, 25] } });
     const paint = async (): Promise<string> => {
       await giveAndWait({ payload: 1 });
-      return (ledger.sent[0].at(-1)?.payload as Buffer).toString('base64');
+      return (ledger.sent[0].at(-1)!.payload as Buffer).toString('base64');
     };
     const before = await paint();
     assert.ok((await paint()) === before, 'the same prompt, the same picture');

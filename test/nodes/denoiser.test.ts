@@ -245,7 +245,7 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual(ledger.errors, []);
     assert.ok(out().length < 4);
     await giveAndWait({ reset: true, payload: frames[4], frame: { id: 'after' } });
-    assert.equal((out().at(-1)?.frame as FrameInfo).id, 'after');
+    assert.equal((out().at(-1)!.frame as FrameInfo).id, 'after');
   });
 
   it('reports what concerns every frame with one message, and recovers from it', async () => {
@@ -350,7 +350,7 @@ describe('stream-batch denoiser', () => {
     await until(() => out().length > sent + 3, PATIENCE, outcome);
     clearInterval(source);
     await until(() => ledger.ended === given, PATIENCE, outcome);
-    assert.equal((out().at(-1)?.frame as FrameInfo).width, 96);
+    assert.equal((out().at(-1)!.frame as FrameInfo).width, 96);
     assert.ok(ledger.errors.length <= 1 && ledger.errors.every((code) => code === 'EHOST'), ledger.errors.join(' '));
     await (helper.getNode('engine') as EngineNode).deregister(user);
   });

@@ -121,7 +121,7 @@ describe('engine: nets on a server', () => {
     it('or wrong, net by net', async () => {
       const { usable, lines } = await check({ serverNets: 'unet, vae_decoder' });
       assert.equal(usable, false);
-      assert.match(lines.join('\n'), /server\.right .*model_unet[^]*server\.wrong .*model_vae_decoder.*unknown model/);
+      assert.match(lines.join('\n'), /server\.right .*model_unet[\s\S]*server\.wrong .*model_vae_decoder.*unknown model/);
       assert.match((await check({ serverPrefix: 'hall' })).lines[0], /hall_unet/);
       assert.match((await check({ serverAddresses: 'http://h/?x' })).lines[0], /http:\/\/h/);
       assert.match((await check({ model: '/nowhere' })).lines[0], /no model folder/);

@@ -29,7 +29,15 @@ const phases = ({ states }: Listener): string[] => [...new Set(states.map(({ pha
 describe('engine', () => {
   let red: NodeAPI;
   const start = async (flow: FlowNode[] = [REFERENCE]): Promise<EngineNode> => {
-    await startFlow([(RED: NodeAPI) => void (red = RED), engine], flow);
+    await startFlow(
+      [
+        (RED: NodeAPI) => {
+          red = RED;
+        },
+        engine,
+      ],
+      flow,
+    );
     return helper.getNode('engine') as EngineNode;
   };
 

@@ -27,7 +27,17 @@ describe('observability', () => {
 
   async function start(flow: FlowNode[], settings: object = {}): Promise<void> {
     helper.settings(settings);
-    await startFlow([(RED: NodeAPI) => void (app = RED.httpNode), engine, denoiser, sink], flow);
+    await startFlow(
+      [
+        (RED: NodeAPI) => {
+          app = RED.httpNode;
+        },
+        engine,
+        denoiser,
+        sink,
+      ],
+      flow,
+    );
     server = app.listen(0, '127.0.0.1');
     await new Promise((resolve) => server.once('listening', resolve));
   }

@@ -42,7 +42,7 @@ describe('the list of pages', () => {
   });
 
   it('has QR codes of its own pages, and of nothing else', async () => {
-    const code = await get('/qr.svg?to=' + encodeURIComponent('http://192.0.2.7:1880/streamdiffusion/a'));
+    const code = await get(`/qr.svg?to=${encodeURIComponent('http://192.0.2.7:1880/streamdiffusion/a')}`);
     assert.match(code.headers.get('content-type')!, /svg/);
     assert.match(await code.text(), /^<svg/);
     assert.ok(qrCode('https://example.org/red/streamdiffusion/a/camera?fit=cover'));
@@ -53,7 +53,7 @@ describe('the list of pages', () => {
       'http://a/streamdiffusion/<script>',
       `http://a/streamdiffusion/${'a'.repeat(300)}`,
     ]) {
-      assert.equal((await get('/qr.svg?to=' + encodeURIComponent(to))).status, 400, to);
+      assert.equal((await get(`/qr.svg?to=${encodeURIComponent(to)}`)).status, 400, to);
     }
   });
 

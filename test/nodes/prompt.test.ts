@@ -284,7 +284,7 @@ describe('prompt encoder', () => {
   it('is not changed by what the flow does with a message', async () => {
     await start();
     const msg = await give({ payload: picture });
-    (msg?.conditioning as typeof DIALOG).prompt[0].text = 'something else';
+    (msg!.conditioning as typeof DIALOG).prompt[0].text = 'something else';
     assert.deepEqual((await give({ payload: picture }))?.conditioning, DIALOG);
   });
 

@@ -13,7 +13,7 @@ import { until } from '../lib/until';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
-describe('a recording', function () {
+describe('a recording', () => {
   let folder: string;
   let red: Buffer;
 

@@ -21,7 +21,15 @@ describe('sink', () => {
   /** Starts the flow and puts Node-RED's app for its nodes on a port. */
   async function start(flow = FLOW, settings: object = {}): Promise<void> {
     helper.settings(settings);
-    await startFlow([(RED: NodeAPI) => void (app = RED.httpNode), sink], flow);
+    await startFlow(
+      [
+        (RED: NodeAPI) => {
+          app = RED.httpNode;
+        },
+        sink,
+      ],
+      flow,
+    );
     server = createServer((req, res) => app(req, res));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/streamdiffusion`;

@@ -52,7 +52,7 @@ describe('the pace of a live source', () => {
   });
 });
 
-describe('a source with ffmpeg', function () {
+describe('a source with ffmpeg', () => {
   let folder: string;
 
   before(async function () {

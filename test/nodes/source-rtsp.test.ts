@@ -90,7 +90,7 @@ describe('frame source on an RTSP camera', function () {
     const { errors, states } = await start('h264', { user: 'visitor', password: 'catfish' });
     await until(() => errors.length > 0, 20_000);
     assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
-    assert.match(String(errors[0]), /rtsp:\/\/127\.0\.0\.1:\d+\/h264 cannot be played: [^]*401 Unauthorized/);
+    assert.match(String(errors[0]), /rtsp:\/\/127\.0\.0\.1:\d+\/h264 cannot be played: [\s\S]*401 Unauthorized/);
     assert.doesNotMatch(JSON.stringify([errors.map(String), states]), /catfish|visitor/);
   });
 

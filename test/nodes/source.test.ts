@@ -281,7 +281,7 @@ describe('frame source', () => {
     });
   });
 
-  describe('video and camera', function () {
+  describe('video and camera', () => {
     before(async function () {
       await run('ffmpeg', ['-version']).catch(() => {
         console.log('      skipped: ffmpeg is not installed');
@@ -339,7 +339,9 @@ describe('frame source', () => {
       let turn = Promise.resolve();
       helper.getNode('out').on('input', (msg: NodeMessage) => {
         messages.push(msg);
-        turn = turn.then(async () => void (row += colourName(await meanColour(msg.payload))));
+        turn = turn.then(async () => {
+          row += colourName(await meanColour(msg.payload));
+        });
       });
       // A machine that is busy leaves pictures out, but not in every round.
       await until(

@@ -214,7 +214,8 @@ describe('model folders that somebody else has made', function () {
       const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...varint(Math.floor(n / 128))]);
       const head = (...path: number[]): Buffer =>
         path.reduceRight(
-          (inner, number) => Buffer.from([...varint(number * 8 + 2), ...varint(inner.length ? inner.length + long : long), ...inner]),
+          (inner, number) =>
+            Buffer.concat([Buffer.from([...varint(number * 8 + 2), ...varint(inner.length ? inner.length + long : long)]), inner]),
           Buffer.alloc(0),
         );
       const beginnings: [string, Buffer][] = [

@@ -117,7 +117,16 @@ describe('pages of other sites', () => {
     it("use none of this package's addresses for the editor, unless there is a login, or httpAdminCors names them", async () => {
       let admin: Express | undefined;
       const ofEditor = async (settings: object, headers: Record<string, string>): Promise<(number | undefined)[]> => {
-        web = await WebFlow.start([(RED: NodeAPI) => void (admin = RED.httpAdmin), engine], [], { settings });
+        web = await WebFlow.start(
+          [
+            (RED: NodeAPI) => {
+              admin = RED.httpAdmin;
+            },
+            engine,
+          ],
+          [],
+          { settings },
+        );
         const server = createServer((...exchange) => admin!(...exchange));
         await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
         const address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/streamdiffusion`;

@@ -43,7 +43,7 @@ async function attackOf(server: Server, flow: Flow): Promise<Flow> {
       .toBuffer()
   ).toString('base64');
   const func = {
-    topics: 'const n = context.get("n") || 0; context.set("n", n + 1); if (n >= 1500) return null; msg.topic = `t${n}`;',
+    topics: 'const n = context.get("n") || 0; context.set("n", n + 1); if (n >= 1500) return null; msg.topic = "t" + n;',
     sizes:
       'const n = context.get("n") || 0; context.set("n", n + 1); msg.params = n % 2 ? { width: 128, height: 128, frameBufferSize: 1 } : { width: 8192, height: 8192, frameBufferSize: 8 }; delete msg.topic;',
   }[kind];

@@ -37,8 +37,9 @@ export function openPlanned(cores: number | undefined): (net: OpeningNet) => Ope
   let crew: NetCrew | undefined;
   return (net) => {
     const { size, members, intraOpNumThreads } = planNet(net, cores);
-    const { load } = (crew ??= new NetCrew(size));
-    return (source, session, title) => load.call(crew, members, source, { ...session, intraOpNumThreads }, title);
+    crew ??= new NetCrew(size);
+    const shared = crew;
+    return (source, session, title) => shared.load(members, source, { ...session, intraOpNumThreads }, title);
   };
 }
 

@@ -61,7 +61,8 @@ export class NetThread {
       run: (feeds) => run(feeds),
       runPixels: run,
       close: async () => {
-        await (closing ??= this.request({ do: 'close', net }));
+        closing ??= this.request({ do: 'close', net });
+        await closing;
       },
     };
   }

@@ -54,7 +54,8 @@ export function decodeRun(body: Buffer, headerLength: number | undefined, id: st
     if (typeof size === 'number') {
       if (!(Number.isInteger(size) && size >= 0 && at + size <= body.length))
         throw nonsense(where, `"${name}" ends behind the end of the answer`);
-      outputs.set(head.name, { ...head, bytes: body.subarray(at, (at += size)) });
+      outputs.set(head.name, { ...head, bytes: body.subarray(at, at + size) });
+      at += size;
     } else if (Array.isArray(data)) outputs.set(head.name, { ...head, bytes: bytesOfNumbers(head.name, head.datatype, data, where) });
     else outputs.set(head.name, head);
   }

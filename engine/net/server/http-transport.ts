@@ -118,7 +118,7 @@ export class HttpTransport implements Transport {
 
   /** Servers of the protocol give a reason in JSON, gateways a page; what another program says is not repeated. */
   private refused(status: number, body: Buffer): ServerFailure {
-    const said = /^\s*\{[^]*"(?:error|detail)"\s*:\s*"((?:[^"\\]|\\.){0,1000})/.exec(body.subarray(0, 8192).toString('utf8'))?.[1] ?? '';
+    const said = /^\s*\{[\s\S]*"(?:error|detail)"\s*:\s*"((?:[^"\\]|\\.){0,1000})/.exec(body.subarray(0, 8192).toString('utf8'))?.[1] ?? '';
     return refusal(this.address.text, status, said);
   }
 
@@ -148,7 +148,10 @@ export class HttpTransport implements Transport {
     let heard = false;
     let cause: ServerFailure | undefined;
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => request.destroy((cause = tooSlow(text, deadlineMs))), deadlineMs);
+      const timer = setTimeout(() => {
+        cause = tooSlow(text, deadlineMs);
+        request.destroy(cause);
+      }, deadlineMs);
       const fail = (thrown: unknown): void => {
         clearTimeout(timer);
         const failure = cause ?? (thrown instanceof ServerFailure ? thrown : unreachable(text, thrown));

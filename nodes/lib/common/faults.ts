@@ -56,5 +56,7 @@ export function standStill(node: Node, status: Status, thrown: unknown): (handle
   status.error(error);
   node.error(error);
   onInput(node, (msg, send) => handle(msg, send));
-  return (work) => void (handle = work);
+  return (work) => {
+    handle = work;
+  };
 }

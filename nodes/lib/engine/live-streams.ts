@@ -41,8 +41,8 @@ const previews = new WeakMap<FinishedFrame, Promise<string | undefined>>();
 
 /** Remembers the newest frame of a stream. */
 export function keepNewest(id: string, topic: string, stream: HostStream, frame: FinishedFrame): void {
-  let topics = entries.get(id);
-  if (!topics) entries.set(id, (topics = new Map<string, Entry>()));
+  const topics = entries.get(id) ?? new Map<string, Entry>();
+  entries.set(id, topics);
   // A topic that made room for another one.
   for (const [known, { stream: old }] of topics) if (old.closed) topics.delete(known);
   // A copy: the flow gets the same bytes, and may draw on them.
@@ -77,8 +77,8 @@ export function serveStreams(RED: NodeAPI): void {
 
 async function describe(id: string, topic: string, { stream, frame }: Entry): Promise<LiveStream> {
   const { fps, latencyMs, dropped, failed, ...counters } = stream.stats;
-  let preview = previews.get(frame);
-  if (!preview) previews.set(frame, (preview = toPreview(frame)));
+  const preview = previews.get(frame) ?? toPreview(frame);
+  previews.set(frame, preview);
   return { id, topic, fps, latencyMs, in: counters.in, out: counters.out, dropped, failed, picture: await preview };
 }
 

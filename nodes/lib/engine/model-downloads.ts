@@ -73,7 +73,9 @@ export class ModelDownloads {
   }
 
   private async run(download: Download, options: PullOptions): Promise<void> {
-    const change = (news: Partial<DownloadState>): void => void (download.state = { ...download.state, ...news });
+    const change = (news: Partial<DownloadState>): void => {
+      download.state = { ...download.state, ...news };
+    };
     try {
       const { folder, downloadedBytes } = await this.pull({
         ...options,

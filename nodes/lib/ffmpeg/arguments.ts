@@ -129,7 +129,7 @@ function inputArguments(input: FfmpegInput, platform: NodeJS.Platform, demands: 
   const from = (name: string): string[] => [...further, '-i', name];
   const capture = (format: string): string[] => (options.some(([name]) => name === 'f') ? [] : ['-f', format]);
   if (kind === 'screen') {
-    const screen = SCREENS[platform] ?? SCREENS.linux!;
+    const screen = SCREENS[platform] ?? SCREENS.linux;
     return [...LOW_DELAY, ...capture(screen.format), '-framerate', String(fps), ...from(screen.name(input.input))];
   }
   if (address) {
@@ -137,9 +137,8 @@ function inputArguments(input: FfmpegInput, platform: NodeJS.Platform, demands: 
     const protocols = [...PROTOCOLS, address.protocol.slice(0, -1)].join(',');
     return [...(kind === 'camera' ? LOW_DELAY : []), '-f', 'concat', '-safe', '0', '-protocol_whitelist', protocols, ...from('pipe:0')];
   }
-  const plain = isAddress(input.input)
-    ? [...trust(input, /^\s*([^:]*:)/.exec(input.input)![1])].flatMap(([name, value]) => [`-${name}`, value])
-    : [];
+  const [, protocol] = isAddress(input.input) ? (/^\s*([^:]*:)/.exec(input.input) ?? []) : [];
+  const plain = protocol ? trust(input, protocol).flatMap(([name, value]) => [`-${name}`, value]) : [];
   if (kind === 'video') {
     // ffmpeg's own loop goes to the very beginning; from another start it is the process that begins again.
     const where = start > 0 ? ['-ss', String(start)] : loop ? ['-stream_loop', '-1'] : [];

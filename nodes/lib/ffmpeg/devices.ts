@@ -5,7 +5,7 @@ export interface Capture {
   format: string;
   name: (device: string) => string;
 }
-type BySystem = Partial<Record<NodeJS.Platform, Capture>>;
+type BySystem = Partial<Record<NodeJS.Platform, Capture>> & { linux: Capture };
 
 export const CAMERAS: BySystem = {
   linux: { format: 'v4l2', name: (device) => device },
@@ -41,7 +41,7 @@ export function cameraDemands(platform: NodeJS.Platform, format: FrameFormat, sa
 
 /** Raw pictures of HD take a USB camera's whole line: 5 to 10 a second. As MJPEG it gives 30. */
 function v4l2Demands({ fps, width, height }: FrameFormat): string[][] {
-  const [w, h] = SIZES.find(([w, h]) => w >= width && h >= height) ?? SIZES.at(-1)!;
+  const [w, h] = SIZES.find(([w, h]) => w >= width && h >= height) ?? SIZES[SIZES.length - 1];
   const rate = String(fps > USUAL_RATE ? 60 : USUAL_RATE);
   const plain = ['-video_size', `${w}x${h}`, '-framerate', rate];
   return [['-input_format', 'mjpeg', ...plain], plain, []];

@@ -5,6 +5,8 @@ import { isPictureText } from './texts';
 const MAX_BYTES = 40_000;
 /** What of a prompt encoder's properties a payload may have in it. */
 const NAMES = ['prompt', 'negativePrompt', 'blend', 'transition'] as const;
+/** Control characters that no text has: not tabs, ends of lines, nor those of the second set. */
+const CONTROLS = /(?![\t-\r\x7f-\x9f])\p{Cc}/u;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
 
 /** What a payload says to a prompt encoder. */
@@ -32,7 +34,7 @@ function textOf(bytes: Uint8Array): string | undefined {
   if (bytes.length === 0 || bytes.length > MAX_BYTES) return undefined;
   try {
     const text = utf8.decode(bytes);
-    return /[\0-\x08\x0e-\x1f]/.test(text) ? undefined : text;
+    return CONTROLS.test(text) ? undefined : text;
   } catch {
     return undefined;
   }

@@ -71,7 +71,8 @@ export class Recording implements Viewer {
 
   /** Resolves when the file is whole. */
   finish(): Promise<void> {
-    return (this.over ??= this.complete());
+    this.over ??= this.complete();
+    return this.over;
   }
 
   private async complete(): Promise<void> {

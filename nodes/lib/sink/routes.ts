@@ -35,7 +35,7 @@ export class SinkRoutes {
     this.sockets = WebSockets.of(RED);
     serveIndex(RED, 'live', () => this.sinks.names);
     // Routes cannot be taken off again, so there is one for all sinks that come and go. HEAD is answered by it as well.
-    const lost = (what: Lost, request: Request): void => this.sinks.get(request.params['file'] ?? '')?.onLost?.(what, request);
+    const lost = (what: Lost, request: Request): void => this.sinks.get(request.params.file ?? '')?.onLost?.(what, request);
     RED.httpNode.get('/streamdiffusion/:file', ...guards(RED, lost), (request, response, next) => {
       this.serve(request, response, next).catch(next);
     });
@@ -46,12 +46,15 @@ export class SinkRoutes {
   /** The routes of this Node-RED; mounted when first asked for. */
   static of(RED: NodeAPI): SinkRoutes {
     let routes = SinkRoutes.mounted.get(RED.httpNode);
-    if (!routes) SinkRoutes.mounted.set(RED.httpNode, (routes = new SinkRoutes(RED)));
+    if (!routes) {
+      routes = new SinkRoutes(RED);
+      SinkRoutes.mounted.set(RED.httpNode, routes);
+    }
     return routes;
   }
 
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
-    const [, name = '', kind] = FILE.exec(request.params['file'] ?? '') ?? [];
+    const [, name = '', kind] = FILE.exec(request.params.file ?? '') ?? [];
     const sink = this.sinks.get(name);
     const why = this.sockets?.handshakes.whyOf(request);
     if (isTakenName(name)) {

@@ -74,7 +74,7 @@ export function maskSecrets(text: string, secrets: string[] = []): string {
 
 /** Where a login before a host ends, at its `@`; -1 where there is none. A password may hold any character, as it is. */
 function loginEnd(rest: string): number {
-  const authority = /^[^/?#]*/.exec(rest)![0];
+  const [authority] = rest.split(/[/?#]/, 1);
   if (authority.includes('@')) return authority.lastIndexOf('@');
   return HOST.test(authority) ? -1 : rest.lastIndexOf('@');
 }

@@ -28,7 +28,7 @@ export class CameraRoutes {
 
   private constructor(private readonly RED: NodeAPI) {
     this.sockets = WebSockets.of(RED);
-    const lost = (what: Lost, request: Request): void => this.cameras.get(request.params['name'] ?? '')?.onLost?.(what, request);
+    const lost = (what: Lost, request: Request): void => this.cameras.get(request.params.name ?? '')?.onLost?.(what, request);
     serveIndex(RED, 'cameras', () => this.cameras.names);
     RED.httpNode.get('/streamdiffusion/:name/camera', ...guards(RED, lost), (request, response, next) => {
       this.serve(request, response, next).catch(next);
@@ -46,12 +46,15 @@ export class CameraRoutes {
       throw new EngineError('EBADPARAM', "a camera page needs Node-RED's pages: the setting httpNodeRoot is false");
     }
     let routes = CameraRoutes.mounted.get(RED.httpNode);
-    if (!routes) CameraRoutes.mounted.set(RED.httpNode, (routes = new CameraRoutes(RED)));
+    if (!routes) {
+      routes = new CameraRoutes(RED);
+      CameraRoutes.mounted.set(RED.httpNode, routes);
+    }
     return routes;
   }
 
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
-    const name = request.params['name'] ?? '';
+    const name = request.params.name ?? '';
     const camera = this.cameras.get(name);
     if (!camera) return next();
     const why = this.sockets?.handshakes.whyOf(request);

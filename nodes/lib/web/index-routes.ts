@@ -23,7 +23,10 @@ const mounted = new WeakMap<object, Pages>();
  */
 export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[]): void {
   const known = mounted.get(RED.httpNode);
-  if (known) return void (known[kind] = names);
+  if (known) {
+    known[kind] = names;
+    return;
+  }
   const pages: Pages = { live: () => [], cameras: () => [], [kind]: names };
   mounted.set(RED.httpNode, pages);
   RED.httpNode.get('/streamdiffusion', ...guards(RED), (request, response) => {

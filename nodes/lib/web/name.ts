@@ -13,13 +13,11 @@ export const isTakenName = (name: string): boolean => TAKEN.has(name);
  * @param what whose name it is, for the error: "a sink"
  * @throws EBADPARAM unless the name can stand in `/streamdiffusion/NAME`
  */
-export function checkWebName(name: string | undefined, what: string): string {
-  if (!NAME.test(name ?? '')) {
-    throw new EngineError(
-      'EBADPARAM',
-      `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name ?? '', 100)}"`,
-    );
+export function checkWebName(given: string | undefined, what: string): string {
+  const name = given ?? '';
+  if (!NAME.test(name)) {
+    throw new EngineError('EBADPARAM', `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name, 100)}"`);
   }
-  if (TAKEN.has(name!)) throw new EngineError('EBADPARAM', `"${name}" is an address of its own: choose a different name for ${what}`);
-  return name!;
+  if (TAKEN.has(name)) throw new EngineError('EBADPARAM', `"${name}" is an address of its own: choose a different name for ${what}`);
+  return name;
 }

@@ -29,7 +29,7 @@ export function loadPage(file: string): (values: PageValues, language?: PageLang
   const html = read(file).replace(/\{\{include ([\w.-]+)\}\}/g, (_, part: string) => read(part));
   return (values, asked = 'en') => {
     const language = TEXTS.has(asked) ? asked : 'en';
-    const texts = TEXTS.get(language)!;
+    const texts = TEXTS.get(language) ?? {};
     const filled = html.replace(/\{\{t\.(\w+)\}\}/g, (_, key: string) =>
       texts[key].replace(/__(\w+)__/g, (_, name: string) => String(values[name] ?? '')),
     );

@@ -21,7 +21,10 @@ export async function backlogOf(socket: Socket | null): Promise<number | undefin
   const table = socket.localAddress?.includes(':') ? '/proc/net/tcp6' : '/proc/net/tcp';
   const now = performance.now();
   let look = looks.get(table);
-  if (!look || now - look.at > SHARED_MS) looks.set(table, (look = { at: now, backlogs: readBacklogs(table) }));
+  if (!look || now - look.at > SHARED_MS) {
+    look = { at: now, backlogs: readBacklogs(table) };
+    looks.set(table, look);
+  }
   return (await look.backlogs).get(`${socket.localPort} ${socket.remotePort}`);
 }
 

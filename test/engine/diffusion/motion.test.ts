@@ -5,7 +5,7 @@ import { tIndexListOf } from '../../../engine/diffusion/strength';
 const grey = (value: number): Float32Array => new Float32Array(48).fill(value);
 
 /** What a meter says after so many frames that differ by this much each. */
-function after(difference: number, frames: number): number {
+function motionAfter(difference: number, frames: number): number {
   const meter = new MotionMeter();
   let motion = 0;
   for (let k = 0; k < frames; k++) motion = meter.measure(grey(k % 2 === 0 ? 0 : difference));
@@ -14,13 +14,13 @@ function after(difference: number, frames: number): number {
 
 describe('motion-aware noise', () => {
   it('measures nothing in a still scene, and 1 at the most', () => {
-    assert.equal(after(0, 50), 0);
-    assert.ok(after(2, 50) <= 1 && after(2, 50) > 0.99);
-    assert.ok(Math.abs(after(0.1, 50) - 0.5) < 1e-3, 'half of full motion');
+    assert.equal(motionAfter(0, 50), 0);
+    assert.ok(motionAfter(2, 50) <= 1 && motionAfter(2, 50) > 0.99);
+    assert.ok(Math.abs(motionAfter(0.1, 50) - 0.5) < 1e-3, 'half of full motion');
   });
 
   it('measures more where more moves', () => {
-    const motions = [0, 0.01, 0.03, 0.08, 0.15, 0.2].map((difference) => after(difference, 20));
+    const motions = [0, 0.01, 0.03, 0.08, 0.15, 0.2].map((difference) => motionAfter(difference, 20));
     for (let k = 1; k < motions.length; k++) assert.ok(motions[k] > motions[k - 1], motions.join());
   });
 

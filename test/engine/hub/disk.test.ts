@@ -68,7 +68,7 @@ describe('pull: a disk that is full', () => {
     assert.ok(downloadedBytes < bytes);
   });
 
-  it('is told from a folder that cannot be written', async function () {
+  it('is told from a folder that cannot be written', async () => {
     if (process.getuid?.() === 0) {
       // Root may write everywhere but where nobody can.
       await assert.rejects(pulled('/proc/model'), { code: 'EDISK' });

@@ -49,7 +49,10 @@ describe('words of a prompt', () => {
     }
     const signs = [' ', ', ', ' - ', '-', '. ', '! ', " '", '; ', '\n', '_', '/', ' (', ') '];
     let seed = 7;
-    const draw = (below: number): number => (seed = (seed * 48271) % 2147483647) % below;
+    const draw = (below: number): number => {
+      seed = (seed * 48271) % 2147483647;
+      return seed % below;
+    };
     for (let k = 0; k < 500; k++) {
       const text = Array.from({ length: 12 }, () => vocabulary[draw(vocabulary.length)] + signs[draw(signs.length)]).join('');
       const before = text

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync } from 'node:fs';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtempSync, readFileSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -20,12 +20,11 @@ function lives(pid: number): boolean {
 
 describe('an engine whose process was stopped', function () {
   this.timeout(60_000);
+  let folder: string;
   before(function () {
     if (process.platform !== 'linux') this.skip();
+    folder = mkdtempSync(join(tmpdir(), 'orphan-'));
   });
-
-  let folder: string;
-  before(async () => (folder = await mkdtemp(join(tmpdir(), 'orphan-'))));
   after(() => rm(folder, { recursive: true }));
 
   async function run(script: string): Promise<ChildProcessByStdio<null, Readable, null>> {

@@ -54,13 +54,13 @@ export type ReadyPort = Omit<Port, 'fill'> & { fill(run: Run): Feeds };
 /**
  * A port of one input that takes some numbers of every row: [B, D], or [B] for one number.
  *
- * @param valueOf the numbers of a row, equally many of each; of a row that does not use them, such that nothing changes
+ * @param numbersOf the numbers of a row, equally many of each; of a row that does not use them, such that nothing changes
  */
-export function portPerRow(info: TensorInfo, valueOf: (row: UnetRow, run: Run) => Float32Array): ReadyPort {
+export function portPerRow(info: TensorInfo, numbersOf: (row: UnetRow, run: Run) => Float32Array): ReadyPort {
   return {
     inputs: [info],
     fill(run: Run): Feeds {
-      const values = run.rows.map((row) => valueOf(row, run));
+      const values = run.rows.map((row) => numbersOf(row, run));
       const dims = info.shape.length === 1 ? [run.batch] : [run.batch, values[0].length];
       return { [info.name]: tensorOf(info.type, stack(values, run.batch), dims) };
     },

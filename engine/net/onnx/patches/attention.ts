@@ -131,7 +131,10 @@ function splitHeads(index: GraphIndex, tensor: string): { joined: string; heads:
   let node = index.producer(tensor);
   const tensors = [tensor];
   // Heads folded into the batch: [B, H, N, d] → [B·H, N, d].
-  if (node?.operator === 'Reshape') tensors.push((node = index.producer(node.inputs[0]))?.outputs[0] ?? '');
+  if (node?.operator === 'Reshape') {
+    node = index.producer(node.inputs[0]);
+    tensors.push(node?.outputs[0] ?? '');
+  }
   if (node?.operator !== 'Transpose' || !['0,2,1,3', '0,2,3,1'].includes(intsAttribute(node, 'perm')?.join() ?? '')) return undefined;
   const reshape = index.producer(node.inputs[0]);
   if (reshape?.operator !== 'Reshape') return undefined;

@@ -33,7 +33,10 @@ describe('a net with fixed sizes', () => {
       outputs: session.outputs,
       run: (feeds) => session.run(feeds),
       runPixels: (...args) => session.runPixels(...args),
-      close: () => ((entry.isOpen = false), session.close()),
+      close: () => {
+        entry.isOpen = false;
+        return session.close();
+      },
     };
   };
   const isOpen = (): (number | string)[][] => opened.filter((one) => one.isOpen).map(({ shape }) => shape);

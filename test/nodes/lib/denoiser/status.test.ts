@@ -9,7 +9,11 @@ describe('the status of a denoiser', () => {
   const shown = (state: object, fault?: Error): NodeStatus => {
     let newest: NodeStatus = {};
     const status = new Status(
-      { status: (value: string | NodeStatus) => void (newest = value as NodeStatus) },
+      {
+        status: (value: string | NodeStatus) => {
+          newest = value as NodeStatus;
+        },
+      },
       (key) => key.split('.').at(-1)!,
     );
     showDenoiser(status, state as HostState, fault, []);

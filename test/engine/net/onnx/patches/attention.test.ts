@@ -42,12 +42,22 @@ function attentionModel(form: { scale: 'scores' | 'roots' | 'other'; folded: boo
   };
   const query = scaled(split('q', [0, 2, 1, 3]));
   let key = split('k', form.folded ? [0, 2, 1, 3] : [0, 2, 3, 1]);
-  if (form.folded) nodes.push(node('Transpose', [key], (key = 'kt'), { perm: [0, 2, 1] }));
+  if (form.folded) {
+    nodes.push(node('Transpose', [key], 'kt', { perm: [0, 2, 1] }));
+    key = 'kt';
+  }
   nodes.push(node('MatMul', [query, scaled(key)], 'raw'));
   let scores = 'raw';
-  if (form.scale !== 'roots') nodes.push(node('Mul', [scores, 'factor'], (scores = 'scores')));
-  if (form.masked) nodes.push(node('Add', [scores, 'mask'], (scores = 'maskedScores')));
-  if (form.folded) nodes.push(node('Mul', ['empty', 'zero'], 'nothing'), node('Add', ['nothing', scores], (scores = 'sum')));
+  const then = (operator: string, inputs: string[], output: string): void => {
+    nodes.push(node(operator, inputs, output));
+    scores = output;
+  };
+  if (form.scale !== 'roots') then('Mul', [scores, 'factor'], 'scores');
+  if (form.masked) then('Add', [scores, 'mask'], 'maskedScores');
+  if (form.folded) {
+    nodes.push(node('Mul', ['empty', 'zero'], 'nothing'));
+    then('Add', ['nothing', scores], 'sum');
+  }
   nodes.push(node('Softmax', [scores], 'weights', { axis: form.folded ? 2 : 3 }));
   nodes.push(node('MatMul', ['weights', split('v', [0, 2, 1, 3])], 'heads'));
   if (form.folded) nodes.push(node('Reshape', ['heads', 'unfold'], 'unfolded'));

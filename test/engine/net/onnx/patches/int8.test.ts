@@ -125,7 +125,10 @@ for (const kind of kinds) {
 
     it('does not shimmer: a still scene under the noise of a camera stays still', async () => {
       let state = 7;
-      const uniform = (): number => (state = (state * 48271) % 2147483647) / 2147483647;
+      const uniform = (): number => {
+        state = (state * 48271) % 2147483647;
+        return state / 2147483647;
+      };
       // The sum of four has a standard deviation of 0.58; a good camera's noise is one grey level.
       const noisy = (): RawImage => ({
         ...pictures[0],
