@@ -1,11 +1,11 @@
-import type { HostStream } from '../engine/host/client';
-import type { HostedStream } from '../engine/host/process/hosted-stream';
+import type { RemoteStream } from '../engine/host/client';
+import type { StreamWorker } from '../engine/host/process/stream-worker';
 import type { FrameResult } from '../engine/host/protocol/messages';
 
 /** Between two frames of a source that is faster than the engine, ms: the newest one is never older. */
 const SOURCE_INTERVAL = 6;
 
-export type Submitting = Pick<HostStream | HostedStream, 'submit'>;
+export type Submitting = Pick<RemoteStream | StreamWorker, 'submit'>;
 
 /** What became of the frames of one measurement. */
 export interface Saturated {

@@ -1,5 +1,5 @@
 /** Several streams on one engine, as nodes share it: through its host process. */
-import { acquireHost, type HostStream, stopAllHosts } from '../engine/host/client';
+import { acquireHost, type RemoteStream, stopAllHosts } from '../engine/host/client';
 import { encode } from '../engine/image/codec';
 import { type Context, tIndexList } from './context';
 import { figure, type Figure } from './interleave';
@@ -23,7 +23,7 @@ export async function sharedEngine(
 ): Promise<Record<number, Shared>> {
   const jpegs = await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85)));
   const host = acquireHost({ model });
-  const streams: HostStream[] = [];
+  const streams: RemoteStream[] = [];
   for (let k = 0; k < Math.max(...counts); k++) {
     const stream = host.openStream({ mode: 'img2img', width: size, height: size, tIndexList: tIndexList(2), cfgType: 'none', seed: k });
     await stream.setConditioning({ prompt: [{ text: 'hills at night, moon', weight: 1 }] });

@@ -1,7 +1,7 @@
 /** The whole way of a frame, JPEG to JPEG: against a loop that only runs the nets, and in this process against the host's. */
 import { Engine } from '../engine/engine';
 import { acquireHost, stopAllHosts } from '../engine/host/client';
-import { HostedStream } from '../engine/host/process/hosted-stream';
+import { StreamWorker } from '../engine/host/process/stream-worker';
 import type { StreamSettings } from '../engine/host/protocol/messages';
 import { encode } from '../engine/image/codec';
 import { toTensor } from '../engine/image/pixels';
@@ -59,7 +59,7 @@ export async function wholeWay(context: Context, steps = [1, 2, 4]): Promise<Rec
     await inHost.setConditioning(CONDITIONING);
     const inFloats = floats.openStream(settingsOf(context, count));
     await inFloats.setConditioning(CONDITIONING);
-    const inProcess = await HostedStream.open(here, settingsOf(context, count), () => undefined);
+    const inProcess = await StreamWorker.open(here, settingsOf(context, count), () => undefined);
     await inProcess.setConditioning(CONDITIONING);
     const latencies: number[] = [];
     const meanwhile: number[] = [];

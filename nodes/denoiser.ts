@@ -5,7 +5,7 @@ import { onClose } from './lib/common/closing';
 import { Denoiser } from './lib/denoiser/denoiser';
 import { serveDenoisers } from './lib/denoiser/routes';
 import { getEngine } from './lib/engine/node';
-import { standStill } from './lib/common/faults';
+import { disableNode } from './lib/common/error-throttle';
 import { readOptionalBoolean } from './lib/common/fields';
 import { onInput } from './lib/common/input';
 import { isSettingsOnly, topicOf } from './lib/common/message';
@@ -26,7 +26,7 @@ export = (RED: NodeAPI): void => {
       const mayRest = readOptionalBoolean(def.restUnseen, 'restUnseen', false);
       denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def), mayRest ? isSeen : undefined);
     } catch (thrown) {
-      standStill(this, status, thrown);
+      disableNode(this, status, thrown);
       return;
     }
     Object.assign(this, { tuning: denoiser });

@@ -7,13 +7,13 @@ import {
 } from '../engine/diffusion/similarity-filter';
 import { onChange } from './lib/common/changes';
 import { onClose } from './lib/common/closing';
-import { Faults, standStill } from './lib/common/faults';
+import { ErrorThrottle, disableNode } from './lib/common/error-throttle';
 import { readOptionalChoice, readOptionalNumber } from './lib/common/fields';
 import { FilterTopic } from './lib/filter/topic';
 import { onInput, withCode } from './lib/common/input';
 import { isReset, isSettingsOnly, topicOf } from './lib/common/message';
 import { startNode } from './lib/common/start-node';
-import { Topics } from './lib/common/topics';
+import { PerTopic } from './lib/common/per-topic';
 
 interface FilterDef extends NodeDef {
   threshold?: string | number;
@@ -29,15 +29,15 @@ export = (RED: NodeAPI): void => {
   function StreamDiffusionFilter(this: Node, def: FilterDef): void {
     const status = startNode(RED, this, def);
     const counts = { passed: 0, skipped: 0 };
-    const faults = new Faults();
+    const faults = new ErrorThrottle();
     let options: SimilarityFilterOptions;
     try {
       options = readFields(def);
     } catch (thrown) {
-      standStill(this, status, thrown);
+      disableNode(this, status, thrown);
       return;
     }
-    const topics = new Topics(
+    const topics = new PerTopic(
       MAX_TOPICS,
       () => new FilterTopic(new SimilarityFilter(options), thumbnailSizeFor(options.measure)),
       (old) => old.close(),

@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { tellChange } from './lib/common/changes';
 import { onClose } from './lib/common/closing';
-import { standStill } from './lib/common/faults';
+import { disableNode } from './lib/common/error-throttle';
 import { onInput } from './lib/common/input';
 import { isMeantAsPicture, topicOf } from './lib/common/message';
 import { PromptPacer } from './lib/prompt/pacer';
@@ -20,7 +20,7 @@ export = (RED: NodeAPI): void => {
     try {
       state = new PromptState(def);
     } catch (thrown) {
-      standStill(this, status, thrown);
+      disableNode(this, status, thrown);
       return;
     }
     const promptStatus = new PromptStatus(RED, this, status);

@@ -2,7 +2,7 @@ import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessage } from 'node-r
 import type { EngineError } from '../engine/errors';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/common/closing';
-import { Faults, standStill } from './lib/common/faults';
+import { ErrorThrottle, disableNode } from './lib/common/error-throttle';
 import { readBoolean } from './lib/common/fields';
 import { frameFacts } from './lib/common/frame-message';
 import { FrameRate } from './lib/common/frame-rate';
@@ -10,10 +10,10 @@ import { onInput, withCode } from './lib/common/input';
 import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/common/message';
 import { warnOfLost } from './lib/web/lost-handshakes';
 import { SinkFeed } from './lib/sink/feed';
-import { Loopback } from './lib/sink/loopback';
+import { VirtualCamera } from './lib/sink/virtual-camera';
 import { SinkMedia } from './lib/sink/media';
 import { SinkRoutes, type Sink } from './lib/sink/routes';
-import { readLoopback, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
+import { readVirtualCamera, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
 import { startNode } from './lib/common/start-node';
 import type { Status } from './lib/common/status';
 
@@ -30,28 +30,28 @@ export = (RED: NodeAPI<Settings>): void => {
   function StreamDiffusionSink(this: Node, def: SinkDef): void {
     const status = startNode(RED, this, def);
     const report = (error: EngineError): void => this.error(error, {});
-    const faults = new Faults();
+    const faults = new ErrorThrottle();
     const reportOnce = (error: EngineError): void => void (faults.isNews(error) && report(error));
     const feed = new SinkFeed(reportOnce);
     Object.assign(this, { isLookedAt: () => feed.isLookedAt });
     const rate = new FrameRate();
     const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;
-    let loopback: Loopback | undefined;
+    let camera: VirtualCamera | undefined;
     try {
       media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, {
         failed: report,
         leftOut: (number, file) => this.warn(RED._('warn.leftOut', { number, file })),
       });
-      const options = readLoopback(def, ffmpeg);
-      loopback = options && new Loopback(options, reportOnce);
+      const options = readVirtualCamera(def, ffmpeg);
+      camera = options && new VirtualCamera(options, reportOnce);
     } catch (thrown) {
-      standStill(this, status, thrown);
+      disableNode(this, status, thrown);
       return;
     }
     let isServed = false;
     const leave = serve(this, def, feed, status, () => (isServed = true));
-    if (loopback) void feed.add(loopback);
+    if (camera) void feed.add(camera);
 
     onInput(this, async (msg, send) => {
       if (isReset(msg)) {
@@ -67,10 +67,10 @@ export = (RED: NodeAPI<Settings>): void => {
     const ticker = setInterval(() => {
       const fps = rate.take();
       if (!isServed) return;
-      const programs = [media.isRecording && 'recording', loopback?.isPlaying && 'loopback']
+      const programs = [media.isRecording && 'recording', camera?.isPlaying && 'loopback']
         .filter(Boolean)
         .map((what) => RED._(`status.${what}`));
-      const people = feed.viewers - (media.isRecording ? 1 : 0) - (loopback ? 1 : 0);
+      const people = feed.viewers - (media.isRecording ? 1 : 0) - (camera ? 1 : 0);
       const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
       status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, `${fps} fps`].join(' · '));
     }, 1000).unref();
@@ -79,7 +79,7 @@ export = (RED: NodeAPI<Settings>): void => {
       clearInterval(ticker);
       status.close();
       leave();
-      const written = [media.stop(), loopback?.finish()];
+      const written = [media.stop(), camera?.finish()];
       feed.close();
       await Promise.all(written);
     });

@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeAPISettingsWithData } from 'node-red';
 import { CameraRoutes, type Camera } from './lib/source/camera-routes';
 import { onClose } from './lib/common/closing';
-import { standStill } from './lib/common/faults';
+import { disableNode } from './lib/common/error-throttle';
 import { isWayland } from './lib/ffmpeg/devices';
 import { FrameSource } from './lib/source/frame-source';
 import { onInput, type InputHandler } from './lib/common/input';
@@ -22,7 +22,7 @@ export = (RED: NodeAPI<Settings>): void => {
     try {
       settings = readSourceSettings(def, this.credentials, RED.settings.streamdiffusionSourceFfmpeg);
     } catch (thrown) {
-      standStill(this, status, thrown);
+      disableNode(this, status, thrown);
       return;
     }
     if (holdsLogin(def)) this.warn(RED._('warn.login'));
@@ -39,7 +39,7 @@ export = (RED: NodeAPI<Settings>): void => {
       const { door } = settings;
       const camera = { door, result: def.result ?? '', onServed: begin, onLost: warnOfLost(this, RED._) };
       leave = openCameraPage(def, camera, (error) => {
-        listen = standStill(this, status, error);
+        listen = disableNode(this, status, error);
       });
     } else {
       begin();

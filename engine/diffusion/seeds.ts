@@ -1,4 +1,4 @@
-import { Recent } from '../util/recent';
+import { LruCache } from '../util/lru-cache';
 import type { WeightedSeed } from '../types';
 import { randn } from './noise';
 import type { ResolvedOptions } from './options';
@@ -22,7 +22,7 @@ export interface FrameNoise {
  * Of each seed `randn([n·F, C, h, w])` is drawn step by step, and frame j of a buffer uses row i·F + j at step i.
  */
 export class Seeds {
-  private readonly draws = new Recent<Float32Array>(DRAWS_KEPT);
+  private readonly draws = new LruCache<Float32Array>(DRAWS_KEPT);
   /** How far the noise has drifted from that of these seeds, degrees. */
   private angle = 0;
   private drifting = '';

@@ -1,4 +1,4 @@
-import { Recent } from '../util/recent';
+import { LruCache } from '../util/lru-cache';
 import type { EngineInfo } from '../types';
 import type { ResolvedOptions } from './options';
 import { denoisingSteps, type SchedulerConfig } from './schedule';
@@ -16,7 +16,7 @@ const SETUPS_KEPT = 16;
 
 /** The setups of a stream, whose frames may each have settings of their own. */
 export class Setups {
-  private readonly setups = new Recent<StreamSetup>(SETUPS_KEPT);
+  private readonly setups = new LruCache<StreamSetup>(SETUPS_KEPT);
 
   constructor(
     private readonly info: EngineInfo,

@@ -1,10 +1,10 @@
 import { EngineError } from '../errors';
 import { shown } from '../util/shown';
-import { Hiccup, type Retrying } from './retry';
+import { TransientError, type Retrying } from './retry';
 import { type HubSettings, isAllowed, isLoopback } from './settings';
 import { Watch } from './watch';
 
-/** An answer whose body arrives chunk by chunk. Rejects with a {@link Hiccup} when it breaks off or falls silent. */
+/** An answer whose body arrives chunk by chunk. Rejects with a {@link TransientError} when it breaks off or falls silent. */
 export interface Answer {
   status: number;
   headers: Headers;
@@ -17,13 +17,13 @@ const MAX_REDIRECTS = 5;
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /**
- * Asks the hub. Every wait has a deadline. Failures that may pass are a {@link Hiccup}, others an EngineError: ENOMODEL,
+ * Asks the hub. Every wait has a deadline. Failures that may pass are a {@link TransientError}, others an EngineError: ENOMODEL,
  * EDENIED, ENETWORK.
  */
 export class HubClient {
   constructor(
     private readonly settings: HubSettings,
-    private readonly waiting: Pick<Retrying, 'patience' | 'signal'>,
+    private readonly waiting: Pick<Retrying, 'policy' | 'signal'>,
   ) {}
 
   /**
@@ -85,14 +85,14 @@ export class HubClient {
 
   /** One request without redirects. */
   private async ask(url: URL, from: number): Promise<Answer> {
-    const watch = new Watch(this.waiting.patience.silenceMs, this.waiting.signal);
+    const watch = new Watch(this.waiting.policy.silenceMs, this.waiting.signal);
     try {
       const request = fetch(url, { headers: this.headers(url, from), redirect: 'manual', signal: watch.signal });
       const { status, headers, body } = await watch.within(request);
       return { status, headers, chunks: chunksOf(body, url, watch), discard: () => watch.end() };
     } catch (thrown) {
       watch.end();
-      throw new Hiccup(`${url.host} cannot be reached: ${reasonOf(thrown)}`);
+      throw new TransientError(`${url.host} cannot be reached: ${reasonOf(thrown)}`);
     }
   }
 
@@ -112,7 +112,7 @@ export class HubClient {
 
   private refusal({ status, headers }: Answer, url: URL, subject: string): Error {
     // Addresses of files hold for a while only; the hub gives a new one at the next try.
-    if (!this.isHub(url)) return new Hiccup(`${url.host} answers ${status} for ${subject}`);
+    if (!this.isHub(url)) return new TransientError(`${url.host} answers ${status} for ${subject}`);
     const { endpoint, token } = this.settings;
     const said = shown(headers.get('x-error-message') ?? '', 300);
     const answer = `${endpoint} answers ${status} for ${subject}${said ? ` (${said})` : ''}`;
@@ -123,7 +123,8 @@ export class HubClient {
     if (status === 403)
       return new EngineError('EDENIED', `${answer}; accept its licence on its page there, and set HF_TOKEN to a token of that account`);
     if (status === 404) return new EngineError('ENOMODEL', `${answer}; check the name and the revision`);
-    if (status === 408 || status === 429 || status >= 500) return new Hiccup(answer, Number(headers.get('retry-after') ?? 0) * 1000 || 0);
+    if (status === 408 || status === 429 || status >= 500)
+      return new TransientError(answer, Number(headers.get('retry-after') ?? 0) * 1000 || 0);
     return new EngineError('ENETWORK', answer);
   }
 }
@@ -137,7 +138,7 @@ async function* chunksOf(body: Response['body'], url: URL, watch: Watch): AsyncG
       yield value;
     }
   } catch (thrown) {
-    throw new Hiccup(`${url.host} broke off: ${reasonOf(thrown)}`);
+    throw new TransientError(`${url.host} broke off: ${reasonOf(thrown)}`);
   } finally {
     watch.end();
   }

@@ -5,7 +5,7 @@ import { addFile, startChecksum } from './checksum';
 import type { HubClient } from './client';
 import { onDisk } from './disk';
 import type { RepositoryFile } from './repository';
-import { Hiccup, type Retrying, withRetries } from './retry';
+import { TransientError, type Retrying, withRetries } from './retry';
 import type { Staging } from './staging';
 
 export interface Transfer extends Retrying {
@@ -40,7 +40,7 @@ export async function downloadFile(from: string, staging: Staging, file: Reposit
     transfer.onBytes(-file.bytes);
     wrongContents++;
     const message = `${file.path} arrived with other content than was announced`;
-    if (wrongContents < 2) throw new Hiccup(message);
+    if (wrongContents < 2) throw new TransientError(message);
     throw new EngineError('EINTEGRITY', `${message}, twice; something on the way is broken, try again later or from another network`);
   };
   await withRetries(attempt, transfer);
@@ -81,7 +81,7 @@ async function receive(
         onBytes(chunk.length);
         onLength(have);
       }
-      if (have < file.bytes) throw new Hiccup(`${file.path} broke off after ${have} of ${file.bytes} bytes`);
+      if (have < file.bytes) throw new TransientError(`${file.path} broke off after ${have} of ${file.bytes} bytes`);
     }
     return hash.digest('hex');
   } finally {

@@ -8,7 +8,7 @@ import { withLock } from './lock';
 import { type Manifest, readManifest, writeManifest } from './manifest';
 import { ProgressMeter, type PullProgress } from './progress';
 import { checkRepository, type Listing, listRepository, type RepositoryFile, resolvePath } from './repository';
-import { checkCancelled, PATIENCE, type Patience, type Retrying } from './retry';
+import { checkCancelled, RETRY_POLICY, type RetryPolicy, type Retrying } from './retry';
 import { selectFiles } from './selection';
 import { type HubSettings, hubSettings } from './settings';
 import { checkTarget, Staging } from './staging';
@@ -27,7 +27,7 @@ export interface PullOptions {
   /** Ends the download; what has arrived stays for the next one. */
   signal?: AbortSignal;
   settings?: HubSettings;
-  patience?: Partial<Patience>;
+  retryPolicy?: Partial<RetryPolicy>;
 }
 
 export interface PullResult {
@@ -58,7 +58,7 @@ export async function pull(options: PullOptions): Promise<PullResult> {
   await checkTarget(target, repository, present?.repository);
 
   const { signal, onRetry } = options;
-  const retrying: Retrying = { patience: { ...PATIENCE, ...options.patience }, signal, onRetry };
+  const retrying: Retrying = { policy: { ...RETRY_POLICY, ...options.retryPolicy }, signal, onRetry };
   const listing = await listRepository(new HubClient(settings, retrying), repository, revision, retrying);
   const files = selectFiles(listing);
   const staging = new Staging(target, listing.commit);

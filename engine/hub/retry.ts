@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../errors';
 
 /** How long a transfer is waited for. */
-export interface Patience {
+export interface RetryPolicy {
   /** A server that sends nothing for this long is asked again, ms. */
   silenceMs: number;
   /** Tries in a row that bring nothing, before giving up. */
@@ -11,12 +11,12 @@ export interface Patience {
   pauseMs: number;
 }
 
-export const PATIENCE: Patience = { silenceMs: 30_000, tries: 6, pauseMs: 1000 };
+export const RETRY_POLICY: RetryPolicy = { silenceMs: 30_000, tries: 6, pauseMs: 1000 };
 
 const LONGEST_PAUSE_MS = 60_000;
 
 /** A failure that may be gone at the next try. */
-export class Hiccup extends Error {
+export class TransientError extends Error {
   /** @param pauseMs how long the server wants to be left alone */
   constructor(
     message: string,
@@ -28,7 +28,7 @@ export class Hiccup extends Error {
 
 /** How failures are met. */
 export interface Retrying {
-  patience: Patience;
+  policy: RetryPolicy;
   /** Ends it. */
   signal?: AbortSignal;
   /** Told why it is tried again, and after what pause, ms. */
@@ -36,10 +36,10 @@ export interface Retrying {
 }
 
 /**
- * Does `work` again after a {@link Hiccup}, ever more slowly. It calls `progressed` when a try brought something, which
+ * Does `work` again after a {@link TransientError}, ever more slowly. It calls `progressed` when a try brought something, which
  * starts the count anew. Rejects with ENETWORK after too many tries, with ECLOSED when the signal says so.
  */
-export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, { patience, signal, onRetry }: Retrying): Promise<T> {
+export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, { policy, signal, onRetry }: Retrying): Promise<T> {
   let failures = 0;
   for (;;) {
     checkCancelled(signal);
@@ -47,12 +47,12 @@ export async function withRetries<T>(work: (progressed: () => void) => Promise<T
       return await work(() => (failures = 0));
     } catch (thrown) {
       checkCancelled(signal);
-      if (!(thrown instanceof Hiccup)) throw thrown;
+      if (!(thrown instanceof TransientError)) throw thrown;
       failures++;
-      if (failures >= patience.tries) {
+      if (failures >= policy.tries) {
         throw new EngineError('ENETWORK', `${thrown.message}; given up after ${failures} tries, try again later`, { cause: thrown });
       }
-      const pauseMs = Math.min(Math.max(thrown.pauseMs, patience.pauseMs * 2 ** (failures - 1)), LONGEST_PAUSE_MS);
+      const pauseMs = Math.min(Math.max(thrown.pauseMs, policy.pauseMs * 2 ** (failures - 1)), LONGEST_PAUSE_MS);
       onRetry?.(thrown.message, pauseMs);
       await sleep(pauseMs, undefined, { signal }).catch(() => checkCancelled(signal));
     }

@@ -1,11 +1,11 @@
-import { Recent } from '../util/recent';
+import { LruCache } from '../util/lru-cache';
 
 /** Results by key, the `limit` that were used last. Equal requests at the same time share one piece of work; a failure is not kept. */
 export class PromiseCache<T> {
-  private kept: Recent<Promise<T>>;
+  private kept: LruCache<Promise<T>>;
 
   constructor(private readonly limit: number) {
-    this.kept = new Recent(limit);
+    this.kept = new LruCache(limit);
   }
 
   get(key: string, make: () => Promise<T>): Promise<T> {
@@ -17,6 +17,6 @@ export class PromiseCache<T> {
   }
 
   clear(): void {
-    this.kept = new Recent(this.limit);
+    this.kept = new LruCache(this.limit);
   }
 }

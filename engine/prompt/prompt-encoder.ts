@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { Prompt } from '../types';
-import { Recent } from '../util/recent';
+import { LruCache } from '../util/lru-cache';
 import { blend, type Conditioning } from './conditioning';
 import { PromiseCache } from './promise-cache';
 import {
@@ -37,7 +37,7 @@ export interface PromptConditioning {
 /** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
 export class PromptEncoder {
   private readonly kept = new PromiseCache<PromptConditioning>(KEPT);
-  private readonly ways = new Recent<Way>(WAYS_KEPT);
+  private readonly ways = new LruCache<Way>(WAYS_KEPT);
 
   constructor(private readonly textEncoder: PromptNet) {}
 

@@ -1,13 +1,13 @@
 import { EngineError } from '../errors';
 import { checkFinite } from '../util/finite';
 import { toThumbnail } from '../image/pixels';
-import { Lane } from '../util/lane';
+import { SerialQueue } from '../util/serial-queue';
 import type { Model } from '../model/model';
-import { PictureIntake } from './picture-intake';
+import { FrameEncoder } from './frame-encoder';
 import type { Conditioning } from '../prompt/conditioning';
 import { PromptEncoder, type PromptConditioning } from '../prompt/prompt-encoder';
 import type { ConditioningRequest } from '../prompt/request';
-import { ReadySetups } from './ready-setups';
+import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
 import { Overtaken, SizeTrials } from './size-trials';
 import { needsNegativePass } from '../diffusion/guidance';
@@ -59,17 +59,17 @@ export class DiffusionStream implements Stream {
   /** Frames of a buffer that is not full yet. */
   private buffer: Entry<Frame, Conditioning>[] = [];
   private conditioning: PromptConditioning | undefined;
-  private readonly setups: ReadySetups;
+  private readonly setups: SetupCache;
   private readonly seeds: Seeds;
-  private readonly pictures: PictureIntake;
+  private readonly pictures: FrameEncoder;
   /** Those since the last frame. */
   private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
   private setup: StreamSetup;
   /** Calls of `update` that have not settled, in their order. */
   private readonly updates = new Set<Partial<StreamOptions>>();
   private frames = 0;
-  private readonly intake = new Lane();
-  private readonly ticks = new Lane();
+  private readonly intake = new SerialQueue();
+  private readonly ticks = new SerialQueue();
   /** The pictures of all calls until now are made, or have failed. */
   private rendered: Promise<void> = Promise.resolve();
   /** All probes until now are looked at. */
@@ -84,8 +84,8 @@ export class DiffusionStream implements Stream {
     trials: SizeTrials,
   ) {
     this.prompts = new PromptEncoder(model.textEncoder);
-    this.setups = new ReadySetups(model, trials);
-    this.pictures = new PictureIntake(model);
+    this.setups = new SetupCache(model, trials);
+    this.pictures = new FrameEncoder(model);
     this.seeds = new Seeds(model.info.latentChannels);
     this.setup = this.setups.get(this.setups.check(options));
   }
@@ -131,7 +131,7 @@ export class DiffusionStream implements Stream {
   setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
     const { waitingPrompts } = this;
     waitingPrompts.newest = prompt;
-    return this.inLane(this.intake, async () => {
+    return this.inQueue(this.intake, async () => {
       if (waitingPrompts.newest !== prompt) return;
       const conditioning = await this.prompts.encode(prompt);
       const pair = this.pair(conditioning, this.setup);
@@ -145,10 +145,10 @@ export class DiffusionStream implements Stream {
   update(params: Partial<StreamOptions>): Promise<void> {
     const live = { ...params };
     this.updates.add(live);
-    return this.inLane(this.intake, async () => {
+    return this.inQueue(this.intake, async () => {
       this.setup = await this.prepareUpdate(live);
       // Between two ticks: a row's guidance must not change while the UNet works for it.
-      await this.inLane(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
+      await this.inQueue(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
     }).finally(() => this.updates.delete(live));
   }
 
@@ -158,8 +158,8 @@ export class DiffusionStream implements Stream {
   }
 
   async flush(): Promise<Output[]> {
-    await this.inLane(this.intake, async () => undefined);
-    return this.render(await this.inLane(this.ticks, () => this.drain()));
+    await this.inQueue(this.intake, async () => undefined);
+    return this.render(await this.inQueue(this.ticks, () => this.drain()));
   }
 
   /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
@@ -172,7 +172,7 @@ export class DiffusionStream implements Stream {
     const enteredAt = performance.now();
     this.waitingPrompts = {};
     const before = new Set(this.updates);
-    return this.inLane(this.intake, async () => {
+    return this.inQueue(this.intake, async () => {
       const { image, latent: start, id, prompt, params, options } = input;
       const change = { from: this.setup, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
       const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }, change) : this.setup;
@@ -201,7 +201,7 @@ export class DiffusionStream implements Stream {
    * @returns the frames whose last step this was, for {@link render}
    */
   denoise(prepared?: Prepared): Promise<Denoised<Frame>[]> {
-    return this.inLane(this.ticks, async () => {
+    return this.inQueue(this.ticks, async () => {
       if (!prepared) return this.tick([]);
       const { frameBufferSize, useDenoisingBatch } = prepared.setup.options;
       this.buffer.push(this.entry(prepared));
@@ -225,7 +225,7 @@ export class DiffusionStream implements Stream {
 
   /** Takes all frames in flight out, unfinished. */
   reset(): Promise<FrameId[]> {
-    return this.inLane(this.ticks, async () => {
+    return this.inQueue(this.ticks, async () => {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
       this.probes.stop();
@@ -247,8 +247,8 @@ export class DiffusionStream implements Stream {
     await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.looked]);
   }
 
-  private inLane<T>(lane: Lane, work: () => Promise<T>): Promise<T> {
-    return lane.run(async () => {
+  private inQueue<T>(queue: SerialQueue, work: () => Promise<T>): Promise<T> {
+    return queue.run(async () => {
       this.checkOpen();
       return work();
     });

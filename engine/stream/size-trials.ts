@@ -1,8 +1,8 @@
 import { availableMemory } from '../util/available-memory';
 import { EngineError, type ErrorCode } from '../errors';
-import { Lane } from '../util/lane';
+import { SerialQueue } from '../util/serial-queue';
 import type { Model } from '../model/model';
-import { Recent } from '../util/recent';
+import { LruCache } from '../util/lru-cache';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from '../diffusion/guidance';
 import type { StreamSetup } from '../diffusion/setup';
@@ -65,9 +65,9 @@ export interface TrialLimits {
  * soon as the trials so far say so: a run that has begun cannot be given up.
  */
 export class SizeTrials {
-  private readonly lane = new Lane();
-  private readonly known = new Recent<Cost>(SIZES_KEPT);
-  private readonly refused = new Recent<{ error: EngineError; at: number }>(SIZES_KEPT);
+  private readonly queue = new SerialQueue();
+  private readonly known = new LruCache<Cost>(SIZES_KEPT);
+  private readonly refused = new LruCache<{ error: EngineError; at: number }>(SIZES_KEPT);
   private readonly memory: number;
   private readonly liveMs: number;
 
@@ -91,7 +91,7 @@ export class SizeTrials {
     const key = keyOf(setup, rowsOf(setup));
     const refused = this.refused.get(key);
     if (refused && performance.now() - refused.at < REFUSED_FOR) throw refused.error;
-    await this.lane.run(async () => {
+    await this.queue.run(async () => {
       if (this.isKnown(setup, change)) return;
       try {
         await this.approach(setup, change);

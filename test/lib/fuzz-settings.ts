@@ -15,7 +15,7 @@ const WITHIN = 60_000;
 export interface SettingsResult {
   /** Frames of the one stream that were painted meanwhile. */
   painted: number;
-  /** Topics of the denoiser's streams at the end. */
+  /** PerTopic of the denoiser's streams at the end. */
   streams: string[];
   /** By code; 'none' for those that ended well. */
   endings: Record<string, number>;

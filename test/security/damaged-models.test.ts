@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { HostClient } from '../../engine/host/client';
+import { EngineSupervisor } from '../../engine/host/client';
 import type { HostState, StreamSettings } from '../../engine/host/protocol/messages';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { Dice } from '../lib/mutations';
@@ -15,7 +15,7 @@ const NETS = ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'].map((name) =
 
 /** Loads a model in a process of its own; resolves to the first state that says how that went. */
 async function load(model: string): Promise<HostState> {
-  const host = new HostClient({ model, intraOpNumThreads: 1 });
+  const host = new EngineSupervisor({ model, intraOpNumThreads: 1 });
   host.start();
   try {
     const deadline = AbortSignal.timeout(PATIENCE);
@@ -35,7 +35,7 @@ function errorOf(state: HostState): { code: string; message: string } {
 describe('damaged model files', function () {
   this.timeout(180_000);
   const dice = new Dice(5);
-  const neighbour = new HostClient({ model: 'starter' });
+  const neighbour = new EngineSupervisor({ model: 'starter' });
   let painted = 0;
   let feeding: Promise<void>;
   let over = false;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
-import { HostClient, type HostStream } from '../../engine/host/client';
+import { EngineSupervisor, type RemoteStream } from '../../engine/host/client';
 import type { StreamSettings } from '../../engine/host/protocol/messages';
 import type { Picture } from '../../engine/image/picture';
 import filter from '../../nodes/filter';
@@ -94,7 +94,7 @@ describe('pictures that are made to keep a decoder busy', function () {
   });
 
   it('hold up no other stream of the same engine', async () => {
-    const host = new HostClient({ model: 'starter' });
+    const host = new EngineSupervisor({ model: 'starter' });
     host.start();
     const [good, bad] = [host.openStream(settings), host.openStream(settings)];
     const [frame] = await jpegs(1);
@@ -123,12 +123,12 @@ describe('pictures that are made to keep a decoder busy', function () {
   });
 });
 
-async function paint(stream: HostStream, picture: Picture): Promise<void> {
+async function paint(stream: RemoteStream, picture: Picture): Promise<void> {
   assert.equal((await stream.submit({ picture })).outcome, 'finished');
 }
 
 /** Frames a second, one after the other. */
-async function rateOf(stream: HostStream, picture: Picture, ms = 5000): Promise<number> {
+async function rateOf(stream: RemoteStream, picture: Picture, ms = 5000): Promise<number> {
   let count = 0;
   const began = performance.now();
   for (; performance.now() - began < ms; count++) await paint(stream, picture);

@@ -1,4 +1,4 @@
 /** What a flow uses of the engine's host process. */
-export { HostClient } from './host-client';
-export { HostStream } from './host-stream';
+export { EngineSupervisor } from './engine-supervisor';
+export { RemoteStream } from './remote-stream';
 export { acquireHost, hostReports, releaseHost, stopAllHosts } from './registry';

@@ -1,11 +1,11 @@
-import { HostClient } from './host-client';
+import { EngineSupervisor } from './engine-supervisor';
 import type { HostReport, HostSettings } from '../protocol/messages';
 
 /** A host without users lives on for this long, ms: a redeploy lets go of it and takes it again. */
 const GRACE = 3000;
 
 interface Entry {
-  host: HostClient;
+  host: EngineSupervisor;
   users: number;
   ending?: NodeJS.Timeout;
 }
@@ -28,11 +28,11 @@ function keyOf(settings: HostSettings): string {
 }
 
 /** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */
-export function acquireHost(settings: HostSettings): HostClient {
+export function acquireHost(settings: HostSettings): EngineSupervisor {
   const key = keyOf(settings);
   let entry = hosts.get(key);
   if (!entry) {
-    entry = { host: new HostClient(settings), users: 0 };
+    entry = { host: new EngineSupervisor(settings), users: 0 };
     hosts.set(key, entry);
   }
   clearTimeout(entry.ending);
@@ -42,7 +42,7 @@ export function acquireHost(settings: HostSettings): HostClient {
 }
 
 /** Takes one user off. The last one's leaving stops the process, unless somebody takes it over within the grace period. */
-export function releaseHost(host: HostClient): void {
+export function releaseHost(host: EngineSupervisor): void {
   for (const [key, entry] of hosts) {
     if (entry.host !== host || entry.users === 0) continue;
     entry.users--;

@@ -5,7 +5,7 @@ import { EngineError } from '../../errors';
 import { takeOverCodec } from '../../image/codec';
 import type { LoadProgress } from '../../model/model';
 import { openPlanned } from '../../net/pool/net-plan';
-import { HostedStream } from './hosted-stream';
+import { StreamWorker } from './stream-worker';
 import { RunWatch } from './run-watch';
 import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from '../protocol/wire';
 
@@ -17,7 +17,7 @@ const PRIORITY = 5;
 
 let engine: Engine | undefined;
 const runWatch = new RunWatch();
-const streams = new Map<number, Promise<HostedStream>>();
+const streams = new Map<number, Promise<StreamWorker>>();
 
 function send(message: Notification | Response): void {
   // A parent that is gone is noticed by 'disconnect'; what could not be sent to it does not matter any more.
@@ -29,7 +29,7 @@ function loadedEngine(): Engine {
   throw new EngineError('EHOST', 'the engine process has not loaded a model');
 }
 
-async function streamOf(stream: number): Promise<HostedStream> {
+async function streamOf(stream: number): Promise<StreamWorker> {
   const hosted = streams.get(stream);
   if (hosted) return hosted;
   throw new EngineError('ECLOSED', 'the stream is closed');
@@ -50,7 +50,7 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
   },
   async open({ stream, settings, conditioning }) {
     const onWarning = (text: string): void => send({ event: 'warning', stream, text });
-    const opening = HostedStream.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning);
+    const opening = StreamWorker.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning);
     streams.set(stream, opening);
     opening.catch(() => streams.delete(stream));
     const hosted = await opening;

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os';
 import type { NetName } from '../../model/files';
 import type { OpeningNet } from '../../model/model';
-import { NetCrew } from './net-crew';
+import { NetPool } from './net-pool';
 import type { OpenNet } from './net-thread';
 
 /**
@@ -10,7 +10,7 @@ import type { OpenNet } from './net-thread';
  */
 const SMALL_MODEL = 100e6;
 
-/** Which members of a crew of how many run a net, and on how many threads each. Undefined leaves that to ONNX Runtime. */
+/** Which members of a pool of how many run a net, and on how many threads each. Undefined leaves that to ONNX Runtime. */
 export interface NetPlan {
   size: number;
   members: number[];
@@ -34,11 +34,11 @@ export function planNet({ name, executionProvider, totalBytes }: OpeningNet, cor
 
 /** Opens the nets of one model in threads of their own, which last as long as the process. */
 export function openPlanned(cores: number | undefined): (net: OpeningNet) => OpenNet {
-  let crew: NetCrew | undefined;
+  let pool: NetPool | undefined;
   return (net) => {
     const { size, members, intraOpNumThreads } = planNet(net, cores);
-    crew ??= new NetCrew(size);
-    const shared = crew;
+    pool ??= new NetPool(size);
+    const shared = pool;
     return (source, session, title) => shared.load(members, source, { ...session, intraOpNumThreads }, title);
   };
 }

@@ -2,7 +2,7 @@
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '../../errors';
-import { Lane } from '../../util/lane';
+import { SerialQueue } from '../../util/serial-queue';
 import type { PixelTensor, Tensor } from '../net';
 import type { LoadedNet, ThreadAnswer, ThreadRequest } from './net-thread';
 import { OnnxNet } from '../ort/onnx-net';
@@ -11,7 +11,7 @@ import { OnnxNet } from '../ort/onnx-net';
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const nets = new Map<number, OnnxNet>();
-const lane = new Lane();
+const queue = new SerialQueue();
 let loaded = 0;
 
 async function perform(request: ThreadRequest): Promise<LoadedNet | Record<string, Tensor | PixelTensor> | undefined> {
@@ -60,4 +60,4 @@ function post(message: ThreadAnswer, transfer: ArrayBuffer[]): void {
   parentPort?.postMessage(message, transfer);
 }
 
-parentPort?.on('message', (request: ThreadRequest) => void lane.run(() => answer(request)));
+parentPort?.on('message', (request: ThreadRequest) => void queue.run(() => answer(request)));

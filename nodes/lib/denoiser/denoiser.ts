@@ -1,13 +1,13 @@
 import type { Node, NodeMessage, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../../../engine/errors';
-import type { HostClient, HostStream } from '../../../engine/host/client';
+import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client';
 import type { FrameRequest, FrameResult, HostState, LiveParams, StreamSettings } from '../../../engine/host/protocol/messages';
 import { toPicture } from '../../../engine/image/picture';
 import { showDenoiser } from './status';
 import type { Tunable } from './routes';
 import { DenoiserStreams } from './streams';
 import type { EngineNode, EngineUser } from '../engine/node';
-import { Faults } from '../common/faults';
+import { ErrorThrottle } from '../common/error-throttle';
 import { arrivalOf, putFrame } from '../common/frame-message';
 import { withCode, type Send } from '../common/input';
 import { forgetStreams, isPreviewOpen, keepNewest } from '../engine/live-streams';
@@ -23,8 +23,8 @@ const LOST = ['EHOST', 'ETIMEOUT', 'EMEMORY'];
 
 /** What a denoiser node does between its start and its close. */
 export class Denoiser implements EngineUser, Tunable {
-  private readonly faults = new Faults();
-  private readonly host: HostClient;
+  private readonly faults = new ErrorThrottle();
+  private readonly host: EngineSupervisor;
   private readonly streams: DenoiserStreams;
   private readonly ticker: NodeJS.Timeout;
   private readonly rest: Rest | undefined;
@@ -129,7 +129,7 @@ export class Denoiser implements EngineUser, Tunable {
   }
 
   /** The stream of a frame; undefined when its topic is one too many, of which the flow has heard. */
-  private streamOf(topic: string): HostStream | undefined {
+  private streamOf(topic: string): RemoteStream | undefined {
     try {
       return this.streams.get(topic);
     } catch (thrown) {
@@ -151,7 +151,7 @@ export class Denoiser implements EngineUser, Tunable {
   private async finish(
     msg: NodeMessage,
     topic: string,
-    stream: HostStream,
+    stream: RemoteStream,
     request: FrameRequest,
     params: LiveParams,
     send: Send,
@@ -167,7 +167,7 @@ export class Denoiser implements EngineUser, Tunable {
   }
 
   /** The frame's result, or undefined when it was lost for a reason that the flow need not (or already did) hear of. */
-  private async submit(stream: HostStream, request: FrameRequest, params: LiveParams): Promise<FrameResult | undefined> {
+  private async submit(stream: RemoteStream, request: FrameRequest, params: LiveParams): Promise<FrameResult | undefined> {
     try {
       const [, result] = await Promise.all([stream.update(params), stream.submit(request)]);
       return result;

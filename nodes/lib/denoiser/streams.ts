@@ -1,11 +1,11 @@
 import { EngineError } from '../../../engine/errors';
-import type { HostClient, HostStream } from '../../../engine/host/client';
+import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client';
 import type { ConditioningRequest, StreamSettings } from '../../../engine/host/protocol/messages';
-import { Recent } from '../../../engine/util/recent';
+import { LruCache } from '../../../engine/util/lru-cache';
 import { RateLimit } from '../common/rate-limit';
 import { shorten } from '../common/status';
 import { readParams } from './stream-settings';
-import { Topics } from '../common/topics';
+import { PerTopic } from '../common/per-topic';
 
 const MAX_STREAMS = 8;
 /** A stream whose last frame came within this time is at work, ms: it does not make room. */
@@ -25,17 +25,17 @@ interface Start {
 
 /**
  * The streams of one denoiser, one for each topic that frames come with. Settings open no stream: those of a topic without
- * frames wait for them; meanwhile the frames without a topic take them, see {@link Topics.concerned}.
+ * frames wait for them; meanwhile the frames without a topic take them, see {@link PerTopic.concerned}.
  */
 export class DenoiserStreams {
   /** How streams start of whose topic nothing is known. */
   private toCome: Start;
   /** How the others will, by topic: they had settings before their first frame, or had to make room. */
-  private readonly waiting = new Recent<Start>(MAX_WAITING);
-  private readonly topics: Topics<HostStream>;
+  private readonly waiting = new LruCache<Start>(MAX_WAITING);
+  private readonly topics: PerTopic<RemoteStream>;
   private readonly newTopics = new RateLimit(NEW_TOPICS.burst, NEW_TOPICS.perSecond);
   /** Topics of settings that no frames took; each is told once. */
-  private readonly told = new Recent<true>(MAX_WAITING);
+  private readonly told = new LruCache<true>(MAX_WAITING);
 
   /**
    * @param dialog the settings there
@@ -43,13 +43,13 @@ export class DenoiserStreams {
    * @param onWarning hears what the model does not see of a prompt, and whom settings do not reach
    */
   constructor(
-    private readonly host: HostClient,
+    private readonly host: EngineSupervisor,
     private readonly dialog: StreamSettings,
     onProblem: (thrown: unknown) => void,
     private readonly onWarning: (text: string) => void,
   ) {
     this.toCome = { settings: dialog };
-    this.topics = new Topics(
+    this.topics = new PerTopic(
       MAX_STREAMS,
       (topic) => this.open(topic),
       (old, topic) => {
@@ -63,7 +63,7 @@ export class DenoiserStreams {
    * The stream of a frame's topic; opens it, in the place of another one when there are eight already.
    * @throws EBADPARAM when new topics come too fast, or all eight are at work
    */
-  get(topic: string): HostStream {
+  get(topic: string): RemoteStream {
     if (!this.topics.peek(topic)) this.checkNew();
     return this.topics.get(topic);
   }
@@ -73,7 +73,7 @@ export class DenoiserStreams {
     return this.startOf(topic).settings.mode;
   }
 
-  get all(): HostStream[] {
+  get all(): RemoteStream[] {
     return this.topics.all;
   }
 
@@ -177,7 +177,7 @@ export class DenoiserStreams {
     }
   }
 
-  private open(topic: string): HostStream {
+  private open(topic: string): RemoteStream {
     const { settings, conditioning } = this.startOf(topic);
     const stream = this.host.openStream(settings, conditioning, topic, this.dialog);
     stream.onGoneBack = () => this.goBack(topic);

@@ -1,5 +1,5 @@
 import type { NodeAPI } from 'node-red';
-import type { HostStream } from '../../../engine/host/client';
+import type { RemoteStream } from '../../../engine/host/client';
 import type { FinishedFrame } from '../../../engine/host/protocol/messages';
 import { codecPool } from '../../../engine/image/codec-pool';
 import type { Picture } from '../../../engine/image/picture';
@@ -24,7 +24,7 @@ export interface LiveStream {
 }
 
 interface Entry {
-  stream: HostStream;
+  stream: RemoteStream;
   frame: FinishedFrame;
 }
 
@@ -40,7 +40,7 @@ const entries = new Map<string, Map<string, Entry>>();
 const previews = new WeakMap<FinishedFrame, Promise<string | undefined>>();
 
 /** Remembers the newest frame of a stream. */
-export function keepNewest(id: string, topic: string, stream: HostStream, frame: FinishedFrame): void {
+export function keepNewest(id: string, topic: string, stream: RemoteStream, frame: FinishedFrame): void {
   const topics = entries.get(id) ?? new Map<string, Entry>();
   entries.set(id, topics);
   // A topic that made room for another one.

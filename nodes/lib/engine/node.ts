@@ -1,6 +1,6 @@
 import type { Node, NodeAPI } from 'node-red';
 import { EngineError } from '../../../engine/errors';
-import { acquireHost, releaseHost, type HostClient } from '../../../engine/host/client';
+import { acquireHost, releaseHost, type EngineSupervisor } from '../../../engine/host/client';
 import type { HostSettings, HostState } from '../../../engine/host/protocol/messages';
 import type { EngineInfo } from '../../../engine/types';
 import { shorten, type Translate } from '../common/status';
@@ -24,7 +24,7 @@ export interface EngineNode extends Node {
    * Takes a user on; the first one starts the engine's process.
    * @throws EBADPARAM when the engine's own settings cannot work
    */
-  register(user: EngineUser): HostClient;
+  register(user: EngineUser): EngineSupervisor;
   /** Takes a user off; with the last one the process may go. */
   deregister(user: EngineUser): Promise<void>;
 }
@@ -43,7 +43,7 @@ export function getEngine(RED: NodeAPI, id: string | undefined): EngineNode {
 /** The users of one engine node, and the host that lives as long as there are some. */
 export class EngineUsers {
   private readonly users = new Set<EngineUser>();
-  private host: HostClient | undefined;
+  private host: EngineSupervisor | undefined;
   private phase: HostState['phase'] | undefined;
   /** When the engine was lost that has not come back yet: for people, and on the clock that nobody sets. */
   private lost: { at: Date; clock: number } | undefined;
@@ -62,7 +62,7 @@ export class EngineUsers {
     private readonly soundMs = SOUND_MS,
   ) {}
 
-  register(user: EngineUser): HostClient {
+  register(user: EngineUser): EngineSupervisor {
     this.host ??= this.start();
     this.users.add(user);
     return this.host;
@@ -87,7 +87,7 @@ export class EngineUsers {
     await releaseHost(host);
   }
 
-  private start(): HostClient {
+  private start(): EngineSupervisor {
     const host = acquireHost(this.settings());
     host.on('state', this.onState);
     this.log(host.state);

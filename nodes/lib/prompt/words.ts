@@ -1,7 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import { checkInProcess } from '../../../engine/host/client/checks';
 import { type ModelWords, modelWords } from '../../../engine/prompt/model-words';
-import { Recent } from '../../../engine/util/recent';
+import { LruCache } from '../../../engine/util/lru-cache';
 import { readAskedModel, readModel, type EngineDef } from '../engine/fields';
 import { withCode } from '../common/input';
 import { guardAdmin } from '../web/site';
@@ -12,7 +12,7 @@ const MOST_CHARACTERS = 40_000;
 /** Reading a list of words takes a tenth of a second; a file that takes longer is none. */
 const LIMIT_MS = 20_000;
 
-const answers = new Recent<Promise<ModelWords>>(64);
+const answers = new LruCache<Promise<ModelWords>>(64);
 
 /** What a model reads in texts. Folders that others have made are read in a process of their own. */
 export function askWords(model: string, texts: string[], withList = false): Promise<ModelWords> {

@@ -1,7 +1,7 @@
 import type { NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
 import { readOptionalChoice, readOptionalNumber } from '../common/fields';
-import type { LoopbackOptions } from './loopback';
+import type { VirtualCameraOptions } from './virtual-camera';
 import type { MediaOptions } from './media';
 import { quote } from '../../../engine/util/quote';
 
@@ -51,7 +51,11 @@ export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions 
  * The virtual camera that the sink plays into; undefined when it has none.
  * @throws EBADPARAM when it is no device, or this machine has no such devices
  */
-export function readLoopback(def: SinkDef, ffmpeg = 'ffmpeg', platform: NodeJS.Platform = process.platform): LoopbackOptions | undefined {
+export function readVirtualCamera(
+  def: SinkDef,
+  ffmpeg = 'ffmpeg',
+  platform: NodeJS.Platform = process.platform,
+): VirtualCameraOptions | undefined {
   const device = def.loopback?.trim();
   if (!device) return undefined;
   if (platform !== 'linux')

@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { Node, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../../../engine/errors';
-import { Faults } from '../common/faults';
+import { ErrorThrottle } from '../common/error-throttle';
 import { quote } from '../../../engine/util/quote';
 import { FrameRate } from '../common/frame-rate';
 import { withCode } from '../common/input';
@@ -16,7 +16,7 @@ const STATUS_MS = 1000;
 export class FrameSource {
   private producer: Producer | undefined;
   private lastFrameId = 0;
-  private readonly faults = new Faults();
+  private readonly faults = new ErrorThrottle();
   private readonly rate = new FrameRate();
   private readonly ticker = setInterval(() => this.showRate(), STATUS_MS).unref();
 

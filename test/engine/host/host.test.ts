@@ -5,7 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { cp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { acquireHost, type HostClient, type HostStream, releaseHost, stopAllHosts } from '../../../engine/host/client';
+import { acquireHost, type EngineSupervisor, type RemoteStream, releaseHost, stopAllHosts } from '../../../engine/host/client';
 import type { FrameResult, HostState, StreamSettings } from '../../../engine/host/protocol/messages';
 import type { Picture } from '../../../engine/image/picture';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
@@ -16,7 +16,7 @@ const STARTER = { model: 'starter' };
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25, 40], cfgType: 'none' };
 const conditioning = { prompt: [{ text: 'night, snow', weight: 1 }] };
 
-async function become(host: HostClient, phase: HostState['phase']): Promise<HostState> {
+async function become(host: EngineSupervisor, phase: HostState['phase']): Promise<HostState> {
   const deadline = AbortSignal.timeout(PATIENCE);
   while (host.state.phase !== phase) await once(host, 'state', { signal: deadline });
   return host.state;
@@ -34,7 +34,7 @@ const gone = (pid: number): Promise<void> =>
   );
 
 /** Submits the frames one after the other without waiting for results, a little apart. */
-async function submitAll(stream: HostStream, frames: Picture[], gap: number): Promise<PromiseSettledResult<FrameResult>[]> {
+async function submitAll(stream: RemoteStream, frames: Picture[], gap: number): Promise<PromiseSettledResult<FrameResult>[]> {
   const results: Promise<FrameResult>[] = [];
   for (const picture of frames) {
     results.push(stream.submit({ picture }));

@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { availableMemory } from '../../../engine/util/available-memory';
-import { acquireHost, type HostClient, stopAllHosts } from '../../../engine/host/client';
+import { acquireHost, type EngineSupervisor, stopAllHosts } from '../../../engine/host/client';
 import type { HostState, StreamSettings } from '../../../engine/host/protocol/messages';
 import { residentMemory } from '../../../engine/host/client/process-memory';
 import type { Picture } from '../../../engine/image/picture';
@@ -43,11 +43,11 @@ describe('host: memory of the engine process', () => {
     await rm(folder, { recursive: true });
   });
 
-  async function ready(host: HostClient): Promise<void> {
+  async function ready(host: EngineSupervisor): Promise<void> {
     const deadline = AbortSignal.timeout(PATIENCE);
     while (host.state.phase !== 'ready') await once(host, 'state', { signal: deadline });
   }
-  function endsOf(host: HostClient): { code?: string; message: string }[] {
+  function endsOf(host: EngineSupervisor): { code?: string; message: string }[] {
     const ends: { code?: string; message: string }[] = [];
     host.on('state', (state: HostState) => state.phase === 'restarting' && ends.push(state.error as Error));
     return ends;

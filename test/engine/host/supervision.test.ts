@@ -4,10 +4,10 @@ import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { acquireHost, type HostClient, stopAllHosts } from '../../../engine/host/client';
+import { acquireHost, type EngineSupervisor, stopAllHosts } from '../../../engine/host/client';
 import { ProviderOrder } from '../../../engine/host/client/provider-order';
 import { Restarts } from '../../../engine/host/client/restarts';
-import { isSoundFrame } from '../../../engine/host/protocol/sound-frame';
+import { isValidFrame } from '../../../engine/host/protocol/valid-frame';
 import { VitalSigns } from '../../../engine/host/client/vital-signs';
 import type { FrameResult, HostState, StreamSettings } from '../../../engine/host/protocol/messages';
 import type { Picture } from '../../../engine/image/picture';
@@ -24,13 +24,13 @@ const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tInde
 const WHITE: Picture = { kind: 'raw', data: new Uint8Array(64 * 64 * 3).fill(255), width: 64, height: 64, channels: 3 };
 const BLACK: Picture = { ...WHITE, data: new Uint8Array(64 * 64 * 3) };
 
-async function become(host: HostClient, phase: HostState['phase']): Promise<HostState> {
+async function become(host: EngineSupervisor, phase: HostState['phase']): Promise<HostState> {
   const deadline = AbortSignal.timeout(PATIENCE);
   while (host.state.phase !== phase) await once(host, 'state', { signal: deadline });
   return host.state;
 }
 
-function watch(host: HostClient): HostState[] {
+function watch(host: EngineSupervisor): HostState[] {
   const states: HostState[] = [];
   host.on('state', (state) => states.push(state));
   return states;
@@ -276,7 +276,7 @@ describe('host: what supervision decides', () => {
   it('knows a frame from what is none', () => {
     const jpeg = { outcome: 'finished', data: Uint8Array.of(0xff, 0xd8, 0xff, 0xe0), format: 'jpeg', width: 8, height: 8, latencyMs: 1 };
     const raw = { ...jpeg, format: 'raw', data: new Uint8Array(192) };
-    for (const good of [{ outcome: 'dropped' }, jpeg, raw]) assert.ok(isSoundFrame(good));
+    for (const good of [{ outcome: 'dropped' }, jpeg, raw]) assert.ok(isValidFrame(good));
     const bad = [
       undefined,
       null,
@@ -290,6 +290,6 @@ describe('host: what supervision decides', () => {
       { ...jpeg, format: 'bmp' },
       { ...jpeg, format: 'png' },
     ];
-    for (const one of bad) assert.ok(!isSoundFrame(one), JSON.stringify(one));
+    for (const one of bad) assert.ok(!isValidFrame(one), JSON.stringify(one));
   });
 });

@@ -64,7 +64,7 @@ describe('pull in a process of its own', () => {
     const refused = pullInProcess({ repository: 'nobody/nothing', to, settings });
     await assert.rejects(refused, { code: 'EDENIED' });
     hub.faults.set(WEIGHTS, { status: 503 });
-    const cut = pullInProcess({ repository: REPOSITORY, to, settings, patience: PATIENCE, onRetry: (reason) => retries.push(reason) });
+    const cut = pullInProcess({ repository: REPOSITORY, to, settings, retryPolicy: PATIENCE, onRetry: (reason) => retries.push(reason) });
     await assert.rejects(cut, { code: 'ENETWORK' });
     assert.match(retries[0], /503/);
   });

@@ -35,7 +35,7 @@ describe('pull: a model from a repository', () => {
     pull({
       repository: REPOSITORY,
       to: target,
-      patience: { silenceMs: 400, tries: 3, pauseMs: 5 },
+      retryPolicy: { silenceMs: 400, tries: 3, pauseMs: 5 },
       ...options,
       settings:
         options.settings ??
@@ -113,7 +113,7 @@ describe('pull: a model from a repository', () => {
   it('never mixes revisions: what was cut off at one goes on at another with nothing but equal contents', async () => {
     // All but the weights are there when it is cut off; then a file of the same length has another content.
     hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
-    await assert.rejects(pulled({ patience: { tries: 1 } }), { code: 'ENETWORK' });
+    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }), { code: 'ENETWORK' });
     await until(() => existsSync(join(folder, '.model.partial', `commit-${COMMIT}`, 'vae_encoder/model.onnx')));
     const first = hub.files.get('vae_encoder/model.onnx')!;
     const other = Buffer.from(first);
@@ -137,7 +137,7 @@ describe('pull: a model from a repository', () => {
 
   it('takes no file of an earlier try by its length alone', async () => {
     hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
-    await assert.rejects(pulled({ patience: { tries: 1 } }), { code: 'ENETWORK' });
+    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }), { code: 'ENETWORK' });
     const staged = join(folder, '.model.partial', `commit-${COMMIT}`, 'unet/model.onnx');
     const content = await readFile(staged);
     content[100] ^= 1;
@@ -167,7 +167,7 @@ describe('pull: a model from a repository', () => {
 
   it('begins again where a server cannot go on in the middle', async () => {
     hub.faults.set(WEIGHTS, { cutAfter: 1_000_000, times: 1 });
-    const first = pulled({ patience: { tries: 1 } });
+    const first = pulled({ retryPolicy: { tries: 1 } });
     await assert.rejects(first, { code: 'ENETWORK' });
     hub.faults.set(WEIGHTS, { noRange: true });
     await pulled();
@@ -214,7 +214,7 @@ describe('pull: a model from a repository', () => {
 
   it('notices that what an earlier try left was changed since', async () => {
     hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
-    await assert.rejects(pulled({ patience: { tries: 1 } }));
+    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }));
     const part = (await readdir(folder, { recursive: true })).find((name) => name.endsWith('.part'))!;
     await writeFile(join(folder, part), randomBytes(1_000_000));
     hub.faults.clear();

@@ -36,8 +36,8 @@ describe('an engine whose process was stopped', function () {
   for (const how of ['SIGKILL', 'SIGTERM'] as const) {
     it(`ends with its parent (${how})`, async () => {
       const script = `
-        const { HostClient } = require(${JSON.stringify(require.resolve('../../../engine/host/client'))});
-        const host = new HostClient({ model: 'starter', intraOpNumThreads: 1 });
+        const { EngineSupervisor } = require(${JSON.stringify(require.resolve('../../../engine/host/client'))});
+        const host = new EngineSupervisor({ model: 'starter', intraOpNumThreads: 1 });
         host.on('state', ({ phase }) => phase === 'ready' && console.log(host.pid));
         host.start();`;
       const parent = await run(script);

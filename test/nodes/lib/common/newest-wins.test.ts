@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { NewestWins } from '../../../../nodes/lib/common/newest-wins';
-import { Topics } from '../../../../nodes/lib/common/topics';
+import { PerTopic } from '../../../../nodes/lib/common/per-topic';
 
 describe('newest wins', () => {
   it('does one job at a time, the newest of those that waited next', async () => {
@@ -53,7 +53,7 @@ describe('newest wins', () => {
 describe('topics', () => {
   it('keep what was used last, and drop the rest', () => {
     const dropped: string[] = [];
-    const topics = new Topics(
+    const topics = new PerTopic(
       2,
       (topic) => topic.toUpperCase(),
       (thing) => dropped.push(thing),

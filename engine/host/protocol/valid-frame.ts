@@ -4,7 +4,7 @@ import type { FrameResult } from './messages';
 const SIGNATURES = { jpeg: [0xff, 0xd8, 0xff], png: [0x89, 0x50, 0x4e, 0x47] } as const;
 
 /** Whether an answer is a frame as it should be. One that is not comes from a process whose memory is damaged. */
-export function isSoundFrame(result: unknown): result is FrameResult {
+export function isValidFrame(result: unknown): result is FrameResult {
   if (typeof result !== 'object' || result === null) return false;
   const { outcome, data, format, width, height } = result as Partial<Record<string, unknown>>;
   if (outcome === 'dropped') return true;

@@ -2,7 +2,7 @@ import type { LocalNet, Net, Pixels, PixelTensor, Tensor } from '../net';
 import { type NetSource, NetThread } from './net-thread';
 import type { SessionSettings } from '../ort/onnx-net';
 
-/** Which members of a crew hold a copy of a net. */
+/** Which members of a pool hold a copy of a net. */
 export type Members = readonly number[];
 
 interface Task {
@@ -19,7 +19,7 @@ const MEMORY = 0.8;
  * Threads that share the work of an engine's nets. Each runs one net at a time; a net that several of them hold is run by
  * whichever is free first, so that no core rests while there is something to compute.
  */
-export class NetCrew {
+export class NetPool {
   private readonly threads: NetThread[] = [];
   private readonly busy = new Set<number>();
   /** Runs that wait for a member, oldest first. */
@@ -39,7 +39,7 @@ export class NetCrew {
     const loading = await Promise.allSettled(members.map((member) => this.threads[member].load(source, settings, name)));
     const copies = loading.flatMap((each) => (each.status === 'fulfilled' ? [each.value] : []));
     const failed = loading.find((each) => each.status === 'rejected');
-    if (!failed) return new CrewNet(this, members, copies);
+    if (!failed) return new PooledNet(this, members, copies);
     await Promise.all(copies.map((copy) => copy.close()));
     throw failed.reason;
   }
@@ -102,8 +102,8 @@ export class NetCrew {
   }
 }
 
-/** A net of which some members of a crew hold a copy each. */
-class CrewNet implements LocalNet {
+/** A net of which some members of a pool hold a copy each. */
+class PooledNet implements LocalNet {
   readonly inputs: Net['inputs'];
   readonly outputs: Net['outputs'];
   /** Computing time of this net, and of all nets, at the last run that could be divided, ms. */
@@ -113,7 +113,7 @@ class CrewNet implements LocalNet {
   private late = { own: 0, others: 0 };
 
   constructor(
-    private readonly crew: NetCrew,
+    private readonly pool: NetPool,
     private readonly members: Members,
     private readonly copies: readonly LocalNet[],
   ) {
@@ -121,7 +121,7 @@ class CrewNet implements LocalNet {
   }
 
   get concurrency(): number {
-    return this.crew.size;
+    return this.pool.size;
   }
 
   run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
@@ -133,18 +133,18 @@ class CrewNet implements LocalNet {
   }
 
   private onFree<T>(run: (copy: LocalNet) => Promise<T>): Promise<T> {
-    return this.crew.perform(this.members, async (member) => {
+    return this.pool.perform(this.members, async (member) => {
       const started = performance.now();
       const outputs = await run(this.copies[this.members.indexOf(member)]);
       const ms = performance.now() - started;
       this.own += ms;
-      this.crew.count(ms);
+      this.pool.count(ms);
       return outputs;
     });
   }
 
   turn(): Promise<void> {
-    return this.crew.turn(this.members);
+    return this.pool.turn(this.members);
   }
 
   /**
@@ -152,7 +152,7 @@ class CrewNet implements LocalNet {
    * together: then members would wait for it. Otherwise they are busy with the others.
    */
   parts(): number {
-    const all = this.crew.workedMs;
+    const all = this.pool.workedMs;
     const own = this.own - this.seen.own;
     const others = all - this.seen.all - own;
     this.seen = { own: this.own, all };

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict';
 import { PromiseCache } from '../../../engine/prompt/promise-cache';
-import { Recent } from '../../../engine/util/recent';
+import { LruCache } from '../../../engine/util/lru-cache';
 
-describe('what is kept', () => {
+describe('LRU cache', () => {
   it('is never more than the limit; what rested longest is forgotten first', () => {
-    const recent = new Recent<number>(3);
+    const recent = new LruCache<number>(3);
     const made: string[] = [];
     const get = (key: string): number => recent.getOrMake(key, () => made.push(key));
     for (const key of ['a', 'b', 'c', 'a', 'd', 'a', 'c', 'b']) get(key);

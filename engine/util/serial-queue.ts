@@ -1,5 +1,5 @@
 /** Works off jobs one after the other, in the order in which they came. */
-export class Lane {
+export class SerialQueue {
   private tail: Promise<unknown> = Promise.resolve();
 
   /** Settles as the job does; a job that fails does not keep the next one from its turn. */

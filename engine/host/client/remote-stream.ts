@@ -1,10 +1,10 @@
 import { EngineError, type ErrorCode } from '../../errors';
 import { copyOf } from '../../image/picture';
-import type { Lane } from '../../util/lane';
+import type { SerialQueue } from '../../util/serial-queue';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from '../protocol/mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from '../protocol/messages';
-import { isSoundFrame } from '../protocol/sound-frame';
+import { isValidFrame } from '../protocol/valid-frame';
 import { StreamMeter } from './stream-meter';
 
 interface Submission {
@@ -27,7 +27,7 @@ const REOPEN_AFTER = 2000;
  * The flow's side of a stream. It outlives the engine process: after a crash it is opened there again with all that was
  * set. While there is no process to take frames, the newest one waits here.
  */
-export class HostStream {
+export class RemoteStream {
   private readonly mailbox = new Mailbox<Submission>();
   private readonly meter = new StreamMeter();
   private process: EngineProcess | undefined;
@@ -52,7 +52,7 @@ export class HostStream {
   onAnswer: (sentAt: number, error?: EngineError) => void = () => undefined;
 
   /**
-   * Made by HostClient.openStream.
+   * Made by EngineSupervisor.openStream.
    * @param name for people
    * @param safe settings to go back to when `wanted` takes more memory than there is
    * @param openings where streams wait for their turn to be opened: one at a time, so that many do not keep the engine
@@ -64,7 +64,7 @@ export class HostStream {
     private wanted: StreamSettings,
     private readonly safe: StreamSettings,
     private conditioning: ConditioningRequest | undefined,
-    private readonly openings: Lane,
+    private readonly openings: SerialQueue,
     private readonly onClose: () => void,
   ) {}
 
@@ -266,7 +266,7 @@ export class HostStream {
     const sentAt = performance.now();
     try {
       const result = await process.request('submit', { stream: this.id, frame });
-      if (!isSoundFrame(result)) throw await this.distrust(process);
+      if (!isValidFrame(result)) throw await this.distrust(process);
       if (result.outcome === 'finished') this.onAnswer(sentAt);
       resolve(result);
     } catch (thrown) {

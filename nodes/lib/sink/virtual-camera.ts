@@ -8,7 +8,7 @@ const LAST_RETRY_MS = 30_000;
 /** After so long without a fault the next one is a new one. */
 const SOUND_MS = 10_000;
 
-export interface LoopbackOptions {
+export interface VirtualCameraOptions {
   /** ffmpeg's path, or its name to be found on PATH. */
   ffmpeg: string;
   /** The video device that other programs read as a camera, such as /dev/video10. */
@@ -20,7 +20,7 @@ export interface LoopbackOptions {
  * can choose, through an ffmpeg process that starts with the first picture. When that fails it begins again with a later
  * picture, ever more slowly. The device keeps the size of the first picture; pictures of another size are fitted in.
  */
-export class Loopback implements Viewer {
+export class VirtualCamera implements Viewer {
   private writer: FfmpegWriter | undefined;
   private retryMs = FIRST_RETRY_MS;
   private notBefore = 0;
@@ -28,7 +28,7 @@ export class Loopback implements Viewer {
 
   /** @param onFailure told each time it fails; it goes on by itself */
   constructor(
-    private readonly options: LoopbackOptions,
+    private readonly options: VirtualCameraOptions,
     private readonly onFailure: (error: EngineError) => void,
   ) {}
 
@@ -60,7 +60,7 @@ export class Loopback implements Viewer {
     if (!size) return undefined;
     const { width, height } = size;
     const startedAt = performance.now();
-    const writer = new FfmpegWriter(ffmpeg, loopbackArguments(device, width, height), (exit) => {
+    const writer = new FfmpegWriter(ffmpeg, virtualCameraArguments(device, width, height), (exit) => {
       if (this.writer === writer) this.writer = undefined;
       if (this.isOver) return;
       if (performance.now() - startedAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
@@ -77,7 +77,7 @@ export class Loopback implements Viewer {
  * one behind the other, it would hold each back until the next one begins, and so would a second thread. Without times of their own the pictures count
  * as 25 a second, so that none is doubled or left out.
  */
-export function loopbackArguments(device: string, width: number, height: number): string[] {
+export function virtualCameraArguments(device: string, width: number, height: number): string[] {
   return [
     '-hide_banner',
     '-loglevel',

@@ -1,5 +1,5 @@
 /** What was made or used last, by key; of more than `limit` things the one that rested longest is forgotten. */
-export class Recent<V> {
+export class LruCache<V> {
   private readonly kept = new Map<string, V>();
 
   constructor(private readonly limit: number) {}

@@ -8,7 +8,7 @@ interface Entry<T> {
  * One thing for each `msg.topic`, made when the topic first comes. Topics may be many and may be anybody's, so only
  * `limit` are kept: a newcomer takes the place of what came once and never again, else of what was used longest ago.
  */
-export class Topics<T> {
+export class PerTopic<T> {
   /** The one that was used last at the end. */
   private readonly byTopic = new Map<string, Entry<T>>();
 

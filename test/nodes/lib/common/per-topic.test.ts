@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { RateLimit } from '../../../../nodes/lib/common/rate-limit';
-import { Topics } from '../../../../nodes/lib/common/topics';
+import { PerTopic } from '../../../../nodes/lib/common/per-topic';
 
 describe('things by topic', () => {
-  const topics = (limit: number): { kept: Topics<string>; dropped: string[] } => {
+  const topics = (limit: number): { kept: PerTopic<string>; dropped: string[] } => {
     const dropped: string[] = [];
     return {
-      kept: new Topics(
+      kept: new PerTopic(
         limit,
         (topic) => `the ${topic || 'nameless'}`,
         (_, topic) => dropped.push(topic),

@@ -12,7 +12,7 @@ const REMEMBERED = 32;
  * the log nor the Catch nodes, whether it is one for a whole night, two in turn, or one that comes and goes: each is
  * told once, and again when it has stayed away for a minute.
  */
-export class Faults {
+export class ErrorThrottle {
   private standing: (Error & { code: string }) | undefined;
   /** When each was last met, the latest at the end. */
   private readonly met = new Map<string, number>();
@@ -49,9 +49,9 @@ export class Faults {
  * A node that cannot work, because of a value in its dialog or of a name that another one has: it says so when the flow
  * starts and once for the messages. Returns what lets it work after all: from then on messages are handled so.
  */
-export function standStill(node: Node, status: Status, thrown: unknown): (handle: InputHandler) => void {
+export function disableNode(node: Node, status: Status, thrown: unknown): (handle: InputHandler) => void {
   const error = withCode(thrown);
-  const faults = new Faults();
+  const faults = new ErrorThrottle();
   let handle: InputHandler = () => faults.report(error);
   status.error(error);
   node.error(error);

@@ -32,7 +32,7 @@ const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT',
  * The intake takes the newest frame, decodes and encodes it. The tick loop moves all frames one step on, with the frame
  * from the intake if there is one. Meanwhile the frames that earlier ticks finished become pictures.
  */
-export class HostedStream {
+export class StreamWorker {
   private readonly mailbox = new Mailbox<Job>();
   /** Jobs that were taken and have not been answered. */
   private readonly taken = new Map<number, Job>();
@@ -70,9 +70,9 @@ export class HostedStream {
     settings: StreamSettings,
     onTaken: () => void,
     onWarning: (text: string) => void = () => undefined,
-  ): Promise<HostedStream> {
+  ): Promise<StreamWorker> {
     const stream = await engine.createStream(splitSettings(settings).options);
-    return new HostedStream(stream, settings, onTaken, onWarning);
+    return new StreamWorker(stream, settings, onTaken, onWarning);
   }
 
   submit(frame: FrameRequest): Promise<FrameResult> {

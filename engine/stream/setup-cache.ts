@@ -5,7 +5,7 @@ import { Setups, type StreamSetup } from '../diffusion/setup';
 import type { StreamOptions } from '../types';
 
 /** The setups of a stream, each with the proof that the model works under it. */
-export class ReadySetups {
+export class SetupCache {
   private readonly setups: Setups;
 
   constructor(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Net, Tensor } from '../../../../engine/net/net';
-import { NetCrew } from '../../../../engine/net/pool/net-crew';
+import { NetPool } from '../../../../engine/net/pool/net-pool';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import { REFERENCE_MODEL } from '../../../lib/reference';
 import { until } from '../../../lib/until';
@@ -30,14 +30,14 @@ function task(): { work: (member: number) => Promise<number>; member: number | u
 }
 
 describe('threads that share the work of the nets', () => {
-  let crew: NetCrew;
+  let pool: NetPool;
   beforeEach(() => {
-    crew = new NetCrew(2);
+    pool = new NetPool(2);
   });
-  afterEach(() => crew.close());
+  afterEach(() => pool.close());
 
   it('compute what the same net computes here, whichever runs it', async () => {
-    const [shared, here] = [await crew.load([0, 1], DECODER, CPU), await OnnxNet.load(DECODER, CPU)];
+    const [shared, here] = [await pool.load([0, 1], DECODER, CPU), await OnnxNet.load(DECODER, CPU)];
     const expected = await here.run(latents(8));
     assert.equal(shared.concurrency, 2);
     assert.deepEqual(await Promise.all([1, 2, 3].map(() => shared.run(latents(8)))), [expected, expected, expected]);
@@ -47,7 +47,7 @@ describe('threads that share the work of the nets', () => {
   it('give what waits, oldest first, to the member that is free first and may do it', async () => {
     const tasks = Array.from({ length: 4 }, task);
     const places = [[0, 1], [0, 1], [0], [1, 0]];
-    const done = tasks.map(({ work }, k) => crew.perform(places[k], work));
+    const done = tasks.map(({ work }, k) => pool.perform(places[k], work));
     assert.deepEqual(
       tasks.map(({ member }) => member),
       [0, 1, undefined, undefined],
@@ -63,10 +63,10 @@ describe('threads that share the work of the nets', () => {
 
   it('a turn comes when a member has nothing to do, after what follows from the run that has just ended', async () => {
     const [first, second, third] = [task(), task(), task()];
-    const begun = [crew.perform([0, 1], first.work), crew.perform([0, 1], second.work)];
+    const begun = [pool.perform([0, 1], first.work), pool.perform([0, 1], second.work)];
     let granted = false;
-    const turn = crew.turn([0, 1]).then(() => (granted = true));
-    const following = begun[0].then(() => new Promise((resolve) => setImmediate(resolve))).then(() => crew.perform([0, 1], third.work));
+    const turn = pool.turn([0, 1]).then(() => (granted = true));
+    const following = begun[0].then(() => new Promise((resolve) => setImmediate(resolve))).then(() => pool.perform([0, 1], third.work));
     first.end();
     await until(() => third.member === 0);
     assert.equal(granted, false);
@@ -77,7 +77,7 @@ describe('threads that share the work of the nets', () => {
   });
 
   it('divide the net that takes more time than all others together, and no other', async () => {
-    const [large, small]: Net[] = await Promise.all([crew.load([0, 1], DECODER, CPU), crew.load([0, 1], DECODER, CPU)]);
+    const [large, small]: Net[] = await Promise.all([pool.load([0, 1], DECODER, CPU), pool.load([0, 1], DECODER, CPU)]);
     const parts = async (net: Net, heights: [large: number, small: number]): Promise<number> => {
       for (let round = 0; round < 3; round++) {
         net.parts?.();
@@ -90,9 +90,9 @@ describe('threads that share the work of the nets', () => {
     assert.equal(await parts(small, [256, 8]), 1);
   });
 
-  it('a net that cannot be opened leaves the crew as it was', async () => {
-    await assert.rejects(crew.load([0, 1], join(REFERENCE_MODEL, 'model_index.json'), CPU), { code: 'EBADMODEL' });
-    const net = await crew.load([1], DECODER, CPU);
+  it('a net that cannot be opened leaves the pool as it was', async () => {
+    await assert.rejects(pool.load([0, 1], join(REFERENCE_MODEL, 'model_index.json'), CPU), { code: 'EBADMODEL' });
+    const net = await pool.load([1], DECODER, CPU);
     assert.ok((await net.run(latents(8))).sample);
     await net.close();
     await assert.rejects(net.run(latents(8)), { code: 'ECLOSED' });

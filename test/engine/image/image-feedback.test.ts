@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { loopBack } from '../../../engine/image/loop-back';
+import { imageFeedback } from '../../../engine/image/image-feedback';
 import type { RawImage } from '../../../engine/types';
 
 const STILL = { zoom: 1, rotate: 0, x: 0, y: 0 };
@@ -26,23 +26,23 @@ const last = picture([
 ]);
 const black = picture(Array.from({ length: 4 }, () => [0, 0, 0, 0]));
 
-describe('loop back of the last picture', () => {
+describe('image feedback', () => {
   it('blends: (1 - amount) of the new picture, amount of the last one', () => {
     const image = picture(Array.from({ length: 4 }, () => [200, 200, 200, 200]));
-    assert.deepEqual(loopBack(image, last, 0, { ...STILL, zoom: 1.3 }), image);
-    assert.deepEqual(loopBack(image, last, 1, STILL), last);
-    assert.deepEqual(rowsOf(loopBack(image, last, 0.25, STILL))[0], [153, 155, 158, 160]);
+    assert.deepEqual(imageFeedback(image, last, 0, { ...STILL, zoom: 1.3 }), image);
+    assert.deepEqual(imageFeedback(image, last, 1, STILL), last);
+    assert.deepEqual(rowsOf(imageFeedback(image, last, 0.25, STILL))[0], [153, 155, 158, 160]);
   });
 
   it('turns clockwise', () => {
-    assert.deepEqual(rowsOf(loopBack(black, last, 1, { ...STILL, rotate: 90 })), [
+    assert.deepEqual(rowsOf(imageFeedback(black, last, 1, { ...STILL, rotate: 90 })), [
       [130, 90, 50, 10],
       [140, 100, 60, 20],
       [150, 110, 70, 30],
       [160, 120, 80, 40],
     ]);
     assert.deepEqual(
-      rowsOf(loopBack(black, last, 1, { ...STILL, rotate: -180 })),
+      rowsOf(imageFeedback(black, last, 1, { ...STILL, rotate: -180 })),
       rowsOf(last)
         .reverse()
         .map((row) => row.reverse()),
@@ -50,7 +50,7 @@ describe('loop back of the last picture', () => {
   });
 
   it('moves to the right and down, and shows the new picture in the margin', () => {
-    assert.deepEqual(rowsOf(loopBack(black, last, 1, { ...STILL, x: 0.25, y: 0.5 })), [
+    assert.deepEqual(rowsOf(imageFeedback(black, last, 1, { ...STILL, x: 0.25, y: 0.5 })), [
       [0, 0, 0, 0],
       [0, 0, 0, 0],
       [0, 10, 20, 30],
@@ -60,7 +60,7 @@ describe('loop back of the last picture', () => {
 
   it('grows and shrinks about its middle, interpolated', () => {
     assert.deepEqual(
-      rowsOf(loopBack(black, last, 1, { ...STILL, zoom: 2 })).map((row) => row.map((value) => Math.round(value))),
+      rowsOf(imageFeedback(black, last, 1, { ...STILL, zoom: 2 })).map((row) => row.map((value) => Math.round(value))),
       [
         [48, 53, 58, 63],
         [68, 73, 78, 83],
@@ -68,7 +68,7 @@ describe('loop back of the last picture', () => {
         [108, 113, 118, 123],
       ],
     );
-    const small = rowsOf(loopBack(black, last, 1, { ...STILL, zoom: 0.5 }));
+    const small = rowsOf(imageFeedback(black, last, 1, { ...STILL, zoom: 0.5 }));
     assert.deepEqual(
       small.map((row) => row.map((value) => value > 0)),
       [
@@ -82,6 +82,6 @@ describe('loop back of the last picture', () => {
 
   it('keeps a picture of one colour as it is, wherever it covers', () => {
     const flat: RawImage = { data: new Uint8Array(3 * 50 * 30).fill(77), width: 50, height: 30, channels: 3 };
-    for (const rotate of [0, 7, 45, 133]) assert.deepEqual(loopBack(flat, flat, 0.7, { zoom: 1.02, rotate, x: 0.1, y: -0.2 }), flat);
+    for (const rotate of [0, 7, 45, 133]) assert.deepEqual(imageFeedback(flat, flat, 0.7, { zoom: 1.02, rotate, x: 0.1, y: -0.2 }), flat);
   });
 });

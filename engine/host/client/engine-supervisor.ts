@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events';
 import { EngineError, type ErrorCode } from '../../errors';
-import { Lane } from '../../util/lane';
+import { SerialQueue } from '../../util/serial-queue';
 import { type Ending, EngineProcess } from './engine-process';
-import { HostStream } from './host-stream';
+import { RemoteStream } from './remote-stream';
 import type { ConditioningRequest, HostReport, HostSettings, HostState, StreamSettings } from '../protocol/messages';
 import { ProviderOrder } from './provider-order';
 import { Restarts } from './restarts';
@@ -22,11 +22,11 @@ const MEMORY_CHANCES = 2;
 const PATIENCE = 3;
 
 /** The parent's side of one engine: keeps its process alive and its streams set up. */
-export class HostClient extends EventEmitter<{ state: [HostState] }> {
+export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
   private process: EngineProcess | undefined;
-  private readonly streams = new Map<number, HostStream>();
+  private readonly streams = new Map<number, RemoteStream>();
   private streamsMade = 0;
-  private readonly openings = new Lane();
+  private readonly openings = new SerialQueue();
   private readonly restarts: Restarts;
   private readonly providers: ProviderOrder;
   private retry: NodeJS.Timeout | undefined;
@@ -73,9 +73,9 @@ export class HostClient extends EventEmitter<{ state: [HostState] }> {
    * @param name of the stream, for people
    * @param safe settings to go back to when those that came later take more memory than there is
    */
-  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = '', safe = settings): HostStream {
+  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = '', safe = settings): RemoteStream {
     const id = this.streamsMade++;
-    const stream = new HostStream(id, name, settings, safe, conditioning, this.openings, () => this.streams.delete(id));
+    const stream = new RemoteStream(id, name, settings, safe, conditioning, this.openings, () => this.streams.delete(id));
     stream.onAnswer = (sentAt, error) => this.judge(sentAt, error);
     this.streams.set(id, stream);
     if (this.current.phase === 'ready' && this.process) stream.attach(this.process);

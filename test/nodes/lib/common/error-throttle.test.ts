@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { EngineError } from '../../../../engine/errors';
 import { stopAllHosts } from '../../../../engine/host/client';
 import { EngineUsers } from '../../../../nodes/lib/engine/node';
-import { Faults } from '../../../../nodes/lib/common/faults';
+import { ErrorThrottle } from '../../../../nodes/lib/common/error-throttle';
 import { until } from '../../../lib/until';
 
 const camera = new EngineError('ESOURCE', 'the camera cannot be played: [tcp @ 0x55d0c8] refused');
@@ -10,7 +10,7 @@ const engine = new EngineError('EHOST', 'the engine ended');
 
 describe('what is told in weeks', () => {
   it('a fault that stays for a night is one line', () => {
-    const faults = new Faults();
+    const faults = new ErrorThrottle();
     let told = 0;
     for (let second = 0; second < 12 * 3600; second += 30) {
       const error = new EngineError('ESOURCE', camera.message.replace('55d0c8', second.toString(16)));
@@ -21,7 +21,7 @@ describe('what is told in weeks', () => {
   });
 
   it('two in turn are two lines, and one that comes and goes is one', () => {
-    const faults = new Faults();
+    const faults = new ErrorThrottle();
     let told = 0;
     for (let frame = 0; frame < 100_000; frame++) {
       if (faults.isNews(frame % 2 ? camera : engine, frame * 40)) told++;
@@ -31,7 +31,7 @@ describe('what is told in weeks', () => {
   });
 
   it('one that stayed away for a minute is news', () => {
-    const faults = new Faults();
+    const faults = new ErrorThrottle();
     const told = [0, 30_000, 89_000, 150_000, 151_000].filter((now) => faults.isNews(camera, now));
     assert.deepEqual(told, [0, 150_000]);
     assert.throws(() => faults.report(engine), { code: 'EHOST' });
@@ -41,7 +41,7 @@ describe('what is told in weeks', () => {
   });
 
   it('ever different ones are not remembered for ever', () => {
-    const faults = new Faults();
+    const faults = new ErrorThrottle();
     for (let k = 0; k < 10_000; k++) assert.ok(faults.isNews(new EngineError('EHOST', `reason ${k}`), k));
     assert.ok((Reflect.get(faults, 'met') as Map<string, number>).size <= 32);
   });

@@ -1,7 +1,7 @@
 import type { RawImage } from '../types';
 
 /** How the last picture moves on its way back, about its middle. */
-export interface LoopMotion {
+export interface FeedbackMotion {
   /** Above 1 it grows. */
   zoom: number;
   /** Degrees, clockwise. */
@@ -18,7 +18,7 @@ export interface LoopMotion {
  * @param last of the same size
  * @param amount 0..1
  */
-export function loopBack(image: RawImage, last: RawImage, amount: number, { zoom, rotate, x, y }: LoopMotion): RawImage {
+export function imageFeedback(image: RawImage, last: RawImage, amount: number, { zoom, rotate, x, y }: FeedbackMotion): RawImage {
   const { width, height } = image;
   const data = new Uint8Array(image.data.length);
   const angle = (rotate * Math.PI) / 180;

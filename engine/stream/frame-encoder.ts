@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import { decode } from '../image/codec';
-import { loopBack } from '../image/loop-back';
+import { imageFeedback } from '../image/image-feedback';
 import { toThumbnail } from '../image/pixels';
 import type { Model } from '../model/model';
 import { mixLatent } from '../diffusion/latent-feedback';
@@ -13,7 +13,7 @@ import type { RawImage } from '../types';
  * What becomes of a frame's picture before it enters the batch: it takes in what the loops back want of what was finished
  * last, and becomes a latent.
  */
-export class PictureIntake {
+export class FrameEncoder {
   private readonly motion = new MotionMeter();
   private lastImage: RawImage | undefined;
   private lastLatent: { latent: Float32Array; shape: LatentShape } | undefined;
@@ -90,7 +90,7 @@ export class PictureIntake {
   private withLast(image: RawImage, { feedback, feedbackZoom, feedbackRotate, feedbackX, feedbackY }: ResolvedOptions): RawImage {
     const { lastImage } = this;
     if (feedback === 0 || lastImage?.width !== image.width || lastImage.height !== image.height) return image;
-    return loopBack(image, lastImage, feedback, { zoom: feedbackZoom, rotate: feedbackRotate, x: feedbackX, y: feedbackY });
+    return imageFeedback(image, lastImage, feedback, { zoom: feedbackZoom, rotate: feedbackRotate, x: feedbackX, y: feedbackY });
   }
 }
 

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { FfmpegWriter } from '../../nodes/lib/ffmpeg/writer';
-import { Loopback, loopbackArguments, part } from '../../nodes/lib/sink/loopback';
-import { readLoopback } from '../../nodes/lib/sink/settings';
+import { VirtualCamera, virtualCameraArguments, part } from '../../nodes/lib/sink/virtual-camera';
+import { readVirtualCamera } from '../../nodes/lib/sink/settings';
 import sink from '../../nodes/sink';
 import { calls, helper, startFlow, until } from '../lib/flow';
 
@@ -19,7 +19,7 @@ const picture = (background: string, width = 64, height = 48): Promise<Buffer> =
   sharp({ create: { width, height, channels: 3, background } })
     .jpeg()
     .toBuffer();
-const def = (loopback?: string): Parameters<typeof readLoopback>[0] => ({ loopback }) as never;
+const def = (loopback?: string): Parameters<typeof readVirtualCamera>[0] => ({ loopback }) as never;
 
 describe('a virtual camera of a sink', function () {
   this.timeout(30_000);
@@ -40,20 +40,23 @@ describe('a virtual camera of a sink', function () {
   });
 
   it('is a device of Linux, or none', () => {
-    assert.equal(readLoopback(def(), 'ffmpeg', 'linux'), undefined);
-    assert.equal(readLoopback(def(' '), 'ffmpeg', 'darwin'), undefined);
-    assert.deepEqual(readLoopback(def('/dev/video10'), '/opt/ffmpeg', 'linux'), { device: '/dev/video10', ffmpeg: '/opt/ffmpeg' });
-    assert.throws(() => readLoopback(def('film.mp4'), 'ffmpeg', 'linux'), {
+    assert.equal(readVirtualCamera(def(), 'ffmpeg', 'linux'), undefined);
+    assert.equal(readVirtualCamera(def(' '), 'ffmpeg', 'darwin'), undefined);
+    assert.deepEqual(readVirtualCamera(def('/dev/video10'), '/opt/ffmpeg', 'linux'), { device: '/dev/video10', ffmpeg: '/opt/ffmpeg' });
+    assert.throws(() => readVirtualCamera(def('film.mp4'), 'ffmpeg', 'linux'), {
       code: 'EBADPARAM',
       message: /such as \/dev\/video10, not "film.mp4"/,
     });
-    assert.throws(() => readLoopback(def('/dev/video10'), 'ffmpeg', 'win32'), { code: 'EBADPARAM', message: /needs Linux.*runs win32/ });
+    assert.throws(() => readVirtualCamera(def('/dev/video10'), 'ffmpeg', 'win32'), {
+      code: 'EBADPARAM',
+      message: /needs Linux.*runs win32/,
+    });
   });
 
   it('gets each picture once, at once, all in the size of the first, after a pause as before', async () => {
     // The same arguments into a file instead of the device: what a device would be given.
     const file = join(folder, 'frames.yuv');
-    const args = [...loopbackArguments('/dev/video10', 63, 48).slice(0, -2), 'rawvideo', '-flush_packets', '1', file];
+    const args = [...virtualCameraArguments('/dev/video10', 63, 48).slice(0, -2), 'rawvideo', '-flush_packets', '1', file];
     let exit: unknown;
     const writer = new FfmpegWriter('ffmpeg', args, (how) => (exit = how));
     const size = (64 * 48 * 3) / 2;
@@ -88,16 +91,16 @@ describe('a virtual camera of a sink', function () {
     let passed = 0;
     helper.getNode('out').on('input', () => passed++);
     const tries: number[] = [];
-    const loopback = new Loopback({ ffmpeg: 'ffmpeg', device }, () => tries.push(performance.now()));
+    const camera = new VirtualCamera({ ffmpeg: 'ffmpeg', device }, () => tries.push(performance.now()));
     const source = setInterval(() => {
       helper.getNode('sink').receive({ payload: red });
-      loopback.show({ jpeg: red, frame: {} });
+      camera.show({ jpeg: red, frame: {} });
     }, 50);
     try {
       await until(() => tries.length >= 2 && errors.length > 0);
     } finally {
       clearInterval(source);
-      await loopback.finish();
+      await camera.finish();
     }
     assert.ok(tries[1] - tries[0] > 1000, 'not at once again');
     assert.equal(errors.length, 1);
@@ -114,12 +117,12 @@ describe('a virtual camera of a sink', function () {
       ['/nowhere/ffmpeg', /ffmpeg was not found as "\/nowhere\/ffmpeg"/],
     ] as const) {
       const errors: Error[] = [];
-      const loopback = new Loopback({ ffmpeg, device }, (error) => errors.push(error));
-      loopback.show({ jpeg: red, frame: {} });
+      const camera = new VirtualCamera({ ffmpeg, device }, (error) => errors.push(error));
+      camera.show({ jpeg: red, frame: {} });
       await until(() => errors.length === 1);
       assert.match(errors[0].message, sentence);
-      assert.equal(loopback.isPlaying, false);
-      await loopback.finish();
+      assert.equal(camera.isPlaying, false);
+      await camera.finish();
     }
   });
 
@@ -129,8 +132,8 @@ describe('a virtual camera of a sink', function () {
       return this.skip();
     }
     accessSync(DEVICE, constants.W_OK);
-    const loopback = new Loopback({ ffmpeg: 'ffmpeg', device: DEVICE }, (error) => assert.fail(error));
-    const playing = setInterval(() => loopback.show({ jpeg: red, frame: {} }), 40);
+    const camera = new VirtualCamera({ ffmpeg: 'ffmpeg', device: DEVICE }, (error) => assert.fail(error));
+    const playing = setInterval(() => camera.show({ jpeg: red, frame: {} }), 40);
     try {
       await new Promise((resolve) => setTimeout(resolve, 1000));
       const { stdout } = await run(
@@ -142,7 +145,7 @@ describe('a virtual camera of a sink', function () {
       assert.ok(dominant.r > 200 && dominant.b < 60);
     } finally {
       clearInterval(playing);
-      await loopback.finish();
+      await camera.finish();
     }
   });
 });

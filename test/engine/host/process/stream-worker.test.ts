@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { Engine } from '../../../../engine/engine';
-import { HostedStream } from '../../../../engine/host/process/hosted-stream';
+import { StreamWorker } from '../../../../engine/host/process/stream-worker';
 import { jpeg } from '../../../lib/pictures';
 import { PATIENCE } from '../../../lib/until';
 
@@ -12,7 +12,7 @@ describe('a stream in the engine process', () => {
     let tearing = false;
     const tear = (): void => void (tearing && stream.submit({ picture: torn }).catch(() => undefined));
     const settings = { mode: 'img2img' as const, width: 64, height: 64, tIndexList: [10, 20, 30, 40], cfgType: 'none' as const };
-    const stream = await HostedStream.open(engine, settings, () => tear());
+    const stream = await StreamWorker.open(engine, settings, () => tear());
     try {
       tearing = true;
       const finished = stream.submit({ picture: good }).then(({ outcome }) => outcome);
