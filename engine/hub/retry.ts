@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../errors';
+import { Backoff } from '../util/backoff';
 
 /** How long a transfer is waited for. */
 export interface RetryPolicy {
@@ -40,19 +41,21 @@ export interface Retrying {
  * starts the count anew. Rejects with ENETWORK after too many tries, with ECLOSED when the signal says so.
  */
 export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, { policy, signal, onRetry }: Retrying): Promise<T> {
-  let failures = 0;
+  const backoff = new Backoff({ first: policy.pauseMs, last: LONGEST_PAUSE_MS });
   for (;;) {
     checkCancelled(signal);
     try {
-      return await work(() => (failures = 0));
+      return await work(() => backoff.reset());
     } catch (thrown) {
       checkCancelled(signal);
       if (!(thrown instanceof TransientError)) throw thrown;
-      failures++;
-      if (failures >= policy.tries) {
-        throw new EngineError('ENETWORK', `${thrown.message}; given up after ${failures} tries, try again later`, { cause: thrown });
+      const pause = backoff.next();
+      if (backoff.failures >= policy.tries) {
+        throw new EngineError('ENETWORK', `${thrown.message}; given up after ${backoff.failures} tries, try again later`, {
+          cause: thrown,
+        });
       }
-      const pauseMs = Math.min(Math.max(thrown.pauseMs, policy.pauseMs * 2 ** (failures - 1)), LONGEST_PAUSE_MS);
+      const pauseMs = Math.min(Math.max(thrown.pauseMs, pause), LONGEST_PAUSE_MS);
       onRetry?.(thrown.message, pauseMs);
       await sleep(pauseMs, undefined, { signal }).catch(() => checkCancelled(signal));
     }

@@ -2,9 +2,9 @@ import { LruCache } from '../util/lru-cache';
 
 /** Results by key, the `limit` that were used last. Equal requests at the same time share one piece of work; a failure is not kept. */
 export class PromiseCache<T> {
-  private kept: LruCache<Promise<T>>;
+  private readonly kept: LruCache<Promise<T>>;
 
-  constructor(private readonly limit: number) {
+  constructor(limit: number) {
     this.kept = new LruCache(limit);
   }
 
@@ -17,6 +17,6 @@ export class PromiseCache<T> {
   }
 
   clear(): void {
-    this.kept = new LruCache(this.limit);
+    this.kept.clear();
   }
 }

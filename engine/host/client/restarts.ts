@@ -1,8 +1,7 @@
+import { Backoff, type BackoffTimes, jittered } from '../../util/backoff';
+
 /** When a process that ended is started again, ms. */
-export interface RestartTimes {
-  /** After the first end; doubles with every further one. */
-  first: number;
-  last: number;
+export interface RestartTimes extends BackoffTimes {
   /** A process that was ready for this long was sound: its end starts the delays anew. */
   sound: number;
   /** Between tries of what only a changed file or setting can mend: a disk that is mounted, a model that arrives. */
@@ -14,16 +13,17 @@ const TIMES: RestartTimes = { first: 250, last: 30_000, sound: 60_000, hopeless:
 /** The delays between a process's ends and its new starts: short at first, then longer, never in step with others. */
 export class Restarts {
   private readonly times: RestartTimes;
-  private inARow = 0;
+  private readonly backoff: Backoff;
   private total = 0;
 
   constructor(times: Partial<RestartTimes> = {}) {
     this.times = { ...TIMES, ...times };
+    this.backoff = new Backoff(this.times);
   }
 
   /** Ends without a sound life between them, up to the last one. */
   get attempt(): number {
-    return this.inARow;
+    return this.backoff.failures;
   }
 
   /** Ends altogether. */
@@ -38,17 +38,12 @@ export class Restarts {
    */
   ended(readyFor: number): number {
     this.total++;
-    this.inARow = readyFor > this.times.sound ? 1 : this.inARow + 1;
-    return jittered(Math.min(this.times.last, this.times.first * 2 ** (this.inARow - 1)));
+    if (readyFor > this.times.sound) this.backoff.reset();
+    return jittered(this.backoff.next());
   }
 
   /** The delay before the next try of what is unlikely to work, ms. */
   hopeless(): number {
     return jittered(this.times.hopeless);
   }
-}
-
-/** Many engines that lose the same graphics card must not all come back at the same moment. */
-function jittered(ms: number): number {
-  return Math.round(ms * (0.8 + 0.4 * Math.random()));
 }

@@ -1,4 +1,5 @@
 import { EngineError } from '../../errors';
+import { LruCache } from '../../util/lru-cache';
 import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo, TensorType } from '../net';
 import { withFixedSizes } from '../onnx/edit';
 import type { OnnxGraph } from '../onnx/graph';
@@ -35,8 +36,8 @@ export class FixedShapeNet implements LocalNet {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
   readonly fixesShapes = true;
-  /** By the sizes but for the rows, least recently used first. */
-  private readonly sessions = new Map<string, Session>();
+  /** By the sizes but for the rows. */
+  private readonly sessions = new LruCache<Session>(SIZES_KEPT);
   private closed = false;
 
   private constructor(
@@ -72,9 +73,7 @@ export class FixedShapeNet implements LocalNet {
 
   async close(): Promise<void> {
     this.closed = true;
-    const sessions = [...this.sessions.values()];
-    this.sessions.clear();
-    await Promise.all([this.free?.close(), ...sessions.map(closeSession)]);
+    await Promise.all([this.free?.close(), ...this.sessions.clear().map(closeSession)]);
   }
 
   private async prepare(feeds: Sized): Promise<{ session: Session; batched: string[]; rows: number }> {
@@ -90,16 +89,11 @@ export class FixedShapeNet implements LocalNet {
       .map(([name, { dims }]) => [name, ...(batched.includes(name) ? dims.slice(1) : dims)].join())
       .join(';');
     const kept = this.sessions.get(key);
-    this.sessions.delete(key);
-    const session = kept && kept.rows >= rows ? kept : { rows, net: this.openFixed(feeds, batched, rows, kept) };
-    this.sessions.set(key, session);
-    if (session !== kept) session.net.catch(() => this.sessions.delete(key));
-    const [oldest] = this.sessions.keys();
-    if (this.sessions.size > SIZES_KEPT) {
-      const evicted = this.sessions.get(oldest);
-      this.sessions.delete(oldest);
-      if (evicted) await closeSession(evicted);
-    }
+    if (kept && kept.rows >= rows) return kept;
+    const session = { rows, net: this.openFixed(feeds, batched, rows, kept) };
+    session.net.catch(() => this.sessions.delete(key, session));
+    const evicted = this.sessions.set(key, session);
+    if (evicted) await closeSession(evicted);
     return session;
   }
 

@@ -1,12 +1,12 @@
+import { Backoff } from '../../util/backoff';
 import type { Agreement } from './agreement';
 import type { Access, Address } from './options';
 import { HttpTransport } from './http-transport';
 import { isThisMachine, SharedMemory } from './shared-memory';
 import type { InferAnswer, InferRequest, Transport } from './transport';
 
-/** Rest after the first failure, ms; twice as long after every further one. */
-const FIRST_REST = 500;
-const LAST_REST = 30_000;
+/** How long a server that failed rests, ms. */
+const RESTS = { first: 500, last: 30_000 };
 
 /** One of several equal servers of a net, and how it has done of late. */
 export class Replica {
@@ -18,7 +18,7 @@ export class Replica {
   busy = 0;
   /** Of the model that has answered last. */
   version: string | undefined;
-  private failures = 0;
+  private readonly rests = new Backoff(RESTS);
   private restUntil = 0;
   private agreed: Agreement | undefined;
 
@@ -69,14 +69,14 @@ export class Replica {
 
   /** It has done what it should. */
   worked(): void {
-    this.failures = 0;
+    this.rests.reset();
     this.restUntil = 0;
   }
 
   /** Others are asked first for a while. */
   failed(): void {
     this.agreed = undefined;
-    this.restUntil = performance.now() + Math.min(LAST_REST, FIRST_REST * 2 ** this.failures++);
+    this.restUntil = performance.now() + this.rests.next();
   }
 }
 

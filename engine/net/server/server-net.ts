@@ -1,4 +1,5 @@
 import { EngineError } from '../../errors';
+import { LruCache } from '../../util/lru-cache';
 import type { Net, Tensor, TensorInfo } from '../net';
 import { type Agreement, agree, type ExpectedNet } from './agreement';
 import { largestRun } from './bounds';
@@ -24,7 +25,7 @@ export class ServerNet implements Net {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
   /** How long outputs are, bytes by name, for the shapes of inputs that have been run. */
-  private readonly lengths = new Map<string, ReadonlyMap<string, number>>();
+  private readonly lengths = new LruCache<ReadonlyMap<string, number>>(SHAPES_KEPT);
   private readonly running = new Set<Promise<unknown>>();
   private next = 0;
   private closed = false;
@@ -216,17 +217,11 @@ export class ServerNet implements Net {
         (output) => [output.name, checked(output, answer.outputs.get(output.name), rows, agreement, replica.text)] as const,
       );
       replica.worked();
-      this.remember(shapes, new Map(results.map(([name, { data }]) => [name, data.byteLength])));
+      this.lengths.set(shapes, new Map(results.map(([name, { data }]) => [name, data.byteLength])));
       return Object.fromEntries(results);
     } finally {
       replica.busy--;
     }
-  }
-
-  private remember(shapes: string, lengths: ReadonlyMap<string, number>): void {
-    this.lengths.delete(shapes);
-    this.lengths.set(shapes, lengths);
-    if (this.lengths.size > SHAPES_KEPT) this.lengths.delete(this.lengths.keys().next().value as string);
   }
 }
 

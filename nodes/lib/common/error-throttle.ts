@@ -1,4 +1,5 @@
 import type { Node } from 'node-red';
+import { LruCache } from '../../../engine/util/lru-cache';
 import { onInput, withCode, type InputHandler } from './input';
 import type { Status } from './status';
 
@@ -14,8 +15,8 @@ const REMEMBERED = 32;
  */
 export class ErrorThrottle {
   private standing: (Error & { code: string }) | undefined;
-  /** When each was last met, the latest at the end. */
-  private readonly met = new Map<string, number>();
+  /** When each was last met. */
+  private readonly met = new LruCache<number>(REMEMBERED);
 
   /** The fault that was reported last, unless something worked since. */
   get current(): Error | undefined {
@@ -33,9 +34,7 @@ export class ErrorThrottle {
     // Addresses and amounts of memory differ from time to time.
     const fault = `${error.code} ${error.message.replace(/0x[0-9a-f]+|\d+(?= MiB)/gi, '#')}`;
     const before = this.met.get(fault);
-    this.met.delete(fault);
     this.met.set(fault, now);
-    for (const [oldest] of this.met) if (this.met.size > REMEMBERED) this.met.delete(oldest);
     return before === undefined || now - before > FORGOTTEN_AFTER;
   }
 

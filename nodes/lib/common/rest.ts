@@ -1,4 +1,5 @@
 import type { NodeMessage } from 'node-red';
+import { LruCache } from '../../../engine/util/lru-cache';
 import { copyOf, payloadOf, toPicture } from '../../../engine/image/picture';
 
 /** As many as a denoiser has streams. */
@@ -20,7 +21,7 @@ export function wakeAll(): boolean {
  * as soon as somebody looks: the next one may be long in coming, or not come at all while the scene stands still.
  */
 export class Rest {
-  private readonly held = new Map<string, NodeMessage>();
+  private readonly held = new LruCache<NodeMessage>(MAX_HELD);
 
   /**
    * @param isWanted whether anybody wants the pictures now
@@ -44,16 +45,14 @@ export class Rest {
       return false;
     }
     resting.add(this);
-    this.held.delete(topic);
     this.held.set(topic, kept(msg));
-    for (const oldest of this.held.keys()) if (this.held.size > MAX_HELD) this.held.delete(oldest);
     return true;
   }
 
   /** Ends the rest if somebody wants the pictures by now. @returns whether frames were held for this moment */
   wake(): boolean {
     if (!this.isResting || !this.isWanted()) return false;
-    const held = [...this.held];
+    const held = this.held.entries;
     this.close();
     for (const [topic, msg] of held) this.paint(msg, topic);
     return held.length > 0;

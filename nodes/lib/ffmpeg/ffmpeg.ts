@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EngineError } from '../../../engine/errors';
+import { Backoff } from '../../../engine/util/backoff';
 import { ArrivalPace } from '../common/arrival-pace';
 import { maskSecrets, secretsOf } from '../source/camera-address';
 import { LONGEST_PAUSE_S, demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from './arguments';
@@ -16,8 +17,8 @@ const SHORTEST_ROUND_MS = 1000;
 const CERTIFICATE_ADVICE =
   '\nWhere it is the camera\'s own certificate: give its file in the options, "-ca_file FILE", or tick "accept any certificate"';
 const KILL_AFTER_MS = 2000;
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 30_000;
+/** Pauses between its failures and its new starts, ms. */
+const RETRIES = { first: 1000, last: 30_000 };
 /** A camera that gave pictures for this long was sound: its end is tried again at once. */
 const SOUND_MS = 10_000;
 
@@ -28,7 +29,7 @@ const SOUND_MS = 10_000;
 export class FfmpegProducer implements Producer {
   private child: ChildProcess | undefined;
   private exited: Promise<void> = Promise.resolve();
-  private retryMs = FIRST_RETRY_MS;
+  private readonly backoff = new Backoff(RETRIES);
   private retryTimer: NodeJS.Timeout | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private stopped = false;
@@ -82,7 +83,7 @@ export class FfmpegProducer implements Producer {
       const newest = splitter.push(chunk).at(-1);
       if (!newest || this.stopped) return;
       if (pictures++ === 0) firstAt = performance.now();
-      else if (performance.now() - firstAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
+      else if (performance.now() - firstAt > SOUND_MS) this.backoff.reset();
       expectPicture(this.input.kind === 'video' ? NEXT_OF_VIDEO_MS : NEXT_PICTURE_MS);
       if (pace.takes()) this.events.frame(newest);
     });
@@ -108,8 +109,7 @@ export class FfmpegProducer implements Producer {
     const error = new EngineError('ESOURCE', this.mask(this.reason(exit)), { cause: exit.spawnError });
     // A program that is not there will not be there in a second either.
     if (exit.spawnError) return this.events.failed(error);
-    const delay = this.retryMs;
-    this.retryMs = Math.min(2 * delay, LAST_RETRY_MS);
+    const delay = this.backoff.next();
     this.startIn(delay);
     this.events.failed(error, delay);
   }

@@ -1,10 +1,11 @@
 import { EngineError } from '../../../engine/errors';
+import { Backoff } from '../../../engine/util/backoff';
 import { FfmpegWriter, fitInto, reasonOf } from '../ffmpeg/writer';
 import { jpegSize } from '../common/jpeg-header';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
-const FIRST_RETRY_MS = 1000;
-const LAST_RETRY_MS = 30_000;
+/** Pauses between its failures and its new starts, ms. */
+const RETRIES = { first: 1000, last: 30_000 };
 /** After so long without a fault the next one is a new one. */
 const SOUND_MS = 10_000;
 
@@ -22,7 +23,7 @@ export interface VirtualCameraOptions {
  */
 export class VirtualCamera implements Viewer {
   private writer: FfmpegWriter | undefined;
-  private retryMs = FIRST_RETRY_MS;
+  private readonly backoff = new Backoff(RETRIES);
   private notBefore = 0;
   private isOver = false;
 
@@ -63,9 +64,8 @@ export class VirtualCamera implements Viewer {
     const writer = new FfmpegWriter(ffmpeg, virtualCameraArguments(device, width, height), (exit) => {
       if (this.writer === writer) this.writer = undefined;
       if (this.isOver) return;
-      if (performance.now() - startedAt > SOUND_MS) this.retryMs = FIRST_RETRY_MS;
-      this.notBefore = performance.now() + this.retryMs;
-      this.retryMs = Math.min(2 * this.retryMs, LAST_RETRY_MS);
+      if (performance.now() - startedAt > SOUND_MS) this.backoff.reset();
+      this.notBefore = performance.now() + this.backoff.next();
       this.onFailure(new EngineError('ESOURCE', `the virtual camera ${device} cannot be played to: ${reasonOf(exit, ffmpeg)}`));
     });
     return writer;

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import type { Node } from 'node-red';
+import { LruCache } from '../../../engine/util/lru-cache';
 import { shown } from '../../../engine/util/shown';
 
 /** A header that a WebSocket's handshake needs, and that something between browser and Node-RED has kept for itself. */
@@ -21,7 +22,7 @@ const ID = /^\w{1,40}$/;
  * WebSocket's address, and `?why=NUMBER` at the page's, which also a proxy lets through that knows no WebSockets.
  */
 export class LostHandshakes {
-  private readonly fates = new Map<string, Fate>();
+  private readonly fates = new LruCache<Fate>(MOST);
 
   /** Whether a request was a WebSocket's handshake where it set out, though it may come as a plain GET. */
   static isHandshake({ headers, url = '' }: IncomingMessage): boolean {
@@ -53,7 +54,6 @@ export class LostHandshakes {
     const id = new URL(url, 'http://localhost').searchParams.get('socket') ?? '';
     if (!ID.test(id)) return;
     this.fates.set(id, fate);
-    for (const [oldest] of this.fates) if (this.fates.size > MOST) this.fates.delete(oldest);
   }
 }
 

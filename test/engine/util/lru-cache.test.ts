@@ -16,6 +16,15 @@ describe('LRU cache', () => {
     );
   });
 
+  it('hands out what had to make room, so that it can be closed', () => {
+    const cache = new LruCache<string>(2);
+    assert.deepEqual(
+      [cache.set('a', 'A'), cache.set('b', 'B'), cache.set('a', 'A2'), cache.set('c', 'C')],
+      [undefined, undefined, undefined, 'B'],
+    );
+    assert.deepEqual([cache.has('b'), cache.keys, cache.clear(), cache.size], [false, ['a', 'c'], ['A2', 'C'], 0]);
+  });
+
   it('is one piece of work for equal requests at the same time, and no failure', async () => {
     const cache = new PromiseCache<number>(2);
     let runs = 0;
