@@ -3,6 +3,7 @@ export { EngineError, type ErrorCode } from './errors';
 export { randn, TorchGenerator } from './diffusion/noise';
 export { SIMILARITY_MEASURES, SimilarityFilter, type SimilarityFilterOptions, type SimilarityMeasure } from './diffusion/similarity-filter';
 export type {
+  AdapterInfo,
   CfgType,
   EngineInfo,
   EngineOptions,

@@ -29,6 +29,11 @@ export interface EngineOptions {
   int8?: Int8Wish;
   /** Nets that run on an inference server instead of here. Default: none. */
   server?: ServerOptions;
+  /**
+   * What the model is steered by besides its prompt, by names of your own: paths of files or folders, of which is read what
+   * they are. Default: none.
+   */
+  adapters?: Record<string, string>;
 }
 
 /** Some nets of a model on a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */
@@ -47,6 +52,15 @@ export interface EngineInfo {
   predictionType: PredictionType;
   /** How the nets that can compute in int8 do, and why. Undefined where there are none on the CPU. */
   arithmetic?: ArithmeticChoice;
+  adapters: AdapterInfo[];
+}
+
+/** An adapter of an engine. Its strength (`weights`) and its picture (`pictures`, `images`) go by its name. */
+export interface AdapterInfo {
+  name: string;
+  kind: string;
+  /** What it wants a picture with: every frame (`StreamInput.pictures`), the prompt (`setPrompt({ images })`), or nothing. */
+  picture?: 'frame' | 'prompt';
 }
 
 /** Settings of a stream, under the names and with the defaults of the reference implementation. */
@@ -95,6 +109,11 @@ export interface StreamOptions {
   /** How much of the last finished latent is mixed into the next incoming one, 0..1; img2img only. Default 0. */
   latentFeedback?: number;
   /**
+   * Strength of each adapter by its name, any finite number: 1 is as it was trained, 0 is off and costs nothing. Those that are
+   * not named keep theirs. Default: 1 each.
+   */
+  weights?: Record<string, number>;
+  /**
    * What of a frame in flight follows newer settings:
    * - `none`: nothing, it is finished under the settings it entered with;
    * - `prompt` (default): the stream's prompt, as in the reference; a frame that came with a prompt of its own keeps it;
@@ -120,6 +139,8 @@ export type FrameId = string | number;
 export interface StreamInput {
   /** img2img: the picture; any size, resized to the stream's. */
   image?: RawImage;
+  /** Further pictures of this frame, by the names of the adapters that want them; any size, cropped like `image`. */
+  pictures?: Record<string, RawImage>;
   /** txt2img: x_T, [latentChannels, height/factor, width/factor]; without it the stream's own noise. */
   latent?: Float32Array;
   /** Comes back with the frame. Default: a running number. */

@@ -25,6 +25,7 @@ const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'
   feedbackX: 0,
   feedbackY: 0,
   latentFeedback: 0,
+  weights: {},
   followNewest: 'prompt',
 };
 
@@ -54,9 +55,10 @@ export const MAX_SEEDS = 8;
  * Fills in the defaults and checks every value.
  *
  * @param vaeScaleFactor pixels per latent position of the model
+ * @param adapters names of the engine's adapters, where they are known
  * @throws EBADPARAM with the first option that cannot work, what it got and what it may be
  */
-export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): ResolvedOptions {
+export function resolveOptions(options: StreamOptions, vaeScaleFactor: number, adapters?: readonly string[]): ResolvedOptions {
   const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
   const o: ResolvedOptions = { ...DEFAULTS, ...(given as unknown as StreamOptions) } as ResolvedOptions;
 
@@ -80,6 +82,7 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number): 
     const value = o[name as keyof typeof RANGES];
     check(isWithin(value, min, max), name, value, `a number from ${min} to ${max}`);
   }
+  checkWeights(o.weights, adapters);
   check(FOLLOW_NEWEST.includes(o.followNewest), 'followNewest', o.followNewest, `one of ${FOLLOW_NEWEST.join(', ')}`);
   return o;
 }
@@ -102,6 +105,23 @@ function checkSeeds(seeds: unknown): void {
     seeds,
     `up to ${MAX_SEEDS} of { seed, weight }: whole numbers from 0, weights from 0`,
   );
+}
+
+function checkWeights(weights: unknown, adapters: readonly string[] | undefined): void {
+  const isRecord = typeof weights === 'object' && weights !== null && !Array.isArray(weights);
+  check(isRecord, 'weights', weights, 'numbers by the names of adapters');
+  for (const [name, value] of Object.entries(weights as object)) {
+    check(isFiniteNumber(value), `the weight of ${quote(name)}`, value, 'a finite number');
+    if (!adapters || adapters.includes(name)) continue;
+    const there = adapters.length > 0 ? `there are ${adapters.join(', ')}` : 'this engine has none';
+    throw new EngineError('EBADPARAM', `weights: no adapter is called ${quote(name)}; ${there}`);
+  }
+}
+
+/** Options after a change: of the adapters' strengths those that it names, all else as a whole. */
+export function changedOptions<O extends Partial<StreamOptions>>(options: O, change: Partial<StreamOptions>): O {
+  const weights = change.weights && { weights: { ...options.weights, ...change.weights } };
+  return { ...options, ...change, ...weights };
 }
 
 function isFiniteNumber(value: unknown): value is number {

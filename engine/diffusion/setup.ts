@@ -30,9 +30,9 @@ export class Setups {
 
   private make(options: ResolvedOptions): StreamSetup {
     const { vaeScaleFactor, predictionType } = this.info;
-    const { cfgType, guidanceScale, delta, doAddNoise, tIndexList, numInferenceSteps, scheduler } = options;
+    const { cfgType, guidanceScale, delta, doAddNoise, tIndexList, numInferenceSteps, scheduler, weights } = options;
     const shape = { height: options.height / vaeScaleFactor, width: options.width / vaeScaleFactor };
     const steps = denoisingSteps(this.scheduler, numInferenceSteps, tIndexList, scheduler, doAddNoise ? options.eta : 0);
-    return { options, shape, denoising: { cfgType, guidanceScale, delta, doAddNoise, steps, predictionType } };
+    return { options, shape, denoising: { cfgType, guidanceScale, delta, doAddNoise, steps, predictionType, weights } };
   }
 }

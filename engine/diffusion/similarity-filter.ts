@@ -16,6 +16,10 @@ export type SimilarityMeasure = 'cosine' | 'centred-cosine' | 'mse' | 'local';
 
 export const SIMILARITY_MEASURES: readonly SimilarityMeasure[] = ['cosine', 'centred-cosine', 'mse', 'local'];
 
+/** A picture, or a thumbnail of one. */
+type Pixels = Float32Array | Uint8Array;
+type Thumbnails = Readonly<Record<string, Float32Array>>;
+
 /** Side of the thumbnails that a measure is best given, pixels: what is small in the picture must not be less than one of them. */
 export const thumbnailSizeFor = (measure: SimilarityMeasure = 'cosine'): number => (measure === 'local' ? 64 : 32);
 
@@ -43,7 +47,7 @@ export class SimilarityFilter {
   private readonly maxSkipFrame: number;
   private readonly measure: SimilarityMeasure;
   private readonly random: () => number;
-  private previous: Float32Array | undefined;
+  private previous: Thumbnails | undefined;
   private skipped = 0;
 
   /** @throws EBADPARAM */
@@ -66,15 +70,16 @@ export class SimilarityFilter {
   /**
    * Whether this frame passes. One random number is drawn for every frame but the first.
    *
-   * @param pixels the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there. For the measure
-   *   `local` a square one, rows of interleaved RGB.
-   * @throws EBADPARAM when the measure is `local` and the picture is no square of RGB
+   * @param frame the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there. For the measure
+   *   `local` a square one, rows of interleaved RGB. Of a frame with several pictures these by name: what differs most counts.
+   * @throws EBADPARAM when the measure is `local` and a picture is no square of RGB
    */
-  accepts(pixels: Float32Array | Uint8Array): boolean {
-    const current = pixels instanceof Float32Array ? pixels.slice() : Float32Array.from(pixels, (byte) => byte / 127.5 - 1);
-    if (this.previous?.length !== current.length) return this.pass(current);
+  accepts(frame: Pixels | Readonly<Record<string, Pixels>>): boolean {
+    const current = thumbnails(frame);
+    if (!this.previous || !areComparable(this.previous, current)) return this.pass(current);
 
-    const similarity = similarityOf(this.previous, current, this.measure);
+    const { previous } = this;
+    const similarity = Math.min(...Object.keys(current).map((name) => similarityOf(previous[name], current[name], this.measure)));
     const skipProbability = this.threshold === 1 ? 0 : Math.max(0, 1 - (1 - similarity) / (1 - this.threshold));
     const skips = this.random() < skipProbability && this.skipped < this.maxSkipFrame;
     if (!skips) return this.pass(current);
@@ -88,11 +93,24 @@ export class SimilarityFilter {
     this.skipped = 0;
   }
 
-  private pass(frame: Float32Array): true {
+  private pass(frame: Thumbnails): true {
     this.previous = frame;
     this.skipped = 0;
     return true;
   }
+}
+
+function thumbnails(frame: Pixels | Readonly<Record<string, Pixels>>): Thumbnails {
+  const pictures = frame instanceof Float32Array || frame instanceof Uint8Array ? { image: frame } : frame;
+  const values = (pixels: Pixels): Float32Array =>
+    pixels instanceof Float32Array ? pixels.slice() : Float32Array.from(pixels, (byte) => byte / 127.5 - 1);
+  return Object.fromEntries(Object.entries(pictures).map(([name, pixels]) => [name, values(pixels)]));
+}
+
+/** Whether both frames have the same pictures, of the same sizes. */
+function areComparable(a: Thumbnails, b: Thumbnails): boolean {
+  const names = Object.keys(b);
+  return names.length === Object.keys(a).length && names.every((name) => a[name]?.length === b[name].length);
 }
 
 /** @returns 1 for equal pictures, less for others */

@@ -26,6 +26,8 @@ export interface Denoising extends Guidance {
   steps: readonly Step[];
   predictionType: PredictionType;
   doAddNoise: boolean;
+  /** Strength of each adapter, by its name. */
+  weights?: Readonly<Record<string, number>>;
 }
 
 /** The positive and negative conditioning of a frame; what they are is the caller's business. */
@@ -33,6 +35,8 @@ export interface ConditioningPair<C> {
   positive: C;
   negative: C;
 }
+
+export type Pictures = Readonly<Record<string, unknown>>;
 
 /** Positions of a latent: the picture's sides divided by the model's vaeScaleFactor. */
 export interface LatentShape {
@@ -50,6 +54,8 @@ export interface Entry<F, C> {
   /** The noise of this frame, one [C, h, w] for every step. */
   noise: readonly Float32Array[];
   conditioning: ConditioningPair<C>;
+  /** What the UNet is shown of the frame at every step, by name; what it is is the caller's business. */
+  pictures?: Pictures;
   /** The frame is denoised under another conditioning as well, from its entry to its end, and leaves as a mixture of both. */
   dissolve?: Dissolve<C>;
   /** x̂0 of the last step, where it is known already: the frame only takes its turn. [C, h, w] */
@@ -71,6 +77,8 @@ export interface Evaluation<C> {
   conditioning: C;
   /** w = γ − 1 for a model that was distilled to take it as an input; 0 where guidance is applied from outside. */
   guidance: number;
+  weights?: Readonly<Record<string, number>>;
+  pictures?: Pictures;
 }
 
 /** A frame that is done: x̂0 of the last step, [C, h, w]. */
@@ -130,9 +138,10 @@ export class StreamBatch<F, C> {
       .flatMap((row) => {
         const timestep = row.denoising.steps[row.stepIndex].timestep;
         const { positive, negative } = row.conditioning;
-        const { cfgType, guidanceScale } = row.denoising;
+        const { cfgType, guidanceScale, weights } = row.denoising;
         const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
-        const evaluation = (conditioning: C) => ({ sample: row.latent, shape: row.shape, timestep, conditioning, guidance });
+        const { shape, pictures } = row;
+        const evaluation = (conditioning: C) => ({ sample: row.latent, shape, timestep, conditioning, guidance, weights, pictures });
         return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
       });
   }

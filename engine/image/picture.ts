@@ -51,6 +51,11 @@ export function copyOf(picture: Picture): Picture {
   return { ...picture, data: Uint8Array.from(picture.data) };
 }
 
+/** The same for several, by name. */
+export function copiesOf(pictures: Record<string, Picture>): Record<string, Picture> {
+  return Object.fromEntries(Object.entries(pictures).map(([name, picture]) => [name, copyOf(picture)]));
+}
+
 /** A picture as a payload that {@link toPicture} takes. */
 export function payloadOf(picture: Picture): unknown {
   const data = Buffer.from(picture.data.buffer, picture.data.byteOffset, picture.data.byteLength);

@@ -11,6 +11,7 @@ import { ServerNet } from '../net/server/server-net';
 import type { PromptNet } from '../prompt/text-encoder';
 import type { SchedulerConfig } from '../diffusion/schedule';
 import type { EngineInfo, ServerOptions } from '../types';
+import type { Adapter } from './adapters/adapter';
 import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
 import { type Headers, readHeaders } from './headers';
 import { limitOf, notesOn } from './notes';
@@ -68,6 +69,7 @@ export class Model {
   readonly vaeDecoder: VaeDecoder;
   /** How many of its nets can run beside each other. */
   readonly concurrency: number;
+  readonly adapters: readonly Adapter[] = [];
 
   private constructor(
     model: string,
@@ -91,6 +93,7 @@ export class Model {
       latentChannels: parts.unet.latentChannels,
       predictionType: parts.schedulerConfig.predictionType,
       ...(arithmetic && { arithmetic }),
+      adapters: [],
     };
   }
 

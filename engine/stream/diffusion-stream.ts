@@ -11,8 +11,16 @@ import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
 import { Overtaken, SizeTrials } from './size-trials';
 import { needsNegativePass } from '../diffusion/guidance';
-import type { ResolvedOptions } from '../diffusion/options';
-import { addNoise, type ConditioningPair, type Denoised, type Entry, type LatentShape, StreamBatch } from '../diffusion/stream-batch';
+import { changedOptions, type ResolvedOptions } from '../diffusion/options';
+import {
+  addNoise,
+  type ConditioningPair,
+  type Denoised,
+  type Entry,
+  type LatentShape,
+  type Pictures,
+  StreamBatch,
+} from '../diffusion/stream-batch';
 import { Seeds } from '../diffusion/seeds';
 import type { StreamSetup } from '../diffusion/setup';
 import { type Probe, TransitionProbes } from './transition-probes';
@@ -43,6 +51,8 @@ export interface Prepared {
   setup: StreamSetup;
   /** img2img: the picture's clean latent; txt2img: x_T, or undefined for the stream's own noise. [C, h, w] */
   latent: Float32Array | undefined;
+  /** What adapters have made of the frame's other pictures, by their names. */
+  pictures: Pictures;
   conditioning: PromptConditioning;
 }
 
@@ -122,6 +132,20 @@ export class DiffusionStream implements Stream {
     return this.buffer.length;
   }
 
+  /** Names of the pictures that frames may bring, and of those that one is painted from under some options. */
+  get knownPictures(): string[] {
+    return this.pictures.known;
+  }
+
+  wantedPictures(options: StreamOptions): string[] {
+    return this.pictures.wanted(options);
+  }
+
+  /** Names of the adapters of its engine. */
+  get adapters(): string[] {
+    return this.model.info.adapters.map(({ name }) => name);
+  }
+
   /** What of the stream's prompt the model does not see, in sentences. */
   get warnings(): string[] {
     return this.conditioning?.warnings ?? [];
@@ -173,9 +197,11 @@ export class DiffusionStream implements Stream {
     this.waitingPrompts = {};
     const before = new Set(this.updates);
     return this.inQueue(this.intake, async () => {
-      const { image, latent: start, id, prompt, params, options } = input;
+      const { latent: start, id, prompt, params, options } = input;
+      const { image, ...others } = { ...input.pictures, ...(input.image && { image: input.image }) };
       const change = { from: this.setup, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
-      const wanted = params || options ? await this.setups.prepare(options ?? { ...this.options, ...params }, change) : this.setup;
+      const wanted =
+        params || options ? await this.setups.prepare(options ?? changedOptions(this.options, params ?? {}), change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
       const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
       const conditioning = own ?? this.conditioning ?? (await this.prompts.encode({ prompt: '' }));
@@ -183,6 +209,7 @@ export class DiffusionStream implements Stream {
       this.pair(conditioning, setup);
       const latent =
         setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);
+      const pictures = await this.pictures.forAdapters(others, setup.options);
       const frame = {
         id: id ?? this.frames++,
         enteredAt,
@@ -190,7 +217,7 @@ export class DiffusionStream implements Stream {
         follow: setup.options.followNewest,
         hasPrompt: own !== undefined,
       };
-      return { frame, setup, latent, conditioning };
+      return { frame, setup, latent, pictures, conditioning };
     });
   }
 
@@ -257,12 +284,12 @@ export class DiffusionStream implements Stream {
   private async prepareUpdate(live: Partial<StreamOptions>): Promise<StreamSetup> {
     const left = (): Partial<StreamOptions> => {
       const newer = [...this.updates].slice([...this.updates].indexOf(live) + 1);
-      return Object.fromEntries(Object.entries(live).filter(([name]) => !newer.some((update) => name in update)));
+      return Object.fromEntries(Object.entries(live).filter(([name]) => !isWhole(name) || !newer.some((update) => name in update)));
     };
     for (let wanted = live; ; wanted = left()) {
       const isOvertaken = (): boolean => Object.keys(left()).length < Object.keys(wanted).length;
       try {
-        return await this.setups.prepare({ ...this.options, ...wanted }, { from: this.setup, isOvertaken });
+        return await this.setups.prepare(changedOptions(this.options, wanted), { from: this.setup, isOvertaken });
       } catch (thrown) {
         if (!(thrown instanceof Overtaken)) throw thrown;
       }
@@ -291,14 +318,14 @@ export class DiffusionStream implements Stream {
   }
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
-  private entry({ frame, setup, latent, conditioning }: Prepared): Entry<Frame, Conditioning> {
+  private entry({ frame, setup, latent, pictures, conditioning }: Prepared): Entry<Frame, Conditioning> {
     const { shape, denoising, options } = setup;
     const { frameBufferSize, mode } = options;
     const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
     frame.seed = freshSeed;
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
     const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
-    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), denoising };
+    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, denoising };
     // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
     if (this.model.unet.fixesShapes) return entry;
     this.probes.follow(prompt, entry);
@@ -352,6 +379,11 @@ export class DiffusionStream implements Stream {
     }
     return { positive, negative: negative ?? positive };
   }
+}
+
+/** Whether a newer change of this option leaves nothing of an older one. */
+function isWhole(name: string): boolean {
+  return name !== 'weights';
 }
 
 /** Whether a frame in flight takes over the stream's prompt. */

@@ -1,13 +1,18 @@
 import { EngineError } from '../errors';
 import { decode } from '../image/codec';
 import { imageFeedback } from '../image/image-feedback';
+import { quote } from '../util/quote';
 import { toThumbnail } from '../image/pixels';
+import type { Adapter } from '../model/adapters/adapter';
 import type { Model } from '../model/model';
 import { mixLatent } from '../diffusion/latent-feedback';
 import { lowerStrength, MotionMeter } from '../diffusion/motion';
 import type { ResolvedOptions } from '../diffusion/options';
-import type { LatentShape } from '../diffusion/stream-batch';
-import type { RawImage } from '../types';
+import type { LatentShape, Pictures } from '../diffusion/stream-batch';
+import type { RawImage, StreamOptions } from '../types';
+
+/** What pictures are called that are no adapter's: the frame itself. */
+export const OWN_PICTURES: readonly string[] = ['image'];
 
 /**
  * What becomes of a frame's picture before it enters the batch: it takes in what the loops back want of what was finished
@@ -60,13 +65,50 @@ export class FrameEncoder {
   async encode(image: RawImage | undefined, options: ResolvedOptions): Promise<Float32Array> {
     const { width, height, latentFeedback } = options;
     checkImage(image);
-    const fits = image.width === width && image.height === height;
-    const picture = this.withLast(fits ? image : await decode({ kind: 'raw', ...image }, width, height), options);
+    const picture = this.withLast(await fitted(image, options), options);
     const latent = await this.model.requireEncoder().encodePicture(picture);
     const last = this.lastLatent;
     const factor = this.model.info.vaeScaleFactor;
     const fitsLast = last && last.shape.width * factor === width && last.shape.height * factor === height;
     return latentFeedback > 0 && fitsLast ? mixLatent(latent, last.latent, latentFeedback) : latent;
+  }
+
+  /** Names of the pictures that may come with frames; those for the prompt may come along. */
+  get known(): string[] {
+    const adapters = this.model.adapters.filter(({ picture }) => picture !== undefined);
+    return [...OWN_PICTURES, ...adapters.map(({ name }) => name)];
+  }
+
+  /** Names of those that a frame is painted from under these options. */
+  wanted({ mode, weights = {} }: StreamOptions): string[] {
+    const adapters = this.ofAdapters.filter(({ name }) => weights[name] !== 0);
+    return [...(mode === 'img2img' ? OWN_PICTURES : []), ...adapters.map(({ name }) => name)];
+  }
+
+  /**
+   * What the adapters that work on a frame make of its pictures, by their names.
+   *
+   * @throws EBADPARAM for a picture that no adapter wants, EBADFRAME for what is no picture
+   */
+  async forAdapters(pictures: Record<string, RawImage>, options: ResolvedOptions): Promise<Pictures> {
+    const { known } = this;
+    const stranger = Object.keys(pictures).find((name) => !known.includes(name));
+    if (stranger !== undefined) throw new EngineError('EBADPARAM', strangePicture(stranger, known));
+    const wanted = this.wanted(options);
+    const prepared: Record<string, unknown> = {};
+    for (const adapter of this.ofAdapters) {
+      const { name } = adapter;
+      const picture = pictures[name];
+      if (picture === undefined || !wanted.includes(name)) continue;
+      checkImage(picture, `pictures.${name}`);
+      const fitting = await fitted(picture, options);
+      prepared[name] = adapter.prepare ? await adapter.prepare(fitting) : fitting;
+    }
+    return prepared;
+  }
+
+  private get ofAdapters(): Adapter[] {
+    return this.model.adapters.filter(({ picture }) => picture === 'frame');
   }
 
   /**
@@ -94,13 +136,25 @@ export class FrameEncoder {
   }
 }
 
-function checkImage(image: RawImage | undefined): asserts image is RawImage {
+/** What is said of a picture that nobody wants. */
+export function strangePicture(name: string, known: readonly string[]): string {
+  const others = known.filter((each) => !OWN_PICTURES.includes(each));
+  const there = others.length > 0 ? `there are pictures for ${others.join(', ')}` : 'this engine has no adapter that wants one';
+  return `pictures: no adapter wants a picture called ${quote(name)}; ${there}`;
+}
+
+/** At the stream's size. */
+async function fitted(image: RawImage, { width, height }: ResolvedOptions): Promise<RawImage> {
+  return image.width === width && image.height === height ? image : decode({ kind: 'raw', ...image }, width, height);
+}
+
+function checkImage(image: RawImage | undefined, name = 'img2img'): asserts image is RawImage {
   const { data, width = 0, height = 0, channels } = image ?? {};
   const whole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
   if (data instanceof Uint8Array && whole && channels === 3 && data.length === width * height * 3) return;
   const got = image ? `${data?.length} bytes for ${width}x${height}x${channels}` : 'no image';
   throw new EngineError(
     'EBADFRAME',
-    `img2img needs an image { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }; got ${got}`,
+    `${name} needs an image { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }; got ${got}`,
   );
 }

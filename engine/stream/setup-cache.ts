@@ -17,7 +17,9 @@ export class SetupCache {
 
   /** @throws EBADPARAM for options that cannot work, ENOMODEL when they need a net that the model lacks */
   check(options: StreamOptions): ResolvedOptions {
-    const resolved = resolveOptions(options, this.model.info.vaeScaleFactor);
+    const { vaeScaleFactor, adapters } = this.model.info;
+    const names = adapters.map(({ name }) => name);
+    const resolved = resolveOptions(options, vaeScaleFactor, names);
     if (resolved.mode === 'img2img') this.model.requireEncoder();
     return resolved;
   }

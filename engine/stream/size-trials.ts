@@ -208,7 +208,7 @@ export class SizeTrials {
     const { latentChannels } = this.model.info;
     const sample = new Float32Array(latentChannels * shape.height * shape.width);
     const conditioning = await this.model.textEncoder.blank();
-    const row = { sample, shape, timestep: denoising.steps[0].timestep, conditioning, guidance: 0 };
+    const row = { sample, shape, timestep: denoising.steps[0].timestep, conditioning, guidance: 0, weights: denoising.weights };
     await this.unet.predict(new Array<typeof row>(rows).fill(row));
   }
 

@@ -69,6 +69,21 @@ describe('similarity filter', () => {
     assert.equal(ledger.sent[1][0].payload, frames[0]);
   });
 
+  it('lets a still scene pass whose further picture moves, or comes, or goes', async () => {
+    await start();
+    const ways = await giveAll([
+      { payload: frames[0], pictures: { depth: frames[1] } },
+      { payload: frames[0], pictures: { depth: frames[1] } },
+      { payload: frames[0], pictures: { depth: frames[2] } },
+      { payload: frames[0], pictures: { depth: frames[2] } },
+      { payload: frames[0] },
+      { payload: frames[0], pictures: {} },
+    ]);
+    assert.deepEqual(ways, ['passed', 'skipped', 'passed', 'skipped', 'passed', 'skipped']);
+    await give({ payload: frames[0], pictures: { depth: 'no picture' } });
+    assert.deepEqual(ledger.errors, ['EBADFRAME']);
+  });
+
   it('compares within a topic', async () => {
     await start();
     const ways = await giveAll([

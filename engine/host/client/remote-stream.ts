@@ -1,5 +1,6 @@
 import { EngineError, type ErrorCode } from '../../errors';
-import { copyOf } from '../../image/picture';
+import { changedOptions } from '../../diffusion/options';
+import { copiesOf, copyOf } from '../../image/picture';
 import type { SerialQueue } from '../../util/serial-queue';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from '../protocol/mailbox';
@@ -101,7 +102,7 @@ export class RemoteStream {
         this.mailbox.put(submission)?.resolve({ outcome: 'dropped' });
         this.sendNewest();
         // What went is copied into the pipe. What waits keeps bytes of its own: the flow may draw on those it sent.
-        if (this.mailbox.full && frame.picture) submission.frame = { ...frame, picture: copyOf(frame.picture) };
+        if (this.mailbox.full) submission.frame = withOwnPictures(frame);
       }
     });
     return this.meter.watch(settled, submittedAt);
@@ -111,7 +112,7 @@ export class RemoteStream {
   async update(params: LiveParams): Promise<void> {
     const { wanted: before, process, opened } = this;
     if (isPartOf(params, before)) return;
-    const after = { ...before, ...params };
+    const after = changedOptions(before, params);
     this.wanted = after;
     this.tooLarge = undefined;
     try {
@@ -281,6 +282,10 @@ export class RemoteStream {
     await process.kill(error, true);
     return error;
   }
+}
+
+function withOwnPictures({ picture, pictures, ...frame }: FrameRequest): FrameRequest {
+  return { ...frame, ...(picture && { picture: copyOf(picture) }), ...(pictures && { pictures: copiesOf(pictures) }) };
 }
 
 function isRefused(thrown: unknown, code: ErrorCode): boolean {

@@ -3,10 +3,13 @@ import type { Engine } from '../../engine';
 import { EngineError, type ErrorCode } from '../../errors';
 import { decode, encode } from '../../image/codec';
 import { codecPool } from '../../image/codec-pool';
+import { changedOptions } from '../../diffusion/options';
 import { isQuick, type Picture } from '../../image/picture';
 import type { Denoised } from '../../diffusion/stream-batch';
+import { strangePicture } from '../../stream/frame-encoder';
 import { Overtaken } from '../../stream/size-trials';
-import type { FrameId, Output, RawImage } from '../../types';
+import type { FrameId, Output, RawImage, StreamOptions } from '../../types';
+import { quote } from '../../util/quote';
 import { Mailbox } from '../protocol/mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
 import { type OutputSettings, splitSettings } from '../protocol/settings';
@@ -71,7 +74,8 @@ export class StreamWorker {
     onTaken: () => void,
     onWarning: (text: string) => void = () => undefined,
   ): Promise<StreamWorker> {
-    const stream = await engine.createStream(splitSettings(settings).options);
+    const adapters = engine.info.adapters.map(({ name }) => name);
+    const stream = await engine.createStream(splitSettings(withoutWeights(settings, strangersIn(settings, adapters))).options);
     return new StreamWorker(stream, settings, onTaken, onWarning);
   }
 
@@ -84,11 +88,13 @@ export class StreamWorker {
   }
 
   async update(params: LiveParams): Promise<void> {
-    const { format, quality, ...options } = params;
-    splitSettings({ ...this.settings, ...params });
+    splitSettings(changedOptions(this.settings, params));
+    // Only a name that is new here is wrong; one that the engine used to have comes along with the others.
+    const gone = strangersIn(params, this.stream.adapters).filter((name) => name in (this.settings.weights ?? {}));
+    const { format, quality, ...options } = withoutWeights(params, gone);
     // What changes and no more: other changes may be under way.
     if (Object.keys(options).length > 0) await this.stream.update(options);
-    this.settings = { ...this.settings, ...params };
+    this.settings = changedOptions(this.settings, params);
   }
 
   async setConditioning(conditioning: ConditioningRequest): Promise<void> {
@@ -141,14 +147,13 @@ export class StreamWorker {
     this.takingIn = true;
     this.onTaken();
     try {
-      const { picture, conditioning, settings } = job.frame;
-      const { options, output } = splitSettings(settings ?? this.settings);
+      const { conditioning, settings } = job.frame;
+      const { options, output } = splitSettings(this.withoutStrangers(settings ?? this.settings));
       job.output = output;
-      const { mode, width, height } = options;
-      const image = mode === 'img2img' && picture ? await decoded(picture, width, height) : undefined;
+      const pictures = await this.decoded(job.frame, options);
       const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
       if (encoded) this.warn(encoded.warnings);
-      const prepared = await this.stream.prepare({ id: job.id, image, conditioning: encoded, options });
+      const prepared = await this.stream.prepare({ id: job.id, pictures, conditioning: encoded, options });
       this.promising = true;
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
@@ -214,6 +219,27 @@ export class StreamWorker {
       this.settleAll((job) => job.reject(error));
       await this.reset().catch(() => undefined); // closed meanwhile
     }
+  }
+
+  /** The pictures that the frame is painted from. Those that nobody wants are left out, which is told. */
+  private async decoded({ picture, pictures }: FrameRequest, options: StreamOptions): Promise<Record<string, RawImage>> {
+    const given: Record<string, Picture> = { ...pictures, ...(picture && { image: picture }) };
+    const known = this.stream.knownPictures;
+    this.warn(
+      Object.keys(given)
+        .filter((name) => !known.includes(name))
+        .map((name) => strangePicture(name, known)),
+    );
+    const wanted = this.stream.wantedPictures(options).filter((name) => name in given);
+    const images = await Promise.all(wanted.map((name) => decoded(name, given[name], options)));
+    return Object.fromEntries(wanted.map((name, k) => [name, images[k]]));
+  }
+
+  /** Settings may be older than the engine, whose adapters have changed: the frames go on without those that it has not. */
+  private withoutStrangers(settings: StreamSettings): StreamSettings {
+    const strangers = strangersIn(settings, this.stream.adapters);
+    this.warn(strangers.map((name) => `weights: this engine has no adapter called ${quote(name)}; frames are painted without it`));
+    return withoutWeights(settings, strangers);
   }
 
   /** Each text once: prompts may come and go with every frame. */
@@ -292,7 +318,28 @@ export class StreamWorker {
   }
 }
 
-/** Here where that is little work; else where it can be ended, since a picture that is made for it holds up its decoder. */
-function decoded(picture: Picture, width: number, height: number): Promise<RawImage> {
-  return isQuick(picture) ? decode(picture, width, height) : codecPool.decode(picture, width, height);
+/** Names of weights that no adapter has. */
+function strangersIn({ weights = {} }: LiveParams, adapters: readonly string[]): string[] {
+  return Object.keys(weights).filter((name) => !adapters.includes(name));
+}
+
+function withoutWeights<S extends LiveParams>(settings: S, names: readonly string[]): S {
+  if (names.length === 0) return settings;
+  const kept = Object.entries(settings.weights ?? {}).filter(([name]) => !names.includes(name));
+  return { ...settings, weights: Object.fromEntries(kept) };
+}
+
+/**
+ * Here where that is little work; else where it can be ended, since a picture that is made for it holds up its decoder.
+ *
+ * @throws EBADFRAME
+ */
+async function decoded(name: string, picture: Picture, { width, height }: StreamOptions): Promise<RawImage> {
+  try {
+    return await (isQuick(picture) ? decode(picture, width, height) : codecPool.decode(picture, width, height));
+  } catch (thrown) {
+    if (name === 'image') throw thrown;
+    const { code, message } = EngineError.from(thrown, 'EBADFRAME');
+    throw new EngineError(code, `the picture ${quote(name)}: ${message}`, { cause: thrown });
+  }
 }

@@ -34,9 +34,11 @@ export interface StreamSettings extends StreamOptions {
 /** Live parameters, `msg.params`. */
 export type LiveParams = Partial<StreamSettings>;
 
-/** One picture on its way in. `picture` is needed for img2img only. */
+/** One frame on its way in. `picture` is needed for img2img only. */
 export interface FrameRequest {
   picture?: Picture;
+  /** Further pictures of it, by the names of the adapters that want them. */
+  pictures?: Record<string, Picture>;
   /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
   conditioning?: ConditioningRequest;
   /** All settings of this frame; default: the stream's as they are at `submit`. */

@@ -1,6 +1,7 @@
 import type { NodeMessage } from 'node-red';
 import { LruCache } from '../../../engine/util/lru-cache';
-import { copyOf, payloadOf, toPicture } from '../../../engine/image/picture';
+import { copiesOf, copyOf, payloadOf, toPicture } from '../../../engine/image/picture';
+import { readPictures } from './pictures';
 
 /** As many as a denoiser has streams. */
 const MAX_HELD = 8;
@@ -70,12 +71,17 @@ export class Rest {
   }
 }
 
-/** The message with a picture of its own: whoever sent it may draw on the same bytes meanwhile. */
+/** The message with pictures of its own: whoever sent it may draw on the same bytes meanwhile. */
 function kept(msg: NodeMessage): NodeMessage {
+  const own = { ...msg };
   try {
-    return { ...msg, payload: payloadOf(copyOf(toPicture(msg.payload))) };
+    if (msg.pictures !== undefined) {
+      const copies = Object.entries(copiesOf(readPictures(msg.pictures)));
+      own.pictures = Object.fromEntries(copies.map(([name, picture]) => [name, payloadOf(picture)]));
+    }
+    own.payload = payloadOf(copyOf(toPicture(msg.payload)));
   } catch {
     // Text to image needs no picture.
-    return { ...msg };
   }
+  return own;
 }

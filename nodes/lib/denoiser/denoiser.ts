@@ -12,6 +12,7 @@ import { arrivalOf, putFrame } from '../common/frame-message';
 import { withCode, type Send } from '../common/input';
 import { forgetStreams, isPreviewOpen, keepNewest } from '../engine/live-streams';
 import { hasPayload, isReset, isSettingsOnly, topicOf } from '../common/message';
+import { readPictures } from '../common/pictures';
 import { readConditioning } from '../prompt/texts';
 import { engineReport, streamReport } from '../common/reports';
 import { Rest } from '../common/rest';
@@ -112,7 +113,7 @@ export class Denoiser implements EngineUser, Tunable {
   /** Text to image needs no picture: there any message makes a frame that is not there to change something. */
   private bringsFrame(msg: NodeMessage, topic: string): boolean {
     if (this.streams.modeOf(topic) === 'img2img') return !isSettingsOnly(msg);
-    return !isReset(msg) && (hasPayload(msg) || !isSettingsOnly(msg));
+    return !isReset(msg) && (hasPayload(msg) || msg.pictures !== undefined || !isSettingsOnly(msg));
   }
 
   /** Paints a frame, unless it may rest; its parameters hold either way. */
@@ -228,6 +229,7 @@ function requestOf(msg: NodeMessage, { mode }: StreamSettings): FrameRequest {
   const conditioning = readOptionalConditioning(msg);
   return {
     ...(mode === 'img2img' && { picture: toPicture(msg.payload) }),
+    ...(msg.pictures !== undefined && { pictures: readPictures(msg.pictures) }),
     ...(conditioning && { conditioning }),
   };
 }

@@ -2,7 +2,7 @@ import { EngineError } from '../../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../../engine/host/protocol/messages';
 import { CFG_TYPES, FOLLOW_NEWEST, MAX_SEEDS, RANGES, resolveOptions, SCHEDULERS } from '../../../engine/diffusion/options';
 import { strengthOf, tIndexListOf } from '../../../engine/diffusion/strength';
-import type { WeightedSeed } from '../../../engine/types';
+import type { EngineInfo, WeightedSeed } from '../../../engine/types';
 import { quote } from '../../../engine/util/quote';
 import { isEmpty, readBoolean, readChoice, readNumber } from '../common/fields';
 
@@ -11,6 +11,7 @@ type Readers = { [Name in keyof Required<StreamSettings>]: (value: unknown) => S
 /** As many as a schedule has steps. */
 const MOST_INDICES = 1000;
 const MOST_LETTERS = 10_000;
+const MOST_WEIGHTS = 64;
 
 /** Turns each setting into its type; dialogs and dashboards send numbers as texts. */
 const READERS: Readers = {
@@ -29,6 +30,7 @@ const READERS: Readers = {
   seed: (value) => readNumber(value, 'seed', { min: -1, integer: true }),
   seeds: readSeeds,
   ...readersOf(RANGES),
+  weights: readWeights,
   followNewest: (value) => readChoice(value, 'followNewest', FOLLOW_NEWEST),
   format: (value) => readChoice<PictureFormat>(value, 'format', ['jpeg', 'png', 'raw']),
   quality: (value) => readNumber(value, 'quality', { min: 1, max: 100, integer: true }),
@@ -49,10 +51,10 @@ const NAMES = Object.keys(READERS) as (keyof StreamSettings)[];
  * Reads `msg.params`: any setting of a stream by its name, and `strength` (0..1) with `steps` as the friendlier way to
  * say `tIndexList`. What is missing of strength and steps stays as it is in `current`.
  *
- * @param vaeScaleFactor of the model, where that is known: the step in which width and height grow
+ * @param engine what is known of it by now: the step in which width and height grow, and its adapters
  * @throws EBADPARAM with the first value that cannot work, or a name that is none
  */
-export function readParams(params: unknown, current: StreamSettings, vaeScaleFactor = 1): LiveParams {
+export function readParams(params: unknown, current: StreamSettings, engine: Partial<EngineInfo> = {}): LiveParams {
   if (typeof params !== 'object' || params === null || Array.isArray(params)) {
     throw new EngineError('EBADPARAM', `msg.params must be an object such as {"strength": 0.5}, not ${quote(params)}`);
   }
@@ -67,9 +69,11 @@ export function readParams(params: unknown, current: StreamSettings, vaeScaleFac
   }
   Object.assign(live, stepsFromStrength(params, live, current));
   // What was wrong before is not the fault of a message about something else.
-  const factor = live.width === undefined && live.height === undefined ? 1 : vaeScaleFactor;
-  checkTogether({ ...current, ...live }, factor);
-  return live;
+  const factor = live.width === undefined && live.height === undefined ? 1 : (engine.vaeScaleFactor ?? 1);
+  const adapters = live.weights && engine.adapters?.map(({ name }) => name);
+  checkTogether({ ...current, ...live }, factor, adapters);
+  // Those that are not named keep theirs.
+  return live.weights ? { ...live, weights: { ...current.weights, ...live.weights } } : live;
 }
 
 function stepsFromStrength(params: { strength?: unknown; steps?: unknown }, live: LiveParams, current: StreamSettings): LiveParams {
@@ -88,8 +92,12 @@ function stepsFromStrength(params: { strength?: unknown; steps?: unknown }, live
  * What can be known here; the model checks again.
  * @throws EBADPARAM
  */
-function checkTogether({ format: _format, quality: _quality, ...options }: StreamSettings, vaeScaleFactor: number): void {
-  resolveOptions(options, vaeScaleFactor);
+function checkTogether(
+  { format: _format, quality: _quality, ...options }: StreamSettings,
+  vaeScaleFactor: number,
+  adapters: string[] | undefined,
+): void {
+  resolveOptions(options, vaeScaleFactor, adapters);
 }
 
 /** The settings in the denoiser's dialog: strings of input fields, and nothing at all for fields newer than the flow. */
@@ -130,13 +138,32 @@ function readIndexList(value: unknown): number[] {
 }
 
 /** A list, also as a text with spaces or commas; undefined for anything else. Its length is looked at before what is in it. */
-function readList(value: unknown, name: string, most: number): unknown[] | undefined {
+function readList(value: unknown, name: string, most: number, between = /[\s,]+/): unknown[] | undefined {
   if (typeof value === 'string' && value.length > MOST_LETTERS)
     throw new EngineError('EBADPARAM', `${name} may have ${MOST_LETTERS} letters as a text, not ${value.length}`);
-  const items: unknown = typeof value === 'string' ? value.split(/[\s,]+/).filter((item) => item !== '') : value;
+  const items: unknown = typeof value === 'string' ? value.split(between).filter((item) => item.trim() !== '') : value;
   if (!Array.isArray(items)) return undefined;
   if (items.length > most) throw new EngineError('EBADPARAM', `${name} may have ${most} entries, not ${items.length}`);
   return items;
+}
+
+/** Numbers by name, or a text such as `edges: 0.8, style: 1`. Which names there are the engine says. */
+function readWeights(value: unknown): Record<string, number> {
+  const entries = typeof value === 'string' ? readList(value, 'weights', MOST_WEIGHTS, /,/)?.map(byLastColon) : entriesOf(value);
+  if (!entries)
+    throw new EngineError('EBADPARAM', `weights must be numbers by the names of adapters, such as {"edges": 0.8}, not ${quote(value)}`);
+  if (entries.length > MOST_WEIGHTS) throw new EngineError('EBADPARAM', `weights may have ${MOST_WEIGHTS} names, not ${entries.length}`);
+  return Object.fromEntries(entries.map(([name, weight]) => [name, readNumber(weight, `the weight of ${quote(name)}`)]));
+}
+
+function byLastColon(item: unknown): [name: string, weight: string] {
+  const text = String(item);
+  const at = text.lastIndexOf(':');
+  return [text.slice(0, Math.max(0, at)).trim(), text.slice(at + 1).trim()];
+}
+
+function entriesOf(value: unknown): [name: string, value: unknown][] | undefined {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) ? Object.entries(value) : undefined;
 }
 
 /** A list of { seed, weight }, of seeds alone, or a text such as `7:1, 12:0.5`. */

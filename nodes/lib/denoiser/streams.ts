@@ -159,7 +159,7 @@ export class DenoiserStreams {
   /** As far as the engine has said by now in what steps its pictures grow, it is asked for nothing that it would refuse. */
   private read(params: unknown, current: StreamSettings): ReturnType<typeof readParams> {
     const { state } = this.host;
-    return readParams(params, current, state.phase === 'ready' ? state.info.vaeScaleFactor : 1);
+    return readParams(params, current, state.phase === 'ready' ? state.info : {});
   }
 
   private checkNew(): void {

@@ -3,6 +3,7 @@ import { codecPool } from '../../../engine/image/codec-pool';
 import { copyOf, isSamePicture, type Picture, toPicture } from '../../../engine/image/picture';
 import { sampleThumbnail } from '../../../engine/image/pixels';
 import type { SimilarityFilter } from '../../../engine/diffusion/similarity-filter';
+import { readPictures } from '../common/pictures';
 import { NewestWins } from '../common/newest-wins';
 
 /** Larger files are not kept to be compared with the next one, bytes. */
@@ -14,7 +15,8 @@ export type Verdict = 'passed' | 'skipped';
 export class FilterTopic {
   private readonly queue = new NewestWins();
   private settings: string | undefined;
-  private last: { picture: Picture; pixels: Float32Array } | undefined;
+  /** The last file of each picture, and what it looks like. */
+  private readonly last = new Map<string, { picture: Picture; pixels: Float32Array }>();
 
   /** @param size of the thumbnails that are compared, pixels along each side; 32 if left out */
   constructor(
@@ -23,17 +25,22 @@ export class FilterTopic {
   ) {}
 
   /**
-   * Compares the message's picture, off the calling thread, and tells the verdict; in the order in which frames came.
-   * A frame that a newer one replaced gets none. Rejects with EBADFRAME when the payload is no picture.
+   * Compares the message's pictures, off the calling thread, and tells the verdict; in the order in which frames came.
+   * A frame that a newer one replaced gets none. Rejects with EBADFRAME when the payload, or one of `msg.pictures`, is no picture.
    */
   async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
-    const picture = toPicture(msg.payload);
-    // As it is now: whoever sent it may draw on the same bytes while the frame waits, or for the next one.
-    const seen = picture.kind === 'raw' ? sampleThumbnail(picture, this.size) : copyOf(picture);
+    const further = msg.pictures === undefined ? {} : readPictures(msg.pictures);
+    // As they are now: whoever sent them may draw on the same bytes while the frame waits, or for the next one.
+    const seen = Object.entries({ ...further, image: toPicture(msg.payload) }).map(
+      ([name, picture]) => [name, picture.kind === 'raw' ? sampleThumbnail(picture, this.size) : copyOf(picture)] as const,
+    );
     await this.queue.run(async () => {
-      const pixels = seen instanceof Float32Array ? seen : await this.pixelsOf(seen);
+      const pixels = await Promise.all(
+        seen.map(async ([name, each]) => [name, each instanceof Float32Array ? each : await this.pixelsOf(name, each)] as const),
+      );
+      this.forgetBut(pixels.map(([name]) => name));
       this.expectSettings(msg);
-      tell(this.filter.accepts(pixels) ? 'passed' : 'skipped');
+      tell(this.filter.accepts(Object.fromEntries(pixels)) ? 'passed' : 'skipped');
     });
   }
 
@@ -48,11 +55,17 @@ export class FilterTopic {
   }
 
   /** A still source often sends the very same file again: that need not be decoded. */
-  private async pixelsOf(picture: Picture): Promise<Float32Array> {
-    if (this.last && isSamePicture(this.last.picture, picture)) return this.last.pixels;
+  private async pixelsOf(name: string, picture: Picture): Promise<Float32Array> {
+    const last = this.last.get(name);
+    if (last && isSamePicture(last.picture, picture)) return last.pixels;
     const pixels = await codecPool.thumbnail(picture, this.size);
-    this.last = picture.data.length <= MOST_KEPT ? { picture, pixels } : undefined;
+    if (picture.data.length <= MOST_KEPT) this.last.set(name, { picture, pixels });
+    else this.last.delete(name);
     return pixels;
+  }
+
+  private forgetBut(names: string[]): void {
+    for (const name of this.last.keys()) if (!names.includes(name)) this.last.delete(name);
   }
 
   /** The same picture under another prompt or other parameters gives another result: it passes. */

@@ -109,6 +109,24 @@ describe('similarity filter', () => {
     assert.equal(filter.accepts(Uint8Array.from([0, 255])), true);
   });
 
+  it('looks at every picture of a frame: what differs most counts, and one that comes or goes is a change', () => {
+    const filter = new SimilarityFilter({ random: () => 0.5 });
+    const still = { image: noisy(1), depth: noisy(2) };
+    const ways = [
+      still,
+      still,
+      { ...still, depth: noisy(3) },
+      { ...still, depth: noisy(3) },
+      { image: noisy(1) },
+      still,
+      { ...still, image: noisy(4) },
+    ];
+    assert.deepEqual(
+      ways.map((frame) => filter.accepts(frame)),
+      [true, false, true, false, true, true, true],
+    );
+  });
+
   it('says what is wrong with its options', () => {
     assert.throws(() => new SimilarityFilter({ threshold: NaN }), { code: 'EBADPARAM', message: /threshold.*NaN/ });
     assert.throws(() => new SimilarityFilter({ maxSkipFrame: 1.5 }), { code: 'EBADPARAM', message: /maxSkipFrame.*1\.5/ });

@@ -24,6 +24,7 @@ describe('model folder', () => {
       latentChannels: info.latentChannels,
       predictionType: 'epsilon',
       arithmetic: info.arithmetic,
+      adapters: [],
     });
     assert.ok(info.arithmetic?.reason);
     assert.deepEqual(model.warnings, []);
@@ -52,6 +53,7 @@ describe('model folder', () => {
       vaeScaleFactor: 8,
       latentChannels: 4,
       predictionType: 'epsilon',
+      adapters: [],
     });
     assert.deepEqual(
       steps.slice(0, 4).map(({ net }) => net),

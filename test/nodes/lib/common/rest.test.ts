@@ -54,6 +54,24 @@ describe('a rest while nobody looks', () => {
     assert.deepEqual(painted, []);
   });
 
+  it('holds pictures of its own: whoever sent them may draw on the same bytes', () => {
+    const picture = (): { data: Buffer; width: number; height: number } => ({ data: Buffer.alloc(3, 7), width: 1, height: 1 });
+    const [payload, depth] = [picture(), picture()];
+    let held: NodeMessage | undefined;
+    rest = new Rest(
+      () => wanted,
+      (msg) => {
+        held = msg;
+      },
+    );
+    takes(payload, '', { pictures: { depth } });
+    for (const drawn of [payload, depth]) drawn.data.fill(0);
+    wanted = true;
+    rest.wake();
+    const { payload: mine, pictures } = held as unknown as { payload: { data: Buffer }; pictures: { depth: { data: Buffer } } };
+    assert.deepEqual([...mine.data, ...pictures.depth.data], [7, 7, 7, 7, 7, 7]);
+  });
+
   it('holds eight topics', () => {
     for (let k = 0; k < 20; k++) takes(k, `t${k}`);
     wanted = true;

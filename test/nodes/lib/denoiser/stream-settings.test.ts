@@ -76,6 +76,17 @@ describe('settings of a stream', () => {
     for (const none of [[], '']) assert.deepEqual(readParams({ seeds: none, seed: -1 }, CURRENT), { seeds: [], seed: -1 });
   });
 
+  it('change the weights of the adapters that are named, and leave the others', () => {
+    const current = { ...CURRENT, weights: { edges: 0.5, style: 1 } };
+    for (const weights of [{ edges: 0.8, 'my style': '-2' }, 'edges: 0.8, my style:-2'])
+      assert.deepEqual(readParams({ weights }, current), { weights: { edges: 0.8, style: 1, 'my style': -2 } });
+    assert.deepEqual(readParams({ weights: {} }, current), { weights: current.weights });
+    assert.deepEqual(readDialog({ weights: 'edges: 0' }).weights, { edges: 0 });
+    const adapters = [{ name: 'edges', kind: 'controlnet' }];
+    assert.deepEqual(readParams({ weights: { edges: 1 } }, current, { adapters }).weights, { edges: 1, style: 1 });
+    assert.throws(() => readParams({ weights: { depth: 1 } }, current, { adapters }), { code: 'EBADPARAM', message: /"depth".*edges/ });
+  });
+
   it('keep the number of steps when only the strength changes, and the strength when only the number does', () => {
     assert.deepEqual(readParams({ strength: 1 }, CURRENT), { tIndexList: [0, 25] });
     assert.deepEqual(readParams({ steps: 4 }, CURRENT), { tIndexList: [18, 26, 34, 42] });
@@ -121,6 +132,13 @@ describe('settings of a stream', () => {
       { feedbackZoom: 3 },
       { feedbackRotate: 'round' },
       { latentFeedback: -1 },
+      { weights: 1 },
+      { weights: [0.5] },
+      { weights: 'edges' },
+      { weights: { edges: NaN } },
+      { weights: { edges: 'much' } },
+      { weights: { edges: null } },
+      { weights: Object.fromEntries(Array.from({ length: 65 }, (_, k) => [`a${k}`, 1])) },
       { seed: 1.5 },
       { followNewest: 'some' },
       { format: 'gif' },

@@ -1,0 +1,33 @@
+import { EngineError } from '../../../engine/errors';
+import { type Picture, toPicture } from '../../../engine/image/picture';
+import { quote } from '../../../engine/util/quote';
+
+/** More than anybody steers a frame by. */
+const MOST_PICTURES = 32;
+
+/**
+ * `msg.pictures`: further pictures of a frame, or of a prompt, by name, each in any form that a frame may have. Names without
+ * a picture are left out.
+ *
+ * @throws EBADFRAME with the name of the first that is no picture
+ */
+export function readPictures(pictures: unknown): Record<string, Picture> {
+  if (typeof pictures !== 'object' || pictures === null || Array.isArray(pictures) || ArrayBuffer.isView(pictures))
+    throw new EngineError(
+      'EBADFRAME',
+      `msg.pictures must be an object of pictures by name, such as {"edges": picture}, not ${quote(pictures)}`,
+    );
+  const entries = Object.entries(pictures).filter(([, picture]) => picture !== undefined && picture !== null);
+  if (entries.length > MOST_PICTURES)
+    throw new EngineError('EBADFRAME', `msg.pictures may have ${MOST_PICTURES} pictures, not ${entries.length}`);
+  return Object.fromEntries(entries.map(([name, picture]) => [name, read(name, picture)]));
+}
+
+function read(name: string, picture: unknown): Picture {
+  try {
+    return toPicture(picture);
+  } catch (thrown) {
+    const { code, message } = EngineError.from(thrown, 'EBADFRAME');
+    throw new EngineError(code, `msg.pictures[${quote(name)}]: ${message}`, { cause: thrown });
+  }
+}
