@@ -3,7 +3,7 @@ import { isWanted, type Passage } from './lib/denoiser/audience';
 import { tellChange } from './lib/common/changes';
 import { onClose } from './lib/common/closing';
 import { Denoiser } from './lib/denoiser/denoiser';
-import { serveDenoisers } from './lib/denoiser/routes';
+import { serveTuning } from './lib/web/tuning-routes';
 import { getEngine } from './lib/engine/node';
 import { disableNode } from './lib/common/error-throttle';
 import { readOptionalBoolean } from './lib/common/fields';
@@ -38,6 +38,6 @@ export = (RED: NodeAPI): void => {
     onClose(this, () => denoiser.close());
   }
 
-  serveDenoisers(RED);
+  serveTuning(RED, 'streamdiffusion-denoiser');
   RED.nodes.registerType('streamdiffusion-denoiser', StreamDiffusionDenoiser);
 };

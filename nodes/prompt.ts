@@ -1,4 +1,4 @@
-import type { Node, NodeAPI, NodeDef } from 'node-red';
+import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { tellChange } from './lib/common/changes';
 import { onClose } from './lib/common/closing';
 import { disableNode } from './lib/common/error-throttle';
@@ -9,6 +9,8 @@ import { PromptStatus } from './lib/prompt/status';
 import { serveWords } from './lib/prompt/words';
 import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt/state';
 import { startNode } from './lib/common/start-node';
+import { PromptTuning } from './lib/prompt/tuning';
+import { serveTuning } from './lib/web/tuning-routes';
 
 type PromptDef = NodeDef & PromptFields;
 
@@ -25,11 +27,13 @@ export = (RED: NodeAPI): void => {
     }
     const promptStatus = new PromptStatus(RED, this, status);
     const showPrompt = (): void => promptStatus.show(state.text);
-    const pacer = new PromptPacer(state, (msg) => {
+    const send = (msg: NodeMessage): void => {
       tellChange(RED, topicOf(msg));
       this.send(msg);
       showPrompt();
-    });
+    };
+    const pacer = new PromptPacer(state, send);
+    Object.assign(this, { tuning: new PromptTuning(state, pacer, send) });
     showPrompt();
 
     // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may
@@ -60,5 +64,6 @@ export = (RED: NodeAPI): void => {
   }
 
   serveWords(RED);
+  serveTuning(RED, 'streamdiffusion-prompt');
   RED.nodes.registerType('streamdiffusion-prompt', StreamDiffusionPrompt);
 };

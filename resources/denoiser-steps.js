@@ -131,5 +131,12 @@
     show();
   }
 
-  window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { indicesOf, timestepOf, sliderRange, prepareSteps, PRESETS });
+  window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
+    indicesOf,
+    timestepOf,
+    sliderRange,
+    isOnStarter,
+    prepareSteps,
+    PRESETS,
+  });
 })();

@@ -3,6 +3,11 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
   PromptWords: (() => {
     const REST_MS = 250;
 
+    /** These texts are the prompt encoder's, also where others show words. */
+    function words(key, values) {
+      return RED._(`@streamdiffusion/node-red/prompt:words.${key}`, values);
+    }
+
     /** The first denoiser behind a node, by wires and links; else the first that there is. */
     function denoiserBehind(node) {
       const met = new Set([node]);
@@ -36,20 +41,19 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       return $('<span class="streamdiffusion-chip">').attr({ 'data-kind': kind, title: title }).text(text);
     }
 
-    /** @param {(key: string, values?: object) => string} words */
-    function chips(report, words, isNegative) {
+    function chips(report, isNegative) {
       const list = report.words.map((each) => {
         if (!each.known)
-          return chip('unknown', each.word, words('words.unknown'))
+          return chip('unknown', each.word, words('unknown'))
             .prepend('<i class="fa fa-question-circle" aria-hidden="true"></i> ')
-            .append($('<span class="streamdiffusion-unseen">').text(` ${words('words.unknown')}`));
+            .append($('<span class="streamdiffusion-unseen">').text(` ${words('unknown')}`));
         const as = each.as.join(' ');
-        if (as === '') return chip('silent', each.word, words('words.silent'));
+        if (as === '') return chip('silent', each.word, words('silent'));
         return as === each.word.toLowerCase()
-          ? chip('known', each.word, words('words.known'))
-          : chip('read', `${each.word} → ${as}`, words('words.read', { word: each.word, as: as }));
+          ? chip('known', each.word, words('known'))
+          : chip('read', `${each.word} → ${as}`, words('read', { word: each.word, as: as }));
       });
-      const added = isNegative ? [] : report.added.map((word) => chip('added', `+ ${word}`, words('words.added', { word: word })));
+      const added = isNegative ? [] : report.added.map((word) => chip('added', `+ ${word}`, words('added', { word: word })));
       return list.concat(added);
     }
 
@@ -57,13 +61,13 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       denoiserBehind: denoiserBehind,
 
       /** Puts the chips of texts into an element, once for each change of them. */
-      show: (element, denoiser, texts, words) => {
+      show: (element, denoiser, texts) => {
         const key = JSON.stringify([modelOf(denoiser), texts]);
         if (element.data('texts') === key) return;
         element.data('texts', key);
         ask(denoiser, texts).done((answer) => {
           if (element.data('texts') !== key) return;
-          element.empty().append((answer.reports || []).map((report) => chips(report, words)));
+          element.empty().append((answer.reports || []).flatMap((report) => chips(report)));
         });
       },
 
@@ -72,10 +76,9 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
        * @param {object} options
        * @param {JQuery} options.field
        * @param {object} options.node the prompt encoder
-       * @param {(key: string, values?: object) => string} options.words
        * @param {boolean} [options.isNegative] nothing is added to it
        */
-      follow: ({ field, node, words, isNegative }) => {
+      follow: ({ field, node, isNegative }) => {
         const element = $('<div class="streamdiffusion-chips" role="status">').insertAfter(field);
         let timer;
         let turn = 0;
@@ -83,7 +86,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
           const mine = ++turn;
           ask(denoiserBehind(node), [field.val()]).done((answer) => {
             if (mine !== turn) return;
-            element.empty().append(answer.reports ? chips(answer.reports[0], words, isNegative) : []);
+            element.empty().append(answer.reports ? chips(answer.reports[0], isNegative) : []);
             if (element.children().length === 0) element.empty();
           });
         };
@@ -95,19 +98,19 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       },
 
       /** "What it knows": fills a <details> when it is opened. */
-      explain: (details, node, words) => {
+      explain: (details, node) => {
         details.one('toggle', () => {
           const body = $('<div class="streamdiffusion-known">').appendTo(details);
           ask(denoiserBehind(node), [], true)
             .done((answer) => {
-              if (!answer.known) return body.text(words('words.any'));
+              if (!answer.known) return body.text(words('any'));
               const language = RED.i18n.lang().split('-')[0];
               const own = answer.known.others[language] || [];
               if (own.length > 0 && language !== 'en') body.append($('<p>').text(own.join(' · ')));
               body.append($('<p lang="en">').text(answer.known.list.join(' · ')));
             })
             .fail((request) => {
-              body.text(window.StreamDiffusion.reason(request, words('words.failed', { status: request.status })));
+              body.text(window.StreamDiffusion.reason(request, words('failed', { status: request.status })));
             });
         });
       },

@@ -162,7 +162,7 @@ describe('editor', () => {
     assert.deepEqual(asked, []);
 
     await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
-    const picture = page.locator('.streamdiffusion-stream img');
+    const picture = page.locator('.streamdiffusion-stream img').last();
     await page.waitForFunction(
       () =>
         /\d frames a second, latency \d+ ms\s+\d+ % left out/.test(
@@ -173,9 +173,13 @@ describe('editor', () => {
     );
     const first = await picture.getAttribute('src');
     assert.ok(first!.length < 20_000, `${first!.length} characters a picture`);
-    await page.waitForFunction((old) => document.querySelector('.streamdiffusion-stream img')!.getAttribute('src') !== old, first, {
-      timeout: PATIENCE,
-    });
+    await page.waitForFunction(
+      (old) => document.querySelector('.streamdiffusion-stream img:last-child')!.getAttribute('src') !== old,
+      first,
+      {
+        timeout: PATIENCE,
+      },
+    );
     assert.deepEqual(await picture.evaluate((img: HTMLImageElement) => [img.naturalWidth, img.naturalHeight]), [192, 192]);
     await keepScreenshot(page, 'sidebar');
 

@@ -4,7 +4,6 @@ import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client
 import type { FrameRequest, FrameResult, HostState, LiveParams, StreamSettings } from '../../../engine/host/protocol/messages';
 import { toPicture } from '../../../engine/image/picture';
 import { showDenoiser } from './status';
-import type { Tunable } from './routes';
 import { DenoiserStreams } from './streams';
 import type { EngineNode, EngineUser } from '../engine/node';
 import { ErrorThrottle } from '../common/error-throttle';
@@ -13,10 +12,11 @@ import { withCode, type Send } from '../common/input';
 import { forgetStreams, isPreviewOpen, keepNewest } from '../engine/live-streams';
 import { hasPayload, isReset, isSettingsOnly, topicOf } from '../common/message';
 import { readPictures } from '../common/pictures';
-import { readConditioning } from '../prompt/texts';
+import { readConditioning, readPrompt } from '../prompt/texts';
 import { engineReport, streamReport } from '../common/reports';
 import { Rest } from '../common/rest';
 import type { Status } from '../common/status';
+import type { Tunable, Wish } from '../web/tuning-routes';
 import { readParams } from './stream-settings';
 
 /** What frames end with that were lost with their engine process. */
@@ -89,7 +89,11 @@ export class Denoiser implements EngineUser, Tunable {
     }
   }
 
-  async tune(params: unknown): Promise<void> {
+  async tune({ params, prompt, topic }: Wish): Promise<void> {
+    if (topic !== undefined) {
+      const conditioning = prompt === undefined ? undefined : { prompt: readPrompt(prompt, 'the prompt') };
+      return this.streams.changeOne(topic, params, conditioning);
+    }
     this.untuned ??= this.streams.remember();
     await this.streams.change('', params, undefined);
   }
@@ -162,7 +166,11 @@ export class Denoiser implements EngineUser, Tunable {
     if (result?.outcome !== 'finished') return this.measure('dropped', msg, 1);
     this.measure('latency', msg, result.latencyMs);
     this.faults.clear();
-    keepNewest(this.node.id, topic, stream, result);
+    keepNewest(this.node.id, topic, stream, {
+      result,
+      picture: request.picture,
+      conditioning: request.conditioning ?? stream.newestConditioning,
+    });
     putFrame(msg, result, arrival, topic);
     send(msg);
   }

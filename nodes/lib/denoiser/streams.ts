@@ -101,6 +101,17 @@ export class DenoiserStreams {
     }
   }
 
+  /**
+   * Changes the stream of a topic alone, also that of the frames without one.
+   * @throws ECLOSED when there is none, EBADPARAM
+   */
+  async changeOne(topic: string, params: unknown, conditioning: ConditioningRequest | undefined): Promise<void> {
+    const stream = this.topics.peek(topic);
+    if (!stream) throw new EngineError('ECLOSED', 'this stream is closed');
+    if (params !== undefined) await stream.update(this.read(params, stream.settings));
+    if (conditioning) await stream.setConditioning(conditioning);
+  }
+
   /** Remembers what all streams are set to. Returns what brings it back, also for those that were opened since. */
   remember(): () => Promise<void> {
     const { settings } = this.toCome;

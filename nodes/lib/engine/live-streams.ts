@@ -1,8 +1,11 @@
-import type { NodeAPI } from 'node-red';
+import { isDeepStrictEqual } from 'node:util';
+import type { Node, NodeAPI } from 'node-red';
+import { strengthOf } from '../../../engine/diffusion/strength';
 import type { RemoteStream } from '../../../engine/host/client';
-import type { FinishedFrame } from '../../../engine/host/protocol/messages';
+import type { ConditioningRequest, FinishedFrame, StreamSettings, WeightedText } from '../../../engine/host/protocol/messages';
 import { codecPool } from '../../../engine/image/codec-pool';
 import type { Picture } from '../../../engine/image/picture';
+import { encodersBefore, flowNodes } from '../common/flow-graph';
 import { wakeAll } from '../common/rest';
 import { guardAdmin } from '../web/site';
 
@@ -19,13 +22,28 @@ export interface LiveStream {
   out: number;
   dropped: number;
   failed: number;
+  mode: StreamSettings['mode'];
+  /** 0 to 1, as in `msg.params`. */
+  strength: number;
+  /** Of the newest frame; a list of several is blended. */
+  prompt: WeightedText[];
+  /** The prompt encoder that says so, by its id; none where nobody before the denoiser does. */
+  encoder?: string;
+  /** A small JPEG in base64 of what the newest frame came from; none where it came from text. */
+  source?: string;
   /** A small JPEG of the newest frame in base64. */
   picture?: string;
 }
 
-interface Entry {
+/** The newest frame of a stream, and what it was painted from. */
+export interface Painted {
+  result: FinishedFrame;
+  picture?: Picture;
+  conditioning?: ConditioningRequest;
+}
+
+interface Entry extends Painted {
   stream: RemoteStream;
-  frame: FinishedFrame;
 }
 
 /** Pixels, the longer side. */
@@ -37,16 +55,17 @@ let lastAsked = -Infinity;
 
 /** By denoiser node, then by topic. Frames are kept as they are; a small picture is made only when the sidebar asks. */
 const entries = new Map<string, Map<string, Entry>>();
-const previews = new WeakMap<FinishedFrame, Promise<string | undefined>>();
+const previews = new WeakMap<Picture | FinishedFrame, Promise<string | undefined>>();
 
 /** Remembers the newest frame of a stream. */
-export function keepNewest(id: string, topic: string, stream: RemoteStream, frame: FinishedFrame): void {
+export function keepNewest(id: string, topic: string, stream: RemoteStream, painted: Painted): void {
   const topics = entries.get(id) ?? new Map<string, Entry>();
   entries.set(id, topics);
   // A topic that made room for another one.
   for (const [known, { stream: old }] of topics) if (old.closed) topics.delete(known);
   // A copy: the flow gets the same bytes, and may draw on them.
-  topics.set(topic, { stream, frame: { ...frame, data: Uint8Array.from(frame.data) } });
+  const result = { ...painted.result, data: Uint8Array.from(painted.result.data) };
+  topics.set(topic, { ...painted, result, stream });
 }
 
 /** Forgets a denoiser that was closed. */
@@ -65,26 +84,62 @@ export function serveStreams(RED: NodeAPI): void {
   RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), (_request, response, next) => {
     lastAsked = performance.now();
     wakeAll();
+    const nodes = flowNodes(RED);
+    const open = [...entries].flatMap(([id, topics]) =>
+      [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => ({ id, topic, entry })),
+    );
     Promise.all(
-      [...entries].flatMap(([id, topics]) =>
-        [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => describe(id, topic, entry)),
-      ),
+      open.map(async ({ id, topic, entry }) => {
+        const encoder = encoderOf(RED, encodersBefore(nodes, id), entry.conditioning);
+        return { id, topic, ...(encoder && { encoder }), ...(await describe(entry)) };
+      }),
     )
       .then((streams) => response.set('Cache-Control', 'no-store').json(streams))
       .catch(next);
   });
 }
 
-async function describe(id: string, topic: string, { stream, frame }: Entry): Promise<LiveStream> {
-  const { fps, latencyMs, dropped, failed, ...counters } = stream.stats;
-  const preview = previews.get(frame) ?? toPreview(frame);
-  previews.set(frame, preview);
-  return { id, topic, fps, latencyMs, in: counters.in, out: counters.out, dropped, failed, picture: await preview };
+async function describe({ stream, result, picture, conditioning }: Entry): Promise<Omit<LiveStream, 'id' | 'topic' | 'encoder'>> {
+  const { fps, latencyMs, dropped, failed, in: came, out } = stream.stats;
+  const { mode, tIndexList, numInferenceSteps = 50 } = stream.settings;
+  const [source, shown] = await Promise.all([picture && preview(picture, picture), preview(result, asPicture(result))]);
+  return {
+    ...{
+      fps,
+      latencyMs,
+      in: came,
+      out,
+      dropped,
+      failed,
+      mode,
+      strength: Math.round(strengthOf(tIndexList, numInferenceSteps) * 1000) / 1000,
+    },
+    prompt: conditioning?.prompt ?? [],
+    source,
+    picture: shown,
+  };
 }
 
-/** Undefined when the frame cannot be made small; the sidebar then shows the figures alone. */
-async function toPreview({ data, format, width, height }: FinishedFrame): Promise<string | undefined> {
-  const picture: Picture = format === 'raw' ? { kind: 'raw', data, width, height, channels: 3 } : { kind: 'encoded', data };
+/** Of several prompt encoders the one that says just now what a frame was painted under; of a single one, that. */
+function encoderOf(RED: NodeAPI, encoders: string[], conditioning: ConditioningRequest | undefined): string | undefined {
+  if (encoders.length < 2) return encoders[0];
+  return encoders.find((id) => {
+    const node = RED.nodes.getNode(id) as (Node & { tuning?: { prompt: WeightedText[] } }) | null;
+    return isDeepStrictEqual(node?.tuning?.prompt, conditioning?.prompt);
+  });
+}
+
+const asPicture = ({ data, format, width, height }: FinishedFrame): Picture =>
+  format === 'raw' ? { kind: 'raw', data, width, height, channels: 3 } : { kind: 'encoded', data };
+
+/** Made once of each. Undefined when it cannot be made small; the sidebar then shows the figures alone. */
+function preview(key: Picture | FinishedFrame, picture: Picture): Promise<string | undefined> {
+  const made = previews.get(key) ?? toPreview(picture);
+  previews.set(key, made);
+  return made;
+}
+
+function toPreview(picture: Picture): Promise<string | undefined> {
   const small = codecPool.toJpeg(picture, { quality: PREVIEW_QUALITY, size: { width: PREVIEW_SIZE, height: PREVIEW_SIZE, fit: 'inside' } });
   return small.then(
     (jpeg) => jpeg.toString('base64'),

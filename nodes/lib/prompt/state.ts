@@ -1,5 +1,5 @@
 import type { NodeMessage } from 'node-red';
-import type { ConditioningRequest } from '../../../engine/host/protocol/messages';
+import type { ConditioningRequest, WeightedText } from '../../../engine/host/protocol/messages';
 import { BLEND_METHODS } from '../../../engine/prompt/request';
 import type { Target } from '../../../engine/prompt/transition';
 import { isEmpty, readChoice } from '../common/fields';
@@ -45,6 +45,11 @@ export class PromptState {
     return this.motion.moving;
   }
 
+  /** The prompt; during a transition, where it goes. */
+  get prompt(): WeightedText[] {
+    return this.target.prompt;
+  }
+
   /** The prompt on one line, for people; during a transition, where it goes. */
   get text(): string {
     const texts = this.target.prompt.map(({ text }) => text).join(' + ');
@@ -77,6 +82,36 @@ export class PromptState {
     this.transition = isChange ? standing : transition;
     if (isChange) this.motion.head(target, reset && isEmpty(way) ? AT_ONCE : transition, now);
     return isChange || !isEmpty(way);
+  }
+
+  /**
+   * Takes over what is said by the names of the dialog's fields; what is missing stays.
+   *
+   * @param now ms
+   * @throws EBADPROMPT, EBADPARAM
+   */
+  tune(fields: PromptFields, now: number): void {
+    const { prompt, negativePrompt, blend, transition: ms, transitionMethod: method, easing } = fields;
+    const way = { ...(!isEmpty(ms) && { ms }), ...(!isEmpty(method) && { method }), ...(!isEmpty(easing) && { easing }) };
+    const before = this.transition;
+    try {
+      // On its own a transition is for all changes to come.
+      if (Object.keys(way).length > 0) this.transition = readTransition(way, this.transition);
+      this.take({ prompt, negativePrompt, blend } as NodeMessage, now);
+    } catch (thrown) {
+      this.transition = before;
+      throw thrown;
+    }
+  }
+
+  /** Remembers where the prompts are, or go to. Returns what brings that back, at once. */
+  remember(): (now: number) => void {
+    const { target, transition } = this;
+    return (now) => {
+      this.target = target;
+      this.transition = transition;
+      this.motion.head(target, AT_ONCE, now);
+    };
   }
 
   /**

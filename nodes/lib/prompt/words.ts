@@ -3,6 +3,7 @@ import { checkInProcess } from '../../../engine/host/client/checks';
 import { type ModelWords, modelWords } from '../../../engine/prompt/model-words';
 import { LruCache } from '../../../engine/util/lru-cache';
 import { readAskedModel, readModel, type EngineDef } from '../engine/fields';
+import { denoiserBehind, flowNodes } from '../common/flow-graph';
 import { withCode } from '../common/input';
 import { guardAdmin } from '../web/site';
 
@@ -25,46 +26,23 @@ export function askWords(model: string, texts: string[], withList = false): Prom
   });
 }
 
-/** A node of the running flows, as its dialog made it. */
-interface FlowNode extends Pick<EngineDef, 'model' | 'modelType'> {
-  id: string;
-  type: string;
-  d?: boolean;
-  wires?: string[][];
-  links?: string[];
-  engine?: string;
-}
-
 /**
  * The model that a prompt encoder's prompts are for: that of the first denoiser behind it, by wires and links, else that of
  * the only engine; undefined where it cannot be said.
  */
 export function modelBehind(RED: NodeAPI, id: string): string | undefined {
-  const nodes = new Map<string, FlowNode>();
-  RED.nodes.eachNode((node) => void nodes.set(node.id, node as unknown as FlowNode));
+  const nodes = flowNodes(RED);
   const all = [...nodes.values()];
-  const denoiser = firstBehind(nodes, id) ?? onlyOne(all.filter(({ type, d }) => type === 'streamdiffusion-denoiser' && !d));
+  const denoiser = denoiserBehind(nodes, id) ?? onlyOne(all.filter(({ type, d }) => type === 'streamdiffusion-denoiser' && !d));
   const engine = denoiser?.engine === undefined ? undefined : nodes.get(denoiser.engine);
   const chosen = engine ?? onlyOne(all.filter(({ type }) => type === 'streamdiffusion-engine'));
   if (!chosen) return undefined;
   try {
-    return readModel(RED, RED.nodes.getNode(chosen.id), chosen.model, chosen.modelType);
+    return readModel(RED, RED.nodes.getNode(chosen.id), chosen.model, chosen.modelType as EngineDef['modelType']);
   } catch {
     // The engine itself says what is wrong with it.
     return undefined;
   }
-}
-
-function firstBehind(nodes: Map<string, FlowNode>, id: string): FlowNode | undefined {
-  const met = new Set([id]);
-  for (const at of met) {
-    const node = nodes.get(at);
-    if (!node || node.d) continue;
-    if (node.type === 'streamdiffusion-denoiser') return node;
-    // A Set goes on with what is added to it meanwhile.
-    for (const next of [...(node.wires ?? []).flat(), ...(node.type === 'link out' ? (node.links ?? []) : [])]) met.add(next);
-  }
-  return undefined;
 }
 
 function onlyOne<T>(list: T[]): T | undefined {

@@ -1,0 +1,40 @@
+import type { NodeAPI } from 'node-red';
+
+/** A node of the running flows, as its dialog made it. */
+export interface FlowNode {
+  id: string;
+  type: string;
+  /** Disabled. */
+  d?: boolean;
+  wires?: string[][];
+  links?: string[];
+  engine?: string;
+  model?: string;
+  modelType?: string;
+}
+
+/** All nodes of the running flows, by their ids. */
+export function flowNodes(RED: NodeAPI): Map<string, FlowNode> {
+  const nodes = new Map<string, FlowNode>();
+  RED.nodes.eachNode((node) => void nodes.set(node.id, node as unknown as FlowNode));
+  return nodes;
+}
+
+/** The first denoiser behind a node, by wires and links. */
+export function denoiserBehind(nodes: Map<string, FlowNode>, id: string): FlowNode | undefined {
+  const met = new Set([id]);
+  for (const at of met) {
+    const node = nodes.get(at);
+    if (!node || node.d) continue;
+    if (node.type === 'streamdiffusion-denoiser') return node;
+    // A Set goes on with what is added to it meanwhile.
+    for (const next of [...(node.wires ?? []).flat(), ...(node.type === 'link out' ? (node.links ?? []) : [])]) met.add(next);
+  }
+  return undefined;
+}
+
+/** The prompt encoders whose first denoiser this is. */
+export function encodersBefore(nodes: Map<string, FlowNode>, denoiser: string): string[] {
+  const encoders = [...nodes.values()].filter(({ type, d }) => type === 'streamdiffusion-prompt' && !d);
+  return encoders.filter(({ id }) => denoiserBehind(nodes, id)?.id === denoiser).map(({ id }) => id);
+}

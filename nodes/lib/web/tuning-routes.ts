@@ -1,0 +1,62 @@
+import type { Request, RequestHandler, Response } from 'express';
+import type { Node, NodeAPI } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import { withCode } from '../common/input';
+import { guardAdmin } from './site';
+
+/** What the editor asks of a running node. */
+export interface Wish {
+  /** Settings, by the names of the node's dialog. */
+  params?: unknown;
+  /** What a denoiser's stream is to show, where no prompt encoder says so. */
+  prompt?: unknown;
+  /** The stream that it is for, and then it stays; without it, it is for all streams while the dialog is open. */
+  topic?: string;
+}
+
+/** A node as its open dialog, or the sidebar, plays on it. */
+export interface Tunable {
+  /** Rejects with EBADPARAM, EBADPROMPT, leaving everything as it was. */
+  tune(wish: Wish): Promise<void>;
+  /** The dialog is closed: keeps what was chosen until the next deploy, or brings back what was there before. */
+  endTuning(keep: boolean): Promise<void>;
+}
+
+/** Nodes that can be played on, and the folder of their addresses. */
+const FOLDERS = { 'streamdiffusion-denoiser': 'denoisers', 'streamdiffusion-prompt': 'prompts' } as const;
+
+const mounted = new WeakMap<object, Set<string>>();
+
+/**
+ * `POST streamdiffusion/denoisers/ID` or `…/prompts/ID`, under the editor's own login: a {@link Wish}, and when the dialog is
+ * closed `{end: 'keep' | 'restore'}`. Answers `{applied}`, and where that is false the code and why: EBADPARAM or EBADPROMPT for
+ * what cannot work, ECLOSED for a node that is not deployed. All of these are usual while somebody types, and no failed requests.
+ */
+export function serveTuning(RED: NodeAPI, type: keyof typeof FOLDERS): void {
+  const known = mounted.get(RED.httpAdmin) ?? new Set();
+  if (known.has(type)) return;
+  mounted.set(RED.httpAdmin, known.add(type));
+  guardAdmin(RED);
+  // Browsers send forms from any site to any address, but JSON only where they are allowed to.
+  const json: RequestHandler = (request, response, next) =>
+    request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
+  const mayWrite = RED.auth.needsPermission('streamdiffusion.write');
+  RED.httpAdmin.post(`/streamdiffusion/${FOLDERS[type]}/:id`, mayWrite, json, (request, response) => {
+    tune(RED, type, request).then(
+      () => response.json({ applied: true }),
+      (thrown: unknown) => refuse(response, withCode(thrown)),
+    );
+  });
+}
+
+async function tune(RED: NodeAPI, type: string, { params: { id }, body }: Request): Promise<void> {
+  const node = RED.nodes.getNode(String(id)) as (Node & { tuning?: Tunable }) | null;
+  if (node?.type !== type || !node.tuning) throw new EngineError('ECLOSED', 'this node is not deployed');
+  const { end, params, prompt, topic } = (body ?? {}) as Record<string, unknown>;
+  if (end !== undefined) return node.tuning.endTuning(end === 'keep');
+  return node.tuning.tune({ params, prompt, ...(typeof topic === 'string' && { topic }) });
+}
+
+function refuse(response: Response, { code, message }: Error & { code: string }): void {
+  response.status(code === 'EINTERNAL' ? 500 : 200).json({ applied: false, code, message });
+}
