@@ -13,6 +13,8 @@ export function tensorOf(type: TensorType, values: Float32Array, dims: number[])
       return { type, data: values, dims };
     case 'float16':
       return { type, data: toFloat16(values), dims };
+    case 'float64':
+      return { type, data: Float64Array.from(values), dims };
     case 'int32':
       return { type, data: Int32Array.from(values), dims };
     case 'int64':

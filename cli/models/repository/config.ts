@@ -1,7 +1,13 @@
 import type { Net, TensorInfo, TensorType } from '../../../engine/net/net';
 import type { RepositoryOptions } from './options';
 
-const TYPES: Record<TensorType, string> = { float32: 'TYPE_FP32', float16: 'TYPE_FP16', int64: 'TYPE_INT64', int32: 'TYPE_INT32' };
+const TYPES: Record<TensorType, string> = {
+  float32: 'TYPE_FP32',
+  float16: 'TYPE_FP16',
+  float64: 'TYPE_FP64',
+  int64: 'TYPE_INT64',
+  int32: 'TYPE_INT32',
+};
 
 export interface ServedNet extends Pick<Net, 'inputs' | 'outputs'> {
   /** Its name on the server. */

@@ -6,7 +6,7 @@ import { wholeIn } from '../configs';
 import { fixed, pick, unstack } from '../rows';
 import { portsOf } from './ports';
 import { hiddenStatesInput } from './ports/hidden-states';
-import { type ClaimPort, type Feeds, inputNamed, type Port } from './ports/port';
+import { type ClaimPort, type Feeds, inputNamed, type Port, runsOf } from './ports/port';
 import { sampleInput } from './ports/sample';
 import type { UnetRow } from './row';
 
@@ -81,25 +81,10 @@ export class Unet {
       indices.forEach((index, i) => (results[index] = outputs[i]));
     };
     const parts = this.net.parts?.() ?? 1;
-    const runs = this.runs(rows, Math.ceil(rows.length / parts));
+    const runs = runsOf(this.ports, rows, Math.min(this.batch ?? Infinity, Math.ceil(rows.length / parts)));
     if (parts > 1) await Promise.all(runs.map(run));
     else for (const indices of runs) await run(indices);
     return results;
-  }
-
-  /** Which rows go into which run of at most `most` rows. */
-  private runs(rows: readonly UnetRow[], most: number): number[][] {
-    const groups = new Map<string, number[]>();
-    rows.forEach((row, index) => {
-      const key = this.ports.map((port) => port.keyOf?.(row)).join();
-      const group = groups.get(key);
-      if (group) group.push(index);
-      else groups.set(key, [index]);
-    });
-    const size = Math.min(this.batch ?? Infinity, most);
-    return [...groups.values()].flatMap((group) =>
-      Array.from({ length: Math.ceil(group.length / size) }, (_, k) => group.slice(k * size, (k + 1) * size)),
-    );
   }
 
   /** @param rows that may share a run, and fit into one */

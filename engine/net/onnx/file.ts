@@ -36,7 +36,7 @@ const MOST_FORMULA = 256;
 const LARGEST_SIZE = 2 ** 20;
 
 /** Element types of onnx.proto's TensorProto.DataType. */
-const elementTypes: Record<number, TensorType> = { 1: 'float32', 6: 'int32', 7: 'int64', 10: 'float16' };
+const elementTypes: Record<number, TensorType> = { 1: 'float32', 6: 'int32', 7: 'int64', 10: 'float16', 11: 'float64' };
 
 /**
  * Reads inputs, outputs and the names of external weight files, in milliseconds also for files of gigabytes: weights are

@@ -47,10 +47,37 @@ function makeAttribute(name: string, value: AttributeValue): Buffer {
   return message(field(1, name), float(2, value.float), field(20, 1));
 }
 
+/** Some nodes of a branch, and which of their outputs is its result. */
+export interface GraphBranch {
+  nodes: Buffer[];
+  output: string;
+}
+
+/**
+ * An If: computes one of two branches. They may take every tensor of the graph around them.
+ * GraphProto { node 1, name 2, output 12 }; AttributeProto { name 1, g 6, type 20: GRAPH 5 }.
+ *
+ * @param type of the result, TensorProto.DataType
+ */
+export function makeIf(condition: string, output: string, type: number, yes: GraphBranch, no: GraphBranch): Buffer {
+  const graph = ({ nodes, output: result }: GraphBranch): Buffer => {
+    const value = message(field(1, result), field(2, field(1, field(1, type))));
+    return message(...nodes.map((node) => field(1, node)), field(2, result), field(12, value));
+  };
+  const attribute = (name: string, branch: GraphBranch): Buffer => field(5, message(field(1, name), field(6, graph(branch)), field(20, 5)));
+  return message(field(1, condition), field(2, output), field(4, 'If'), attribute('then_branch', yes), attribute('else_branch', no));
+}
+
 /** The node with other inputs. All fields of a NodeProto are texts or messages. */
 export function withInputs(bytes: Buffer, inputs: string[]): Buffer {
   const others = fieldsOf(bytes).filter(({ number }) => number !== 1);
   return message(...inputs.map((input) => field(1, input)), ...others.map(({ number, bytes: content }) => field(number, content)));
+}
+
+/** The node with other outputs. */
+export function withOutputs(bytes: Buffer, outputs: string[]): Buffer {
+  const others = fieldsOf(bytes).filter(({ number }) => number !== 2);
+  return message(...outputs.map((output) => field(2, output)), ...others.map(({ number, bytes: content }) => field(number, content)));
 }
 
 /** A whole number among a node's attributes. AttributeProto { name 1, i 3 }. Undefined where it is negative, or not there. */
@@ -89,6 +116,23 @@ export function makeConstant(
   return message(...dims.map((size) => field(1, size)), field(2, ELEMENT_TYPES[type]), field(8, name), field(9, new Uint8Array(buffer)));
 }
 
+/** A weight whose values lie in a file. TensorProto { dims 1, data_type 2, name 8, external_data 13 { key 1, value 2 }, data_location 14 }. */
+export function externalWeight(
+  name: string,
+  type: number,
+  dims: number[],
+  { location, offset, length }: { location: string; offset: number; length: number },
+): Buffer {
+  const entries = Object.entries({ location, offset, length });
+  return message(
+    ...dims.map((size) => field(1, size)),
+    field(2, type),
+    field(8, name),
+    ...entries.map(([key, value]) => field(13, message(field(1, key), field(2, String(value))))),
+    field(14, 1),
+  );
+}
+
 /** Sizes or indices: a list, or a single number without a dimension. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }. */
 export function makeInt64s(name: string, values: number | number[]): Buffer {
   const list = typeof values === 'number' ? [values] : values;
@@ -105,6 +149,17 @@ export function makeInt64s(name: string, values: number | number[]): Buffer {
 export function makeValueInfo(name: string, dims: number[]): Buffer {
   const shape = message(...dims.map((size) => field(1, field(1, size))));
   return message(field(1, name), field(2, field(1, message(field(1, ELEMENT_TYPES.float32), field(2, shape)))));
+}
+
+/**
+ * An input or output. ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1, dim_param 2 }}}}}.
+ *
+ * @param shape with a name for a size that is free, or '' for one that differs from all others
+ */
+export function makeValue(name: string, type: 'float32' | 'float16', shape: (number | string)[]): Buffer {
+  const dims = shape.map((size) => field(1, size === '' ? '' : typeof size === 'number' ? field(1, size) : field(2, size)));
+  const tensor = message(field(1, type === 'float16' ? 10 : 1), field(2, message(...dims)));
+  return message(field(1, name), field(2, field(1, tensor)));
 }
 
 /** Name and dimensions of a weight. TensorProto { dims 1, name 8 }. */

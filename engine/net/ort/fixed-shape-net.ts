@@ -134,5 +134,6 @@ function withRows(tensor: Tensor, rows: number): Tensor {
 function numbersIn(type: TensorType, buffer: ArrayBuffer): Tensor['data'] {
   if (type === 'float32') return new Float32Array(buffer);
   if (type === 'float16') return new Uint16Array(buffer);
+  if (type === 'float64') return new Float64Array(buffer);
   return type === 'int64' ? new BigInt64Array(buffer) : new Int32Array(buffer);
 }

@@ -117,7 +117,7 @@ function sessionOptions(
   };
 }
 
-const tensorTypes: readonly string[] = ['float32', 'float16', 'int64', 'int32'] satisfies TensorType[];
+const tensorTypes: readonly string[] = ['float32', 'float16', 'float64', 'int64', 'int32'] satisfies TensorType[];
 
 function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorInfo {
   if (!meta.isTensor || !tensorTypes.includes(meta.type)) {
@@ -138,7 +138,9 @@ function ortTensor({ type, data, dims }: Tensor): OrtTensor {
 function tensorFrom(tensor: OrtTensor, { type }: TensorInfo): Tensor {
   const { data } = tensor;
   const dims = [...tensor.dims];
-  if (data instanceof Float32Array || data instanceof BigInt64Array || data instanceof Int32Array) return { type, data, dims };
+  const isWide =
+    data instanceof Float32Array || data instanceof Float64Array || data instanceof BigInt64Array || data instanceof Int32Array;
+  if (isWide) return { type, data, dims };
   // float16: a Uint16Array, or from Node 24 on a Float16Array over the same bits.
   const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
   return { type, data: new Uint16Array(buffer, byteOffset, length), dims };

@@ -1,8 +1,8 @@
 import type { Tensor, TensorType } from '../net';
 
 /** The protocol's names of the element types that a net may take or give. */
-const NAMES: Record<TensorType, string> = { float32: 'FP32', float16: 'FP16', int64: 'INT64', int32: 'INT32' };
-const SIZES: Record<TensorType, number> = { float32: 4, float16: 2, int64: 8, int32: 4 };
+const NAMES: Record<TensorType, string> = { float32: 'FP32', float16: 'FP16', float64: 'FP64', int64: 'INT64', int32: 'INT32' };
+const SIZES: Record<TensorType, number> = { float32: 4, float16: 2, float64: 8, int64: 8, int32: 4 };
 
 export function datatypeOf(type: TensorType): string {
   return NAMES[type];
@@ -34,6 +34,8 @@ export function tensorFrom(type: TensorType, bytes: Uint8Array, dims: number[]):
       return { type, data: new Float32Array(buffer), dims };
     case 'float16':
       return { type, data: new Uint16Array(buffer), dims };
+    case 'float64':
+      return { type, data: new Float64Array(buffer), dims };
     case 'int32':
       return { type, data: new Int32Array(buffer), dims };
     case 'int64':

@@ -80,3 +80,17 @@ export function oncePerPrompts(fill: (run: Run) => Feeds): (run: Run) => Feeds {
     return last.feeds;
   };
 }
+
+/** Which rows go together into which run of at most `most`, as their indices. */
+export function runsOf(ports: readonly Port[], rows: readonly UnetRow[], most: number): number[][] {
+  const groups = new Map<string, number[]>();
+  rows.forEach((row, index) => {
+    const key = ports.map((port) => port.keyOf?.(row)).join();
+    const group = groups.get(key);
+    if (group) group.push(index);
+    else groups.set(key, [index]);
+  });
+  return [...groups.values()].flatMap((group) =>
+    Array.from({ length: Math.ceil(group.length / most) }, (_, k) => group.slice(k * most, (k + 1) * most)),
+  );
+}

@@ -48,6 +48,12 @@ export class GraphIndex {
     return content && tensorValues(content);
   }
 
+  /** Dimensions and element type of a weight; undefined for what is none. TensorProto { data_type 2 }. */
+  weight(tensor: string): { dims: number[]; type: number } | undefined {
+    const bytes = this.weights.get(tensor);
+    return bytes && { dims: weightShape(bytes).dims, type: fieldsOf(bytes).find(({ number }) => number === 2)?.value ?? 0 };
+  }
+
   /** Dimensions of a weight, also of one that is stored in another type and cast. */
   weightDims(tensor: string): number[] | undefined {
     const weight = this.weights.get(tensor);

@@ -1,0 +1,93 @@
+import { EngineError } from '../../errors';
+import type { TensorInfo } from '../../net/net';
+import { tensorOf } from '../../net/tensor';
+import { shown } from '../../util/shown';
+import { fixed } from '../rows';
+import type { ClaimPort, Feeds, Run } from '../unet/ports/port';
+import { type UnetRow, weightOf } from '../unet/row';
+import type { ControlNet, Residual } from './control-net';
+
+/** How exports call a UNet's inputs for residuals, and this package's own patch; what has no number is the middle's. */
+const RESIDUAL =
+  /^(control\/(down_\d+|mid)|input_control_(\d+|middle)|down_block_\d+(_additional_residual)?|mid_block_additional_residual)$/;
+
+/** The inputs of a UNet for residuals, in the order of its skip tensors, the middle's last; empty where it has none. */
+export function residualInputs(inputs: readonly TensorInfo[]): TensorInfo[] {
+  const number = ({ name }: TensorInfo): number => Number(/\d+/.exec(name)?.[0] ?? Infinity);
+  return inputs.filter(({ name }) => RESIDUAL.test(name)).sort((a, b) => number(a) - number(b));
+}
+
+/**
+ * The residuals of all ControlNets on all rows: r_j = Σ_k s_k·CN_k(x_t, t, text, picture_k)_j. A ControlNet is run for the rows
+ * alone that have a picture for it and a strength other than 0.
+ */
+export function controlPort(nets: readonly ControlNet[]): ClaimPort {
+  return ({ inputs: all }) => {
+    const inputs = residualInputs(all);
+    if (inputs.length === 0 && nets.length === 0) return undefined;
+    for (const net of nets) checkFit(net, inputs);
+    return {
+      inputs,
+      async fill(run) {
+        const wanted = nets.map((net) => ({ net, rows: run.rows.flatMap((row, index) => (uses(row, net) ? [index] : [])) }));
+        const active = wanted.filter(({ rows }) => rows.length > 0);
+        const added = await Promise.all(
+          active.map(async ({ net, rows }) => ({ net, rows, residuals: await net.residuals(rows.map((index) => run.rows[index])) })),
+        );
+        return Object.fromEntries(inputs.map((info, k) => [info.name, sum(info, k, added, run)]));
+      },
+    };
+  };
+}
+
+function uses(row: UnetRow, { name }: ControlNet): boolean {
+  return row.pictures?.[name] !== undefined && weightOf(row, name) !== 0;
+}
+
+/** What a ControlNet makes of some of a run's rows. */
+interface Added {
+  net: ControlNet;
+  /** Their indices. */
+  rows: number[];
+  /** Of each of these rows. */
+  residuals: Residual[][];
+}
+
+/** The sum for one input; where no row has any, a zero that is added to all positions. */
+function sum(info: TensorInfo, k: number, added: Added[], { rows, batch }: Run): Feeds[string] {
+  const [first] = added;
+  if (!first) {
+    const dims = info.shape.map((size) => fixed(size) ?? 1);
+    return tensorOf(info.type, new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+  }
+  const { data, dims } = first.residuals[0][k];
+  const values = new Float32Array(batch * data.length);
+  for (const { net, rows: indices, residuals } of added) {
+    indices.forEach((index, i) => {
+      const own = residuals[i][k];
+      if (own.dims.join() !== dims.join()) throw unlike(net, first.net, own.dims, dims);
+      const strength = weightOf(rows[index], net.name);
+      for (let at = 0, to = index * data.length; at < data.length; at++, to++) values[to] += strength * own.data[at];
+    });
+  }
+  return tensorOf(info.type, values, [batch, ...dims]);
+}
+
+function unlike({ name }: ControlNet, { name: other }: ControlNet, dims: number[], others: number[]): EngineError {
+  return new EngineError(
+    'EBADMODEL',
+    `the ControlNets ${shown(name)} and ${shown(other)} give residuals [${dims.join(', ')}] and [${others.join(', ')}]: they are not for the same model`,
+  );
+}
+
+/** @throws EBADMODEL where its residuals are not those of this UNet */
+function checkFit({ name, outputs }: ControlNet, inputs: TensorInfo[]): void {
+  const other = (how: string): EngineError =>
+    new EngineError('EBADMODEL', `the ControlNet ${shown(name)} is for another model: ${how}; use one that was trained for this model`);
+  if (outputs.length !== inputs.length) throw other(`it gives ${outputs.length} residuals, this UNet takes ${inputs.length}`);
+  inputs.forEach(({ shape }, k) => {
+    const [given, taken] = [fixed(outputs[k].shape[1]), fixed(shape[1])];
+    if (given !== undefined && taken !== undefined && given !== taken)
+      throw other(`its residual ${k + 1} has ${given} channels, this UNet takes ${taken}`);
+  });
+}

@@ -1,0 +1,105 @@
+import type { OnnxGraph } from '../graph';
+import { intAttribute, makeNode, makeValue } from '../node';
+import { GraphIndex } from './graph-index';
+import { type EditedNode, GraphEdit } from './graph-edit';
+
+/**
+ * A plain UNet with inputs for the residuals of ControlNets, which are added as diffusers does: to the skip tensors on their
+ * way from the contracting half to the expanding one (`control/down_00` …, in the order in which they are made), and to the
+ * middle block's output (`control/mid`). Each is [B, C, h', w'], or a zero that is added to all positions, [1, C, 1, 1].
+ *
+ * The places are found by structure. A skip tensor is what a Concat of channels joins to a hidden state that was itself
+ * made of it; the last one is joined first, and what it is joined to is the middle block's output.
+ *
+ * @param type of the inputs; a net that computes in half precision may take float32 as well
+ * @returns undefined where the graph has no such Concat
+ */
+export function withControlInputs(graph: OnnxGraph, type: 'float32' | 'float16'): OnnxGraph | undefined {
+  const index = new GraphIndex(graph);
+  const edit = new GraphEdit(graph);
+  const joins = skipJoins(index, edit.nodes).reverse();
+  if (joins.length === 0) return undefined;
+  const add = (join: EditedNode, tensor: string, name: string): string => {
+    edit.addInput(makeValue(name, type, ['', channelsOf(index, tensor) ?? '', '', '']));
+    const hasCastLike = index.opset >= CAST_LIKE;
+    if (hasCastLike) edit.addBefore(join, makeNode('CastLike', [name, tensor], `${name}/cast`));
+    edit.addBefore(join, makeNode('Add', [tensor, hasCastLike ? `${name}/cast` : name], `${name}/sum`));
+    return `${name}/sum`;
+  };
+  joins.forEach(({ node, skip }, k) => {
+    edit.replaceInput(node, skip, add(node, node.inputs[skip], `control/down_${String(k).padStart(2, '0')}`));
+  });
+  const { node: first, skip } = joins[joins.length - 1];
+  const middle = first.inputs[1 - skip];
+  const sum = add(first, middle, 'control/mid');
+  for (const node of edit.nodes.slice(edit.nodes.indexOf(first)))
+    node.inputs.forEach((input, position) => input === middle && edit.replaceInput(node, position, sum));
+  return edit.result();
+}
+
+/** The first version of the standard with this operator. */
+const CAST_LIKE = 15;
+
+interface Join {
+  node: EditedNode;
+  /** Which of its two inputs is the skip tensor. */
+  skip: 0 | 1;
+}
+
+function skipJoins(index: GraphIndex, nodes: EditedNode[]): Join[] {
+  return nodes.flatMap((node): Join[] => {
+    if (node.operator !== 'Concat' || node.inputs.length !== 2) return [];
+    // A negative axis is read as undefined, and no Concat can be without one.
+    if (![1, undefined].includes(intAttribute(node, 'axis'))) return [];
+    const [a, b] = node.inputs;
+    if (isMadeOf(index, a, b)) return [{ node, skip: 1 }];
+    return isMadeOf(index, b, a) ? [{ node, skip: 0 }] : [];
+  });
+}
+
+/** Whether a tensor is computed from another one. */
+function isMadeOf(index: GraphIndex, tensor: string, origin: string): boolean {
+  const seen = new Set([tensor]);
+  const queue = [tensor];
+  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
+    for (const input of index.producer(next)?.inputs ?? []) {
+      if (input === origin) return true;
+      if (seen.has(input)) continue;
+      seen.add(input);
+      queue.push(input);
+    }
+  }
+  return false;
+}
+
+/** Channels of a tensor [B, C, h, w], as the convolutions that it comes from tell them. */
+export function channelsOf(index: GraphIndex, tensor: string, depth = 0): number | undefined {
+  const node = index.producer(tensor);
+  if (!node || depth > 24) return undefined;
+  const { operator, inputs } = node;
+  if (operator === 'Conv') return outputChannels(index, inputs[1]);
+  if (operator === 'Concat') {
+    const sizes = inputs.map((input) => channelsOf(index, input, depth + 1));
+    return sizes.reduce<number | undefined>((sum, size) => (sum === undefined || size === undefined ? undefined : sum + size), 0);
+  }
+  const candidates =
+    operator === 'Add' || operator === 'Sub' || operator === 'Mul' ? inputs : PASSING.includes(operator) ? inputs.slice(0, 1) : [];
+  for (const input of candidates) {
+    const channels = channelsOf(index, input, depth + 1);
+    if (channels !== undefined) return channels;
+  }
+  return undefined;
+}
+
+/** Operators that leave the number of channels as it is. */
+const PASSING = ['Identity', 'Cast', 'Div', 'Sigmoid', 'Relu', 'Resize', 'QuantizeLinear', 'DequantizeLinear', 'Clip'];
+
+/** Of a convolution's weight, which may be quantized. */
+function outputChannels(index: GraphIndex, weight: string): number | undefined {
+  const dims = index.weightDims(weight);
+  if (dims) return dims[0];
+  const node = index.producer(weight);
+  return node && ['DequantizeLinear', 'QuantizeLinear', 'Identity'].includes(node.operator)
+    ? outputChannels(index, node.inputs[0])
+    : undefined;
+}
