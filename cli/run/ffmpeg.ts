@@ -2,6 +2,7 @@ import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { promisify } from 'node:util';
 import { EngineError } from '../../engine/errors';
+import { endWithParent } from '../../engine/util/orphan-guard';
 
 const execute = promisify(execFile);
 /** A program that neither gives nor takes a frame for this long is ended, ms. */
@@ -25,6 +26,7 @@ export class Ffmpeg {
     private readonly failure: string,
   ) {
     this.child = spawn('ffmpeg', ['-hide_banner', '-v', 'error', ...args], { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
+    endWithParent(this.child, direction === 'in' ? 'CONT' : 'KILL');
     this.child.stderr.on('data', (chunk: Buffer) => (this.stderr = (this.stderr + chunk.toString()).slice(-STDERR_KEPT)));
     // A process only counts as closed when somebody has read its output to the end.
     if (direction === 'in') this.child.stdout.resume();

@@ -4,6 +4,7 @@ import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
 import { fromWireError } from '../host/protocol/wire';
+import { endWithParent } from '../util/orphan-guard';
 import type { Effort, JobAnswer, JobName, JobParams, JobResult } from './codec-jobs';
 
 /** What a process is for: pictures of milliseconds, as many at once as libuv has threads; or those that are more work, one by one. */
@@ -61,6 +62,7 @@ export class CodecProcess {
       execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
+    endWithParent(this.child);
     this.child.on('message', (message: JobAnswer | Effort) => ('cpu' in message ? this.weigh(message.cpu) : this.hear(message)));
     this.child.once('error', (error) => this.end(`cannot be started: ${error.message}`, false));
     this.child.once('exit', (code, signal) => this.end(`ended with ${signal ?? `code ${code}`}`, true));

@@ -10,12 +10,12 @@ import type { Writable } from 'node:stream';
 const SCRIPT = `(
   all=
   while read -r sign pid; do
-    if [ "$sign" = + ]; then all="$all $pid"; continue; fi
+    if [ "$sign" != - ]; then all="$all $sign:$pid"; continue; fi
     left=
-    for each in $all; do [ "$each" = "$pid" ] || left="$left $each"; done
+    for each in $all; do [ "\${each#*:}" = "$pid" ] || left="$left $each"; done
     all=$left
   done
-  for each in $all; do kill -9 "$each"; done
+  for each in $all; do kill -s "\${each%%:*}" "\${each#*:}"; done
 ) <&3 3<&- >/dev/null 2>&1 &`;
 
 let guard: Writable | undefined;
@@ -24,11 +24,13 @@ let guard: Writable | undefined;
  * Sees to it that a child ends with this process also where it cannot do that itself: one that was stopped (SIGSTOP, a
  * debugger, a frozen container) does not notice that its parent has been killed, and would stay with all its memory. On
  * Windows nothing stops processes in that way.
+ *
+ * @param how `KILL`; or `CONT` for one that ends by itself once its input has ended, and has a file to finish first
  */
-export function endWithParent(child: ChildProcess): void {
+export function endWithParent(child: ChildProcess, how: 'KILL' | 'CONT' = 'KILL'): void {
   const { pid } = child;
   if (process.platform === 'win32' || pid === undefined) return;
-  tell(`+ ${pid}\n`);
+  tell(`${how} ${pid}\n`);
   child.once('exit', () => tell(`- ${pid}\n`));
 }
 

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { EngineError } from '../../../engine/errors';
 import { Backoff } from '../../../engine/util/backoff';
+import { endWithParent } from '../../../engine/util/orphan-guard';
 import { ArrivalPace } from '../common/arrival-pace';
 import { maskSecrets, secretsOf } from '../source/camera-address';
 import { LONGEST_PAUSE_S, demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from './arguments';
@@ -59,6 +60,7 @@ export class FfmpegProducer implements Producer {
       windowsHide: true,
     });
     this.child = child;
+    endWithParent(child);
     // A program that ends before it has read this says why itself.
     child.stdin.on('error', () => undefined).end(ffmpegScript(this.input) ?? '');
     const splitter = new JpegSplitter();

@@ -1,4 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { endWithParent } from '../../../engine/util/orphan-guard';
 import { FfmpegWords } from './words';
 
 const LOOK_MS = 250;
@@ -50,6 +51,7 @@ export class FfmpegWriter {
   ) {
     const child = spawn(program, args, { stdio: ['pipe', 'ignore', 'pipe'], windowsHide: true });
     this.child = child;
+    endWithParent(child, 'CONT');
     const words = new FfmpegWords();
     child.stderr.on('data', (chunk: Buffer) => words.add(chunk));
     // Told by the exit, in ffmpeg's own words.
