@@ -11,7 +11,7 @@ export type Picture =
   | { kind: 'raw'; data: Uint8Array; width: number; height: number; channels: 1 | 3 | 4; isBgr?: true };
 
 /** No camera or film frame is larger, but a wrong file may be. */
-const maxBytes = 64 * 1024 * 1024;
+export const maxBytes = 64 * 1024 * 1024;
 /** 8K video has 33 megapixels. */
 export const maxPixels = 64 * 1024 * 1024;
 /** Encoders of progressive JPEGs use 6 to 20 scans. */

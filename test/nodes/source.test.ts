@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn } from 'node:child_process';
+import { execFile, execFileSync, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
+import { fileToJpeg } from '../../nodes/lib/common/jpeg';
 import { maskSecrets } from '../../nodes/lib/source/camera-address';
 import { ffmpegArguments, ffmpegScript } from '../../nodes/lib/ffmpeg/arguments';
 import { JpegSplitter } from '../../nodes/lib/ffmpeg/jpeg-splitter';
@@ -197,6 +198,19 @@ describe('frame source', () => {
       const later = await messagesAt('out', 12);
       assert.ok(later.some(({ filename }) => (filename as string).endsWith('a2.jpg')));
       assert.equal(errors.length, 3);
+    });
+
+    it('a file that is too large for a picture, or none at all, is refused before it is read', async () => {
+      const large = await open(join(folder, 'a.jpg'), 'w');
+      await large.truncate(20e9);
+      await large.close();
+      if (process.platform !== 'win32') execFileSync('mkfifo', [join(folder, 'b.jpg')]);
+      await assert.rejects(fileToJpeg(join(folder, 'a.jpg'), 16, 16, 80), {
+        code: 'EBADFRAME',
+        message: /20000000000 bytes, of at most 67108864/,
+      });
+      if (process.platform !== 'win32')
+        await assert.rejects(fileToJpeg(join(folder, 'b.jpg'), 16, 16, 80), { code: 'EBADFRAME', message: /regular file/ });
     });
 
     it('says so when no picture of a folder can be read, and tries again', async () => {

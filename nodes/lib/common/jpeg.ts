@@ -1,7 +1,7 @@
-import { readFile } from 'node:fs/promises';
 import { codecPool } from '../../../engine/image/codec-pool';
 import { EngineError } from '../../../engine/errors';
-import { isJpeg, toPicture, type Picture } from '../../../engine/image/picture';
+import { isJpeg, maxBytes, toPicture, type Picture } from '../../../engine/image/picture';
+import { readBounded } from '../../../engine/util/bounded-file';
 import { jpegHeader } from './jpeg-header';
 
 export { isJpeg };
@@ -12,7 +12,7 @@ export { isJpeg };
  */
 export async function fileToJpeg(path: string, width: number, height: number, quality: number): Promise<Buffer> {
   try {
-    const picture = toPicture(await readFile(path));
+    const picture = toPicture(await readBounded(path, maxBytes));
     return await codecPool.toJpeg(picture, { quality, size: { width, height, fit: 'cover' } });
   } catch (thrown) {
     const { code, message } = EngineError.from(thrown, 'EBADFRAME', 'the picture cannot be read: ');
