@@ -46,11 +46,12 @@ export = (RED: NodeAPI): void => {
 
     onInput(this, (msg, send) => {
       const now = performance.now();
+      const topic = topicOf(msg);
       const isNews = state.take(msg, now);
       const isFrame = isMeantAsPicture(msg) && !isSayingPayload(msg);
       if (isNews && !isFrame) delete msg.payload;
       pacer.heard(msg, isNews, isFrame, now);
-      if (isNews || state.moving) tellChange(RED, topicOf(msg));
+      if (isNews || state.moving) tellChange(RED, topic);
       msg.conditioning = state.next(now, isFrame);
       showPrompt();
       send(msg);

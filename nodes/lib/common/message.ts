@@ -1,8 +1,19 @@
 import type { NodeMessage } from 'node-red';
+import { EngineError } from '../../../engine/errors';
 
-/** The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names, and where the topic is no name. */
+/** Topics are kept, shown and sent to pages. */
+const LONGEST_TOPIC = 1024;
+
+/**
+ * The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names, and where the topic is no name.
+ *
+ * @throws EBADPARAM for one of more than 1024 characters
+ */
 export function topicOf(msg: NodeMessage): string {
   const topic: unknown = msg.topic;
+  if (typeof topic === 'string' && topic.length > LONGEST_TOPIC) {
+    throw new EngineError('EBADPARAM', `msg.topic has ${topic.length} characters, of at most ${LONGEST_TOPIC}`);
+  }
   return typeof topic === 'string' || typeof topic === 'number' || typeof topic === 'boolean' ? String(topic) : '';
 }
 
