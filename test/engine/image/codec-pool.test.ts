@@ -52,7 +52,9 @@ describe('the codec in processes of its own', () => {
     void stuck.then((outcome) => (last = outcome));
     for (const end = performance.now() + 60_000; last === undefined && performance.now() < end; others++) await pool.thumbnail(good);
     const { code, message } = last as { code: string; message: string };
-    assert.deepEqual([code, /given up: .* 1\.[5-9] s of processor time/.test(message)], ['EBADFRAME', true], message);
+    // It is looked at now and then, and more seldom on a busy machine.
+    const effort = Number(/given up: .* (\d+\.\d) s of processor time/.exec(message)?.[1]);
+    assert.deepEqual([code, effort >= 1.5 && effort < 10], ['EBADFRAME', true], message);
     assert.ok(others > 10, `${others} others`);
     await until(
       () => pool.pids.every(isAlive) && pool.pids.length <= 2,
@@ -79,7 +81,8 @@ describe('the codec in processes of its own', () => {
     const large = Array.from({ length: 6 }, () => pool.thumbnail(toPicture(hugePng(8000, 8000))).then(note('large')));
     const small = Array.from({ length: 6 }, () => pool.thumbnail(good).then(note('small')));
     await Promise.all([...large, ...small]);
-    assert.deepEqual(finished, [...small.map(() => 'small'), ...large.map(() => 'large')]);
+    const before = finished.slice(0, finished.lastIndexOf('small')).filter((what) => what === 'large').length;
+    assert.ok(before <= 1, `${finished}: each large one takes half a second for itself`);
     assert.ok(pool.pids.length <= 4);
   });
 
