@@ -9,7 +9,7 @@ import { PromptEncoder, type PromptConditioning } from '../prompt/prompt-encoder
 import type { ConditioningRequest } from '../prompt/request';
 import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
-import { Overtaken, SizeTrials } from './size-trials';
+import { type LiveChange, Overtaken, SizeTrials } from './size-trials';
 import { needsNegativePass } from '../diffusion/guidance';
 import { changedOptions, type ResolvedOptions } from '../diffusion/options';
 import {
@@ -75,6 +75,8 @@ export class DiffusionStream implements Stream {
   /** Those since the last frame. */
   private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
   private setup: StreamSetup;
+  /** What it was opened with. */
+  private readonly first: StreamSetup;
   /** Calls of `update` that have not settled, in their order. */
   private readonly updates = new Set<Partial<StreamOptions>>();
   private frames = 0;
@@ -97,7 +99,8 @@ export class DiffusionStream implements Stream {
     this.setups = new SetupCache(model, trials);
     this.pictures = new FrameEncoder(model);
     this.seeds = new Seeds(model.info.latentChannels);
-    this.setup = this.setups.get(this.setups.check(options));
+    this.first = this.setups.get(this.setups.check(options));
+    this.setup = this.first;
   }
 
   /** Checks the options, and that the model works at this size; `trials` are shared by the streams of an engine. */
@@ -191,15 +194,22 @@ export class DiffusionStream implements Stream {
     if (this.options.mode === 'img2img') await this.model.vaeEncoder?.turn();
   }
 
+  /**
+   * Resolves when frames can be made under these settings: what would be refused is refused before a picture is decoded to
+   * its size. Rejects as `prepare` does.
+   */
+  async admit(options: StreamOptions): Promise<void> {
+    await this.setups.prepare(options, this.change());
+  }
+
   /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. Rejects with Overtaken when newer ones come while its own are being prepared. */
   prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
     this.waitingPrompts = {};
-    const before = new Set(this.updates);
+    const change = this.change();
     return this.inQueue(this.intake, async () => {
       const { latent: start, id, prompt, params, options } = input;
       const { image, ...others } = { ...input.pictures, ...(input.image && { image: input.image }) };
-      const change = { from: this.setup, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
       const wanted =
         params || options ? await this.setups.prepare(options ?? changedOptions(this.options, params ?? {}), change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
@@ -281,6 +291,12 @@ export class DiffusionStream implements Stream {
     });
   }
 
+  /** By a frame: updates that come later overtake it. */
+  private change(): LiveChange {
+    const before = new Set(this.updates);
+    return { from: this.first, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
+  }
+
   private async prepareUpdate(live: Partial<StreamOptions>): Promise<StreamSetup> {
     const left = (): Partial<StreamOptions> => {
       const newer = [...this.updates].slice([...this.updates].indexOf(live) + 1);
@@ -289,7 +305,7 @@ export class DiffusionStream implements Stream {
     for (let wanted = live; ; wanted = left()) {
       const isOvertaken = (): boolean => Object.keys(left()).length < Object.keys(wanted).length;
       try {
-        return await this.setups.prepare(changedOptions(this.options, wanted), { from: this.setup, isOvertaken });
+        return await this.setups.prepare(changedOptions(this.options, wanted), { from: this.first, isOvertaken });
       } catch (thrown) {
         if (!(thrown instanceof Overtaken)) throw thrown;
       }

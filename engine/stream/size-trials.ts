@@ -20,8 +20,10 @@ const FIRST_AREA = 256 ** 2;
 const GROWTH = 4;
 /** A change may make frames so many times slower, however slow they are then. */
 const SLOWER = 8;
-/** What was refused is refused again without a trial for this long, ms. */
-const REFUSED_FOR = 10_000;
+/** What a trial found out holds for this long, ms: who asks for what is refused, over and over, is answered without another one. */
+const FOUND_FOR = 60_000;
+/** No frame may take longer than this, ms, whoever asks for it: an engine that opens a stream for that long is taken for broken. */
+const LONGEST_TICK = 600_000;
 /** Latent sizes that every UNet takes: most halve them three times. */
 const LATENT_STEP = 8;
 
@@ -40,6 +42,7 @@ interface Cost {
 
 /** A change while a stream runs. */
 export interface LiveChange {
+  /** What the stream was opened with: by many small changes it gets no further than by one. */
   from: StreamSetup;
   /** Whether newer settings have come, which make this trial pointless. */
   isOvertaken: () => boolean;
@@ -68,6 +71,7 @@ export class SizeTrials {
   private readonly queue = new SerialQueue();
   private readonly known = new LruCache<Cost>(SIZES_KEPT);
   private readonly refused = new LruCache<{ error: EngineError; at: number }>(SIZES_KEPT);
+  private readonly found = new LruCache<{ cost: Cost; times: number; at: number }>(SIZES_KEPT);
   private readonly memory: number;
   private readonly liveMs: number;
 
@@ -90,7 +94,7 @@ export class SizeTrials {
     if (this.isKnown(setup, change)) return;
     const key = keyOf(setup, rowsOf(setup));
     const refused = this.refused.get(key);
-    if (refused && performance.now() - refused.at < REFUSED_FOR) throw refused.error;
+    if (refused && isLate(refused)) throw refused.error;
     await this.queue.run(async () => {
       if (this.isKnown(setup, change)) return;
       try {
@@ -128,11 +132,16 @@ export class SizeTrials {
     const climbs = !fixesShapes && (isLarge || isMuchMore);
     if (climbs && change?.isOvertaken()) throw new Overtaken();
     // The times of first runs say little, so what is known is run once more.
-    let before = climbs && change ? await this.measure(change.from, change.from.shape) : undefined;
-    const limitMs = before && isMuchMore ? Math.max(this.liveMs, SLOWER * tickMs(before, rowsOf(change.from))) : Infinity;
+    let before = climbs && change ? await this.find(change.from, change.from.shape, keyOf(change.from, 1)) : undefined;
+    const limitMs = before && isMuchMore ? Math.max(this.liveMs, SLOWER * tickMs(before, rowsOf(change.from))) : LONGEST_TICK;
+    const find = async (shape: LatentShape, key: string): Promise<Cost> => {
+      const cost = await this.find(setup, shape, key);
+      const isTooSlow = before && this.tickAt(setup, before, cost) > limitMs;
+      return isTooSlow ? this.find(setup, shape, key, 2) : cost;
+    };
     if (climbs) {
       for (let next = before ? before.area * GROWTH : FIRST_AREA; next * 2 < area; next *= GROWTH) {
-        const cost = await this.measure(setup, shapeOf(setup, next)).catch(() => undefined);
+        const cost = await find(shapeOf(setup, next), `${setup.options.mode} ${next}`).catch(() => undefined);
         if (change?.isOvertaken()) throw new Overtaken();
         // A model may refuse a size that nobody has asked for.
         if (!cost) continue;
@@ -140,7 +149,8 @@ export class SizeTrials {
         before = cost;
       }
     }
-    const cost = await this.measure(setup, setup.shape, this.model.unet.rowsToWarmUp(rows));
+    const rowsTried = this.model.unet.rowsToWarmUp(rows);
+    const cost = climbs && rowsTried === 1 ? await find(setup.shape, keyOf(setup, 1)) : await this.measure(setup, setup.shape, rowsTried);
     if (climbs) this.check(setup, before ?? cost, cost, limitMs);
     if (climbs && isLarge) await this.climbRows(setup, cost);
     const rowsBefore = this.known.get(this.keyOfSize(setup))?.rows ?? 1;
@@ -164,8 +174,7 @@ export class SizeTrials {
   /** @throws EBADPARAM when two trials say that the setup takes too much */
   private check(setup: StreamSetup, smaller: Cost, larger: Cost, limitMs: number): void {
     const area = areaOf(setup);
-    const at = (name: 'unetMs' | 'vaeMs' | 'peak'): number => extrapolate([smaller.area, smaller[name]], [larger.area, larger[name]], area);
-    const ms = at('vaeMs') + at('unetMs') * rowsOf(setup);
+    const ms = this.tickAt(setup, smaller, larger);
     if (ms > limitMs) {
       throw new EngineError(
         'EBADPARAM',
@@ -173,6 +182,12 @@ export class SizeTrials {
       );
     }
     this.checkMemory(setup, linear([smaller.area, smaller.peak], [larger.area, larger.peak], area));
+  }
+
+  /** What a frame would take by what two smaller ones took, ms. */
+  private tickAt(setup: StreamSetup, smaller: Cost, larger: Cost): number {
+    const at = (name: 'unetMs' | 'vaeMs'): number => extrapolate([smaller.area, smaller[name]], [larger.area, larger[name]], areaOf(setup));
+    return at('vaeMs') + at('unetMs') * rowsOf(setup);
   }
 
   private checkMemory(setup: StreamSetup, expected: number): void {
@@ -183,6 +198,22 @@ export class SizeTrials {
       'EBADPARAM',
       `${nameOf(setup)} would take about ${megabytes(bytes)} of memory, and the engine may take ${megabytes(this.memory)}; choose fewer pixels, steps or frames in the buffer`,
     );
+  }
+
+  /**
+   * What one row costs at a size, of late: measured, unless that is known.
+   *
+   * @param times of which the quickest counts: a machine with other work must not refuse what it can do
+   */
+  private async find(setup: StreamSetup, shape: LatentShape, key: string, times = 1): Promise<Cost> {
+    const kept = this.found.get(key);
+    const late = kept && isLate(kept) ? kept : undefined;
+    if (late && late.times >= times) return late.cost;
+    const cost = await this.measure(setup, shape);
+    if (late) cost.unetMs = Math.min(cost.unetMs, late.cost.unetMs);
+    if (late) cost.vaeMs = Math.min(cost.vaeMs, late.cost.vaeMs);
+    this.found.set(key, { cost, times: 1 + (late?.times ?? 0), at: performance.now() });
+    return cost;
   }
 
   private async measure({ options, denoising }: StreamSetup, shape: LatentShape, rows = 1): Promise<Cost> {
@@ -227,6 +258,7 @@ function rowsOf({ denoising, options }: StreamSetup): number {
   return denoising.steps.reduce((count, _, step) => count + (needsNegativePass(denoising, step) ? 2 : 1), 0) * options.frameBufferSize;
 }
 
+const isLate = ({ at }: { at: number }): boolean => performance.now() - at < FOUND_FOR;
 const areaOf = ({ options: { width, height } }: StreamSetup): number => width * height;
 const tickMs = ({ vaeMs, unetMs }: Cost, rows: number): number => vaeMs + unetMs * rows;
 const peakMemory = (): number => process.resourceUsage().maxRSS * 1024;

@@ -4,7 +4,7 @@ import { stopAllHosts } from '../../engine/host/client';
 import type { FrameInfo } from '../../nodes/lib/common/frame-message';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
-import { PATIENCE, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { jpegs } from '../lib/pictures';
 import { strain } from '../lib/strain';
@@ -13,6 +13,17 @@ const FLOW: FlowNode[] = [
   { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
   { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '128', height: '128', wires: [['out']] },
   { id: 'out', type: 'helper' },
+  {
+    id: 'other',
+    type: 'streamdiffusion-denoiser',
+    engine: 'engine',
+    width: '128',
+    height: '128',
+    steps: '2',
+    wires: [['otherOut'], ['status']],
+  },
+  { id: 'otherOut', type: 'helper' },
+  { id: 'status', type: 'helper' },
 ];
 
 describe('a large size and back', () => {
@@ -74,5 +85,33 @@ describe('a large size and back', () => {
     const took = performance.now() - began;
     console.log(`      a picture of the new size after ${Math.round(took)} ms`);
     assert.ok(took < 5000 * strain(), `${took} ms`);
+  });
+
+  it('a stream that is opened, and kept busy, by frames with enormous settings holds up no other one, and takes no memory', async () => {
+    const memory: number[] = [];
+    helper.getNode('status').on('input', ({ payload }) => memory.push((payload as { memoryBytes: number }).memoryBytes));
+    const count = async (seconds: number): Promise<number> => {
+      const before = ledger.sent[0].length;
+      await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+      return (ledger.sent[0].length - before) / seconds;
+    };
+    const alone = await count(3);
+    await until(() => memory.at(-1)! > 0);
+    const held = memory.at(-1)!;
+    const refused = calls('other', 'error');
+    let n = 0;
+    const attack = setInterval(() => {
+      const params =
+        n++ % 2 ? { width: 128, height: 128, frameBufferSize: 1 } : { width: 8192, height: 8192 - 16 * (n % 50), frameBufferSize: 8 };
+      helper.getNode('other').receive({ payload: frame, params } as unknown as NodeMessage);
+    }, 100);
+    const meanwhile = await count(8);
+    clearInterval(attack);
+    const most = Math.max(...memory) - held;
+    console.log(`      ${alone.toFixed(1)} frames a second alone, ${meanwhile.toFixed(1)} meanwhile; ${Math.round(most / 1e6)} MB more`);
+    assert.ok(meanwhile > alone / 3, `${meanwhile} of ${alone} frames a second`);
+    assert.ok(most < 150e6, `${most} bytes`);
+    assert.match(String(refused[0]), /8192x\d+ with .* and a buffer of 8 would take about/);
+    assert.ok(ledger.sent[0].length > 0 && widths().every((width) => width === 128));
   });
 });

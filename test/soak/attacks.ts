@@ -1,11 +1,12 @@
 /**
- * `node dist/test/soak/attacks.js [pictures|topics|sizes] [SECONDS]`: a Node-RED of its own is attacked through a flow beside the live
+ * `node dist/test/soak/attacks.js [pictures|topics|sizes|ladder] [SECONDS]`: a Node-RED of its own is attacked through a flow beside the live
  * picture, while its pages are asked for; prints how long its answers take, how many pictures the live one has and what
  * its processes hold before, meanwhile and afterwards.
  *
  * - `pictures` that keep a decoder busy, on four topics of a filter and at a sink;
  * - `topics`: 1,500 new ones in 30 s, each with a picture, at a denoiser on the live picture's engine;
- * - `sizes`: 8192×8192 in two steps, eight at a time, in turn with 128×128, at such a denoiser.
+ * - `sizes`: 8192×8192 in two steps, eight at a time, in turn with 128×128, at such a denoiser;
+ * - `ladder`: sizes that grow by a quarter with each change, from 128×128 to 8192×8192 and again, at such a denoiser.
  */
 import { execFileSync } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
@@ -21,7 +22,16 @@ type Flow = Record<string, unknown>[];
 
 async function main(): Promise<void> {
   const server = await Server.start();
-  await server.ready();
+  try {
+    await server.ready();
+    while (!(await fetch(`${server.address}/streamdiffusion/live.jpg`)).ok) await new Promise((resolve) => setTimeout(resolve, 200));
+    await attackAt(server);
+  } finally {
+    await server.stop();
+  }
+}
+
+async function attackAt(server: Server): Promise<void> {
   const flow = (await (await fetch(`${server.address}/flows`)).json()) as Flow;
   const attack = await attackOf(server, flow);
   await new Promise((resolve) => setTimeout(resolve, 10_000));
@@ -31,7 +41,6 @@ async function main(): Promise<void> {
   await deploy(server, flow);
   await new Promise((resolve) => setTimeout(resolve, 40_000));
   await ask(server, 'afterwards', 15);
-  await server.stop();
 }
 
 async function attackOf(server: Server, flow: Flow): Promise<Flow> {
@@ -46,8 +55,10 @@ async function attackOf(server: Server, flow: Flow): Promise<Flow> {
     topics: 'const n = context.get("n") || 0; context.set("n", n + 1); if (n >= 1500) return null; msg.topic = "t" + n;',
     sizes:
       'const n = context.get("n") || 0; context.set("n", n + 1); msg.params = n % 2 ? { width: 128, height: 128, frameBufferSize: 1 } : { width: 8192, height: 8192, frameBufferSize: 8 }; delete msg.topic;',
+    ladder:
+      'const n = context.get("n") || 0; context.set("n", n + 1); const side = 8 * Math.round(16 * 1.25 ** (n % 19)); msg.params = { width: side, height: side, frameBufferSize: 1 + (n % 8) }; delete msg.topic;',
   }[kind];
-  if (!func) throw new Error(`pictures, topics or sizes; not ${kind}`);
+  if (!func) throw new Error(`pictures, topics, sizes or ladder; not ${kind}`);
   return [
     { id: 'every', type: 'inject', z: 'attack', repeat: kind === 'topics' ? '0.02' : '0.2', once: true, props: [], wires: [['make']] },
     {

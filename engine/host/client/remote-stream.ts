@@ -236,7 +236,7 @@ export class RemoteStream {
       throw this.error;
     }
     try {
-      await process.request('open', { stream: this.id, settings: this.wanted, conditioning: this.conditioning });
+      await process.request('open', { stream: this.id, settings: this.wanted, safe: this.safe, conditioning: this.conditioning });
       if (this.process !== process) return;
       if (this.ended) void process.request('close', { stream: this.id }).catch(() => undefined);
       this.opened = true;

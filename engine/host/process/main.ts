@@ -48,9 +48,9 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
     engine = await Engine.load(settings, { onProgress, openNet, limits: { memory: settings.memoryLimit, liveMs: LIVE_LIMIT } });
     return { info: engine.info, warnings: engine.warnings };
   },
-  async open({ stream, settings, conditioning }) {
+  async open({ stream, settings, safe, conditioning }) {
     const onWarning = (text: string): void => send({ event: 'warning', stream, text });
-    const opening = StreamWorker.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning);
+    const opening = StreamWorker.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning, safe);
     streams.set(stream, opening);
     opening.catch(() => streams.delete(stream));
     const hosted = await opening;

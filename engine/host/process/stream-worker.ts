@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { DiffusionStream, Frame, Prepared } from '../../stream/diffusion-stream';
 import type { Engine } from '../../engine';
 import { EngineError, type ErrorCode } from '../../errors';
@@ -65,6 +66,9 @@ export class StreamWorker {
   }
 
   /**
+   * Opens it under `safe`, and changes it to `settings` from there: what a running stream would refuse to change to, a new
+   * one does as well. The frames that bring such settings hear of it.
+   *
    * @param onTaken called whenever a frame leaves the waiting place
    * @param onWarning called with what the model does not see of a new prompt
    */
@@ -73,10 +77,23 @@ export class StreamWorker {
     settings: StreamSettings,
     onTaken: () => void,
     onWarning: (text: string) => void = () => undefined,
+    safe = settings,
   ): Promise<StreamWorker> {
     const adapters = engine.info.adapters.map(({ name }) => name);
-    const stream = await engine.createStream(splitSettings(withoutWeights(settings, strangersIn(settings, adapters))).options);
-    return new StreamWorker(stream, settings, onTaken, onWarning);
+    const known = (under: StreamSettings): StreamSettings => withoutWeights(under, strangersIn(under, adapters));
+    const open = async (under: StreamSettings): Promise<StreamWorker> => {
+      const stream = await engine.createStream(splitSettings(known(under)).options);
+      return new StreamWorker(stream, under, onTaken, onWarning);
+    };
+    if (isDeepStrictEqual(safe, settings)) return open(settings);
+    const worker = await open(safe).catch((thrown: unknown) => {
+      if (!(thrown instanceof EngineError && FRAME_ERRORS.has(thrown.code))) throw thrown;
+      return undefined;
+    });
+    // Where those cannot work, better ones may have come.
+    if (!worker) return open(settings);
+    await worker.update(known(settings)).catch(() => undefined);
+    return worker;
   }
 
   submit(frame: FrameRequest): Promise<FrameResult> {
@@ -150,6 +167,7 @@ export class StreamWorker {
       const { conditioning, settings } = job.frame;
       const { options, output } = splitSettings(this.withoutStrangers(settings ?? this.settings));
       job.output = output;
+      await this.stream.admit(options);
       const pictures = await this.decoded(job.frame, options);
       const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
       if (encoded) this.warn(encoded.warnings);

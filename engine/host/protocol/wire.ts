@@ -6,7 +6,7 @@ import type { ConditioningRequest, FrameRequest, FrameResult, HostSettings, Live
 /** Requests, by name: their parameters and their results. */
 export interface Methods {
   load: { params: HostSettings; result: { info: EngineInfo; warnings: string[] } };
-  open: { params: { stream: number; settings: StreamSettings; conditioning?: ConditioningRequest }; result: void };
+  open: { params: { stream: number; settings: StreamSettings; safe: StreamSettings; conditioning?: ConditioningRequest }; result: void };
   submit: { params: { stream: number; frame: FrameRequest }; result: FrameResult };
   update: { params: { stream: number; params: LiveParams }; result: void };
   setConditioning: { params: { stream: number; conditioning: ConditioningRequest }; result: void };
