@@ -1,11 +1,13 @@
 /**
- * One denoising step of one frame: the model's prediction, guidance, and the boundary scalings of the consistency model.
+ * One denoising step of one frame, in factors: the model's prediction, guidance, and the boundary scalings of the
+ * consistency model.
  *
  * Residual classifier-free guidance (arXiv 2312.12491, §3.2) replaces the negative pass of the UNet by a *virtual
  * residual noise* ε': the noise that would explain the current x_τ if the clean latent were the frame itself
  * (self-negative), or what the UNet saw in it under the negative prompt at the first step (onetime-negative).
  */
 import type { CfgType, PredictionType } from '../types';
+import { type LinearForm, type NoisedForm, sum, X } from './linear-form';
 import type { NoiseLevel, Step } from './schedule';
 
 export interface Guidance {
@@ -28,44 +30,41 @@ export function usesResidualNoise({ cfgType, guidanceScale }: Guidance): boolean
 }
 
 /** The clean latent that a prediction stands for: x0 = (x - √(1-ᾱ) ε) / √ᾱ, or √ᾱ x - √(1-ᾱ) v, or the prediction itself. */
-export function predictClean(prediction: Float32Array, x: Float32Array, step: Step, type: PredictionType): Float64Array {
-  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
-  const clean = new Float64Array(x.length);
-  for (let k = 0; k < x.length; k++) {
-    const p = prediction[k];
-    clean[k] = type === 'epsilon' ? (x[k] - b * p) / a : type === 'v_prediction' ? a * x[k] - b * p : p;
+export function predictClean(prediction: LinearForm, { alphaProdTSqrt: a, betaProdTSqrt: b }: Step, type: PredictionType): LinearForm {
+  switch (type) {
+    case 'epsilon':
+      return sum([1 / a, X], [-b / a, prediction]);
+    case 'v_prediction':
+      return sum([a, X], [-b, prediction]);
+    case 'sample':
+      return prediction;
   }
-  return clean;
 }
 
 /** The noise that separates x from a clean latent: ε = (x - √ᾱ x0) / √(1-ᾱ). */
-export function residualNoise(x: Float32Array, clean: Float64Array, step: Step): Float32Array {
-  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
-  return x.map((value, k) => (value - a * clean[k]) / b);
+export function residualNoise(clean: LinearForm, { alphaProdTSqrt: a, betaProdTSqrt: b }: Step): LinearForm {
+  return sum([1 / b, X], [-a / b, clean]);
 }
 
 /**
  * Guidance in the space of clean latents, where it is the same linear combination as in the space of noises:
  * x0 = x0⁻ + γ (x0⁺ - x0⁻).
  */
-export function guide(positive: Float64Array, negative: Float64Array, guidanceScale: number): Float64Array {
-  return positive.map((value, k) => negative[k] + guidanceScale * (value - negative[k]));
+export function guide(positive: LinearForm, negative: LinearForm, guidanceScale: number): LinearForm {
+  return sum([1 - guidanceScale, negative], [guidanceScale, positive]);
 }
 
 /**
- * The negative clean latent that a virtual residual noise stands for: (x - √(1-ᾱ) δ ε') / √ᾱ.
- *
- * At zero terminal SNR (√ᾱ = 0) x says nothing of a clean latent and guidance rests: the positive one comes back.
+ * The clean latent that a virtual residual noise stands for: (x - √(1-ᾱ) δ ε') / √ᾱ. Undefined at zero terminal SNR
+ * (√ᾱ = 0), where x says nothing of a clean latent.
  */
-export function virtualNegative(x: Float32Array, residual: Float32Array, delta: number, step: Step, positive: Float64Array): Float64Array {
-  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
-  if (a === 0) return positive;
-  return positive.map((_, k) => (x[k] - b * delta * residual[k]) / a);
+export function virtualClean(residual: LinearForm, delta: number, { alphaProdTSqrt: a, betaProdTSqrt: b }: Step): LinearForm | undefined {
+  return a === 0 ? undefined : sum([1 / a, X], [(-b * delta) / a, residual]);
 }
 
 /** The boundary condition of a consistency model: x̂0 = c_out F_θ + c_skip x. */
-export function applyBoundary(clean: Float64Array, x: Float32Array, { cSkip, cOut }: Step): Float32Array {
-  return x.map((value, k) => cOut * clean[k] + cSkip * value);
+export function applyBoundary(clean: LinearForm, { cSkip, cOut }: Step): LinearForm {
+  return sum([cOut, clean], [cSkip, X]);
 }
 
 /**
@@ -73,46 +72,30 @@ export function applyBoundary(clean: Float64Array, x: Float32Array, { cSkip, cOu
  * noise: √(ᾱ'/ᾱ_s) (√ᾱ_s x0 + √(1-ᾱ_s) ε) + √(1 - ᾱ'/ᾱ_s) z (arXiv 2402.19159, Algorithm 4).
  *
  * @param clean x0, as guided
- * @param noise z; its share is 0 where s is the next step itself
  */
-export function trajectoryStep(
-  clean: Float64Array,
-  x: Float32Array,
-  noise: Float32Array,
-  step: Step,
-  s: NoiseLevel,
-  next: Step,
-): Float32Array {
-  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
+export function trajectoryStep(clean: LinearForm, step: Step, s: NoiseLevel, next: Step): NoisedForm {
   const kept = next.alphaProdTSqrt / s.alphaProdTSqrt;
-  const fresh = Math.sqrt(Math.max(0, 1 - kept * kept));
-  return x.map((value, k) => kept * (s.alphaProdTSqrt * clean[k] + (s.betaProdTSqrt * (value - a * clean[k])) / b) + fresh * noise[k]);
+  const form = sum([kept * s.alphaProdTSqrt, clean], [kept * s.betaProdTSqrt, residualNoise(clean, step)]);
+  return { form, scale: 1, noise: Math.sqrt(Math.max(0, 1 - kept * kept)) };
 }
 
-/** The virtual residual noise of that x_τ': what separates it from the clean latent that the residual noise of this step stands for. */
-export function trajectoryResidual(
-  clean: Float64Array,
-  x: Float32Array,
-  residual: Float32Array,
-  step: Step,
-  nextX: Float32Array,
-  next: Step,
-): Float32Array {
-  const { alphaProdTSqrt: a, betaProdTSqrt: b } = step;
-  // At zero terminal SNR nothing is known of that clean latent; the predicted one takes its place.
-  return residualNoise(nextX, a === 0 ? clean : Float64Array.from(x, (value, k) => (value - b * residual[k]) / a), next);
+/**
+ * The virtual residual noise of that x_τ': what separates it from the clean latent that the residual noise of this step
+ * stands for; where nothing is known of that, from the predicted one.
+ */
+export function trajectoryResidual(clean: LinearForm, residual: LinearForm, step: Step, nextX: NoisedForm, next: Step): NoisedForm {
+  const { alphaProdTSqrt: a, betaProdTSqrt: b } = next;
+  const virtual = virtualClean(residual, 1, step) ?? clean;
+  return { form: sum([1 / b, nextX.form], [-a / b, virtual]), scale: 1, noise: nextX.noise / b };
 }
 
 /**
  * √ᾱ' / √(1-ᾱ') · (x̂0 - x0'): how much the virtual residual noise of the next step differs from the noise added there,
  * where x0' is the clean latent that the residual noise of this step stands for (paper, Eq. 6 and 7).
  */
-export function residualShift(clean: Float64Array, x: Float32Array, residual: Float32Array, step: Step, next: Step): Float32Array {
-  const { alphaProdTSqrt: a, betaProdTSqrt: b, cSkip, cOut } = step;
-  if (a === 0) return new Float32Array(x.length);
+export function residualShift(clean: LinearForm, residual: LinearForm, step: Step, next: Step): LinearForm {
+  const virtual = virtualClean(residual, 1, step);
+  if (!virtual) return sum();
   const gain = next.alphaProdTSqrt / next.betaProdTSqrt;
-  return x.map((value, k) => {
-    const virtualClean = (value - b * residual[k]) / a;
-    return gain * (cOut * (clean[k] - virtualClean) + cSkip * b * residual[k]);
-  });
+  return sum([gain * step.cOut, clean], [-gain * step.cOut, virtual], [gain * step.cSkip * step.betaProdTSqrt, residual]);
 }

@@ -2,7 +2,7 @@ import { LruCache } from '../util/lru-cache';
 import type { WeightedSeed } from '../types';
 import { randn } from './noise';
 import type { ResolvedOptions } from './options';
-import type { LatentShape } from './stream-batch';
+import type { LatentShape } from './latent';
 
 /** Draws that are kept: a list of seeds, twice while it drifts, and a few more that alternate. */
 const DRAWS_KEPT = 20;

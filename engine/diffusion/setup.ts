@@ -2,13 +2,14 @@ import { LruCache } from '../util/lru-cache';
 import type { EngineInfo } from '../types';
 import type { ResolvedOptions } from './options';
 import { denoisingSteps, type SchedulerConfig } from './schedule';
-import type { Denoising, LatentShape } from './stream-batch';
+import type { LatentShape } from './latent';
+import type { DenoiseConfig } from './step-plan';
 
 /** What follows from the options of a frame: computed once, shared by all frames that enter under the same ones. */
 export interface StreamSetup {
   options: ResolvedOptions;
   shape: LatentShape;
-  denoising: Denoising;
+  denoising: DenoiseConfig;
 }
 
 /** How many are kept: settings that alternate from frame to frame cost nothing. */

@@ -5,30 +5,10 @@
  * not there are not computed, so the first frames are as clean as all others, a stream can be drained at any time, and
  * a frame's output does not depend on which frames happen to share its UNet calls.
  */
-import type { PredictionType } from '../types';
-import {
-  applyBoundary,
-  guide,
-  type Guidance,
-  needsNegativePass,
-  predictClean,
-  residualNoise,
-  residualShift,
-  trajectoryResidual,
-  trajectoryStep,
-  usesResidualNoise,
-  virtualNegative,
-} from './guidance';
-import type { Step } from './schedule';
-
-/** What a frame is denoised under, from its entry to its end. */
-export interface Denoising extends Guidance {
-  steps: readonly Step[];
-  predictionType: PredictionType;
-  doAddNoise: boolean;
-  /** Strength of each adapter, by its name. */
-  weights?: Readonly<Record<string, number>>;
-}
+import { needsNegativePass } from './guidance';
+import { type LatentShape, LatentPool } from './latent';
+import { evaluate } from './linear-form';
+import { type DenoiseConfig, planStep } from './step-plan';
 
 /** The positive and negative conditioning of a frame; what they are is the caller's business. */
 export interface ConditioningPair<C> {
@@ -38,13 +18,7 @@ export interface ConditioningPair<C> {
 
 export type Pictures = Readonly<Record<string, unknown>>;
 
-/** Positions of a latent: the picture's sides divided by the model's vaeScaleFactor. */
-export interface LatentShape {
-  height: number;
-  width: number;
-}
-
-/** A frame on its way into the batch. */
+/** A frame on its way into the batch. Its latents are read, never changed. */
 export interface Entry<F, C> {
   frame: F;
   /** x_τ at the first step, [C, h, w]. */
@@ -56,21 +30,12 @@ export interface Entry<F, C> {
   conditioning: ConditioningPair<C>;
   /** What the UNet is shown of the frame at every step, by name; what it is is the caller's business. */
   pictures?: Pictures;
-  /** The frame is denoised under another conditioning as well, from its entry to its end, and leaves as a mixture of both. */
-  dissolve?: Dissolve<C>;
-  /** x̂0 of the last step, where it is known already: the frame only takes its turn. [C, h, w] */
-  denoised?: Float32Array;
-  denoising: Denoising;
-}
-
-/** `part`, 0..1, is the other's share. */
-export interface Dissolve<C> {
-  conditioning: ConditioningPair<C>;
-  part: number;
+  denoising: DenoiseConfig;
 }
 
 /** One row of a UNet call. */
 export interface Evaluation<C> {
+  /** x_τ, [C, h, w], as it is until {@link StreamBatch.advance}. */
   sample: Float32Array;
   shape: LatentShape;
   timestep: number;
@@ -82,7 +47,7 @@ export interface Evaluation<C> {
 }
 
 /** A frame that is done: x̂0 of the last step, [C, h, w]. */
-export interface Denoised<F> {
+export interface DenoisedFrame<F> {
   frame: F;
   latent: Float32Array;
 }
@@ -92,14 +57,16 @@ interface Row<F, C> extends Entry<F, C> {
   /** ε', the virtual residual noise of RCFG. */
   residual: Float32Array;
   finished: boolean;
-  /** The same frame under the conditioning that it dissolves into. */
-  other?: Row<F, C>;
 }
+
+/** Work latents that are kept beside those in use, for frames to come. */
+const LATENTS_KEPT = 16;
 
 /** @typeParam F what identifies a frame to the caller; @typeParam C a conditioning */
 export class StreamBatch<F, C> {
   /** Oldest first. A row stays until all older ones are finished, so that frames leave in the order they came. */
   private rows: Row<F, C>[] = [];
+  private readonly pool = new LatentPool(LATENTS_KEPT);
 
   /** Frames that have not left yet. */
   get inFlight(): number {
@@ -108,62 +75,52 @@ export class StreamBatch<F, C> {
 
   /** Puts a frame at the first step. */
   enter(entry: Entry<F, C>): void {
-    const { denoised } = entry;
-    const row = { ...entry, latent: denoised ?? entry.latent, stepIndex: 0, residual: entry.noise[0], finished: denoised !== undefined };
-    this.rows.push(entry.dissolve ? { ...row, other: { ...row, conditioning: entry.dissolve.conditioning } } : row);
+    this.rows.push({ ...entry, stepIndex: 0, residual: entry.noise[0], finished: false });
   }
 
   /** Makes the frames in flight that `match` go on under another conditioning. */
   setConditioning(conditioning: ConditioningPair<C>, match: (frame: F) => boolean = () => true): void {
-    for (const row of this.rows) {
-      if (!match(row.frame)) continue;
-      row.conditioning = conditioning;
-      row.other = undefined;
-    }
+    for (const row of this.rows) if (match(row.frame)) row.conditioning = conditioning;
   }
 
   /** Makes the frames in flight that `match` go on under other settings; under other steps where there are as many. */
-  setDenoising(denoising: Denoising, match: (frame: F) => boolean = () => true): void {
-    for (const row of this.rows.flatMap(both)) {
+  setDenoising(denoising: DenoiseConfig, match: (frame: F) => boolean = () => true): void {
+    for (const row of this.rows) {
       if (!match(row.frame)) continue;
       const { steps } = row.denoising;
       row.denoising = denoising.steps.length === steps.length ? denoising : { ...denoising, steps };
     }
   }
 
-  /** What the UNet has to predict for the next tick: for every frame one row (two in a dissolve), before it a negative one where guidance needs it. */
+  /** What the UNet has to predict for the next tick: a row for every frame, before it a negative one where guidance needs it. */
   evaluations(): Evaluation<C>[] {
-    return this.active()
-      .flatMap(both)
-      .flatMap((row) => {
-        const timestep = row.denoising.steps[row.stepIndex].timestep;
-        const { positive, negative } = row.conditioning;
-        const { cfgType, guidanceScale, weights } = row.denoising;
-        const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
-        const { shape, pictures } = row;
-        const evaluation = (conditioning: C) => ({ sample: row.latent, shape, timestep, conditioning, guidance, weights, pictures });
-        return needsNegativePass(row.denoising, row.stepIndex) ? [evaluation(negative), evaluation(positive)] : [evaluation(positive)];
-      });
+    return this.active().flatMap((row) => {
+      const { denoising, stepIndex, latent, shape, conditioning, pictures } = row;
+      const { cfgType, guidanceScale, steps, weights } = denoising;
+      const { timestep } = steps[stepIndex];
+      const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
+      const under = (each: C): Evaluation<C> => ({ sample: latent, shape, timestep, conditioning: each, guidance, weights, pictures });
+      const { positive, negative } = conditioning;
+      return needsNegativePass(denoising, stepIndex) ? [under(negative), under(positive)] : [under(positive)];
+    });
   }
 
   /**
    * Moves every frame one step on.
    *
    * @param predictions the UNet's answers, in the order of {@link evaluations}
-   * @returns the frames that are done, oldest first
+   * @returns the frames that are done, oldest first; their latents belong to the caller
    */
-  advance(predictions: readonly Float32Array[]): Denoised<F>[] {
+  advance(predictions: readonly Float32Array[]): DenoisedFrame<F>[] {
     let next = 0;
-    for (const row of this.active().flatMap(both)) {
+    for (const row of this.active()) {
       const negative = needsNegativePass(row.denoising, row.stepIndex) ? predictions[next++] : undefined;
-      denoise(row, predictions[next++], negative);
+      this.denoise(row, predictions[next++], negative);
     }
     const unfinished = this.rows.findIndex((row) => !row.finished);
     const leaving = this.rows.splice(0, unfinished === -1 ? this.rows.length : unfinished);
-    return leaving.map(({ frame, latent, other, dissolve }) => ({
-      frame,
-      latent: other && dissolve ? mix(latent, other.latent, dissolve.part) : latent,
-    }));
+    for (const { residual, noise } of leaving) if (residual !== noise[0]) this.pool.give(residual);
+    return leaving.map(({ frame, latent }) => ({ frame, latent }));
   }
 
   /** Takes out the frames that `match`, or all of them. */
@@ -176,66 +133,26 @@ export class StreamBatch<F, C> {
   private active(): Row<F, C>[] {
     return this.rows.filter((row) => !row.finished);
   }
-}
 
-function both<F, C>(row: Row<F, C>): Row<F, C>[] {
-  return row.other ? [row, row.other] : [row];
-}
-
-/** One step of one row, in place: x_τ and ε' of the next step, or x̂0 after the last one. */
-function denoise<F, C>(row: Row<F, C>, positive: Float32Array, negative: Float32Array | undefined): void {
-  const { denoising, stepIndex, latent: x } = row;
-  const step = denoising.steps[stepIndex];
-  const residual = usesResidualNoise(denoising);
-
-  let clean = predictClean(positive, x, step, denoising.predictionType);
-  if (negative) {
-    const negativeClean = predictClean(negative, x, step, denoising.predictionType);
-    if (residual) row.residual = residualNoise(x, negativeClean, step);
-    else clean = guide(clean, negativeClean, denoising.guidanceScale);
-  }
-  if (residual) {
-    clean = guide(clean, virtualNegative(x, row.residual, denoising.delta, step, clean), denoising.guidanceScale);
+  /** One step of one row: x_τ and ε' of the next step, or x̂0 after the last one. */
+  private denoise(row: Row<F, C>, positive: Float32Array, negative: Float32Array | undefined): void {
+    const { denoising, stepIndex, latent: x } = row;
+    const { residual, latent, nextResidual } = planStep(denoising, stepIndex);
+    row.stepIndex++;
+    row.finished = row.stepIndex === denoising.steps.length;
+    if (residual) this.replaceResidual(row, (target) => evaluate({ x, positive, negative, residual: row.residual }, residual, target));
+    const latents = { x, positive, negative: residual ? undefined : negative, residual: row.residual, noise: row.noise[row.stepIndex] };
+    row.latent = row.finished ? new Float32Array(x.length) : this.pool.take(x.length);
+    if (nextResidual) this.replaceResidual(row, (target) => evaluate(latents, latent, row.latent, [nextResidual, target]));
+    else evaluate(latents, latent, row.latent);
+    // That of the entry is not ours.
+    if (stepIndex > 0) this.pool.give(x);
   }
 
-  const denoised = applyBoundary(clean, x, step);
-  row.stepIndex++;
-  row.finished = row.stepIndex === denoising.steps.length;
-  if (row.finished) {
-    row.latent = denoised;
-    return;
+  private replaceResidual(row: Row<F, C>, write: (target: Float32Array) => void): void {
+    const before = row.residual;
+    row.residual = this.pool.take(before.length);
+    write(row.residual);
+    if (before !== row.noise[0]) this.pool.give(before);
   }
-  const next = denoising.steps[row.stepIndex];
-  if (step.intermediate) {
-    row.latent = trajectoryStep(clean, x, row.noise[row.stepIndex], step, step.intermediate, next);
-    if (residual) row.residual = trajectoryResidual(clean, x, row.residual, step, row.latent, next);
-    return;
-  }
-  const noise = denoising.doAddNoise ? row.noise[row.stepIndex] : undefined;
-  // Without added noise the residual is the shift alone: the reference adds noise here that x_τ does not contain.
-  if (residual) row.residual = plusNoise(residualShift(clean, x, row.residual, step, next), 1, noise);
-  row.latent = plusNoise(scaled(denoised, next.alphaProdTSqrt), next.betaProdTSqrt, noise);
-}
-
-/**
- * Forward diffusion: x_τ = √ᾱ x0 + √(1-ᾱ) ε.
- *
- * @param clean x0, [C, h, w]
- * @param noise ε, [C, h, w]
- */
-export function addNoise(clean: Float32Array, noise: Float32Array, step: Step): Float32Array {
-  return plusNoise(scaled(clean, step.alphaProdTSqrt), step.betaProdTSqrt, noise);
-}
-
-/** (1 - part)·a + part·b */
-export function mix(a: Float32Array, b: Float32Array, part: number): Float32Array {
-  return a.map((value, k) => value + part * (b[k] - value));
-}
-
-function scaled(values: Float32Array, factor: number): Float32Array {
-  return values.map((value) => factor * value);
-}
-
-function plusNoise(values: Float32Array, amount: number, noise: Float32Array | undefined): Float32Array {
-  return noise ? values.map((value, k) => value + amount * noise[k]) : values;
 }

@@ -12,18 +12,12 @@ import type { SharedUnet } from './shared-unet';
 import { type LiveChange, Overtaken, SizeTrials } from './size-trials';
 import { needsNegativePass } from '../diffusion/guidance';
 import { changedOptions, type ResolvedOptions } from '../diffusion/options';
-import {
-  addNoise,
-  type ConditioningPair,
-  type Denoised,
-  type Entry,
-  type LatentShape,
-  type Pictures,
-  StreamBatch,
-} from '../diffusion/stream-batch';
+import { addNoise, type LatentShape } from '../diffusion/latent';
+import type { ConditioningPair, DenoisedFrame, Pictures } from '../diffusion/stream-batch';
 import { Seeds } from '../diffusion/seeds';
 import type { StreamSetup } from '../diffusion/setup';
-import { type Probe, TransitionProbes } from './transition-probes';
+import { type PacedEntry, TransitionPacer } from './transition-pacer';
+import type { Probe } from './transition-probes';
 import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from '../types';
 
 /** A frame between `process` and its output. */
@@ -64,10 +58,9 @@ export interface Prepared {
  */
 export class DiffusionStream implements Stream {
   private readonly prompts: PromptEncoder;
-  private readonly batch = new StreamBatch<Frame, Conditioning>();
-  private readonly probes = new TransitionProbes();
+  private readonly batch = new TransitionPacer<Frame>((probe, latent) => this.look(probe, latent));
   /** Frames of a buffer that is not full yet. */
-  private buffer: Entry<Frame, Conditioning>[] = [];
+  private buffer: PacedEntry<Frame>[] = [];
   private conditioning: PromptConditioning | undefined;
   private readonly setups: SetupCache;
   private readonly seeds: Seeds;
@@ -237,7 +230,7 @@ export class DiffusionStream implements Stream {
    *
    * @returns the frames whose last step this was, for {@link render}
    */
-  denoise(prepared?: Prepared): Promise<Denoised<Frame>[]> {
+  denoise(prepared?: Prepared): Promise<DenoisedFrame<Frame>[]> {
     return this.inQueue(this.ticks, async () => {
       if (!prepared) return this.tick([]);
       const { frameBufferSize, useDenoisingBatch } = prepared.setup.options;
@@ -248,7 +241,7 @@ export class DiffusionStream implements Stream {
   }
 
   /** The third: finished latents to pictures, beside those of earlier calls, and never handed out before them. */
-  async render(finished: Denoised<Frame>[]): Promise<Output[]> {
+  async render(finished: DenoisedFrame<Frame>[]): Promise<Output[]> {
     this.checkOpen();
     const making = Promise.all(finished.map((each) => this.picture(each)));
     const before = this.rendered;
@@ -265,7 +258,7 @@ export class DiffusionStream implements Stream {
     return this.inQueue(this.ticks, async () => {
       const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
       this.buffer = [];
-      this.probes.stop();
+      this.batch.stopProbes();
       this.seeds.restart();
       this.pictures.restart();
       return ids;
@@ -316,7 +309,7 @@ export class DiffusionStream implements Stream {
     if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
   }
 
-  private async picture({ frame, latent }: Denoised<Frame>): Promise<Output> {
+  private async picture({ frame, latent }: DenoisedFrame<Frame>): Promise<Output> {
     const image = await this.decode(latent, frame.shape);
     const { id, seed, enteredAt } = frame;
     return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
@@ -328,13 +321,13 @@ export class DiffusionStream implements Stream {
   }
 
   /** Nobody waits for it. One that cannot be decoded says nothing of its way; a frame will say what is wrong. */
-  private look({ frame: { way, position, shape }, latent }: Denoised<Probe>): void {
+  private look({ way, position, shape }: Probe, latent: Float32Array): void {
     const look = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
     this.looked = Promise.allSettled([this.looked, look]);
   }
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
-  private entry({ frame, setup, latent, pictures, conditioning }: Prepared): Entry<Frame, Conditioning> {
+  private entry({ frame, setup, latent, pictures, conditioning }: Prepared): PacedEntry<Frame> {
     const { shape, denoising, options } = setup;
     const { frameBufferSize, mode } = options;
     const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
@@ -344,12 +337,11 @@ export class DiffusionStream implements Stream {
     const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, denoising };
     // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
     if (this.model.unet.fixesShapes) return entry;
-    this.probes.follow(prompt, entry);
-    return mode === 'txt2img' && !followsPrompt(frame) ? this.probes.dissolve(prompt, entry) : entry;
+    return this.batch.pace(prompt, entry, mode === 'txt2img' && !followsPrompt(frame));
   }
 
   /** Lets the waiting buffer enter and moves every frame one step on. */
-  private async tick(entering = this.takeBuffer()): Promise<Denoised<Frame>[]> {
+  private async tick(entering = this.takeBuffer()): Promise<DenoisedFrame<Frame>[]> {
     for (const entry of entering) this.batch.enter(entry);
     const newest = entering.at(-1);
     if (newest && followsAll(newest.frame)) {
@@ -357,10 +349,7 @@ export class DiffusionStream implements Stream {
       this.batch.setDenoising(newest.denoising, followsAll);
     }
     try {
-      const evaluations = this.batch.evaluations();
-      const predictions = await this.unet.predict([...evaluations, ...this.probes.evaluations()]);
-      const finished = this.batch.advance(predictions);
-      for (const probe of this.probes.advance(predictions.slice(evaluations.length))) this.look(probe);
+      const finished = this.batch.advance(await this.unet.predict(this.batch.evaluations()));
       const last = finished.at(-1);
       if (last) this.pictures.denoised(last.latent, last.frame.shape);
       return finished;
@@ -368,18 +357,18 @@ export class DiffusionStream implements Stream {
       // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
       const failed = new Set(entering.map((entry) => entry.frame));
       this.batch.remove((frame) => failed.has(frame));
-      this.probes.stop();
+      this.batch.stopProbes();
       throw error;
     }
   }
 
-  private async drain(): Promise<Denoised<Frame>[]> {
+  private async drain(): Promise<DenoisedFrame<Frame>[]> {
     const finished = this.buffer.length > 0 ? await this.tick() : [];
     while (this.batch.inFlight > 0) finished.push(...(await this.tick([])));
     return finished;
   }
 
-  private takeBuffer(): Entry<Frame, Conditioning>[] {
+  private takeBuffer(): PacedEntry<Frame>[] {
     const entering = this.buffer;
     this.buffer = [];
     return entering;

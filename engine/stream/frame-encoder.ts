@@ -8,7 +8,8 @@ import type { Model } from '../model/model';
 import { mixLatent } from '../diffusion/latent-feedback';
 import { lowerStrength, MotionMeter } from '../diffusion/motion';
 import type { ResolvedOptions } from '../diffusion/options';
-import type { LatentShape, Pictures } from '../diffusion/stream-batch';
+import type { LatentShape } from '../diffusion/latent';
+import type { Pictures } from '../diffusion/stream-batch';
 import type { RawImage, StreamOptions } from '../types';
 
 /** What pictures are called that are no adapter's: the frame itself. */

@@ -6,7 +6,7 @@ import { LruCache } from '../util/lru-cache';
 import type { SharedUnet } from './shared-unet';
 import { needsNegativePass } from '../diffusion/guidance';
 import type { StreamSetup } from '../diffusion/setup';
-import type { LatentShape } from '../diffusion/stream-batch';
+import type { LatentShape } from '../diffusion/latent';
 
 /** Pictures of so many sizes are known to work, or are tried again. */
 const SIZES_KEPT = 64;

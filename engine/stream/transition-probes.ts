@@ -1,16 +1,15 @@
+import type { LatentShape } from '../diffusion/latent';
+import {
+  type ConditioningPair,
+  type DenoisedFrame,
+  type Entry,
+  type Evaluation,
+  type Pictures,
+  StreamBatch,
+} from '../diffusion/stream-batch';
 import type { Conditioning } from '../prompt/conditioning';
 import type { PromptConditioning } from '../prompt/prompt-encoder';
 import type { Way } from '../prompt/way';
-import {
-  type ConditioningPair,
-  type Denoised,
-  type Entry,
-  type Evaluation,
-  type LatentShape,
-  mix,
-  StreamBatch,
-} from '../diffusion/stream-batch';
-
 /** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
 const AT_FIRST = 5;
 const BESIDE_A_FRAME = 2;
@@ -50,17 +49,9 @@ export class TransitionProbes {
     this.lastTime = way?.time ?? 0;
   }
 
-  /**
-   * A frame of a transition as the dissolve of the two pictures that were looked at before it and behind it, if it is the
-   * same frame as they: out of pure noise pictures nearly jump at some places of a way, slowly as one may pass them.
-   */
-  dissolve<F>({ way, position }: PromptConditioning, entry: Entry<F, Conditioning>): Entry<F, Conditioning> {
-    if (!way || position === undefined || !this.frame || !areAlike(entry, this.frame)) return entry;
-    const stretch = way.path.stretch(position);
-    if (!stretch || stretch.part === 0) return entry;
-    const { from, to, part, ends } = stretch;
-    if (ends) return { ...entry, denoised: mix(ends[0][0], ends[1][0], part) };
-    return { ...entry, conditioning: pairAt(way, from), dissolve: { conditioning: pairAt(way, to), part } };
+  /** Whether this way's probes are the same frame as the entry, and differ by their conditionings alone. */
+  areOf(entry: Entry<unknown, Conditioning>): boolean {
+    return this.frame !== undefined && areAlike(entry, this.frame);
   }
 
   /** As those of the stream batch. */
@@ -68,7 +59,7 @@ export class TransitionProbes {
     return this.batch.evaluations();
   }
 
-  advance(predictions: readonly Float32Array[]): Denoised<Probe>[] {
+  advance(predictions: readonly Float32Array[]): DenoisedFrame<Probe>[] {
     return this.batch.advance(predictions);
   }
 
@@ -89,7 +80,8 @@ export class TransitionProbes {
   }
 }
 
-function pairAt(way: Way, position: number): ConditioningPair<Conditioning> {
+/** The conditioning at a position of a way, of which the negative one may be missing. */
+export function pairAt(way: Way, position: number): ConditioningPair<Conditioning> {
   const { positive, negative } = way.between(position);
   return { positive, negative: negative ?? positive };
 }
@@ -98,7 +90,13 @@ function pairAt(way: Way, position: number): ConditioningPair<Conditioning> {
 function areAlike(a: Entry<unknown, Conditioning>, b: Entry<unknown, Conditioning>): boolean {
   const rows = [a.latent, ...a.noise];
   const others = [b.latent, ...b.noise];
-  return a.denoising === b.denoising && rows.length === others.length && rows.every((row, i) => areEqual(row, others[i]));
+  const areShownAlike = a.denoising === b.denoising && haveSamePictures(a.pictures, b.pictures);
+  return areShownAlike && rows.length === others.length && rows.every((row, i) => areEqual(row, others[i]));
+}
+
+function haveSamePictures(a: Pictures = {}, b: Pictures = {}): boolean {
+  const names = Object.keys(a);
+  return names.length === Object.keys(b).length && names.every((name) => a[name] === b[name]);
 }
 
 function areEqual(a: Float32Array, b: Float32Array): boolean {

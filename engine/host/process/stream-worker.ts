@@ -6,7 +6,7 @@ import { decode, encode } from '../../image/codec';
 import { codecPool } from '../../image/codec-pool';
 import { changedOptions } from '../../diffusion/options';
 import { isQuick, type Picture } from '../../image/picture';
-import type { Denoised } from '../../diffusion/stream-batch';
+import type { DenoisedFrame } from '../../diffusion/stream-batch';
 import { strangePicture } from '../../stream/frame-encoder';
 import { Overtaken } from '../../stream/size-trials';
 import type { FrameId, Output, RawImage, StreamOptions } from '../../types';
@@ -207,7 +207,7 @@ export class StreamWorker {
   }
 
   /** Waits for its turn only: pictures that cannot be made as fast as frames are denoised must not pile up. */
-  private async render(finished: Denoised<Frame>[]): Promise<void> {
+  private async render(finished: DenoisedFrame<Frame>[]): Promise<void> {
     while (this.rendering >= this.stream.concurrency) await this.change();
     this.rendering++;
     void this.guarded(async () => this.deliver(await this.stream.render(finished))).then(() => {
@@ -216,7 +216,7 @@ export class StreamWorker {
     });
   }
 
-  private async denoise(entering: Prepared | undefined): Promise<Denoised<Frame>[]> {
+  private async denoise(entering: Prepared | undefined): Promise<DenoisedFrame<Frame>[]> {
     try {
       return await this.stream.denoise(entering);
     } catch (thrown) {

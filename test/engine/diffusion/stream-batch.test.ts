@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { CfgType, PredictionType, Scheduler } from '../../../engine';
 import { denoisingSteps, type SchedulerConfig, type Step } from '../../../engine/diffusion/schedule';
-import { type Denoising, type Evaluation, StreamBatch } from '../../../engine/diffusion/stream-batch';
+import type { DenoiseConfig } from '../../../engine/diffusion/step-plan';
+import { type Evaluation, StreamBatch } from '../../../engine/diffusion/stream-batch';
 import { ROOT, STABLE_DIFFUSION } from '../../lib/reference';
 
 /** A stand-in for the UNet that is only arithmetic, so that its epsilon, v and sample predictions are exactly the same net. */
@@ -21,9 +22,9 @@ const noise = [0, 1, 2].map((step) => Float32Array.from({ length: 8 }, (_, k) =>
 const x = Float32Array.from({ length: 8 }, (_, k) => Math.cos(k * 1.7));
 
 /** One frame through a stream batch of its own. */
-function run(options: Partial<Denoising>, config: Partial<SchedulerConfig> = {}, scheduler: Scheduler = 'lcm'): Float32Array {
+function run(options: Partial<DenoiseConfig>, config: Partial<SchedulerConfig> = {}, scheduler: Scheduler = 'lcm'): Float32Array {
   const steps = denoisingSteps({ ...STABLE_DIFFUSION, ...config }, 50, [0, 20, 40], scheduler);
-  const denoising: Denoising = {
+  const denoising: DenoiseConfig = {
     steps,
     predictionType: 'epsilon',
     doAddNoise: true,
@@ -54,7 +55,7 @@ describe('stream batch: trajectory consistency (TCD)', () => {
     it(`gives the recorded numbers of diffusers: ${predictionType}, eta ${eta}`, () => {
       const tIndexList = recorded.map(({ timestep }) => (999 - timestep) / 20);
       const steps = denoisingSteps(STABLE_DIFFUSION, 50, tIndexList, 'tcd', eta);
-      const denoising: Denoising = { steps, predictionType, doAddNoise: true, cfgType: 'none', guidanceScale: 1, delta: 1 };
+      const denoising: DenoiseConfig = { steps, predictionType, doAddNoise: true, cfgType: 'none', guidanceScale: 1, delta: 1 };
       // The noise that is added after step i belongs to step i + 1.
       const rows = [new Float32Array(8), ...recorded.map(({ noise: drawn }) => Float32Array.from(drawn))];
       const batch = new StreamBatch<number, number>();
@@ -79,7 +80,7 @@ describe('stream batch: trajectory consistency (TCD)', () => {
 
   it('eta 1 is multistep consistency sampling: x0 with fresh noise', () => {
     const steps = denoisingSteps(STABLE_DIFFUSION, 50, [20, 40], 'tcd', 1);
-    const denoising: Denoising = { steps, predictionType: 'sample', doAddNoise: true, cfgType: 'none', guidanceScale: 1, delta: 1 };
+    const denoising: DenoiseConfig = { steps, predictionType: 'sample', doAddNoise: true, cfgType: 'none', guidanceScale: 1, delta: 1 };
     const batch = new StreamBatch<number, number>();
     batch.enter({ frame: 0, latent: x, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
     const clean = predict(batch.evaluations()[0], steps, 'sample');
@@ -124,9 +125,9 @@ describe('stream batch: prediction types', () => {
   });
 
   it('a step asks for a second row only where guidance needs one', () => {
-    const rows = (denoising: Partial<Denoising>) => {
+    const rows = (denoising: Partial<DenoiseConfig>) => {
       const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20, 40]);
-      const full: Denoising = {
+      const full: DenoiseConfig = {
         steps,
         predictionType: 'epsilon',
         doAddNoise: true,
@@ -166,7 +167,7 @@ describe('stream batch: prediction types', () => {
     const { alphaProdTSqrt: a, betaProdTSqrt: b } = steps[0];
     const latent = clean.map((value, k) => a * value + b * noise[0][k]);
     const batch = new StreamBatch<number, number>();
-    const denoising: Denoising = { steps, predictionType: 'sample', doAddNoise: true, cfgType: 'self', guidanceScale: 1.4, delta: 1 };
+    const denoising: DenoiseConfig = { steps, predictionType: 'sample', doAddNoise: true, cfgType: 'self', guidanceScale: 1.4, delta: 1 };
     batch.enter({ frame: 0, latent, shape: { height: 2, width: 4 }, noise, conditioning: { positive: 1, negative: -1 }, denoising });
     const predicted = predict(batch.evaluations()[0], steps, 'sample');
     const [{ latent: guided }] = batch.advance([predicted]);
@@ -174,10 +175,10 @@ describe('stream batch: prediction types', () => {
   });
 
   it('guides once: from outside, or by the input of a distilled model', () => {
-    const guidances = (options: Partial<Denoising>): number[] => {
+    const guidances = (options: Partial<DenoiseConfig>): number[] => {
       const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20]);
       const batch = new StreamBatch<string, number>();
-      const denoising: Denoising = {
+      const denoising: DenoiseConfig = {
         steps,
         predictionType: 'epsilon',
         doAddNoise: true,
@@ -196,57 +197,75 @@ describe('stream batch: prediction types', () => {
   });
 });
 
-describe('stream batch: dissolves', () => {
-  const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 20, 40], 'lcm');
-  const denoising: Denoising = { steps, predictionType: 'epsilon', doAddNoise: true, cfgType: 'self', guidanceScale: 1.5, delta: 0.8 };
-  const entry = { latent: x, shape: { height: 2, width: 4 }, noise, denoising };
-  const [one, other] = [
-    { positive: 1, negative: -1 },
-    { positive: 4, negative: 0 },
-  ];
+describe('stream batch: latents', () => {
+  const steps = denoisingSteps(STABLE_DIFFUSION, 50, [0, 15, 30, 45]);
+  const denoising: DenoiseConfig = {
+    steps,
+    predictionType: 'epsilon',
+    doAddNoise: true,
+    cfgType: 'initialize',
+    guidanceScale: 1.5,
+    delta: 1,
+  };
+  const rows = steps.map((_, step) => Float32Array.from({ length: 8 }, (_, k) => Math.sin(step * 5 + k * 2.3)));
 
-  /** Lets the frames enter one a tick, and gives them as they leave. */
-  function through(
-    entries: (Omit<Parameters<StreamBatch<string, number>['enter']>[0], 'frame'> & { frame?: string })[],
-    between?: (batch: StreamBatch<string, number>) => void,
-  ): Float32Array[] {
-    const batch = new StreamBatch<string, number>();
-    const done: Float32Array[] = [];
-    for (let tick = 0; tick < entries.length + steps.length; tick++) {
-      if (entries[tick]) batch.enter({ frame: String(tick), ...entries[tick] });
-      const left = batch.advance(batch.evaluations().map((evaluation) => predict(evaluation, steps, 'epsilon')));
-      for (const { frame, latent } of left) {
-        assert.equal(frame, String(done.length));
-        done.push(latent);
-      }
-      between?.(batch);
+  it('works in memory that is kept, and leaves those of entries and of finished frames alone', () => {
+    const batch = new StreamBatch<number, number>();
+    const samples = new Set<ArrayBufferLike>();
+    const finished: { latent: Float32Array; copy: Float32Array }[] = [];
+    for (let frame = 0; frame < 40; frame++) {
+      batch.enter({
+        frame,
+        latent: x,
+        shape: { height: 2, width: 4 },
+        noise: rows,
+        conditioning: { positive: 1, negative: -1 },
+        denoising,
+      });
+      const evaluations = batch.evaluations();
+      for (const { sample } of evaluations) samples.add(sample.buffer);
+      const done = batch.advance(evaluations.map((evaluation) => predict(evaluation, steps, 'epsilon')));
+      finished.push(...done.map(({ latent }) => ({ latent, copy: latent.slice() })));
     }
-    return done;
-  }
-
-  it('mix what the frame becomes under either conditioning alone', () => {
-    const [a, b] = [through([{ ...entry, conditioning: one }])[0], through([{ ...entry, conditioning: other }])[0]];
-    const [mixed] = through([{ ...entry, conditioning: one, dissolve: { conditioning: other, part: 0.3 } }]);
-    mixed.forEach((value, k) => assert.ok(Math.abs(value - (0.7 * a[k] + 0.3 * b[k])) < 1e-6));
+    // Three rows past their first step, each with x_τ and ε', and those that are being written meanwhile.
+    assert.ok(samples.size <= 1 + 2 * 4, `${samples.size} latents for 40 frames`);
+    assert.equal(finished.length, 37);
+    for (const { latent, copy } of finished) assert.deepEqual(latent, copy);
+    assert.equal(new Set(finished.map(({ latent }) => latent.buffer)).size, 37);
+    assert.deepEqual(
+      x,
+      Float32Array.from({ length: 8 }, (_, k) => Math.cos(k * 1.7)),
+    );
+    assert.deepEqual(
+      rows[0],
+      Float32Array.from({ length: 8 }, (_, k) => Math.sin(k * 2.3)),
+    );
   });
 
-  it('end where a newer conditioning holds for the frames in flight', () => {
-    const dissolve = { conditioning: other, part: 0.3 };
-    const follow = (batch: StreamBatch<string, number>): void => batch.setConditioning(one);
-    assert.deepEqual(through([{ ...entry, conditioning: one, dissolve }], follow), through([{ ...entry, conditioning: one }], follow));
-  });
-
-  it('a frame whose latent is known needs no evaluation, and leaves in its turn', () => {
-    const known = Float32Array.from({ length: 8 }, (_, k) => k);
-    const frames = through([
-      { ...entry, conditioning: one },
-      { ...entry, conditioning: one, denoised: known },
-      { ...entry, conditioning: other },
-    ]);
-    assert.deepEqual(frames, [through([{ ...entry, conditioning: one }])[0], known, through([{ ...entry, conditioning: other }])[0]]);
-    const batch = new StreamBatch<string, number>();
-    batch.enter({ ...entry, frame: 'known', conditioning: one, denoised: known });
-    assert.deepEqual(batch.evaluations(), []);
-    assert.deepEqual(batch.advance([]), [{ frame: 'known', latent: known }]);
+  it('gives the same when guidance ends and begins again under way, whatever else is in flight', () => {
+    const through = (others: number): Float32Array => {
+      const batch = new StreamBatch<string, number>();
+      const shape = { height: 2, width: 4 };
+      const enter = (frame: string, latent: Float32Array): void =>
+        batch.enter({ frame, latent, shape, noise: rows, conditioning: { positive: 1, negative: -1 }, denoising });
+      for (let k = 0; k < others; k++)
+        enter(
+          `other ${k}`,
+          x.map((value) => value + k + 1),
+        );
+      enter('looked at', x);
+      for (const cfgType of ['none', 'self', 'none', 'self'] as const) {
+        batch.setDenoising({ ...denoising, cfgType });
+        const done = batch.advance(batch.evaluations().map((evaluation) => predict(evaluation, steps, 'epsilon')));
+        enter(
+          `later ${cfgType}`,
+          x.map((value) => value - 1),
+        );
+        for (const { frame, latent } of done) if (frame === 'looked at') return latent;
+      }
+      throw new Error('it has not left');
+    };
+    const alone = through(0);
+    assert.deepEqual(through(3), alone);
   });
 });
