@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import { Engine } from '../engine';
+import { ceiling } from './ceiling';
 import type { Context } from './context';
 import type { Figure } from './interleave';
 import { liveFlow } from './live-flow';
@@ -47,6 +48,7 @@ async function main(): Promise<void> {
   await engine.close();
   const shared = await part('Several streams on one engine', sharedEngine);
   const paced = await part('Sources slower and faster than the engine', pacing);
+  const highest = await part('Nets that cost nothing', ceiling);
   const live = await part('The first example in Node-RED', liveFlow);
 
   const report = {
@@ -75,6 +77,7 @@ async function main(): Promise<void> {
     latencyFramesP95: bySteps(whole, ({ latencyFramesP95 }) => latencyFramesP95),
     int8Speedup: bySteps(whole, ({ int8Speedup }) => int8Speedup.median),
     latencyTicksP95: bySteps(whole, ({ latencyTicksP95 }) => latencyTicksP95),
+    ceiling: highest,
     liveFlow: live,
     spread: { wholeWay: whole, streamBatch: batch, guidance, similarityFilter: filter, sharedEngine: shared },
   };
