@@ -108,13 +108,18 @@
 
     function showStrength(stream, node) {
       strength.toggle(stream.mode === 'img2img');
-      if (isSliding()) return;
+      // A control map has neither strength nor prompt.
+      if (stream.strength === undefined || isSliding()) return;
       const [min, max] = sliderRange(isOnStarter(node && RED.nodes.node(node.engine)), stream.strength);
       slider.attr({ min: min, max: max }).val(stream.strength);
       value.text(Math.round(stream.strength * 100) / 100);
     }
 
     function showPrompt(stream, node) {
+      if (!stream.prompt) {
+        prompt.add(blend).hide();
+        return;
+      }
       const isBlend = stream.prompt.length > 1;
       const texts = stream.prompt.map((part) => part.text);
       prompt.toggle(!isBlend);

@@ -1,11 +1,19 @@
 // Makes the pictures of README and docs with the product itself: npm run pictures (wants Chromium and two minutes).
-//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, nodes, tuning
+//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, nodes, tuning, control
 import { existsSync } from 'node:fs';
+import { controlPictures } from './pictures/control.mjs';
 import { livePicture } from './pictures/live-picture.mjs';
 import { flowPicture, nodePictures, sidebarPicture } from './pictures/editor.mjs';
 import { tuningPictures } from './pictures/tuning.mjs';
 
-const MAKERS = { 'live-picture': livePicture, flow: flowPicture, sidebar: sidebarPicture, nodes: nodePictures, tuning: tuningPictures };
+const MAKERS = {
+  'live-picture': livePicture,
+  flow: flowPicture,
+  sidebar: sidebarPicture,
+  nodes: nodePictures,
+  tuning: tuningPictures,
+  control: controlPictures,
+};
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => !(name in MAKERS));

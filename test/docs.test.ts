@@ -13,7 +13,7 @@ interface FlowNode {
 }
 
 const DOCS = join(ROOT, 'docs');
-const NODES = ['source', 'filter', 'prompt', 'denoiser', 'sink', 'engine'];
+const NODES = ['source', 'filter', 'control', 'prompt', 'denoiser', 'sink', 'engine'];
 const read = (file: string): string => readFileSync(join(ROOT, file), 'utf8');
 
 const pages = [

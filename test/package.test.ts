@@ -70,7 +70,7 @@ describe('package', () => {
   it('has nodes whose types begin with its name', () => {
     assert.deepEqual(
       nodes.map(([name]) => name),
-      ['engine', 'source', 'filter', 'prompt', 'denoiser', 'sink'],
+      ['engine', 'source', 'filter', 'control', 'prompt', 'denoiser', 'sink'],
     );
     for (const [name] of nodes) {
       assert.match(read('nodes', `${name}.html`), new RegExp(`registerType\\('streamdiffusion-${name}'`));

@@ -1,6 +1,7 @@
 /** What crosses the pipe to a codec process. Structured-clone values only. */
 import type { WireError } from '../host/protocol/wire';
 import type { RawImage } from '../types';
+import { drawMap, learnRoom } from './control/jobs';
 import { type Fit, type JpegOptions, decode, drawSvg, thumbnail, toJpeg } from './codec';
 import type { Picture } from './picture';
 
@@ -11,6 +12,8 @@ export const JOBS = {
   jpeg: ({ picture, ...options }: { picture: Picture } & JpegOptions): Promise<Buffer> => toJpeg(picture, options),
   svg: ({ svg, quality }: { svg: string; quality: number }): Promise<Buffer> => drawSvg(svg, quality),
   thumbnail: ({ picture, size }: { picture: Picture; size?: number }): Promise<Float32Array> => thumbnail(picture, size),
+  controlMap: drawMap,
+  room: learnRoom,
 } as const;
 
 export type JobName = keyof typeof JOBS;

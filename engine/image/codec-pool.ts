@@ -2,6 +2,8 @@ import { EngineError } from '../errors';
 import type { RawImage } from '../types';
 import type { Fit, JpegOptions } from './codec';
 import type { JobName, JobParams, JobResult } from './codec-jobs';
+import type { Background } from './control/background';
+import type { ControlMap, ControlMapJob, RoomJob } from './control/jobs';
 import { CodecProcess, LostJob, type Patience, type Work } from './codec-process';
 import { isLight, type Picture } from './picture';
 
@@ -74,6 +76,17 @@ export class CodecPool {
     return this.run('thumbnail', { picture, size });
   }
 
+  /** The control map of a picture. */
+  async drawControlMap(job: ControlMapJob): Promise<ControlMap> {
+    const map = await this.run('controlMap', job);
+    return { ...map, data: bufferOf(map.data) };
+  }
+
+  /** What stays the same in pictures of a room. */
+  learnRoom(job: RoomJob): Promise<Background> {
+    return this.run('room', job);
+  }
+
   /** Ends all processes, and forgets that the codec was missing; what comes afterwards starts them anew. */
   close(): void {
     this.missing = undefined;
@@ -81,7 +94,7 @@ export class CodecPool {
   }
 
   private async run<N extends JobName>(name: N, params: JobParams<N>): Promise<JobResult<N>> {
-    const work: Work = !('picture' in params) || isLight(params.picture) ? 'light' : 'heavy';
+    const work: Work = picturesOf(params).every(isLight) ? 'light' : 'heavy';
     for (let attempt = 1; ; ) {
       if (this.missing && performance.now() < this.missing.until) throw this.missing.error;
       const alone = attempt > 1;
@@ -152,6 +165,14 @@ export class CodecPool {
 
 /** The codec of this process. Processes start when they are needed. */
 export const codecPool = new CodecPool();
+
+/** Control maps are made in processes of their own: what they compute must not hold up the pictures of others. */
+export const controlPool = new CodecPool();
+
+function picturesOf(params: JobParams<JobName>): Picture[] {
+  if ('pictures' in params) return params.pictures;
+  return 'picture' in params ? [params.picture] : [];
+}
 
 /** What comes over a pipe is a Uint8Array or a Buffer. */
 function bufferOf(data: Uint8Array): Buffer {

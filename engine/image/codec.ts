@@ -72,6 +72,29 @@ export async function decode(picture: Picture, width: number, height: number, fi
 }
 
 /**
+ * A picture as RGB bytes in its own proportions, reduced until its shorter side has at most `size` pixels, and the longer one
+ * at most eight times as many. As {@link decode} in all else.
+ */
+export async function decodeWithin(picture: Picture, size: number): Promise<RawImage> {
+  const longest = 8 * size;
+  try {
+    const reduced = open(picture).resize(size, size, { fit: 'outside', withoutEnlargement: true }).removeAlpha().raw();
+    const { data, info } = await reduced.toBuffer({ resolveWithObject: true });
+    const { width, height } = info;
+    if (Math.max(width, height) <= longest) return { data, width, height, channels: 3 };
+    return await decodeWithinBox({ kind: 'raw', data, width, height, channels: 3 }, longest);
+  } catch (thrown) {
+    throw undecodable(thrown);
+  }
+}
+
+async function decodeWithinBox(picture: Picture, longest: number): Promise<RawImage> {
+  const reduced = open(picture).resize(longest, longest, { fit: 'inside' }).removeAlpha().raw();
+  const { data, info } = await reduced.toBuffer({ resolveWithObject: true });
+  return { data, width: info.width, height: info.height, channels: 3 };
+}
+
+/**
  * RGB bytes as a file. Off the calling thread. Rejects with EBADPARAM when the quality cannot be; ENOCODEC.
  *
  * @param quality of a JPEG, 1..100

@@ -19,7 +19,14 @@ describe('editor', () => {
     const palette = await page
       .locator('#red-ui-palette-container .red-ui-palette-node[data-palette-type^="streamdiffusion-"]')
       .evaluateAll((nodes) => nodes.map((node) => node.getAttribute('data-palette-label')));
-    assert.deepEqual(palette.sort(), ['frame source', 'prompt encoder', 'similarity filter', 'sink', 'stream-batch denoiser']);
+    assert.deepEqual(palette.sort(), [
+      'control map',
+      'frame source',
+      'prompt encoder',
+      'similarity filter',
+      'sink',
+      'stream-batch denoiser',
+    ]);
     const category = await page.locator('#red-ui-palette-header-streamdiffusion').innerText();
     assert.equal(category.trim(), 'StreamDiffusion');
 
@@ -71,7 +78,7 @@ describe('editor', () => {
     const lines = await page
       .locator('.red-ui-palette-node[data-palette-type^="streamdiffusion-"] .red-ui-palette-label')
       .evaluateAll((labels) => labels.map((label) => label.innerHTML.split('<br>').length));
-    assert.ok(lines.length === 5 && lines.every((count) => count <= 2), lines.join(', '));
+    assert.ok(lines.length === 6 && lines.every((count) => count <= 2), lines.join(', '));
   });
 
   const editDenoiser = (): Promise<void> => editor.edit('denoiser', '#denoiser-steps svg');

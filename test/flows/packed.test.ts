@@ -74,7 +74,7 @@ describe('the packed package in an empty user folder', () => {
     assert.deepEqual(sets.map(({ err }) => err).filter(Boolean), []);
     assert.deepEqual(
       sets.flatMap(({ types }) => types).sort(),
-      ['denoiser', 'engine', 'filter', 'prompt', 'sink', 'source'].map((name) => `streamdiffusion-${name}`),
+      ['control', 'denoiser', 'engine', 'filter', 'prompt', 'sink', 'source'].map((name) => `streamdiffusion-${name}`),
     );
     assert.ok(sets.every(({ enabled }) => enabled));
   });

@@ -1,5 +1,6 @@
 import { hooks } from '@node-red/util';
 import type { NodeMessage } from 'node-red';
+import control from '../../nodes/control';
 import denoiser from '../../nodes/denoiser';
 import engine from '../../nodes/engine';
 import filter from '../../nodes/filter';
@@ -8,8 +9,8 @@ import sink from '../../nodes/sink';
 import { helper, startFlow } from './flow';
 import { Dice, mutate, originals, strangeMessage } from './mutations';
 
-const NODES = ['denoiser', 'filter', 'prompt', 'sink'] as const;
-const SHARES = { denoiser: 0.5, filter: 0.25, prompt: 0.05, sink: 0.2 };
+const NODES = ['denoiser', 'filter', 'control', 'prompt', 'sink'] as const;
+const SHARES = { denoiser: 0.5, filter: 0.15, control: 0.1, prompt: 0.05, sink: 0.2 };
 const WITHIN = 30_000;
 
 export interface FuzzResult {
@@ -31,11 +32,12 @@ interface Completion {
 /** Gives damaged pictures and messages that make no sense to the nodes of a real flow, one by one to each, all at once to none. */
 export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
   await startFlow(
-    [engine, denoiser, filter, prompt, sink],
+    [engine, denoiser, filter, control, prompt, sink],
     [
       { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
       { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', width: '32', height: '32', steps: '1' },
       { id: 'filter', type: 'streamdiffusion-filter' },
+      { id: 'control', type: 'streamdiffusion-control', kind: 'silhouette', learnSeconds: '0' },
       { id: 'prompt', type: 'streamdiffusion-prompt', prompt: 'sea' },
       { id: 'sink', type: 'streamdiffusion-sink', name: 'fuzz' },
     ],

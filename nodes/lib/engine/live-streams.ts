@@ -1,8 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node, NodeAPI } from 'node-red';
 import { strengthOf } from '../../../engine/diffusion/strength';
-import type { RemoteStream } from '../../../engine/host/client';
-import type { ConditioningRequest, FinishedFrame, StreamSettings, WeightedText } from '../../../engine/host/protocol/messages';
+import type { ConditioningRequest, FinishedFrame, StreamSettings, StreamStats, WeightedText } from '../../../engine/host/protocol/messages';
 import { codecPool } from '../../../engine/image/codec-pool';
 import type { Picture } from '../../../engine/image/picture';
 import { encodersBefore, flowNodes } from '../common/flow-graph';
@@ -11,7 +10,7 @@ import { guardAdmin } from '../web/site';
 
 /** A stream as the sidebar shows it. */
 export interface LiveStream {
-  /** Of the denoiser node. */
+  /** Of the denoiser or control map. */
   id: string;
   topic: string;
   /** Of the last two seconds. */
@@ -22,17 +21,25 @@ export interface LiveStream {
   out: number;
   dropped: number;
   failed: number;
-  mode: StreamSettings['mode'];
+  /** Of a denoiser's stream; a control map has none of these three. */
+  mode?: StreamSettings['mode'];
   /** 0 to 1, as in `msg.params`. */
-  strength: number;
+  strength?: number;
   /** Of the newest frame; a list of several is blended. */
-  prompt: WeightedText[];
+  prompt?: WeightedText[];
   /** The prompt encoder that says so, by its id; none where nobody before the denoiser does. */
   encoder?: string;
   /** A small JPEG in base64 of what the newest frame came from; none where it came from text. */
   source?: string;
   /** A small JPEG of the newest frame in base64. */
   picture?: string;
+}
+
+/** What the sidebar asks of a stream. A control map has no settings of a denoiser. */
+export interface WatchedStream {
+  readonly closed: boolean;
+  readonly stats: StreamStats;
+  readonly settings?: StreamSettings;
 }
 
 /** The newest frame of a stream, and what it was painted from. */
@@ -43,7 +50,7 @@ export interface Painted {
 }
 
 interface Entry extends Painted {
-  stream: RemoteStream;
+  stream: WatchedStream;
 }
 
 /** Pixels, the longer side. */
@@ -53,12 +60,12 @@ const PREVIEW_QUALITY = 60;
 const OPEN_MS = 3000;
 let lastAsked = -Infinity;
 
-/** By denoiser node, then by topic. Frames are kept as they are; a small picture is made only when the sidebar asks. */
+/** By node, then by topic. Frames are kept as they are; a small picture is made only when the sidebar asks. */
 const entries = new Map<string, Map<string, Entry>>();
 const previews = new WeakMap<Picture | FinishedFrame, Promise<string | undefined>>();
 
 /** Remembers the newest frame of a stream. */
-export function keepNewest(id: string, topic: string, stream: RemoteStream, painted: Painted): void {
+export function keepNewest(id: string, topic: string, stream: WatchedStream, painted: Painted): void {
   const topics = entries.get(id) ?? new Map<string, Entry>();
   entries.set(id, topics);
   // A topic that made room for another one.
@@ -68,7 +75,7 @@ export function keepNewest(id: string, topic: string, stream: RemoteStream, pain
   topics.set(topic, { ...painted, result, stream });
 }
 
-/** Forgets a denoiser that was closed. */
+/** Forgets a node that was closed. */
 export function forgetStreams(id: string): void {
   entries.delete(id);
 }
@@ -101,23 +108,22 @@ export function serveStreams(RED: NodeAPI): void {
 
 async function describe({ stream, result, picture, conditioning }: Entry): Promise<Omit<LiveStream, 'id' | 'topic' | 'encoder'>> {
   const { fps, latencyMs, dropped, failed, in: came, out } = stream.stats;
-  const { mode, tIndexList, numInferenceSteps = 50 } = stream.settings;
   const [source, shown] = await Promise.all([picture && preview(picture, picture), preview(result, asPicture(result))]);
   return {
-    ...{
-      fps,
-      latencyMs,
-      in: came,
-      out,
-      dropped,
-      failed,
-      mode,
-      strength: Math.round(strengthOf(tIndexList, numInferenceSteps) * 1000) / 1000,
-    },
-    prompt: conditioning?.prompt ?? [],
+    fps,
+    latencyMs,
+    in: came,
+    out,
+    dropped,
+    failed,
+    ...(stream.settings && { ...shownSettings(stream.settings), prompt: conditioning?.prompt ?? [] }),
     source,
     picture: shown,
   };
+}
+
+function shownSettings({ mode, tIndexList, numInferenceSteps = 50 }: StreamSettings): Pick<LiveStream, 'mode' | 'strength'> {
+  return { mode, strength: Math.round(strengthOf(tIndexList, numInferenceSteps) * 1000) / 1000 };
 }
 
 /** Of several prompt encoders the one that says just now what a frame was painted under; of a single one, that. */

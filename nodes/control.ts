@@ -1,0 +1,29 @@
+import type { Node, NodeAPI, NodeDef } from 'node-red';
+import { onClose } from './lib/common/closing';
+import { disableNode } from './lib/common/error-throttle';
+import { onInput } from './lib/common/input';
+import { startNode } from './lib/common/start-node';
+import { ControlMap } from './lib/control/control-map';
+import { serveControls } from './lib/control/routes';
+import { type ControlFields, type ControlSettings, readControlFields } from './lib/control/settings';
+
+/** The control map: makes a picture that a model is steered by, such as edges or a silhouette, of each frame. */
+export = (RED: NodeAPI): void => {
+  function StreamDiffusionControl(this: Node, def: NodeDef & ControlFields): void {
+    const status = startNode(RED, this, def);
+    let settings: ControlSettings;
+    try {
+      settings = readControlFields(def);
+    } catch (thrown) {
+      disableNode(this, status, thrown);
+      return;
+    }
+    const map = new ControlMap(RED, this, status, settings);
+    Object.assign(this, { learner: map });
+    onInput(this, (msg, send) => map.take(msg, send));
+    onClose(this, (removed) => map.close(removed));
+  }
+
+  serveControls(RED);
+  RED.nodes.registerType('streamdiffusion-control', StreamDiffusionControl);
+};

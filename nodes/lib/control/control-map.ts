@@ -1,0 +1,120 @@
+import type { Node, NodeAPI, NodeMessage } from 'node-red';
+import { tellChange } from '../common/changes';
+import { ErrorThrottle } from '../common/error-throttle';
+import { type Send, withCode } from '../common/input';
+import { isMeantAsPicture, isReset, isSettingsOnly, topicOf } from '../common/message';
+import type { Status } from '../common/status';
+import { PerTopic } from '../common/per-topic';
+import { forgetStreams, keepNewest } from '../engine/live-streams';
+import { putMap } from './message';
+import { Room } from './room';
+import { RoomMemory } from './room-memory';
+import type { Learner } from './routes';
+import { type ControlSettings, readControl } from './settings';
+import { ControlTopic } from './topic';
+
+const MAX_TOPICS = 32;
+
+/** What a control map node does between its start and its close. */
+export class ControlMap implements Learner {
+  private readonly topics = new PerTopic(
+    MAX_TOPICS,
+    (topic) => this.open(topic),
+    (old) => old.close(),
+  );
+  private readonly faults = new ErrorThrottle();
+  /** Where there are silhouettes. */
+  private readonly memory: RoomMemory | undefined;
+  private readonly ticker: NodeJS.Timeout;
+
+  constructor(
+    private readonly RED: NodeAPI,
+    private readonly node: Node,
+    private readonly status: Status,
+    private settings: ControlSettings,
+  ) {
+    if (settings.map.kind === 'silhouette') this.memory = new RoomMemory(node);
+    this.ticker = setInterval(() => this.showStatus(), 1000).unref();
+    this.showStatus();
+  }
+
+  /** Handles one message; resolves when its map was sent, or a newer frame took its place. */
+  async take(msg: NodeMessage, send: Send): Promise<void> {
+    const topic = topicOf(msg);
+    if (isReset(msg)) {
+      this.memory?.forget(topic);
+      for (const concerned of this.topics.concerned(topic)) concerned.reset();
+    }
+    const isAdjusting = msg.control !== undefined;
+    if (isAdjusting) this.adjust(msg);
+    if (!isMeantAsPicture(msg)) {
+      if (isSettingsOnly(msg)) return send(msg);
+      if (isAdjusting) return;
+    }
+    await this.draw(msg, topic, send);
+  }
+
+  learn(topic = ''): void {
+    // Also of topics whose frames have not come yet.
+    this.memory?.forget(topic);
+    for (const { room } of this.topics.concerned(topic)) room?.forget();
+    this.showStatus();
+  }
+
+  /** @param removed whether the node is gone for good */
+  close(removed: boolean): void {
+    clearInterval(this.ticker);
+    this.status.close();
+    forgetStreams(this.node.id);
+    // As it is now, under the light of the day.
+    for (const topic of this.topics.names) this.memory?.keep(topic, this.topics.peek(topic)?.room?.background);
+    for (const topic of this.topics.clear()) topic.close();
+    if (removed) this.memory?.end();
+  }
+
+  private open(topic: string): ControlTopic {
+    const { memory } = this;
+    if (!memory) return new ControlTopic(() => this.settings);
+    const room = new Room(this.settings.learnMs, memory.recall(topic), (known) => {
+      memory.keep(topic, known);
+      tellChange(this.RED, topic);
+    });
+    return new ControlTopic(() => this.settings, room);
+  }
+
+  /** Takes over what the message says of the map; it is not meant for a next one. */
+  private adjust(msg: NodeMessage): void {
+    const { map, learn } = readControl(msg.control, this.settings.map);
+    delete msg.control;
+    this.settings = { ...this.settings, map };
+    if (learn) this.learn(topicOf(msg));
+    tellChange(this.RED, '');
+  }
+
+  private async draw(msg: NodeMessage, topic: string, send: Send): Promise<void> {
+    try {
+      const stream = this.topics.get(topic);
+      const map = await stream.draw(msg);
+      this.faults.clear();
+      if (!map) return;
+      keepNewest(this.node.id, topic, stream, { result: map });
+      putMap(msg, map, this.settings);
+      send(msg);
+    } catch (thrown) {
+      const error = withCode(thrown);
+      if (error.code === 'EBADFRAME') throw error;
+      // What is wrong with this machine is not wrong with each frame.
+      this.status.error(error);
+      this.faults.report(error);
+    }
+  }
+
+  private showStatus(): void {
+    if (this.faults.current) return;
+    const stats = this.topics.all.map((topic) => topic.stats);
+    const fps = stats.reduce((sum, each) => sum + each.fps, 0);
+    if (this.topics.all.some(({ room }) => room && !room.isKnown)) this.status.show('busy', this.RED._('status.learning'));
+    else if (fps > 0) this.status.running(fps, Math.max(...stats.map(({ latencyMs }) => latencyMs)));
+    else this.status.ready();
+  }
+}

@@ -1,0 +1,80 @@
+import type { NodeMessage } from 'node-red';
+import { StreamMeter } from '../../../engine/host/client/stream-meter';
+import type { FinishedFrame, FrameResult, StreamStats } from '../../../engine/host/protocol/messages';
+import { controlPool } from '../../../engine/image/codec-pool';
+import type { ControlMapState } from '../../../engine/image/control/maps';
+import { copyOf, type Picture, toPicture } from '../../../engine/image/picture';
+import { NewestWins } from '../common/newest-wins';
+import type { Room } from './room';
+import type { ControlSettings } from './settings';
+
+/** The control maps of one topic: one frame that is worked on, and one that waits. */
+export class ControlTopic {
+  private readonly queue = new NewestWins();
+  private readonly meter = new StreamMeter();
+  private state: ControlMapState | undefined;
+  closed = false;
+
+  /** @param room the empty one, where there are silhouettes */
+  constructor(
+    private readonly chosen: () => ControlSettings,
+    readonly room?: Room,
+  ) {}
+
+  get stats(): StreamStats {
+    return this.meter.stats();
+  }
+
+  /**
+   * The map of the message's picture, made off the calling thread, in the order in which frames came; undefined for a frame that a
+   * newer one replaced. Rejects with EBADFRAME when the payload is no picture.
+   */
+  async draw(msg: NodeMessage): Promise<FinishedFrame | undefined> {
+    // As it is now: whoever sent it may draw on the same bytes while the frame waits.
+    const picture = copyOf(toPicture(msg.payload));
+    const result = await this.meter.watch(this.inTurn(picture), performance.now());
+    return result.outcome === 'finished' ? result : undefined;
+  }
+
+  /** What was remembered from frame to frame is forgotten. */
+  reset(): void {
+    this.state = undefined;
+    this.room?.forget();
+  }
+
+  /** Sends a waiting frame away without a map. */
+  close(): void {
+    this.closed = true;
+    this.queue.clear();
+  }
+
+  private async inTurn(picture: Picture): Promise<FrameResult> {
+    let finished: FinishedFrame | undefined;
+    await this.queue.run(async () => {
+      finished = await this.drawNow(picture);
+    });
+    return finished ?? { outcome: 'dropped' };
+  }
+
+  private async drawNow(picture: Picture): Promise<FinishedFrame> {
+    const { map, size } = this.chosen();
+    const { room } = this;
+    const now = performance.now();
+    await room?.look(picture, size, now);
+    const before = room ? room.background : this.state;
+    const { state, ...drawn } = await controlPool.drawControlMap({
+      picture,
+      size,
+      settings: map,
+      state: before,
+      adapt: room?.shouldAdapt(now),
+    });
+    // Unless it was told to forget meanwhile.
+    if (!room && this.state === before) this.state = state;
+    if (!room) return { ...drawn, outcome: 'finished', latencyMs: 0 };
+    // Another camera, or another size in the dialog: that is another room.
+    if (before && (before.width !== drawn.width || before.height !== drawn.height)) room.forget();
+    else if (state && room.background === before) room.adapt(state, now);
+    return { ...drawn, outcome: 'finished', latencyMs: 0 };
+  }
+}
