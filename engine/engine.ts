@@ -27,7 +27,7 @@ export class Engine {
    */
   static async load(
     options: EngineOptions,
-    { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic'> & { limits?: TrialLimits } = {},
+    { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic' | 'adapterKinds'> & { limits?: TrialLimits } = {},
   ): Promise<Engine> {
     return new Engine(await Model.load({ ...options, ...hooks }), limits);
   }

@@ -1,4 +1,4 @@
-import type { NetName } from './model/files';
+import type { NetName } from './model/roles';
 import type { ArithmeticChoice, Int8Wish } from './net/ort/arithmetic';
 import type { ServerAccess } from './net/server/options';
 

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { EngineError } from '../errors';
-import { netNames, TINY_AUTOENCODER } from '../model/files';
+import { TINY_AUTOENCODER } from '../model/files';
 import { netAlone, netAmong } from '../model/layouts';
+import { isAutoencoder, isNetName, netNames, type NetName } from '../model/roles';
 import type { Listing, RepositoryFile } from './repository';
 
 const TOKENIZER_FILES = '(vocab\\.json|merges\\.txt|tokenizer\\.json|tokenizer_config\\.json|special_tokens_map\\.json|words\\.json)';
@@ -56,13 +57,13 @@ function byFolder(files: RepositoryFile[]): Folders {
 }
 
 /** Where a net lies: in the model's folder, and an autoencoder also in that of a tiny one, which is wanted beside the full one. */
-function placesOf(net: string, folders: Folders): string[] {
+function placesOf(net: NetName, folders: Folders): string[] {
   const tiny = [...folders.keys()].map((folder) => folder.split('/')[0]).filter((top) => TINY_AUTOENCODER.test(top));
-  const roots = net.startsWith('vae') ? ['.', ...new Set(tiny)] : ['.'];
+  const roots = isAutoencoder(net) ? ['.', ...new Set(tiny)] : ['.'];
   return roots.flatMap((root) => findNet(root, net, folders) ?? []);
 }
 
-function findNet(root: string, net: string, folders: Folders): string | undefined {
+function findNet(root: string, net: NetName, folders: Folders): string | undefined {
   const own = posix.join(root, net);
   const alone = netAlone(onnxFiles(own, folders));
   if (alone) return posix.join(own, alone);
@@ -80,7 +81,7 @@ function onnxFiles(folder: string, folders: Folders): string[] {
 /** The config and the weights of a net. In a folder of its own they have any name, beside other nets they begin with its own. */
 function besideNet(path: string, folders: Folders): string[] {
   const [folder, net] = [posix.dirname(path), posix.basename(path)];
-  const isOwn = (netNames as readonly string[]).includes(posix.basename(folder));
+  const isOwn = isNetName(posix.basename(folder));
   const isWeights = (name: string): boolean => !FOREIGN.test(name) && (name.startsWith(net) || (isOwn && !name.includes('.onnx')));
   const names = (folders.get(folder) ?? []).filter((name) => isWeights(name) || (isOwn && name === 'config.json'));
   return names.map((name) => posix.join(folder, name));

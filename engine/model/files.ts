@@ -4,10 +4,7 @@ import { EngineError } from '../errors';
 import { readJson, type Json } from '../util/json-file';
 import { findNet, type NetFiles, subfolders } from './layouts';
 import { Reach } from './reach';
-
-/** The nets of a model, in the order in which they are opened. */
-export const netNames = ['text_encoder', 'text_encoder_2', 'unet', 'vae_encoder', 'vae_decoder'] as const;
-export type NetName = (typeof netNames)[number];
+import { factsOf, isAutoencoder, netNames, type NetName } from './roles';
 
 /** What lies where in a model folder. */
 export interface ModelFiles {
@@ -50,7 +47,7 @@ export async function findFiles(folder: string): Promise<ModelFiles> {
   const tiny = (await subfolders(folder)).find((name) => TINY_AUTOENCODER.test(name));
   const nets: ModelFiles['nets'] = {};
   for (const name of netNames) {
-    const own = tiny !== undefined && name.startsWith('vae') ? await findNet(join(folder, tiny), name, reach) : undefined;
+    const own = tiny !== undefined && isAutoencoder(name) ? await findNet(join(folder, tiny), name, reach) : undefined;
     const files = own ?? (await findNet(folder, name, reach));
     if (files) nets[name] = files;
   }
@@ -67,8 +64,7 @@ export async function findFiles(folder: string): Promise<ModelFiles> {
 
 /** The nets that no stream can do without and that are not there, as paths in the folder. vae_encoder is for img2img only. */
 export function missingNets({ nets }: ModelFiles): string[] {
-  const needed = ['text_encoder', 'unet', 'vae_decoder'] as const;
-  return needed.filter((name) => !nets[name]).map((name) => join(name, 'model.onnx'));
+  return netNames.filter((name) => factsOf(name).needed === 'always' && !nets[name]).map((name) => join(name, 'model.onnx'));
 }
 
 async function firstJson(paths: string[], reach: Reach): Promise<Json | undefined> {

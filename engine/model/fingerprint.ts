@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { open, realpath } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import type { TensorRanges, WeightBits } from '../net/onnx/patches/int8';
+import type { GraphPatch } from '../net/onnx/patches/patch';
 import { readOnnxHeader } from '../net/onnx/file';
 
 /** So many samples of so many bytes are read of every file: a second even where weights are gigabytes on a slow disk. */
@@ -23,9 +23,9 @@ export async function fingerprintOf(path: string): Promise<string> {
   return hash.digest('hex').slice(0, 32);
 }
 
-/** Of a net that was written in int8, by these ranges, and of nothing else. @param fingerprint of the net itself */
-export function int8Fingerprint(fingerprint: string, ranges: TensorRanges, weightBits: WeightBits = 8): string {
-  return `${fingerprint}-int8-${weightBits === 8 ? '' : `${weightBits}bit-`}${createHash('sha256').update(JSON.stringify(ranges)).digest('hex').slice(0, 8)}`;
+/** Of a net that was changed by patches. @param fingerprint of the net itself */
+export function patchedFingerprint(fingerprint: string, patches: readonly GraphPatch[]): string {
+  return [fingerprint, ...patches.flatMap((patch) => patch.fingerprint ?? [])].join('-');
 }
 
 async function addSamples(hash: ReturnType<typeof createHash>, path: string): Promise<void> {

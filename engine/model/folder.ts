@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { EngineInfo } from '../types';
-import { findFiles, missingNets, modelFolder, netNames, type ModelFiles, type NetName } from './files';
+import { findFiles, missingNets, modelFolder, type ModelFiles } from './files';
 import { readHeader, type Headers } from './headers';
 import { limitOf, notesOn } from './notes';
 import { assemble, loadTokenizers } from './parts';
+import { factsOf, netNames, type NetName } from './roles';
 
 /** What a model folder contains and whether it can be used: plain JSON. */
 export interface ModelReport {
@@ -63,7 +64,7 @@ async function look(files: ModelFiles, report: ModelReport, attempt: <T>(work: (
   for (const name of netNames) {
     const net = files.nets[name];
     if (!net) {
-      if (name !== 'text_encoder_2') report.missing.push(join(name, 'model.onnx'));
+      if (factsOf(name).needed !== 'dual') report.missing.push(join(name, 'model.onnx'));
       continue;
     }
     report.nets.push({ name, file: net.path, bytes: net.bytes });

@@ -2,12 +2,13 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
-import { timestepPerRow } from '../net/onnx/edit';
 import { readOnnxHeader } from '../net/onnx/file';
 import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';
 import { shown } from '../util/shown';
-import { netNames, type ModelFiles, type NetName } from './files';
+import type { ModelFiles } from './files';
+import { timestepPatch } from './graph-patches';
 import type { NetFiles } from './layouts';
+import { netNames, type NetRole, type PerRole } from './roles';
 
 /** A net that can be looked at, not run. */
 export interface HeaderNet extends Net {
@@ -17,7 +18,7 @@ export interface HeaderNet extends Net {
   /** Its graph, where that had to be changed to be of use; to be opened instead of the file. */
   graph?: OnnxGraph;
 }
-export type Headers = Partial<Record<NetName, HeaderNet>>;
+export type Headers = PerRole<HeaderNet>;
 
 /** The heads of all nets of a model. Rejects as {@link readHeader} does. */
 export async function readHeaders(files: ModelFiles): Promise<Headers> {
@@ -35,7 +36,7 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
  *
  * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing or out of reach.
  */
-export async function readHeader(name: NetName, { path }: NetFiles, { reach }: Pick<ModelFiles, 'reach'>): Promise<HeaderNet> {
+export async function readHeader(name: NetRole, { path }: NetFiles, { reach }: Pick<ModelFiles, 'reach'>): Promise<HeaderNet> {
   const { inputs, outputs, operators, isHalf, externalFiles } = await readOnnxHeader(path);
   for (const info of [...inputs, ...outputs]) checkSizes(info, path);
   const real = await realpath(path);
@@ -75,7 +76,7 @@ async function withTimestepPerRow(header: HeaderNet, path: string): Promise<Head
   const single = timestep?.shape.length === 0 || (timestep?.shape.length === 1 && timestep.shape[0] === 1);
   if (!single || typeof batch !== 'string') return header;
   const rows = batch || 'batch';
-  const graph = timestepPerRow(await readOnnxGraph(path), timestep.name, rows);
+  const graph = timestepPatch(timestep.name, rows).apply(await readOnnxGraph(path));
   if (!graph) return header;
   return { ...header, graph, inputs: header.inputs.map((input) => (input === timestep ? { ...input, shape: [rows] } : input)) };
 }

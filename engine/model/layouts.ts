@@ -4,6 +4,7 @@ import { EngineError } from '../errors';
 import { readJson, type Json } from '../util/json-file';
 import type { TensorRanges } from '../net/onnx/patches/int8';
 import type { Reach } from './reach';
+import { factsOf, type NetName } from './roles';
 
 /** One net of a model folder. */
 export interface NetFiles {
@@ -16,21 +17,12 @@ export interface NetFiles {
   ranges?: TensorRanges;
 }
 
-/** How flat folders call a net: `unet.onnx`, `vae-decoder.onnx`, `unet_model_q4f16.onnx`, `taesdxl-encoder.onnx`. */
-const FLAT_NAMES: Record<string, RegExp> = {
-  text_encoder: /(^|_)text_encoder(?!_2)(_|$)/,
-  text_encoder_2: /(^|_)text_encoder_2(_|$)/,
-  unet: /(^|_)unet(_|$)/,
-  vae_encoder: /(^|_)vae_encoder(_|$)|^tae\w*_encoder(_|$)/,
-  vae_decoder: /(^|_)vae_decoder(_|$)|^tae\w*_decoder(_|$)/,
-};
-
 /**
  * A net in a model folder: in a subfolder of its name, as model.onnx or the only .onnx file there (the layout of
  * diffusers); or beside the others under its name, also in a subfolder `onnx`. Rejects with EBADMODEL where its files are
  * links that lead out of reach.
  */
-export async function findNet(folder: string, name: string, reach: Reach): Promise<NetFiles | undefined> {
+export async function findNet(folder: string, name: NetName, reach: Reach): Promise<NetFiles | undefined> {
   return (
     (await netIn(join(folder, name), reach)) ?? (await flatNet(folder, name, reach)) ?? (await flatNet(join(folder, 'onnx'), name, reach))
   );
@@ -66,7 +58,7 @@ async function rangesIn(path: string): Promise<TensorRanges | undefined> {
   throw new EngineError('EBADMODEL', `${path} must be { "ranges": { TENSOR: [smallest, largest value] } }; make it again or remove it`);
 }
 
-async function flatNet(folder: string, net: string, reach: Reach): Promise<NetFiles | undefined> {
+async function flatNet(folder: string, net: NetName, reach: Reach): Promise<NetFiles | undefined> {
   const name = netAmong(await onnxFiles(folder), net);
   if (name === undefined) return undefined;
   await reach.check(join(folder, name));
@@ -80,14 +72,14 @@ export function netAlone(names: string[]): string | undefined {
 }
 
 /** Which of the .onnx files that lie side by side is a net of this kind. */
-export function netAmong(names: string[], net: string): string | undefined {
+export function netAmong(names: string[], net: NetName): string | undefined {
   const plain = (name: string): string =>
     name
       .replace(/\.onnx$/, '')
       .toLowerCase()
       .replaceAll(/[-.]/g, '_');
   // Of several variants the one with the shortest name: the others say what is special about them.
-  return names.filter((name) => FLAT_NAMES[net].test(plain(name))).sort((a, b) => a.length - b.length)[0];
+  return names.filter((name) => factsOf(net).flatName.test(plain(name))).sort((a, b) => a.length - b.length)[0];
 }
 
 async function onnxFiles(folder: string): Promise<string[]> {

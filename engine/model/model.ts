@@ -10,14 +10,17 @@ import { probeProviders } from '../net/ort/providers';
 import { ServerNet } from '../net/server/server-net';
 import type { PromptNet } from '../prompt/text-encoder';
 import type { SchedulerConfig } from '../diffusion/schedule';
-import type { EngineInfo, ServerOptions } from '../types';
-import type { Adapter } from './adapters/adapter';
-import { findFiles, missingNets, modelFolder, netNames, type NetName, type ModelFiles } from './files';
+import type { EngineInfo, RawImage, ServerOptions } from '../types';
+import type { Adapter, AdapterKind, Nets } from './adapters/adapter';
+import { Adapters } from './adapters/adapters';
+import { findFiles, missingNets, modelFolder } from './files';
+import { openPatched, patchesFor } from './graph-patches';
 import { type Headers, readHeaders } from './headers';
+import type { NetFiles } from './layouts';
 import { limitOf, notesOn } from './notes';
-import { openChanged } from './net-graph';
-import { assemble, loadTokenizers, type ModelParts, type Nets } from './parts';
+import { assemble, loadTokenizers, type ModelParts } from './parts';
 import { findPixelRange } from './pixel-range';
+import { isNetName, netNames, type NetRole, type PerRole } from './roles';
 import { netsOnServer, openOnServer } from './server-nets';
 import type { Unet } from './unet/unet';
 import type { VaeDecoder, VaeEncoder } from './vae';
@@ -31,7 +34,7 @@ export interface LoadProgress {
 
 /** A net that is about to be opened. */
 export interface OpeningNet {
-  name: NetName;
+  name: NetRole;
   executionProvider: string;
   /** Of all nets of the model together. */
   totalBytes: number;
@@ -54,6 +57,10 @@ export interface ModelSettings {
   arithmetic?: Arithmetic;
   /** Nets that run on an inference server instead of here. */
   server?: ServerOptions;
+  /** Paths of adapters, by names. */
+  adapters?: Record<string, string>;
+  /** Kinds of adapters that are known. Default: all that this package knows. */
+  adapterKinds?: readonly AdapterKind[];
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -69,13 +76,14 @@ export class Model {
   readonly vaeDecoder: VaeDecoder;
   /** How many of its nets can run beside each other. */
   readonly concurrency: number;
-  readonly adapters: readonly Adapter[] = [];
+  readonly adapters: readonly Adapter[];
 
   private constructor(
     model: string,
     executionProvider: string,
     parts: ModelParts,
     private readonly nets: Nets,
+    adapters: Adapters,
     arithmetic: ArithmeticChoice | undefined,
     /** What works, but not as asked or not as well as it could, in sentences. */
     readonly warnings: string[],
@@ -85,6 +93,7 @@ export class Model {
     this.unet = parts.unet;
     if (parts.vaeEncoder) this.vaeEncoder = parts.vaeEncoder;
     this.vaeDecoder = parts.vaeDecoder;
+    this.adapters = adapters.all;
     this.concurrency = concurrencyOf(nets);
     this.info = {
       model,
@@ -93,7 +102,7 @@ export class Model {
       latentChannels: parts.unet.latentChannels,
       predictionType: parts.schedulerConfig.predictionType,
       ...(arithmetic && { arithmetic }),
-      adapters: [],
+      adapters: adapters.info,
     };
   }
 
@@ -108,10 +117,13 @@ export class Model {
     const missing = missingNets(files);
     if (missing.length > 0) throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
     const tokenizers = await loadTokenizers(files);
-    const headers = await readHeaders(files);
-    const notes = notesOn(assemble(files, headers, headers, tokenizers), headers);
+    const ofModel = await readHeaders(files);
+    const notes = notesOn(assemble(files, ofModel, ofModel, tokenizers, Adapters.none(settings.adapterKinds)), ofModel);
+    const adapters = await Adapters.open(settings.adapters, { files, headers: ofModel }, settings.adapterKinds);
+    const further = await adapters.nets();
+    const headers = { ...ofModel, ...further.headers };
     const elsewhere = netsOnServer(settings.server);
-    const here = Object.fromEntries(Object.entries(headers).filter(([name]) => !elsewhere.has(name as NetName)));
+    const here = Object.fromEntries(Object.entries(headers).filter(([name]) => !(isNetName(name) && elsewhere.has(name))));
     // Where every net runs on a server this machine needs no ONNX Runtime.
     const isIdle = Object.keys(here).length === 0;
     const { provider, refused } = isIdle
@@ -121,8 +133,9 @@ export class Model {
     const roundable = provider === 'cpu' && netNames.some((name) => name in here && files.nets[name]?.ranges);
     const arithmetic = roundable ? await arithmeticFor(settings) : undefined;
     try {
-      await openNets(files, headers, nets, provider, { ...settings, arithmetic: arithmetic?.arithmetic }, notes);
-      const parts = assemble(files, headers, nets, tokenizers);
+      const all = { ...files.nets, ...further.files };
+      await openNets(all, headers, nets, provider, adapters, { ...settings, arithmetic: arithmetic?.arithmetic }, notes);
+      const parts = assemble(files, headers, nets, tokenizers, adapters);
       const { vaeEncoder: encoder, vaeDecoder: decoder, tiny, vaeScaleFactor: factor } = parts;
       await findPixelRange({ encoder, decoder, tiny, channels: parts.unet.latentChannels, factor });
       const warnings = [...refused.map((one) => `${one.provider} does not work here: ${one.reason}`), ...notes];
@@ -135,6 +148,7 @@ export class Model {
         isIdle || remote.length === 0 ? provider : `${provider}, ${remote.join(' and ')} on a server`,
         parts,
         nets,
+        adapters,
         arithmetic,
         warnings,
       );
@@ -153,6 +167,11 @@ export class Model {
     );
   }
 
+  /** What an adapter makes of a frame's picture for its rows. */
+  async prepare(adapter: Adapter, picture: RawImage): Promise<unknown> {
+    return adapter.prepare ? adapter.prepare(picture, this.nets) : picture;
+  }
+
   /** Frees all nets. Calls under way end first; later ones reject with ECLOSED. */
   close(): Promise<void> {
     return closeAll(this.nets);
@@ -161,10 +180,11 @@ export class Model {
 
 /** Opens all nets into `nets`, so that the caller can close those that were opened before one failed. */
 async function openNets(
-  files: ModelFiles,
+  files: PerRole<NetFiles>,
   headers: Headers,
   nets: Nets,
   executionProvider: string,
+  adapters: Adapters,
   settings: ModelSettings,
   notes: string[],
 ): Promise<void> {
@@ -176,26 +196,32 @@ async function openNets(
     fixedShapes = prefersFixedShapes(executionProvider),
     arithmetic = 'float32',
   } = settings;
-  const totalBytes = netNames.reduce((sum, name) => sum + (files.nets[name]?.bytes ?? 0), 0);
+  const all = Object.entries(files) as [name: NetRole, net: NetFiles][];
+  const totalBytes = all.reduce((sum, [, { bytes }]) => sum + bytes, 0);
   let loadedBytes = 0;
-  for (const name of netNames) {
-    const net = files.nets[name];
-    if (!net) continue;
+  for (const [name, net] of all) {
     onProgress?.({ net: name, loadedBytes, totalBytes });
     const header = headers[name];
-    if (settings.server && header && elsewhere.has(name)) {
+    const ofAdapters = isNetName(name) ? adapters.patches(name, executionProvider) : [];
+    if (settings.server && header && isNetName(name) && elsewhere.has(name)) {
+      if (ofAdapters.length > 0) throw cannotChange(name, adapters);
       nets[name] = await openOnServer(settings.model, name, net, header, settings.server);
-      loadedBytes += net.bytes;
-      continue;
+    } else {
+      const open = (source: string | OnnxGraph): Promise<LocalNet> =>
+        openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
+      const openGraph = async (graph: OnnxGraph | undefined): Promise<LocalNet> =>
+        fixedShapes ? FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : open(graph ?? net.path);
+      const patches = patchesFor({ name, executionProvider, arithmetic }, net, header?.isHalf ?? false, ofAdapters);
+      nets[name] = await openPatched(patches, net, header, openGraph, notes);
     }
-    const open = (source: string | OnnxGraph): Promise<LocalNet> =>
-      openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
-    const openGraph = async (graph: OnnxGraph | undefined): Promise<LocalNet> =>
-      fixedShapes ? FixedShapeNet.load(graph ?? (await readOnnxGraph(net.path)), open) : open(graph ?? net.path);
-    nets[name] = await openChanged({ name, executionProvider, arithmetic }, net, header, openGraph, notes);
     loadedBytes += net.bytes;
   }
-  onProgress?.({ net: 'vae_decoder', loadedBytes, totalBytes });
+  onProgress?.({ net: all.at(-1)?.[0] ?? '', loadedBytes, totalBytes });
+}
+
+function cannotChange(name: NetRole, adapters: Adapters): EngineError {
+  const names = adapters.all.map((adapter) => adapter.name).join(', ');
+  return new EngineError('EBADPARAM', `${name} runs on a server, where the adapters (${names}) cannot change it; let it run here`);
 }
 
 async function arithmeticFor({ int8 = 'auto', arithmetic }: ModelSettings): Promise<ArithmeticChoice> {

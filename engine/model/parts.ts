@@ -6,12 +6,13 @@ import { LARGEST_WIDTH, type PromptNet, TextEncoder } from '../prompt/text-encod
 import { Tokenizer, TOKENIZER_FILES } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../diffusion/schedule';
 import { isTiny, latentSpace, scaleFactor, schedulerConfig, wholeIn } from './configs';
-import type { ModelFiles, NetName } from './files';
+import type { Nets } from './adapters/adapter';
+import { Adapters } from './adapters/adapters';
+import type { ModelFiles } from './files';
 import type { Headers } from './headers';
+import type { NetName } from './roles';
 import { Unet } from './unet/unet';
 import { type LatentSpace, VaeDecoder, VaeEncoder } from './vae';
-
-export type Nets = Partial<Record<NetName, Net>>;
 
 /** A model put together from its nets and configs. */
 export interface ModelParts {
@@ -42,11 +43,12 @@ export async function loadTokenizers({ tokenizers: [first, second], reach }: Mod
  * Throws EBADMODEL when a net is of another kind, or the parts contradict each other.
  *
  * @param nets the headers, or the nets themselves
+ * @param adapters by which the nets have been changed
  */
-export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokenizers: Tokenizers): ModelParts {
+export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokenizers: Tokenizers, adapters = Adapters.none()): ModelParts {
   const config = (name: NetName) => files.nets[name]?.config ?? {};
   const factor = scaleFactor({ ...config('vae_encoder'), ...config('vae_decoder') });
-  const unet = new Unet(required(nets, 'unet'), config('unet'), factor);
+  const unet = new Unet(required(nets, 'unet'), config('unet'), factor, adapters.ports(nets));
   const textEncoder = textEncoderOf(files, nets, tokenizers, unet.takesPooled);
   // A tiny decoder may stand beside a full encoder: each has its own scale.
   const space = (name: NetName, other: NetName): LatentSpace & { tiny: boolean } => {

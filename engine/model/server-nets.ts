@@ -2,17 +2,19 @@ import { basename, dirname } from 'node:path';
 import { EngineError } from '../errors';
 import { ServerNet } from '../net/server/server-net';
 import type { ServerOptions } from '../types';
-import { modelFolder, netNames, type NetName } from './files';
-import { fingerprintOf, int8Fingerprint } from './fingerprint';
+import { modelFolder } from './files';
+import { fingerprintOf, patchedFingerprint } from './fingerprint';
+import { int8Patch } from './graph-patches';
 import type { HeaderNet } from './headers';
 import type { NetFiles } from './layouts';
+import { isNetName, netNames, type NetName } from './roles';
 import { quote } from '../util/quote';
 
 /** The nets that are to run on a server. @throws EBADPARAM for a name that no net has */
 export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<NetName> {
   if (!server) return new Set();
   const { nets = ['unet'] } = server;
-  const unknown = nets.find((name) => !netNames.includes(name));
+  const unknown = nets.find((name) => !isNetName(name));
   if (unknown !== undefined || nets.length === 0) {
     throw new EngineError(
       'EBADPARAM',
@@ -46,7 +48,7 @@ export function openOnServer(
   const fingerprint = (): Promise<string> => fingerprintOf(path);
   const int8Fingerprints = async (): Promise<string[]> => {
     const own = ranges && (await fingerprint());
-    return own ? ([8, 7] as const).map((bits) => int8Fingerprint(own, ranges, bits)) : [];
+    return own ? ([8, 7] as const).map((bits) => patchedFingerprint(own, [int8Patch(ranges, bits, path)])) : [];
   };
   return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint, int8Fingerprints }, server);
 }

@@ -103,7 +103,7 @@ export class FrameEncoder {
       if (picture === undefined || !wanted.includes(name)) continue;
       checkImage(picture, `pictures.${name}`);
       const fitting = await fitted(picture, options);
-      prepared[name] = adapter.prepare ? await adapter.prepare(fitting) : fitting;
+      prepared[name] = await this.model.prepare(adapter, fitting);
     }
     return prepared;
   }

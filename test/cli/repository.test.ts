@@ -4,7 +4,8 @@ import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findFiles, modelFolder } from '../../engine/model/files';
-import { fingerprintOf, int8Fingerprint } from '../../engine/model/fingerprint';
+import { fingerprintOf } from '../../engine/model/fingerprint';
+import { int8Name } from '../../engine/net/onnx/patches/int8';
 import { inInt8 } from '../../engine/net/onnx/patches/int8';
 import type { Tensor } from '../../engine/net/net';
 import { readOnnxGraph } from '../../engine/net/onnx/graph';
@@ -78,7 +79,7 @@ describe('streamdiffusion models repository', function () {
     );
     const { unet } = (await findFiles(modelFolder('starter'))).nets;
     assert.ok(unet?.ranges);
-    assert.ok((await config('starter_unet')).includes(`"${int8Fingerprint(await fingerprintOf(unet.path), unet.ranges)}"`));
+    assert.ok((await config('starter_unet')).includes(`"${await fingerprintOf(unet.path)}-${int8Name(unet.ranges)}"`));
     const settings = { executionProvider: 'cpu', intraOpNumThreads: 1 };
     const here = await OnnxNet.load(inInt8(await readOnnxGraph(unet.path), unet.ranges)!, settings);
     const written = await OnnxNet.load(join(folder, 'starter_unet/2/model.onnx'), settings);
@@ -96,7 +97,7 @@ describe('streamdiffusion models repository', function () {
     await Promise.all([here.close(), written.close()]);
     assert.match((await write('starter', ...cpu, '--int8')).stdout, /starter_unet {2}version 2, there already/);
     assert.match((await write('starter', ...cpu, '--int8', '--weight-bits', '7')).stdout, /starter_unet {2}version 3\n *note: in int8/);
-    assert.ok((await config('starter_unet')).includes(`"${int8Fingerprint(await fingerprintOf(unet.path), unet.ranges, 7)}"`));
+    assert.ok((await config('starter_unet')).includes(`"${await fingerprintOf(unet.path)}-${int8Name(unet.ranges, 7)}"`));
   });
 
   it('makes a UNet with a single timestep one that takes a timestep a row, as the engine does', async () => {

@@ -1,5 +1,4 @@
-import type { NetName } from '../../../engine/model/files';
-import { netNames } from '../../../engine/model/files';
+import { isNetName, netNames, type NetName } from '../../../engine/model/roles';
 import type { WeightBits } from '../../../engine/net/onnx/patches/int8';
 import { readArguments, readNumber, UsageError } from '../../command';
 
@@ -75,7 +74,7 @@ export function readOptions(args: string[]): RepositoryOptions {
   const { to, nets, prefix, backend, device, size } = values;
   if (to === undefined) throw new UsageError('--to is missing');
   const names = nets?.split(',').map((name) => name.trim());
-  const unknown = names?.find((name) => !netNames.includes(name as NetName));
+  const unknown = names?.find((name) => !isNetName(name));
   if (unknown !== undefined) throw new UsageError(`--nets are some of ${netNames.join(', ')}; got "${unknown}"`);
   if (prefix !== undefined && !/^[A-Za-z0-9][A-Za-z0-9._-]*$/.test(prefix))
     throw new UsageError(`--prefix must be letters, digits, . _ and -; got "${prefix}"`);

@@ -1,4 +1,5 @@
-import type { ModelFiles, NetName } from '../../../engine/model/files';
+import type { ModelFiles } from '../../../engine/model/files';
+import { type NetName, useOf } from '../../../engine/model/roles';
 import { wholeIn } from '../../../engine/model/configs';
 import type { HeaderNet } from '../../../engine/model/headers';
 import type { ModelReport } from '../../../engine/model/folder';
@@ -35,11 +36,12 @@ export function sizesOf(
  */
 export function shapesOf(name: NetName, { inputs }: Pick<HeaderNet, 'inputs'>, sizes: Sizes): Record<string, number[]> | undefined {
   const { width, height, factor, tokens, textWidth, latentChannels } = sizes;
+  const { takes } = useOf(name);
   const latents = [latentChannels, Math.round(height / factor), Math.round(width / factor)];
   const usual = (rank: number): (number | undefined)[] => {
-    if (rank === 4) return name === 'vae_encoder' ? [1, 3, height, width] : [1, ...latents];
+    if (rank === 4) return takes === 'picture' ? [1, 3, height, width] : [1, ...latents];
     if (rank === 3) return [1, tokens, textWidth];
-    if (rank === 2) return [1, name.startsWith('text_encoder') ? tokens : undefined];
+    if (rank === 2) return [1, takes === 'tokens' ? tokens : undefined];
     return new Array<number>(rank).fill(1);
   };
   const shapes = inputs.map(

@@ -1,13 +1,15 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../../engine/errors';
-import { findFiles, type NetName, netNames } from '../../../engine/model/files';
-import { fingerprintOf, int8Fingerprint } from '../../../engine/model/fingerprint';
+import { findFiles } from '../../../engine/model/files';
+import { fingerprintOf, patchedFingerprint } from '../../../engine/model/fingerprint';
 import { inspectModel } from '../../../engine/model/folder';
+import { int8Patch } from '../../../engine/model/graph-patches';
 import { readHeaders } from '../../../engine/model/headers';
 import type { NetFiles } from '../../../engine/model/layouts';
+import { type NetName, netNames } from '../../../engine/model/roles';
 import { serverPrefix } from '../../../engine/model/server-nets';
-import { inInt8 } from '../../../engine/net/onnx/patches/int8';
+import { applyPatches } from '../../../engine/net/onnx/patches/patch';
 import { readOnnxGraph } from '../../../engine/net/onnx/graph';
 import { configOf, isBatched, type ServedNet } from './config';
 import { placeNet } from './net-files';
@@ -48,21 +50,21 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) continue;
     onNet(name);
-    const rounded =
-      options.int8 && net.ranges ? inInt8(header.graph ?? (await readOnnxGraph(net.path)), net.ranges, options.int8) : undefined;
-    const fingerprint = await fingerprintOf(net.path);
+    const patches = options.int8 && net.ranges ? [int8Patch(net.ranges, options.int8, net.path)] : [];
+    const patched = patches.length > 0 ? applyPatches(header.graph ?? (await readOnnxGraph(net.path)), patches) : undefined;
+    const applied = patched?.applied ?? [];
     const served: ServedNet = {
       name: `${prefix}_${name}`,
       inputs: header.inputs,
       outputs: header.outputs,
-      fingerprint: rounded && net.ranges ? int8Fingerprint(fingerprint, net.ranges, options.int8) : fingerprint,
+      fingerprint: patchedFingerprint(await fingerprintOf(net.path), applied),
       warmUp: shapesOf(name, header, sizes),
     };
     try {
       const { version, unchanged } = await writeNet(served, options, (folder) =>
-        placeNet(net.path, rounded ? { graph: rounded } : header, folder),
+        placeNet(net.path, patched && applied.length > 0 ? patched : header, folder),
       );
-      written.push({ name: served.name, version, unchanged, notes: [...notesOn(served), ...formatNote(net, options, Boolean(rounded))] });
+      written.push({ name: served.name, version, unchanged, notes: [...notesOn(served), ...formatNote(net, options, applied.length > 0)] });
       plans.push({ net: served, onnx: `${served.name}/${SOURCE}/model.onnx`, plan: `${served.name}/${version}/model.plan` });
     } catch (thrown) {
       throw EngineError.from(thrown, 'EDISK', `${served.name} cannot be written: `);

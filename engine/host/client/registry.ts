@@ -1,3 +1,4 @@
+import { stableText } from '../../util/stable-text';
 import { EngineSupervisor } from './engine-supervisor';
 import type { HostReport, HostSettings } from '../protocol/messages';
 
@@ -12,19 +13,13 @@ interface Entry {
 
 const hosts = new Map<string, Entry>();
 
+/** What settings mean that are left out. */
+const DEFAULTS = { executionProviders: ['cpu'], intraOpNumThreads: 0, adapters: {} } satisfies Partial<HostSettings>;
+
+/** The same for settings that mean the same, whatever they are. */
 function keyOf(settings: HostSettings): string {
-  const {
-    model,
-    executionProviders = ['cpu'],
-    intraOpNumThreads = 0,
-    int8,
-    server,
-    silenceLimit,
-    stallLimit,
-    memoryLimit,
-    restarts,
-  } = settings;
-  return JSON.stringify([model, executionProviders, intraOpNumThreads, int8, server, silenceLimit, stallLimit, memoryLimit, restarts]);
+  const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
+  return stableText({ ...DEFAULTS, ...given });
 }
 
 /** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */

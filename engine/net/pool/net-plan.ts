@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os';
-import type { NetName } from '../../model/files';
+import { isAutoencoder, useOf } from '../../model/roles';
 import type { OpeningNet } from '../../model/model';
 import { NetPool } from './net-pool';
 import type { OpenNet } from './net-thread';
@@ -18,7 +18,7 @@ export interface NetPlan {
 }
 
 /**
- * Where a net is best run:
+ * Where a net is best run; what runs for new prompts alone needs no second copy:
  * - of a small model on the CPU: by two members with half of the cores each, whichever is free;
  * - of a large one on the CPU: on all cores, one net after the other;
  * - elsewhere: the autoencoder beside the other nets, since it is the device that computes.
@@ -26,10 +26,10 @@ export interface NetPlan {
  * @param cores that may be used; undefined: all there are
  */
 export function planNet({ name, executionProvider, totalBytes }: OpeningNet, cores: number | undefined): NetPlan {
-  if (executionProvider !== 'cpu') return { size: 2, members: [name.startsWith('vae') ? 1 : 0], intraOpNumThreads: cores };
+  if (executionProvider !== 'cpu') return { size: 2, members: [isAutoencoder(name) ? 1 : 0], intraOpNumThreads: cores };
   const half = Math.floor((cores ?? availableParallelism()) / 2);
   if (totalBytes > SMALL_MODEL || half === 0) return { size: 1, members: [0], intraOpNumThreads: cores };
-  return { size: 2, members: isDenoisedFrameByFrame(name) ? [0, 1] : [0], intraOpNumThreads: half };
+  return { size: 2, members: useOf(name).runs === 'prompt' ? [0] : [0, 1], intraOpNumThreads: half };
 }
 
 /** Opens the nets of one model in threads of their own, which last as long as the process. */
@@ -41,9 +41,4 @@ export function openPlanned(cores: number | undefined): (net: OpeningNet) => Ope
     const shared = pool;
     return (source, session, title) => shared.load(members, source, { ...session, intraOpNumThreads }, title);
   };
-}
-
-/** Texts are encoded once, and then only when they change. */
-function isDenoisedFrameByFrame(name: NetName): boolean {
-  return !name.startsWith('text_encoder');
 }

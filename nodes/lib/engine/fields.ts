@@ -5,6 +5,7 @@ import { EngineError } from '../../../engine/errors';
 import type { HostSettings } from '../../../engine/host/protocol/messages';
 import { serverPrefix } from '../../../engine/model/server-nets';
 import { shown } from '../../../engine/util/shown';
+import { type AdapterField, readAdapters } from './adapter-fields';
 import { readServerFields, type ServerCredentials, type ServerFields } from './server-fields';
 import { isEmpty, readOptionalNumber } from '../common/fields';
 import { quote } from '../../../engine/util/quote';
@@ -24,6 +25,8 @@ export interface EngineDef extends NodeDef, ServerFields {
   device?: string | number;
   /** MiB that the engine's process may take; 0: three quarters of the machine's. */
   memoryLimit?: string | number;
+  /** What the model is steered by besides its prompt: names and paths. */
+  adapters?: AdapterField[];
   /** Seconds without progress after which the engine's process is replaced. Default 120. */
   hangLimit?: string | number;
 }
@@ -36,6 +39,7 @@ export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, de
   const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
   const memory = readOptionalNumber(def.memoryLimit, 'memoryLimit', 0, { min: 0, max: 1_048_576, integer: true });
   const hang = readOptionalNumber(def.hangLimit, 'hangLimit', 120, { min: 1, max: 3600 });
+  const adapters = readAdapters(def.adapters);
   const server = readServerFields(def, node.credentials ?? {});
   return {
     model: readModel(RED, node, def.model, def.modelType),
@@ -44,6 +48,7 @@ export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, de
     ...(threads > 0 && { intraOpNumThreads: threads }),
     ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
     ...(server && { server }),
+    ...(adapters && { adapters }),
     ...(hang !== 120 && { stallLimit: hang * 1000 }),
   };
 }

@@ -1,5 +1,5 @@
 import { EngineError } from '../../../engine/errors';
-import { netNames, type NetName } from '../../../engine/model/files';
+import { isNetName, netNames, type NetName } from '../../../engine/model/roles';
 import { readAccess } from '../../../engine/net/server/options';
 import type { ServerOptions } from '../../../engine/types';
 import { readChoice, readOptionalNumber } from '../common/fields';
@@ -56,7 +56,7 @@ export function readServerFields(fields: ServerFields, credentials: ServerCreden
 /** Both text encoders of a model that has two go together. */
 function readNets(text: string): NetName[] {
   const names = list(text);
-  const unknown = names.find((name) => !netNames.includes(name as NetName));
+  const unknown = names.find((name) => !isNetName(name));
   if (unknown !== undefined) throw new EngineError('EBADPARAM', `"${unknown}" is no net; there are ${netNames.join(', ')}`);
   if (names.length === 0) throw new EngineError('EBADPARAM', 'no net is chosen to run on the server; choose some, or let them run here');
   return netNames.filter((name) => names.includes(name.replace(/_2$/, '')));

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import type { OnnxGraph } from '../graph';
 import { type GraphNode, intAttribute, makeConstant, makeNode, readNode, weightShape, withInputs } from '../node';
 import { inputName } from '../edit';
@@ -30,6 +31,12 @@ const LEAST_SCALE = 1e-8;
  */
 export function inInt8(graph: OnnxGraph, ranges: TensorRanges, weightBits: WeightBits = 8): OnnxGraph | undefined {
   return new Quantizer(graph, ranges, weightBits).run();
+}
+
+/** Differs for other ranges, and for weights of other bits. */
+export function int8Name(ranges: TensorRanges, weightBits: WeightBits = 8): string {
+  const digest = createHash('sha256').update(JSON.stringify(ranges)).digest('hex').slice(0, 8);
+  return `int8-${weightBits === 8 ? '' : `${weightBits}bit-`}${digest}`;
 }
 
 class Quantizer {

@@ -1,0 +1,125 @@
+import { realpath, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { EngineError } from '../../errors';
+import type { GraphPatch } from '../../net/onnx/patches/patch';
+import type { AdapterInfo } from '../../types';
+import { quote } from '../../util/quote';
+import { shown } from '../../util/shown';
+import type { ModelFiles } from '../files';
+import { type Headers, readHeader } from '../headers';
+import type { NetFiles } from '../layouts';
+import { Reach } from '../reach';
+import type { NetName, NetRole, PerRole } from '../roles';
+import type { ClaimPort } from '../unet/ports/port';
+import type { Adapter, AdapterKind, Nets } from './adapter';
+import { ADAPTER_KINDS } from './kinds';
+
+/** Names stand in settings, messages, paths of nets and names of inputs. */
+const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_ .-]{0,63}$/u;
+/** What pictures of a frame are called that are no adapter's. */
+const TAKEN = ['image', 'mask'];
+const MOST_ADAPTERS = 32;
+
+/** The adapters of a model, each with its kind. */
+export class Adapters {
+  private constructor(
+    private readonly kinds: readonly AdapterKind[],
+    /** In the order of their names, whatever order they were asked for in. */
+    private readonly byKind: ReadonlyMap<AdapterKind, readonly Adapter[]>,
+  ) {}
+
+  /** No adapters: the inputs that exports have for some are filled all the same. */
+  static none(kinds: readonly AdapterKind[] = ADAPTER_KINDS): Adapters {
+    return new Adapters(kinds, new Map());
+  }
+
+  /**
+   * Reads what lies at these paths, by the adapters' names.
+   *
+   * @throws EBADPARAM for a name that cannot be one, EBADMODEL for what is no adapter, or none of this model
+   */
+  static async open(
+    paths: Readonly<Record<string, string>> = {},
+    model: { files: ModelFiles; headers: Headers },
+    kinds: readonly AdapterKind[] = ADAPTER_KINDS,
+  ): Promise<Adapters> {
+    const byKind = new Map<AdapterKind, Adapter[]>(kinds.map((kind) => [kind, []]));
+    for (const [name, path] of entriesOf(paths)) {
+      const { kind, adapter } = await openOne(name, path, model, kinds);
+      byKind.get(kind)?.push(adapter);
+    }
+    return new Adapters(kinds, byKind);
+  }
+
+  get all(): Adapter[] {
+    return [...this.byKind.values()].flat();
+  }
+
+  get info(): AdapterInfo[] {
+    return this.all.map(({ name, kind, picture }) => ({ name, kind, ...(picture && { picture }) }));
+  }
+
+  /** Nets of their own, and their heads. Rejects as {@link readHeader} does. */
+  async nets(): Promise<{ files: PerRole<NetFiles>; headers: Headers }> {
+    const files = Object.assign({}, ...this.all.map(({ nets }) => nets)) as PerRole<NetFiles>;
+    const headers: Headers = {};
+    for (const [role, net] of Object.entries(files) as [NetRole, NetFiles][])
+      headers[role] = await readHeader(role, net, { reach: await Reach.of(dirname(net.path)) });
+    return { files, headers };
+  }
+
+  patches(net: NetName, executionProvider: string): GraphPatch[] {
+    return this.kinds.flatMap((kind) => {
+      const adapters = this.byKind.get(kind) ?? [];
+      return adapters.length > 0 ? (kind.patches?.(net, adapters, executionProvider) ?? []) : [];
+    });
+  }
+
+  ports(nets: Nets): ClaimPort[] {
+    return this.kinds.flatMap((kind) => kind.ports?.(this.byKind.get(kind) ?? [], nets) ?? []);
+  }
+}
+
+function entriesOf(paths: unknown): [name: string, path: string][] {
+  if (typeof paths !== 'object' || paths === null || Array.isArray(paths))
+    throw new EngineError('EBADPARAM', `adapters must be paths by names, such as { edges: "/models/canny" }; got ${quote(paths)}`);
+  const entries: [string, unknown][] = Object.entries(paths);
+  if (entries.length > MOST_ADAPTERS) throw new EngineError('EBADPARAM', `at most ${MOST_ADAPTERS} adapters; got ${entries.length}`);
+  for (const [name, path] of entries) {
+    if (!NAME.test(name) || TAKEN.includes(name))
+      throw new EngineError(
+        'EBADPARAM',
+        `an adapter's name is up to 64 letters, digits, blanks and . _ -, and not ${TAKEN.join(' or ')}; got ${quote(name)}`,
+      );
+    if (typeof path !== 'string' || path === '')
+      throw new EngineError('EBADPARAM', `the adapter ${quote(name)} must be the path of a file or folder; got ${quote(path)}`);
+  }
+  return (entries as [string, string][]).sort(([a], [b]) => (a < b ? -1 : 1));
+}
+
+async function openOne(
+  name: string,
+  path: string,
+  model: { files: ModelFiles; headers: Headers },
+  kinds: readonly AdapterKind[],
+): Promise<{ kind: AdapterKind; adapter: Adapter }> {
+  const real = await realpath(path).catch(() => undefined);
+  const found = real === undefined ? undefined : await stat(real);
+  if (real === undefined || !found || !(found.isDirectory() || found.isFile()))
+    throw new EngineError('EBADMODEL', `the adapter ${quote(name)}: there is no file or folder at ${shown(path, 1000)}`);
+  const source = { ...model, name, path: real, isFolder: found.isDirectory(), reach: await Reach.of(path) };
+  try {
+    for (const kind of kinds) {
+      const adapter = await kind.open(source);
+      if (adapter) return { kind, adapter };
+    }
+  } catch (thrown) {
+    const { code, message } = EngineError.from(thrown, 'EBADMODEL');
+    throw new EngineError(code, `the adapter ${quote(name)}: ${message}`, { cause: thrown });
+  }
+  const known = kinds.map(({ kind }) => kind).join(', ');
+  throw new EngineError(
+    'EBADMODEL',
+    `the adapter ${quote(name)}: ${shown(path, 1000)} is none that is known${known && `; known are ${known}`}`,
+  );
+}

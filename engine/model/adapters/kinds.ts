@@ -1,0 +1,4 @@
+import type { AdapterKind } from './adapter';
+
+/** All kinds of adapters, in the order in which they change a graph. */
+export const ADAPTER_KINDS: readonly AdapterKind[] = [];

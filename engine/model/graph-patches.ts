@@ -1,0 +1,98 @@
+import type { Arithmetic } from '../net/ort/arithmetic-trial';
+import type { OnnxGraph } from '../net/onnx/graph';
+import { readOnnxGraph } from '../net/onnx/graph';
+import { timestepPerRow } from '../net/onnx/edit';
+import { fuseAttention } from '../net/onnx/patches/attention';
+import { inInt8, int8Name, type TensorRanges, type WeightBits } from '../net/onnx/patches/int8';
+import { applyPatches, type GraphPatch } from '../net/onnx/patches/patch';
+import { simplifyShapes } from '../net/onnx/patches/shapes';
+import { EngineError } from '../errors';
+import type { HeaderNet } from './headers';
+import type { NetFiles } from './layouts';
+import { type NetRole, useOf } from './roles';
+
+/** Providers that have a kernel for com.microsoft.MultiHeadAttention. On cuda and webgpu it was tried on no card yet. */
+const FUSES_ATTENTION = ['cpu', 'cuda', 'webgpu'];
+
+/** How a net is to be opened. */
+export interface NetWish {
+  name: NetRole;
+  /** Such as `cpu` or `cuda:1`. */
+  executionProvider: string;
+  arithmetic: Arithmetic;
+}
+
+/** @param batch name of the free dimension that counts rows */
+export function timestepPatch(timestep: string, batch: string): GraphPatch {
+  return { name: 'a timestep a row', apply: (graph) => timestepPerRow(graph, timestep, batch) };
+}
+
+const ATTENTION: GraphPatch = { name: 'attention in one operator', optional: true, apply: fuseAttention };
+const SHAPES: GraphPatch = { name: 'sizes said once', optional: true, apply: simplifyShapes };
+
+/** @param path of the net, for what is said of ranges that are another one's */
+export function int8Patch(ranges: TensorRanges, bits: WeightBits, path: string): GraphPatch {
+  return {
+    name: 'int8',
+    fingerprint: int8Name(ranges, bits),
+    optional: true,
+    missed: `The int8.json beside ${path} was made for another net, so this one computes in float32.`,
+    apply: (graph) => inInt8(graph, ranges, bits),
+  };
+}
+
+/**
+ * All that is changed of a net before it is opened, in order. What its export lacks for any use comes first, and has been done
+ * when its header was read (a timestep a row); then what makes it faster; then what adapters add. For providers that compile
+ * whole graphs, sizes are fixed after all of these, at each size anew.
+ *
+ * @param ofAdapters the patches of adapters for this net
+ */
+export function patchesFor(
+  { name, executionProvider, arithmetic }: NetWish,
+  { path, ranges }: NetFiles,
+  isHalf: boolean,
+  ofAdapters: readonly GraphPatch[] = [],
+): GraphPatch[] {
+  const isBusy = useOf(name).runs !== 'prompt';
+  const provider = executionProvider.split(':')[0];
+  // ONNX Runtime's kernel for processors knows float32 only.
+  const fuses = isBusy && FUSES_ATTENTION.includes(provider) && !(provider === 'cpu' && isHalf);
+  return [
+    ...(fuses ? [ATTENTION] : []),
+    ...(isBusy ? [SHAPES] : []),
+    ...(arithmetic !== 'float32' && ranges ? [int8Patch(ranges, arithmetic === 'int8' ? 8 : 7, path)] : []),
+    ...ofAdapters,
+  ];
+}
+
+/**
+ * Opens a net with all its patches. One that is refused so is opened with those alone that it cannot do without.
+ *
+ * Rejects with EBADMODEL when it cannot be opened at all.
+ *
+ * @param open opens a graph, or without one the net's file
+ * @param notes takes what one should know, in sentences
+ */
+export async function openPatched<N>(
+  patches: readonly GraphPatch[],
+  net: NetFiles,
+  header: HeaderNet | undefined,
+  open: (graph: OnnxGraph | undefined) => Promise<N>,
+  notes: string[],
+): Promise<N> {
+  if (patches.length === 0) return open(header?.graph);
+  const original = header?.graph ?? (await readOnnxGraph(net.path));
+  const { graph, applied, notes: missed } = applyPatches(original, patches);
+  notes.push(...missed);
+  try {
+    return await open(applied.length > 0 ? graph : header?.graph);
+  } catch (thrown) {
+    const needed = patches.filter(({ optional }) => !optional);
+    const isRefused = thrown instanceof EngineError && thrown.code === 'EBADMODEL';
+    if (!isRefused || !applied.some(({ optional }) => optional)) throw thrown;
+    const opened = await open(needed.length > 0 ? applyPatches(original, needed).graph : header?.graph);
+    notes.push(`${net.path} runs as it was exported, more slowly than it could: ${thrown.message}`);
+    return opened;
+  }
+}
