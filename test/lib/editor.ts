@@ -21,6 +21,7 @@ export interface EditorRED {
     dirty(): boolean;
   };
   history: { pop(): void };
+  view: { importNodes(flow: object[], options: { addFlow?: boolean; generateIds?: boolean; touchImport?: boolean }): void };
   editor: { edit(node: object): void; editConfig(name: string, type: string, id: string): void };
   sidebar: { show(id: string): void };
 }
