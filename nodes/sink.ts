@@ -72,7 +72,7 @@ export = (RED: NodeAPI<Settings>): void => {
         .map((what) => RED._(`status.${what}`));
       const people = feed.viewers - (media.isRecording ? 1 : 0) - (camera ? 1 : 0);
       const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
-      status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, `${fps} fps`].join(' · '));
+      status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, status.rate(fps)].join(' · '));
     }, 1000).unref();
 
     onClose(this, async () => {

@@ -12,7 +12,10 @@ const newTry = () => crypto.getRandomValues(new Uint32Array(2)).join('_');
  */
 async function whyLost(address, number) {
   try {
-    const response = await fetch(`${address}?why=${number}`, { cache: 'no-store', signal: AbortSignal.timeout(4000) });
+    const response = await fetch(`${address}?why=${number}&lang=${document.documentElement.lang}`, {
+      cache: 'no-store',
+      signal: AbortSignal.timeout(4000),
+    });
     return response.ok ? await response.json() : {};
   } catch {
     return {};

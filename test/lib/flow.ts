@@ -1,4 +1,7 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ROOT } from './reference';
 import { PATIENCE, until } from './until';
 
 export { PATIENCE, until };
@@ -22,9 +25,20 @@ interface TestHelper {
 export const helper: TestHelper = require('node-red-node-test-helper');
 helper.init(require.resolve('node-red'));
 
+const { status } = JSON.parse(readFileSync(join(ROOT, 'nodes/locales/en-US/engine.json'), 'utf8')) as { status: Record<string, string> };
+
+/** The helper shows the keys of texts; those that are numbers with their units are shown as people see them. */
+function showNumbers(RED: NodeAPI): void {
+  const toKey = RED._;
+  RED._ = ((key: string, values: Record<string, unknown>) => {
+    const name = /:status\.(rate|running)$/.exec(key)?.[1];
+    return name === undefined ? toKey(key) : status[name].replace(/__(\w+)__/g, (_, value: string) => String(values[value]));
+  }) as typeof toKey;
+}
+
 /** Starts a flow that consists of the given kinds of nodes (and the helper's own). End it with `helper.unload()`. */
 export async function startFlow(modules: NodeModule[], flow: FlowNode[], credentials: object = {}): Promise<void> {
-  await helper.load(modules, flow, credentials);
+  await helper.load([showNumbers, ...modules], flow, credentials);
 }
 
 /** The next `count` messages that arrive at a node. */

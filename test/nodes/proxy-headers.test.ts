@@ -78,6 +78,20 @@ describe('a proxy that keeps headers to itself', () => {
     }
   });
 
+  it('is told in the language of the page', async () => {
+    const why = async (query: string, language = 'en'): Promise<{ problem: string; advice: string }> =>
+      (await (await fetch(`${web.address}/live?why=${query}`, { headers: { 'Accept-Language': language } })).json()) as {
+        problem: string;
+        advice: string;
+      };
+    assert.equal(await open(`${web.address}/live?socket=h_1`), 101);
+    await fetch(`${web.address}/live?socket=u_1`);
+    assert.match((await why('u_1', 'de-CH')).problem, /gibt den Header Upgrade nicht weiter/);
+    assert.match((await why('u_1&lang=ja', 'de')).advice, /WebSocketが必要.*proxy_set_header Upgrade/);
+    assert.match((await why('unknown', 'zh-CN')).problem, /无法到达 Node-RED/);
+    assert.match((await why('u_1', 'fr')).problem, /does not pass on the header Upgrade/);
+  });
+
   it('costs no memory for tries with numbers of any length and number', async () => {
     const ask = async (number: string): Promise<{ problem?: string }> =>
       (await (await fetch(`${web.address}/live?why=${number}`)).json()) as { problem?: string };

@@ -48,7 +48,12 @@ export class Status {
   /** "24 fps · 81 ms" */
   running(fps: number, latencyMs: number): void {
     const rate = fps >= 10 ? Math.round(fps) : Math.round(fps * 10) / 10;
-    this.show('running', `${rate} fps · ${Math.round(latencyMs)} ms`);
+    this.show('running', this.shared('running', { fps: rate, ms: Math.round(latencyMs) }));
+  }
+
+  /** "24 fps" */
+  rate(fps: number): string {
+    return this.shared('rate', { fps });
   }
 
   ready(text = this.shared('ready')): void {

@@ -93,7 +93,7 @@ export class FrameSource {
 
   private showRate(): void {
     const fps = this.rate.take();
-    if (fps > 0 && this.producer) this.status.show('running', `${fps} fps`);
+    if (fps > 0 && this.producer) this.status.show('running', this.status.rate(fps));
   }
 }
 

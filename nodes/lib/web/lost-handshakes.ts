@@ -3,17 +3,27 @@ import type { Request } from 'express';
 import type { Node } from 'node-red';
 import { LruCache } from '../../../engine/util/lru-cache';
 import { shown } from '../../../engine/util/shown';
+import { languageOf, pageText } from './pages';
 
 /** A header that a WebSocket's handshake needs, and that something between browser and Node-RED has kept for itself. */
 export type Lost = 'Upgrade' | 'Host' | 'Sec-WebSocket-Key';
 
 /** How a page's try came here, for the page: it is told of no failed handshake more than that it failed. */
 export interface Fate {
-  /** What went wrong and what to do about it, in plain words; undefined when nothing did on the way. */
+  /** What went wrong and what to do about it, in the visitor's language; undefined when nothing did on the way. */
   problem?: string;
   advice?: string;
 }
 
+/** What went wrong, by the keys of the pages' texts. */
+interface Cause {
+  problem: string;
+  advice: string;
+  values: Record<string, string>;
+}
+
+const UNKNOWN: Cause = { problem: 'noSocket', advice: 'noSocketHelp', values: {} };
+const HELP: Record<Lost, string> = { Upgrade: 'lostUpgradeHelp', Host: 'lostHostHelp', 'Sec-WebSocket-Key': 'lostKeyHelp' };
 const MOST = 200;
 const ID = /^\w{1,40}$/;
 
@@ -22,7 +32,7 @@ const ID = /^\w{1,40}$/;
  * WebSocket's address, and `?why=NUMBER` at the page's, which also a proxy lets through that knows no WebSockets.
  */
 export class LostHandshakes {
-  private readonly fates = new LruCache<Fate>(MOST);
+  private readonly fates = new LruCache<Cause | 'well'>(MOST);
 
   /** Whether a request was a WebSocket's handshake where it set out, though it may come as a plain GET. */
   static isHandshake({ headers, url = '' }: IncomingMessage): boolean {
@@ -31,46 +41,29 @@ export class LostHandshakes {
 
   /** It came here whole. */
   arrived(request: IncomingMessage): void {
-    this.keep(request, {});
+    this.keep(request, 'well');
   }
 
   lost(request: IncomingMessage, what: Lost): void {
-    this.keep(request, explain(request, what));
+    const host = shown(request.headers.host ?? 'nobody', 100);
+    this.keep(request, { problem: 'lostHeader', advice: HELP[what], values: { header: what, host } });
   }
 
   /** What is known of the try that the request asks for; undefined when it asks for none. */
-  whyOf({ query }: Request): Fate | undefined {
-    const { why } = query;
+  whyOf(request: Request): Fate | undefined {
+    const { why } = request.query;
     if (typeof why !== 'string') return undefined;
-    return (
-      this.fates.get(why) ?? {
-        problem: 'WebSockets do not get through to Node-RED',
-        advice: 'Something on the way, such as a proxy or a firewall, ends them: let it pass them on.',
-      }
-    );
+    const cause = this.fates.get(why) ?? UNKNOWN;
+    if (cause === 'well') return {};
+    const language = languageOf(request);
+    return { problem: pageText(language, cause.problem, cause.values), advice: pageText(language, cause.advice, cause.values) };
   }
 
-  private keep({ url = '' }: IncomingMessage, fate: Fate): void {
+  private keep({ url = '' }: IncomingMessage, fate: Cause | 'well'): void {
     const id = new URL(url, 'http://localhost').searchParams.get('socket') ?? '';
     if (!ID.test(id)) return;
     this.fates.set(id, fate);
   }
-}
-
-function explain({ headers }: IncomingMessage, what: Lost): Fate {
-  if (what === 'Host') {
-    return {
-      problem: 'A proxy between this page and Node-RED does not pass on the header Host',
-      advice: `Node-RED was asked as ${shown(headers.host ?? 'nobody', 100)}, so this page is a stranger to it. With nginx, set: proxy_set_header Host $http_host;`,
-    };
-  }
-  return {
-    problem: `A proxy between this page and Node-RED does not pass on the header ${what}`,
-    advice:
-      what === 'Upgrade'
-        ? 'Pictures need a WebSocket, and without that header none can be opened. With nginx, set: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection "upgrade"; proxy_set_header Host $http_host;'
-        : 'Let it pass on all headers that begin with Sec-WebSocket.',
-  };
 }
 
 /** Writes into the log what a node's visitors miss, each once. */

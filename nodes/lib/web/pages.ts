@@ -21,6 +21,11 @@ export function languageOf(request: Request): PageLanguage {
   return known ?? ((request.acceptsLanguages([...PAGE_LANGUAGES]) || PAGE_LANGUAGES[0]) as PageLanguage);
 }
 
+/** A text of the pages, with its values in it as they are. */
+export function pageText(language: PageLanguage, key: string, values: PageValues = {}): string {
+  return (TEXTS.get(language)?.[key] ?? key).replace(/__(\w+)__/g, (_, name: string) => String(values[name] ?? ''));
+}
+
 /**
  * A page of the folder `pages` as one file that needs nothing else: `{{include FILE}}` is replaced when it is loaded;
  * `{{name}}`, `{{t.KEY}}` by a text in the visitor's language, and `{{texts}}` by all of them each time it is asked for.

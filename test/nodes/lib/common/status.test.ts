@@ -20,12 +20,12 @@ describe('status', () => {
     for (let k = 0; k < 10; k++) status.running(20 + k, 80);
     assert.deepEqual(
       shown.map(({ text }) => text),
-      ['20 fps · 80 ms'],
+      ['running {"fps":20,"ms":80}'],
     );
     await pause(INTERVAL * 1.5);
     assert.deepEqual(
       shown.map(({ text }) => text),
-      ['20 fps · 80 ms', '29 fps · 80 ms'],
+      ['running {"fps":20,"ms":80}', 'running {"fps":29,"ms":80}'],
     );
   });
 
@@ -41,7 +41,7 @@ describe('status', () => {
     const expected: [() => void, NodeStatus][] = [
       [() => status.loading(0.345), { fill: 'blue', shape: 'dot', text: 'loadingPercent {"percent":34}' }],
       [() => status.loading(), { fill: 'blue', shape: 'dot', text: 'loading' }],
-      [() => status.running(4.26, 80.6), { fill: 'green', shape: 'dot', text: '4.3 fps · 81 ms' }],
+      [() => status.running(4.26, 80.6), { fill: 'green', shape: 'dot', text: 'running {"fps":4.3,"ms":81}' }],
       [() => status.restarting(), { fill: 'yellow', shape: 'ring', text: 'restarting' }],
       [() => status.stopped(), { fill: 'grey', shape: 'ring', text: 'stopped' }],
       [
