@@ -4,12 +4,16 @@
   const TRAIN_TIMESTEPS = 1000;
   const ORIGINAL_STEPS = 50;
 
-  /** Starting points, by name: how far from the incoming picture, at what cost. Who stands before the camera is seen in all of them. */
-  const PRESETS = {
-    fast: { stepsBy: 'strength', strength: '0.4', steps: '1', cfgType: 'none' },
-    faithful: { stepsBy: 'strength', strength: '0.3', steps: '2', cfgType: 'self', guidanceScale: '1.2', delta: '1' },
-    free: { stepsBy: 'strength', strength: '0.55', steps: '4', cfgType: 'self', guidanceScale: '1.4', delta: '1' },
-  };
+  /**
+   * Starting points, by name: how far from the incoming picture, at what cost. Who stands before the camera is seen in all of them,
+   * so none has residual guidance, which leads away from what comes in.
+   */
+  function presetsOf(isStarter) {
+    const preset = (strength, steps) => ({ stepsBy: 'strength', strength: strength, steps: steps, cfgType: 'none' });
+    return isStarter
+      ? { fast: preset('0.3', '1'), faithful: preset('0.25', '2'), free: preset('0.35', '4') }
+      : { fast: preset('0.4', '1'), faithful: preset('0.35', '2'), free: preset('0.6', '4') };
+  }
 
   /** As the engine counts them: the first index for the strength, the others evenly from there to the end. */
   function indicesOf(strength, steps, length) {
@@ -86,6 +90,8 @@
     const field = (name) => $(`#node-input-${name}`);
     const slider = $('#denoiser-slider');
     const shown = $('#denoiser-steps');
+    const numbers = $('#denoiser-timesteps');
+    const onStarter = () => isOnStarter(RED.nodes.node($('#node-input-engine').val()));
     const preset = $('#denoiser-preset');
 
     function current() {
@@ -103,20 +109,23 @@
           $('<span>').text(words('steps.noise')),
           $('<span>').text(words('steps.picture')),
         );
-        shown.append(draw(steps), ends, $('<span>').text(text));
+        shown.append(draw(steps), ends);
+        numbers.text(text);
       }
+      numbers.toggle(Boolean(steps));
       const strength = fields.strength === '' ? 0.5 : Number(fields.strength);
-      const range = sliderRange(isOnStarter(RED.nodes.node($('#node-input-engine').val())), strength);
+      const range = sliderRange(onStarter(), strength);
       // A slider under the hand keeps its ends: its value is within them.
       if (!slider.is(':active')) slider.attr({ min: range[0], max: range[1] });
       slider.val(strength);
-      const known = Object.keys(PRESETS).find((name) => Object.keys(PRESETS[name]).every((key) => fields[key] === PRESETS[name][key]));
+      const presets = presetsOf(onStarter());
+      const known = Object.keys(presets).find((name) => Object.keys(presets[name]).every((key) => fields[key] === presets[name][key]));
       preset.val(known || 'own');
       $('#denoiser-preset-about').text(words(`presetAbout.${known || 'own'}`));
     }
 
     preset.on('change', () => {
-      const chosen = PRESETS[preset.val()] || {};
+      const chosen = presetsOf(onStarter())[preset.val()] || {};
       Object.keys(chosen).forEach((name) => {
         field(name).val(chosen[name]).trigger('change');
       });
@@ -137,6 +146,6 @@
     sliderRange,
     isOnStarter,
     prepareSteps,
-    PRESETS,
+    presetsOf,
   });
 })();

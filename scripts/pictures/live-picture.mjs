@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { DOCS, told } from './places.mjs';
-import { testCardAt } from './scenes.mjs';
+import { PRESETS } from './presets.mjs';
+import { room, testCardAt } from './scenes.mjs';
 
 const require = createRequire(import.meta.url);
 const { Engine } = require('../../dist/engine');
@@ -10,12 +11,25 @@ const { tIndexListOf } = require('../../dist/engine/diffusion/strength');
 const example = require('../../examples/01 - Live picture.json');
 
 const SIZE = 256;
-const SHOWN = 200;
-const FRAMES = 20;
+const SHOWN = 176;
+const GAP = 4;
+const FRAMES = 16;
 const FRAME_MS = 90;
 
-const denoiser = example.find(({ type }) => type === 'streamdiffusion-denoiser');
+const { cfgType, strength, steps } = example.find(({ type }) => type === 'streamdiffusion-denoiser');
 const prompts = example.filter(({ type }) => type === 'inject').map(({ props }) => props[0].v);
+
+/** What comes in, and how it is painted: the first example, and somebody who waves before a camera. */
+const ROWS = [
+  {
+    frameAt: (index) => testCardAt(4000 + index * 2 * FRAME_MS, SIZE),
+    settings: { cfgType, strength: Number(strength), steps: Number(steps) },
+  },
+  {
+    frameAt: (index) => room(SIZE, 48 + 26 * Math.sin((2 * Math.PI * index) / (FRAMES - 1)), 0.44),
+    settings: PRESETS.find(({ name }) => name === 'faithful').settings,
+  },
+];
 
 const shown = ({ data }) =>
   sharp(data, { raw: { width: SIZE, height: SIZE, channels: 3 } })
@@ -23,14 +37,14 @@ const shown = ({ data }) =>
     .png()
     .toBuffer();
 
-/** The example's denoiser over the test card, under one prompt. */
-async function paint(engine, prompt, frames) {
+/** Frames under one prompt. */
+async function paint(engine, { strength, steps, cfgType }, prompt, frames) {
   const stream = await engine.createStream({
     mode: 'img2img',
     width: SIZE,
     height: SIZE,
-    cfgType: denoiser.cfgType,
-    tIndexList: tIndexListOf(Number(denoiser.strength), Number(denoiser.steps), 50),
+    cfgType,
+    tIndexList: tIndexListOf(strength, steps, 50),
   });
   await stream.setPrompt({ prompt });
   const outputs = [];
@@ -42,25 +56,30 @@ async function paint(engine, prompt, frames) {
 
 /** Side by side: what comes in, and what each button of the example makes of it. Forwards, then backwards. */
 export async function livePicture() {
-  const frames = await Promise.all(Array.from({ length: FRAMES }, (_, index) => testCardAt(4000 + index * 2 * FRAME_MS, SIZE)));
   const engine = await Engine.load({ model: 'starter' });
-  const rows = [await Promise.all(frames.map(shown))];
-  for (const prompt of prompts) rows.push(await paint(engine, prompt, frames));
+  const films = [];
+  for (const [row, { frameAt, settings }] of ROWS.entries()) {
+    const frames = await Promise.all(Array.from({ length: FRAMES }, (_, index) => frameAt(index)));
+    films.push({ row, column: 0, pictures: await Promise.all(frames.map(shown)) });
+    for (const [k, prompt] of prompts.entries())
+      films.push({ row, column: k + 1, pictures: await paint(engine, settings, prompt, frames) });
+  }
   await engine.close();
 
-  const width = rows.length * (SHOWN + 4) - 4;
-  const order = [...frames.keys(), ...[...frames.keys()].reverse().slice(1, -1)];
+  const at = (place) => place * (SHOWN + GAP);
+  const [width, height] = [at(prompts.length + 1) - GAP, at(ROWS.length) - GAP];
+  const order = [...Array(FRAMES).keys(), ...[...Array(FRAMES).keys()].reverse().slice(1, -1)];
   const strips = await Promise.all(
     order.map((index) =>
-      sharp({ create: { width, height: SHOWN, channels: 3, background: '#fff' } })
-        .composite(rows.map((row, column) => ({ input: row[index], left: column * (SHOWN + 4), top: 0 })))
+      sharp({ create: { width, height, channels: 3, background: '#fff' } })
+        .composite(films.map(({ row, column, pictures }) => ({ input: pictures[index], left: at(column), top: at(row) })))
         .png()
         .toBuffer(),
     ),
   );
   const file = join(DOCS, 'live-picture.webp');
   await sharp(strips, { join: { animated: true } })
-    .webp({ quality: 80, loop: 0, delay: order.map(() => FRAME_MS) })
+    .webp({ quality: 82, effort: 6, loop: 0, delay: order.map(() => FRAME_MS) })
     .toFile(file);
   return [told(file)];
 }

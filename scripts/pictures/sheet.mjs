@@ -15,23 +15,26 @@ const STYLE = `
   table { border-spacing: 4px; }
   th { font-weight: normal; text-align: center; color: #555; padding: 1px 2px; }
   th[scope=row] { text-align: right; padding-right: 6px; white-space: pre-line; }
-  td { padding: 0; text-align: center; }
+  td { padding: 0; text-align: center; vertical-align: top; }
   img { display: block; border-radius: 3px; }
-  .faint img { opacity: .18; }`;
+  .faint img { opacity: .18; }
+  figcaption { padding: 3px 2px 6px; color: #555; font-size: 12px; }
+  figure { margin: 0; }`;
 
 /**
  * Pictures side by side with words: a head above each column, one before each row.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {{ heads: string[], rows: { name: string, cells: (Cell | undefined)[] }[], shown: number, file: string }} sheet
- *   each cell is a picture (an encoded file), `faint` if it is there only to be seen through; `shown` is its width in pixels
- * @typedef {{ picture: Buffer, faint?: boolean }} Cell
+ *   each cell is a picture (an encoded file), `faint` if it is there only to be seen through, `words` below it; `shown` is its width in pixels
+ * @typedef {{ picture: Buffer, faint?: boolean, words?: string }} Cell
  */
 export async function makeSheet(browser, { heads, rows, shown, file }) {
   const cell = (one) => {
     if (!one) return '<td></td>';
     const source = `data:image/png;base64,${one.picture.toString('base64')}`;
-    return `<td class="${one.faint ? 'faint' : ''}"><img width="${shown}" height="${shown}" src="${source}"></td>`;
+    const words = one.words ? `<figcaption style="max-width: ${shown}px">${one.words}</figcaption>` : '';
+    return `<td class="${one.faint ? 'faint' : ''}"><figure><img width="${shown}" height="${shown}" src="${source}">${words}</figure></td>`;
   };
   const hasNames = rows.some(({ name }) => name);
   const line = (name, cells) => `<tr>${hasNames ? `<th scope="row">${name}</th>` : ''}${cells}</tr>`;

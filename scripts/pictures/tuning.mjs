@@ -4,16 +4,46 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { Painter, SIZE, under } from './painter.mjs';
 import { DOCS, told } from './places.mjs';
-import { room, testCardAt } from './scenes.mjs';
+import { PRESETS } from './presets.mjs';
+import { room, SCENES, testCardAt } from './scenes.mjs';
 import { makeSheet, openChromium } from './sheet.mjs';
 
 const require = createRequire(import.meta.url);
 const { SimilarityFilter } = require('../../dist/engine');
+const { thumbnailSizeFor } = require('../../dist/engine/diffusion/similarity-filter');
 const { thumbnail } = require('../../dist/engine/image/codec');
 
 const NIGHT = 'night, aurora, snow';
 const SUNSET = 'sunset over the sea';
 const FOLDER = join(DOCS, 'tuning');
+
+/** As people write them: sentences, other languages, no time of day. */
+const PROMPTS = [
+  'sunset over the sea, calm water',
+  'a lighthouse in a storm at night',
+  'snowy mountains under the aurora',
+  'misty autumn forest in the morning',
+  'a castle on a hill, pastel colours',
+  'desert with cacti at noon',
+  'a small boat on a lake at dawn',
+  'city skyline at night, neon',
+  'volcano with lava, dark sky',
+  'rainbow over green fields after the rain',
+  'tropical island with palm trees',
+  'winter village, blue hour',
+  'river through a valley, watercolour',
+  'full moon over the ocean',
+  'a windmill among yellow flowers',
+  'thunderstorm over the plains, lightning',
+  'hot air balloons in a pink sky',
+  'a cabin in the snow, evening light',
+  'cliffs on the beach, golden hour',
+  'cherry blossoms by a bridge',
+  'Leuchtturm am Meer bei Nacht',
+  'Herbstwald im Nebel',
+  '夕日の海と山',
+  '日落的沙漠',
+];
 
 const png = ({ data, width, height, channels }) => sharp(data, { raw: { width, height, channels } }).png().toBuffer();
 const cells = (pictures) => pictures.map((picture) => picture && { picture });
@@ -28,7 +58,8 @@ async function each(list, make) {
 /** How much of the incoming picture stays. */
 async function strength(painter) {
   const strengths = [0.2, 0.3, 0.4, 0.5, 0.65, 0.8, 1];
-  const inputs = [await testCardAt(4000, SIZE), await room(SIZE)];
+  const inputs = [await testCardAt(4000, SIZE), await SCENES['a face'](SIZE)];
+  const settings = { steps: 2, cfgType: 'none' };
   const rows = await each(
     [
       [inputs[0], SUNSET],
@@ -36,10 +67,37 @@ async function strength(painter) {
     ],
     async ([image, prompt]) => ({
       name: prompt.replace(/ (?=over|snow)/, '\n'),
-      cells: cells([await png(image), ...(await each(strengths, (strength) => painter.one({ strength }, image, under(prompt))))]),
+      cells: cells([
+        await png(image),
+        ...(await each(strengths, (strength) => painter.one({ ...settings, strength }, image, under(prompt)))),
+      ]),
     }),
   );
   return { heads: ['comes in', ...strengths.map(String)], rows, shown: 108 };
+}
+
+/** What cameras show, at the starting points of the dialog. */
+async function presets(painter) {
+  const prompts = [SUNSET, NIGHT];
+  const rows = await each(Object.entries(SCENES), async ([name, draw]) => {
+    const image = await draw(SIZE);
+    const painted = await each(prompts, (prompt) => each(PRESETS, ({ settings }) => painter.one(settings, image, under(prompt))));
+    return { name, cells: cells([await png(image), ...painted.flat()]) };
+  });
+  const heads = prompts.flatMap((prompt) => PRESETS.map(({ name }) => `${prompt.split(/[ ,]/)[0]}:<br>${name}`));
+  return { heads: ['<br>comes in', ...heads], rows, shown: 118 };
+}
+
+/** What the model makes of sentences, from text alone. */
+async function prompts(painter) {
+  const ACROSS = 6;
+  const settings = { mode: 'txt2img', strength: 1, steps: 4, cfgType: 'none' };
+  const painted = await each(PROMPTS, async (words) => ({ picture: await painter.one(settings, undefined, under(words)), words }));
+  const rows = Array.from({ length: PROMPTS.length / ACROSS }, (_, k) => ({
+    name: '',
+    cells: painted.slice(k * ACROSS, (k + 1) * ACROSS),
+  }));
+  return { heads: [], rows, shown: 140 };
 }
 
 /** The same frame with more and more steps, and pictures from text alone. */
@@ -156,8 +214,9 @@ async function filter() {
         .toBuffer(),
     ),
   );
-  const seen = await Promise.all(scene.map((image) => thumbnail({ kind: 'raw', ...image })));
-  const row = ([measure, threshold]) => {
+  const row = async ([measure, threshold]) => {
+    const size = thumbnailSizeFor(measure);
+    const seen = await Promise.all(scene.map((image) => thumbnail({ kind: 'raw', ...image }, size)));
     const similar = new SimilarityFilter({ measure, threshold });
     return {
       name: `${measure}\n${threshold}`,
@@ -166,12 +225,16 @@ async function filter() {
   };
   return {
     heads: scene.map((_, index) => String(index + 1)),
-    rows: [
-      ['cosine', 0.98],
-      ['cosine', 0.999],
-      ['centred-cosine', 0.98],
-      ['mse', 0.995],
-    ].map(row),
+    rows: await each(
+      [
+        ['local', 0.999],
+        ['cosine', 0.98],
+        ['cosine', 0.999],
+        ['centred-cosine', 0.98],
+        ['mse', 0.995],
+      ],
+      row,
+    ),
     shown: 46,
   };
 }
@@ -182,7 +245,7 @@ export async function tuningPictures() {
   const browser = await openChromium();
   const files = [];
   try {
-    for (const [name, make] of Object.entries({ strength, steps, guidance, seeds, blends, feedback, filter })) {
+    for (const [name, make] of Object.entries({ strength, presets, prompts, steps, guidance, seeds, blends, feedback, filter })) {
       const file = join(FOLDER, `${name}.webp`);
       await makeSheet(browser, { ...(await make(painter)), file });
       files.push(told(file));

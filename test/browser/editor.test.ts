@@ -85,10 +85,11 @@ describe('editor', () => {
 
   it('shows which steps a strength means, warns of a size that the model cannot do, and keeps what was edited', async () => {
     await editDenoiser();
-    assert.match(await page.innerText('#denoiser-steps'), /indices 18, 34 of 50 · timesteps 639, 319/);
+    assert.match((await page.textContent('#denoiser-timesteps'))!, /indices 18, 34 of 50 · timesteps 639, 319/);
+    assert.equal(await page.locator('#denoiser-timesteps').isVisible(), false, 'numbers of the schedule are for who opens its section');
     await page.locator('#denoiser-slider').fill('0.4');
     assert.equal(await page.inputValue('#node-input-strength'), '0.4');
-    assert.match(await page.innerText('#denoiser-steps'), /indices 30, 40 of 50/);
+    assert.match((await page.textContent('#denoiser-timesteps'))!, /indices 30, 40 of 50/);
 
     await page.waitForSelector('#denoiser-size', { state: 'visible' });
     await page.fill('#node-input-width', '250');
@@ -99,11 +100,11 @@ describe('editor', () => {
     await page.fill('#node-input-width', '256');
 
     await page.selectOption('#denoiser-preset', 'free');
-    assert.deepEqual([await page.inputValue('#node-input-strength'), await page.inputValue('#node-input-steps')], ['0.55', '4']);
+    assert.deepEqual([await page.inputValue('#node-input-strength'), await page.inputValue('#node-input-steps')], ['0.35', '4']);
     await keepScreenshot(page, 'denoiser-dialog');
     await editor.close();
     await editDenoiser();
-    assert.deepEqual([await page.inputValue('#denoiser-preset'), await page.inputValue('#denoiser-slider')], ['free', '0.55']);
+    assert.deepEqual([await page.inputValue('#denoiser-preset'), await page.inputValue('#denoiser-slider')], ['free', '0.35']);
     await page.fill('#node-input-steps', '3');
     assert.equal(await page.inputValue('#denoiser-preset'), 'own');
     await editor.close('cancel');

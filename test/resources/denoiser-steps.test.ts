@@ -11,7 +11,7 @@ interface Steps {
   indicesOf(strength: number, steps: number, length: number): number[];
   timestepOf(index: number, length: number): number;
   sliderRange(isStarter: boolean, strength: number): number[];
-  PRESETS: Record<string, DenoiserFields>;
+  presetsOf(isStarter: boolean): Record<string, DenoiserFields>;
 }
 
 /** Of the embedded model, and of most others. */
@@ -29,7 +29,7 @@ const SCHEDULER: SchedulerConfig = {
 describe('the steps that the denoiser dialog shows', () => {
   const window: { StreamDiffusion?: Steps } = {};
   runInNewContext(readFileSync(join(ROOT, 'resources/denoiser-steps.js'), 'utf8'), { window });
-  const { indicesOf, timestepOf, sliderRange, PRESETS } = window.StreamDiffusion!;
+  const { indicesOf, timestepOf, sliderRange, presetsOf } = window.StreamDiffusion!;
 
   it('are those that the engine takes', () => {
     for (const length of [1, 2, 7, 25, 50]) {
@@ -52,9 +52,15 @@ describe('the steps that the denoiser dialog shows', () => {
   });
 
   it('begin at presets that the denoiser accepts', () => {
-    assert.deepEqual(Object.keys(PRESETS), ['fast', 'faithful', 'free']);
-    for (const fields of Object.values(PRESETS)) assert.ok(readDialog(fields).tIndexList.length > 0);
-    assert.ok(readDialog(PRESETS.faithful).tIndexList[0] > readDialog(PRESETS.free).tIndexList[0], 'faithful keeps more');
+    for (const isStarter of [true, false]) {
+      const presets = presetsOf(isStarter);
+      assert.deepEqual(Object.keys(presets), ['fast', 'faithful', 'free']);
+      for (const fields of Object.values(presets)) {
+        assert.ok(readDialog(fields).tIndexList.length > 0);
+        assert.equal(fields.cfgType, 'none', 'residual guidance leads away from who stands before the camera');
+      }
+      assert.ok(readDialog(presets.faithful).tIndexList[0] > readDialog(presets.free).tIndexList[0], 'faithful keeps more');
+    }
   });
 
   it('spread over the slider where pictures of the model differ, and show every other strength as well', () => {
@@ -66,6 +72,7 @@ describe('the steps that the denoiser dialog shows', () => {
       [false, 0.3],
     ] as const)
       assert.deepEqual([...sliderRange(isStarter, strength)], [0, 1]);
-    for (const { strength } of Object.values(PRESETS)) assert.ok(sliderRange(true, Number(strength))[1] < 1, 'each preset is on it');
+    for (const { strength } of Object.values(presetsOf(true)))
+      assert.ok(sliderRange(true, Number(strength))[1] < 1, 'each preset is on it');
   });
 });
