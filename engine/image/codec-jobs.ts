@@ -1,5 +1,5 @@
 /** What crosses the pipe to a codec process. Structured-clone values only. */
-import type { WireError } from '../host/protocol/wire';
+import type { Answer } from '../util/channel';
 import type { RawImage } from '../types';
 import { drawMap, learnRoom } from './control/jobs';
 import { type Fit, type JpegOptions, decode, drawSvg, thumbnail, toJpeg } from './codec';
@@ -20,19 +20,15 @@ export type JobName = keyof typeof JOBS;
 export type JobParams<N extends JobName> = Parameters<(typeof JOBS)[N]>[0];
 export type JobResult<N extends JobName> = Awaited<ReturnType<(typeof JOBS)[N]>>;
 
-export interface JobRequest {
-  id: number;
+export interface JobOrder {
   name: JobName;
   params: JobParams<JobName>;
 }
 
-export interface JobAnswer {
-  id: number;
-  result?: unknown;
-  error?: WireError;
-  /** Resident memory of the process, bytes. */
-  memory: number;
-}
+export type JobRequest = JobOrder & { id: number };
+
+/** `memory`: what the process has resident, bytes. */
+export type JobAnswer = Answer & { memory: number };
 
 /** Sent now and then while jobs are under way: the processor time that the process has taken since it began, ms. */
 export interface Effort {

@@ -1,6 +1,6 @@
 /** A codec process: does the jobs of its parent side by side in libuv's threads, and ends with it. */
 import { setPriority } from 'node:os';
-import { toWireError } from '../host/protocol/wire';
+import { answerTo } from '../util/channel';
 import { takeOverCodec } from './codec';
 import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } from './codec-jobs';
 
@@ -8,9 +8,9 @@ let underWay = 0;
 
 async function answer({ id, name, params }: JobRequest): Promise<void> {
   underWay++;
-  const outcome = await perform(name, params);
+  const said = await answerTo(id, () => perform(name, params));
   underWay--;
-  send({ id, ...outcome, memory: process.memoryUsage.rss() });
+  send({ ...said, memory: process.memoryUsage.rss() });
 }
 
 function send(message: JobAnswer | Effort): void {
@@ -23,13 +23,9 @@ function tellEffort(): void {
   if (underWay > 0) send({ cpu: (user + system) / 1000 });
 }
 
-async function perform(name: JobRequest['name'], params: JobRequest['params']): Promise<Pick<JobAnswer, 'result' | 'error'>> {
-  try {
-    takeOver();
-    return { result: await (JOBS[name] as (params: unknown) => Promise<unknown>)(params) };
-  } catch (thrown) {
-    return { error: toWireError(thrown) };
-  }
+async function perform(name: JobRequest['name'], params: JobRequest['params']): Promise<unknown> {
+  takeOver();
+  return (JOBS[name] as (params: unknown) => Promise<unknown>)(params);
 }
 
 let isOurs = false;

@@ -4,10 +4,10 @@ import type { Fit, JpegOptions } from './codec';
 import type { JobName, JobParams, JobResult } from './codec-jobs';
 import type { Background } from './control/background';
 import type { ControlMap, ControlMapJob, RoomJob } from './control/jobs';
-import { CodecProcess, LostJob, type Patience, type Work } from './codec-process';
+import { CodecProcess, LostJob, type JobLimits, type Work } from './codec-process';
 import { isLight, type Picture } from './picture';
 
-export interface CodecPoolOptions extends Patience {
+export interface CodecPoolOptions extends JobLimits {
   /** Processes at the most, for light and for heavy work each. */
   processes: number;
   /** As `slow`, for heavy work, ms. */

@@ -3,9 +3,9 @@ import { readdirSync } from 'node:fs';
 import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import { fromWireError } from '../host/protocol/wire';
+import { Channel } from '../util/channel';
 import { endWithParent } from '../util/orphan-guard';
-import type { Effort, JobAnswer, JobName, JobParams, JobResult } from './codec-jobs';
+import type { Effort, JobAnswer, JobName, JobOrder, JobParams, JobResult } from './codec-jobs';
 
 /** What a process is for: pictures of milliseconds, as many at once as libuv has threads; or those that are more work, one by one. */
 export type Work = 'light' | 'heavy';
@@ -15,15 +15,14 @@ const MEMORY_KEPT = 400e6;
 /** Nice values. What is short comes before the nets, as the engine's process does, but after the flow; what is long comes last. */
 const PRIORITIES: Record<Work, number> = { light: 5, heavy: 19 };
 
+/** What is known of a job under way. */
 interface Job {
-  settle: { resolve: (result: never) => void; reject: (error: unknown) => void };
   /** Its share of the processor time that the process has taken, ms. */
   effort: number;
-  limit: NodeJS.Timeout;
 }
 
 /** How much processor time a job may take, ms. Not by the clock: on a busy machine a good picture takes long as well. */
-export interface Patience {
+export interface JobLimits {
   /** From then on it counts as slow: others go elsewhere, and it comes last for the processor. */
   slow: number;
   /** Then its process is ended. */
@@ -38,11 +37,10 @@ export class LostJob extends Error {}
 /** One life of a codec process. */
 export class CodecProcess {
   private readonly child: ChildProcess;
-  private readonly jobs = new Map<number, Job>();
-  private count = 0;
+  // A pipe that breaks is followed by 'exit', which settles everything.
+  private readonly jobs = new Channel<JobOrder, Job>((request) => this.child.send(request, () => undefined));
   private isLast = false;
   private isReserved = false;
-  private isGone = false;
   private idle: NodeJS.Timeout | undefined;
   private effort = 0;
 
@@ -52,7 +50,7 @@ export class CodecProcess {
    */
   constructor(
     readonly work: Work,
-    private readonly patience: Patience,
+    private readonly limits: JobLimits,
     private readonly idleMs: number,
     private readonly onFree: () => void,
   ) {
@@ -76,7 +74,7 @@ export class CodecProcess {
   }
 
   get gone(): boolean {
-    return this.isGone;
+    return this.jobs.closed !== undefined;
   }
 
   get load(): number {
@@ -85,12 +83,12 @@ export class CodecProcess {
 
   /** Whether it takes another job. */
   get isFree(): boolean {
-    return !this.isGone && !this.isLast && !this.isReserved && this.jobs.size < PLACES[this.work];
+    return !this.gone && !this.isLast && !this.isReserved && this.jobs.size < PLACES[this.work];
   }
 
   /** Of its job that has taken most of the processor time, ms. */
   get slowest(): number {
-    return Math.max(0, ...[...this.jobs.values()].map(({ effort }) => effort));
+    return Math.max(0, ...this.jobs.notes.map(({ effort }) => effort));
   }
 
   /**
@@ -98,29 +96,21 @@ export class CodecProcess {
    * @param alone whether no other job may come beside it
    */
   run<N extends JobName>(name: N, params: JobParams<N>, alone = false): Promise<JobResult<N>> {
-    const id = this.count++;
     this.isReserved = alone;
     clearTimeout(this.idle);
     this.child.channel?.ref();
-    return new Promise((resolve, reject) => {
-      // An answer that has come while this process itself was busy is heard before the job is given up.
-      const limit = setTimeout(() => setImmediate(() => this.giveUp(id)), this.patience.clock);
-      this.jobs.set(id, { settle: { resolve: resolve as (result: never) => void, reject }, effort: 0, limit });
-      // A pipe that breaks is followed by 'exit', which settles everything.
-      this.child.send({ id, name, params }, () => undefined);
-    });
+    const job = { effort: 0 };
+    // An answer that has come while this process itself was busy is heard before the job is given up.
+    const limit = setTimeout(() => setImmediate(() => this.giveUp(job)), this.limits.clock);
+    return this.jobs.request({ name, params }, job).finally(() => clearTimeout(limit)) as Promise<JobResult<N>>;
   }
 
   /** Gives a job up, by default the slowest, and ends. */
-  giveUp(id = this.slowestId()): void {
-    const job = this.take(id);
-    if (!job) return;
-    job.settle.reject(
-      new EngineError(
-        'EBADFRAME',
-        `the picture was given up: it was not decoded after ${(job.effort / 1000).toFixed(1)} s of processor time`,
-      ),
-    );
+  giveUp(job = this.jobs.notes.find(({ effort }) => effort === this.slowest)): void {
+    if (!job || !this.jobs.notes.includes(job)) return;
+    const seconds = (job.effort / 1000).toFixed(1);
+    const error = new EngineError('EBADFRAME', `the picture was given up: it was not decoded after ${seconds} s of processor time`);
+    this.jobs.reject([job], error);
     this.kill();
   }
 
@@ -129,11 +119,9 @@ export class CodecProcess {
     this.end('was ended', false);
   }
 
-  private hear({ id, result, error, memory }: JobAnswer): void {
-    const job = this.take(id);
-    if (error) job?.settle.reject(fromWireError(error));
-    else job?.settle.resolve(result as never);
-    if (this.jobs.size === 0) this.rest(memory);
+  private hear(answer: JobAnswer): void {
+    this.jobs.hear(answer);
+    if (this.jobs.size === 0) this.rest(answer.memory);
     this.onFree();
   }
 
@@ -144,18 +132,13 @@ export class CodecProcess {
     this.idle = setTimeout(() => this.kill(), this.idleMs).unref();
   }
 
-  private slowestId(): number {
-    const { slowest } = this;
-    return [...this.jobs].find(([, { effort }]) => effort === slowest)?.[0] ?? -1;
-  }
-
   /** Nobody knows which of several jobs the time went to: each gets its share. What its own start took is nobody's. */
   private weigh(cpu: number): void {
     const spent = this.effort === 0 ? 0 : cpu - this.effort;
     this.effort = cpu;
-    for (const job of this.jobs.values()) job.effort += spent / this.jobs.size;
-    if (this.slowest > this.patience.deadline) this.giveUp();
-    else if (this.slowest > this.patience.slow && !this.isLast) this.stepBack();
+    for (const job of this.jobs.notes) job.effort += spent / this.jobs.size;
+    if (this.slowest > this.limits.deadline) this.giveUp();
+    else if (this.slowest > this.limits.slow && !this.isLast) this.stepBack();
   }
 
   /** What takes long must not hold up what is short. Nobody may raise a priority again, so this process takes no more jobs. */
@@ -171,26 +154,15 @@ export class CodecProcess {
     }
   }
 
-  private take(id: number): Job | undefined {
-    const job = this.jobs.get(id);
-    clearTimeout(job?.limit);
-    this.jobs.delete(id);
-    return job;
-  }
-
   /** @param byItself whether a job may have brought it down */
   private end(how: string, byItself: boolean): void {
-    if (this.isGone) return;
-    this.isGone = true;
+    if (this.gone) return;
     clearTimeout(this.idle);
     // Which of several jobs it was nobody knows: each is done again, alone.
     const isFound = byItself && this.jobs.size === 1;
-    for (const id of [...this.jobs.keys()]) {
-      const error = isFound
-        ? new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`)
-        : new LostJob(how);
-      this.take(id)?.settle.reject(error);
-    }
+    if (isFound)
+      this.jobs.reject(this.jobs.notes, new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`));
+    this.jobs.close(new LostJob(how));
     this.onFree();
   }
 }

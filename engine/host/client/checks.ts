@@ -1,14 +1,13 @@
 import { fork } from 'node:child_process';
 import { join } from 'node:path';
-import { EngineError } from '../../errors';
+import { EngineError, type ErrorCode } from '../../errors';
 import { listInstalled } from '../../hub/installed';
 import { inspectModel } from '../../model/folder';
 import { modelWords } from '../../prompt/model-words';
 import { checkServer } from '../../model/server-check';
 import { endWithParent } from '../../util/orphan-guard';
 import { residentMemory } from './process-memory';
-import type { CheckAnswer } from '../process/check-main';
-import { fromWireError } from '../protocol/wire';
+import { type Answer, Channel } from '../../util/channel';
 
 /** What is looked into: the model folder, server and folder of models that somebody names. */
 export const CHECKS = { inspectModel, checkServer, listInstalled, modelWords };
@@ -54,48 +53,35 @@ export async function checkInProcess<N extends CheckName>(
 }
 
 function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    // Its heap, where JavaScript's objects are; bytes that are read are held outside of it, and looked after below.
-    const child = fork(join(__dirname, '../process/check-main.js'), [], {
-      serialization: 'advanced',
-      execArgv: ['--max-old-space-size=512'],
-      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
-    });
-    endWithParent(child);
-    let stderr = '';
-    const end = (error: EngineError): void => {
-      reject(error);
-      child.kill('SIGKILL');
-    };
-    const late = setTimeout(
-      () => end(new EngineError('ETIMEOUT', `the check has not ended within ${limitMs / 1000} s, and was ended`)),
-      limitMs,
-    );
-    const look = setInterval(() => {
-      void residentMemory(child.pid ?? 0).then((bytes = 0) => {
-        if (bytes > LARGEST)
-          end(
-            new EngineError(
-              'EMEMORY',
-              `the check took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`,
-            ),
-          );
-      });
-    }, LOOK_MS);
-    child.stderr?.setEncoding('utf8').on('data', (text: string) => (stderr = (stderr + text).slice(-300)));
-    child.on('message', (answer: CheckAnswer) => ('error' in answer ? reject(fromWireError(answer.error)) : resolve(answer.result)));
-    child.once('error', (error) => end(new EngineError('EHOST', `the check could not be started: ${error.message}`)));
-    child.once('close', (code, signal) => {
-      clearTimeout(late);
-      clearInterval(look);
-      // Settled already unless the process ended without a word.
-      reject(
-        new EngineError(
-          'EHOST',
-          `the check ended with ${signal ?? `code ${code}`} ${/heap out of memory/.test(stderr) ? '(out of memory)' : ''}`.trim(),
-        ),
-      );
-    });
-    child.send({ name, args }, () => undefined);
+  // Its heap, where JavaScript's objects are; bytes that are read are held outside of it, and looked after below.
+  const child = fork(join(__dirname, '../process/check-main.js'), [], {
+    serialization: 'advanced',
+    execArgv: ['--max-old-space-size=512'],
+    stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
   });
+  endWithParent(child);
+  const channel = new Channel<{ name: CheckName; args: unknown[] }>((request) => child.send(request, () => undefined));
+  const end = (code: ErrorCode, reason: string): void => {
+    channel.close(new EngineError(code, `the check ${reason}`));
+    child.kill('SIGKILL');
+  };
+  const late = setTimeout(() => end('ETIMEOUT', `has not ended within ${limitMs / 1000} s, and was ended`), limitMs);
+  const look = setInterval(async () => {
+    const bytes = (await residentMemory(child.pid ?? 0)) ?? 0;
+    if (bytes <= LARGEST) return;
+    end('EMEMORY', `took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`);
+  }, LOOK_MS);
+  let stderr = '';
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+    stderr = (stderr + text).slice(-300);
+  });
+  child.on('message', (answer: Answer) => channel.hear(answer));
+  child.once('error', (error) => end('EHOST', `could not be started: ${error.message}`));
+  child.once('close', (code, signal) => {
+    clearTimeout(late);
+    clearInterval(look);
+    // Answered already unless the process ended without a word.
+    end('EHOST', `ended with ${signal ?? `code ${code}`}${/heap out of memory/.test(stderr) ? ' (out of memory)' : ''}`);
+  });
+  return channel.request({ name, args }, undefined);
 }

@@ -3,17 +3,12 @@ import { EventEmitter } from 'node:events';
 import { join } from 'node:path';
 import { availableMemory } from '../../util/available-memory';
 import { EngineError } from '../../errors';
+import { Channel } from '../../util/channel';
 import { endWithParent } from '../../util/orphan-guard';
 import type { HostSettings } from '../protocol/messages';
 import { IS_CHEAP, residentMemory } from './process-memory';
 import { type Limits, type Owed, VitalSigns } from './vital-signs';
-import { fromWireError, type Method, type Methods, type Notification, type Response } from '../protocol/wire';
-
-interface Pending {
-  method: Method;
-  resolve: (result: unknown) => void;
-  reject: (error: EngineError) => void;
-}
+import type { Method, Methods, Notification, Order, Response } from '../protocol/wire';
 
 /** How a process came to its end. */
 export interface Ending {
@@ -42,12 +37,11 @@ const LOADING: readonly Method[] = ['load', 'open', 'update'];
 /** One life of an engine process: requests and answers over its pipe, and an eye on its health. */
 export class EngineProcess extends EventEmitter<Events> {
   private readonly child: ChildProcess;
-  private readonly pending = new Map<number, Pending>();
+  // A pipe that breaks is followed by 'close', which settles everything.
+  private readonly channel = new Channel<Order, Method>((request) => this.child.send(request, () => undefined));
   private readonly signs: VitalSigns;
-  private requests = 0;
   private stderr = '';
   private weighing = false;
-  private gone: EngineError | undefined;
   private killedFor: Ending | undefined;
   private readonly watchdog: NodeJS.Timeout;
   private readonly scales: NodeJS.Timeout;
@@ -91,14 +85,8 @@ export class EngineProcess extends EventEmitter<Events> {
 
   /** Settles with the answer, or rejects with the engine's error, or with the reason of its end when the process dies before. */
   request<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
-    if (this.gone) return Promise.reject(this.gone);
-    const id = this.requests++;
-    if (this.pending.size === 0) this.signs.heard();
-    return new Promise((resolve, reject) => {
-      this.pending.set(id, { method, resolve: resolve as Pending['resolve'], reject });
-      // A pipe that breaks is followed by 'close', which settles everything.
-      this.child.send({ id, method, params }, () => undefined);
-    });
+    if (this.channel.size === 0) this.signs.heard();
+    return this.channel.request({ method, params } as Order, method) as Promise<Methods[M]['result']>;
   }
 
   /**
@@ -107,7 +95,7 @@ export class EngineProcess extends EventEmitter<Events> {
    * @param byItself whether what it ran on is suspect
    */
   async kill(reason?: EngineError, byItself = false): Promise<void> {
-    if (this.gone) return;
+    if (this.channel.closed) return;
     if (reason) this.killedFor ??= { error: reason, byItself };
     const exited = new Promise((resolve) => this.once('exit', resolve));
     this.child.kill('SIGKILL');
@@ -125,12 +113,8 @@ export class EngineProcess extends EventEmitter<Events> {
       return;
     }
     this.signs.worked();
-    const pending = this.pending.get(message.id);
-    this.pending.delete(message.id);
-    if (!pending)
+    if (!this.channel.hear(message))
       void this.kill(new EngineError('EHOST', 'the engine process gave an answer that nobody had asked for, and was ended'), true);
-    else if ('error' in message) pending.reject(fromWireError(message.error));
-    else pending.resolve(message.result);
   }
 
   private watch(): void {
@@ -145,26 +129,24 @@ export class EngineProcess extends EventEmitter<Events> {
     this.weighing = true;
     const memory = await residentMemory(pid);
     this.weighing = false;
-    if (memory === undefined || this.gone) return;
+    if (memory === undefined || this.channel.closed) return;
     this.signs.weighed(memory);
     const { tooHeavy } = this.signs;
     if (tooHeavy) void this.kill(tooHeavy);
   }
 
   private get owed(): Owed {
-    if (this.pending.size === 0) return 'nothing';
-    return [...this.pending.values()].some(({ method }) => LOADING.includes(method)) ? 'loading' : 'answers';
+    if (this.channel.size === 0) return 'nothing';
+    return this.channel.notes.some((method) => LOADING.includes(method)) ? 'loading' : 'answers';
   }
 
   private end(how: string, byItself: boolean): void {
-    if (this.gone) return;
+    if (this.channel.closed) return;
     clearInterval(this.watchdog);
     clearInterval(this.scales);
     const said = this.stderr.trim().split('\n').slice(-3).join(' ');
     const ending = this.killedFor ?? { error: new EngineError('EHOST', `the engine process ${how}${said && `: ${said}`}`), byItself };
-    this.gone = ending.error;
-    for (const { reject } of this.pending.values()) reject(this.gone);
-    this.pending.clear();
+    this.channel.close(ending.error);
     this.emit('exit', ending);
   }
 }

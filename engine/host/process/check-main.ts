@@ -2,20 +2,16 @@
 import { constants, setPriority } from 'node:os';
 import { EngineError } from '../../errors';
 import { type CheckName, CHECKS } from '../client/checks';
-import { toWireError, type WireError } from '../protocol/wire';
-
-export type CheckAnswer = { result: unknown } | { error: WireError };
+import { type Answer, answerTo, toWireError } from '../../util/channel';
 
 process.title = 'streamdiffusion-check';
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 process.on('disconnect', () => process.exit());
-process.once('message', ({ name, args }: { name: CheckName; args: unknown[] }) => {
+process.once('message', ({ id, name, args }: { id: number; name: CheckName; args: unknown[] }) => {
   const check = CHECKS[name] as (...args: unknown[]) => Promise<unknown>;
-  const send = (answer: CheckAnswer): void => void process.send?.(answer, undefined, undefined, () => process.exit());
-  check(...args).then(
-    (result) => send({ result: plain(result) }),
-    (thrown: unknown) => send({ error: toWireError(thrown) }),
-  );
+  void answerTo(id, async () => plain(await check(...args))).then((answer: Answer) => {
+    process.send?.(answer, undefined, undefined, () => process.exit());
+  });
 });
 
 /** Errors lose their codes on the way unless they are made into plain values; see fromWireError. */

@@ -7,7 +7,8 @@ import type { LoadProgress } from '../../model/model';
 import { openPlanned } from '../../net/pool/net-plan';
 import { StreamWorker } from './stream-worker';
 import { RunWatch } from './run-watch';
-import { type Method, type Methods, type Notification, type Request, type Response, toWireError } from '../protocol/wire';
+import { answerTo } from '../../util/channel';
+import type { Method, Methods, Notification, Request, Response } from '../protocol/wire';
 
 const ALIVE_INTERVAL = 1000;
 /** What a tick may take after a change of a running stream, ms, unless it took a good part of that before. */
@@ -68,12 +69,7 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
 };
 
 async function answer({ id, method, params }: Request): Promise<void> {
-  try {
-    const result = await (methods[method] as (params: unknown) => Promise<unknown>)(params);
-    send({ id, result });
-  } catch (thrown) {
-    send({ id, error: toWireError(thrown) });
-  }
+  send(await answerTo(id, () => (methods[method] as (params: unknown) => Promise<unknown>)(params)));
 }
 
 // Before any thread of the picture codec is made, which inherits it: below the flow, which keeps answering while every core

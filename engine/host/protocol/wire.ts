@@ -1,5 +1,5 @@
 /** What crosses the pipe between Node-RED's process and an engine process. Structured-clone values only. */
-import { EngineError, type ErrorCode } from '../../errors';
+import type { Answer } from '../../util/channel';
 import type { EngineInfo } from '../../types';
 import type { ConditioningRequest, FrameRequest, FrameResult, HostSettings, LiveParams, StreamSettings } from './messages';
 
@@ -16,7 +16,9 @@ export interface Methods {
 
 export type Method = keyof Methods;
 
-export type Request = { [M in Method]: { id: number; method: M; params: Methods[M]['params'] } }[Method];
+export type Order = { [M in Method]: { method: M; params: Methods[M]['params'] } }[Method];
+
+export type Request = Order & { id: number };
 
 export type Notification =
   /** Sent once a second while the event loop turns: resident memory in bytes, how many runs of nets have ended, and how long the oldest one under way has taken. */
@@ -27,19 +29,4 @@ export type Notification =
   /** What the model does not see of a stream's new prompt. */
   | { event: 'warning'; stream: number; text: string };
 
-export type Response = { id: number; result: unknown } | { id: number; error: WireError };
-
-/** Structured clone drops an Error's own properties, the code among them. */
-export interface WireError {
-  code: ErrorCode;
-  message: string;
-}
-
-export function toWireError(thrown: unknown): WireError {
-  const { code, message } = EngineError.from(thrown, 'EHOST');
-  return { code, message };
-}
-
-export function fromWireError({ code, message }: WireError): EngineError {
-  return new EngineError(code, message);
-}
+export type Response = Answer;

@@ -2,9 +2,10 @@
 import { constants, setPriority } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '../../errors';
+import { answerTo } from '../../util/channel';
 import { SerialQueue } from '../../util/serial-queue';
 import type { PixelTensor, Tensor } from '../net';
-import type { LoadedNet, ThreadAnswer, ThreadRequest } from './net-thread';
+import type { LoadedNet, ThreadRequest } from './net-thread';
 import { OnnxNet } from '../ort/onnx-net';
 
 // Of this thread and those that ONNX Runtime makes in it; of the whole process on systems whose threads have no priority of their own.
@@ -45,19 +46,9 @@ function netOf(number: number): OnnxNet {
 }
 
 async function answer(request: ThreadRequest): Promise<void> {
-  const { id } = request;
-  try {
-    const result = await perform(request);
-    const outputs = request.do === 'run' ? Object.values(result as Record<string, Tensor | PixelTensor>) : [];
-    post({ id, result }, [...new Set(outputs.map(({ data }) => data.buffer as ArrayBuffer))]);
-  } catch (thrown) {
-    const { code, message } = EngineError.from(thrown, 'EHOST');
-    post({ id, error: { code, message } }, []);
-  }
-}
-
-function post(message: ThreadAnswer, transfer: ArrayBuffer[]): void {
-  parentPort?.postMessage(message, transfer);
+  const said = await answerTo(request.id, () => perform(request));
+  const outputs = request.do === 'run' && 'result' in said ? Object.values(said.result as Record<string, Tensor | PixelTensor>) : [];
+  parentPort?.postMessage(said, [...new Set(outputs.map(({ data }) => data.buffer as ArrayBuffer))]);
 }
 
 parentPort?.on('message', (request: ThreadRequest) => void queue.run(() => answer(request)));

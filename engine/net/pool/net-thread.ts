@@ -1,20 +1,20 @@
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import { EngineError, type ErrorCode } from '../../errors';
+import { EngineError } from '../../errors';
+import { type Answer, Channel } from '../../util/channel';
 import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo } from '../net';
 import type { OnnxNet, SessionSettings } from '../ort/onnx-net';
 
-/** What a thread is asked to do. */
-export type ThreadRequest = { id: number } & (
+/** What a thread is asked to do: `load` is answered with a {@link LoadedNet}, `run` with the outputs. */
+export type ThreadOrder =
   | { do: 'load'; model: NetSource; settings: SessionSettings; name: string }
   | { do: 'run'; net: number; feeds: Record<string, Tensor | PixelTensor>; pixels?: Pixels }
   | { do: 'close'; net: number }
-  | { do: 'end' }
-);
+  | { do: 'end' };
 
-/** `load` answers with a net's number and what it takes and gives, `run` with its outputs. */
-export type ThreadAnswer = { id: number } & ({ result: unknown } | { error: { code: ErrorCode; message: string } });
+export type ThreadRequest = ThreadOrder & { id: number };
 
+/** A net's number in its thread, and what it takes and gives. */
 export interface LoadedNet {
   net: number;
   inputs: TensorInfo[];
@@ -27,8 +27,6 @@ export type NetSource = Parameters<typeof OnnxNet.load>[0];
 /** Opens a net as OnnxNet.load does. */
 export type OpenNet = (source: NetSource, settings: SessionSettings, name?: string) => Promise<LocalNet>;
 
-type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
-
 /**
  * A thread with nets of its own. ONNX Runtime blocks the thread that runs a net; in threads of their own the UNet works
  * on one frame while the autoencoder works on the frames before and after it, and the process stays awake.
@@ -37,12 +35,11 @@ type WithoutId<T> = T extends unknown ? Omit<T, 'id'> : never;
  */
 export class NetThread {
   private readonly worker = new Worker(join(__dirname, 'net-thread-main.js'));
-  private readonly pending = new Map<number, { resolve: (result: unknown) => void; reject: (error: EngineError) => void }>();
-  private requests = 0;
-  private gone: EngineError | undefined;
+  // The feeds are copied: they are small beside the run, and their owners go on using them.
+  private readonly channel = new Channel<ThreadOrder>((request) => this.worker.postMessage(request));
 
   constructor() {
-    this.worker.on('message', (answer: ThreadAnswer) => this.hear(answer));
+    this.worker.on('message', (answer: Answer) => this.channel.hear(answer));
     this.worker.once('error', (error) => this.end(`failed: ${error.message}`));
     this.worker.once('exit', () => this.end('has ended'));
   }
@@ -69,32 +66,17 @@ export class NetThread {
 
   /** Ends the thread once its runs have ended. */
   async close(): Promise<void> {
-    if (this.gone) return;
+    if (this.channel.closed) return;
     const exited = new Promise((resolve) => this.worker.once('exit', resolve));
     this.request({ do: 'end' }).catch(() => undefined);
     await exited;
   }
 
-  private request(request: WithoutId<ThreadRequest>): Promise<unknown> {
-    if (this.gone) return Promise.reject(this.gone);
-    const id = this.requests++;
-    return new Promise((resolve, reject) => {
-      this.pending.set(id, { resolve, reject });
-      // The feeds are copied: they are small beside the run, and their owners go on using them.
-      this.worker.postMessage({ ...request, id });
-    });
-  }
-
-  private hear(answer: ThreadAnswer): void {
-    const pending = this.pending.get(answer.id);
-    this.pending.delete(answer.id);
-    if ('error' in answer) pending?.reject(new EngineError(answer.error.code, answer.error.message));
-    else pending?.resolve(answer.result);
+  private request(order: ThreadOrder): Promise<unknown> {
+    return this.channel.request(order, undefined);
   }
 
   private end(how: string): void {
-    this.gone ??= new EngineError('EHOST', `a thread of the engine ${how}`);
-    for (const { reject } of this.pending.values()) reject(this.gone);
-    this.pending.clear();
+    this.channel.close(new EngineError('EHOST', `a thread of the engine ${how}`));
   }
 }

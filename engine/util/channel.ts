@@ -1,0 +1,105 @@
+import { EngineError, type ErrorCode } from '../errors';
+
+/** An error as a message carries it: structured clone drops an Error's own properties, the code among them. */
+export interface WireError {
+  code: ErrorCode;
+  message: string;
+}
+
+export function toWireError(thrown: unknown, code: ErrorCode = 'EHOST'): WireError {
+  const error = EngineError.from(thrown, code);
+  return { code: error.code, message: error.message };
+}
+
+export function fromWireError({ code, message }: WireError): EngineError {
+  return new EngineError(code, message);
+}
+
+/** The answer to the request with this number. */
+export type Answer = { id: number; result: unknown } | { id: number; error: WireError };
+
+interface Pending<N> {
+  note: N;
+  resolve: (result: unknown) => void;
+  reject: (error: Error) => void;
+}
+
+/**
+ * The asking side of a thread or process: every request gets a number, and settles with the answer of that number, or when the
+ * channel closes.
+ *
+ * ```ts
+ * const channel = new Channel<Request>((request) => worker.postMessage(request));
+ * worker.on('message', (answer) => channel.hear(answer));
+ * worker.once('exit', () => channel.close(new EngineError('EHOST', 'the thread has ended')));
+ * await channel.request({ do: 'run', net: 0 });
+ * ```
+ *
+ * @typeParam R what is sent, without its number
+ * @typeParam N what the asking side remembers of a request until it settles
+ */
+export class Channel<R extends object, N = undefined> {
+  private readonly pending = new Map<number, Pending<N>>();
+  private count = 0;
+  private reason: Error | undefined;
+
+  constructor(private readonly send: (request: R & { id: number }) => void) {}
+
+  /** Why it is closed. */
+  get closed(): Error | undefined {
+    return this.reason;
+  }
+
+  /** What is remembered of the requests under way, oldest first. */
+  get notes(): N[] {
+    return [...this.pending.values()].map(({ note }) => note);
+  }
+
+  get size(): number {
+    return this.pending.size;
+  }
+
+  /** Rejects with the other side's error, or with the reason of the end. */
+  request(request: R, note: N): Promise<unknown> {
+    if (this.reason) return Promise.reject(this.reason);
+    const id = this.count++;
+    return new Promise((resolve, reject) => {
+      this.pending.set(id, { note, resolve, reject });
+      this.send({ ...request, id });
+    });
+  }
+
+  /** @returns false when nobody had asked for it */
+  hear(answer: Answer): boolean {
+    const pending = this.take(answer.id);
+    if ('error' in answer) pending?.reject(fromWireError(answer.error));
+    else pending?.resolve(answer.result);
+    return pending !== undefined;
+  }
+
+  /** Rejects the requests of these notes; their answers are not waited for any more. */
+  reject(notes: readonly N[], error: Error): void {
+    for (const [id, { note }] of [...this.pending]) if (notes.includes(note)) this.take(id)?.reject(error);
+  }
+
+  /** Rejects all requests, and all that are made from now on. */
+  close(reason: Error): void {
+    this.reason ??= reason;
+    for (const id of [...this.pending.keys()]) this.take(id)?.reject(this.reason);
+  }
+
+  private take(id: number): Pending<N> | undefined {
+    const pending = this.pending.get(id);
+    this.pending.delete(id);
+    return pending;
+  }
+}
+
+/** The answering side: does what was asked, and says how it went, in plain values. Never rejects. */
+export async function answerTo(id: number, perform: () => unknown): Promise<Answer> {
+  try {
+    return { id, result: await perform() };
+  } catch (thrown) {
+    return { id, error: toWireError(thrown) };
+  }
+}
