@@ -1,19 +1,18 @@
-import { type ChildProcessByStdio, execFile, spawn } from 'node:child_process';
-import type { Readable, Writable } from 'node:stream';
+import { execFile } from 'node:child_process';
+import type { Readable } from 'node:stream';
 import { promisify } from 'node:util';
 import { EngineError } from '../../engine/errors';
-import { endWithParent } from '../../engine/util/orphan-guard';
+import { FfmpegProcess } from '../../engine/util/ffmpeg-process';
 
 const execute = promisify(execFile);
 /** A program that neither gives nor takes a frame for this long is ended, ms. */
 const SILENCE_LIMIT_MS = 60_000;
-const STDERR_KEPT = 600;
 
-/** An ffmpeg process with pipes to and from it. */
+/** An ffmpeg process that bytes go into, or come out of. */
 export class Ffmpeg {
-  private readonly child: ChildProcessByStdio<Writable, Readable, Readable>;
+  private readonly process: FfmpegProcess;
   private readonly exited: Promise<string | undefined>;
-  private stderr = '';
+  private stdout: Readable | undefined;
   private silent = false;
 
   /**
@@ -25,24 +24,20 @@ export class Ffmpeg {
     args: string[],
     private readonly failure: string,
   ) {
-    this.child = spawn('ffmpeg', ['-hide_banner', '-v', 'error', ...args], { stdio: ['pipe', 'pipe', 'pipe'], windowsHide: true });
-    endWithParent(this.child, direction === 'in' ? 'CONT' : 'KILL');
-    this.child.stderr.on('data', (chunk: Buffer) => (this.stderr = (this.stderr + chunk.toString()).slice(-STDERR_KEPT)));
-    // A process only counts as closed when somebody has read its output to the end.
-    if (direction === 'in') this.child.stdout.resume();
-    // Told by the exit, in ffmpeg's own words.
-    this.child.stdin.on('error', () => undefined);
-    this.exited = new Promise((resolve) => {
-      this.child.once('error', (error) => resolve(notStarted('ffmpeg', error)));
-      this.child.once('close', (code, signal) =>
-        resolve(code === 0 ? undefined : this.stderr.trim() || `ffmpeg ended with ${signal ?? `code ${code}`}`),
-      );
+    const keep = (stdout: Readable): void => {
+      this.stdout = stdout;
+    };
+    this.process = new FfmpegProcess('ffmpeg', ['-hide_banner', '-v', 'error', ...args], direction === 'out' ? keep : undefined);
+    this.exited = this.process.exited.then((exit) => {
+      if (exit.spawnError) return notStarted('ffmpeg', exit.spawnError);
+      return exit.code === 0 ? undefined : this.process.reasonOf(exit);
     });
   }
 
   /** What it writes, chunk by chunk; rejects with ESOURCE when it fails. */
   async *output(): AsyncGenerator<Buffer> {
-    const chunks = this.child.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
+    if (!this.stdout) return;
+    const chunks = this.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
     try {
       for (;;) {
         const { done, value } = await this.within(chunks.next());
@@ -57,26 +52,26 @@ export class Ffmpeg {
 
   /** What it complained about so far, also when it went on. */
   get complaints(): string {
-    return this.stderr.trim();
+    return this.process.words.text;
   }
 
   /** Gives it bytes, and waits while it has enough of them. Rejects with ESOURCE when it is gone. */
   async write(bytes: Uint8Array): Promise<void> {
-    const { stdin } = this.child;
+    const { stdin } = this.process;
     const taken = new Promise<boolean>((resolve) => stdin.write(bytes, (error) => resolve(!error)));
     if (!(await this.within(Promise.race([taken, this.exited.then(() => false)])))) await this.fail();
   }
 
   /** Tells it that nothing more comes, and waits for its end. Rejects with ESOURCE when it failed. */
   async end(): Promise<void> {
-    this.child.stdin.end();
+    this.process.stdin.end();
     if ((await this.within(this.exited)) !== undefined || this.silent) await this.fail();
   }
 
   /** Ends it at once. */
   async kill(): Promise<void> {
-    this.child.stdout.destroy();
-    this.child.kill('SIGKILL');
+    this.stdout?.destroy();
+    this.process.kill();
     await this.exited;
   }
 
@@ -88,7 +83,7 @@ export class Ffmpeg {
   private async within<T>(step: Promise<T>): Promise<T> {
     const timer = setTimeout(() => {
       this.silent = true;
-      this.child.kill('SIGKILL');
+      this.process.kill();
     }, SILENCE_LIMIT_MS);
     try {
       return await step;

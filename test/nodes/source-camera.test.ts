@@ -12,7 +12,7 @@ import { FfmpegProducer } from '../../nodes/lib/ffmpeg/ffmpeg';
 import { demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from '../../nodes/lib/ffmpeg/arguments';
 import { isWayland } from '../../nodes/lib/ffmpeg/devices';
 import { readInputOptions } from '../../nodes/lib/ffmpeg/options';
-import { FfmpegWords } from '../../nodes/lib/ffmpeg/words';
+import { FfmpegWords } from '../../engine/util/ffmpeg-words';
 import source from '../../nodes/source';
 import { calls, helper, startFlow, until } from '../lib/flow';
 import { networkCamera } from '../lib/rates';

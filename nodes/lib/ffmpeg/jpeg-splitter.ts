@@ -1,4 +1,4 @@
-import { START_OF_SCAN, endOfScan, nextSegment } from '../common/jpeg-header';
+import { START_OF_SCAN, endOfScan, nextSegment } from '../../../engine/image/jpeg-header';
 
 /** The largest single JPEG that is waited for; more than that without an end is not a JPEG stream. */
 const MAX_JPEG_BYTES = 32 * 1024 * 1024;

@@ -1,8 +1,8 @@
 import { dirname } from 'node:path';
 import { EngineError } from '../../../engine/errors';
 import { lackOfRoom } from '../common/disk-room';
-import { FfmpegWriter, fitInto, reasonOf, type Patience, type WriterExit } from '../ffmpeg/writer';
-import { jpegSize } from '../common/jpeg-header';
+import { FfmpegWriter, fitInto, type WriterExit, type WriterLimits } from '../ffmpeg/writer';
+import { jpegSize } from '../../../engine/image/jpeg-header';
 import { timedPicture, timedPicturesHead } from './timed-pictures';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
@@ -14,7 +14,7 @@ const FRAGMENT_US = 200_000;
 /** What it takes nothing for so long of is not written any more, ms. */
 const STANDSTILL_MS = 15_000;
 /** What waits is lost when this process is killed; while ffmpeg starts there is no other way. */
-const PATIENCE: Patience = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };
+const LIMITS: WriterLimits = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };
 
 export interface RecordingOptions {
   /** ffmpeg's path, or its name to be found on PATH. */
@@ -90,7 +90,7 @@ export class Recording implements Viewer {
     if (!size) return undefined;
     const { width, height } = size;
     const onExit = (exit: WriterExit): void => void (!this.over && this.fail(...this.failureOf(exit)));
-    const writer = new FfmpegWriter(ffmpeg, recordingArguments(file, width, height), onExit, PATIENCE);
+    const writer = new FfmpegWriter(ffmpeg, recordingArguments(file, width, height), onExit, LIMITS);
     writer.write(timedPicturesHead(width, height));
     this.beganAt = performance.now();
     return writer;
@@ -123,8 +123,8 @@ export class Recording implements Viewer {
     if (problem && !this.over) this.fail('EDISK', problem);
   }
 
-  private failureOf(exit: WriterExit): ['ESOURCE' | 'EDISK', string] {
-    return [exit.spawnError ? 'ESOURCE' : 'EDISK', reasonOf(exit, this.options.ffmpeg)];
+  private failureOf({ spawnError, reason }: WriterExit): ['ESOURCE' | 'EDISK', string] {
+    return [spawnError ? 'ESOURCE' : 'EDISK', reason];
   }
 
   private fail(code: 'ESOURCE' | 'EDISK', reason: string): void {

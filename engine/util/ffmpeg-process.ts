@@ -1,0 +1,69 @@
+import { type ChildProcessByStdio, spawn } from 'node:child_process';
+import type { Readable, Writable } from 'node:stream';
+import { endWithParent } from './orphan-guard';
+import { FfmpegWords } from './ffmpeg-words';
+
+/** How a run of ffmpeg ended, or that it never started. */
+export interface FfmpegExit {
+  code: number | null;
+  signal: NodeJS.Signals | null;
+  spawnError?: NodeJS.ErrnoException;
+}
+
+type Child = ChildProcessByStdio<Writable, Readable | null, Readable>;
+
+const KILL_AFTER_MS = 2000;
+
+/**
+ * One run of ffmpeg, fed through its standard input. It ends with this process, however that ends.
+ *
+ * @param program its path, or its name to be found on PATH
+ */
+export class FfmpegProcess {
+  readonly stdin: Writable;
+  /** What it wrote about its failure. */
+  readonly words = new FfmpegWords();
+  /** Resolves when it is over and its output has been read to the end, however it ended. */
+  readonly exited: Promise<FfmpegExit>;
+  private readonly child: Child;
+
+  /** @param onOutput is given what it writes to its standard output, which somebody must read to the end; left out, it has none */
+  constructor(
+    readonly program: string,
+    args: readonly string[],
+    onOutput?: (stdout: Readable) => void,
+  ) {
+    const child = spawn(program, args, { stdio: ['pipe', onOutput ? 'pipe' : 'ignore', 'pipe'], windowsHide: true }) as Child;
+    this.child = child;
+    // One that writes a file may bring it to its end, also when it was stopped.
+    endWithParent(child, onOutput ? 'KILL' : 'CONT');
+    this.stdin = child.stdin;
+    // A program that ends before it has read everything says why itself.
+    child.stdin.on('error', () => undefined);
+    child.stderr.on('data', (chunk: Buffer) => this.words.add(chunk));
+    if (child.stdout) onOutput?.(child.stdout);
+    this.exited = new Promise((resolve) => {
+      child.once('error', (spawnError: NodeJS.ErrnoException) => resolve({ code: null, signal: null, spawnError }));
+      child.once('close', (code, signal) => resolve({ code, signal }));
+    });
+  }
+
+  /** Asks it to end, and ends it by force when it does not. */
+  stop(): void {
+    this.child.kill('SIGTERM');
+    const force = setTimeout(() => this.kill(), KILL_AFTER_MS);
+    void this.exited.then(() => clearTimeout(force));
+  }
+
+  /** Ends it by force. */
+  kill(): void {
+    this.child.kill('SIGKILL');
+  }
+
+  /** Why it ended, in ffmpeg's own words where it had some. */
+  reasonOf({ code, signal, spawnError }: FfmpegExit): string {
+    if (spawnError?.code === 'ENOENT') return `ffmpeg was not found as "${this.program}": install it, or give its path in the settings`;
+    if (spawnError) return `ffmpeg cannot be started as "${this.program}": ${spawnError.message}`;
+    return this.words.brief || `ffmpeg ended with ${signal ?? `code ${code}`}`;
+  }
+}
