@@ -1,5 +1,5 @@
 import { EngineError } from '../errors';
-import { shown } from '../util/shown';
+import { printable } from '../util/quote';
 import { TransientError, type Retrying } from './retry';
 import { type HubSettings, isAllowed, isLoopback } from './settings';
 import { Watch } from './watch';
@@ -114,7 +114,7 @@ export class HubClient {
     // Addresses of files hold for a while only; the hub gives a new one at the next try.
     if (!this.isHub(url)) return new TransientError(`${url.host} answers ${status} for ${subject}`);
     const { endpoint, token } = this.settings;
-    const said = shown(headers.get('x-error-message') ?? '', 300);
+    const said = printable(headers.get('x-error-message') ?? '', 300);
     const answer = `${endpoint} answers ${status} for ${subject}${said ? ` (${said})` : ''}`;
     if (status === 401) {
       const advice = token ? 'the token in HF_TOKEN is not accepted' : 'it does not exist, or is private: check the name, or set HF_TOKEN';

@@ -1,8 +1,7 @@
 import { EngineError } from '../errors';
-import { shown } from '../util/shown';
+import { printable, quote } from '../util/quote';
 import type { HubClient } from './client';
 import { type Retrying, withRetries } from './retry';
-import { quote } from '../util/quote';
 
 /** A file in a repository, and how its content can be told from any other. */
 export interface RepositoryFile {
@@ -82,7 +81,7 @@ function readEntry(entry: unknown, repository: string): RepositoryFile[] {
   const digest = lfs ? lfs.oid : oid;
   const isChecksum = typeof digest === 'string' && /^[\da-f]+$/.test(digest) && digest.length === (lfs ? 64 : 40);
   if (typeof path !== 'string' || typeof size !== 'number' || !Number.isSafeInteger(size) || size < 0 || !isChecksum) {
-    throw strange(repository, `a file without path, size or checksum: ${shown(JSON.stringify(entry), 120)}`);
+    throw strange(repository, `a file without path, size or checksum: ${printable(JSON.stringify(entry), 120)}`);
   }
   return [{ path, bytes: size, checksum: { algorithm: lfs ? 'sha256' : 'git-sha1', digest } }];
 }

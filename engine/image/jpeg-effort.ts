@@ -1,3 +1,5 @@
+import { END_OF_IMAGE, isFrame, START_OF_IMAGE, START_OF_SCAN, standsAlone } from './jpeg-header';
+
 /** What a decoder has to go through for a JPEG. */
 export interface JpegEffort {
   width: number;
@@ -6,7 +8,6 @@ export interface JpegEffort {
   scans: number;
 }
 
-const [SOS, EOI] = [0xda, 0xd9];
 /** So many bytes 0xFF are looked at in the smallest file; of the data of a picture they are about one in 256. */
 const MOST_STEPS = 100_000;
 
@@ -23,14 +24,13 @@ export function jpegEffort(file: Uint8Array, most = Infinity): JpegEffort | unde
   const budget = { steps: MOST_STEPS + data.length / 32 };
   for (let at = nextMarker(data, 2, budget); at !== -1 && scans <= most; at = nextMarker(data, at, budget)) {
     const marker = data[at];
-    if (marker === EOI) break;
-    // Without a length: restart markers, which stand within a scan, and TEM.
-    if ((marker >= 0xd0 && marker <= 0xd8) || marker === 0x01) continue;
+    if (marker === END_OF_IMAGE) break;
+    if (marker === START_OF_IMAGE || standsAlone(marker)) continue;
     if (at + 9 > data.length) break;
-    if (isFrameHeader(marker)) {
+    if (isFrame(marker)) {
       const isProgressive = (marker & 0b11) === 2;
       frame = { height: data.readUInt16BE(at + 4), width: data.readUInt16BE(at + 6), components: data[at + 8], scans: 0, isProgressive };
-    } else if (marker === SOS) {
+    } else if (marker === START_OF_SCAN) {
       scans++;
       // All there is in one scan: decoders do not look for another one.
       if (scans === 1 && frame && !frame.isProgressive && data[at + 3] === frame.components) break;
@@ -50,9 +50,4 @@ function nextMarker(data: Buffer, from: number, budget: { steps: number }): numb
     // A 0xFF within a scan is followed by 0.
   } while (data[at] === 0);
   return at < data.length ? at : -1;
-}
-
-/** C0 to CF without the tables (C4, CC) and a reserved one (C8). */
-function isFrameHeader(marker: number): boolean {
-  return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
 }

@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { Json } from '../util/json-file';
-import { kindOf, shown } from '../util/shown';
+import { kindOf, printable } from '../util/quote';
 import type { SchedulerConfig } from '../diffusion/schedule';
 import type { LatentSpace } from './vae';
 
@@ -100,6 +100,6 @@ function oneOf<T extends string>(config: Json, key: string, allowed: readonly T[
   if (known !== undefined) return known;
   throw new EngineError(
     'EBADMODEL',
-    `scheduler_config.json says "${key}": ${typeof value === 'string' ? `"${shown(value, 40)}"` : kindOf(value)}; known are ${allowed.join(', ')}`,
+    `scheduler_config.json says "${key}": ${typeof value === 'string' ? `"${printable(value, 40)}"` : kindOf(value)}; known are ${allowed.join(', ')}`,
   );
 }

@@ -4,7 +4,7 @@ import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
 import { readOnnxHeader } from '../net/onnx/file';
 import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';
-import { shown } from '../util/shown';
+import { printable } from '../util/quote';
 import type { ModelFiles } from './files';
 import { timestepPatch } from './graph-patches';
 import type { NetFiles } from './layouts';
@@ -46,7 +46,7 @@ export async function readHeader(name: NetRole, { path }: NetFiles, { reach }: P
     if (!file || !(await stat(file)).isFile()) {
       throw new EngineError(
         'EBADMODEL',
-        `${path} keeps its weights in ${shown(external)}, which is not there; download it into the same folder`,
+        `${path} keeps its weights in ${printable(external)}, which is not there; download it into the same folder`,
       );
     }
     isScattered ||= commonFolder([real, file]) !== dirname(real);
@@ -65,7 +65,7 @@ function checkSizes({ name, shape }: TensorInfo, path: string): void {
   if (shape.every((size, i) => typeof size === 'string' || size <= most[i])) return;
   throw new EngineError(
     'EBADMODEL',
-    `${shown(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; at most [${most.join(', ')}] can be`,
+    `${printable(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; at most [${most.join(', ')}] can be`,
   );
 }
 

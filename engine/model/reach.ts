@@ -1,7 +1,7 @@
 import { realpath } from 'node:fs/promises';
 import { delimiter, dirname, join, relative, resolve, sep } from 'node:path';
 import { EngineError } from '../errors';
-import { shown } from '../util/shown';
+import { printable } from '../util/quote';
 
 /** A file of Hugging Face's cache: models--OWNER--NAME holds `blobs` (contents) and `snapshots` (links to them, by commit). */
 const IN_CACHE = /[\\/]models--[^\\/]+[\\/](blobs|snapshots)[\\/]./;
@@ -41,7 +41,7 @@ export class Reach {
     if (real === undefined || IN_CACHE.test(real) || this.roots.some((root) => isWithin(root, real))) return real;
     throw new EngineError(
       'EBADMODEL',
-      `${shown(relative(dirname(this.folder), path), 1000)} is a link that leads out of the model's folder, which is refused; ` +
+      `${printable(relative(dirname(this.folder), path), 1000)} is a link that leads out of the model's folder, which is refused; ` +
         'put the file in its place, or name the folder it leads to in STREAMDIFFUSION_MODEL_LINKS',
     );
   }

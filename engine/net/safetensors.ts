@@ -1,6 +1,6 @@
 import { openRegular } from '../util/bounded-file';
 import { EngineError } from '../errors';
-import { kindOf, shown } from '../util/shown';
+import { kindOf, printable } from '../util/quote';
 import { fromFloat16 } from './float16';
 
 /** Element types that can be computed with; others (int8, float8 …) are those of other kinds of files. */
@@ -45,12 +45,12 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   try {
     const { size } = await file.stat();
     const wrong = (how: string): EngineError =>
-      new EngineError('EBADMODEL', `${shown(path, 1000)} is torn, damaged or no safetensors file (${how}); download it again`);
+      new EngineError('EBADMODEL', `${printable(path, 1000)} is torn, damaged or no safetensors file (${how}); download it again`);
     const start = Buffer.alloc(8);
     const { bytesRead } = await file.read(start, 0, 8, 0);
     if (bytesRead < 8) throw wrong(`it has ${size} bytes`);
     if (start.toString('latin1').startsWith('version '))
-      throw new EngineError('EBADMODEL', `${shown(path, 1000)} is only a pointer to the file (Git LFS); fetch the file itself`);
+      throw new EngineError('EBADMODEL', `${printable(path, 1000)} is only a pointer to the file (Git LFS); fetch the file itself`);
     const length = Number(start.readBigUInt64LE());
     if (!(length >= 2 && length <= LARGEST_HEADER && 8 + length <= size))
       throw wrong(`its header would have ${length} bytes, the file has ${size}`);
@@ -68,7 +68,7 @@ export async function readNumbers({ path }: Safetensors, tensor: SafeTensor): Pr
   try {
     const bytes = Buffer.alloc(tensor.length);
     const { bytesRead } = await file.read(bytes, 0, tensor.length, tensor.offset);
-    if (bytesRead < tensor.length) throw new EngineError('EBADMODEL', `${shown(path, 1000)} became shorter while it was read`);
+    if (bytesRead < tensor.length) throw new EngineError('EBADMODEL', `${printable(path, 1000)} became shorter while it was read`);
     return numbers(bytes, tensor.type);
   } finally {
     await file.close();
@@ -96,15 +96,15 @@ function parseHeader(
     if (name === '__metadata__') continue;
     const { dtype, shape, data_offsets: offsets } = (entry ?? {}) as { dtype?: unknown; shape?: unknown; data_offsets?: unknown };
     const elementSize = typeof dtype === 'string' ? (SIZES[dtype as SafetensorsType] ?? OTHER_SIZES[dtype]) : undefined;
-    if (elementSize === undefined) throw wrong(`"${shown(name, 80)}" has the type ${kindOf(dtype)}`);
+    if (elementSize === undefined) throw wrong(`"${printable(name, 80)}" has the type ${kindOf(dtype)}`);
     if (!isListOfSizes(shape, MOST_DIMENSIONS) || !isListOfSizes(offsets, 2) || offsets.length !== 2)
-      throw wrong(`"${shown(name, 80)}" has no shape or no place`);
+      throw wrong(`"${printable(name, 80)}" has no shape or no place`);
     const [from, to] = offsets;
     const count = shape.reduce((product, each) => product * each, 1);
-    if (from > to || dataStart + to > size) throw wrong(`"${shown(name, 80)}" ends at byte ${dataStart + to} of ${size}`);
+    if (from > to || dataStart + to > size) throw wrong(`"${printable(name, 80)}" ends at byte ${dataStart + to} of ${size}`);
     if (to - from !== count * elementSize)
       throw wrong(
-        `"${shown(name, 80)}" has ${to - from} bytes, where [${shape.join(', ')}] of ${String(dtype)} has ${count * elementSize}`,
+        `"${printable(name, 80)}" has ${to - from} bytes, where [${shape.join(', ')}] of ${String(dtype)} has ${count * elementSize}`,
       );
     if (to > from) ranges.push([from, to]);
     tensors.set(name, { name, type: dtype as SafetensorsType, shape, offset: dataStart + from, length: to - from });

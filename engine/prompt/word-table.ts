@@ -1,6 +1,6 @@
 import { EngineError } from '../errors';
 import type { Json } from '../util/json-file';
-import { shown as inPath } from '../util/shown';
+import { printable as inPath } from '../util/quote';
 import { splitWords } from './split-words';
 
 /** Bounds against mistakes: words of a table, and characters of one. */

@@ -1,6 +1,6 @@
 import { readBounded } from './bounded-file';
 import { EngineError } from '../errors';
-import { shown } from './shown';
+import { printable } from './quote';
 
 /** A JSON object whose values are still to be checked. */
 export type Json = Record<string, unknown>;
@@ -27,7 +27,7 @@ export async function readJson<T extends object = Json>(path: string): Promise<T
   const text = await readText(path);
   if (text === undefined) return undefined;
   const wrong = (how: string): EngineError =>
-    new EngineError('EBADMODEL', `${shown(path, 1000)} is not a JSON object${how}; download it again`);
+    new EngineError('EBADMODEL', `${printable(path, 1000)} is not a JSON object${how}; download it again`);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -9,7 +9,8 @@ import {
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import type { Tensor, TensorInfo } from '../../engine/net/net';
-import { datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
+import { tensorFrom } from '../../engine/net/rows';
+import { datatypeOf, typeOf } from '../../engine/net/server/datatypes';
 import { field, fieldsOf, message, varint, varintsOf } from '../../engine/net/onnx/protobuf';
 import type { Asked, Computed, InferenceServer } from './inference-server';
 import { type AskedPlace, placeIn } from './inference-server-memory';

@@ -3,7 +3,8 @@ import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Net, Tensor } from '../../engine/net/net';
-import { byteLength, bytesOf, datatypeOf, tensorFrom, typeOf } from '../../engine/net/server/datatypes';
+import { byteLength, bytesOf, tensorFrom } from '../../engine/net/rows';
+import { datatypeOf, typeOf } from '../../engine/net/server/datatypes';
 import { GrpcFace } from './inference-server-grpc';
 import { type AskedPlace, placeIn, type ServerMemory } from './inference-server-memory';
 

@@ -6,8 +6,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import { MULTIPART_HEAD, multipartOf } from '../../nodes/lib/web/multipart';
 import { FfmpegWriter } from '../../nodes/lib/ffmpeg/writer';
-import { VirtualCamera, virtualCameraArguments, part } from '../../nodes/lib/sink/virtual-camera';
+import { VirtualCamera, virtualCameraArguments } from '../../nodes/lib/sink/virtual-camera';
 import { readVirtualCamera } from '../../nodes/lib/sink/settings';
 import sink from '../../nodes/sink';
 import { calls, helper, startFlow, until } from '../lib/flow';
@@ -63,7 +64,8 @@ describe('a virtual camera of a sink', function () {
     const written = (): number => (existsSync(file) ? statSync(file).size / size : 0);
     const blue = await picture('#00f', 100, 50);
     for (let k = 0; k < 30; k++) {
-      writer.write(part(k < 15 ? red : blue));
+      const part = multipartOf(k < 15 ? red : blue);
+      writer.write(k === 0 ? Buffer.concat([MULTIPART_HEAD, part]) : part);
       if (k === 15)
         await until(
           () => written() === 16,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import sharp from 'sharp';
 import { jpegEffort } from '../../engine/image/jpeg-effort';
-import { jpegHeader, jpegSize } from '../../nodes/lib/common/jpeg-header';
+import { jpegHeader, jpegSize } from '../../engine/image/jpeg-header';
 import { Dice } from '../lib/mutations';
 
 const COUNT = 10_000;

@@ -3,8 +3,7 @@ import { dirname } from 'node:path';
 import { EngineError } from '../../errors';
 import type { GraphPatch } from '../../net/onnx/patches/patch';
 import type { AdapterInfo } from '../../types';
-import { quote } from '../../util/quote';
-import { shown } from '../../util/shown';
+import { printable, quote } from '../../util/quote';
 import type { ModelFiles } from '../files';
 import { type Headers, readHeader } from '../headers';
 import type { NetFiles } from '../layouts';
@@ -106,7 +105,7 @@ async function openOne(
   const real = await realpath(path).catch(() => undefined);
   const found = real === undefined ? undefined : await stat(real);
   if (real === undefined || !found || !(found.isDirectory() || found.isFile()))
-    throw new EngineError('EBADMODEL', `the adapter ${quote(name)}: there is no file or folder at ${shown(path, 1000)}`);
+    throw new EngineError('EBADMODEL', `the adapter ${quote(name)}: there is no file or folder at ${printable(path, 1000)}`);
   const source = { ...model, name, path: real, isFolder: found.isDirectory(), reach: await Reach.of(path) };
   try {
     for (const kind of kinds) {
@@ -120,6 +119,6 @@ async function openOne(
   const known = kinds.map(({ kind }) => kind).join(', ');
   throw new EngineError(
     'EBADMODEL',
-    `the adapter ${quote(name)}: ${shown(path, 1000)} is none that is known${known && `; known are ${known}`}`,
+    `the adapter ${quote(name)}: ${printable(path, 1000)} is none that is known${known && `; known are ${known}`}`,
   );
 }

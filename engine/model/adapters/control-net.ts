@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors';
 import type { Net, TensorInfo } from '../../net/net';
 import { floatsOf, tensorOf } from '../../net/tensor';
-import { shown } from '../../util/shown';
+import { printable } from '../../util/quote';
 import type { Json } from '../../util/json-file';
 import { checkDims, fixed, stack, unstack } from '../rows';
 import { portsOf } from '../unet/ports';
@@ -52,7 +52,7 @@ export class ControlNet {
     if (this.outputs.length > 1 && this.outputs.every(({ shape }) => shape.length === 4)) return;
     throw new EngineError(
       'EBADMODEL',
-      `${shown(name)} gives ${net.outputs.length} tensors, where a ControlNet gives a residual for every skip tensor of the UNet and one for its middle`,
+      `${printable(name)} gives ${net.outputs.length} tensors, where a ControlNet gives a residual for every skip tensor of the UNet and one for its middle`,
     );
   }
 
@@ -87,7 +87,7 @@ export class ControlNet {
   /** What its ports say they say of a UNet. */
   private named(thrown: unknown): EngineError {
     const { code, message } = EngineError.from(thrown, 'EBADMODEL');
-    return new EngineError(code, `the ControlNet ${shown(this.name)}: ${message}`, { cause: thrown });
+    return new EngineError(code, `the ControlNet ${printable(this.name)}: ${message}`, { cause: thrown });
   }
 }
 

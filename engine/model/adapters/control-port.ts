@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors';
 import type { TensorInfo } from '../../net/net';
 import { tensorOf } from '../../net/tensor';
-import { shown } from '../../util/shown';
+import { printable } from '../../util/quote';
 import { fixed } from '../rows';
 import type { ClaimPort, Feeds, Run } from '../unet/ports/port';
 import { type UnetRow, weightOf } from '../unet/row';
@@ -76,14 +76,14 @@ function sum(info: TensorInfo, k: number, added: Added[], { rows, batch }: Run):
 function unlike({ name }: ControlNet, { name: other }: ControlNet, dims: number[], others: number[]): EngineError {
   return new EngineError(
     'EBADMODEL',
-    `the ControlNets ${shown(name)} and ${shown(other)} give residuals [${dims.join(', ')}] and [${others.join(', ')}]: they are not for the same model`,
+    `the ControlNets ${printable(name)} and ${printable(other)} give residuals [${dims.join(', ')}] and [${others.join(', ')}]: they are not for the same model`,
   );
 }
 
 /** @throws EBADMODEL where its residuals are not those of this UNet */
 function checkFit({ name, outputs }: ControlNet, inputs: TensorInfo[]): void {
   const other = (how: string): EngineError =>
-    new EngineError('EBADMODEL', `the ControlNet ${shown(name)} is for another model: ${how}; use one that was trained for this model`);
+    new EngineError('EBADMODEL', `the ControlNet ${printable(name)} is for another model: ${how}; use one that was trained for this model`);
   if (outputs.length !== inputs.length) throw other(`it gives ${outputs.length} residuals, this UNet takes ${inputs.length}`);
   inputs.forEach(({ shape }, k) => {
     const [given, taken] = [fixed(outputs[k].shape[1]), fixed(shape[1])];

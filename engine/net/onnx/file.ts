@@ -1,7 +1,7 @@
 import { isAbsolute, win32 } from 'node:path';
 import { openRegular } from '../../util/bounded-file';
 import { EngineError } from '../../errors';
-import { shown } from '../../util/shown';
+import { printable } from '../../util/quote';
 import type { TensorInfo, TensorType } from '../net';
 import { ATTRIBUTE, FUNCTION, type Places, SPARSE, TENSOR, TRAINING } from './places';
 import { type Field, ProtobufFile } from './protobuf-file';
@@ -74,11 +74,11 @@ async function rejectOtherFiles(reader: ProtobufFile, path: string, size: number
   if (beginning.startsWith('version https://git-lfs')) {
     throw new EngineError(
       'EBADMODEL',
-      `${shown(path, 1000)} is only a pointer to the model (Git LFS); fetch the model itself, for example with git lfs pull`,
+      `${printable(path, 1000)} is only a pointer to the model (Git LFS); fetch the model itself, for example with git lfs pull`,
     );
   }
   if (beginning.startsWith('<'))
-    throw new EngineError('EBADMODEL', `${shown(path, 1000)} is a web page, not an ONNX file; download it again`);
+    throw new EngineError('EBADMODEL', `${printable(path, 1000)} is a web page, not an ONNX file; download it again`);
 }
 
 async function readGraph(reader: ProtobufFile, { start, end }: Field, path: string, external: Set<string>): Promise<OnnxHeader> {
@@ -178,7 +178,7 @@ function checkLocation(location: string, path: string): void {
   if (isPlain) return;
   throw new EngineError(
     'EBADMODEL',
-    `${shown(path, 1000)} wants weights from outside of its folder (${shown(location)}), which is refused; export it again`,
+    `${printable(path, 1000)} wants weights from outside of its folder (${printable(location)}), which is refused; export it again`,
   );
 }
 
@@ -210,21 +210,21 @@ async function readValueInfo(reader: ProtobufFile, { start, end }: Field, path: 
   if (!TENSOR_NAME.test(name)) {
     throw new EngineError(
       'EBADMODEL',
-      `${shown(path, 1000)} calls an input or output "${shown(name, 60)}"; names are letters, digits, and . / : _ -, at most 256 of them; export it again with such names`,
+      `${printable(path, 1000)} calls an input or output "${printable(name, 60)}"; names are letters, digits, and . / : _ -, at most 256 of them; export it again with such names`,
     );
   }
   const type = elementTypes[elementType];
   if (type) return { name, type, shape };
   throw new EngineError(
     'EBADMODEL',
-    `${shown(path, 1000)}: "${name}" has values of a kind (${elementType}) that no diffusion model takes or gives`,
+    `${printable(path, 1000)}: "${name}" has values of a kind (${elementType}) that no diffusion model takes or gives`,
   );
 }
 
 async function readDimension(reader: ProtobufFile, { start, end }: Field): Promise<number | string> {
   for await (const field of reader.fields(start, end)) {
     // It is a formula at times, which means something to its exporter only, but tells sizes that are the same.
-    if (field.number === 2) return shown(await reader.text(field.start, field.end), MOST_FORMULA);
+    if (field.number === 2) return printable(await reader.text(field.start, field.end), MOST_FORMULA);
     if (field.number !== 1) continue;
     // Some exporters write -1 for a free size, which is a varint of ten bytes.
     if (!Number.isSafeInteger(field.value)) return '';

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import { EngineError } from '../../errors';
-import { shown } from '../../util/shown';
+import { printable } from '../../util/quote';
 
 /**
  * What a file may make a reader do, so that one made for that purpose (or full of zeros, as cut-off downloads are) takes
@@ -74,7 +74,7 @@ export class ProtobufFile {
     if (this.copied > MOST_COPIED) {
       throw new EngineError(
         'EBADMODEL',
-        `${shown(this.path, 1000)} keeps more than ${MOST_COPIED / 2 ** 20} MB of values where only its structure should be; export it again, with its weights in a file of their own`,
+        `${printable(this.path, 1000)} keeps more than ${MOST_COPIED / 2 ** 20} MB of values where only its structure should be; export it again, with its weights in a file of their own`,
       );
     }
     return Buffer.from(await this.bytes(start, end - start));
@@ -110,6 +110,6 @@ export class ProtobufFile {
   }
 
   damaged(how: string): EngineError {
-    return new EngineError('EBADMODEL', `${shown(this.path, 1000)} is torn, damaged or no ONNX file (${how}); download it again`);
+    return new EngineError('EBADMODEL', `${printable(this.path, 1000)} is torn, damaged or no ONNX file (${how}); download it again`);
   }
 }

@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors';
 import { LruCache } from '../../util/lru-cache';
-import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo, TensorType } from '../net';
+import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo } from '../net';
+import { withRows } from '../rows';
 import { withFixedSizes } from '../onnx/edit';
 import type { OnnxGraph } from '../onnx/graph';
 
@@ -114,26 +115,4 @@ export class FixedShapeNet implements LocalNet {
 async function closeSession({ net }: Session): Promise<void> {
   const opened = await net.catch(() => undefined);
   await opened?.close();
-}
-
-/** The tensor with its first rows only, or with copies of its last one. */
-function withRows(tensor: Tensor, rows: number): Tensor {
-  const { type, data, dims } = tensor;
-  const [given, ...rest] = dims;
-  if (given === rows) return tensor;
-  const rowLength = data.byteLength / given;
-  const source = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  const bytes = new Uint8Array(rows * rowLength);
-  for (let row = 0; row < rows; row++) {
-    const from = Math.min(row, given - 1) * rowLength;
-    bytes.set(source.subarray(from, from + rowLength), row * rowLength);
-  }
-  return { type, data: numbersIn(type, bytes.buffer), dims: [rows, ...rest] };
-}
-
-function numbersIn(type: TensorType, buffer: ArrayBuffer): Tensor['data'] {
-  if (type === 'float32') return new Float32Array(buffer);
-  if (type === 'float16') return new Uint16Array(buffer);
-  if (type === 'float64') return new Float64Array(buffer);
-  return type === 'int64' ? new BigInt64Array(buffer) : new Int32Array(buffer);
 }

@@ -1,5 +1,5 @@
 import { EngineError } from '../../errors';
-import { shown } from '../../util/shown';
+import { printable } from '../../util/quote';
 
 type OnnxRuntime = typeof import('onnxruntime-node');
 
@@ -44,7 +44,7 @@ function advice(cause: Error): string {
  * of the model.
  */
 export function firstLine(message: string): string {
-  return shown(message.slice(0, 4096).split('\n', 1)[0].trim(), 500);
+  return printable(message.slice(0, 4096).split('\n', 1)[0].trim(), 500);
 }
 
 function isMusl(): boolean {

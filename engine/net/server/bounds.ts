@@ -2,7 +2,7 @@
  * What a server may answer. It need not mean harm: a gateway with a page for errors, another program on the port, or a
  * bug, and a process that believed all it is told would end for want of memory.
  */
-import { shown } from '../../util/shown';
+import { printable } from '../../util/quote';
 import type { TensorInfo } from '../net';
 import { type ModelHead, type ModelLimits, nonsense, ServerFailure, type TensorHead } from './transport';
 
@@ -35,7 +35,7 @@ export function decoded<T>(where: string, work: () => T): T {
     return work();
   } catch (thrown) {
     if (thrown instanceof ServerFailure) throw thrown;
-    throw nonsense(where, `no message of the protocol, or one without name, type or shape (${shown((thrown as Error).message)})`);
+    throw nonsense(where, `no message of the protocol, or one without name, type or shape (${printable((thrown as Error).message)})`);
   }
 }
 
@@ -83,7 +83,7 @@ export function checkHead(head: Partial<Record<keyof TensorHead, unknown>>, wher
   if (typeof name !== 'string' || typeof datatype !== 'string' || !Array.isArray(shape) || !shape.every(Number.isSafeInteger))
     throw nonsense(where, 'an input or output without name, type or shape');
   if (!/^[\w./: -]{1,256}$/.test(name) || !/^\w{1,32}$/.test(datatype) || shape.length > MOST_DIMENSIONS)
-    throw nonsense(where, `an input or output "${shown(name, 40)}" of type ${shown(datatype, 20)} with ${shape.length} dimensions`);
+    throw nonsense(where, `an input or output "${printable(name, 40)}" of type ${printable(datatype, 20)} with ${shape.length} dimensions`);
 }
 
 /** What a server tells of its limits, as far as it makes sense. */

@@ -4,7 +4,7 @@
  */
 import { field, fieldsOf as allFields, message, type MessageField, varint, varintsOf } from '../onnx/protobuf';
 import { checkCount, checkedHeads, checkHead, limitsOf } from './bounds';
-import { bytesOf } from './datatypes';
+import { bytesOf } from '../rows';
 import {
   type GivenTensor,
   type InferAnswer,

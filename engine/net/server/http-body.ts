@@ -1,4 +1,5 @@
-import { bytesOf, typeOf } from './datatypes';
+import { bytesOf } from '../rows';
+import { typeOf } from './datatypes';
 import { checkCount, checkHead, readJson } from './bounds';
 import { type GivenTensor, type InferAnswer, type InferRequest, nonsense, type Place } from './transport';
 

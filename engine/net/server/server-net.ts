@@ -1,12 +1,12 @@
 import { EngineError } from '../../errors';
 import { LruCache } from '../../util/lru-cache';
 import type { Net, Tensor, TensorInfo } from '../net';
+import { byteLength, inParts, joined, tensorFrom } from '../rows';
 import { type Agreement, agree, type ExpectedNet } from './agreement';
 import { largestRun } from './bounds';
-import { byteLength, datatypeOf, tensorFrom } from './datatypes';
+import { datatypeOf } from './datatypes';
 import { readAccess, readCertificates, type ServerAccess } from './options';
 import { Replica } from './replica';
-import { inParts, joined } from './rows';
 import { type GivenTensor, nonsense, type SentTensor, ServerFailure } from './transport';
 
 /** The first run of a shape compiles kernels or whole engines, ms. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
-import { bytesOf } from './datatypes';
+import { bytesOf } from '../rows';
 import { MEMORY_FOLDER, type MemoryFile, sweepMemoryFiles } from './memory-file';
 import { MemoryRegions } from './memory-regions';
 import { type InferAnswer, type InferRequest, type Place, ServerFailure, type Transport } from './transport';

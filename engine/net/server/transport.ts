@@ -1,5 +1,5 @@
 import { EngineError, type ErrorCode } from '../../errors';
-import { shown as inOneLine } from '../../util/shown';
+import { printable as inOneLine } from '../../util/quote';
 import type { Tensor } from '../net';
 
 /** One input or output of a model, as a server describes it. -1 in `shape` is a size that is free until a run. */

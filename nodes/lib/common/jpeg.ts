@@ -1,8 +1,8 @@
 import { codecPool } from '../../../engine/image/codec-pool';
 import { EngineError } from '../../../engine/errors';
+import { jpegHeader } from '../../../engine/image/jpeg-header';
 import { isJpeg, maxBytes, toPicture, type Picture } from '../../../engine/image/picture';
 import { readBounded } from '../../../engine/util/bounded-file';
-import { jpegHeader } from './jpeg-header';
 
 export { isJpeg };
 

@@ -4,11 +4,10 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
 import type { HostSettings } from '../../../engine/host/protocol/messages';
 import { serverPrefix } from '../../../engine/model/server-nets';
-import { shown } from '../../../engine/util/shown';
+import { printable, quote } from '../../../engine/util/quote';
 import { type AdapterField, readAdapters } from './adapter-fields';
 import { readServerFields, type ServerCredentials, type ServerFields } from './server-fields';
 import { isEmpty, readOptionalNumber } from '../common/fields';
-import { quote } from '../../../engine/util/quote';
 
 /** The engine's dialog. */
 export interface EngineDef extends NodeDef, ServerFields {
@@ -70,7 +69,9 @@ export function readModel(RED: NodeAPI, node: Node | null, value: string | undef
   const folder: unknown = type === 'env' ? RED.util.evaluateNodeProperty(value ?? '', 'env', node as Node, {}) : value;
   if (typeof folder === 'string' && folder.trim() !== '') return folder.trim();
   const what =
-    type === 'env' ? `the environment variable ${shown(value || '(no name)', 60)} is not set` : 'the field for the model folder is empty';
+    type === 'env'
+      ? `the environment variable ${printable(value || '(no name)', 60)} is not set`
+      : 'the field for the model folder is empty';
   throw new EngineError('EBADPARAM', `${what}; it should name a folder with a model, or choose the embedded one`);
 }
 
@@ -95,7 +96,7 @@ export async function readAskedModel(
 ): Promise<AskedModel> {
   const folder = readModel(RED, node, value, type);
   if (type !== 'env') return { folder, shown: (text) => text };
-  const name = `\${${shown(value ?? '', 60)}}`;
+  const name = `\${${printable(value ?? '', 60)}}`;
   const isFolder = await stat(folder).then(
     (found) => found.isDirectory(),
     () => false,
@@ -103,7 +104,7 @@ export async function readAskedModel(
   if (!isAbsolute(folder) || !isFolder)
     throw new EngineError(
       'EBADPARAM',
-      `the environment variable ${shown(value ?? '', 60)} is set, but does not name a folder; give its whole path`,
+      `the environment variable ${printable(value ?? '', 60)} is set, but does not name a folder; give its whole path`,
     );
   return {
     folder,

@@ -1,7 +1,8 @@
 import { EngineError } from '../../../engine/errors';
 import { Backoff } from '../../../engine/util/backoff';
-import { FfmpegWriter, fitInto, reasonOf } from '../ffmpeg/writer';
-import { jpegSize } from '../common/jpeg-header';
+import { FfmpegWriter, fitInto } from '../ffmpeg/writer';
+import { jpegSize } from '../../../engine/image/jpeg-header';
+import { MULTIPART_HEAD, multipartOf } from '../web/multipart';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
 /** Pauses between its failures and its new starts, ms. */
@@ -40,8 +41,9 @@ export class VirtualCamera implements Viewer {
   show({ jpeg }: ShownPicture): void {
     if (this.isOver) return;
     if (!this.writer && performance.now() < this.notBefore) return;
+    const parts = this.writer ? [multipartOf(jpeg)] : [MULTIPART_HEAD, multipartOf(jpeg)];
     this.writer ??= this.start(jpeg);
-    this.writer?.write(part(jpeg));
+    this.writer?.write(Buffer.concat(parts));
   }
 
   end(): void {
@@ -61,12 +63,12 @@ export class VirtualCamera implements Viewer {
     if (!size) return undefined;
     const { width, height } = size;
     const startedAt = performance.now();
-    const writer = new FfmpegWriter(ffmpeg, virtualCameraArguments(device, width, height), (exit) => {
+    const writer = new FfmpegWriter(ffmpeg, virtualCameraArguments(device, width, height), ({ reason }) => {
       if (this.writer === writer) this.writer = undefined;
       if (this.isOver) return;
       if (performance.now() - startedAt > SOUND_MS) this.backoff.reset();
       this.notBefore = performance.now() + this.backoff.next();
-      this.onFailure(new EngineError('ESOURCE', `the virtual camera ${device} cannot be played to: ${reasonOf(exit, ffmpeg)}`));
+      this.onFailure(new EngineError('ESOURCE', `the virtual camera ${device} cannot be played to: ${reason}`));
     });
     return writer;
   }
@@ -100,13 +102,4 @@ export function virtualCameraArguments(device: string, width: number, height: nu
     'v4l2',
     device,
   ];
-}
-
-/** A picture as one part of a multipart stream. */
-export function part(jpeg: Buffer): Buffer {
-  return Buffer.concat([
-    Buffer.from(`--picture\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`),
-    jpeg,
-    Buffer.from('\r\n'),
-  ]);
 }

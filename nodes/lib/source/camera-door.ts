@@ -1,7 +1,7 @@
 import type { WebSocket } from 'ws';
 import { ArrivalPace } from '../common/arrival-pace';
 import { isJpeg } from '../common/jpeg';
-import { jpegSize } from '../common/jpeg-header';
+import { jpegSize } from '../../../engine/image/jpeg-header';
 import type { FrameFormat, ProducerEvents } from './producer';
 
 /** A page whose clock is further off than this is not believed about when a picture was taken. */

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import type { Request } from 'express';
 import type { Node } from 'node-red';
 import { LruCache } from '../../../engine/util/lru-cache';
-import { shown } from '../../../engine/util/shown';
+import { printable } from '../../../engine/util/quote';
 import { languageOf, pageText } from './pages';
 
 /** A header that a WebSocket's handshake needs, and that something between browser and Node-RED has kept for itself. */
@@ -45,7 +45,7 @@ export class LostHandshakes {
   }
 
   lost(request: IncomingMessage, what: Lost): void {
-    const host = shown(request.headers.host ?? 'nobody', 100);
+    const host = printable(request.headers.host ?? 'nobody', 100);
     this.keep(request, { problem: 'lostHeader', advice: HELP[what], values: { header: what, host } });
   }
 
@@ -78,8 +78,8 @@ export function warnOfLost(
     node.warn(
       translate(what === 'Host' ? 'warn.lostHost' : 'warn.lostHeader', {
         header: what,
-        origin: shown(origin, 100),
-        host: shown(host, 100),
+        origin: printable(origin, 100),
+        host: printable(host, 100),
       }),
     );
   };

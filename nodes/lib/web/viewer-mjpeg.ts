@@ -1,8 +1,8 @@
 import type { ServerResponse } from 'node:http';
+import { MULTIPART_HEAD, MULTIPART_TYPE, multipartOf } from './multipart';
 import { backlogOf } from './tcp-backlog';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
-const BOUNDARY = 'frame';
 /** What is on its way to a viewer is looked at so often, ms: to one that keeps up, and to one that does not. */
 const LOOK_MS = { quick: 250, slow: 100 };
 /** A viewer is slow, or quick again, when so many looks in a row say so. */
@@ -12,7 +12,7 @@ const ON_THE_WAY = 0.5;
 
 /** What the answer to a viewer begins with. */
 export const STREAM_HEADERS = {
-  'Content-Type': `multipart/x-mixed-replace; boundary=${BOUNDARY}`,
+  'Content-Type': MULTIPART_TYPE,
   'Cache-Control': 'no-store',
   // A buffering proxy would hold pictures back.
   'X-Accel-Buffering': 'no',
@@ -40,7 +40,7 @@ export class MjpegViewer implements Viewer {
     response.on('drain', () => !this.isSlow && this.sendWaiting());
     response.once('close', () => clearTimeout(this.looking));
     response.writeHead(200, STREAM_HEADERS);
-    response.write(`--${BOUNDARY}\r\n`);
+    response.write(MULTIPART_HEAD);
   }
 
   show(picture: ShownPicture): void {
@@ -88,13 +88,9 @@ export class MjpegViewer implements Viewer {
 
 const parts = new WeakMap<ShownPicture, Buffer>();
 
-/** One part with the boundary of the next: browsers paint a part when they see what follows it. Made once for all viewers. */
+/** Made once for all viewers. */
 function partOf(picture: ShownPicture): Buffer {
-  let part = parts.get(picture);
-  if (!part) {
-    const head = `Content-Type: image/jpeg\r\nContent-Length: ${picture.jpeg.length}\r\n\r\n`;
-    part = Buffer.concat([Buffer.from(head), picture.jpeg, Buffer.from(`\r\n--${BOUNDARY}\r\n`)]);
-    parts.set(picture, part);
-  }
+  const part = parts.get(picture) ?? multipartOf(picture.jpeg);
+  parts.set(picture, part);
   return part;
 }

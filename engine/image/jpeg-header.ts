@@ -22,8 +22,8 @@ const FILL = 0xff;
 const EXIF = Buffer.from('Exif\0\0', 'latin1');
 const ORIENTATION = 0x0112;
 
-const START_OF_IMAGE = 0xd8;
-const END_OF_IMAGE = 0xd9;
+export const START_OF_IMAGE = 0xd8;
+export const END_OF_IMAGE = 0xd9;
 export const START_OF_SCAN = 0xda;
 const EXIF_SEGMENT = 0xe1;
 
@@ -41,7 +41,7 @@ export function nextSegment(data: Buffer, at: number): Step {
     if (name === START_OF_IMAGE) return { kind: 'broken', at: mark };
     const start = mark + 2;
     if (name === END_OF_IMAGE) return { kind: 'end', at: start };
-    if (name === 0x01 || isRestart(name)) return { kind: 'segment', marker: name, start, end: start };
+    if (standsAlone(name)) return { kind: 'segment', marker: name, start, end: start };
     if (start + 2 > data.length) return { kind: 'more' };
     const length = data.readUInt16BE(start);
     return length < 2 ? { kind: 'broken', at: before + 1 } : { kind: 'segment', marker: name, start: start + 2, end: start + length };
@@ -85,8 +85,13 @@ export function jpegSize(data: Buffer): { width: number; height: number } | unde
 }
 
 /** A frame header: C0 to CF without the tables (C4, CC) and a reserved one (C8). */
-function isFrame(marker: number): boolean {
+export function isFrame(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
+}
+
+/** Markers without a length: restart markers, which stand within a scan, and TEM. */
+export function standsAlone(marker: number): boolean {
+  return marker === 0x01 || isRestart(marker);
 }
 
 function isRestart(marker: number): boolean {

@@ -5,11 +5,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { toJpeg } from '../../../../nodes/lib/common/jpeg';
-import { jpegHeader, jpegSize } from '../../../../nodes/lib/common/jpeg-header';
-import { JpegSplitter } from '../../../../nodes/lib/ffmpeg/jpeg-splitter';
-import { Recording } from '../../../../nodes/lib/sink/recording';
-import { SinkFeed } from '../../../../nodes/lib/sink/feed';
+import { toJpeg } from '../../../nodes/lib/common/jpeg';
+import { jpegHeader, jpegSize } from '../../../engine/image/jpeg-header';
+import { JpegSplitter } from '../../../nodes/lib/ffmpeg/jpeg-splitter';
+import { Recording } from '../../../nodes/lib/sink/recording';
+import { SinkFeed } from '../../../nodes/lib/sink/feed';
 
 const FILL = Buffer.from([0xff, 0xff, 0xff]);
 
