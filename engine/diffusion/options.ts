@@ -1,55 +1,50 @@
 import { EngineError } from '../errors';
 import { quote } from '../util/quote';
+import { booleanSetting, checkSetting, choiceSetting, itemsIn, numberIn, numberSetting, type Setting } from '../util/setting';
 import type { CfgType, FollowNewest, Scheduler, StreamOptions, WeightedSeed } from '../types';
 
 /** Stream options with every default filled in. */
 export type ResolvedOptions = Required<StreamOptions>;
 
-const DEFAULTS: Omit<ResolvedOptions, 'mode' | 'width' | 'height' | 'tIndexList'> = {
-  numInferenceSteps: 50,
-  cfgType: 'self',
-  guidanceScale: 1.2,
-  delta: 1,
-  doAddNoise: true,
-  scheduler: 'lcm',
-  eta: 0.3,
-  useDenoisingBatch: true,
-  frameBufferSize: 1,
-  seed: 2,
-  seeds: [],
-  seedDrift: 0,
-  motionNoise: 0,
-  feedback: 0,
-  feedbackZoom: 1,
-  feedbackRotate: 0,
-  feedbackX: 0,
-  feedbackY: 0,
-  latentFeedback: 0,
-  weights: {},
-  followNewest: 'prompt',
-};
-
-export const CFG_TYPES: readonly CfgType[] = ['none', 'full', 'self', 'initialize'];
-export const SCHEDULERS: readonly Scheduler[] = ['lcm', 'tcd'];
-export const FOLLOW_NEWEST: readonly FollowNewest[] = ['none', 'prompt', 'all'];
-
-/** Numbers with bounds that say all about them. */
-export const RANGES = {
-  eta: [0, 1],
-  seedDrift: [0, 90],
-  motionNoise: [0, 1],
-  feedback: [0, 1],
-  feedbackZoom: [0.5, 2],
-  feedbackRotate: [-180, 180],
-  feedbackX: [-1, 1],
-  feedbackY: [-1, 1],
-  latentFeedback: [0, 1],
-} as const satisfies { [Name in keyof StreamOptions]?: readonly [min: number, max: number] };
-
 /** Bounds against typing errors that would exhaust the memory, not limits of the method. */
 const MAX_SIDE = 8192;
 const MAX_BUFFER = 64;
-export const MAX_SEEDS = 8;
+const MAX_SEEDS = 8;
+const MAX_STEPS = 1000;
+const MAX_WEIGHTS = 64;
+
+/** Of a stream's options: what each may be by itself, and what it is where nobody says. */
+export const SETTINGS = {
+  mode: choiceSetting<StreamOptions['mode']>(undefined, ['img2img', 'txt2img']),
+  width: numberSetting(undefined, { min: 1, max: MAX_SIDE, integer: true }),
+  height: numberSetting(undefined, { min: 1, max: MAX_SIDE, integer: true }),
+  numInferenceSteps: numberSetting(50, { min: 1, max: MAX_STEPS, integer: true }),
+  tIndexList: indexListSetting(),
+  cfgType: choiceSetting<CfgType>('self', ['none', 'full', 'self', 'initialize']),
+  guidanceScale: numberSetting(1.2),
+  delta: numberSetting(1),
+  scheduler: choiceSetting<Scheduler>('lcm', ['lcm', 'tcd']),
+  eta: numberSetting(0.3, { min: 0, max: 1 }),
+  doAddNoise: booleanSetting(true),
+  useDenoisingBatch: booleanSetting(true),
+  frameBufferSize: numberSetting(1, { min: 1, max: MAX_BUFFER, integer: true }),
+  seed: numberSetting(
+    2,
+    { min: -1, max: Number.MAX_SAFE_INTEGER, integer: true },
+    'a whole number from 0, or -1 for another one every frame',
+  ),
+  seeds: seedsSetting(),
+  seedDrift: numberSetting(0, { min: 0, max: 90 }),
+  motionNoise: numberSetting(0, { min: 0, max: 1 }),
+  feedback: numberSetting(0, { min: 0, max: 1 }),
+  feedbackZoom: numberSetting(1, { min: 0.5, max: 2 }),
+  feedbackRotate: numberSetting(0, { min: -180, max: 180 }),
+  feedbackX: numberSetting(0, { min: -1, max: 1 }),
+  feedbackY: numberSetting(0, { min: -1, max: 1 }),
+  latentFeedback: numberSetting(0, { min: 0, max: 1 }),
+  weights: weightsSetting(),
+  followNewest: choiceSetting<FollowNewest>('prompt', ['none', 'prompt', 'all']),
+} satisfies { [Name in keyof ResolvedOptions]: Setting<ResolvedOptions[Name]> };
 
 /**
  * Fills in the defaults and checks every value.
@@ -59,63 +54,22 @@ export const MAX_SEEDS = 8;
  * @throws EBADPARAM with the first option that cannot work, what it got and what it may be
  */
 export function resolveOptions(options: StreamOptions, vaeScaleFactor: number, adapters?: readonly string[]): ResolvedOptions {
-  const given = Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
-  const o: ResolvedOptions = { ...DEFAULTS, ...(given as unknown as StreamOptions) } as ResolvedOptions;
-
-  check(o.mode === 'img2img' || o.mode === 'txt2img', 'mode', o.mode, "'img2img' or 'txt2img'");
+  const resolved = { ...options } as ResolvedOptions;
+  for (const [name, setting] of Object.entries<Setting<unknown>>(SETTINGS)) {
+    const given = options[name as keyof StreamOptions];
+    const value = given === undefined ? setting.default : given;
+    checkSetting(setting, name, value);
+    Object.assign(resolved, { [name]: value });
+  }
   for (const side of ['width', 'height'] as const) {
-    const fits = isWhole(o[side], vaeScaleFactor, MAX_SIDE) && o[side] % vaeScaleFactor === 0;
-    check(fits, side, o[side], `a multiple of ${vaeScaleFactor} from ${vaeScaleFactor} to ${MAX_SIDE}`);
+    const fits = resolved[side] % vaeScaleFactor === 0;
+    check(fits, side, resolved[side], `a multiple of ${vaeScaleFactor} from ${vaeScaleFactor} to ${MAX_SIDE}`);
   }
-  check(isWhole(o.numInferenceSteps, 1, 1000), 'numInferenceSteps', o.numInferenceSteps, 'a whole number from 1');
-  checkIndexList(o.tIndexList, o.numInferenceSteps);
-  check(CFG_TYPES.includes(o.cfgType), 'cfgType', o.cfgType, `one of ${CFG_TYPES.join(', ')}`);
-  check(SCHEDULERS.includes(o.scheduler), 'scheduler', o.scheduler, `one of ${SCHEDULERS.join(', ')}`);
-  check(isFiniteNumber(o.guidanceScale), 'guidanceScale', o.guidanceScale, 'a finite number');
-  check(isFiniteNumber(o.delta), 'delta', o.delta, 'a finite number');
-  check(typeof o.doAddNoise === 'boolean', 'doAddNoise', o.doAddNoise, 'true or false');
-  check(typeof o.useDenoisingBatch === 'boolean', 'useDenoisingBatch', o.useDenoisingBatch, 'true or false');
-  check(isWhole(o.frameBufferSize, 1, MAX_BUFFER), 'frameBufferSize', o.frameBufferSize, `a whole number from 1 to ${MAX_BUFFER}`);
-  check(isWhole(o.seed, -1, Number.MAX_SAFE_INTEGER), 'seed', o.seed, 'a whole number from 0, or -1 for another one every frame');
-  checkSeeds(o.seeds);
-  for (const [name, [min, max]] of Object.entries(RANGES)) {
-    const value = o[name as keyof typeof RANGES];
-    check(isWithin(value, min, max), name, value, `a number from ${min} to ${max}`);
-  }
-  checkWeights(o.weights, adapters);
-  check(FOLLOW_NEWEST.includes(o.followNewest), 'followNewest', o.followNewest, `one of ${FOLLOW_NEWEST.join(', ')}`);
-  return o;
-}
-
-function checkIndexList(list: unknown, numInferenceSteps: number): void {
-  const ascending =
-    Array.isArray(list) &&
-    list.length > 0 &&
-    list.length <= numInferenceSteps &&
-    list.every((t, i) => isWhole(t, 0, numInferenceSteps - 1) && (i === 0 || t > list[i - 1]));
-  check(ascending, 'tIndexList', list, `ascending whole numbers, each from 0 to ${numInferenceSteps - 1} (numInferenceSteps - 1)`);
-}
-
-function checkSeeds(seeds: unknown): void {
-  const isSeed = (one: Partial<WeightedSeed> | null): boolean =>
-    isWhole(one?.seed, 0, Number.MAX_SAFE_INTEGER) && isWithin(one?.weight, 0, Number.MAX_VALUE);
-  check(
-    Array.isArray(seeds) && seeds.length <= MAX_SEEDS && seeds.every(isSeed),
-    'seeds',
-    seeds,
-    `up to ${MAX_SEEDS} of { seed, weight }: whole numbers from 0, weights from 0`,
-  );
-}
-
-function checkWeights(weights: unknown, adapters: readonly string[] | undefined): void {
-  const isRecord = typeof weights === 'object' && weights !== null && !Array.isArray(weights);
-  check(isRecord, 'weights', weights, 'numbers by the names of adapters');
-  for (const [name, value] of Object.entries(weights as object)) {
-    check(isFiniteNumber(value), `the weight of ${quote(name)}`, value, 'a finite number');
-    if (!adapters || adapters.includes(name)) continue;
-    const there = adapters.length > 0 ? `there are ${adapters.join(', ')}` : 'this engine has none';
-    throw new EngineError('EBADPARAM', `weights: no adapter is called ${quote(name)}; ${there}`);
-  }
+  const { tIndexList, numInferenceSteps } = resolved;
+  const last = numInferenceSteps - 1;
+  check(tIndexList[tIndexList.length - 1] <= last, 'tIndexList', tIndexList, `numbers up to ${last} (numInferenceSteps - 1)`);
+  checkNames(resolved.weights, adapters);
+  return resolved;
 }
 
 /** Options after a change: of the adapters' strengths those that it names, all else as a whole. */
@@ -124,19 +78,78 @@ export function changedOptions<O extends Partial<StreamOptions>>(options: O, cha
   return { ...options, ...change, ...weights };
 }
 
-function isFiniteNumber(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value);
+function checkNames(weights: Record<string, number>, adapters: readonly string[] | undefined): void {
+  const unknown = adapters && Object.keys(weights).find((name) => !adapters.includes(name));
+  if (unknown === undefined) return;
+  const there = adapters && adapters.length > 0 ? `there are ${adapters.join(', ')}` : 'this engine has none';
+  throw new EngineError('EBADPARAM', `weights: no adapter is called ${quote(unknown)}; ${there}`);
 }
 
-function isWithin(value: unknown, min: number, max: number): value is number {
-  return isFiniteNumber(value) && value >= min && value <= max;
+/** Also as a text such as `18, 34`. */
+function indexListSetting(): Setting<number[]> {
+  const index = numberSetting(undefined, { min: 0, max: MAX_STEPS - 1, integer: true });
+  return {
+    default: undefined,
+    wanted: 'ascending whole numbers from 0, each below numInferenceSteps, such as [18, 34]',
+    isValid: (value): value is number[] =>
+      Array.isArray(value) &&
+      value.length > 0 &&
+      value.length <= MAX_STEPS &&
+      value.every((t, i) => index.isValid(t) && (i === 0 || t > value[i - 1])),
+    parse(value) {
+      const items = itemsIn(value) ?? value;
+      return Array.isArray(items) && items.length <= MAX_STEPS ? items.map(numberIn) : items;
+    },
+  };
 }
 
-function isWhole(value: unknown, min: number, max: number): value is number {
-  return isWithin(value, min, max) && Number.isInteger(value);
+/** Also as seeds alone, or as a text such as `7:1, 12:0.5`; a seed without a weight has 1. */
+function seedsSetting(): Setting<WeightedSeed[]> {
+  const isSeed = numberSetting(undefined, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }).isValid;
+  const isWeight = numberSetting(undefined, { min: 0, max: Number.MAX_VALUE }).isValid;
+  const seedIn = (item: unknown): unknown => {
+    const [seed, weight = 1] = isRecord(item) ? [item.seed, item.weight] : typeof item === 'string' ? item.split(':', 2) : [item];
+    return { seed: numberIn(seed), weight: numberIn(weight) };
+  };
+  return {
+    default: [],
+    wanted: `up to ${MAX_SEEDS} of { seed, weight }: whole numbers from 0, weights from 0`,
+    isValid: (value): value is WeightedSeed[] =>
+      Array.isArray(value) && value.length <= MAX_SEEDS && value.every((one) => isRecord(one) && isSeed(one.seed) && isWeight(one.weight)),
+    parse(value) {
+      const items = itemsIn(value) ?? value;
+      return Array.isArray(items) && items.length <= MAX_SEEDS ? items.map(seedIn) : items;
+    },
+  };
+}
+
+/** Also as a text such as `edges: 0.8, style: 1`. Which names there are the engine says. */
+function weightsSetting(): Setting<Record<string, number>> {
+  const isWeight = numberSetting(undefined).isValid;
+  const named = (item: string): [name: string, weight: string] => {
+    const at = item.lastIndexOf(':');
+    return [item.slice(0, Math.max(0, at)).trim(), item.slice(at + 1).trim()];
+  };
+  return {
+    default: {},
+    wanted: `finite numbers by the names of adapters, at most ${MAX_WEIGHTS}, such as {"edges": 0.8}`,
+    isValid: (value): value is Record<string, number> => {
+      const weights = isRecord(value) ? Object.values(value) : [NaN];
+      return weights.length <= MAX_WEIGHTS && weights.every(isWeight);
+    },
+    parse(value) {
+      const entries = itemsIn(value, /,/)?.map(named) ?? (isRecord(value) ? Object.entries(value) : undefined);
+      return entries && entries.length <= MAX_WEIGHTS
+        ? Object.fromEntries(entries.map(([name, weight]) => [name, numberIn(weight)]))
+        : value;
+    },
+  };
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function check(ok: boolean, name: string, got: unknown, wanted: string): asserts ok {
-  if (ok) return;
-  throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${quote(got)}`);
+  if (!ok) throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${quote(got)}`);
 }

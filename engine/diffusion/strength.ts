@@ -1,5 +1,8 @@
-import { EngineError } from '../errors';
-import { quote } from '../util/quote';
+import { checkSetting, numberSetting } from '../util/setting';
+import { SETTINGS } from './options';
+
+/** How much of the picture is painted anew. */
+export const STRENGTH = numberSetting(undefined, { min: 0, max: 1 });
 
 /**
  * The t_index_list for a strength, which says how much of the picture is painted anew: 1 starts from pure noise, 0 keeps
@@ -15,9 +18,10 @@ import { quote } from '../util/quote';
  * @example tIndexListOf(0.64, 2, 50) // [18, 34]
  */
 export function tIndexListOf(strength: number, steps: number, numInferenceSteps: number): number[] {
-  check(isWhole(numInferenceSteps, 1, 1000), 'numInferenceSteps', numInferenceSteps, 'a whole number from 1 to 1000');
-  check(strength >= 0 && strength <= 1, 'strength', strength, 'a number from 0 to 1');
-  check(isWhole(steps, 1, numInferenceSteps), 'steps', steps, `a whole number from 1 to ${numInferenceSteps} (numInferenceSteps)`);
+  checkSetting(SETTINGS.numInferenceSteps, 'numInferenceSteps', numInferenceSteps);
+  checkSetting(STRENGTH, 'strength', strength);
+  const most = `a whole number from 1 to ${numInferenceSteps} (numInferenceSteps)`;
+  checkSetting(numberSetting(undefined, { min: 1, max: numInferenceSteps, integer: true }, most), 'steps', steps);
 
   const first = Math.min(Math.round((1 - strength) * numInferenceSteps), numInferenceSteps - steps);
   return Array.from({ length: steps }, (_, i) => first + Math.floor((i * (numInferenceSteps - first)) / steps));
@@ -26,12 +30,4 @@ export function tIndexListOf(strength: number, steps: number, numInferenceSteps:
 /** The strength that a t_index_list stands for, 0..1: the inverse of the first index above. */
 export function strengthOf(tIndexList: readonly number[], numInferenceSteps: number): number {
   return 1 - tIndexList[0] / numInferenceSteps;
-}
-
-function isWhole(value: number, min: number, max: number): boolean {
-  return Number.isInteger(value) && value >= min && value <= max;
-}
-
-function check(ok: boolean, name: string, got: number, wanted: string): void {
-  if (!ok) throw new EngineError('EBADPARAM', `${name} must be ${wanted}; got ${quote(got)}`);
 }
