@@ -72,6 +72,19 @@ function endless(response: ServerResponse, piece: Buffer): void {
   more();
 }
 
+type Attack = [what: string, says: RegExp, attack: () => Promise<Outcome>];
+
+function itIsRefused(...[what, says, attack]: Attack): void {
+  it(`${what}: ENETWORK, soon, and within bounds`, async () => {
+    const { code, message, grew, ms } = await attack();
+    assert.equal(code, 'ENETWORK', message);
+    assert.match(message, says);
+    assert.ok(message.length < 1000 && !/\p{Cc}/u.test(message), message.slice(0, 2000));
+    assert.ok(grew < 500 * MEGABYTE, `${Math.round(grew / MEGABYTE)} MB`);
+    assert.ok(ms < 15_000, `${ms} ms`);
+  });
+}
+
 describe('what a server of nets answers, over http', function () {
   this.timeout(60_000);
   const against = async (listener: RequestListener): Promise<Outcome> => {
@@ -92,7 +105,7 @@ describe('what a server of nets answers, over http', function () {
     });
   const texts = (count: number): string => Array.from({ length: count }, (_, k) => `"${k}":0`).join();
 
-  const attacks: [string, RegExp, () => Promise<Outcome>][] = [
+  const attacks: Attack[] = [
     [
       'a description without an end',
       /more than 4194304 bytes/,
@@ -179,16 +192,7 @@ describe('what a server of nets answers, over http', function () {
         ),
     ],
   ];
-  for (const [what, says, attack] of attacks) {
-    it(`${what}: ENETWORK, soon, and within bounds`, async () => {
-      const { code, message, grew, ms } = await attack();
-      assert.equal(code, 'ENETWORK', message);
-      assert.match(message, says);
-      assert.ok(message.length < 1000 && !/\p{Cc}/u.test(message), message.slice(0, 2000));
-      assert.ok(grew < 500 * MEGABYTE, `${Math.round(grew / MEGABYTE)} MB`);
-      assert.ok(ms < 15_000, `${ms} ms`);
-    });
-  }
+  for (const attack of attacks) itIsRefused(...attack);
 
   it('a page of another program: not repeated, so that nobody reads through the check what they could not read themselves', async () => {
     for (const status of [200, 404, 500]) {
@@ -238,7 +242,7 @@ describe('what a server of nets answers, over grpc', function () {
     against((method) => (method === 'ModelInfer' ? { bytes, encoding } : { bytes: method === 'ModelMetadata' ? sound : Buffer.alloc(0) }));
   const zeros = Buffer.alloc(256 * MEGABYTE);
 
-  const attacks: [string, RegExp, () => Promise<Outcome>][] = [
+  const attacks: Attack[] = [
     ['a description of zeros, compressed', /more than 67108864 bytes/, () => against(() => ({ bytes: gzipSync(zeros), encoding: 'gzip' }))],
     ['a run of zeros, compressed', /more than 67108864 bytes/, () => atRun(gzipSync(zeros), 'gzip')],
     ['the same in the other way', /more than 67108864 bytes/, () => atRun(deflateSync(zeros), 'deflate')],
@@ -264,16 +268,7 @@ describe('what a server of nets answers, over grpc', function () {
       () => against(() => ({ bytes: field(4, Buffer.concat([field(1, 'a'), field(2, 'FP32'), field(3, Buffer.alloc(MEGABYTE, 1))])) })),
     ],
   ];
-  for (const [what, says, attack] of attacks) {
-    it(`${what}: ENETWORK, soon, and within bounds`, async () => {
-      const { code, message, grew, ms } = await attack();
-      assert.equal(code, 'ENETWORK', message);
-      assert.match(message, says);
-      assert.ok(message.length < 1000 && !/\p{Cc}/u.test(message), message.slice(0, 2000));
-      assert.ok(grew < 500 * MEGABYTE, `${Math.round(grew / MEGABYTE)} MB`);
-      assert.ok(ms < 15_000, `${ms} ms`);
-    });
-  }
+  for (const attack of attacks) itIsRefused(...attack);
 });
 
 for (const protocol of ['http', 'grpc'] as const)

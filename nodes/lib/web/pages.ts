@@ -4,6 +4,8 @@ import type { Request } from 'express';
 
 const FOLDER = join(__dirname, '../../pages');
 const read = (file: string): string => readFileSync(join(FOLDER, file), 'utf8');
+const assembled = (file: string): string =>
+  read(file).replace(/\{\{include ([\w.-]+)\}\}/g, (_, part: string) => assembled(part).trimEnd());
 
 /** Languages of the pages; the first where a browser asks for none of them. */
 export const PAGE_LANGUAGES = ['en', 'de', 'ja', 'zh'] as const;
@@ -31,7 +33,7 @@ export function pageText(language: PageLanguage, key: string, values: PageValues
  * `{{name}}`, `{{t.KEY}}` by a text in the visitor's language, and `{{texts}}` by all of them each time it is asked for.
  */
 export function loadPage(file: string): (values: PageValues, language?: PageLanguage) => string {
-  const html = read(file).replace(/\{\{include ([\w.-]+)\}\}/g, (_, part: string) => read(part));
+  const html = assembled(file);
   return (values, asked = 'en') => {
     const language = TEXTS.has(asked) ? asked : 'en';
     const texts = TEXTS.get(language) ?? {};
