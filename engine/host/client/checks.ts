@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { EngineError, type ErrorCode } from '../../errors';
 import { listInstalled } from '../../hub/installed';
 import { inspectModel } from '../../model/folder';
-import { modelWords } from '../../prompt/model-words';
+import { modelWords } from '../../model/model-words';
 import { checkServer } from '../../model/server-check';
 import { endWithParent } from '../../util/orphan-guard';
 import { residentMemory } from './process-memory';

@@ -3,7 +3,7 @@ import { changedOptions } from '../../diffusion/options';
 import { copiesOf, copyOf } from '../../image/picture';
 import type { SerialQueue } from '../../util/serial-queue';
 import type { EngineProcess } from './engine-process';
-import { Mailbox } from '../protocol/mailbox';
+import { Mailbox } from '../../util/mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from '../protocol/messages';
 import { isValidFrame } from '../protocol/valid-frame';
 import { StreamMeter } from './stream-meter';

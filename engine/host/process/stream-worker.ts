@@ -11,7 +11,7 @@ import { strangePicture } from '../../stream/frame-encoder';
 import { Overtaken } from '../../stream/size-trials';
 import type { FrameId, Output, RawImage, StreamOptions } from '../../types';
 import { quote } from '../../util/quote';
-import { Mailbox } from '../protocol/mailbox';
+import { Mailbox } from '../../util/mailbox';
 import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
 import { type OutputSettings, splitSettings } from '../protocol/settings';
 

@@ -4,7 +4,7 @@ import { copyOf, isSamePicture, type Picture, toPicture } from '../../../engine/
 import { sampleThumbnail } from '../../../engine/image/pixels';
 import type { SimilarityFilter } from '../../../engine/diffusion/similarity-filter';
 import { readPictures } from '../common/pictures';
-import { NewestWins } from '../common/newest-wins';
+import { NewestWins } from '../../../engine/util/newest-wins';
 
 /** Larger files are not kept to be compared with the next one, bytes. */
 const MOST_KEPT = 1024 * 1024;

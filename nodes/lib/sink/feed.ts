@@ -1,5 +1,6 @@
 import { EngineError } from '../../../engine/errors';
 import { copyOf, type Picture } from '../../../engine/image/picture';
+import { NewestWins } from '../../../engine/util/newest-wins';
 import { toJpeg } from '../common/jpeg';
 import { wakeAll } from '../common/rest';
 import type { ShownPicture, Viewer } from '../web/viewer';
@@ -30,7 +31,7 @@ class Frame {
 export class SinkFeed {
   private readonly audience = new Set<Viewer>();
   private newest: Frame | undefined;
-  private turn: Promise<void> = Promise.resolve();
+  private readonly encodings = new NewestWins();
   private lastLook = -Infinity;
   private readonly awaiting = new Set<() => void>();
 
@@ -68,7 +69,7 @@ export class SinkFeed {
     this.newest = frame;
     for (const come of this.awaiting) come();
     if (this.audience.size === 0) return;
-    this.turn = this.turn.then(async () => {
+    void this.encodings.run(async () => {
       if (this.newest !== frame) return;
       const shown = await this.encoded(frame);
       if (shown) for (const viewer of this.audience) viewer.show(shown);

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { Mailbox } from '../../../../engine/host/protocol/mailbox';
+import { Mailbox } from '../../../engine/util/mailbox';
 
 describe('mailbox', () => {
   it('holds one: the newest', () => {

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
-import { NewestWins } from '../../../../nodes/lib/common/newest-wins';
-import { PerTopic } from '../../../../nodes/lib/common/per-topic';
+import { NewestWins } from '../../../engine/util/newest-wins';
 
 describe('newest wins', () => {
   it('does one job at a time, the newest of those that waited next', async () => {
@@ -47,24 +46,5 @@ describe('newest wins', () => {
     const second = place.run(async () => undefined);
     place.clear();
     assert.deepEqual(await Promise.all([first, second]), [true, false]);
-  });
-});
-
-describe('topics', () => {
-  it('keep what was used last, and drop the rest', () => {
-    const dropped: string[] = [];
-    const topics = new PerTopic(
-      2,
-      (topic) => topic.toUpperCase(),
-      (thing) => dropped.push(thing),
-    );
-    assert.deepEqual(
-      ['a', 'b', 'a', 'c'].map((topic) => topics.get(topic)),
-      ['A', 'B', 'A', 'C'],
-    );
-    assert.deepEqual(dropped, ['B']);
-    assert.deepEqual([topics.peek('a'), topics.peek('b')], ['A', undefined]);
-    assert.deepEqual([topics.concerned('a'), topics.concerned('b'), topics.concerned('')], [['A'], [], ['A', 'C']]);
-    assert.deepEqual([topics.clear(), topics.concerned('')], [['A', 'C'], []]);
   });
 });

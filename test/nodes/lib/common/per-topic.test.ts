@@ -54,4 +54,21 @@ describe('things by topic', () => {
     const passed = (now: number, of = 10): number => Array.from({ length: of }, () => limit.take(now)).filter(Boolean).length;
     assert.deepEqual([passed(0), passed(400), passed(500), passed(1500), passed(100_000)], [3, 0, 1, 2, 3]);
   });
+
+  it('keep what was used last, and drop the rest; settings concern their own topic, or all', () => {
+    const dropped: string[] = [];
+    const things = new PerTopic(
+      2,
+      (topic) => topic.toUpperCase(),
+      (thing) => dropped.push(thing),
+    );
+    assert.deepEqual(
+      ['a', 'b', 'a', 'c'].map((topic) => things.get(topic)),
+      ['A', 'B', 'A', 'C'],
+    );
+    assert.deepEqual(dropped, ['B']);
+    assert.deepEqual([things.peek('a'), things.peek('b')], ['A', undefined]);
+    assert.deepEqual([things.concerned('a'), things.concerned('b'), things.concerned('')], [['A'], [], ['A', 'C']]);
+    assert.deepEqual([things.clear(), things.concerned('')], [['A', 'C'], []]);
+  });
 });
