@@ -1,8 +1,8 @@
 import { join } from 'node:path';
-import { modelFolder } from '../model/files';
-import { parsePromptWeights } from './prompt-weights';
-import { Tokenizer } from './tokenizer';
-import type { WordReport } from './word-list';
+import { modelFolder } from './files';
+import { parsePromptWeights } from '../prompt/prompt-weights';
+import { Tokenizer } from '../prompt/tokenizer';
+import type { WordReport } from '../prompt/word-list';
 
 /** What a model reads in some prompts, and which words it knows. */
 export interface ModelWords {

@@ -1,4 +1,4 @@
-import { EvenPath } from '../stream/even-path';
+import { EvenPath } from './even-path';
 import { between } from './conditioning';
 import type { PromptConditioning } from './prompt-encoder';
 import type { TransitionMethod } from './request';

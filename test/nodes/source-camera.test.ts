@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
-import { holdsSecret, maskSecrets, secretAddress, secretsOf, splitLogin } from '../../nodes/lib/source/camera-address';
+import { holdsSecret, maskSecrets, secretAddress, secretsOf, splitLogin } from '../../nodes/lib/ffmpeg/camera-address';
 import { FfmpegProducer } from '../../nodes/lib/ffmpeg/ffmpeg';
 import { demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from '../../nodes/lib/ffmpeg/arguments';
 import { isWayland } from '../../nodes/lib/ffmpeg/devices';

@@ -11,7 +11,7 @@ import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import { fileToJpeg } from '../../nodes/lib/common/jpeg';
-import { maskSecrets } from '../../nodes/lib/source/camera-address';
+import { maskSecrets } from '../../nodes/lib/ffmpeg/camera-address';
 import { ffmpegArguments, ffmpegScript } from '../../nodes/lib/ffmpeg/arguments';
 import { JpegSplitter } from '../../nodes/lib/ffmpeg/jpeg-splitter';
 import { holdsLogin, type SourceDef } from '../../nodes/lib/source/settings';

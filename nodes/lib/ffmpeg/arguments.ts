@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { EngineError } from '../../../engine/errors';
-import { isAddress, secretAddress } from '../source/camera-address';
+import { isAddress, secretAddress } from './camera-address';
 import { CAMERAS, SCREENS, cameraDemands } from './devices';
 import { isOfInput, type InputOptions } from './options';
 import type { FrameFormat } from '../source/producer';

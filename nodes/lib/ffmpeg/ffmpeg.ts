@@ -3,7 +3,7 @@ import { Backoff } from '../../../engine/util/backoff';
 import { type FfmpegExit, FfmpegProcess } from '../../../engine/util/ffmpeg-process';
 import type { FfmpegWords } from '../../../engine/util/ffmpeg-words';
 import { ArrivalPace } from '../common/arrival-pace';
-import { maskSecrets, secretsOf } from '../source/camera-address';
+import { maskSecrets, secretsOf } from './camera-address';
 import { LONGEST_PAUSE_S, demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from './arguments';
 import { JpegSplitter } from './jpeg-splitter';
 import type { Producer, ProducerEvents } from '../source/producer';

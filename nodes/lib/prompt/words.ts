@@ -1,6 +1,6 @@
 import type { NodeAPI } from 'node-red';
 import { checkInProcess } from '../../../engine/host/client/checks';
-import { type ModelWords, modelWords } from '../../../engine/prompt/model-words';
+import { type ModelWords, modelWords } from '../../../engine/model/model-words';
 import { LruCache } from '../../../engine/util/lru-cache';
 import { readAskedModel, readModel, type EngineDef } from '../engine/fields';
 import { denoiserBehind, flowNodes } from '../common/flow-graph';

@@ -2,7 +2,7 @@ import type { NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
 import { CameraDoor } from './camera-door';
 import { FfmpegProducer } from '../ffmpeg/ffmpeg';
-import { holdsSecret } from './camera-address';
+import { holdsSecret } from '../ffmpeg/camera-address';
 import type { FfmpegInput } from '../ffmpeg/arguments';
 import { readInputOptions } from '../ffmpeg/options';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { EvenPath } from '../../../engine/stream/even-path';
+import { EvenPath } from '../../../engine/prompt/even-path';
 
 /** A picture whose change piles up around a place: its one number rises like a step there. */
 const turningAt =
