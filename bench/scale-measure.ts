@@ -5,6 +5,7 @@ import { findFiles, modelFolder } from '../engine/model/files';
 import { readHeaders } from '../engine/model/headers';
 import { openOnServer } from '../engine/model/server-nets';
 import type { Net, Tensor } from '../engine/net/net';
+import { placeOf } from '../engine/net/pool/place';
 import type { ServerOptions } from '../engine/types';
 import type { Context } from './context';
 import { figure, interleave, ratio } from './interleave';
@@ -154,7 +155,7 @@ async function checked(net: Net, address: string, times: NetTimes, say: Say): Pr
         rows: STEPS,
         net: times,
         maxBatch: 16,
-        instances: net.instances ?? 1,
+        instances: placeOf(net).instances,
         roundTripMs: 0,
         beforeMs: 0,
         afterMs: 0,

@@ -1,4 +1,5 @@
 import { EngineError } from '../errors';
+import { placeOf } from '../net/pool/place';
 import { FixedShapeNet, prefersFixedShapes } from '../net/ort/fixed-shape-net';
 import { type ArithmeticChoice, chooseArithmetic, type Int8Wish } from '../net/ort/arithmetic';
 import type { Arithmetic } from '../net/ort/arithmetic-trial';
@@ -232,7 +233,7 @@ async function arithmeticFor({ int8 = 'auto', arithmetic }: ModelSettings): Prom
 function concurrencyOf(nets: Nets): number {
   const here = Object.values(nets).filter((net) => !(net instanceof ServerNet));
   const there = [nets.unet, nets.vae_decoder].filter((net) => net instanceof ServerNet);
-  return Math.max(0, ...here.map((net) => net.concurrency ?? 1)) + there.length;
+  return Math.max(0, ...here.map((net) => placeOf(net).concurrency)) + there.length;
 }
 
 async function closeAll(nets: Nets): Promise<void> {

@@ -34,7 +34,8 @@ export async function checkServer(model: string, server: ServerOptions): Promise
     if (!net || !header) return [];
     try {
       const served = await openOnServer(model, name, net, header, server);
-      const { instances, int8, warnings, sharedMemory } = served;
+      const { int8, warnings, sharedMemory } = served;
+      const { instances } = served.place;
       await served.close();
       return [{ name: `${prefix}_${name}`, instances, int8, warnings, sharedMemory }];
     } catch (thrown) {

@@ -3,6 +3,7 @@ import { checkFinite } from '../util/finite';
 import type { PixelRange } from '../image/brightness';
 import { toImage, toTensor } from '../image/pixels';
 import type { Net, Tensor, TensorInfo } from '../net/net';
+import { type Place, placeOf } from '../net/pool/place';
 import { floatsOf, PIXEL_STRIDE, tensorOf } from '../net/tensor';
 import type { RawImage } from '../types';
 import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
@@ -21,6 +22,7 @@ export interface LatentSpace {
 export class VaeEncoder {
   /** What the net takes, -1..1 as from diffusers or 0..1 as from the authors of TAESD; `encode` takes -1..1 in any case. */
   range: PixelRange = '-1..1';
+  readonly place: Place;
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
 
@@ -29,6 +31,7 @@ export class VaeEncoder {
     private readonly net: Net,
     private readonly space: LatentSpace,
   ) {
+    this.place = placeOf(net);
     this.input = pick('vae_encoder', net.inputs, 'input', ['sample', 'pixel_values', 'image']);
     this.output = pick('vae_encoder', net.outputs, 'output', ['latent_parameters', 'latent_sample', 'latent', 'latents']);
     const { channels } = space;
@@ -41,11 +44,6 @@ export class VaeEncoder {
   /** The picture size that the export fixed, [H, W]. */
   get size(): [number, number] | undefined {
     return fixedSize(this.input.shape);
-  }
-
-  /** Resolves when a picture that comes then need not wait for other nets. */
-  async turn(): Promise<void> {
-    await this.net.turn?.();
   }
 
   /**

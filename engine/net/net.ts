@@ -34,16 +34,6 @@ export interface Pixels {
 export interface Net {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
-  /** Whether a run with more rows, or at another size, than ever before takes much longer: such runs belong before the first frame. */
-  readonly fixesShapes?: boolean;
-  /** How many runs, of this net and of those opened beside it, can be under way at the same time. Default 1. */
-  readonly concurrency?: number;
-  /** Resolves when a run that is asked for then can begin at once, or nearly so. Default: at once. */
-  turn?(): Promise<void>;
-  /** Into how many runs beside each other the next rows are best divided. To be asked once before them. Default 1. */
-  parts?(): number;
-  /** Copies of the net on servers: so many runs may be under way at the same time without waiting for each other. Default 1. */
-  readonly instances?: number;
   /**
    * One forward pass. The feeds are read, never kept or changed; the outputs belong to the caller.
    * Rejects with EBADMODEL when the net cannot compute them, with ECLOSED after `close`.

@@ -183,8 +183,8 @@ export class DiffusionStream implements Stream {
   }
 
   /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
-  async turn(): Promise<void> {
-    if (this.options.mode === 'img2img') await this.model.vaeEncoder?.turn();
+  async whenFree(): Promise<void> {
+    if (this.options.mode === 'img2img') await this.model.vaeEncoder?.place.whenFree();
   }
 
   /**
@@ -336,7 +336,7 @@ export class DiffusionStream implements Stream {
     const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
     const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, denoising };
     // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
-    if (this.model.unet.fixesShapes) return entry;
+    if (this.model.unet.place.compilesShapes) return entry;
     return this.batch.pace(prompt, entry, mode === 'txt2img' && !followsPrompt(frame));
   }
 

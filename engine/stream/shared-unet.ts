@@ -25,18 +25,23 @@ export class SharedUnet {
     if (evaluations.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       this.waiting.push({ evaluations, resolve, reject });
-      if (this.running >= this.unet.instances) return;
+      if (this.running >= this.unet.place.instances) return;
       this.running++;
       setImmediate(() => void this.work());
     });
   }
 
   private async work(): Promise<void> {
+    const { place } = this.unet;
     while (this.waiting.length > 0) {
       const requests = this.waiting;
       this.waiting = [];
       await this.serve(requests);
-      await turn();
+      // Streams that have frames in flight ask again as soon as they are answered. Without this pause two of them would take turns
+      // for ever, each waiting while the other computes alone; without the token a picture would be encoded in between.
+      const followUp = place.expectFollowUp();
+      await new Promise((resolve) => setImmediate(resolve));
+      if (this.waiting.length === 0) followUp.release();
     }
     this.running--;
   }
@@ -55,12 +60,4 @@ export class SharedUnet {
       else for (const request of requests) await this.serve([request]);
     }
   }
-}
-
-/**
- * Until those who have just been answered have asked again. Otherwise two streams would take turns for ever, each
- * waiting while the other computes alone.
- */
-async function turn(): Promise<void> {
-  for (let round = 0; round < 2; round++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -126,10 +126,10 @@ export class SizeTrials {
   /** One trial after the other, each of a few times more pixels, then rows, than the one before. */
   private async approach(setup: StreamSetup, change: LiveChange | undefined): Promise<void> {
     const [area, rows] = [areaOf(setup), rowsOf(setup)];
-    const { fixesShapes } = this.model.unet;
+    const { compilesShapes } = this.model.unet.place;
     const isLarge = area * rows > LARGE;
     const isMuchMore = this.isMuchMore(setup, change);
-    const climbs = !fixesShapes && (isLarge || isMuchMore);
+    const climbs = !compilesShapes && (isLarge || isMuchMore);
     if (climbs && change?.isOvertaken()) throw new Overtaken();
     // The times of first runs say little, so what is known is run once more.
     let before = climbs && change ? await this.find(change.from, change.from.shape, keyOf(change.from, 1)) : undefined;
@@ -149,7 +149,7 @@ export class SizeTrials {
         before = cost;
       }
     }
-    const rowsTried = this.model.unet.rowsToWarmUp(rows);
+    const rowsTried = this.rowsToWarmUp(rows);
     const cost = climbs && rowsTried === 1 ? await find(setup.shape, keyOf(setup, 1)) : await this.measure(setup, setup.shape, rowsTried);
     if (climbs) this.check(setup, before ?? cost, cost, limitMs);
     if (climbs && isLarge) await this.climbRows(setup, cost);
@@ -243,9 +243,13 @@ export class SizeTrials {
     await this.unet.predict(new Array<typeof row>(rows).fill(row));
   }
 
-  /** Where shapes are fixed, each number of rows is another one. */
+  /** Where shapes are compiled, each number of rows is another one. */
+  private rowsToWarmUp(rows: number): number {
+    return this.model.unet.place.compilesShapes ? rows : 1;
+  }
+
   private keyOfSize(setup: StreamSetup): string {
-    return keyOf(setup, this.model.unet.rowsToWarmUp(rowsOf(setup)));
+    return keyOf(setup, this.rowsToWarmUp(rowsOf(setup)));
   }
 }
 

@@ -1,18 +1,14 @@
-import type { Net } from '../../net/net';
+import type { LocalNet, Net } from '../../net/net';
+import { type Place, type PlacedNet, placeOf } from '../../net/pool/place';
 
 /** Sees from the runs of all nets of a process whether its work goes on. */
 export class RunWatch {
   private ended = 0;
   private readonly underWay = new Set<{ beats: number }>();
 
-  /** The same net, watched from now on. */
-  watch<N extends Net>(net: N): N {
-    const run = net.run.bind(net);
-    const runPixels = net.runPixels?.bind(net);
-    return Object.assign(net, {
-      run: (feeds: Parameters<typeof run>[0]) => this.during(run(feeds)),
-      ...(runPixels && { runPixels: (...args: Parameters<typeof runPixels>) => this.during(runPixels(...args)) }),
-    });
+  /** The net, watched from now on. */
+  watch(net: LocalNet): LocalNet {
+    return new WatchedNet(net, (run) => this.during(run));
   }
 
   private async during<T>(run: Promise<T>): Promise<T> {
@@ -35,5 +31,31 @@ export class RunWatch {
   beat(): number {
     for (const run of this.underWay) run.beats++;
     return Math.max(0, ...[...this.underWay].map(({ beats }) => beats));
+  }
+}
+
+class WatchedNet implements LocalNet, PlacedNet {
+  readonly inputs: Net['inputs'];
+  readonly outputs: Net['outputs'];
+  readonly place: Place;
+
+  constructor(
+    private readonly net: LocalNet,
+    private readonly during: <T>(run: Promise<T>) => Promise<T>,
+  ) {
+    ({ inputs: this.inputs, outputs: this.outputs } = net);
+    this.place = placeOf(net);
+  }
+
+  run(...args: Parameters<LocalNet['run']>): ReturnType<LocalNet['run']> {
+    return this.during(this.net.run(...args));
+  }
+
+  runPixels(...args: Parameters<LocalNet['runPixels']>): ReturnType<LocalNet['runPixels']> {
+    return this.during(this.net.runPixels(...args));
+  }
+
+  close(): Promise<void> {
+    return this.net.close();
   }
 }

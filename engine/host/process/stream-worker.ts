@@ -144,7 +144,7 @@ export class StreamWorker {
         await this.change();
         continue;
       }
-      await this.stream.turn();
+      await this.stream.whenFree();
       const job = this.mailbox.take();
       if (job) await this.prepare(job);
     }

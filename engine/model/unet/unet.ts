@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors';
 import type { Json } from '../../util/json-file';
 import type { Net, TensorInfo } from '../../net/net';
+import { type Place, placeOf } from '../../net/pool/place';
 import { floatsOf } from '../../net/tensor';
 import { wholeIn } from '../configs';
 import { fixed, pick, unstack } from '../rows';
@@ -53,19 +54,8 @@ export class Unet {
     this.notes = this.ports.flatMap(({ notes = [] }) => notes);
   }
 
-  /** Calls of `predict` that may be under way at the same time without waiting for each other. */
-  get instances(): number {
-    return this.net.instances ?? 1;
-  }
-
-  /** Whether each picture size and number of rows is prepared for itself. */
-  get fixesShapes(): boolean {
-    return this.net.fixesShapes ?? false;
-  }
-
-  /** How many rows a run should have that prepares the net for runs of so many. */
-  rowsToWarmUp(rows: number): number {
-    return this.fixesShapes ? rows : 1;
+  get place(): Place {
+    return placeOf(this.net);
   }
 
   /**
@@ -80,7 +70,7 @@ export class Unet {
       const outputs = await this.run(indices.map((index) => rows[index]));
       indices.forEach((index, i) => (results[index] = outputs[i]));
     };
-    const parts = this.net.parts?.() ?? 1;
+    const parts = this.place.parts();
     const runs = runsOf(this.ports, rows, Math.min(this.batch ?? Infinity, Math.ceil(rows.length / parts)));
     if (parts > 1) await Promise.all(runs.map(run));
     else for (const indices of runs) await run(indices);

@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors';
 import { LruCache } from '../../util/lru-cache';
 import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo } from '../net';
+import { ALONE, type PlacedNet } from '../pool/place';
 import { withRows } from '../rows';
 import { withFixedSizes } from '../onnx/edit';
 import type { OnnxGraph } from '../onnx/graph';
@@ -33,10 +34,10 @@ interface Session {
  * A net that is opened anew, with numbers in the place of its free sizes, for every picture size it meets. Fewer rows
  * than were met before are filled up with copies of the last, so that a stream that fills or drains compiles nothing.
  */
-export class FixedShapeNet implements LocalNet {
+export class FixedShapeNet implements LocalNet, PlacedNet {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
-  readonly fixesShapes = true;
+  readonly place = { ...ALONE, compilesShapes: true };
   /** By the sizes but for the rows. */
   private readonly sessions = new LruCache<Session>(SIZES_KEPT);
   private closed = false;

@@ -1,6 +1,7 @@
 import type { LocalNet, Net, Pixels, PixelTensor, Tensor } from '../net';
 import { type NetSource, NetThread } from './net-thread';
 import type { SessionSettings } from '../ort/onnx-net';
+import type { FollowUp, Place, PlacedNet } from './place';
 
 /** Which members of a pool hold a copy of a net. */
 export type Members = readonly number[];
@@ -25,7 +26,9 @@ export class NetPool {
   /** Runs that wait for a member, oldest first. */
   private readonly waiting: Task[] = [];
   /** Those who wait until a member has nothing to do, oldest first. */
-  private readonly turns: { members: Members; grant: () => void }[] = [];
+  private readonly idlers: { members: Members; grant: () => void }[] = [];
+  /** Nets of which another run is about to follow. */
+  private readonly expected = new Map<object, Members>();
   /** What all nets together have computed, ms. */
   private worked = 0;
 
@@ -53,12 +56,22 @@ export class NetPool {
     });
   }
 
-  /** Resolves when one of these members has nothing to do. */
-  turn(members: Members): Promise<void> {
+  /** Resolves when one of these members has nothing to do, and no follow-up is expected that would need it. */
+  whenFree(members: Members): Promise<void> {
     return new Promise((grant) => {
-      this.turns.push({ members, grant });
-      this.grantTurns();
+      this.idlers.push({ members, grant });
+      this.grantSoon();
     });
+  }
+
+  /** @param net whose next run is about to come, until {@link followed} */
+  expect(net: object, members: Members): void {
+    this.expected.set(net, members);
+  }
+
+  /** The run that was expected of this net is asked for, or does not come. */
+  followed(net: object): void {
+    if (this.expected.delete(net)) this.grantSoon();
   }
 
   /** Counts computing time, ms. */
@@ -86,26 +99,32 @@ export class NetPool {
       void begin(member).finally(() => {
         this.busy.delete(member);
         this.assign();
-        this.grantTurns();
+        this.grantSoon();
       });
     }
   }
 
-  /** A run that follows from the one that has just ended, such as the UNet's, is asked for within two rounds of the event loop. */
-  private grantTurns(): void {
-    if (this.turns.length === 0) return;
-    const grant = (): void => {
-      const next = this.turns.findIndex(({ members }) => members.some((each) => !this.busy.has(each)));
-      if (next !== -1) this.turns.splice(next, 1)[0].grant();
-    };
-    setImmediate(() => setImmediate(grant));
+  /** In the next turn of the event loop: those who wait for the run that has just ended say before whether another follows. */
+  private grantSoon(): void {
+    if (this.idlers.length > 0) setImmediate(() => this.grant());
+  }
+
+  private grant(): void {
+    const next = this.idlers.findIndex(({ members }) => {
+      const expected = [...this.expected.values()].filter((others) => others.some((each) => members.includes(each)));
+      return members.filter((each) => !this.busy.has(each)).length > expected.length;
+    });
+    if (next !== -1) this.idlers.splice(next, 1)[0].grant();
   }
 }
 
 /** A net of which some members of a pool hold a copy each. */
-class PooledNet implements LocalNet {
+class PooledNet implements LocalNet, PlacedNet, Place {
   readonly inputs: Net['inputs'];
   readonly outputs: Net['outputs'];
+  readonly place = this;
+  readonly instances = 1;
+  readonly compilesShapes = false;
   /** Computing time of this net, and of all nets, at the last run that could be divided, ms. */
   private seen = { own: 0, all: 0 };
   private own = 0;
@@ -133,6 +152,7 @@ class PooledNet implements LocalNet {
   }
 
   private onFree<T>(run: (copy: LocalNet) => Promise<T>): Promise<T> {
+    this.pool.followed(this);
     return this.pool.perform(this.members, async (member) => {
       const started = performance.now();
       const outputs = await run(this.copies[this.members.indexOf(member)]);
@@ -143,8 +163,13 @@ class PooledNet implements LocalNet {
     });
   }
 
-  turn(): Promise<void> {
-    return this.pool.turn(this.members);
+  whenFree(): Promise<void> {
+    return this.pool.whenFree(this.members);
+  }
+
+  expectFollowUp(): FollowUp {
+    this.pool.expect(this, this.members);
+    return { release: () => this.pool.followed(this) };
   }
 
   /**

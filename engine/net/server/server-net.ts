@@ -1,6 +1,7 @@
 import { EngineError } from '../../errors';
 import { LruCache } from '../../util/lru-cache';
 import type { Net, Tensor, TensorInfo } from '../net';
+import { ALONE, type Place, type PlacedNet } from '../pool/place';
 import { byteLength, inParts, joined, tensorFrom } from '../rows';
 import { type Agreement, agree, type ExpectedNet } from './agreement';
 import { largestRun } from './bounds';
@@ -21,7 +22,7 @@ const SHAPES_KEPT = 64;
  * An answer is used only when it has the outputs, types, sizes and number of bytes that the run must have, from a server
  * that was compared with the model folder and has not gone away since.
  */
-export class ServerNet implements Net {
+export class ServerNet implements PlacedNet {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
   /** How long outputs are, bytes by name, for the shapes of inputs that have been run. */
@@ -75,9 +76,9 @@ export class ServerNet implements Net {
     }
   }
 
-  /** As many as the servers have copies of the net: more would wait there. */
-  get instances(): number {
-    return this.replicas.reduce((sum, { agreement }) => sum + (agreement?.instances ?? 0), 0) || 1;
+  /** As many runs as the servers have copies of the net: more would wait there. */
+  get place(): Place {
+    return { ...ALONE, instances: this.replicas.reduce((sum, { agreement }) => sum + (agreement?.instances ?? 0), 0) || 1 };
   }
 
   get int8(): boolean {

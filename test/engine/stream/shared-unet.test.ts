@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ALONE } from '../../../engine/net/pool/place';
 import type { Unet } from '../../../engine/model/unet/unet';
 import type { Conditioning } from '../../../engine/prompt/conditioning';
 import { SharedUnet } from '../../../engine/stream/shared-unet';
@@ -13,7 +14,7 @@ function countingUnet(runs: number[]): Unet {
     await new Promise((resolve) => setTimeout(resolve, 5));
     return rows.map(() => new Float32Array(1));
   };
-  return { instances: 1, predict } as unknown as Unet;
+  return { place: ALONE, predict } as unknown as Unet;
 }
 
 describe('a UNet that streams share', () => {

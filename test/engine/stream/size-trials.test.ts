@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { ALONE } from '../../../engine/net/pool/place';
 import type { DiffusionStream } from '../../../engine/stream/diffusion-stream';
 import { Engine } from '../../../engine/engine';
 import type { EngineError } from '../../../engine/errors';
@@ -14,7 +15,7 @@ function trialsOf(limits: TrialLimits, msOf: (area: number) => number): { trials
   const rows: number[] = [];
   const model = {
     info: { latentChannels: 4, vaeScaleFactor: 8 },
-    unet: { fixesShapes: false, rowsToWarmUp: () => 1 },
+    unet: { place: ALONE },
     textEncoder: { blank: async () => ({}) },
     requireEncoder: () => ({ encode: async () => new Float32Array(0) }),
     vaeDecoder: {

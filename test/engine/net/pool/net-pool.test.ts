@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import type { Net, Tensor } from '../../../../engine/net/net';
+import { placeOf } from '../../../../engine/net/pool/place';
 import { NetPool } from '../../../../engine/net/pool/net-pool';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import { REFERENCE_MODEL } from '../../../lib/reference';
@@ -39,7 +40,7 @@ describe('threads that share the work of the nets', () => {
   it('compute what the same net computes here, whichever runs it', async () => {
     const [shared, here] = [await pool.load([0, 1], DECODER, CPU), await OnnxNet.load(DECODER, CPU)];
     const expected = await here.run(latents(8));
-    assert.equal(shared.concurrency, 2);
+    assert.equal(placeOf(shared).concurrency, 2);
     assert.deepEqual(await Promise.all([1, 2, 3].map(() => shared.run(latents(8)))), [expected, expected, expected]);
     await Promise.all([shared.close(), here.close()]);
   });
@@ -61,30 +62,59 @@ describe('threads that share the work of the nets', () => {
     assert.deepEqual(await Promise.all(done), [0, 1, 0, 1]);
   });
 
-  it('a turn comes when a member has nothing to do, after what follows from the run that has just ended', async () => {
-    const [first, second, third] = [task(), task(), task()];
-    const begun = [pool.perform([0, 1], first.work), pool.perform([0, 1], second.work)];
-    let granted = false;
-    const turn = pool.turn([0, 1]).then(() => (granted = true));
-    const following = begun[0].then(() => new Promise((resolve) => setImmediate(resolve))).then(() => pool.perform([0, 1], third.work));
-    first.end();
-    await until(() => third.member === 0);
-    assert.equal(granted, false);
-    second.end();
-    await turn;
-    third.end();
-    await following;
+  it('tell when a member has nothing to do, and not while a follow-up is expected that would need it', async () => {
+    const net = await pool.load([0, 1], DECODER, CPU);
+    const place = placeOf(net);
+    const busy = task();
+    const other = pool.perform([0, 1], busy.work);
+    const followUp = place.expectFollowUp();
+    let isFree = false;
+    const free = place.whenFree().then(() => (isFree = true));
+    const someTurns = async (): Promise<void> => {
+      for (let k = 0; k < 20; k++) await new Promise((resolve) => setImmediate(resolve));
+    };
+    await someTurns();
+    assert.equal(isFree, false, 'one member is busy, and the other is for the follow-up');
+    await net.run(latents(8));
+    await free;
+    const again = place.expectFollowUp();
+    let isFreeAgain = false;
+    const freeAgain = place.whenFree().then(() => (isFreeAgain = true));
+    await someTurns();
+    assert.equal(isFreeAgain, false);
+    again.release();
+    await freeAgain;
+    followUp.release();
+    busy.end();
+    await other;
+  });
+
+  it('let who waits for a run that ends say that another follows', async () => {
+    const net = await pool.load([0], DECODER, CPU);
+    const place = placeOf(net);
+    const order: string[] = [];
+    const run = net.run(latents(8)).then(() => {
+      order.push('run');
+      const followUp = place.expectFollowUp();
+      setImmediate(() => {
+        order.push('follow-up');
+        void net.run(latents(8)).then(() => order.push('its end'));
+        followUp.release();
+      });
+    });
+    await Promise.all([run, place.whenFree().then(() => order.push('free'))]);
+    assert.deepEqual(order, ['run', 'follow-up', 'its end', 'free']);
   });
 
   it('divide the net that takes more time than all others together, and no other', async () => {
     const [large, small]: Net[] = await Promise.all([pool.load([0, 1], DECODER, CPU), pool.load([0, 1], DECODER, CPU)]);
     const parts = async (net: Net, heights: [large: number, small: number]): Promise<number> => {
       for (let round = 0; round < 3; round++) {
-        net.parts?.();
+        placeOf(net).parts();
         await large.run(latents(heights[0]));
         await small.run(latents(heights[1]));
       }
-      return net.parts?.() ?? 0;
+      return placeOf(net).parts();
     };
     assert.equal(await parts(large, [256, 8]), 2);
     assert.equal(await parts(small, [256, 8]), 1);

@@ -266,7 +266,7 @@ for (const protocol of ['http', 'grpc'] as const)
       it('runs at the same time are shared out', async () => {
         const other = await start();
         const net = await open({ addresses: [server.address, other.address] });
-        assert.equal(net.instances, 2);
+        assert.equal(net.place.instances, 2);
         for (const one of [server, other]) one.fault = { delayMs: 50 };
         await Promise.all([1, 2, 3, 4].map(() => net.run(feeds(1))));
         assert.deepEqual([server.runs.length, other.runs.length], [2, 2]);
