@@ -48,6 +48,10 @@ export class FfmpegProcess {
     });
   }
 
+  get pid(): number | undefined {
+    return this.child.pid;
+  }
+
   /** Asks it to end, and ends it by force when it does not. */
   stop(): void {
     this.child.kill('SIGTERM');

@@ -44,6 +44,11 @@ export class FfmpegProducer implements Producer {
     this.start();
   }
 
+  /** Of ffmpeg, while it runs. */
+  get pid(): number | undefined {
+    return this.ffmpeg?.pid;
+  }
+
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.retryTimer);

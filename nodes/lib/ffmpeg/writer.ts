@@ -54,6 +54,11 @@ export class FfmpegWriter {
     });
   }
 
+  /** Of ffmpeg. */
+  get pid(): number | undefined {
+    return this.ffmpeg.pid;
+  }
+
   /** Hands it the next bytes. @returns false when it is too busy for them: they are left out */
   write(bytes: Buffer): boolean {
     const { stdin } = this.ffmpeg;

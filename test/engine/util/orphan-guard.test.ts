@@ -71,7 +71,7 @@ describe('an engine whose process was stopped', function () {
       const writer = new FfmpegWriter('ffmpeg', [...args, ${JSON.stringify(video)}], () => undefined);
       setInterval(() => writer.write(Buffer.alloc(256)), 100);
       pool.drawSvg('<svg xmlns="http://www.w3.org/2000/svg" width="8" height="8"/>', 80).then(() =>
-        setTimeout(() => console.log(JSON.stringify([...pool.pids, producer.child.pid, writer.child.pid])), 1000));`;
+        setTimeout(() => console.log(JSON.stringify([...pool.pids, producer.pid, writer.pid])), 1000));`;
     const parent = await run(script);
     const [chunk] = (await once(parent.stdout, 'data')) as [Buffer];
     const children = JSON.parse(chunk.toString()) as number[];
