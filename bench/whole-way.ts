@@ -6,7 +6,7 @@ import type { StreamSettings } from '../engine/host/protocol/messages';
 import { encode } from '../engine/image/codec';
 import { toTensor } from '../engine/image/pixels';
 import { Model } from '../engine/model/model';
-import { openPlanned } from '../engine/net/pool/net-plan';
+import { openPlanned } from '../engine/model/net-plan';
 import { type Context, tIndexList } from './context';
 import { figure, type Figure, interleave, ratio } from './interleave';
 import { saturate } from './saturate';

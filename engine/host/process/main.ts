@@ -4,7 +4,7 @@ import { Engine } from '../../engine';
 import { EngineError } from '../../errors';
 import { takeOverCodec } from '../../image/codec';
 import type { LoadProgress } from '../../model/model';
-import { openPlanned } from '../../net/pool/net-plan';
+import { openPlanned } from '../../model/net-plan';
 import { StreamWorker } from './stream-worker';
 import { RunWatch } from './run-watch';
 import { answerTo } from '../../util/channel';

@@ -1,7 +1,8 @@
 import { EngineError } from '../../../engine/errors';
 import { CONTROL_MAPS, type ControlMapKind, type ControlMapSettings, USUAL_SETTINGS } from '../../../engine/image/control/maps';
 import { quote } from '../../../engine/util/quote';
-import { isEmpty, type NumberRange, readNumber, readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
+import type { NumberRange } from '../../../engine/util/setting';
+import { isEmpty, readNumber, readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 
 /** The dialog of a control map. Dialogs save texts; an empty field is the kind's usual value. */
 export interface ControlFields {

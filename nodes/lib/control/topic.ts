@@ -4,7 +4,7 @@ import type { FinishedFrame, FrameResult, StreamStats } from '../../../engine/ho
 import { controlPool } from '../../../engine/image/codec-pool';
 import type { ControlMapState } from '../../../engine/image/control/maps';
 import { copyOf, type Picture, toPicture } from '../../../engine/image/picture';
-import { NewestWins } from '../common/newest-wins';
+import { NewestWins } from '../../../engine/util/newest-wins';
 import type { Room } from './room';
 import type { ControlSettings } from './settings';
 

@@ -2,7 +2,7 @@ import { EngineError } from '../../../engine/errors';
 import { Backoff } from '../../../engine/util/backoff';
 import { FfmpegWriter, fitInto } from '../ffmpeg/writer';
 import { jpegSize } from '../../../engine/image/jpeg-header';
-import { MULTIPART_HEAD, multipartOf } from '../web/multipart';
+import { PART_BEGINS, partOf } from '../web/multipart';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
 /** Pauses between its failures and its new starts, ms. */
@@ -41,9 +41,8 @@ export class VirtualCamera implements Viewer {
   show({ jpeg }: ShownPicture): void {
     if (this.isOver) return;
     if (!this.writer && performance.now() < this.notBefore) return;
-    const parts = this.writer ? [multipartOf(jpeg)] : [MULTIPART_HEAD, multipartOf(jpeg)];
     this.writer ??= this.start(jpeg);
-    this.writer?.write(Buffer.concat(parts));
+    this.writer?.write(Buffer.concat([PART_BEGINS, partOf(jpeg)]));
   }
 
   end(): void {

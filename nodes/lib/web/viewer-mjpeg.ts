@@ -1,5 +1,5 @@
 import type { ServerResponse } from 'node:http';
-import { MULTIPART_HEAD, MULTIPART_TYPE, multipartOf } from './multipart';
+import { MULTIPART_TYPE, PART_BEGINS, partOf } from './multipart';
 import { backlogOf } from './tcp-backlog';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
@@ -40,7 +40,7 @@ export class MjpegViewer implements Viewer {
     response.on('drain', () => !this.isSlow && this.sendWaiting());
     response.once('close', () => clearTimeout(this.looking));
     response.writeHead(200, STREAM_HEADERS);
-    response.write(MULTIPART_HEAD);
+    response.write(PART_BEGINS);
   }
 
   show(picture: ShownPicture): void {
@@ -60,7 +60,7 @@ export class MjpegViewer implements Viewer {
     // Between the end and 'close' a write would be an error that nobody catches.
     if (!waiting || response.writableNeedDrain || response.writableEnded || response.destroyed) return;
     this.waiting = this.waitingSince = undefined;
-    const part = partOf(waiting);
+    const part = partBefore(waiting);
     this.sentBytes = part.length;
     this.sentSinceLook = true;
     response.write(part);
@@ -88,9 +88,9 @@ export class MjpegViewer implements Viewer {
 
 const parts = new WeakMap<ShownPicture, Buffer>();
 
-/** Made once for all viewers. */
-function partOf(picture: ShownPicture): Buffer {
-  const part = parts.get(picture) ?? multipartOf(picture.jpeg);
+/** One part with the beginning of the next: browsers paint a part when they see what follows it. Made once for all viewers. */
+function partBefore(picture: ShownPicture): Buffer {
+  const part = parts.get(picture) ?? Buffer.concat([partOf(picture.jpeg), PART_BEGINS]);
   parts.set(picture, part);
   return part;
 }

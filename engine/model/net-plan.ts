@@ -1,8 +1,8 @@
 import { availableParallelism } from 'node:os';
-import { isAutoencoder, useOf } from '../../model/roles';
-import type { OpeningNet } from '../../model/model';
-import { NetPool } from './net-pool';
-import type { OpenNet } from './net-thread';
+import { isAutoencoder, useOf } from './roles';
+import type { OpeningNet } from './model';
+import { NetPool } from '../net/pool/net-pool';
+import type { OpenNet } from '../net/pool/net-thread';
 
 /**
  * Up to this size of all nets together each of two threads gets a copy of every net, bytes. A small net gains little from

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { planNet } from '../../../../engine/net/pool/net-plan';
+import { planNet } from '../../../engine/model/net-plan';
 
 const small = { name: 'unet' as const, executionProvider: 'cpu', totalBytes: 20e6 };
 
