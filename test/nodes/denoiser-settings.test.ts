@@ -33,7 +33,14 @@ function documentedDefaults(): Map<string, string> {
 
 const settings = Object.entries<Setting<unknown>>(STREAM_SETTINGS);
 /** The dialog's own choice for a new node, where the library wants to be told or follows the reference. */
-const CHOSEN: Record<string, unknown> = { mode: 'img2img', width: 256, height: 256, tIndexList: [25, 37], followNewest: 'none' };
+const CHOSEN: Record<string, unknown> = {
+  mode: 'img2img',
+  width: 256,
+  height: 256,
+  tIndexList: [25, 37],
+  cfgType: 'none',
+  followNewest: 'none',
+};
 
 describe('a setting of a stream', () => {
   const fields = dialogFields();
