@@ -41,6 +41,16 @@ const CHOSEN: Record<string, unknown> = {
   cfgType: 'none',
   followNewest: 'none',
 };
+/** What the page says where that is not the value alone. */
+const WORDS: Record<string, string> = {
+  true: 'yes',
+  width: '256 × 256',
+  height: '256 × 256',
+  tIndexList: '25, 37',
+  seeds: '',
+  weights: '1 each',
+  cfgType: 'from the palette none; self in a flow that names none',
+};
 
 describe('a setting of a stream', () => {
   const fields = dialogFields();
@@ -54,15 +64,7 @@ describe('a setting of a stream', () => {
       assert.deepEqual(setting.isValid(preset), true, name);
       const said = documented.get(name);
       assert.ok(said !== undefined, `${name} is on the page`);
-      const words: Record<string, string> = {
-        true: 'yes',
-        width: '256 × 256',
-        height: '256 × 256',
-        tIndexList: '25, 37',
-        seeds: '',
-        weights: '1 each',
-      };
-      assert.equal(said.replaceAll('`', ''), words[name] ?? words[String(preset)] ?? String(preset), `${name} on the page`);
+      assert.equal(said.replaceAll('`', ''), WORDS[name] ?? WORDS[String(preset)] ?? String(preset), `${name} on the page`);
     }
   });
 
