@@ -11,7 +11,7 @@ import { evaluate } from './linear-form';
 import { type DenoiseConfig, planStep } from './step-plan';
 
 /** The positive and negative conditioning of a frame; what they are is the caller's business. */
-export interface ConditioningPair<C> {
+export interface EmbedsPair<C> {
   positive: C;
   negative: C;
 }
@@ -27,7 +27,7 @@ export interface Entry<F, C> {
   shape: LatentShape;
   /** The noise of this frame, one [C, h, w] for every step. */
   noise: readonly Float32Array[];
-  conditioning: ConditioningPair<C>;
+  conditioning: EmbedsPair<C>;
   /** What the UNet is shown of the frame at every step, by name; what it is is the caller's business. */
   pictures?: Pictures;
   denoising: DenoiseConfig;
@@ -79,7 +79,7 @@ export class StreamBatch<F, C> {
   }
 
   /** Makes the frames in flight that `match` go on under another conditioning. */
-  setConditioning(conditioning: ConditioningPair<C>, match: (frame: F) => boolean = () => true): void {
+  setConditioning(conditioning: EmbedsPair<C>, match: (frame: F) => boolean = () => true): void {
     for (const row of this.rows) if (match(row.frame)) row.conditioning = conditioning;
   }
 

@@ -1,4 +1,4 @@
-import type { Conditioning } from './conditioning';
+import type { PromptEmbeds } from './prompt-embeds';
 import type { PromptNet, TextEncoder } from './text-encoder';
 
 /**
@@ -21,16 +21,16 @@ export class DualTextEncoder implements PromptNet {
     return this.first.readsTexts && this.second.readsTexts;
   }
 
-  blank(): Conditioning {
+  blank(): PromptEmbeds {
     return join(this.first.blank(), this.second.blank());
   }
 
-  async encodeText(text: string): Promise<Conditioning> {
+  async encodeText(text: string): Promise<PromptEmbeds> {
     return join(await this.first.encodeText(text), await this.second.encodeText(text));
   }
 
   /** @param ids as the first tokenizer pads them; where the second one pads otherwise, they are padded anew for it */
-  async encodeTokens(ids: number[]): Promise<Conditioning> {
+  async encodeTokens(ids: number[]): Promise<PromptEmbeds> {
     const first = await this.first.encodeTokens(ids);
     return join(first, await this.second.encodeTokens(this.second.tokenizer?.repad(ids) ?? ids));
   }
@@ -44,12 +44,12 @@ export class DualTextEncoder implements PromptNet {
   }
 }
 
-function join(first: Conditioning, second: Conditioning): Conditioning {
+function join(first: PromptEmbeds, second: PromptEmbeds): PromptEmbeds {
   const { tokens } = first;
   const width = first.width + second.width;
   const hiddenStates = new Float32Array(tokens * width);
   for (let token = 0; token < tokens; token++) {
-    const row = <T extends Conditioning>({ hiddenStates, width }: T): Float32Array =>
+    const row = <T extends PromptEmbeds>({ hiddenStates, width }: T): Float32Array =>
       hiddenStates.subarray(token * width, (token + 1) * width);
     hiddenStates.set(row(first), token * width);
     hiddenStates.set(row(second), token * width + first.width);

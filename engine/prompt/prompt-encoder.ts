@@ -1,48 +1,48 @@
 import { EngineError } from '../errors';
 import type { Prompt } from '../types';
 import { LruCache } from '../util/lru-cache';
-import { blend, type Conditioning } from './conditioning';
+import { blend, type PromptEmbeds } from './prompt-embeds';
 import { PromiseCache } from './promise-cache';
 import {
   BLEND_METHODS,
   type BlendMethod,
-  type ConditioningRequest,
+  type PromptSpec,
   type Transition,
   TRANSITION_METHODS,
   TRANSITION_PACES,
   type WeightedText,
 } from './request';
 import type { PromptNet } from './text-encoder';
-import { Way } from './way';
+import { TransitionPath } from './transition-path';
 import { quote } from '../util/quote';
 
 /** Conditionings that are kept: of a transition its two ends, of a show its scenes. With two texts of 77 × 2048, 1.2 MiB each. */
 const KEPT = 16;
 /** Ways whose pace is remembered: of the transition under way, and of those of a few others that alternate with it. */
-const WAYS_KEPT = 4;
+const PATHS_KEPT = 4;
 
 /** What a frame is drawn towards and, under guidance, away from. */
-export interface PromptConditioning {
-  positive: Conditioning;
+export interface EncodedPrompt {
+  positive: PromptEmbeds;
   /** Undefined when neither a negative prompt nor a tokenizer to encode an empty one is there. */
-  negative: Conditioning | undefined;
+  negative: PromptEmbeds | undefined;
   /** What of the prompts the model does not see, in sentences. */
   warnings: string[];
   /** In a transition that goes at the pace of the pictures. */
-  way?: Way;
+  way?: TransitionPath;
   /** Where on it, 0..1. */
   position?: number;
 }
 
 /** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
 export class PromptEncoder {
-  private readonly kept = new PromiseCache<PromptConditioning>(KEPT);
-  private readonly ways = new LruCache<Way>(WAYS_KEPT);
+  private readonly kept = new PromiseCache<EncodedPrompt>(KEPT);
+  private readonly ways = new LruCache<TransitionPath>(PATHS_KEPT);
 
   constructor(private readonly textEncoder: PromptNet) {}
 
   /** @throws EBADPROMPT */
-  async encode(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
+  async encode(prompt: Prompt | PromptSpec): Promise<EncodedPrompt> {
     if ('tokenIds' in prompt) return this.encodeTokens(prompt);
     const { transition, ...target } = 'transition' in prompt ? prompt : { ...prompt, transition: undefined };
     const to = await this.kept.get(JSON.stringify(target), () => this.encodeTarget(target));
@@ -51,11 +51,11 @@ export class PromptEncoder {
     checkTransition(transition);
     // Where it set out stays for the whole transition, and may itself be a blend of many.
     const start = await this.kept.get(JSON.stringify(from), () => this.encode({ ...from }));
-    if (pace === 'embedding') return new Way(start, to, method).between(position);
-    return this.ways.getOrMake(JSON.stringify([from, target, method]), () => new Way(start, to, method)).at(position);
+    if (pace === 'embedding') return new TransitionPath(start, to, method).between(position);
+    return this.ways.getOrMake(JSON.stringify([from, target, method]), () => new TransitionPath(start, to, method)).at(position);
   }
 
-  private async encodeTokens({ tokenIds, negativeTokenIds }: Extract<Prompt, { tokenIds: number[] }>): Promise<PromptConditioning> {
+  private async encodeTokens({ tokenIds, negativeTokenIds }: Extract<Prompt, { tokenIds: number[] }>): Promise<EncodedPrompt> {
     return {
       positive: await this.textEncoder.encodeTokens(tokenIds),
       negative: negativeTokenIds ? await this.textEncoder.encodeTokens(negativeTokenIds) : await this.empty(),
@@ -63,7 +63,7 @@ export class PromptEncoder {
     };
   }
 
-  private async encodeTarget(target: Extract<Prompt, { prompt: string }> | ConditioningRequest): Promise<PromptConditioning> {
+  private async encodeTarget(target: Extract<Prompt, { prompt: string }> | PromptSpec): Promise<EncodedPrompt> {
     const { prompt, negativePrompt = '' } = target;
     const method = 'blend' in target ? target.blend : undefined;
     checkMethod(method, BLEND_METHODS, 'blend');
@@ -75,7 +75,7 @@ export class PromptEncoder {
   }
 
   /** The conditioning of the empty prompt, where the model has a tokenizer. */
-  private async empty(): Promise<Conditioning | undefined> {
+  private async empty(): Promise<PromptEmbeds | undefined> {
     return this.textEncoder.readsTexts ? this.textEncoder.encodeText('') : undefined;
   }
 
@@ -90,8 +90,8 @@ export class PromptEncoder {
     name: string,
     method: BlendMethod | undefined,
     complete = (text: string): string => text,
-  ): Promise<Conditioning> {
-    const encode = (text: string): Promise<Conditioning> => this.textEncoder.encodeText(complete(text));
+  ): Promise<PromptEmbeds> {
+    const encode = (text: string): Promise<PromptEmbeds> => this.textEncoder.encodeText(complete(text));
     if (typeof texts === 'string') return encode(texts);
     if (!Array.isArray(texts))
       throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }; got ${typeof texts}`);

@@ -26,7 +26,7 @@ export const TRANSITION_PACES = ['picture', 'embedding'] as const satisfies read
  * Plain JSON that fully determines a conditioning. Weights are normalised; without a positive sum they count as equal.
  * What `prompt`, `negativePrompt` and `blend` say holds alone, or is the target of a transition.
  */
-export interface ConditioningRequest {
+export interface PromptSpec {
   prompt: WeightedText[];
   negativePrompt?: WeightedText[];
   /** Default linear. */
@@ -37,7 +37,7 @@ export interface ConditioningRequest {
 /** A conditioning that is on its way. */
 export interface Transition {
   /** Where it set out; this may have been on its way itself. */
-  from: ConditioningRequest;
+  from: PromptSpec;
   /** How much of it is over, 0..1. */
   position: number;
   /** Default linear. */

@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
 import { floatsOf, tensorOf } from '../net/tensor';
-import { type Conditioning, emphasize } from './conditioning';
+import { type PromptEmbeds, emphasize } from './prompt-embeds';
 import { parsePromptWeights } from './prompt-weights';
 import { PromiseCache } from './promise-cache';
 import type { Tokenizer } from './tokenizer';
@@ -22,17 +22,17 @@ export interface PromptNet {
   /** Whether it can read texts. */
   readonly readsTexts: boolean;
   /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
-  blank(): Conditioning;
+  blank(): PromptEmbeds;
   /**
    * The embedding of a text, [tokens, width]; `(word:1.2)` gives a word another weight.
    * Rejects with EBADPROMPT when the model has no tokenizer.
    */
-  encodeText(text: string): Promise<Conditioning>;
+  encodeText(text: string): Promise<PromptEmbeds>;
   /**
    * The embedding of token ids that are already padded to the model's length, [tokens, width].
    * Rejects with EBADPROMPT when there are more or fewer, or the vocabulary does not have one.
    */
-  encodeTokens(ids: number[]): Promise<Conditioning>;
+  encodeTokens(ids: number[]): Promise<PromptEmbeds>;
   /** What of a text the model does not see, in sentences. */
   warnings(text: string): string[];
   /** A prompt with what the model's list of words adds to it where it leaves that open. */
@@ -59,7 +59,7 @@ export class TextEncoder implements PromptNet {
   /** Ids from here on are unknown to the net. */
   private readonly vocabSize: number;
   /** By token ids. */
-  private readonly cache = new PromiseCache<Conditioning>(cacheSize);
+  private readonly cache = new PromiseCache<PromptEmbeds>(cacheSize);
 
   /**
    * @param tokenizer undefined for a model without one, which then takes token ids only
@@ -95,13 +95,13 @@ export class TextEncoder implements PromptNet {
     return this.tokenizer !== undefined;
   }
 
-  blank(): Conditioning {
+  blank(): PromptEmbeds {
     const { tokens, width, pooled } = this;
     const blank = { hiddenStates: new Float32Array(tokens * width), tokens, width };
     return pooled ? { ...blank, pooled: new Float32Array(pooled.width) } : blank;
   }
 
-  async encodeText(text: string): Promise<Conditioning> {
+  async encodeText(text: string): Promise<PromptEmbeds> {
     if (!this.tokenizer) {
       throw new EngineError(
         'EBADPROMPT',
@@ -132,7 +132,7 @@ export class TextEncoder implements PromptNet {
     return [text, ...(this.tokenizer?.words?.added(plain) ?? [])].join(', ');
   }
 
-  async encodeTokens(ids: number[]): Promise<Conditioning> {
+  async encodeTokens(ids: number[]): Promise<PromptEmbeds> {
     if (ids.length !== this.tokens) {
       throw new EngineError(
         'EBADPROMPT',
@@ -150,7 +150,7 @@ export class TextEncoder implements PromptNet {
     await this.net.close();
   }
 
-  private async run(ids: number[]): Promise<Conditioning> {
+  private async run(ids: number[]): Promise<PromptEmbeds> {
     // An export for several prompts gets copies of this one.
     const [rows] = this.input.shape;
     const batch = typeof rows === 'number' && rows > 0 ? rows : 1;

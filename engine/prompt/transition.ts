@@ -1,11 +1,11 @@
-import type { ConditioningRequest, Transition } from './request';
+import type { PromptSpec, Transition } from './request';
 
 /** Targets that a conditioning may be between: a transition that was interrupted by the next one, and so on. */
 export const MOST_TARGETS = 32;
 /** A target with a smaller share in a conditioning is not missed. */
 const LEAST_SHARE = 5e-4;
 
-export type Target = Omit<ConditioningRequest, 'transition'>;
+export type Target = Omit<PromptSpec, 'transition'>;
 
 /** How a transition goes. */
 type Manner = Pick<Transition, 'method' | 'pace'>;
@@ -17,18 +17,13 @@ interface Link extends Manner {
 }
 
 /** @param position 0..1 of the way between `from` and the target */
-export function onTheWay(
-  from: ConditioningRequest,
-  target: Target,
-  position: number,
-  { method = 'linear', pace = 'picture' }: Manner,
-): ConditioningRequest {
+export function onTheWay(from: PromptSpec, target: Target, position: number, { method = 'linear', pace = 'picture' }: Manner): PromptSpec {
   if (position >= 1) return target;
   return { ...target, transition: { from, position, ...(method !== 'linear' && { method }), ...(pace !== 'picture' && { pace }) } };
 }
 
 /** How many targets the conditioning lies between. */
-export function countTargets({ transition }: ConditioningRequest): number {
+export function countTargets({ transition }: PromptSpec): number {
   return transition ? 1 + countTargets(transition.from) : 1;
 }
 
@@ -36,7 +31,7 @@ export function countTargets({ transition }: ConditioningRequest): number {
  * The same conditioning, or nearly so, between at most `most` targets: the one with the least share leaves it to its next
  * newer one. When there are many, the least share is less than a frame of any transition moves.
  */
-export function simplify(request: ConditioningRequest, most: number): ConditioningRequest {
+export function simplify(request: PromptSpec, most: number): PromptSpec {
   const links = linksOf(request);
   for (;;) {
     const { index, share } = leastShare(links);
@@ -46,14 +41,11 @@ export function simplify(request: ConditioningRequest, most: number): Conditioni
     links.splice(index, 1);
   }
   const [first, ...others] = links;
-  return others.reduce<ConditioningRequest>(
-    (from, { target, position, ...manner }) => onTheWay(from, target, position, manner),
-    first.target,
-  );
+  return others.reduce<PromptSpec>((from, { target, position, ...manner }) => onTheWay(from, target, position, manner), first.target);
 }
 
 /** Oldest first. */
-function linksOf({ transition, ...target }: ConditioningRequest): Link[] {
+function linksOf({ transition, ...target }: PromptSpec): Link[] {
   if (!transition) return [{ target, position: 1 }];
   const { from, ...link } = transition;
   return [...linksOf(from), { target, ...link }];

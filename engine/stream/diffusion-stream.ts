@@ -4,16 +4,16 @@ import { toThumbnail } from '../image/pixels';
 import { SerialQueue } from '../util/serial-queue';
 import type { Model } from '../model/model';
 import { FrameEncoder } from './frame-encoder';
-import type { Conditioning } from '../prompt/conditioning';
-import { PromptEncoder, type PromptConditioning } from '../prompt/prompt-encoder';
-import type { ConditioningRequest } from '../prompt/request';
+import type { PromptEmbeds } from '../prompt/prompt-embeds';
+import { PromptEncoder, type EncodedPrompt } from '../prompt/prompt-encoder';
+import type { PromptSpec } from '../prompt/request';
 import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
 import { type LiveChange, Overtaken, SizeTrials } from './size-trials';
 import { needsNegativePass } from '../diffusion/guidance';
 import { changedOptions, type ResolvedOptions } from '../diffusion/options';
 import { addNoise, type LatentShape } from '../diffusion/latent';
-import type { ConditioningPair, DenoisedFrame, Pictures } from '../diffusion/stream-batch';
+import type { EmbedsPair, DenoisedFrame, Pictures } from '../diffusion/stream-batch';
 import { Seeds } from '../diffusion/seeds';
 import type { StreamSetup } from '../diffusion/setup';
 import { type PacedEntry, TransitionPacer } from './transition-pacer';
@@ -34,7 +34,7 @@ export interface Frame {
 
 export interface FrameInput extends StreamInput {
   /** The prompt of this frame alone, encoded already. */
-  conditioning?: PromptConditioning;
+  conditioning?: EncodedPrompt;
   /** All settings of this frame, whatever the stream's are. */
   options?: StreamOptions;
 }
@@ -47,7 +47,7 @@ export interface Prepared {
   latent: Float32Array | undefined;
   /** What adapters have made of the frame's other pictures, by their names. */
   pictures: Pictures;
-  conditioning: PromptConditioning;
+  conditioning: EncodedPrompt;
 }
 
 /**
@@ -61,12 +61,12 @@ export class DiffusionStream implements Stream {
   private readonly batch = new TransitionPacer<Frame>((probe, latent) => this.look(probe, latent));
   /** Frames of a buffer that is not full yet. */
   private buffer: PacedEntry<Frame>[] = [];
-  private conditioning: PromptConditioning | undefined;
+  private conditioning: EncodedPrompt | undefined;
   private readonly setups: SetupCache;
   private readonly seeds: Seeds;
   private readonly pictures: FrameEncoder;
   /** Those since the last frame. */
-  private waitingPrompts: { newest?: Prompt | ConditioningRequest } = {};
+  private waitingPrompts: { newest?: Prompt | PromptSpec } = {};
   private setup: StreamSetup;
   /** What it was opened with. */
   private readonly first: StreamSetup;
@@ -148,7 +148,7 @@ export class DiffusionStream implements Stream {
   }
 
   /** Prompts may come faster than they can be encoded: of those between two frames, the newest alone is. */
-  setPrompt(prompt: Prompt | ConditioningRequest): Promise<void> {
+  setPrompt(prompt: Prompt | PromptSpec): Promise<void> {
     const { waitingPrompts } = this;
     waitingPrompts.newest = prompt;
     return this.inQueue(this.intake, async () => {
@@ -266,7 +266,7 @@ export class DiffusionStream implements Stream {
   }
 
   /** Encodes prompts for `prepare({ conditioning })`. */
-  encodePrompt(prompt: Prompt | ConditioningRequest): Promise<PromptConditioning> {
+  encodePrompt(prompt: Prompt | PromptSpec): Promise<EncodedPrompt> {
     return this.prompts.encode(prompt);
   }
 
@@ -375,7 +375,7 @@ export class DiffusionStream implements Stream {
   }
 
   /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
-  private pair({ positive, negative }: PromptConditioning, { denoising, options }: StreamSetup): ConditioningPair<Conditioning> {
+  private pair({ positive, negative }: EncodedPrompt, { denoising, options }: StreamSetup): EmbedsPair<PromptEmbeds> {
     if (!negative && needsNegativePass(denoising, 0)) {
       throw new EngineError(
         'EBADPROMPT',

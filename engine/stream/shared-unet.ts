@@ -1,10 +1,10 @@
 import { EngineError } from '../errors';
 import type { Unet } from '../model/unet/unet';
-import type { Conditioning } from '../prompt/conditioning';
+import type { PromptEmbeds } from '../prompt/prompt-embeds';
 import type { Evaluation } from '../diffusion/stream-batch';
 
 interface Request {
-  evaluations: Evaluation<Conditioning>[];
+  evaluations: Evaluation<PromptEmbeds>[];
   resolve: (predictions: Float32Array[]) => void;
   reject: (error: EngineError) => void;
 }
@@ -21,7 +21,7 @@ export class SharedUnet {
   constructor(private readonly unet: Unet) {}
 
   /** @returns the UNet's raw output for every evaluation, [C, h, w], in order */
-  predict(evaluations: Evaluation<Conditioning>[]): Promise<Float32Array[]> {
+  predict(evaluations: Evaluation<PromptEmbeds>[]): Promise<Float32Array[]> {
     if (evaluations.length === 0) return Promise.resolve([]);
     return new Promise((resolve, reject) => {
       this.waiting.push({ evaluations, resolve, reject });

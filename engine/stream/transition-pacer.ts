@@ -1,12 +1,12 @@
 import { mix } from '../diffusion/latent';
 import type { DenoiseConfig } from '../diffusion/step-plan';
-import { type ConditioningPair, type DenoisedFrame, type Entry, type Evaluation, StreamBatch } from '../diffusion/stream-batch';
-import type { Conditioning } from '../prompt/conditioning';
-import type { PromptConditioning } from '../prompt/prompt-encoder';
+import { type EmbedsPair, type DenoisedFrame, type Entry, type Evaluation, StreamBatch } from '../diffusion/stream-batch';
+import type { PromptEmbeds } from '../prompt/prompt-embeds';
+import type { EncodedPrompt } from '../prompt/prompt-encoder';
 import { pairAt, type Probe, TransitionProbes } from './transition-probes';
 
 /** A frame on its way into the batch, at the pace of the transition that it may be part of. */
-export interface PacedEntry<F> extends Entry<F, Conditioning> {
+export interface PacedEntry<F> extends Entry<F, PromptEmbeds> {
   /** It is denoised under another conditioning as well, and leaves as a mixture of both. */
   dissolve?: Dissolve;
   /** x̂0 of the last step, where it is known already: the frame only takes its turn. [C, h, w] */
@@ -15,7 +15,7 @@ export interface PacedEntry<F> extends Entry<F, Conditioning> {
 
 /** `part`, 0..1, is the other's share. */
 interface Dissolve {
-  conditioning: ConditioningPair<Conditioning>;
+  conditioning: EmbedsPair<PromptEmbeds>;
   part: number;
 }
 
@@ -41,7 +41,7 @@ interface Half<F> {
  * @typeParam F what identifies a frame to the caller
  */
 export class TransitionPacer<F> {
-  private readonly batch = new StreamBatch<Half<F>, Conditioning>();
+  private readonly batch = new StreamBatch<Half<F>, PromptEmbeds>();
   private readonly probes = new TransitionProbes();
   /** Oldest first, as they are to leave. */
   private frames: PacedFrame<F>[] = [];
@@ -60,7 +60,7 @@ export class TransitionPacer<F> {
    * @param dissolves whether the frame is to be one of two pictures of a transition's way that were looked at, where it is
    *   between them
    */
-  pace(prompt: PromptConditioning, entry: Entry<F, Conditioning>, dissolves: boolean): PacedEntry<F> {
+  pace(prompt: EncodedPrompt, entry: Entry<F, PromptEmbeds>, dissolves: boolean): PacedEntry<F> {
     this.probes.follow(prompt, entry);
     return (dissolves && this.dissolve(prompt, entry)) || entry;
   }
@@ -74,7 +74,7 @@ export class TransitionPacer<F> {
   }
 
   /** Makes the frames in flight that `match` go on under another conditioning, which ends a dissolve. */
-  setConditioning(conditioning: ConditioningPair<Conditioning>, match: (frame: F) => boolean = () => true): void {
+  setConditioning(conditioning: EmbedsPair<PromptEmbeds>, match: (frame: F) => boolean = () => true): void {
     for (const { of } of this.batch.remove(({ of, otherShare }) => otherShare !== undefined && match(of.frame))) of.underWay--;
     this.batch.setConditioning(conditioning, ({ of }) => match(of.frame));
   }
@@ -85,7 +85,7 @@ export class TransitionPacer<F> {
   }
 
   /** What the UNet has to predict for the next tick, for the frames and for what is looked at beside them. */
-  evaluations(): Evaluation<Conditioning>[] {
+  evaluations(): Evaluation<PromptEmbeds>[] {
     return [...this.batch.evaluations(), ...this.probes.evaluations()];
   }
 
@@ -117,7 +117,7 @@ export class TransitionPacer<F> {
     this.probes.stop();
   }
 
-  private enterHalf(half: Half<F>, entry: Entry<F, Conditioning>, conditioning: ConditioningPair<Conditioning>): void {
+  private enterHalf(half: Half<F>, entry: Entry<F, PromptEmbeds>, conditioning: EmbedsPair<PromptEmbeds>): void {
     half.of.underWay++;
     this.batch.enter({ ...entry, frame: half, conditioning });
   }
@@ -126,7 +126,7 @@ export class TransitionPacer<F> {
    * A frame of a transition as the dissolve of the two pictures that were looked at before it and behind it, if it is the
    * same frame as they: out of pure noise pictures nearly jump at some places of a way, slowly as one may pass them.
    */
-  private dissolve({ way, position }: PromptConditioning, entry: Entry<F, Conditioning>): PacedEntry<F> | undefined {
+  private dissolve({ way, position }: EncodedPrompt, entry: Entry<F, PromptEmbeds>): PacedEntry<F> | undefined {
     if (!way || position === undefined || !this.probes.areOf(entry)) return undefined;
     const stretch = way.path.stretch(position);
     if (!stretch || stretch.part === 0) return undefined;

@@ -1,15 +1,8 @@
 import type { LatentShape } from '../diffusion/latent';
-import {
-  type ConditioningPair,
-  type DenoisedFrame,
-  type Entry,
-  type Evaluation,
-  type Pictures,
-  StreamBatch,
-} from '../diffusion/stream-batch';
-import type { Conditioning } from '../prompt/conditioning';
-import type { PromptConditioning } from '../prompt/prompt-encoder';
-import type { Way } from '../prompt/way';
+import { type EmbedsPair, type DenoisedFrame, type Entry, type Evaluation, type Pictures, StreamBatch } from '../diffusion/stream-batch';
+import type { PromptEmbeds } from '../prompt/prompt-embeds';
+import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import type { TransitionPath } from '../prompt/transition-path';
 /** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
 const AT_FIRST = 5;
 const BESIDE_A_FRAME = 2;
@@ -18,7 +11,7 @@ const LONGEST_STEP = 1 / 16;
 
 /** A picture that is made only to be looked at: where on which way it is. */
 export interface Probe {
-  way: Way;
+  way: TransitionPath;
   position: number;
   shape: LatentShape;
 }
@@ -29,15 +22,15 @@ export interface Probe {
  * time, are spent while there is no transition, and on prompts that come with every frame.
  */
 export class TransitionProbes {
-  private readonly batch = new StreamBatch<Probe, Conditioning>();
-  private way: Way | undefined;
+  private readonly batch = new StreamBatch<Probe, PromptEmbeds>();
+  private way: TransitionPath | undefined;
   /** The frame that all of a way's probes are: only then do they show nothing but the way. */
-  private frame: Entry<unknown, Conditioning> | undefined;
+  private frame: Entry<unknown, PromptEmbeds> | undefined;
   private lastTime = 0;
   private entered = 0;
 
   /** Call it for every frame that enters. */
-  follow({ way }: PromptConditioning, entry: Entry<unknown, Conditioning>): void {
+  follow({ way }: EncodedPrompt, entry: Entry<unknown, PromptEmbeds>): void {
     if (way !== this.way) {
       this.stop();
       this.way = way;
@@ -50,12 +43,12 @@ export class TransitionProbes {
   }
 
   /** Whether this way's probes are the same frame as the entry, and differ by their conditionings alone. */
-  areOf(entry: Entry<unknown, Conditioning>): boolean {
+  areOf(entry: Entry<unknown, PromptEmbeds>): boolean {
     return this.frame !== undefined && areAlike(entry, this.frame);
   }
 
   /** As those of the stream batch. */
-  evaluations(): Evaluation<Conditioning>[] {
+  evaluations(): Evaluation<PromptEmbeds>[] {
     return this.batch.evaluations();
   }
 
@@ -70,7 +63,7 @@ export class TransitionProbes {
     this.frame = undefined;
   }
 
-  private enter(way: Way, frame: Entry<unknown, Conditioning>): void {
+  private enter(way: TransitionPath, frame: Entry<unknown, PromptEmbeds>): void {
     for (let places = this.entered === 0 ? AT_FIRST : BESIDE_A_FRAME; places > 0; places--) {
       const position = way.path.next();
       if (position === undefined) return;
@@ -81,13 +74,13 @@ export class TransitionProbes {
 }
 
 /** The conditioning at a position of a way, of which the negative one may be missing. */
-export function pairAt(way: Way, position: number): ConditioningPair<Conditioning> {
+export function pairAt(way: TransitionPath, position: number): EmbedsPair<PromptEmbeds> {
   const { positive, negative } = way.between(position);
   return { positive, negative: negative ?? positive };
 }
 
 /** Whether under the same conditioning they become the same picture. */
-function areAlike(a: Entry<unknown, Conditioning>, b: Entry<unknown, Conditioning>): boolean {
+function areAlike(a: Entry<unknown, PromptEmbeds>, b: Entry<unknown, PromptEmbeds>): boolean {
   const rows = [a.latent, ...a.noise];
   const others = [b.latent, ...b.noise];
   const areShownAlike = a.denoising === b.denoising && haveSamePictures(a.pictures, b.pictures);

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Model } from '../../engine/model/model';
-import type { Conditioning } from '../../engine/prompt/conditioning';
+import type { PromptEmbeds } from '../../engine/prompt/prompt-embeds';
 import { Tokenizer } from '../../engine/prompt/tokenizer';
 import { relativeError, ROOT } from '../lib/reference';
 
@@ -77,7 +77,7 @@ describe('models of real exporters', function () {
         assert.ok(error < tolerance, `${what} is off by ${error}`);
       };
 
-      const conditionings: Conditioning[] = [];
+      const conditionings: PromptEmbeds[] = [];
       for (const prompt of expected.prompts) conditionings.push(await model.textEncoder.encodeText(prompt));
       agrees(joined(conditionings.map(({ hiddenStates }) => hiddenStates)), expected.hidden, 'the text embedding');
       if (expected.pooled)

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { DiffusionStream } from '../../engine/stream/diffusion-stream';
 import { inspectModel } from '../../engine/model/folder';
 import { Model } from '../../engine/model/model';
-import type { Conditioning } from '../../engine/prompt/conditioning';
+import type { PromptEmbeds } from '../../engine/prompt/prompt-embeds';
 import { SharedUnet } from '../../engine/stream/shared-unet';
 import type { RawImage, StreamOptions } from '../../engine/types';
 
@@ -54,7 +54,7 @@ describe('a model of full size', function () {
 });
 
 /** One frame of a loop that only runs the nets. */
-async function runNets(model: Model, conditioning: Conditioning): Promise<void> {
+async function runNets(model: Model, conditioning: PromptEmbeds): Promise<void> {
   const sample = await model.vaeEncoder?.encode(new Float32Array(3 * SIZE * SIZE).fill(0.5), SIZE, SIZE);
   assert.ok(sample);
   const [latent] = await model.unet.predict([{ sample, shape: { height: SIZE / 8, width: SIZE / 8 }, timestep: 259, conditioning }]);

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
-import type { ConditioningRequest, Transition } from '../../engine/host/protocol/messages';
+import type { PromptSpec, Transition } from '../../engine/host/protocol/messages';
 import prompt from '../../nodes/prompt';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
@@ -299,7 +299,7 @@ describe('prompt encoder', () => {
 });
 
 function transitionOf(msg: NodeMessage | undefined): Transition | undefined {
-  return (msg?.conditioning as ConditioningRequest | undefined)?.transition;
+  return (msg?.conditioning as PromptSpec | undefined)?.transition;
 }
 
 function withoutId(msg: NodeMessage | undefined): object {

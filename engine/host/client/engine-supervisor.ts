@@ -3,7 +3,7 @@ import { EngineError, type ErrorCode } from '../../errors';
 import { SerialQueue } from '../../util/serial-queue';
 import { type Ending, EngineProcess } from './engine-process';
 import { RemoteStream } from './remote-stream';
-import type { ConditioningRequest, HostReport, HostSettings, HostState, StreamSettings } from '../protocol/messages';
+import type { PromptSpec, HostReport, HostSettings, HostState, StreamSettings } from '../protocol/messages';
 import { ProviderOrder } from './provider-order';
 import { Restarts } from './restarts';
 import type { Notification } from '../protocol/wire';
@@ -73,7 +73,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
    * @param name of the stream, for people
    * @param safe settings to go back to when those that came later take more memory than there is
    */
-  openStream(settings: StreamSettings, conditioning?: ConditioningRequest, name = '', safe = settings): RemoteStream {
+  openStream(settings: StreamSettings, conditioning?: PromptSpec, name = '', safe = settings): RemoteStream {
     const id = this.streamsMade++;
     const stream = new RemoteStream(id, name, settings, safe, conditioning, this.openings, () => this.streams.delete(id));
     stream.onAnswer = (sentAt, error) => this.judge(sentAt, error);

@@ -4,7 +4,7 @@ import { copiesOf, copyOf } from '../../image/picture';
 import type { SerialQueue } from '../../util/serial-queue';
 import type { EngineProcess } from './engine-process';
 import { Mailbox } from '../../util/mailbox';
-import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from '../protocol/messages';
+import type { PromptSpec, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from '../protocol/messages';
 import { isValidFrame } from '../protocol/valid-frame';
 import { StreamMeter } from './stream-meter';
 
@@ -64,7 +64,7 @@ export class RemoteStream {
     readonly name: string,
     private wanted: StreamSettings,
     private readonly safe: StreamSettings,
-    private conditioning: ConditioningRequest | undefined,
+    private conditioning: PromptSpec | undefined,
     private readonly openings: SerialQueue,
     private readonly onClose: () => void,
   ) {}
@@ -75,7 +75,7 @@ export class RemoteStream {
   }
 
   /** What the frames to come are painted for that bring nothing of their own. */
-  get newestConditioning(): ConditioningRequest | undefined {
+  get newestConditioning(): PromptSpec | undefined {
     return this.conditioning;
   }
 
@@ -129,7 +129,7 @@ export class RemoteStream {
   }
 
   /** The conditioning of the frames to come that bring none of their own, and of those in flight as `followNewest` says. */
-  async setConditioning(conditioning: ConditioningRequest): Promise<void> {
+  async setConditioning(conditioning: PromptSpec): Promise<void> {
     const before = this.conditioning;
     this.conditioning = conditioning;
     if (!this.opened) await this.opening;

@@ -12,7 +12,7 @@ import { Overtaken } from '../../stream/size-trials';
 import type { FrameId, Output, RawImage, StreamOptions } from '../../types';
 import { quote } from '../../util/quote';
 import { Mailbox } from '../../util/mailbox';
-import type { ConditioningRequest, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
+import type { PromptSpec, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
 import { type OutputSettings, splitSettings } from '../protocol/settings';
 
 interface Job {
@@ -114,7 +114,7 @@ export class StreamWorker {
     this.settings = changedOptions(this.settings, params);
   }
 
-  async setConditioning(conditioning: ConditioningRequest): Promise<void> {
+  async setConditioning(conditioning: PromptSpec): Promise<void> {
     await this.stream.setPrompt(conditioning);
     this.warn(this.stream.warnings);
   }

@@ -1,6 +1,6 @@
 import type { Picture } from '../../image/picture';
 import type { Int8Wish } from '../../net/ort/arithmetic';
-import type { ConditioningRequest } from '../../prompt/request';
+import type { PromptSpec } from '../../prompt/request';
 import type { EngineInfo, ServerOptions, StreamOptions } from '../../types';
 import type { RestartTimes } from '../client/restarts';
 
@@ -42,7 +42,7 @@ export interface FrameRequest {
   /** Further pictures of it, by the names of the adapters that want them. */
   pictures?: Record<string, Picture>;
   /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
-  conditioning?: ConditioningRequest;
+  conditioning?: PromptSpec;
   /** All settings of this frame; default: the stream's as they are at `submit`. */
   settings?: StreamSettings;
 }
@@ -102,4 +102,4 @@ export interface HostReport {
   streams: { name: string; stats: StreamStats }[];
 }
 
-export type { BlendMethod, ConditioningRequest, Transition, TransitionMethod, WeightedText } from '../../prompt/request';
+export type { BlendMethod, PromptSpec, Transition, TransitionMethod, WeightedText } from '../../prompt/request';

@@ -1,15 +1,15 @@
 /** What crosses the pipe between Node-RED's process and an engine process. Structured-clone values only. */
 import type { Answer } from '../../util/channel';
 import type { EngineInfo } from '../../types';
-import type { ConditioningRequest, FrameRequest, FrameResult, HostSettings, LiveParams, StreamSettings } from './messages';
+import type { PromptSpec, FrameRequest, FrameResult, HostSettings, LiveParams, StreamSettings } from './messages';
 
 /** Requests, by name: their parameters and their results. */
 export interface Methods {
   load: { params: HostSettings; result: { info: EngineInfo; warnings: string[] } };
-  open: { params: { stream: number; settings: StreamSettings; safe: StreamSettings; conditioning?: ConditioningRequest }; result: void };
+  open: { params: { stream: number; settings: StreamSettings; safe: StreamSettings; conditioning?: PromptSpec }; result: void };
   submit: { params: { stream: number; frame: FrameRequest }; result: FrameResult };
   update: { params: { stream: number; params: LiveParams }; result: void };
-  setConditioning: { params: { stream: number; conditioning: ConditioningRequest }; result: void };
+  setConditioning: { params: { stream: number; conditioning: PromptSpec }; result: void };
   reset: { params: { stream: number }; result: void };
   close: { params: { stream: number }; result: void };
 }

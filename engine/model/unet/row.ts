@@ -1,4 +1,4 @@
-import type { Conditioning } from '../../prompt/conditioning';
+import type { PromptEmbeds } from '../../prompt/prompt-embeds';
 
 /** One latent to be denoised: at its own timestep, under its own conditioning. */
 export interface UnetRow {
@@ -6,7 +6,7 @@ export interface UnetRow {
   sample: Float32Array;
   shape: { height: number; width: number };
   timestep: number;
-  conditioning: Conditioning;
+  conditioning: PromptEmbeds;
   /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0: none. */
   guidance?: number;
   /** Strength of each adapter on this row, by its name; an adapter that is not named has 1. */

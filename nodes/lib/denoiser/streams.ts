@@ -1,6 +1,6 @@
 import { EngineError } from '../../../engine/errors';
 import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client';
-import type { ConditioningRequest, StreamSettings } from '../../../engine/host/protocol/messages';
+import type { PromptSpec, StreamSettings } from '../../../engine/host/protocol/messages';
 import { LruCache } from '../../../engine/util/lru-cache';
 import { RateLimit } from '../common/rate-limit';
 import { shorten } from '../common/status';
@@ -18,7 +18,7 @@ const MAX_WAITING = 32;
 /** What a stream is opened with. */
 interface Start {
   settings: StreamSettings;
-  conditioning?: ConditioningRequest;
+  conditioning?: PromptSpec;
   /** Somebody said so under this topic, and no frame of it has come. */
   isStranded?: boolean;
 }
@@ -87,7 +87,7 @@ export class DenoiserStreams {
    * @param params as in `msg.params`
    * @throws EBADPARAM before anything is changed; rejects with it when the host refuses them
    */
-  async change(topic: string, params: unknown, conditioning: ConditioningRequest | undefined): Promise<void> {
+  async change(topic: string, params: unknown, conditioning: PromptSpec | undefined): Promise<void> {
     const concerned = this.topics.concerned(topic);
     const live = params === undefined ? [] : concerned.map((stream) => this.read(params, stream.settings));
     const restore = this.changeStarts(topic, params, conditioning);
@@ -105,7 +105,7 @@ export class DenoiserStreams {
    * Changes the stream of a topic alone, also that of the frames without one.
    * @throws ECLOSED when there is none, EBADPARAM
    */
-  async changeOne(topic: string, params: unknown, conditioning: ConditioningRequest | undefined): Promise<void> {
+  async changeOne(topic: string, params: unknown, conditioning: PromptSpec | undefined): Promise<void> {
     const stream = this.topics.peek(topic);
     if (!stream) throw new EngineError('ECLOSED', 'this stream is closed');
     if (params !== undefined) await stream.update(this.read(params, stream.settings));
@@ -130,7 +130,7 @@ export class DenoiserStreams {
    * At once, not after the host's answer: a frame that opens a stream meanwhile must start with the new settings.
    * @returns takes it back
    */
-  private changeStarts(topic: string, params: unknown, conditioning: ConditioningRequest | undefined): () => void {
+  private changeStarts(topic: string, params: unknown, conditioning: PromptSpec | undefined): () => void {
     const changed = ({ settings, conditioning: before, ...rest }: Start): Start => ({
       ...rest,
       settings: params === undefined ? settings : { ...settings, ...this.read(params, settings) },

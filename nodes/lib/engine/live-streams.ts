@@ -1,7 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Node, NodeAPI } from 'node-red';
 import { strengthOf } from '../../../engine/diffusion/strength';
-import type { ConditioningRequest, FinishedFrame, StreamSettings, StreamStats, WeightedText } from '../../../engine/host/protocol/messages';
+import type { PromptSpec, FinishedFrame, StreamSettings, StreamStats, WeightedText } from '../../../engine/host/protocol/messages';
 import { codecPool } from '../../../engine/image/codec-pool';
 import type { Picture } from '../../../engine/image/picture';
 import { encodersBefore, flowNodes } from '../common/flow-graph';
@@ -46,7 +46,7 @@ export interface WatchedStream {
 export interface Painted {
   result: FinishedFrame;
   picture?: Picture;
-  conditioning?: ConditioningRequest;
+  conditioning?: PromptSpec;
 }
 
 interface Entry extends Painted {
@@ -127,7 +127,7 @@ function shownSettings({ mode, tIndexList, numInferenceSteps = 50 }: StreamSetti
 }
 
 /** Of several prompt encoders the one that says just now what a frame was painted under; of a single one, that. */
-function encoderOf(RED: NodeAPI, encoders: string[], conditioning: ConditioningRequest | undefined): string | undefined {
+function encoderOf(RED: NodeAPI, encoders: string[], conditioning: PromptSpec | undefined): string | undefined {
   if (encoders.length < 2) return encoders[0];
   return encoders.find((id) => {
     const node = RED.nodes.getNode(id) as (Node & { tuning?: { prompt: WeightedText[] } }) | null;

@@ -1,10 +1,10 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { ConditioningRequest } from '../../../engine/host/protocol/messages';
+import type { PromptSpec } from '../../../engine/host/protocol/messages';
 import { MOST_TARGETS, onTheWay, simplify, type Target } from '../../../engine/prompt/transition';
 import { ease, type TransitionSettings } from './transition';
 
-interface Way {
-  from: ConditioningRequest;
+interface Transition {
+  from: PromptSpec;
   settings: TransitionSettings;
   startedAt: number;
   frames: number;
@@ -15,9 +15,9 @@ const POSITIONS = 1e5;
 
 /** Where the prompts are: at a target, or on their way to it from what was on screen when they set out. */
 export class PromptMotion {
-  private way: Way | undefined;
+  private way: Transition | undefined;
   /** What was sent last. */
-  private shown: ConditioningRequest;
+  private shown: PromptSpec;
 
   constructor(private target: Target) {
     this.shown = target;
@@ -41,12 +41,12 @@ export class PromptMotion {
    * @param now ms
    * @param isFrame whether this counts where a transition is counted in frames
    */
-  next(now: number, isFrame: boolean): ConditioningRequest {
+  next(now: number, isFrame: boolean): PromptSpec {
     this.shown = this.way ? this.onTheWay(this.way, now, isFrame) : this.target;
     return this.shown;
   }
 
-  private onTheWay(way: Way, now: number, isFrame: boolean): ConditioningRequest {
+  private onTheWay(way: Transition, now: number, isFrame: boolean): PromptSpec {
     const { from, settings, startedAt } = way;
     if (isFrame) way.frames++;
     const done = 'ms' in settings.length ? now - startedAt : way.frames;

@@ -1,5 +1,5 @@
 import type { NodeMessage } from 'node-red';
-import type { ConditioningRequest, WeightedText } from '../../../engine/host/protocol/messages';
+import type { PromptSpec, WeightedText } from '../../../engine/host/protocol/messages';
 import { BLEND_METHODS } from '../../../engine/prompt/request';
 import type { Target } from '../../../engine/prompt/transition';
 import { isEmpty, readChoice } from '../common/fields';
@@ -120,7 +120,7 @@ export class PromptState {
    * @param now ms
    * @param isFrame whether this counts in a transition that is counted in frames
    */
-  next(now: number, isFrame: boolean): ConditioningRequest {
+  next(now: number, isFrame: boolean): PromptSpec {
     return structuredClone(this.motion.next(now, isFrame));
   }
 }

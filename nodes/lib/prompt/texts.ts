@@ -1,5 +1,5 @@
 import { EngineError } from '../../../engine/errors';
-import type { ConditioningRequest, Transition, WeightedText } from '../../../engine/host/protocol/messages';
+import type { PromptSpec, Transition, WeightedText } from '../../../engine/host/protocol/messages';
 import { toPicture } from '../../../engine/image/picture';
 import { BLEND_METHODS, TRANSITION_METHODS, TRANSITION_PACES } from '../../../engine/prompt/request';
 import { MOST_TARGETS } from '../../../engine/prompt/transition';
@@ -46,7 +46,7 @@ export function readConditioning(
   name = 'msg.conditioning',
   depth = 1,
   left = { characters: MAX_CONDITIONING },
-): ConditioningRequest {
+): PromptSpec {
   if (typeof value !== 'object' || value === null || !('prompt' in value)) {
     throw new EngineError('EBADPROMPT', `${name} must be an object with a prompt, as the prompt encoder sends it, not ${quote(value)}`);
   }

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { acquireHost, stopAllHosts } from '../../../engine/host/client';
-import type { ConditioningRequest, StreamSettings } from '../../../engine/host/protocol/messages';
+import type { PromptSpec, StreamSettings } from '../../../engine/host/protocol/messages';
 import { until } from '../../lib/flow';
 import { jpeg } from '../../lib/pictures';
 
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25], cfgType: 'none' };
-const prompt = (text: string, weight = 1): ConditioningRequest => ({
+const prompt = (text: string, weight = 1): PromptSpec => ({
   prompt: [
     { text, weight },
     { text: 'sea', weight: 1 },

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { OnnxNet } from '../../../engine/net/ort/onnx-net';
-import { blend } from '../../../engine/prompt/conditioning';
+import { blend } from '../../../engine/prompt/prompt-embeds';
 import { DualTextEncoder } from '../../../engine/prompt/dual-text-encoder';
 import { TextEncoder } from '../../../engine/prompt/text-encoder';
 import { Tokenizer } from '../../../engine/prompt/tokenizer';

@@ -3,12 +3,12 @@ import { Engine } from '../../../engine/engine';
 import type { LocalNet, Net } from '../../../engine/net/net';
 import { OnnxNet } from '../../../engine/net/ort/onnx-net';
 import type { DiffusionStream } from '../../../engine/stream/diffusion-stream';
-import type { ConditioningRequest, Transition, WeightedText } from '../../../engine/prompt/request';
+import type { PromptSpec, Transition, WeightedText } from '../../../engine/prompt/request';
 import { relativeError } from '../../lib/reference';
 
 const of = (text: string, weight = 1): WeightedText => ({ text, weight });
-const DAY: ConditioningRequest = { prompt: [of('day, desert')], negativePrompt: [of('fog')] };
-const NIGHT: ConditioningRequest = { prompt: [of('night, aurora'), of('snow', 3)], blend: 'slerp' };
+const DAY: PromptSpec = { prompt: [of('day, desert')], negativePrompt: [of('fog')] };
+const NIGHT: PromptSpec = { prompt: [of('night, aurora'), of('snow', 3)], blend: 'slerp' };
 
 describe('prompt encoder of the embedded model', () => {
   let engine: Engine;
@@ -35,9 +35,8 @@ describe('prompt encoder of the embedded model', () => {
   });
   after(() => engine.close());
 
-  const positive = async (request: ConditioningRequest): Promise<Float32Array> =>
-    (await stream.encodePrompt(request)).positive.hiddenStates;
-  const way = (from: ConditioningRequest, position: number, method?: Transition['method']): ConditioningRequest => ({
+  const positive = async (request: PromptSpec): Promise<Float32Array> => (await stream.encodePrompt(request)).positive.hiddenStates;
+  const way = (from: PromptSpec, position: number, method?: Transition['method']): PromptSpec => ({
     ...NIGHT,
     transition: { from, position, method },
   });
@@ -55,7 +54,7 @@ describe('prompt encoder of the embedded model', () => {
   it('starts a transition from the middle of another where that one was', async () => {
     const inTheMiddle = way(DAY, 0.4, 'slerp');
     const there = await positive(inTheMiddle);
-    const further: ConditioningRequest = { prompt: [of('sunset over the sea')], transition: { from: inTheMiddle, position: 1e-7 } };
+    const further: PromptSpec = { prompt: [of('sunset over the sea')], transition: { from: inTheMiddle, position: 1e-7 } };
     assert.ok(relativeError(await positive(further), there) < 1e-5);
   });
 
@@ -118,6 +117,6 @@ describe('prompt encoder of the embedded model', () => {
       { prompt: 5 },
     ];
     for (const request of bad)
-      await assert.rejects(stream.encodePrompt(request as ConditioningRequest), { code: 'EBADPROMPT' }, JSON.stringify(request));
+      await assert.rejects(stream.encodePrompt(request as PromptSpec), { code: 'EBADPROMPT' }, JSON.stringify(request));
   });
 });

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Engine, type Output, type ServerOptions } from '../../../engine';
 import { acquireHost, stopAllHosts } from '../../../engine/host/client';
-import type { ConditioningRequest } from '../../../engine/host/protocol/messages';
+import type { PromptSpec } from '../../../engine/host/protocol/messages';
 import { findFiles } from '../../../engine/model/files';
 import { fingerprintOf } from '../../../engine/model/fingerprint';
 import { readHeaders } from '../../../engine/model/headers';
@@ -16,7 +16,7 @@ const reference = recording('img2img-4step-self');
 const options = { mode: 'img2img' as const, width: 64, height: 64, tIndexList: [20, 40] };
 const frames = Array.from({ length: 5 }, (_, k) => reference.frame(k));
 /** The model has no tokenizer. */
-const conditioning = { tokenIds: reference.token_ids[''] } as unknown as ConditioningRequest;
+const conditioning = { tokenIds: reference.token_ids[''] } as unknown as PromptSpec;
 const ALL: NonNullable<ServerOptions['nets']> = ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'];
 
 async function paint(server?: ServerOptions): Promise<Output[]> {

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict';
 import { ALONE } from '../../../engine/net/pool/place';
 import type { Unet } from '../../../engine/model/unet/unet';
-import type { Conditioning } from '../../../engine/prompt/conditioning';
+import type { PromptEmbeds } from '../../../engine/prompt/prompt-embeds';
 import { SharedUnet } from '../../../engine/stream/shared-unet';
 import type { Evaluation } from '../../../engine/diffusion/stream-batch';
 
-const evaluation = { shape: { height: 4, width: 4 }, conditioning: { tokens: 2, width: 8 } } as unknown as Evaluation<Conditioning>;
+const evaluation = { shape: { height: 4, width: 4 }, conditioning: { tokens: 2, width: 8 } } as unknown as Evaluation<PromptEmbeds>;
 
 /** Stands in for the net, whose answers do not matter here: counts rows, and takes 5 ms a run. */
 function countingUnet(runs: number[]): Unet {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Engine } from '../../../engine/engine';
 import type { DiffusionStream } from '../../../engine/stream/diffusion-stream';
-import type { ConditioningRequest } from '../../../engine/prompt/request';
+import type { PromptSpec } from '../../../engine/prompt/request';
 import { onTheWay, type Target } from '../../../engine/prompt/transition';
 import type { Output, RawImage } from '../../../engine/types';
 import { decode } from '../../../engine/image/codec';
@@ -31,11 +31,7 @@ describe('transitions in pictures, with the embedded model at its own size', fun
     engine.createStream({ mode, width: SIZE, height: SIZE, tIndexList });
 
   /** As the host does it: encodes, and lets the frame in. */
-  async function show(
-    stream: DiffusionStream,
-    requests: ConditioningRequest[],
-    picture: (k: number) => Promise<RawImage>,
-  ): Promise<Shown[]> {
+  async function show(stream: DiffusionStream, requests: PromptSpec[], picture: (k: number) => Promise<RawImage>): Promise<Shown[]> {
     const embeddings: Float32Array[] = [];
     const outputs: Output[] = [];
     for (const [k, request] of requests.entries()) {
@@ -50,7 +46,7 @@ describe('transitions in pictures, with the embedded model at its own size', fun
     return outputs.map((output, k) => ({ embedding: embeddings[k], output }));
   }
 
-  const way = (from: ConditioningRequest, to: Target, frames = FRAMES, pace?: 'embedding'): ConditioningRequest[] =>
+  const way = (from: PromptSpec, to: Target, frames = FRAMES, pace?: 'embedding'): PromptSpec[] =>
     Array.from({ length: frames + 1 }, (_, k) => onTheWay(from, to, k / frames, { pace }));
 
   function steps(shown: Shown[], of: (each: Shown) => Float32Array | Uint8Array): number[] {

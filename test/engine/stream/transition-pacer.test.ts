@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { denoisingSteps } from '../../../engine/diffusion/schedule';
 import type { DenoiseConfig } from '../../../engine/diffusion/step-plan';
 import type { Evaluation } from '../../../engine/diffusion/stream-batch';
-import type { Conditioning } from '../../../engine/prompt/conditioning';
-import { Way } from '../../../engine/prompt/way';
+import type { PromptEmbeds } from '../../../engine/prompt/prompt-embeds';
+import { TransitionPath } from '../../../engine/prompt/transition-path';
 import { type PacedEntry, TransitionPacer } from '../../../engine/stream/transition-pacer';
 import { STABLE_DIFFUSION } from '../../lib/reference';
 
@@ -13,12 +13,12 @@ const noise = steps.map((_, step) => Float32Array.from({ length: 8 }, (_, k) => 
 const latent = Float32Array.from({ length: 8 }, (_, k) => Math.cos(k * 1.7));
 const entry = { latent, shape: { height: 2, width: 4 }, noise, denoising };
 
-const conditioning = (value: number): Conditioning => ({ hiddenStates: Float32Array.of(value), tokens: 1, width: 1 });
+const conditioning = (value: number): PromptEmbeds => ({ hiddenStates: Float32Array.of(value), tokens: 1, width: 1 });
 const pair = (positive: number, negative: number) => ({ positive: conditioning(positive), negative: conditioning(negative) });
 const [one, other] = [pair(1, -1), pair(4, 0)];
 
 /** A stand-in for the UNet that is only arithmetic. */
-function predict({ sample, conditioning: { hiddenStates } }: Evaluation<Conditioning>): Float32Array {
+function predict({ sample, conditioning: { hiddenStates } }: Evaluation<PromptEmbeds>): Float32Array {
   return sample.map((x, k) => 0.3 * Math.tanh(x) + 0.05 * hiddenStates[0] + 0.01 * k);
 }
 
@@ -84,7 +84,7 @@ describe('transition pacer', () => {
     const hand = conditioning(2);
     const pacer = new TransitionPacer<string>(() => undefined);
     const from = { positive: one.positive, negative: one.negative, warnings: [] };
-    const way = new Way(from, { positive: other.positive, negative: other.negative, warnings: [] }, 'linear');
+    const way = new TransitionPath(from, { positive: other.positive, negative: other.negative, warnings: [] }, 'linear');
     const picture = {};
     const paced = (change: object, time: number): PacedEntry<string> =>
       pacer.pace(

@@ -5,12 +5,12 @@ import type { UnetRow } from '../../../../engine/model/unet/row';
 import { Unet } from '../../../../engine/model/unet/unet';
 import { toFloat16 } from '../../../../engine/net/float16';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
-import type { Conditioning } from '../../../../engine/prompt/conditioning';
+import type { PromptEmbeds } from '../../../../engine/prompt/prompt-embeds';
 import { randn } from '../../../../engine/diffusion/noise';
 import { tinyUnet, type UnetShape } from '../../../lib/onnx-maker';
 import { recording, REFERENCE_MODEL, relativeError } from '../../../lib/reference';
 
-const conditioningOf = (level: number): Conditioning => ({
+const conditioningOf = (level: number): PromptEmbeds => ({
   hiddenStates: new Float32Array(77 * 32).fill(level),
   tokens: 77,
   width: 32,
@@ -163,7 +163,7 @@ describe('unet', () => {
     });
 
     it('of SDXL: the embedding of the whole prompt, and the size in pixels as [H, W, 0, 0, H, W]', async () => {
-      const withPooled = (level: number): Conditioning => ({ ...conditioningOf(0), pooled: new Float32Array(8).fill(level) });
+      const withPooled = (level: number): PromptEmbeds => ({ ...conditioningOf(0), pooled: new Float32Array(8).fill(level) });
       const extra = { text_embeds: 8, time_ids: 6 };
       assert.deepEqual(
         await predicted(extra, [{ conditioning: withPooled(1) }, { conditioning: withPooled(2) }], 2),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { Engine } from '../../../../engine/engine';
 import type { DiffusionStream } from '../../../../engine/stream/diffusion-stream';
-import type { ConditioningRequest } from '../../../../engine/prompt/request';
+import type { PromptSpec } from '../../../../engine/prompt/request';
 import { countTargets, MOST_TARGETS, simplify, type Target } from '../../../../engine/prompt/transition';
 import { PromptMotion } from '../../../../nodes/lib/prompt/motion';
 import type { TransitionSettings } from '../../../../nodes/lib/prompt/transition';
@@ -31,7 +31,7 @@ describe('prompts on their way', () => {
   it('go by frames, each one step, whenever they come', () => {
     const motion = new PromptMotion(DAY);
     motion.head(NIGHT, { length: { frames: 4 }, method: 'slerp', easing: 'linear', pace: 'picture' }, 0);
-    const way = (position: number): ConditioningRequest => ({ ...NIGHT, transition: { from: DAY, position, method: 'slerp' } });
+    const way = (position: number): PromptSpec => ({ ...NIGHT, transition: { from: DAY, position, method: 'slerp' } });
     assert.deepEqual(motion.next(1e6, false), way(0), 'a message without a frame is none');
     assert.deepEqual(
       [1, 2, 3, 4].map((k) => motion.next(k, true)),
@@ -90,7 +90,7 @@ describe('embeddings on their way', () => {
   after(() => engine.close());
 
   /** Lengths of the steps between embeddings. */
-  async function stepsOf(path: ConditioningRequest[]): Promise<number[]> {
+  async function stepsOf(path: PromptSpec[]): Promise<number[]> {
     const embeddings: Float32Array[] = [];
     for (const request of path) embeddings.push((await stream.encodePrompt(request)).positive.hiddenStates);
     return embeddings.slice(1).map((point, k) => Math.sqrt(point.reduce((sum, value, i) => sum + (value - embeddings[k][i]) ** 2, 0)));
@@ -135,7 +135,7 @@ describe('embeddings on their way', () => {
   });
 
   it('stay where they are when the least of many targets leaves', async () => {
-    let request: ConditioningRequest = DAY;
+    let request: PromptSpec = DAY;
     const targets = Array.from({ length: 12 }, (_, k) => of(['night', 'storm', 'snow', 'desert'][k % 4] + (k > 3 ? ', sea' : '')));
     for (const target of targets) request = { ...target, transition: { from: request, position: 0.1 } };
     const [moved] = await stepsOf([request, simplify(request, 8)]);

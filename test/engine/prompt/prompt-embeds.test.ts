@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { between, blend, type Conditioning } from '../../../engine/prompt/conditioning';
+import { between, blend, type PromptEmbeds } from '../../../engine/prompt/prompt-embeds';
 import { BLEND_METHODS, type BlendMethod } from '../../../engine/prompt/request';
 import { randn } from '../../../engine/diffusion/noise';
 import { relativeError, ROOT } from '../../lib/reference';
 
-const of = (...values: number[]): Conditioning => ({
+const of = (...values: number[]): PromptEmbeds => ({
   hiddenStates: Float32Array.from(values),
   tokens: values.length / 2,
   width: 2,
@@ -90,7 +90,7 @@ describe('blends as another program computes them', () => {
     cases: { weights: number[]; method: BlendMethod; blend: number[] }[];
   };
   const { tokens, width } = recorded;
-  const embeddings = recorded.embeddings.map((values): Conditioning => ({ hiddenStates: Float32Array.from(values), tokens, width }));
+  const embeddings = recorded.embeddings.map((values): PromptEmbeds => ({ hiddenStates: Float32Array.from(values), tokens, width }));
   const partsOf = (weights: number[]) => weights.map((weight, k) => ({ conditioning: embeddings[k], weight }));
 
   for (const { weights, method, blend: expected } of recorded.cases) {

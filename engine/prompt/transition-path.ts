@@ -1,29 +1,29 @@
 import { EvenPath } from './even-path';
-import { between } from './conditioning';
-import type { PromptConditioning } from './prompt-encoder';
+import { between } from './prompt-embeds';
+import type { EncodedPrompt } from './prompt-encoder';
 import type { TransitionMethod } from './request';
 
 /** The way between two conditionings, and the pace at which a transition goes it. */
-export class Way {
+export class TransitionPath {
   readonly path = new EvenPath();
   /** How much of the transition is over, 0..1, by the last call of `at`. */
   time = 0;
 
   constructor(
-    private readonly from: PromptConditioning,
-    private readonly to: PromptConditioning,
+    private readonly from: EncodedPrompt,
+    private readonly to: EncodedPrompt,
     private readonly method: TransitionMethod | undefined,
   ) {}
 
   /** The conditioning of a transition of which so much is over, 0..1. */
-  at(time: number): PromptConditioning {
+  at(time: number): EncodedPrompt {
     this.time = time;
     const position = this.path.at(time);
     return { ...this.between(position), way: this, position };
   }
 
   /** The conditioning at a position of the way, 0..1. What is not seen of the texts that are being left has been said. */
-  between(position: number): PromptConditioning {
+  between(position: number): EncodedPrompt {
     const { from, to, method } = this;
     return {
       positive: between(from.positive, to.positive, position, method),

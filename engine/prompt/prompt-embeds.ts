@@ -3,7 +3,7 @@ import { sphericalMean } from './sphere';
 import { normalizeWeights } from './weights';
 
 /** What the UNet attends to: one embedding a token, [tokens, width] row-major. Never changed once made. */
-export interface Conditioning {
+export interface PromptEmbeds {
   hiddenStates: Float32Array;
   tokens: number;
   width: number;
@@ -25,14 +25,14 @@ const LEAST_COSINE = 1e-4;
  * @param parts weights without a positive sum count as equal
  * @throws EBADPROMPT when a weight is no finite number
  */
-export function blend(parts: { conditioning: Conditioning; weight: number }[], method: BlendMethod = 'linear'): Conditioning {
+export function blend(parts: { conditioning: PromptEmbeds; weight: number }[], method: BlendMethod = 'linear'): PromptEmbeds {
   if (parts.length === 0) throw new RangeError('nothing to blend');
   const shares = normalizeWeights(parts.map(({ weight }) => weight));
   if (parts.length === 1) return parts[0].conditioning;
   const [first] = parts.map(({ conditioning }) => conditioning);
   for (const { conditioning } of parts) {
     if (conditioning.hiddenStates.length === first.hiddenStates.length) continue;
-    const shape = ({ tokens, width }: Conditioning): string => `[${tokens}, ${width}]`;
+    const shape = ({ tokens, width }: PromptEmbeds): string => `[${tokens}, ${width}]`;
     throw new RangeError(`cannot blend conditionings of shapes ${shape(first)} and ${shape(conditioning)}`);
   }
   const states = parts.map(({ conditioning }) => conditioning.hiddenStates);
@@ -50,7 +50,7 @@ export function blend(parts: { conditioning: Conditioning; weight: number }[], m
 /**
  * The conditioning at `position` (0..1) of the way between two. At the ends it is the one or the other itself.
  */
-export function between(from: Conditioning, to: Conditioning, position: number, method: TransitionMethod = 'linear'): Conditioning {
+export function between(from: PromptEmbeds, to: PromptEmbeds, position: number, method: TransitionMethod = 'linear'): PromptEmbeds {
   if (position <= 0) return from;
   if (position >= 1) return to;
   return blend(
@@ -93,7 +93,7 @@ function cosine(a: Float32Array, b: Float32Array): number {
  *
  * @param weights one a token
  */
-export function emphasize(prompt: Conditioning, empty: Conditioning, weights: number[]): Conditioning {
+export function emphasize(prompt: PromptEmbeds, empty: PromptEmbeds, weights: number[]): PromptEmbeds {
   const hiddenStates = prompt.hiddenStates.map((value, i) => {
     const weight = weights[Math.floor(i / prompt.width)];
     return weight === 1 ? value : empty.hiddenStates[i] + weight * (value - empty.hiddenStates[i]);
