@@ -6,6 +6,7 @@ import { findFiles, modelFolder } from '../../engine/model/files';
 import type { Command } from '../command';
 import { ProgressLine } from '../progress-line';
 import { inBytes, inCount, inTime } from '../words';
+import { Controls } from './controls';
 import { openEnds } from './ends';
 import { HELP, readOptions, type RunOptions } from './options';
 import { paint } from './paint';
@@ -27,12 +28,17 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
     const steps = `steps ${tIndexList.join(', ')} of ${numInferenceSteps}`;
     line.note(`${options.model} on ${engine.info.executionProvider}: ${size.width}×${size.height}, ${steps}, guidance ${guidance}`);
 
+    const adapters = engine.info.adapters.map(({ name, kind }) => `${name} (${kind})`);
+    if (adapters.length > 0) line.note(`adapters: ${adapters.join(', ')}`);
+    const controls = await Controls.open(options.controls, size);
+
     const startedAt = performance.now();
     let skipped = 0;
     const painted = await paint({
       ...ends,
       ...size,
       stream,
+      controls,
       signal,
       onFrame: (done) =>
         line.update(fractionOf(done, ends.source.count), () => speed(done, ends.source.count, performance.now() - startedAt)),
@@ -50,9 +56,9 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
   }
 }
 
-async function load(model: string, { executionProviders }: RunOptions, line: ProgressLine): Promise<Engine> {
+async function load(model: string, { executionProviders, adapters }: RunOptions, line: ProgressLine): Promise<Engine> {
   const engine = await Engine.load(
-    { model, executionProviders },
+    { model, executionProviders, adapters },
     { onProgress: ({ net, loadedBytes, totalBytes }) => line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`) },
   );
   line.clear();

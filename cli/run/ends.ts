@@ -26,7 +26,8 @@ export async function openEnds(options: RunOptions): Promise<{ source: FrameSour
   return { source, sink: new PictureFileSink(output) };
 }
 
-async function openSource(input: string): Promise<FrameSource> {
+/** Rejects with ESOURCE when there is nothing that is known. */
+export async function openSource(input: string): Promise<FrameSource> {
   const found = await stat(input).catch(() => undefined);
   if (!found) throw new EngineError('ESOURCE', `there is no ${input}`);
   if (found.isDirectory()) return PictureSource.ofFolder(input);

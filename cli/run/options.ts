@@ -2,6 +2,7 @@ import { resolveOptions } from '../../engine/diffusion/options';
 import { tIndexListOf } from '../../engine/diffusion/strength';
 import type { CfgType, StreamOptions } from '../../engine/types';
 import { readArguments, readNumber, UsageError } from '../command';
+import { type ControlOption, readAdapters, readControls, readWeights } from './adapters';
 import type { PictureFormat } from './pictures';
 
 export const HELP = `Usage: streamdiffusion run --model FOLDER --prompt TEXT [OPTIONS] IN OUT
@@ -22,6 +23,13 @@ Options:
   --seed N          another seed is another noise (default 2)
   --cfg TYPE        guidance: none, full, self or initialize (default self; with --negative, initialize)
   --guidance N      guidance scale (default 1.2)
+  --adapter NAME=PATH
+                    what the model is steered by besides the prompt: a ControlNet, LoRA or IP-Adapter; may be given again
+  --lora FILE       the same for a LoRA, which goes by the name of its file
+  --control MAP     a control picture of every frame for the adapter of that name: edges, soft-edges, luminance, threshold,
+                    blur or movement; NAME=MAP for an adapter of another name, NAME=PATH for a picture, a folder or a video
+                    whose pictures go along with the frames; may be given again
+  --weights LIST    strengths of adapters, such as edges=0.8,style=0.5 (default 1 each)
   --providers LIST  ONNX Runtime execution providers by preference, such as cuda,cpu (default cpu)
   --fps N           for pictures that become a video (default 25)
   --format FORMAT   of pictures in a folder: png or jpeg (default png)
@@ -31,7 +39,9 @@ The exit code is 1 when a frame could not be read; the others are painted.
 
 Examples:
   streamdiffusion run --model starter --prompt "sunset over the sea" photos painted
-  streamdiffusion run --model starter --prompt "night, aurora, snow" --strength 0.7 film.mp4 night.mp4`;
+  streamdiffusion run --model starter --prompt "night, aurora, snow" --strength 0.7 film.mp4 night.mp4
+  streamdiffusion run --model sd --adapter edges=controlnet/canny --control edges --weights edges=0.8 \\
+    --lora style.safetensors --prompt "a garden in ink" film.mp4 ink.mp4`;
 
 const OPTIONS = {
   model: { type: 'string' },
@@ -43,6 +53,10 @@ const OPTIONS = {
   seed: { type: 'string' },
   cfg: { type: 'string' },
   guidance: { type: 'string' },
+  adapter: { type: 'string', multiple: true },
+  lora: { type: 'string', multiple: true },
+  control: { type: 'string', multiple: true },
+  weights: { type: 'string' },
   providers: { type: 'string', default: 'cpu' },
   fps: { type: 'string', default: '25' },
   format: { type: 'string', default: 'png' },
@@ -60,6 +74,9 @@ export interface RunOptions {
   prompt: string;
   negativePrompt: string | undefined;
   executionProviders: string[];
+  /** Paths by names. */
+  adapters: Record<string, string>;
+  controls: ControlOption[];
   /** Undefined: the model's own. */
   size: { width: number; height: number } | undefined;
   stream: Omit<StreamOptions, 'width' | 'height'>;
@@ -84,6 +101,7 @@ export function readOptions(args: string[]): RunOptions {
     cfgType: (values.cfg ?? (negative === undefined ? 'self' : 'initialize')) as CfgType,
     guidanceScale: readNumber(values.guidance, 'guidance'),
     seed: readNumber(values.seed, 'seed'),
+    weights: readWeights(values.weights),
   };
   // Before a model is loaded, which may take a while; its size is checked by the stream.
   resolveOptions({ ...stream, width: 1, height: 1 }, 1);
@@ -94,6 +112,8 @@ export function readOptions(args: string[]): RunOptions {
     prompt,
     negativePrompt: negative,
     executionProviders: values.providers.split(',').map((name) => name.trim()),
+    adapters: readAdapters(values.adapter, values.lora),
+    controls: readControls(values.control),
     size: readSize(values.size),
     stream,
     fps,

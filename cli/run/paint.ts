@@ -1,11 +1,13 @@
 import { EngineError } from '../../engine/errors';
-import type { Output, Stream } from '../../engine/types';
-import type { FrameSink, FrameSource } from './frames';
+import type { Output, Stream, StreamInput } from '../../engine/types';
+import type { Controls } from './controls';
+import type { Frame, FrameSink, FrameSource } from './frames';
 
 export interface Painting {
   source: FrameSource;
   sink: FrameSink;
   stream: Stream;
+  controls: Controls;
   width: number;
   height: number;
   signal: AbortSignal;
@@ -21,7 +23,7 @@ export interface Painting {
  *
  * @returns how many frames were painted
  */
-export async function paint({ source, sink, stream, width, height, signal, onFrame, onSkipped }: Painting): Promise<number> {
+export async function paint({ source, sink, stream, controls, width, height, signal, onFrame, onSkipped }: Painting): Promise<number> {
   let painted = 0;
   let skipped = 0;
   const write = async (outputs: Output[]): Promise<void> => {
@@ -34,11 +36,12 @@ export async function paint({ source, sink, stream, width, height, signal, onFra
   try {
     for await (const frame of source.frames(width, height)) {
       if (signal.aborted) throw new EngineError('ECLOSED', 'stopped');
-      if ('error' in frame) {
+      const ready = await withControls(frame, controls);
+      if ('error' in ready) {
         skipped++;
-        onSkipped(frame.name, frame.error);
+        onSkipped(ready.name, ready.error);
       } else {
-        await write(await stream.process({ image: frame.image, id: frame.name }));
+        await write(await stream.process(ready));
       }
     }
     await write(await stream.flush());
@@ -47,5 +50,18 @@ export async function paint({ source, sink, stream, width, height, signal, onFra
   } catch (thrown) {
     await sink.abandon();
     throw thrown;
+  } finally {
+    await controls.close();
+  }
+}
+
+/** What the stream takes of a frame, unless it, or one of its control pictures, cannot be read. */
+async function withControls(frame: Frame, controls: Controls): Promise<StreamInput | Extract<Frame, { error: EngineError }>> {
+  if ('error' in frame) return frame;
+  const { name, image } = frame;
+  try {
+    return { id: name, image, pictures: await controls.of(image) };
+  } catch (thrown) {
+    return { name, error: EngineError.from(thrown, 'EBADFRAME') };
   }
 }

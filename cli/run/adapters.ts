@@ -1,0 +1,61 @@
+import { parse } from 'node:path';
+import { CONTROL_MAPS, type ControlMapKind } from '../../engine/image/control/maps';
+import { readNumber, UsageError } from '../command';
+
+/** Where the control pictures of an adapter come from: made of each frame, or read beside them. */
+export type ControlOption = { name: string; map: ControlMapKind } | { name: string; path: string };
+
+/** Maps that follow from the frames alone; a silhouette is known by the empty room. */
+const MAPS: readonly ControlMapKind[] = CONTROL_MAPS.filter((kind) => kind !== 'silhouette');
+
+/**
+ * `NAME=PATH` each; a LoRA goes by the name of its file where none is given.
+ *
+ * @throws UsageError
+ */
+export function readAdapters(adapters: readonly string[] = [], loras: readonly string[] = []): Record<string, string> {
+  const given = [...adapters.map((text) => pair(text, 'adapter')), ...loras.map(loraOf)];
+  const names = given.map(([name]) => name);
+  const twice = names.find((name, k) => names.indexOf(name) !== k);
+  if (twice !== undefined) throw new UsageError(`two adapters are called "${twice}"; name one of them, as in --lora NAME=FILE`);
+  return Object.fromEntries(given);
+}
+
+/**
+ * `MAP` for the adapter of the same name, or `NAME=MAP`, or `NAME=PATH` of a picture, a folder of pictures or a video.
+ *
+ * @throws UsageError
+ */
+export function readControls(controls: readonly string[] = []): ControlOption[] {
+  return controls.map((text) => {
+    const [name, source] = text.includes('=') ? pair(text, 'control') : [text, text];
+    if (source === 'silhouette')
+      throw new UsageError('--control silhouette needs the empty room, which a file has not; make the pictures with the control map node');
+    if (isMap(source)) return { name, map: source };
+    if (text.includes('=')) return { name, path: source };
+    throw new UsageError(`--control must be one of ${MAPS.join(', ')}, or NAME=MAP, or NAME=PATH; got "${text}"`);
+  });
+}
+
+/** `NAME=NUMBER`, separated by commas. @throws UsageError */
+export function readWeights(text: string | undefined): Record<string, number> | undefined {
+  if (text === undefined) return undefined;
+  const pairs = text.split(',').map((each) => pair(each.trim(), 'weights'));
+  return Object.fromEntries(pairs.map(([name, value]) => [name, readNumber(value, 'weights') ?? NaN]));
+}
+
+/** The first `=` parts: a path may hold others. */
+function pair(text: string, option: string): [name: string, value: string] {
+  const at = text.indexOf('=');
+  const [name, value] = [text.slice(0, Math.max(0, at)).trim(), text.slice(at + 1).trim()];
+  if (name !== '' && value !== '') return [name, value];
+  throw new UsageError(`--${option} must be NAME=${option === 'weights' ? 'NUMBER' : 'PATH'}; got "${text}"`);
+}
+
+function loraOf(text: string): [name: string, path: string] {
+  return text.includes('=') ? pair(text, 'lora') : [parse(text).name, text];
+}
+
+function isMap(text: string): text is ControlMapKind {
+  return (MAPS as readonly string[]).includes(text);
+}

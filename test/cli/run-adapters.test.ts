@@ -1,0 +1,75 @@
+import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { readAdapters, readControls, readWeights } from '../../cli/run/adapters';
+import { Controls } from '../../cli/run/controls';
+import { UsageError } from '../../cli/command';
+import type { RawImage } from '../../engine';
+import sharp from 'sharp';
+
+const SIZE = { width: 64, height: 64 };
+/** Black on the left, white on the right. */
+const step: RawImage = {
+  ...SIZE,
+  channels: 3,
+  data: Uint8Array.from({ length: 3 * 64 * 64 }, (_, byte) => (Math.floor(byte / 3) % 64 < 32 ? 0 : 255)),
+};
+
+describe('adapters on the command line', () => {
+  it('are paths by names; a LoRA goes by the name of its file', () => {
+    assert.deepEqual(readAdapters(['edges=/m/canny', 'a=b=c'], ['/l/ink style.safetensors', 'old=x.safetensors']), {
+      edges: '/m/canny',
+      a: 'b=c',
+      'ink style': '/l/ink style.safetensors',
+      old: 'x.safetensors',
+    });
+    assert.deepEqual(readAdapters(), {});
+    assert.throws(() => readAdapters(['edges']), { message: /--adapter must be NAME=PATH; got "edges"/ });
+    assert.throws(() => readAdapters(['a=x'], ['a.safetensors']), { message: /two adapters are called "a"/ });
+  });
+
+  it('have control pictures by maps, by other names, or from files', () => {
+    assert.deepEqual(readControls(['edges', 'shape=soft-edges', 'depth=maps/depth']), [
+      { name: 'edges', map: 'edges' },
+      { name: 'shape', map: 'soft-edges' },
+      { name: 'depth', path: 'maps/depth' },
+    ]);
+    assert.throws(() => readControls(['depth']), UsageError);
+    assert.throws(() => readControls(['silhouette']), { message: /empty room/ });
+  });
+
+  it('have strengths by names', () => {
+    assert.deepEqual(readWeights('edges=0.8, style=-1'), { edges: 0.8, style: -1 });
+    assert.equal(readWeights(undefined), undefined);
+    for (const wrong of ['edges', 'edges=', 'edges=much', '=1', '']) assert.throws(() => readWeights(wrong), UsageError, wrong);
+  });
+});
+
+describe('control pictures of frames', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'controls-'));
+    for (const [k, level] of [50, 150].entries())
+      await sharp({ create: { ...SIZE, channels: 3, background: { r: level, g: level, b: level } } }).toFile(join(folder, `${k}.png`));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  it('are drawn of each frame', async () => {
+    const controls = await Controls.open([{ name: 'shape', map: 'edges' }], SIZE);
+    const { shape } = await controls.of(step);
+    assert.deepEqual([shape.width, shape.height, shape.channels, shape.data.length], [64, 64, 3, step.data.length]);
+    const columns = Array.from({ length: 64 }, (_, x) => shape.data[3 * (32 * 64 + x)]);
+    assert.ok(columns.slice(28, 36).includes(255) && columns.slice(0, 24).every((value) => value === 0), columns.join());
+    await controls.close();
+  });
+
+  it('come from files in their order, and the last one stays', async () => {
+    const controls = await Controls.open([{ name: 'depth', path: folder }], SIZE);
+    const levels: number[] = [];
+    for (let k = 0; k < 3; k++) levels.push((await controls.of(step)).depth.data[0]);
+    assert.deepEqual(levels, [50, 150, 150]);
+    await controls.close();
+    await assert.rejects(Controls.open([{ name: 'depth', path: join(folder, 'nothing') }], SIZE), { code: 'ESOURCE', message: /nothing/ });
+  });
+});
