@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, type Json } from '../util/json-file';
 import type { TensorRanges } from '../net/onnx/patches/int8';
@@ -33,7 +33,8 @@ export async function subfolders(folder: string): Promise<string[]> {
   return entries.filter((entry) => entry.isDirectory() || entry.isSymbolicLink()).map(({ name }) => name);
 }
 
-async function netIn(folder: string, reach: Reach): Promise<NetFiles | undefined> {
+/** The net in a folder of its own: model.onnx, or the only .onnx there. */
+export async function netIn(folder: string, reach: Reach): Promise<NetFiles | undefined> {
   const name = netAlone(await onnxFiles(folder));
   if (name === undefined) return undefined;
   for (const file of [name, 'config.json', 'int8.json']) await reach.check(join(folder, file));
@@ -45,6 +46,11 @@ async function netIn(folder: string, reach: Reach): Promise<NetFiles | undefined
     config,
     ...(ranges && { ranges }),
   };
+}
+
+/** A net as a single .onnx file, with the files beside it that are named after it. */
+export async function netFile(path: string): Promise<NetFiles> {
+  return { path, bytes: await weightBytes(dirname(path), basename(path), (other) => other.startsWith(basename(path))), config: {} };
 }
 
 /** { "ranges": { TENSOR: [smallest, largest value] } }; undefined when there is no such file. */

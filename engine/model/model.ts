@@ -120,7 +120,7 @@ export class Model {
     const tokenizers = await loadTokenizers(files);
     const ofModel = await readHeaders(files);
     const notes = notesOn(assemble(files, ofModel, ofModel, tokenizers, Adapters.none(settings.adapterKinds)), ofModel);
-    const adapters = await Adapters.open(settings.adapters, { files, headers: ofModel }, settings.adapterKinds);
+    const adapters = await Adapters.open(settings.adapters, { files, headers: ofModel }, settings.adapterKinds, notes);
     const further = await adapters.nets();
     const headers = { ...ofModel, ...further.headers };
     const elsewhere = netsOnServer(settings.server);

@@ -45,7 +45,7 @@ const FAMILIES = {
 export type NetName = keyof typeof ROLES;
 /** A net of a model, or of an adapter: `controlnet/NAME`. */
 export type NetRole = NetName | FamilyRole;
-type FamilyRole = `${keyof typeof FAMILIES}/${string}`;
+export type FamilyRole = `${keyof typeof FAMILIES}/${string}`;
 /** Something of each net that there is. */
 export type PerRole<T> = { [Name in NetName]?: T } & { [Role in FamilyRole]: T };
 

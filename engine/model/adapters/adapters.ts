@@ -1,12 +1,12 @@
 import { realpath, stat } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { EngineError } from '../../errors';
 import type { GraphPatch } from '../../net/onnx/patches/patch';
 import type { AdapterInfo } from '../../types';
 import { printable, quote } from '../../util/quote';
 import type { ModelFiles } from '../files';
 import { type Headers, readHeader } from '../headers';
-import type { NetFiles } from '../layouts';
+import { type NetFiles, subfolders } from '../layouts';
 import { Reach } from '../reach';
 import type { NetName, NetRole, PerRole } from '../roles';
 import type { ClaimPort } from '../unet/ports/port';
@@ -33,20 +33,27 @@ export class Adapters {
   }
 
   /**
-   * Reads what lies at these paths, by the adapters' names.
+   * Reads what lies at these paths, by the adapters' names, and what the model's own folder has in `controlnet/NAME`.
    *
+   * @param notes takes why one of the model's own cannot be used, which leaves the model as it is
    * @throws EBADPARAM for a name that cannot be one, EBADMODEL for what is no adapter, or none of this model
    */
   static async open(
     paths: Readonly<Record<string, string>> = {},
     model: { files: ModelFiles; headers: Headers },
     kinds: readonly AdapterKind[] = ADAPTER_KINDS,
+    notes: string[] = [],
   ): Promise<Adapters> {
-    const byKind = new Map<AdapterKind, Adapter[]>(kinds.map((kind) => [kind, []]));
-    for (const [name, path] of entriesOf(paths)) {
-      const { kind, adapter } = await openOne(name, path, model, kinds);
-      byKind.get(kind)?.push(adapter);
-    }
+    const wanted = entriesOf(paths);
+    const own = (await ownAdapters(model.files)).filter(([name]) => !wanted.some(([other]) => other === name));
+    const opened = await Promise.all([
+      ...wanted.map(([name, path]) => openOne(name, path, model, kinds)),
+      ...own.map(([name, path]) =>
+        openOne(name, path, model, kinds).catch((thrown: unknown) => void notes.push(EngineError.from(thrown, 'EBADMODEL').message)),
+      ),
+    ]);
+    const found = opened.flatMap((one) => one ?? []).sort((a, b) => (a.adapter.name < b.adapter.name ? -1 : 1));
+    const byKind = new Map(kinds.map((kind) => [kind, found.filter((one) => one.kind === kind).map(({ adapter }) => adapter)]));
     return new Adapters(kinds, byKind);
   }
 
@@ -77,6 +84,12 @@ export class Adapters {
   ports(nets: Nets): ClaimPort[] {
     return this.kinds.flatMap((kind) => kind.ports?.(this.byKind.get(kind) ?? [], nets) ?? []);
   }
+}
+
+/** What a model's folder has in `controlnet/NAME`. */
+async function ownAdapters({ folder }: ModelFiles): Promise<[name: string, path: string][]> {
+  const names = (await subfolders(join(folder, 'controlnet'))).filter((name) => NAME.test(name) && !TAKEN.includes(name));
+  return names.sort().map((name) => [name, join(folder, 'controlnet', name)]);
 }
 
 function entriesOf(paths: unknown): [name: string, path: string][] {

@@ -11,10 +11,15 @@ import type { ControlNet, Residual } from './control-net';
 const RESIDUAL =
   /^(control\/(down_\d+|mid)|input_control_(\d+|middle)|down_block_\d+(_additional_residual)?|mid_block_additional_residual)$/;
 
+/** Whether an input of a UNet is one for a residual. */
+export function isResidual(name: string): boolean {
+  return RESIDUAL.test(name);
+}
+
 /** The inputs of a UNet for residuals, in the order of its skip tensors, the middle's last; empty where it has none. */
-export function residualInputs(inputs: readonly TensorInfo[]): TensorInfo[] {
+function residualInputs(inputs: readonly TensorInfo[]): TensorInfo[] {
   const number = ({ name }: TensorInfo): number => Number(/\d+/.exec(name)?.[0] ?? Infinity);
-  return inputs.filter(({ name }) => RESIDUAL.test(name)).sort((a, b) => number(a) - number(b));
+  return inputs.filter(({ name }) => isResidual(name)).sort((a, b) => number(a) - number(b));
 }
 
 /**

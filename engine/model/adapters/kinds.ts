@@ -1,4 +1,5 @@
 import type { AdapterKind } from './adapter';
+import { controlNets } from './controlnet';
 
 /** All kinds of adapters, in the order in which they change a graph. */
-export const ADAPTER_KINDS: readonly AdapterKind[] = [];
+export const ADAPTER_KINDS: readonly AdapterKind[] = [controlNets];

@@ -90,7 +90,8 @@ export function runsOf(ports: readonly Port[], rows: readonly UnetRow[], most: n
     if (group) group.push(index);
     else groups.set(key, [index]);
   });
-  return [...groups.values()].flatMap((group) =>
-    Array.from({ length: Math.ceil(group.length / most) }, (_, k) => group.slice(k * most, (k + 1) * most)),
-  );
+  return [...groups.values()].flatMap((group) => {
+    const size = Math.min(most, group.length);
+    return Array.from({ length: Math.ceil(group.length / size) }, (_, k) => group.slice(k * size, (k + 1) * size));
+  });
 }

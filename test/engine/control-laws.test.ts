@@ -1,0 +1,182 @@
+import assert from 'node:assert/strict';
+import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CfgType, Engine, type Output, type StreamOptions } from '../../engine';
+import type { StreamInput } from '../../engine/types';
+import { controlCase, PATHS } from '../lib/control-cases';
+import { REFERENCE_MODEL, relativeError } from '../lib/reference';
+
+const reference = controlCase('control-two-self');
+const PROMPT = { tokenIds: reference.tokenIds['a red sun over the sea'], negativeTokenIds: reference.tokenIds[''] };
+const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
+const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
+const ADAPTERS = { depth: PATHS.depth, lines: PATHS.lines };
+const FRAMES = 5;
+
+/** Frames that each bring other control pictures (some none) and other weights (some 0, some below). */
+const changing: StreamInput[] = Array.from({ length: FRAMES }, (_, k) => {
+  const { image, depth, lines } = reference.pictures(k);
+  return {
+    id: k,
+    pictures: { image, ...(k % 3 !== 2 && { depth }), ...(k % 2 === 0 && { lines }) },
+    params: { weights: { depth: k === 3 ? 0 : 1.2 - 0.4 * k, lines: 0.3 * k - 0.4 } },
+  };
+});
+const plainFrames: StreamInput[] = changing.map(({ id, pictures }) => ({ id, image: pictures?.image }));
+
+async function run(engine: Engine, options: Partial<StreamOptions>, inputs: StreamInput[]): Promise<Output[]> {
+  const stream = await engine.createStream({ ...base, ...options });
+  await stream.setPrompt(PROMPT);
+  const outputs: Output[] = [];
+  for (const input of inputs) outputs.push(...(await stream.process(input)));
+  outputs.push(...(await stream.flush()));
+  await stream.close();
+  return outputs;
+}
+
+function assertSame(got: Output[], expected: Output[], what: string): void {
+  assert.deepEqual(
+    got.map(({ id }) => id),
+    expected.map(({ id }) => id),
+  );
+  got.forEach(({ id, latent }, k) => {
+    const error = relativeError(latent, expected[k].latent);
+    assert.ok(error <= 1e-4, `${what}: frame ${id} is off by ${error}`);
+  });
+}
+
+describe('laws of control', () => {
+  let engine: Engine;
+  let plain: Engine;
+  before(async () => {
+    engine = await Engine.load({ model: REFERENCE_MODEL, adapters: ADAPTERS });
+    plain = await Engine.load({ model: REFERENCE_MODEL });
+  });
+  after(() => Promise.all([engine.close(), plain.close()]));
+
+  for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[]) {
+    for (const steps of [1, 2, 4]) {
+      it(`stream batch equals sequential: ${cfgType}, ${steps} step(s), pictures and weights that change every frame`, async () => {
+        const options = { cfgType, tIndexList: STEPS[steps], guidanceScale: 1.5, delta: 0.7 };
+        const batched = await run(engine, options, changing);
+        assertSame(batched, await run(engine, { ...options, useDenoisingBatch: false }, changing), 'the batch');
+        for (const frame of [0, 3]) {
+          const [alone] = await run(engine, options, [changing[frame]]);
+          assertSame([batched[frame]], [alone], 'alone');
+        }
+        const without = await run(plain, options, plainFrames);
+        assert.ok(
+          batched.some(({ latent }, k) => relativeError(latent, without[k].latent) > 0.01),
+          'control changes the pictures',
+        );
+      });
+    }
+  }
+
+  it('weight 0 equals no adapter, to the byte', async () => {
+    const off = changing.map((input) => ({ ...input, params: { weights: { depth: 0, lines: 0 } } }));
+    for (const cfgType of ['none', 'full', 'self'] as CfgType[]) {
+      const [expected, got] = [await run(plain, { cfgType }, plainFrames), await run(engine, { cfgType }, off)];
+      got.forEach(({ latent, image }, k) => {
+        assert.deepEqual(latent, expected[k].latent);
+        assert.deepEqual(image.data, expected[k].image.data);
+      });
+    }
+  });
+
+  it('no picture equals no adapter, to the byte', async () => {
+    const [expected, got] = [await run(plain, {}, plainFrames), await run(engine, {}, plainFrames)];
+    got.forEach(({ latent }, k) => {
+      assert.deepEqual(latent, expected[k].latent);
+    });
+  });
+
+  it('streams with control and without share calls, and do not change each other', async () => {
+    const alone = [await run(engine, {}, changing), await run(engine, { cfgType: 'self' }, plainFrames)];
+    const together = await Promise.all([run(engine, {}, changing), run(engine, { cfgType: 'self' }, plainFrames)]);
+    assertSame(together[0], alone[0], 'with control');
+    assertSame(together[1], alone[1], 'without');
+  });
+
+  it('takes control pictures of any size', async () => {
+    const { image, depth } = reference.pictures(0);
+    const big = { data: new Uint8Array(3 * 160 * 96).fill(128), width: 160, height: 96, channels: 3 as const };
+    const outputs = await run(engine, { tIndexList: STEPS[1] }, [
+      { id: 0, pictures: { image, depth } },
+      { id: 1, pictures: { image, depth: big } },
+    ]);
+    assert.ok(outputs.every(({ latent }) => latent.every(Number.isFinite)));
+    assert.ok(relativeError(outputs[1].latent, outputs[0].latent) > 1e-3);
+  });
+
+  it('refuses weights that are no numbers, and names that no adapter has', async () => {
+    const stream = await engine.createStream(base);
+    const bad: Record<string, number>[] = [
+      { depth: Number.NaN },
+      { depth: Number.POSITIVE_INFINITY },
+      { edges: 1 },
+      { depth: '1' as unknown as number },
+    ];
+    for (const weights of bad) await assert.rejects(stream.update({ weights }), { code: 'EBADPARAM' });
+    await stream.setPrompt(PROMPT);
+    await stream.process({ image: reference.pictures(0).image });
+    assert.equal((await stream.flush()).length, 1);
+  });
+});
+
+describe('files of control', () => {
+  let folder: string;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), 'control-'));
+  });
+  after(() => rm(folder, { recursive: true }));
+
+  const refused = async (path: string, says: RegExp): Promise<void> => {
+    await assert.rejects(Engine.load({ model: REFERENCE_MODEL, adapters: { mine: path } }), (error: Error & { code?: string }) => {
+      assert.equal(error.code, 'EBADMODEL', error.message);
+      assert.match(error.message, says);
+      assert.match(error.message, /mine/);
+      return true;
+    });
+  };
+
+  it('say what is wrong with them', async () => {
+    await writeFile(join(folder, 'torn.onnx'), Buffer.from([0x0a, 0xff]));
+    await writeFile(join(folder, 'note.txt'), 'a note');
+    await refused(join(folder, 'torn.onnx'), /torn/);
+    await refused(join(folder, 'note.txt'), /is none that is known; known are .*controlnet/);
+    await refused(join(folder, 'nowhere'), /no file or folder/);
+    await refused(join(REFERENCE_MODEL, 'unet'), /is none that is known/);
+    await refused(folder, /./);
+  });
+
+  it('that lie in the model folder as controlnet/NAME are found, and off without a picture', async () => {
+    const model = join(folder, 'model');
+    await cp(REFERENCE_MODEL, model, { recursive: true });
+    await cp(PATHS.depth, join(model, 'controlnet', 'depth'), { recursive: true });
+    const engine = await Engine.load({ model });
+    assert.deepEqual(engine.info.adapters, [{ name: 'depth', kind: 'controlnet', picture: 'frame' }]);
+    const plain = await Engine.load({ model: REFERENCE_MODEL });
+    const [off, expected] = [await run(engine, {}, plainFrames), await run(plain, {}, plainFrames)];
+    off.forEach(({ latent }, k) => {
+      assert.deepEqual(latent, expected[k].latent);
+    });
+    const [on] = await run(
+      engine,
+      {},
+      [{ id: 0, pictures: reference.pictures(0) }].map(({ id, pictures: { image, depth } }) => ({ id, pictures: { image, depth } })),
+    );
+    assert.ok(relativeError(on.latent, off[0].latent) > 0.01);
+    await Promise.all([engine.close(), plain.close()]);
+  });
+
+  it('that lie there and cannot be used leave the model usable, and are told', async () => {
+    const model = join(folder, 'model with a torn one');
+    await cp(REFERENCE_MODEL, model, { recursive: true });
+    await cp(join(folder, 'torn.onnx'), join(model, 'controlnet', 'torn', 'model.onnx'));
+    const engine = await Engine.load({ model });
+    assert.deepEqual(engine.info.adapters, []);
+    await engine.close();
+  });
+});
