@@ -8,6 +8,7 @@ import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
 import { brightness, newestPicture } from '../lib/sink-picture';
 import { freeUdpPort } from '../lib/udp';
+import { isDay, isNight } from '../lib/starter';
 
 /** An ArtDmx packet of Art-Net 4: header, opcode 0x5000, protocol 14, sequence, physical, universe, length, values. */
 function artDmx(values: Uint8Array, universe = 0): Buffer {
@@ -75,26 +76,26 @@ describe('the example on a lighting desk, with the nodes of @bannsaenger/node-re
 
   it('mixes its prompts by faders, at the speed of a desk', async () => {
     move({ 1: 0, 2: 255, 5: 180, 6: 30, 8: 128, 9: 128 });
-    await becomes((value) => value < 80);
+    await becomes(isNight);
     for (let k = 0; k <= 88; k++) {
       move({ 2: 255 - Math.floor((k * 255) / 88), 4: Math.floor((k * 255) / 88) });
       await new Promise((next) => setTimeout(next, 1000 / 44));
     }
-    await becomes((value) => value > 95);
+    await becomes(isDay);
   });
 
   it('leaves other universes alone, and keeps the mix when all its faders are down', async () => {
     move({ 2: 255, 4: 0 }, 3);
     await new Promise((wait) => setTimeout(wait, 1000));
-    assert.ok((await brightnessNow()) > 95);
+    assert.ok(isDay(await brightnessNow()));
     move({ 2: 0, 4: 0 });
     await new Promise((wait) => setTimeout(wait, 1000));
-    assert.ok((await brightnessNow()) > 95);
+    assert.ok(isDay(await brightnessNow()));
   });
 
   it('changes within the time of its fader', async () => {
     move({ 2: 255, 11: 10 });
-    await becomes((value) => value < 80);
+    await becomes(isNight);
   });
 
   it('pauses, and goes on', async () => {

@@ -10,6 +10,7 @@ import { readMjpeg } from '../lib/mjpeg';
 import { PATIENCE, until } from '../lib/flow';
 import { Server } from '../lib/server';
 import { strain } from '../lib/strain';
+import { BEGINS_TO_SHOW } from '../lib/starter';
 
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../../..');
@@ -80,8 +81,8 @@ describe('the first example, started as a process', () => {
     assert.equal(pressed.status, 200);
     let night = sunset;
     const deadline = performance.now() + PATIENCE;
-    while (night > sunset - 5 && performance.now() < deadline) night = await brightness();
-    assert.ok(night < sunset - 5, `brightness was ${sunset}, and is ${night} at night`);
+    while (night > sunset - BEGINS_TO_SHOW && performance.now() < deadline) night = await brightness();
+    assert.ok(night < sunset - BEGINS_TO_SHOW, `brightness was ${sunset}, and is ${night} at night`);
   });
 
   it('ends on SIGTERM, and leaves no process behind', async () => {

@@ -8,6 +8,7 @@ import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
 import { strain } from '../lib/strain';
 import { PATIENCE, until } from '../lib/until';
+import { BEGINS_TO_SHOW } from '../lib/starter';
 
 interface PieceStatus {
   fps: number;
@@ -91,7 +92,7 @@ describe('the example that listens to MQTT, with a real broker', function () {
     sunset = await brightness();
     set('prompt', 'night, aurora, snow');
     await painted('night, aurora, snow');
-    await becomes((value) => value < sunset - 5);
+    await becomes((value) => value < sunset - BEGINS_TO_SHOW);
   });
 
   it('queues nothing of 200 changes a second: the last one wins', async () => {
@@ -103,7 +104,7 @@ describe('the example that listens to MQTT, with a real broker', function () {
     }
     set('prompt', 'sunset over the sea');
     await painted('sunset over the sea');
-    await becomes((value) => value > sunset - 5);
+    await becomes((value) => value > sunset - BEGINS_TO_SHOW);
     assert.ok(status?.latencyMs && status.latencyMs < 5000 * strain(), JSON.stringify(status));
   });
 
@@ -118,7 +119,7 @@ describe('the example that listens to MQTT, with a real broker', function () {
     await painted('desert, day + night');
     const day = await brightness();
     set('weights', '[0, 1]');
-    await becomes((value) => value < day - 5);
+    await becomes((value) => value < day - BEGINS_TO_SHOW);
     for (const [name, value] of [
       ['strength', '0.7'],
       ['guidance', '1.4'],

@@ -10,6 +10,7 @@ import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
 import { brightness, newestPicture } from '../lib/sink-picture';
 import { until } from '../lib/until';
+import { DAY_ABOVE_NIGHT } from '../lib/starter';
 
 interface Health {
   engines: { streams: unknown[] }[];
@@ -74,6 +75,6 @@ describe('the example with two denoisers on one server', function () {
       30_000,
       () => server.output,
     );
-    assert.ok((await brightnessOf('left')) > (await brightnessOf('right')) + 30);
+    assert.ok((await brightnessOf('left')) > (await brightnessOf('right')) + DAY_ABOVE_NIGHT);
   });
 });

@@ -9,6 +9,7 @@ import { Server } from '../lib/server';
 import { brightness, newestPicture } from '../lib/sink-picture';
 import { freeUdpPort } from '../lib/udp';
 import { until } from '../lib/until';
+import { isDay, isNight } from '../lib/starter';
 
 /** A text or number of OSC 1.0, padded to 4 bytes. */
 const text = (value: string): Buffer => Buffer.concat([Buffer.from(value), Buffer.alloc(4 - (Buffer.byteLength(value) % 4))]);
@@ -91,10 +92,10 @@ describe('the example that is played over OSC, with the node of node-red-contrib
     send(osc('/piece/transition', 300));
     send(osc('/piece/prompt', 'desert, day, sun'));
     await shows('desert, day, sun');
-    await becomes((value) => value > 100);
+    await becomes(isDay);
     send(osc('/piece/prompt', 'night'));
     await shows('night');
-    await becomes((value) => value < 80);
+    await becomes(isNight);
     assert.ok(Number(answers.get('/piece/latency')) > 0);
   });
 
@@ -105,7 +106,7 @@ describe('the example that is played over OSC, with the node of node-red-contrib
       send(osc('/piece/weights', 1 - k / 200, k / 200));
       await new Promise((next) => setTimeout(next, 5));
     }
-    await becomes((value) => value > 100);
+    await becomes(isDay);
     assert.ok(Number(answers.get('/piece/latency')) < 5000, `${answers.get('/piece/latency')} ms`);
   });
 

@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
 import { PATIENCE } from '../lib/until';
+import { isDay, isNight } from '../lib/starter';
 
 const SCENES = [
   { name: 'day', seconds: 4, prompt: 'desert, day, sun', transition: 300, params: { strength: 0.8 } },
@@ -58,9 +59,6 @@ describe('the example that walks through scenes', function () {
     assert.ok(isSo(value), `${what}: the brightness is ${value}`);
     return value;
   }
-
-  const isDay = (value: number): boolean => value > 110;
-  const isNight = (value: number): boolean => value < 75;
 
   it('goes from scene to scene by itself, round and round', async () => {
     await becomes(isDay, 'day');

@@ -10,6 +10,7 @@ import { Server } from '../lib/server';
 import { brightness } from '../lib/sink-picture';
 import { strain } from '../lib/strain';
 import { PATIENCE } from '../lib/until';
+import { DAY_ABOVE_NIGHT } from '../lib/starter';
 
 const run = promisify(execFile);
 
@@ -54,7 +55,7 @@ describe('the example that paints texts over HTTP', () => {
     const { format, width, height } = await sharp(day).metadata();
     assert.deepEqual([format, width, height], ['jpeg', 256, 256]);
     const night = await picture({ prompt: 'night, aurora, snow', seed: '7' });
-    assert.ok((await brightness(day)) > (await brightness(night)) + 20);
+    assert.ok((await brightness(day)) > (await brightness(night)) + DAY_ABOVE_NIGHT);
   });
 
   it('answers the same picture for the same text and seed, and another one without a seed', async () => {

@@ -60,7 +60,7 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual([format, width, height, msg.contentType], ['jpeg', 64, 64, 'image/jpeg']);
     const { latencyMs, ...frame } = msg.frame as FrameInfo;
     assert.deepEqual(frame, { id: 'f1', timestamp: 123, source: 'here', width: 64, height: 64, stream: 'camera' });
-    assert.ok(latencyMs > 0 && latencyMs < 15_000 * strain(), `${latencyMs} ms`);
+    assert.ok(latencyMs > 0 && latencyMs < 1000 * strain(), `${latencyMs} ms`);
     assert.deepEqual(msg.mine, { kept: true });
   });
 

@@ -201,7 +201,7 @@ describe('host: supervision', () => {
         PATIENCE,
         () => `round ${round}: ${JSON.stringify(host.state)}`,
       );
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
+      await new Promise((resolve) => setTimeout(resolve, (round * 7) % 30));
       pids.add(host.pid as number);
       process.kill(host.pid as number, 'SIGKILL');
       await become(host, 'restarting');
