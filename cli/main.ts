@@ -20,7 +20,7 @@ const HELP = `Usage: ${PROGRAM} COMMAND
 Diffusion models on pictures and videos, and the models for it.
 
 Commands:
-  run                paint a folder of pictures or a video anew
+  run                repaint a folder of pictures or a video
   models pull        download a model from Hugging Face
   models list        show the models on this machine, and some to begin with
   models check       say what a model folder contains and what is wrong with it

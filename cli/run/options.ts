@@ -7,7 +7,7 @@ import type { PictureFormat } from './pictures';
 
 export const HELP = `Usage: streamdiffusion run --model FOLDER --prompt TEXT [OPTIONS] IN OUT
 
-Paints pictures anew as the prompt says, without Node-RED.
+Repaints pictures as the prompt says, without Node-RED.
 
   IN   a folder of pictures, one picture, or a video
   OUT  a folder, or a video (.mp4 .mov .mkv .webm .avi .gif); for one picture, also a picture (.png .jpg).
@@ -17,7 +17,7 @@ Options:
   --model FOLDER    a model folder, the name of a pulled model, or starter, the embedded one
   --prompt TEXT     what to paint
   --negative TEXT   what to keep away from; has an effect with --cfg full or initialize
-  --strength S      0..1, how much is painted anew (default 0.5)
+  --strength S      0..1, how much is repainted (default 0.5)
   --steps N         denoising steps (default 2)
   --size WxH        size of the result (default: the model's own); pictures are cropped to fill it
   --seed N          another seed is another noise (default 2)

@@ -1,11 +1,11 @@
 import { checkSetting, numberSetting } from '../util/setting';
 import { SETTINGS } from './options';
 
-/** How much of the picture is painted anew. */
+/** How much of the picture is repainted. */
 export const STRENGTH = numberSetting(undefined, { min: 0, max: 1 });
 
 /**
- * The t_index_list for a strength, which says how much of the picture is painted anew: 1 starts from pure noise, 0 keeps
+ * The t_index_list for a strength, which says how much of the picture is repainted: 1 starts from pure noise, 0 keeps
  * nearly everything.
  *
  * With S = `numInferenceSteps` and n = `steps`: the first index is round((1 - strength) · S), as image-to-image

@@ -19,7 +19,7 @@ export async function placeNet(path: string, { graph }: Pick<HeaderNet, 'graph'>
   for (const name of new Set(externalFiles)) await copy(join(dirname(path), name), join(folder, name));
 }
 
-/** A net that was changed: its graph is written anew, and finds its weights in copies of the files they lay in. */
+/** A net that was changed: its graph is rewritten, and finds its weights in copies of the files they lay in. */
 async function placeGraph(graph: OnnxGraph, folder: string): Promise<void> {
   const names = new Map(externalFilesOf(graph).map((location, k) => [location, `weights-${k}-${basename(location)}`]));
   for (const [location, name] of names) await copy(resolve(graph.folder, location), join(folder, name));
