@@ -1,3 +1,5 @@
+import { rms } from '../util/vectors';
+
 /**
  * The last clean latent mixed into the next: (1 - s)·z + s·g·x̂0, with g = min(1, rms(z) / rms(x̂0)).
  *
@@ -14,8 +16,4 @@ export function mixLatent(latent: Float32Array, last: Float32Array, amount: numb
   if (!(strength > 0 && strength < Infinity)) return latent;
   const gain = Math.min(1, rms(latent) / strength);
   return latent.map((value, k) => (1 - amount) * value + amount * gain * last[k]);
-}
-
-function rms(values: Float32Array): number {
-  return Math.sqrt(values.reduce((sum, value) => sum + value * value, 0) / values.length);
 }

@@ -1,3 +1,5 @@
+import { squaredDifference } from '../util/vectors';
+
 /** Root of the mean squared difference of pixels in -1..1 from which on a scene counts as moving fully. */
 const FULL_MOTION = 0.2;
 /** How much of a new measurement counts at once; the rest comes with the next frames, so that noise does not flicker. */
@@ -12,7 +14,8 @@ export class MotionMeter {
   measure(pixels: Float32Array): number {
     const { previous } = this;
     this.previous = pixels;
-    const now = previous?.length === pixels.length ? Math.min(1, rmsDifference(pixels, previous) / FULL_MOTION) : 0;
+    const now =
+      previous?.length === pixels.length ? Math.min(1, Math.sqrt(squaredDifference(pixels, previous) / pixels.length) / FULL_MOTION) : 0;
     this.motion += SHARE * (now - this.motion);
     return this.motion;
   }
@@ -41,8 +44,4 @@ export function lowerStrength(tIndexList: readonly number[], lessStrength: numbe
     list.push(Math.min(Math.max(wanted, (list[i - 1] ?? -1) + 1), last + i));
   }
   return list;
-}
-
-function rmsDifference(a: Float32Array, b: Float32Array): number {
-  return Math.sqrt(a.reduce((sum, value, k) => sum + (value - b[k]) ** 2, 0) / a.length);
 }

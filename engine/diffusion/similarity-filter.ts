@@ -1,5 +1,6 @@
 import { EngineError } from '../errors';
 import { quote } from '../util/quote';
+import { mean, squaredDifference } from '../util/vectors';
 import { localChange } from './local-change';
 import { TorchGenerator } from './noise';
 
@@ -116,7 +117,7 @@ function areComparable(a: Thumbnails, b: Thumbnails): boolean {
 /** @returns 1 for equal pictures, less for others */
 export function similarityOf(a: Float32Array, b: Float32Array, measure: SimilarityMeasure): number {
   if (measure === 'local') return 1 - localChange(a, b);
-  if (measure === 'mse') return 1 - a.reduce((sum, value, k) => sum + (value - b[k]) ** 2, 0) / a.length;
+  if (measure === 'mse') return 1 - squaredDifference(a, b) / a.length;
   const meanA = measure === 'centred-cosine' ? mean(a) : 0;
   const meanB = measure === 'centred-cosine' ? mean(b) : 0;
   let dot = 0;
@@ -132,8 +133,4 @@ export function similarityOf(a: Float32Array, b: Float32Array, measure: Similari
   // A uniform picture has no direction: it resembles only another one of the same brightness.
   if (normA < 1e-9 || normB < 1e-9) return normA < 1e-9 && normB < 1e-9 && Math.abs(meanA - meanB) < 1e-3 ? 1 : 0;
   return dot / Math.sqrt(normA * normB);
-}
-
-function mean(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -1,3 +1,5 @@
+import { squaredDifference } from '../util/vectors';
+
 /**
  * The pace of a transition. Its pictures do not change evenly with the position between two prompts: they rest near
  * either prompt and turn quickly in between. A path knows how the pictures change along the way, from a few that were
@@ -138,7 +140,7 @@ export class EvenPath {
     const pairs = this.looks.slice(1).map((look, i) => [this.looks[i], look] as const);
     const shares = pairs.map(([from, to]) => LEAST_SPEED * (to.position - from.position));
     for (const m of this.looks[0]?.measures.keys() ?? []) {
-      const distances = pairs.map(([from, to]) => distance(from.measures[m], to.measures[m]));
+      const distances = pairs.map(([from, to]) => Math.sqrt(squaredDifference(from.measures[m], to.measures[m])));
       const whole = distances.reduce((sum, each) => sum + each, 0);
       if (whole > 0) distances.forEach((each, i) => (shares[i] = Math.max(shares[i], each / whole)));
     }
@@ -152,8 +154,4 @@ function interpolate(xs: readonly number[], ys: readonly number[], x: number): n
   if (above <= 0) return above === 0 ? ys[0] : ys[ys.length - 1];
   const part = (x - xs[above - 1]) / (xs[above] - xs[above - 1]);
   return ys[above - 1] + part * (ys[above] - ys[above - 1]);
-}
-
-function distance(a: Float32Array, b: Float32Array): number {
-  return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0));
 }

@@ -1,3 +1,4 @@
+import { cosine } from '../util/vectors';
 import type { BlendMethod, TransitionMethod } from './request';
 import { sphericalMean } from './sphere';
 import { normalizeWeights } from './weights';
@@ -74,17 +75,6 @@ function linearMean(values: readonly Float32Array[], shares: readonly number[]):
 function byAgreement(values: readonly Float32Array[], shares: readonly number[]): number[] {
   const mean = linearMean(values, shares);
   return normalizeWeights(values.map((each, k) => shares[k] * Math.max(LEAST_COSINE, cosine(each, mean))));
-}
-
-/** 0 where either has no direction. */
-function cosine(a: Float32Array, b: Float32Array): number {
-  let [product, lengthA, lengthB] = [0, 0, 0];
-  for (let i = 0; i < a.length; i++) {
-    product += a[i] * b[i];
-    lengthA += a[i] * a[i];
-    lengthB += b[i] * b[i];
-  }
-  return lengthA > 0 && lengthB > 0 ? product / Math.sqrt(lengthA * lengthB) : 0;
 }
 
 /**

@@ -1,3 +1,5 @@
+import { combine, dot, norm } from '../util/vectors';
+
 /** Blending embeddings by their directions: straight lines between them pass through shorter, vaguer ones. */
 
 /** Below this, lengths and angles (radians) count as none. */
@@ -70,25 +72,4 @@ function meanDirection(directions: readonly Float64Array[], shares: readonly num
 function stretch(angle: number): number {
   const sine = Math.sin(angle);
   return sine < TINY ? 1 : angle / sine;
-}
-
-function combine(vectors: readonly (Float32Array | Float64Array)[], factors: readonly number[]): Float64Array {
-  const sum = new Float64Array(vectors[0].length);
-  vectors.forEach((vector, k) => {
-    const factor = factors[k];
-    if (factor !== 0) for (let i = 0; i < sum.length; i++) sum[i] += factor * vector[i];
-  });
-  return sum;
-}
-
-function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i] * b[i];
-  return sum;
-}
-
-function norm(vector: Float32Array | Float64Array): number {
-  let sum = 0;
-  for (const value of vector) sum += value * value;
-  return Math.sqrt(sum);
 }
