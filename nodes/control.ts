@@ -4,7 +4,7 @@ import { disableNode } from './lib/common/error-throttle';
 import { onInput } from './lib/common/input';
 import { startNode } from './lib/common/start-node';
 import { ControlMap } from './lib/control/control-map';
-import { serveControls } from './lib/control/routes';
+import { LEARNERS, serveControls } from './lib/control/routes';
 import { type ControlFields, type ControlSettings, readControlFields } from './lib/control/settings';
 
 /** The control map: makes a picture that a model is steered by, such as edges or a silhouette, of each frame. */
@@ -19,7 +19,7 @@ export = (RED: NodeAPI): void => {
       return;
     }
     const map = new ControlMap(RED, this, status, settings);
-    Object.assign(this, { learner: map });
+    LEARNERS.lend(this, map);
     onInput(this, (msg, send) => map.take(msg, send));
     onClose(this, (removed) => map.close(removed));
   }

@@ -3,7 +3,7 @@ import { isWanted, type Passage } from './lib/denoiser/audience';
 import { tellChange } from './lib/common/changes';
 import { onClose } from './lib/common/closing';
 import { Denoiser } from './lib/denoiser/denoiser';
-import { serveTuning } from './lib/web/tuning-routes';
+import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
 import { getEngine } from './lib/engine/node';
 import { disableNode } from './lib/common/error-throttle';
 import { readOptionalBoolean } from './lib/common/fields';
@@ -29,7 +29,7 @@ export = (RED: NodeAPI): void => {
       disableNode(this, status, thrown);
       return;
     }
-    Object.assign(this, { tuning: denoiser });
+    TUNABLES.lend(this, denoiser);
     onInput(this, async (msg, send) => {
       const settings = isSettingsOnly(msg) ? topicOf(msg) : undefined;
       await denoiser.take(msg, send);

@@ -10,7 +10,7 @@ import { serveWords } from './lib/prompt/words';
 import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt/state';
 import { startNode } from './lib/common/start-node';
 import { PromptTuning } from './lib/prompt/tuning';
-import { serveTuning } from './lib/web/tuning-routes';
+import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
 
 type PromptDef = NodeDef & PromptFields;
 
@@ -33,7 +33,7 @@ export = (RED: NodeAPI): void => {
       showPrompt();
     };
     const pacer = new PromptPacer(state, send);
-    Object.assign(this, { tuning: new PromptTuning(state, pacer, send) });
+    TUNABLES.lend(this, new PromptTuning(state, pacer, send));
     showPrompt();
 
     // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may

@@ -3,6 +3,7 @@ import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import { controlPool } from '../../engine/image/codec-pool';
 import control from '../../nodes/control';
+import { LEARNERS } from '../../nodes/lib/control/routes';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { jpegs } from '../lib/pictures';
@@ -144,7 +145,7 @@ describe('control map', () => {
     assert.equal(await give({ control: { learn: true } }), undefined, 'the message goes no further');
     assert.equal(await white(await roomWith(60)), 0);
     assert.ok((await white(await roomWith(10))) > 2000);
-    (helper.getNode('control') as unknown as { learner: { learn(): void } }).learner.learn();
+    LEARNERS.of(helper.getNode('control'))?.learn();
     assert.equal(await white(await roomWith(10)), 0);
     const other = await sharp(await roomWith(10))
       .resize(200, 120, { fit: 'fill' })

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Node, NodeAPI } from 'node-red';
+import type { NodeAPI } from 'node-red';
 import { strengthOf } from '../../../engine/diffusion/strength';
 import type { PromptSpec, FinishedFrame, StreamSettings, StreamStats, WeightedText } from '../../../engine/host/protocol/messages';
 import { codecPool } from '../../../engine/image/codec-pool';
@@ -7,6 +7,7 @@ import type { Picture } from '../../../engine/image/picture';
 import { encodersBefore, flowNodes } from '../common/flow-graph';
 import { wakeAll } from '../common/rest';
 import { guardAdmin } from '../web/site';
+import { TUNABLES } from '../web/tuning-routes';
 
 /** A stream as the sidebar shows it. */
 export interface LiveStream {
@@ -130,8 +131,7 @@ function shownSettings({ mode, tIndexList, numInferenceSteps = 50 }: StreamSetti
 function encoderOf(RED: NodeAPI, encoders: string[], conditioning: PromptSpec | undefined): string | undefined {
   if (encoders.length < 2) return encoders[0];
   return encoders.find((id) => {
-    const node = RED.nodes.getNode(id) as (Node & { tuning?: { prompt: WeightedText[] } }) | null;
-    return isDeepStrictEqual(node?.tuning?.prompt, conditioning?.prompt);
+    return isDeepStrictEqual(TUNABLES.of(RED.nodes.getNode(id))?.prompt, conditioning?.prompt);
   });
 }
 

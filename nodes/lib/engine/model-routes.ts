@@ -8,7 +8,7 @@ import { tryProviders, type ProviderReport } from '../../../engine/host/client/p
 import type { ServerCredentials } from './server-fields';
 import { withCode } from '../common/input';
 import { type DownloadState, ModelDownloads } from './model-downloads';
-import { guardAdmin } from '../web/site';
+import { guardAdmin, onlyJson } from '../web/site';
 
 /** In settings.js: where models are kept, and the token for Hugging Face, for those who do not set environment variables. */
 export interface ModelSettings extends NodeAPISettingsWithData {
@@ -53,9 +53,6 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
   let providers: { at: number; reports: Promise<ProviderReport[]> } | undefined;
 
   const may = (right: 'read' | 'write'): RequestHandler => RED.auth.needsPermission(`streamdiffusion.${right}`);
-  // Browsers send forms from any site to any address, but JSON only where they are allowed to.
-  const json: RequestHandler = (request, response, next) =>
-    request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
   const route =
     (work: (request: Request) => unknown): RequestHandler =>
     (request, response) =>
@@ -104,7 +101,7 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
   RED.httpAdmin.post(
     '/streamdiffusion/models/downloads',
     may('write'),
-    json,
+    onlyJson,
     route(({ body }) => {
       const { repository, revision, token, id } = (body ?? {}) as Record<string, unknown>;
       return downloads.start(text(repository), text(revision) || 'main', settings(text(token) || tokenOf(RED, text(id))));
@@ -114,7 +111,7 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
   RED.httpAdmin.post(
     '/streamdiffusion/models/cancel',
     may('write'),
-    json,
+    onlyJson,
     route(({ body }) => {
       downloads.cancel(text((body as { repository?: unknown } | undefined)?.repository));
       return downloads.states;

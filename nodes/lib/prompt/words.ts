@@ -5,7 +5,7 @@ import { LruCache } from '../../../engine/util/lru-cache';
 import { readAskedModel, readModel, type EngineDef } from '../engine/fields';
 import { denoiserBehind, flowNodes } from '../common/flow-graph';
 import { withCode } from '../common/input';
-import { guardAdmin } from '../web/site';
+import { guardAdmin, onlyJson } from '../web/site';
 
 /** Bounds of a question: texts, and characters of all. */
 const MOST_TEXTS = 64;
@@ -55,9 +55,7 @@ function onlyOne<T>(list: T[]): T | undefined {
  */
 export function serveWords(RED: NodeAPI): void {
   guardAdmin(RED);
-  RED.httpAdmin.post('/streamdiffusion/words', RED.auth.needsPermission('streamdiffusion.read'), (request, response) => {
-    // Browsers send forms from any site to any address, but JSON only where they are allowed to.
-    if (!request.is('json')) return void response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
+  RED.httpAdmin.post('/streamdiffusion/words', RED.auth.needsPermission('streamdiffusion.read'), onlyJson, (request, response) => {
     const { model, modelType, id, texts, list } = (request.body ?? {}) as Record<string, unknown>;
     const isFine =
       Array.isArray(texts) &&

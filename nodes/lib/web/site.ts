@@ -95,3 +95,7 @@ function nameOf(host: string): string {
   const [, bracketed, plain = ''] = /^\[([^\]]*)\]|^([^:]*)/.exec(host.toLowerCase()) ?? [];
   return bracketed ?? plain.replace(/\.$/, '');
 }
+
+/** Browsers send forms from any site to any address, but JSON only where they are allowed to. */
+export const onlyJson: RequestHandler = (request, response, next) =>
+  request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });

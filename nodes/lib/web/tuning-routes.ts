@@ -1,8 +1,10 @@
-import type { Request, RequestHandler, Response } from 'express';
-import type { Node, NodeAPI } from 'node-red';
+import type { Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import type { WeightedText } from '../../../engine/prompt/request';
 import { EngineError } from '../../../engine/errors';
 import { withCode } from '../common/input';
-import { guardAdmin } from './site';
+import { NodePart } from '../common/node-part';
+import { guardAdmin, onlyJson } from './site';
 
 /** What the editor asks of a running node. */
 export interface Wish {
@@ -16,11 +18,15 @@ export interface Wish {
 
 /** A node as its open dialog, or the sidebar, plays on it. */
 export interface Tunable {
+  /** The prompts that it says just now, of a prompt encoder. */
+  readonly prompt?: WeightedText[];
   /** Rejects with EBADPARAM, EBADPROMPT, leaving everything as it was. */
   tune(wish: Wish): Promise<void>;
   /** The dialog is closed: keeps what was chosen until the next deploy, or brings back what was there before. */
   endTuning(keep: boolean): Promise<void>;
 }
+
+export const TUNABLES = new NodePart<Tunable>();
 
 /** Nodes that can be played on, and the folder of their addresses. */
 const FOLDERS = { 'streamdiffusion-denoiser': 'denoisers', 'streamdiffusion-prompt': 'prompts' } as const;
@@ -37,11 +43,8 @@ export function serveTuning(RED: NodeAPI, type: keyof typeof FOLDERS): void {
   if (known.has(type)) return;
   mounted.set(RED.httpAdmin, known.add(type));
   guardAdmin(RED);
-  // Browsers send forms from any site to any address, but JSON only where they are allowed to.
-  const json: RequestHandler = (request, response, next) =>
-    request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
   const mayWrite = RED.auth.needsPermission('streamdiffusion.write');
-  RED.httpAdmin.post(`/streamdiffusion/${FOLDERS[type]}/:id`, mayWrite, json, (request, response) => {
+  RED.httpAdmin.post(`/streamdiffusion/${FOLDERS[type]}/:id`, mayWrite, onlyJson, (request, response) => {
     tune(RED, type, request).then(
       () => response.json({ applied: true }),
       (thrown: unknown) => refuse(response, withCode(thrown)),
@@ -50,11 +53,12 @@ export function serveTuning(RED: NodeAPI, type: keyof typeof FOLDERS): void {
 }
 
 async function tune(RED: NodeAPI, type: string, { params: { id }, body }: Request): Promise<void> {
-  const node = RED.nodes.getNode(String(id)) as (Node & { tuning?: Tunable }) | null;
-  if (node?.type !== type || !node.tuning) throw new EngineError('ECLOSED', 'this node is not deployed');
+  const node = RED.nodes.getNode(String(id));
+  const tunable = node?.type === type ? TUNABLES.of(node) : undefined;
+  if (!tunable) throw new EngineError('ECLOSED', 'this node is not deployed');
   const { end, params, prompt, topic } = (body ?? {}) as Record<string, unknown>;
-  if (end !== undefined) return node.tuning.endTuning(end === 'keep');
-  return node.tuning.tune({ params, prompt, ...(typeof topic === 'string' && { topic }) });
+  if (end !== undefined) return tunable.endTuning(end === 'keep');
+  return tunable.tune({ params, prompt, ...(typeof topic === 'string' && { topic }) });
 }
 
 function refuse(response: Response, { code, message }: Error & { code: string }): void {
