@@ -5,7 +5,7 @@ import { drawMap, learnRoom } from './control/jobs';
 import { type Fit, type JpegOptions, decode, drawSvg, thumbnail, toJpeg } from './codec';
 import type { Picture } from './picture';
 
-/** What is done there, by name. */
+/** The jobs of a codec process, by name. */
 export const JOBS = {
   decode: ({ picture, width, height, fit }: { picture: Picture; width: number; height: number; fit?: Fit }): Promise<RawImage> =>
     decode(picture, width, height, fit),

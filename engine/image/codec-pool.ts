@@ -27,7 +27,7 @@ const DEFAULTS: CodecPoolOptions = {
   idle: 30_000,
   retry: 30_000,
 };
-/** How often a job is begun anew whose process ended for another one's sake. */
+/** How often a job is started again when its process ended because of another job. */
 const ATTEMPTS = 4;
 const LOOK_MS = 100;
 
@@ -174,7 +174,7 @@ function picturesOf(params: JobParams<JobName>): Picture[] {
   return 'picture' in params ? [params.picture] : [];
 }
 
-/** What comes over a pipe is a Uint8Array or a Buffer. */
+/** A pipe delivers a Uint8Array or a Buffer. */
 function bufferOf(data: Uint8Array): Buffer {
   return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
 }

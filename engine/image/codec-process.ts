@@ -7,7 +7,7 @@ import { Channel } from '../util/channel';
 import { endWithParent } from '../util/orphan-guard';
 import type { Effort, JobAnswer, JobName, JobOrder, JobParams, JobResult } from './codec-jobs';
 
-/** What a process is for: pictures of milliseconds, as many at once as libuv has threads; or those that are more work, one by one. */
+/** What a process is for: pictures that take milliseconds, as many at once as libuv has threads, or those that are more work, one by one. */
 export type Work = 'light' | 'heavy';
 const PLACES: Record<Work, number> = { light: 4, heavy: 1 };
 /** A process that holds more than that when nothing is left to do is not kept, bytes. */
@@ -23,18 +23,18 @@ interface Job {
 
 /** How much processor time a job may take, ms. Not by the clock: on a busy machine a good picture takes long as well. */
 export interface JobLimits {
-  /** From then on it counts as slow: others go elsewhere, and it comes last for the processor. */
+  /** From then on it counts as slow: other jobs go elsewhere, and its process gets the lowest priority. */
   slow: number;
   /** Then its process is ended. */
   deadline: number;
-  /** Also by the clock there is an end. */
+  /** The limit by the clock, whatever processor time the job took. */
   clock: number;
 }
 
 /** The process ended for another job's sake: this one can be done elsewhere. */
 export class LostJob extends Error {}
 
-/** One life of a codec process. */
+/** One run of a codec process. */
 export class CodecProcess {
   private readonly child: ChildProcess;
   // A pipe that breaks is followed by 'exit', which settles everything.
@@ -132,7 +132,7 @@ export class CodecProcess {
     this.idle = setTimeout(() => this.kill(), this.idleMs).unref();
   }
 
-  /** Nobody knows which of several jobs the time went to: each gets its share. What its own start took is nobody's. */
+  /** Which of several jobs took the time is unknown, so each gets an equal share. The process's own start counts for none. */
   private weigh(cpu: number): void {
     const spent = this.effort === 0 ? 0 : cpu - this.effort;
     this.effort = cpu;
@@ -158,7 +158,7 @@ export class CodecProcess {
   private end(how: string, byItself: boolean): void {
     if (this.gone) return;
     clearTimeout(this.idle);
-    // Which of several jobs it was nobody knows: each is done again, alone.
+    // Which of several jobs caused it is unknown: each is done again, alone.
     const isFound = byItself && this.jobs.size === 1;
     if (isFound)
       this.jobs.reject(this.jobs.notes, new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`));

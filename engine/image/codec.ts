@@ -9,7 +9,7 @@ export type Fit = 'cover' | 'contain' | 'fill';
 
 /** Formats of {@link Picture}, as libvips calls their loaders. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff', 'Svg'];
-/** A belt beside the braces of {@link CodecPool}: decoders that look at it end after this time, s. */
+/** A second line of defence behind {@link CodecPool}: decoders that honour it give up after this time, s. */
 const DECODE_LIMIT = 20;
 const REDS_AND_BLUES_CHANGED: [[number, number, number], [number, number, number], [number, number, number]] = [
   [0, 0, 1],

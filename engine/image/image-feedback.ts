@@ -1,6 +1,6 @@
 import type { RawImage } from '../types';
 
-/** How the last picture moves on its way back, about its middle. */
+/** How the last picture is moved before it is fed back, about its centre. */
 export interface FeedbackMotion {
   /** Above 1 it grows. */
   zoom: number;

@@ -1,6 +1,6 @@
 import { END_OF_IMAGE, isFrame, START_OF_IMAGE, START_OF_SCAN, standsAlone } from './jpeg-header';
 
-/** What a decoder has to go through for a JPEG. */
+/** How much work a JPEG is for a decoder. */
 export interface JpegEffort {
   width: number;
   height: number;

@@ -9,16 +9,16 @@ import { endWithParent } from '../../util/orphan-guard';
 import { residentMemory } from './process-memory';
 import { type Answer, Channel } from '../../util/channel';
 
-/** What is looked into: the model folder, server and folder of models that somebody names. */
+/** The checks that there are: of a model folder, of a server, of the folder of downloaded models. */
 export const CHECKS = { inspectModel, checkServer, listInstalled, modelWords };
 
 type Checks = typeof CHECKS;
 export type CheckName = keyof Checks;
 
-/** At most so many at once; the others wait. */
+/** How many run at once; further ones wait. */
 const MOST_RUNNING = 3;
 const MOST_WAITING = 30;
-/** Resident memory that one may take, bytes, and how often it is looked at, ms. */
+/** Resident memory that one may take, bytes, and how often it is checked, ms. */
 const LARGEST = 2 ** 30;
 const LOOK_MS = 200;
 

@@ -10,10 +10,10 @@ import { IS_CHEAP, residentMemory } from './process-memory';
 import { type Limits, type Owed, VitalSigns } from './vital-signs';
 import type { Method, Methods, Notification, Order, Response } from '../protocol/wire';
 
-/** How a process came to its end. */
+/** Why a process ended. */
 export interface Ending {
   error: EngineError;
-  /** It crashed or hung, so that what it ran on is suspect; false when somebody or a limit ended it. */
+  /** It crashed or hung, so its execution provider is suspect; false when somebody or a limit ended it. */
   byItself: boolean;
 }
 
@@ -25,7 +25,7 @@ interface Events {
 
 const LIMITS: Limits = { silence: 30_000, stall: 120_000, loading: 600_000, memory: availableMemory() };
 const LOOK_INTERVAL = 500;
-/** Memory is taken fast: a large picture's in a second. */
+/** Memory can grow fast: a large picture takes its share within a second. */
 const WEIGH_INTERVAL = IS_CHEAP ? 100 : 2000;
 /** A process that a driver holds in the kernel cannot even be killed; it is left behind after this time, ms. */
 const KILL_LIMIT = 10_000;
@@ -34,7 +34,7 @@ const CRASHES: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGB
 /** Requests that may load or compile nets. */
 const LOADING: readonly Method[] = ['load', 'open', 'update'];
 
-/** One life of an engine process: requests and answers over its pipe, and an eye on its health. */
+/** One run of the engine process: requests and answers over its pipe, and a watch over its health. */
 export class EngineProcess extends EventEmitter<Events> {
   private readonly child: ChildProcess;
   // A pipe that breaks is followed by 'close', which settles everything.
@@ -78,7 +78,7 @@ export class EngineProcess extends EventEmitter<Events> {
     return this.child.pid;
   }
 
-  /** Resident memory a second ago or two at most, bytes. */
+  /** Resident memory, at most two seconds old, bytes. */
   get memoryBytes(): number {
     return this.signs.memoryBytes;
   }
@@ -122,7 +122,7 @@ export class EngineProcess extends EventEmitter<Events> {
     if (error) void this.kill(error, error.code === 'ETIMEOUT');
   }
 
-  /** Where asking is expensive it is done only of a process that does not speak itself. */
+  /** Where reading it is expensive, only a process that reports nothing itself is asked. */
   private async weigh(): Promise<void> {
     const { pid } = this;
     if (pid === undefined || this.weighing || !(IS_CHEAP || this.signs.isQuiet)) return;

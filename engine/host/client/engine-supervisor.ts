@@ -8,17 +8,17 @@ import { ProviderOrder } from './provider-order';
 import { Restarts } from './restarts';
 import type { Notification } from '../protocol/wire';
 
-/** What another try cannot mend: somebody has to change a file or a setting first. */
+/** Errors that another try cannot fix: somebody has to change a file or a setting first. */
 const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM', 'ENOCODEC']);
-/** What a frame fails with when the engine is not well, rather than the frame. */
+/** Errors of a frame that point at the engine rather than at the frame. */
 const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST', 'EINTERNAL']);
-/** So many failures in a row, each at a frame that was sent after the one before, and the process is replaced. */
+/** After this many failures in a row, each of a frame that was sent after the previous failure, the process is replaced. */
 const UNWELL_LIMIT = 3;
-/** So many ends in a row, and an execution provider that may be their cause is given up for the next one. */
+/** After this many ends in a row the execution provider that may have caused them is given up for the next one. */
 const PROVIDER_CHANCES = 2;
-/** So many ends for want of memory without a sound life between them, and streams give up what they were changed to. */
+/** After this many ends for lack of memory, without a healthy run between them, streams give up what they were changed to. */
 const MEMORY_CHANCES = 2;
-/** So many ends in a row, and frames are not kept waiting for the next start any more. */
+/** After this many ends in a row frames no longer wait for the next start. */
 const PATIENCE = 3;
 
 /** The parent's side of one engine: keeps its process alive and its streams set up. */
@@ -69,7 +69,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
   }
 
   /**
-   * Does not wait for the engine: what needs it waits inside.
+   * Does not wait for the engine; the stream does.
    * @param name of the stream, for people
    * @param safe settings to go back to when those that came later take more memory than there is
    */
@@ -159,7 +159,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
     this.retry.unref();
   }
 
-  /** The process has gone: wait a little, longer every time, and start another. */
+  /** The process has ended: waits a little, longer each time, and starts another. */
   private lost(process: EngineProcess, { error, byItself }: Ending): void {
     if (this.current.phase === 'stopped' || this.process !== process) return;
     this.process = undefined;

@@ -3,7 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
-/** A program that says how much another one takes may itself be slow, ms. */
+/** How long the program that reads another process's memory may take, ms. */
 const ASK_LIMIT = 5000;
 
 /** Whether {@link residentMemory} costs next to nothing. */

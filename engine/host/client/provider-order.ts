@@ -35,7 +35,7 @@ export class ProviderOrder {
     for (const [provider, { at }] of this.failed) if (now - at > FORGIVEN_AFTER) this.failed.delete(provider);
   }
 
-  /** None of those that are left works: all get another chance. */
+  /** None of the remaining ones works: all get another chance. */
   forgiveAll(): void {
     this.failed.clear();
   }

@@ -17,7 +17,7 @@ export interface ProviderReport {
   arithmetic?: ArithmeticChoice;
 }
 
-/** What the binaries of ONNX Runtime for Node bring on each system. */
+/** The execution providers in ONNX Runtime's binaries for each system. */
 const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
   linux: ['cuda', 'webgpu', 'cpu'],
   win32: ['dml', 'webgpu', 'cpu'],

@@ -2,7 +2,7 @@ import { stableText } from '../../util/stable-text';
 import { EngineSupervisor } from './engine-supervisor';
 import type { HostReport, HostSettings } from '../protocol/messages';
 
-/** A host without users lives on for this long, ms: a redeploy lets go of it and takes it again. */
+/** How long a host without users is kept, ms: a redeploy releases it and acquires it again. */
 const GRACE = 3000;
 
 interface Entry {
@@ -13,16 +13,16 @@ interface Entry {
 
 const hosts = new Map<string, Entry>();
 
-/** What settings mean that are left out. */
+/** Defaults of settings that are left out. */
 const DEFAULTS = { executionProviders: ['cpu'], intraOpNumThreads: 0, adapters: {} } satisfies Partial<HostSettings>;
 
-/** The same for settings that mean the same, whatever they are. */
+/** A key that is equal for settings that mean the same. */
 function keyOf(settings: HostSettings): string {
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   return stableText({ ...DEFAULTS, ...given });
 }
 
-/** The host for these settings, shared by all who ask for the same. Each acquire wants one {@link releaseHost}. */
+/** The host for these settings, shared by all who ask for the same. Every call needs one {@link releaseHost}. */
 export function acquireHost(settings: HostSettings): EngineSupervisor {
   const key = keyOf(settings);
   let entry = hosts.get(key);
@@ -36,7 +36,7 @@ export function acquireHost(settings: HostSettings): EngineSupervisor {
   return entry.host;
 }
 
-/** Takes one user off. The last one's leaving stops the process, unless somebody takes it over within the grace period. */
+/** Removes one user. When the last one has left, the process stops, unless somebody acquires it within the grace period. */
 export function releaseHost(host: EngineSupervisor): void {
   for (const [key, entry] of hosts) {
     if (entry.host !== host || entry.users === 0) continue;
@@ -52,7 +52,7 @@ export function releaseHost(host: EngineSupervisor): void {
   }
 }
 
-/** How all hosts are that somebody uses. */
+/** Reports of all hosts in use. */
 export function hostReports(): HostReport[] {
   return [...hosts.values()].filter(({ users }) => users > 0).map(({ host }) => host.report);
 }

@@ -19,7 +19,7 @@ interface Submission {
  * for a round trip; many would fill the pipe while a net blocks the process.
  */
 const MAX_UNTAKEN = 3;
-/** What another try may mend: a server of nets that is away. */
+/** Errors that another try may fix: an inference server that is away. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENETWORK', 'ETIMEOUT', 'EDENIED']);
 /** Wait before that, ms. */
 const REOPEN_AFTER = 2000;

@@ -2,9 +2,9 @@ import { Backoff, type BackoffTimes, jittered } from '../../util/backoff';
 
 /** When a process that ended is started again, ms. */
 export interface RestartTimes extends BackoffTimes {
-  /** A process that was ready for this long was sound: its end starts the delays anew. */
+  /** A process that was ready for this long was healthy: its end resets the delays. */
   sound: number;
-  /** Between tries of what only a changed file or setting can mend: a disk that is mounted, a model that arrives. */
+  /** Pause between tries where only a changed file or setting can help: a disk that is mounted, a model that arrives. */
   hopeless: number;
 }
 
@@ -21,7 +21,7 @@ export class Restarts {
     this.backoff = new Backoff(this.times);
   }
 
-  /** Ends without a sound life between them, up to the last one. */
+  /** Ends without a healthy run between them, up to the last one. */
   get attempt(): number {
     return this.backoff.failures;
   }

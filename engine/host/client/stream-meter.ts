@@ -3,7 +3,7 @@ import type { FrameResult, StreamStats } from '../protocol/messages';
 /** Frames of this time count for rate and latency, ms. */
 const WINDOW = 2000;
 
-/** Counts what becomes of the frames of one stream. */
+/** Counts the outcomes of the frames of one stream. */
 export class StreamMeter {
   private readonly counters = { in: 0, out: 0, dropped: 0, failed: 0 };
   private recent: { at: number; latencyMs: number }[] = [];
@@ -34,7 +34,7 @@ export class StreamMeter {
     const now = performance.now();
     const recent = this.within(now);
     const latencies = recent.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
-    // n frames span n-1 intervals; a single one says nothing of a rate.
+    // n frames span n-1 intervals; a single one has no rate.
     const span = recent.length > 1 ? recent[recent.length - 1].at - recent[0].at : 0;
     const { in: entered, out, dropped, failed } = this.counters;
     return {

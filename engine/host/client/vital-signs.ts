@@ -1,10 +1,10 @@
 import { EngineError } from '../../errors';
 
-/** Beyond these an engine process is taken for broken. */
+/** Limits beyond which an engine process counts as broken. */
 export interface Limits {
   /** Without any message, ms. */
   silence: number;
-  /** Owing an answer, without a net that ran or anything else that shows work, ms. */
+  /** Without a finished run or any other sign of work while it owes an answer, ms. */
   stall: number;
   /** The same while it loads a model or opens a stream, which may compile a whole net, ms. */
   loading: number;
@@ -12,7 +12,7 @@ export interface Limits {
   memory: number;
 }
 
-/** What a process owes its parent. */
+/** What the parent is waiting for. */
 export type Owed = 'nothing' | 'loading' | 'answers';
 
 /**
@@ -42,7 +42,7 @@ export class VitalSigns {
     this.silent = 0;
   }
 
-  /** It did something that brings an answer nearer. */
+  /** It made progress towards an answer. */
   worked(): void {
     this.stalled = 0;
   }
@@ -65,7 +65,7 @@ export class VitalSigns {
     return this.silent > 2;
   }
 
-  /** Why the process has to be ended, if it takes too much. */
+  /** Why the process has to be ended, if it takes too much memory. */
   get tooHeavy(): EngineError | undefined {
     const { memory } = this.limits;
     if (this.memory <= memory) return undefined;
@@ -86,7 +86,7 @@ export class VitalSigns {
     if (owed !== 'nothing' && this.silent * this.interval > (isLoading ? loading : silence)) {
       return broken('ETIMEOUT', `gave no sign of life for ${seconds(isLoading ? loading : silence)} and was ended`);
     }
-    // One net may hang beside others that go on.
+    // One net may hang while others go on.
     if (owed !== 'nothing' && Math.max(this.stalled * this.interval, this.runningMs) > (isLoading ? loading : stall)) {
       return broken('ETIMEOUT', `made no progress for ${seconds(isLoading ? loading : stall)} and was ended: a net or its driver hangs`);
     }

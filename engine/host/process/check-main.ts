@@ -1,4 +1,4 @@
-/** Looks into what its parent names, once, and ends. */
+/** Runs the one check that its parent asks for, and ends. */
 import { constants, setPriority } from 'node:os';
 import { EngineError } from '../../errors';
 import { type CheckName, CHECKS } from '../client/checks';

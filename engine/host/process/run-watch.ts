@@ -1,7 +1,7 @@
 import type { LocalNet, Net } from '../../net/net';
 import { type Place, type PlacedNet, placeOf } from '../../net/pool/place';
 
-/** Sees from the runs of all nets of a process whether its work goes on. */
+/** Watches the runs of all nets of a process, to tell whether its work goes on. */
 export class RunWatch {
   private ended = 0;
   private readonly underWay = new Set<{ beats: number }>();

@@ -18,16 +18,16 @@ import { type OutputSettings, splitSettings } from '../protocol/settings';
 interface Job {
   id: number;
   frame: FrameRequest;
-  /** Known once it was taken. */
+  /** Known once the job was taken. */
   output?: OutputSettings;
   resolve: (result: FrameResult) => void;
   reject: (error: EngineError) => void;
 }
 
-/** A frame buffer that does not fill up is given up waiting for after this time, ms. */
+/** How long an incomplete frame buffer is waited for, ms. */
 const PARTIAL_BUFFER_WAIT = 250;
 const WARNINGS_REMEMBERED = 100;
-/** What can be wrong with one frame without anything being wrong with the stream. */
+/** Errors that concern one frame and not the stream. */
 const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT', 'ENOMODEL']);
 
 /**
@@ -119,7 +119,7 @@ export class StreamWorker {
     this.warn(this.stream.warnings);
   }
 
-  /** Everything that waits or is in flight is answered as dropped. */
+  /** Answers everything that waits or is in flight as dropped. */
   async reset(): Promise<void> {
     this.era++;
     this.ready = undefined;
@@ -150,14 +150,14 @@ export class StreamWorker {
     }
   }
 
-  /** As late as can be, so that a newer frame may come, but before a net would have to wait for it. */
+  /** As late as possible, so that a newer frame may still come, but before a net would have to wait for it. */
   private hasRoom(): boolean {
     const { concurrency } = this.stream;
     const underWay = this.ticking ? 1 : 0;
     return !this.ready && (concurrency > 1 ? this.rendering + underWay < concurrency : !this.ticking);
   }
 
-  /** What is wrong with the frame itself is heard by its job alone. */
+  /** An error of the frame itself rejects its own job only. */
   private async prepare(job: Job): Promise<void> {
     const { era } = this;
     this.taken.set(job.id, job);
@@ -206,7 +206,7 @@ export class StreamWorker {
     this.changed();
   }
 
-  /** Waits for its turn only: pictures that cannot be made as fast as frames are denoised must not pile up. */
+  /** Waits only until rendering may begin: pictures must not pile up when they are made more slowly than frames are denoised. */
   private async render(finished: DenoisedFrame<Frame>[]): Promise<void> {
     while (this.rendering >= this.stream.concurrency) await this.change();
     this.rendering++;
@@ -227,7 +227,7 @@ export class StreamWorker {
     }
   }
 
-  /** When a tick fails nobody knows what became of the frames in it: all that were taken end with its error. */
+  /** When a tick fails, the state of its frames is unknown: all that were taken end with its error. */
   private async guarded(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -260,7 +260,7 @@ export class StreamWorker {
     return withoutWeights(settings, strangers);
   }
 
-  /** Each text once: prompts may come and go with every frame. */
+  /** Tells each text once: prompts may change with every frame. */
   private warn(warnings: string[]): void {
     for (const text of warnings) {
       if (this.told.has(text)) continue;
@@ -270,7 +270,7 @@ export class StreamWorker {
     }
   }
 
-  /** Encodes beside the nets; results leave in the order of their frames. */
+  /** Encodes while the nets go on; results are answered in the order of their frames. */
   private deliver(outputs: Output[]): void {
     for (const { id, image, latencyMs, seed } of outputs) {
       const { format, quality } = this.outputOf(id);

@@ -4,7 +4,7 @@ import type { PromptSpec } from '../../prompt/request';
 import type { EngineInfo, ServerOptions, StreamOptions } from '../../types';
 import type { RestartTimes } from '../client/restarts';
 
-/** What a host is made of; two users with the same settings share one host process. */
+/** The settings of a host; users with the same settings share one host process. */
 export interface HostSettings {
   model: string;
   executionProviders?: string[];
@@ -81,7 +81,7 @@ export interface StreamStats extends StreamCounters {
   lastFrameAgeMs: number | null;
 }
 
-/** Where a host stands. Every change is emitted as 'state'. */
+/** The state of a host. Every change is emitted as 'state'. */
 export type HostState =
   | { phase: 'starting' }
   | { phase: 'loading'; net: string; loadedBytes: number; totalBytes: number }
@@ -90,7 +90,7 @@ export type HostState =
   | { phase: 'failed'; error: Error }
   | { phase: 'stopped' };
 
-/** How a host and its streams are, for those who watch over them. */
+/** The state of a host and its streams, for monitoring. */
 export interface HostReport {
   state: HostState;
   /** When the present phase began, ms since 1970. */

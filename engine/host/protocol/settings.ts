@@ -5,7 +5,7 @@ import type { PictureFormat, StreamSettings } from './messages';
 
 const FORMATS: readonly PictureFormat[] = ['jpeg', 'png', 'raw'];
 
-/** How finished pictures leave. */
+/** How finished pictures are encoded. */
 export interface OutputSettings {
   format: PictureFormat;
   /** Of a JPEG, 1..100. */
@@ -13,7 +13,7 @@ export interface OutputSettings {
 }
 
 /**
- * Parts the settings of a hosted stream into what the engine and what the picture codec needs.
+ * Splits a stream's settings into those of the engine and those of the picture codec.
  *
  * @throws EBADPARAM for a format or quality that cannot work; the engine checks its own options
  */

@@ -11,9 +11,9 @@ interface Task {
   begin: (member: number) => Promise<unknown>;
 }
 
-/** How many times as long as all others together a net must take to be divided. */
+/** A net is divided when it takes this many times as long as all others together. */
 const DIVIDES_FROM = 1.25;
-/** How much of what was seen until now still counts after the next run of a net that can be divided. */
+/** The weight of earlier measurements after the next run of a net that can be divided. */
 const MEMORY = 0.8;
 
 /**
@@ -25,11 +25,11 @@ export class NetPool {
   private readonly busy = new Set<number>();
   /** Runs that wait for a member, oldest first. */
   private readonly waiting: Task[] = [];
-  /** Those who wait until a member has nothing to do, oldest first. */
+  /** Callers that wait until a member is idle, oldest first. */
   private readonly idlers: { members: Members; grant: () => void }[] = [];
   /** Nets of which another run is about to follow. */
   private readonly expected = new Map<object, Members>();
-  /** What all nets together have computed, ms. */
+  /** Computing time of all nets together, ms. */
   private worked = 0;
 
   /** @param size how many members, numbered from 0 */
@@ -128,7 +128,7 @@ class PooledNet implements LocalNet, PlacedNet, Place {
   /** Computing time of this net, and of all nets, at the last run that could be divided, ms. */
   private seen = { own: 0, all: 0 };
   private own = 0;
-  /** Computing time of this net and of all others, of late, ms. */
+  /** Recent computing time of this net and of all others, ms. */
   private late = { own: 0, others: 0 };
 
   constructor(
@@ -173,7 +173,7 @@ class PooledNet implements LocalNet, PlacedNet, Place {
   }
 
   /**
-   * A divided run costs a little more in all, and ends earlier. That pays where this net takes more time than all others
+   * A divided run costs a little more in total and ends earlier. That pays where this net takes more time than all others
    * together: then members would wait for it. Otherwise they are busy with the others.
    */
   parts(): number {
