@@ -1,4 +1,4 @@
-/** Credit for pictures that come unevenly, as over a network, ms. */
+/** Tolerance for pictures that arrive unevenly, as over a network, ms. */
 const SLACK_MS = 200;
 
 /**
@@ -14,7 +14,7 @@ export class ArrivalPace {
     this.intervalMs = 1000 / fps;
   }
 
-  /** Whether the picture that arrives at this moment, ms, is to be sent. */
+  /** Whether the picture that arrives at this moment (ms) is to be sent. */
   takes(now = performance.now()): boolean {
     // A source as fast as the rate is now early and now late: half an interval at first, and what it was late later on, let it through.
     if (this.dueAt === undefined) {

@@ -1,10 +1,10 @@
 import type { Node } from 'node-red';
 import { withCode } from './input';
 
-/** Node-RED waits 15 s for a node and then goes on; a node of ours is never what it waits for. */
+/** Node-RED waits up to 15 s for a node to close; ours never take that long. */
 const LIMIT_MS = 5000;
 
-/** Runs `work` when the node is stopped or removed, and lets Node-RED go on when it has ended or after five seconds. */
+/** Runs `work` when the node is stopped or removed, and lets Node-RED go on when that has ended, or after five seconds. */
 export function onClose(node: Node, work: (removed: boolean) => void | Promise<void>, limitMs = LIMIT_MS): void {
   // Node-RED looks at the number of parameters: two means (removed, done).
   node.on('close', (removed: boolean, done: () => void) => {

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises';
 
 /**
- * What keeps a file from being written to this folder's disk, in words; nothing where the room cannot be asked for.
+ * Why no file can be written to this folder's disk, in words; undefined where the free space is unknown.
  * @param minFree what the disk is to keep free, bytes
  */
 export async function lackOfRoom(folder: string, minFree: number): Promise<string | undefined> {

@@ -3,9 +3,9 @@ import { LruCache } from '../../../engine/util/lru-cache';
 import { onInput, withCode, type InputHandler } from './input';
 import type { Status } from './status';
 
-/** A fault that stayed away for this long is news when it comes again, ms. */
+/** A fault that stayed away for this long is reported when it comes again, ms. */
 const FORGOTTEN_AFTER = 60_000;
-/** So many different ones are remembered; what has more to say is not one fault that comes again and again. */
+/** How many different faults are remembered. */
 const REMEMBERED = 32;
 
 /**
@@ -18,7 +18,7 @@ export class ErrorThrottle {
   /** When each was last met. */
   private readonly met = new LruCache<number>(REMEMBERED);
 
-  /** The fault that was reported last, unless something worked since. */
+  /** The last reported fault, unless something has worked since. */
   get current(): Error | undefined {
     return this.standing;
   }
@@ -28,7 +28,7 @@ export class ErrorThrottle {
     if (this.isNews(error)) throw error;
   }
 
-  /** Takes note of a fault; whether it is to be told. */
+  /** Notes a fault. Returns whether it is to be reported. */
   isNews(error: Error & { code: string }, now = performance.now()): boolean {
     this.standing = error;
     // Addresses and amounts of memory differ from time to time.
@@ -38,7 +38,7 @@ export class ErrorThrottle {
     return before === undefined || now - before > FORGOTTEN_AFTER;
   }
 
-  /** Something works: no fault stands any more. */
+  /** Something works: no fault stands. */
   clear(): void {
     this.standing = undefined;
   }

@@ -20,7 +20,7 @@ export interface FrameInfo {
 
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', raw: 'application/octet-stream' } as const;
 
-/** What is known of a frame before it is painted: what its source said, else a running number and the present time. */
+/** What is known of a frame before it is denoised: what its source said, else a running number and the current time. */
 export function arrivalOf(msg: NodeMessage, runningNumber: number): Pick<FrameInfo, 'id' | 'timestamp'> {
   const { id, timestamp } = frameOf(msg);
   return {

@@ -1,4 +1,4 @@
-/** Counts frames between one look and the next. */
+/** Counts frames from one reading to the next. */
 export class FrameRate {
   private frames = 0;
   private since = performance.now();
@@ -7,7 +7,7 @@ export class FrameRate {
     this.frames++;
   }
 
-  /** Frames per second since the last look, rounded; begins to count anew. */
+  /** Frames per second since the last reading, rounded; the count starts over. */
   take(): number {
     const now = performance.now();
     const fps = Math.round((this.frames * 1000) / (now - this.since));

@@ -1,7 +1,7 @@
 import type { NodeMessage } from 'node-red';
 import { EngineError } from '../../../engine/errors';
 
-/** Topics are kept, shown and sent to pages. */
+/** Topics are kept, shown and sent to pages, so they are bounded. */
 const LONGEST_TOPIC = 1024;
 
 /**

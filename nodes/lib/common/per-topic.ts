@@ -55,7 +55,7 @@ export class PerTopic<T> {
     return thing === undefined ? [] : [thing];
   }
 
-  /** How long the thing that a newcomer would displace has not been used, ms; Infinity where a newcomer displaces nothing of worth. */
+  /** How long the thing that a newcomer would displace has not been used, ms; Infinity where a newcomer displaces nothing that matters. */
   restOfNext(now = performance.now()): number {
     if (this.byTopic.size < this.limit) return Infinity;
     const { uses, usedAt } = this.next()[1];

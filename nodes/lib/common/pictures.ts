@@ -2,7 +2,7 @@ import { EngineError } from '../../../engine/errors';
 import { type Picture, toPicture } from '../../../engine/image/picture';
 import { quote } from '../../../engine/util/quote';
 
-/** More than anybody steers a frame by. */
+/** More pictures than any frame is steered by. */
 const MOST_PICTURES = 32;
 
 /**

@@ -1,4 +1,4 @@
-/** Lets so many pass at once, and after that so many a second (a token bucket). */
+/** A token bucket: lets a burst pass at once, and after that so many a second. */
 export class RateLimit {
   private tokens: number;
   private filledAt: number;

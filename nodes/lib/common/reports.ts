@@ -1,7 +1,7 @@
 import { basename } from 'node:path';
 import type { HostReport, StreamStats } from '../../../engine/host/protocol/messages';
 
-/** How an engine is, as programs read it. */
+/** The state of an engine, for programs. */
 export interface EngineReport {
   phase: HostReport['state']['phase'];
   /** Since when it has been in this phase, ISO 8601. */
@@ -22,7 +22,7 @@ export interface StreamReport extends StreamStats {
   stream: string;
 }
 
-/** Says nothing that is not for everybody who may see the pictures: no paths, no texts of errors. */
+/** Holds only what everybody who may see the pictures may know: no paths, no texts of errors. */
 export function engineReport({ state, since, restarts, memoryBytes, streams }: HostReport): EngineReport {
   return {
     phase: state.phase,

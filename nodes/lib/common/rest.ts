@@ -10,7 +10,7 @@ const MAX_HELD = 8;
 const resting = new Set<Rest>();
 
 /**
- * Somebody has begun to look at something: the denoisers whose pictures are wanted now paint again.
+ * Somebody has begun to watch: the denoisers whose pictures are wanted go on.
  * @returns whether one of them had a picture to begin with
  */
 export function wakeAll(): boolean {

@@ -1,6 +1,6 @@
-/** Names that are sorted at one go: about a millisecond. */
+/** Names that are sorted in one go, about a millisecond's work. */
 const RUN = 128;
-/** After so long other work gets its turn, ms. */
+/** After this time other work gets its turn, ms. */
 const SLICE_MS = 4;
 
 /** Sorts as `toSorted` does, without holding up the event loop however many there are: merge sort with pauses. */

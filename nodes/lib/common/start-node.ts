@@ -1,7 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { Status } from './status';
 
-/** What Node-RED's flows do for a node when it logs; of it only this is touched. */
+/** The part of Node-RED's flow that a node logs through. */
 interface Flow {
   log(entry: { msg: unknown }): void;
 }

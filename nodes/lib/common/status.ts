@@ -6,7 +6,7 @@ export type Translate = (key: string, values?: Record<string, string | number>) 
 /** Texts that all nodes share live once, in the engine node's locale. */
 const SHARED = '@streamdiffusion/node-red/engine:status.';
 
-/** What the dot beside a node says, apart from its text. */
+/** The look of the dot beside a node. */
 const LOOKS = {
   ready: { fill: 'green', shape: 'ring' },
   running: { fill: 'green', shape: 'dot' },
@@ -39,7 +39,7 @@ export class Status {
     if (this.timer === undefined && !this.closed) this.send();
   }
 
-  /** "loading 34 %"; without a share (0..1), "loading". */
+  /** "loading 34 %"; without a share (0..1) just "loading". */
   loading(share?: number): void {
     const known = share !== undefined && Number.isFinite(share);
     this.show('busy', known ? this.shared('loadingPercent', { percent: Math.floor(share * 100) }) : this.shared('loading'));
@@ -71,7 +71,7 @@ export class Status {
     this.show('waiting', text);
   }
 
-  /** Something else is not there, such as a server; it is tried again. */
+  /** Something else is missing, such as a server; it is tried again. */
   waitingFor(error: Error): void {
     this.show('waiting', shorten(error.message, 64));
   }
@@ -85,7 +85,7 @@ export class Status {
     this.show('error', shorten(typeof error === 'string' ? error : error.message, 40));
   }
 
-  /** Nothing is shown any more after this. */
+  /** Shows nothing from now on. */
   close(): void {
     this.closed = true;
     clearTimeout(this.timer);

@@ -19,7 +19,7 @@ import type { Status } from '../common/status';
 import type { Tunable, Wish } from '../web/tuning-routes';
 import { readParams } from './stream-settings';
 
-/** What frames end with that were lost with their engine process. */
+/** Errors of frames that were lost with their engine process. */
 const LOST = ['EHOST', 'ETIMEOUT', 'EMEMORY'];
 
 /** What a denoiser node does between its start and its close. */
@@ -31,7 +31,7 @@ export class Denoiser implements EngineUser, Tunable {
   private readonly rest: Rest | undefined;
   private phase: HostState['phase'];
   private arrived = 0;
-  /** Brings back what was set before the dialog was played with. */
+  /** Brings back the settings from before the dialog was opened. */
   private untuned: (() => Promise<void>) | undefined;
   private closed = false;
 
@@ -133,7 +133,7 @@ export class Denoiser implements EngineUser, Tunable {
     await stream.update(params);
   }
 
-  /** The stream of a frame; undefined when its topic is one too many, of which the flow has heard. */
+  /** The stream of a frame; undefined when its topic is one too many, which the flow has been told. */
   private streamOf(topic: string): RemoteStream | undefined {
     try {
       return this.streams.get(topic);
@@ -246,7 +246,7 @@ function readOptionalConditioning(msg: NodeMessage): ReturnType<typeof readCondi
   return msg.conditioning === undefined ? undefined : readConditioning(msg.conditioning);
 }
 
-/** Whether the host is on its way; until it is there frames are lost without a word, and the status says why. */
+/** Whether the host is starting; until it is ready frames are dropped silently, and the status says why. */
 function isComing(state: HostState): boolean {
   return state.phase === 'starting' || state.phase === 'loading';
 }

@@ -4,7 +4,7 @@ import type { Status } from '../common/status';
 /** What lies with a server, which is named in the message: starting again and again here says less than that. */
 const OF_A_SERVER = ['ENETWORK', 'EDENIED', 'ETIMEOUT'];
 
-/** Shows where the denoiser stands: the engine's state, and while it is ready what the streams do. */
+/** Shows the denoiser's state: the engine's, and while it is ready that of its streams. */
 export function showDenoiser(
   status: Status,
   state: HostState,

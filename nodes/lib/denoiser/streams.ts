@@ -8,9 +8,9 @@ import { readParams } from './stream-settings';
 import { PerTopic } from '../common/per-topic';
 
 const MAX_STREAMS = 8;
-/** A stream whose last frame came within this time is at work, ms: it does not make room. */
+/** A stream whose last frame came within this time is in use and does not make room, ms. */
 const AT_WORK_MS = 1000;
-/** Every new topic opens a stream. A flow has some; who sends more than that is mistaken, or up to something. */
+/** Every new topic opens a stream. A flow has a few; more than that is a mistake or an attack. */
 const NEW_TOPICS = { burst: 24, perSecond: 1 };
 /** Topics whose settings wait for frames, or for the next frame. */
 const MAX_WAITING = 32;
@@ -28,9 +28,9 @@ interface Start {
  * frames wait for them; meanwhile the frames without a topic take them, see {@link PerTopic.concerned}.
  */
 export class DenoiserStreams {
-  /** How streams start of whose topic nothing is known. */
+  /** What streams of unknown topics start with. */
   private toCome: Start;
-  /** How the others will, by topic: they had settings before their first frame, or had to make room. */
+  /** What known topics start with: they had settings before their first frame, or had to make room. */
   private readonly waiting = new LruCache<Start>(MAX_WAITING);
   private readonly topics: PerTopic<RemoteStream>;
   private readonly newTopics = new RateLimit(NEW_TOPICS.burst, NEW_TOPICS.perSecond);

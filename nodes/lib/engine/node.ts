@@ -5,11 +5,11 @@ import type { HostSettings, HostState } from '../../../engine/host/protocol/mess
 import type { EngineInfo } from '../../../engine/types';
 import { shorten, type Translate } from '../common/status';
 
-/** So many ends in a row are each worth a line in the log; an engine that is broken for weeks must not fill the disk. */
+/** This many ends in a row are logged one by one; an engine that is broken for weeks must not fill the disk. */
 const OFTEN = 8;
-/** After that, every so-manieth: about once an hour. */
+/** After that only every nth: about once an hour. */
 const THEN_EVERY = 120;
-/** Of an engine that ended that often, a return is told when it has lasted for this long, ms. */
+/** The return of an engine that ended that often is logged once it has lasted this long, ms. */
 const SOUND_MS = 60_000;
 
 /** A node that works with an engine. */
@@ -21,11 +21,11 @@ export interface EngineUser {
 /** The engine's config node as other nodes see it. */
 export interface EngineNode extends Node {
   /**
-   * Takes a user on; the first one starts the engine's process.
+   * Adds a user; the first one starts the engine's process.
    * @throws EBADPARAM when the engine's own settings cannot work
    */
   register(user: EngineUser): EngineSupervisor;
-  /** Takes a user off; with the last one the process may go. */
+  /** Removes a user; with the last one the process may end. */
   deregister(user: EngineUser): Promise<void>;
 }
 

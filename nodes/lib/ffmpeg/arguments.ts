@@ -30,12 +30,12 @@ export interface FfmpegInput extends FrameFormat {
 /** What an address may lead to. The list that is read from a pipe must name them all. */
 const PROTOCOLS = ['pipe', 'tcp', 'udp', 'tls', 'http', 'https', 'httpproxy', 'hls', 'rtp', 'srtp', 'crypto', 'data'];
 
-/** Its own rate is of no interest: to find that out takes ffmpeg twenty pictures, at one a second all the time it has. */
+/** The camera's own rate does not matter: ffmpeg would need twenty pictures to find it out, at one a second too long. */
 const LOW_DELAY = ['-fflags', 'nobuffer', '-flags', 'low_delay', '-fpsprobesize', '0'];
 
 /** A pause in a video that is longer than this is taken for a jump of its clock, seconds. */
 export const LONGEST_PAUSE_S = 60;
-/** Pictures leave ffmpeg as they come: they are counted, and their times left out. This number is of no further meaning. */
+/** Pictures leave ffmpeg as they come, without their times. This number has no further meaning. */
 const COUNT = 25;
 
 /**

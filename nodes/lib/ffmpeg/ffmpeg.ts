@@ -10,7 +10,7 @@ import type { Producer, ProducerEvents } from '../source/producer';
 
 const FIRST_PICTURE_MS = 20_000;
 const NEXT_PICTURE_MS = 10_000;
-/** A video may rest on a picture. */
+/** A video may hold a picture for a while. */
 const NEXT_OF_VIDEO_MS = 1000 * LONGEST_PAUSE_S + NEXT_PICTURE_MS;
 /** A round of a video that begins again takes at least this long, however little is in it. */
 const SHORTEST_ROUND_MS = 1000;
@@ -18,7 +18,7 @@ const CERTIFICATE_ADVICE =
   '\nWhere it is the camera\'s own certificate: give its file in the options, "-ca_file FILE", or tick "accept any certificate"';
 /** Pauses between its failures and its new starts, ms. */
 const RETRIES = { first: 1000, last: 30_000 };
-/** A camera that gave pictures for this long was sound: its end is tried again at once. */
+/** A camera that gave pictures for this long was healthy: after its end it is tried again soon. */
 const SOUND_MS = 10_000;
 
 /**
@@ -64,7 +64,7 @@ export class FfmpegProducer implements Producer {
     this.ffmpeg = ffmpeg;
     ffmpeg.stdin.end(ffmpegScript(this.input) ?? '');
     const splitter = new JpegSplitter();
-    // Each run anew: what was missing between two is not made up for.
+    // For each run a new one: what was missing between two runs is not made up for.
     const pace = new ArrivalPace(this.input.fps);
     const startedAt = performance.now();
     let silent = false;

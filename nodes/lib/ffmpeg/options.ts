@@ -184,7 +184,6 @@ function refused(what: string): EngineError {
 
 /** Words between spaces; what is in quotes is one. */
 function inWords(text: string): string[] {
-  // eslint-disable-next-line no-control-regex
   if (/[\0\r\n]/.test(text)) throw refused('cannot have several lines');
   if ((text.match(/"/g) ?? []).length % 2 || (text.match(/'/g) ?? []).length % 2)
     throw refused('has a quotation mark without its other one');

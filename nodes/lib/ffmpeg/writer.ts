@@ -13,11 +13,11 @@ export interface WriterExit extends FfmpegExit {
 export interface WriterLimits {
   /** Bytes. */
   bytes: number;
-  /** What has waited for longer than this is joined by no more, ms. */
+  /** While something has waited for longer than this, nothing is added, ms. */
   ms: number;
   /** The same while it starts. */
   startMs: number;
-  /** So long it may do nothing at all after its input has ended; then it is ended by force. */
+  /** How long it may do nothing after its input has ended before it is killed, ms. */
   endMs: number;
 }
 
@@ -71,12 +71,12 @@ export class FfmpegWriter {
     return true;
   }
 
-  /** For how long its next bytes have waited for it, ms. */
+  /** How long the next bytes have waited for it, ms. */
   get lateness(): number {
     return this.waiting.length === 0 ? 0 : performance.now() - this.waiting[0];
   }
 
-  /** Lets it finish what it has, as long as it goes on with it; resolves when it has ended. */
+  /** Lets it finish as long as it makes progress; resolves when it has ended. */
   async end(): Promise<WriterExit> {
     const { stdin } = this.ffmpeg;
     stdin.end();

@@ -6,7 +6,7 @@ import type { SimilarityFilter } from '../../../engine/diffusion/similarity-filt
 import { readPictures } from '../common/pictures';
 import { NewestWins } from '../../../engine/util/newest-wins';
 
-/** Larger files are not kept to be compared with the next one, bytes. */
+/** Files up to this size are kept for comparison with the next one, bytes. */
 const MOST_KEPT = 1024 * 1024;
 
 export type Verdict = 'passed' | 'skipped';

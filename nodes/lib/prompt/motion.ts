@@ -10,7 +10,7 @@ interface Transition {
   frames: number;
 }
 
-/** Positions are rounded to this part: finer than anybody sees, and short as JSON. */
+/** Positions are rounded to this fraction: finer than anybody sees, and short as JSON. */
 const POSITIONS = 1e5;
 
 /** Where the prompts are: at a target, or on their way to it from what was on screen when they set out. */

@@ -11,7 +11,7 @@ const GUARD_MS = 5000;
 const BEAT_MS = 250;
 /** Parts of the file that are whole, µs; what is under way is lost when ffmpeg is killed. */
 const FRAGMENT_US = 200_000;
-/** What it takes nothing for so long of is not written any more, ms. */
+/** A recording that takes nothing for this long is given up, ms. */
 const STANDSTILL_MS = 15_000;
 /** What waits is lost when this process is killed; while ffmpeg starts there is no other way. */
 const LIMITS: WriterLimits = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };

@@ -7,7 +7,7 @@ import type { ShownPicture, Viewer } from '../web/viewer';
 
 /** Pauses between its failures and its new starts, ms. */
 const RETRIES = { first: 1000, last: 30_000 };
-/** After so long without a fault the next one is a new one. */
+/** After this time without a fault the retries start over. */
 const SOUND_MS = 10_000;
 
 export interface VirtualCameraOptions {
