@@ -3,7 +3,7 @@ import { EngineError } from '../../../engine/errors';
 import { isAddress, secretAddress } from './camera-address';
 import { CAMERAS, SCREENS, cameraDemands } from './devices';
 import { isOfInput, type InputOptions } from './options';
-import type { FrameFormat } from '../source/producer';
+import type { FrameFormat } from '../common/producer';
 
 export interface FfmpegInput extends FrameFormat {
   kind: 'video' | 'camera' | 'screen';

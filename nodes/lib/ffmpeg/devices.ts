@@ -1,4 +1,4 @@
-import type { FrameFormat } from '../source/producer';
+import type { FrameFormat } from '../common/producer';
 
 /** The capture of ffmpeg on each system, and how it wants its devices named. */
 export interface Capture {

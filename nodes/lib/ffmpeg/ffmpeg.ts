@@ -6,7 +6,7 @@ import { ArrivalPace } from '../common/arrival-pace';
 import { maskSecrets, secretsOf } from './camera-address';
 import { LONGEST_PAUSE_S, demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from './arguments';
 import { JpegSplitter } from './jpeg-splitter';
-import type { Producer, ProducerEvents } from '../source/producer';
+import type { Producer, ProducerEvents } from '../common/producer';
 
 const FIRST_PICTURE_MS = 20_000;
 const NEXT_PICTURE_MS = 10_000;

@@ -1,5 +1,5 @@
 import type { CameraDoor } from './camera-door';
-import type { Producer, ProducerEvents } from './producer';
+import type { Producer, ProducerEvents } from '../common/producer';
 
 /** The camera or screen of whoever has the camera page open. */
 export class BrowserProducer implements Producer {

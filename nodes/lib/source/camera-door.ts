@@ -2,7 +2,7 @@ import type { WebSocket } from 'ws';
 import { ArrivalPace } from '../common/arrival-pace';
 import { isJpeg } from '../common/jpeg';
 import { jpegSize } from '../../../engine/image/jpeg-header';
-import type { FrameFormat, ProducerEvents } from './producer';
+import type { FrameFormat, ProducerEvents } from '../common/producer';
 
 /** A page whose clock is further off than this is not believed about when a picture was taken. */
 const CLOCK_TOLERANCE_MS = 10_000;

@@ -3,7 +3,7 @@ import { EngineError } from '../../../engine/errors';
 import { FolderWatch, PICTURE_EXTENSIONS } from './folder-watch';
 import { fileToJpeg } from '../common/jpeg';
 import { Pacer } from './pacer';
-import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from './producer';
+import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from '../common/producer';
 
 const RETRY_MS = 5000;
 /** Pictures that cannot be read cost no beat, so that one comes all the same; but not too many are tried for it. */

@@ -6,7 +6,7 @@ import { quote } from '../../../engine/util/quote';
 import { FrameRate } from '../common/frame-rate';
 import { withCode } from '../common/input';
 import { isReset } from '../common/message';
-import type { PictureFacts, Producer } from './producer';
+import type { PictureFacts, Producer } from '../common/producer';
 import type { SourceSettings } from './settings';
 import { shorten, type Status, type Translate } from '../common/status';
 

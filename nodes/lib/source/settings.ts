@@ -8,7 +8,7 @@ import { readInputOptions } from '../ffmpeg/options';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 import { BrowserProducer } from './browser';
 import { FolderProducer } from './folder';
-import type { FrameFormat, Producer, ProducerEvents } from './producer';
+import type { FrameFormat, Producer, ProducerEvents } from '../common/producer';
 import { TestCardProducer } from './test-card-producer';
 
 const KINDS = ['test-card', 'folder', 'video', 'camera', 'screen', 'browser'] as const;

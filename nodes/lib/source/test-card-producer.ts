@@ -1,7 +1,7 @@
 import { EngineError } from '../../../engine/errors';
 import { codecPool } from '../../../engine/image/codec-pool';
 import { Pacer } from './pacer';
-import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from './producer';
+import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from '../common/producer';
 import { testCard } from './test-card';
 
 /** Draws the moving test card. */
