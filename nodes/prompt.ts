@@ -39,7 +39,7 @@ export = (RED: NodeAPI): void => {
     // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may
     // have been restarted without this node.
     const sendPrompt = (): void => {
-      promptStatus.look();
+      promptStatus.refresh();
       this.send({ conditioning: state.next(performance.now(), false) });
     };
     RED.events.on('flows:started', sendPrompt);

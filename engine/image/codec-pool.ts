@@ -148,9 +148,9 @@ export class CodecPool {
   /** Until a place may be free. */
   private change(): Promise<void> {
     return new Promise((resolve) => {
-      const look = setTimeout(resolve, LOOK_MS);
+      const limit = setTimeout(resolve, LOOK_MS);
       this.waiting.push(() => {
-        clearTimeout(look);
+        clearTimeout(limit);
         resolve();
       });
     });
@@ -159,7 +159,7 @@ export class CodecPool {
   private freed(): void {
     const waiting = this.waiting;
     this.waiting = [];
-    for (const look of waiting) look();
+    for (const go of waiting) go();
   }
 }
 

@@ -54,12 +54,16 @@ export async function inspectModel(model: string): Promise<ModelReport> {
     }
   };
   const files = await attempt(() => findFiles(folder));
-  if (files) await look(files, report, attempt);
+  if (files) await inspect(files, report, attempt);
   report.usable = report.problems.length === 0;
   return report;
 }
 
-async function look(files: ModelFiles, report: ModelReport, attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>): Promise<void> {
+async function inspect(
+  files: ModelFiles,
+  report: ModelReport,
+  attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>,
+): Promise<void> {
   const nets: Headers = {};
   for (const name of netNames) {
     const net = files.nets[name];

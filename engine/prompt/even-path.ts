@@ -27,7 +27,7 @@ const FINEST = 1 / 256;
 const FIRST_STRETCH = 0.125;
 
 /** A picture that was made at a position of the way, in one or more measures, each a list of numbers. */
-interface Look {
+interface Sample {
   position: number;
   measures: readonly Float32Array[];
 }
@@ -51,7 +51,7 @@ interface Plan {
 
 export class EvenPath {
   /** In the order of their positions. */
-  private readonly looks: Look[] = [];
+  private readonly samples: Sample[] = [];
   private readonly asked = new Set<number>();
   /** Where stretches begin that have been given out, and where each ends. */
   private readonly stretches = new Map<number, number>();
@@ -84,8 +84,8 @@ export class EvenPath {
    * @returns undefined where too little is known
    */
   stretch(position: number): Stretch | undefined {
-    const before = this.looks.findLast((look) => look.position <= position);
-    const after = this.looks.find((look) => look.position > position);
+    const before = this.samples.findLast((sample) => sample.position <= position);
+    const after = this.samples.find((sample) => sample.position > position);
     const between = this.plan && before && after ? [before.position, after.position] : undefined;
     const ends = position < FIRST_STRETCH ? [0, FIRST_STRETCH] : between;
     if (!ends) return undefined;
@@ -98,12 +98,12 @@ export class EvenPath {
   /** @param measures the picture at that position; each of the same length for all of them */
   add(position: number, measures: readonly Float32Array[]): void {
     if (this.isInside(position)) return;
-    this.looks.push({ position, measures });
-    this.looks.sort((a, b) => a.position - b.position);
-    if (this.looks.length < ENOUGH || this.last.time >= 1) return;
+    this.samples.push({ position, measures });
+    this.samples.sort((a, b) => a.position - b.position);
+    if (this.samples.length < ENOUGH || this.last.time >= 1) return;
     let length = 0;
     const lengths = [0, ...this.gaps().map((gap) => (length += gap))];
-    this.plan = { positions: this.looks.map((look) => look.position), lengths, from: this.last };
+    this.plan = { positions: this.samples.map((sample) => sample.position), lengths, from: this.last };
   }
 
   /** Of a stretch that has been given out. */
@@ -127,7 +127,7 @@ export class EvenPath {
     let longest = 0;
     let middle: number | undefined;
     for (const [i, gap] of gaps.entries()) {
-      const [from, to] = [this.looks[i].position, this.looks[i + 1].position];
+      const [from, to] = [this.samples[i].position, this.samples[i + 1].position];
       const between = (from + to) / 2;
       if (gap <= longest || to <= this.last.position || to - from < FINEST || this.asked.has(between) || this.stretches.has(from)) continue;
       [longest, middle] = [gap, between];
@@ -137,9 +137,9 @@ export class EvenPath {
 
   /** The share of each gap in the whole way, by the measure in which it is largest, or in the embeddings. */
   private gaps(): number[] {
-    const pairs = this.looks.slice(1).map((look, i) => [this.looks[i], look] as const);
+    const pairs = this.samples.slice(1).map((sample, i) => [this.samples[i], sample] as const);
     const shares = pairs.map(([from, to]) => LEAST_SPEED * (to.position - from.position));
-    for (const m of this.looks[0]?.measures.keys() ?? []) {
+    for (const m of this.samples[0]?.measures.keys() ?? []) {
       const distances = pairs.map(([from, to]) => Math.sqrt(squaredDifference(from.measures[m], to.measures[m])));
       const whole = distances.reduce((sum, each) => sum + each, 0);
       if (whole > 0) distances.forEach((each, i) => (shares[i] = Math.max(shares[i], each / whole)));

@@ -58,7 +58,7 @@ export interface Prepared {
  */
 export class DiffusionStream implements Stream {
   private readonly prompts: PromptEncoder;
-  private readonly batch = new TransitionPacer<Frame>((probe, latent) => this.look(probe, latent));
+  private readonly batch = new TransitionPacer<Frame>((probe, latent) => this.sample(probe, latent));
   /** Frames of a buffer that is not full yet. */
   private buffer: PacedEntry<Frame>[] = [];
   private conditioning: EncodedPrompt | undefined;
@@ -78,7 +78,7 @@ export class DiffusionStream implements Stream {
   /** The pictures of all calls until now are made, or have failed. */
   private rendered: Promise<void> = Promise.resolve();
   /** All probes until now are looked at. */
-  private looked: Promise<unknown> = Promise.resolve();
+  private sampled: Promise<unknown> = Promise.resolve();
   private closed = false;
 
   private constructor(
@@ -274,7 +274,7 @@ export class DiffusionStream implements Stream {
   async close(): Promise<void> {
     if (!this.closed) this.onClose(this);
     this.closed = true;
-    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.looked]);
+    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.sampled]);
   }
 
   private inQueue<T>(queue: SerialQueue, work: () => Promise<T>): Promise<T> {
@@ -321,9 +321,9 @@ export class DiffusionStream implements Stream {
   }
 
   /** Nobody waits for it. One that cannot be decoded says nothing of its way; a frame will say what is wrong. */
-  private look({ way, position, shape }: Probe, latent: Float32Array): void {
-    const look = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
-    this.looked = Promise.allSettled([this.looked, look]);
+  private sample({ way, position, shape }: Probe, latent: Float32Array): void {
+    const sampling = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
+    this.sampled = Promise.allSettled([this.sampled, sampling]);
   }
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */

@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -30,9 +30,7 @@ describe('the example that paints a folder of pictures', () => {
     // Faster than the engine can be: it leaves pictures out, and is still loading when the first ones come.
     node('source').interval = '10';
     node('name').func = String(node('name').func).replace("'painted'", JSON.stringify(join(folder, 'painted')));
-    await writeFile(join(folder, 'flows.json'), JSON.stringify(flow));
-    server = await Server.start(['--user-dir', folder]);
-    await server.ready();
+    server = await Server.startWith(flow, folder);
   });
   after(async () => {
     await server.stop();

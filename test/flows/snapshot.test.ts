@@ -18,9 +18,7 @@ describe('the example that takes snapshots on an event', () => {
     const sink = flow.find(({ id }) => id === 'snapshot-sink');
     assert.ok(sink);
     sink.folder = join(folder, 'snapshots');
-    await writeFile(join(folder, 'flows.json'), JSON.stringify(flow));
-    server = await Server.start(['--user-dir', folder]);
-    await server.ready();
+    server = await Server.startWith(flow, folder);
   });
   after(async () => {
     await server.stop();

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -27,9 +27,7 @@ describe('the example that paints texts over HTTP', () => {
     const deadline = flow.find(({ id }) => id === 'text-picture-deadline');
     assert.ok(deadline);
     deadline.timeout = '4';
-    await writeFile(join(folder, 'flows.json'), JSON.stringify(flow));
-    server = await Server.start(['--user-dir', folder]);
-    await server.ready();
+    server = await Server.startWith(flow, folder);
   });
   after(async () => {
     await server.stop();

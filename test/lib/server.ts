@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer as createHttpServer } from 'node:http';
 import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -35,6 +35,14 @@ export class Server {
       env: { ...process.env, PORT: port, ...env },
     });
     return new Server(child, `http://127.0.0.1:${port}`, folder);
+  }
+
+  /** The same with this flow in place of the example, in a folder of the caller's; resolves when it runs. */
+  static async startWith(flow: object[], folder: string): Promise<Server> {
+    await writeFile(join(folder, 'flows.json'), JSON.stringify(flow));
+    const server = await Server.start(['--user-dir', folder]);
+    await server.ready();
+    return server;
   }
 
   /** Waits until the editor answers, and the live picture if the example has one. */

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runInNewContext } from 'node:vm';
-import { type SchedulerConfig, inferenceTimesteps } from '../../engine/diffusion/schedule';
+import { inferenceTimesteps } from '../../engine/diffusion/schedule';
 import { tIndexListOf } from '../../engine/diffusion/strength';
 import { readDialog, type DenoiserFields } from '../../nodes/lib/denoiser/stream-settings';
-import { ROOT } from '../lib/reference';
+import { ROOT, STABLE_DIFFUSION } from '../lib/reference';
 
 interface Steps {
   indicesOf(strength: number, steps: number, length: number): number[];
@@ -13,18 +13,6 @@ interface Steps {
   sliderRange(isStarter: boolean, strength: number): number[];
   presetsOf(isStarter: boolean): Record<string, DenoiserFields>;
 }
-
-/** Of the embedded model, and of most others. */
-const SCHEDULER: SchedulerConfig = {
-  numTrainTimesteps: 1000,
-  betaStart: 0.00085,
-  betaEnd: 0.012,
-  betaSchedule: 'scaled_linear',
-  predictionType: 'epsilon',
-  rescaleBetasZeroSnr: false,
-  originalInferenceSteps: 50,
-  timestepScaling: 10,
-};
 
 describe('the steps that the denoiser dialog shows', () => {
   const window: { StreamDiffusion?: Steps } = {};
@@ -42,7 +30,7 @@ describe('the steps that the denoiser dialog shows', () => {
           );
         }
       }
-      const timesteps = inferenceTimesteps(SCHEDULER, length);
+      const timesteps = inferenceTimesteps(STABLE_DIFFUSION, length);
       assert.deepEqual(
         timesteps.map((_, index) => timestepOf(index, length)),
         timesteps,

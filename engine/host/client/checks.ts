@@ -66,7 +66,7 @@ function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown
     child.kill('SIGKILL');
   };
   const late = setTimeout(() => end('ETIMEOUT', `has not ended within ${limitMs / 1000} s, and was ended`), limitMs);
-  const look = setInterval(async () => {
+  const scales = setInterval(async () => {
     const bytes = (await residentMemory(child.pid ?? 0)) ?? 0;
     if (bytes <= LARGEST) return;
     end('EMEMORY', `took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`);
@@ -79,7 +79,7 @@ function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown
   child.once('error', (error) => end('EHOST', `could not be started: ${error.message}`));
   child.once('close', (code, signal) => {
     clearTimeout(late);
-    clearInterval(look);
+    clearInterval(scales);
     // Answered already unless the process ended without a word.
     end('EHOST', `ended with ${signal ?? `code ${code}`}${/heap out of memory/.test(stderr) ? ' (out of memory)' : ''}`);
   });

@@ -118,7 +118,7 @@ export class EngineProcess extends EventEmitter<Events> {
   }
 
   private watch(): void {
-    const error = this.signs.look(this.owed);
+    const error = this.signs.check(this.owed);
     if (error) void this.kill(error, error.code === 'ETIMEOUT');
   }
 

@@ -76,7 +76,7 @@ export class VitalSigns {
   }
 
   /** Called at every interval. @returns why the process has to be ended, if it has to */
-  look(owed: Owed): EngineError | undefined {
+  check(owed: Owed): EngineError | undefined {
     this.silent++;
     this.stalled = owed === 'nothing' ? 0 : this.stalled + 1;
     const { silence, stall, loading } = this.limits;

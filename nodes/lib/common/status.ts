@@ -7,7 +7,7 @@ export type Translate = (key: string, values?: Record<string, string | number>) 
 const SHARED = '@streamdiffusion/node-red/engine:status.';
 
 /** The look of the dot beside a node. */
-const LOOKS = {
+const DOT_STYLES = {
   ready: { fill: 'green', shape: 'ring' },
   running: { fill: 'green', shape: 'dot' },
   busy: { fill: 'blue', shape: 'dot' },
@@ -16,7 +16,7 @@ const LOOKS = {
   error: { fill: 'red', shape: 'ring' },
 } as const satisfies Record<string, NodeStatus>;
 
-export type Look = keyof typeof LOOKS;
+export type DotStyle = keyof typeof DOT_STYLES;
 
 /**
  * A node's status line. Every `node.status()` goes to all open editors and Status nodes, so it is sent at most once
@@ -34,8 +34,8 @@ export class Status {
     private readonly intervalMs = 1000,
   ) {}
 
-  show(look: Look, text: string): void {
-    this.wanted = { ...LOOKS[look], text };
+  show(style: DotStyle, text: string): void {
+    this.wanted = { ...DOT_STYLES[style], text };
     if (this.timer === undefined && !this.closed) this.send();
   }
 

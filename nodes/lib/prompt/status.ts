@@ -15,7 +15,7 @@ export class PromptStatus {
   ) {}
 
   /** Another flow may have another model: to be called when flows have started. */
-  look(): void {
+  refresh(): void {
     this.model = modelBehind(this.RED, this.node.id);
     const { text } = this;
     this.text = undefined;

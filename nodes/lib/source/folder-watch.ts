@@ -9,7 +9,7 @@ const byName = new Intl.Collator('en', { numeric: true });
 const BESIDE = /^(\.|~)/;
 
 /** What a look at a folder shows. */
-export interface FolderLook {
+export interface FolderScan {
   /** Names of all whole pictures, sorted as people count (2 before 10). */
   names: string[];
   /** Those that came, or were written anew, since the first look; each is told once, when it is whole. */
@@ -30,7 +30,7 @@ export class FolderWatch {
   constructor(private readonly folder: string) {}
 
   /** Rejects with ESOURCE when the folder cannot be read. */
-  async look(): Promise<FolderLook> {
+  async scan(): Promise<FolderScan> {
     const before = this.files;
     const files = new Map<string, { stamp: string; isWhole: boolean }>();
     const arrived: string[] = [];

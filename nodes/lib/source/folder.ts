@@ -8,9 +8,9 @@ import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } fr
 const RETRY_MS = 5000;
 /** Pictures that cannot be read cost no beat, so that one comes all the same; but not too many are tried for it. */
 const MAX_TRIES = 16;
-const LOOK_MS = 500;
+const SCAN_MS = 500;
 /** However large the folder is, looking at it takes at most this share of the time. */
-const LOOK_SHARE = 0.05;
+const SCAN_SHARE = 0.05;
 
 export interface FolderOptions extends Pick<FrameFormat, 'width' | 'height'> {
   folder: string;
@@ -31,7 +31,7 @@ export class FolderProducer implements Producer {
   private readonly shown = new Set<string>();
   private stamps: ReadonlyMap<string, string> = new Map();
   private arrived: string[] = [];
-  private lookAt = 0;
+  private scanAt = 0;
   private retryAt = 0;
   private waiting = false;
   /** Pictures that could not be read, as they were then: each is told once, and left alone until it is written anew. */
@@ -53,7 +53,7 @@ export class FolderProducer implements Producer {
   private async showNext(elapsedMs: number): Promise<void> {
     if (elapsedMs < this.retryAt) return;
     try {
-      await this.look(elapsedMs);
+      await this.scan(elapsedMs);
       for (let tries = 0; tries < MAX_TRIES; tries++) {
         const name = this.next();
         if (this.stopped || name === undefined || (await this.show(name))) return;
@@ -85,11 +85,11 @@ export class FolderProducer implements Producer {
     return this.unreadable.has(name) && this.unreadable.get(name) === this.stamps.get(name);
   }
 
-  private async look(elapsedMs: number): Promise<void> {
-    if (elapsedMs < this.lookAt) return;
+  private async scan(elapsedMs: number): Promise<void> {
+    if (elapsedMs < this.scanAt) return;
     const began = performance.now();
-    const { names, arrived, stamps } = await this.watch.look();
-    this.lookAt = elapsedMs + Math.max(LOOK_MS, (performance.now() - began) / LOOK_SHARE);
+    const { names, arrived, stamps } = await this.watch.scan();
+    this.scanAt = elapsedMs + Math.max(SCAN_MS, (performance.now() - began) / SCAN_SHARE);
     this.names = names;
     this.stamps = stamps;
     for (const name of this.unreadable.keys()) if (!stamps.has(name)) this.unreadable.delete(name);

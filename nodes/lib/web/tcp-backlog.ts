@@ -4,12 +4,12 @@ import type { Socket } from 'node:net';
 /** One look serves all viewers for this long, ms: the system goes through a large table for it, which takes it milliseconds. */
 const SHARED_MS = 50;
 
-interface Look {
+interface Reading {
   at: number;
   backlogs: Promise<Map<string, number>>;
 }
 
-const looks = new Map<string, Look>();
+const readings = new Map<string, Reading>();
 
 /**
  * Bytes that the system holds for the other side of a connection: written, and not acknowledged yet. Undefined where it does not say
@@ -20,12 +20,12 @@ export async function backlogOf(socket: Socket | null): Promise<number | undefin
   // A server that listens to both families has all its connections in the newer one's table.
   const table = socket.localAddress?.includes(':') ? '/proc/net/tcp6' : '/proc/net/tcp';
   const now = performance.now();
-  let look = looks.get(table);
-  if (!look || now - look.at > SHARED_MS) {
-    look = { at: now, backlogs: readBacklogs(table) };
-    looks.set(table, look);
+  let reading = readings.get(table);
+  if (!reading || now - reading.at > SHARED_MS) {
+    reading = { at: now, backlogs: readBacklogs(table) };
+    readings.set(table, reading);
   }
-  return (await look.backlogs).get(`${socket.localPort} ${socket.remotePort}`);
+  return (await reading.backlogs).get(`${socket.localPort} ${socket.remotePort}`);
 }
 
 /** By local and remote port; where several connections have the same, the largest. */

@@ -4,9 +4,9 @@ import { backlogOf } from './tcp-backlog';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
 /** What is on its way to a viewer is looked at so often, ms: to one that keeps up, and to one that does not. */
-const LOOK_MS = { quick: 250, slow: 100 };
+const CHECK_MS = { quick: 250, slow: 100 };
 /** A viewer is slow, or quick again, when so many looks in a row say so. */
-const LOOKS = 2;
+const CHECKS = 2;
 /** A slow viewer gets the next picture when no more than this part of the last one is on its way. */
 const ON_THE_WAY = 0.5;
 
@@ -30,15 +30,15 @@ export class MjpegViewer implements Viewer {
   /** Looks in a row that spoke against `isSlow`. */
   private doubts = 0;
   private sentBytes = 0;
-  private sentSinceLook = false;
-  private looking: NodeJS.Timeout | undefined;
+  private sentSinceCheck = false;
+  private nextCheck: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly response: ServerResponse,
     private readonly backlog = backlogOf,
   ) {
     response.on('drain', () => !this.isSlow && this.sendWaiting());
-    response.once('close', () => clearTimeout(this.looking));
+    response.once('close', () => clearTimeout(this.nextCheck));
     response.writeHead(200, STREAM_HEADERS);
     response.write(PART_BEGINS);
   }
@@ -46,7 +46,7 @@ export class MjpegViewer implements Viewer {
   show(picture: ShownPicture): void {
     this.waiting = picture;
     this.waitingSince ??= performance.now();
-    if (!this.isSlow || this.looking === undefined) this.sendWaiting();
+    if (!this.isSlow || this.nextCheck === undefined) this.sendWaiting();
     if (this.waiting && performance.now() - this.waitingSince > STALLED_MS) this.response.destroy();
   }
 
@@ -62,27 +62,27 @@ export class MjpegViewer implements Viewer {
     this.waiting = this.waitingSince = undefined;
     const part = partBefore(waiting);
     this.sentBytes = part.length;
-    this.sentSinceLook = true;
+    this.sentSinceCheck = true;
     response.write(part);
-    this.looking ??= this.lookLater();
+    this.nextCheck ??= this.checkLater();
   }
 
-  private lookLater(): NodeJS.Timeout {
-    return setTimeout(() => void this.look(), this.isSlow || this.doubts > 0 ? LOOK_MS.slow : LOOK_MS.quick).unref();
+  private checkLater(): NodeJS.Timeout {
+    return setTimeout(() => void this.checkBacklog(), this.isSlow || this.doubts > 0 ? CHECK_MS.slow : CHECK_MS.quick).unref();
   }
 
-  private async look(): Promise<void> {
-    this.sentSinceLook = false;
+  private async checkBacklog(): Promise<void> {
+    this.sentSinceCheck = false;
     const backlog = this.response.writableNeedDrain ? Infinity : ((await this.backlog(this.response.socket)) ?? 0);
     const isBehind = backlog > this.sentBytes * ON_THE_WAY;
     this.doubts = isBehind === this.isSlow ? 0 : this.doubts + 1;
-    if (this.doubts >= LOOKS) {
+    if (this.doubts >= CHECKS) {
       this.isSlow = isBehind;
       this.doubts = 0;
     }
     if (!isBehind) this.sendWaiting();
-    const isOver = !isBehind && !this.sentSinceLook && this.doubts === 0;
-    this.looking = isOver || this.response.destroyed ? undefined : this.lookLater();
+    const isOver = !isBehind && !this.sentSinceCheck && this.doubts === 0;
+    this.nextCheck = isOver || this.response.destroyed ? undefined : this.checkLater();
   }
 }
 

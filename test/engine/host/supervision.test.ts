@@ -227,14 +227,14 @@ describe('host: what supervision decides', () => {
   it('counts looks, not the clock, so that a parent that slept does not take its child for dead', () => {
     const limits = { silence: 1000, stall: 3000, loading: 5000, memory: 100 };
     const signs = new VitalSigns(limits, 500);
-    assert.equal(signs.look('answers') ?? signs.look('answers'), undefined);
-    assert.equal(signs.look('answers')?.code, 'ETIMEOUT');
+    assert.equal(signs.check('answers') ?? signs.check('answers'), undefined);
+    assert.equal(signs.check('answers')?.code, 'ETIMEOUT');
     signs.heard();
     for (let k = 0; k < 4; k++) {
-      assert.equal(signs.look('loading'), undefined);
+      assert.equal(signs.check('loading'), undefined);
     }
     signs.heartbeat({ memory: 101, runs: 1, runningMs: 0 });
-    assert.equal(signs.look('nothing')?.code, 'EMEMORY');
+    assert.equal(signs.check('nothing')?.code, 'EMEMORY');
   });
 
   it('takes a process with heartbeats for hung when no net ends a run', () => {
@@ -242,7 +242,7 @@ describe('host: what supervision decides', () => {
     const beat = (runs: number): string | undefined => {
       signs.heard();
       signs.heartbeat({ memory: 1, runs, runningMs: 0 });
-      return signs.look('answers')?.message;
+      return signs.check('answers')?.message;
     };
     for (let k = 0; k < 20; k++) assert.equal(beat(k), undefined);
     for (let k = 0; k < 5; k++) assert.equal(beat(19), undefined);
