@@ -66,7 +66,7 @@ export class FfmpegProcess {
 
   /** Why it ended, in ffmpeg's own words where it had some. */
   reasonOf({ code, signal, spawnError }: FfmpegExit): string {
-    if (spawnError?.code === 'ENOENT') return `ffmpeg was not found as "${this.program}": install it, or give its path in the settings`;
+    if (spawnError?.code === 'ENOENT') return `ffmpeg was not found as "${this.program}": install it, or give its path`;
     if (spawnError) return `ffmpeg cannot be started as "${this.program}": ${spawnError.message}`;
     return this.words.brief || `ffmpeg ended with ${signal ?? `code ${code}`}`;
   }

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
-import { keepScreenshot, setStage } from '../lib/browser';
-import { Editor, type EditorRED } from '../lib/editor';
+import { keepScreenshot } from '../lib/browser';
+import { type Editor, type EditorRED, setEditor } from '../lib/editor';
 import { PATIENCE } from '../lib/until';
 
 describe('building a flow in the editor', () => {
   let editor: Editor;
   let page: Page;
-  const stage = setStage({
-    open: async ({ browser, server }) => {
-      editor = await Editor.open(browser, server);
-      page = editor.page;
-    },
+  const stage = setEditor((opened) => {
+    editor = opened;
+    page = opened.page;
   });
-  afterEach(() => assert.deepEqual(editor.errors.splice(0), []));
 
   it('drags a filter in, wires it behind the source, and deploys: pictures arrive', async () => {
     const id = await editor.drag('filter', { x: 700, y: 420 });

@@ -1,15 +1,12 @@
 import assert from 'node:assert/strict';
-import { keepScreenshot, setStage } from '../lib/browser';
-import { Editor } from '../lib/editor';
+import { keepScreenshot } from '../lib/browser';
+import { type Editor, setEditor } from '../lib/editor';
 
 describe('the dialog of the control map', () => {
   let editor: Editor;
-  setStage({
-    open: async ({ browser, server }) => {
-      editor = await Editor.open(browser, server);
-    },
+  setEditor((opened) => {
+    editor = opened;
   });
-  afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   const FIELDS: Record<string, string[]> = {
     edges: ['low', 'high', 'radius'],

@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { keepScreenshot, setStage } from '../lib/browser';
-import { Editor } from '../lib/editor';
+import { keepScreenshot } from '../lib/browser';
+import { type Editor, setEditor } from '../lib/editor';
 import { PATIENCE } from '../lib/until';
 
 describe('editor', () => {
   let editor: Editor;
   let page: Page;
-  const stage = setStage({
-    open: async ({ browser, server }) => {
-      editor = await Editor.open(browser, server);
-      page = editor.page;
-    },
+  const stage = setEditor((opened) => {
+    editor = opened;
+    page = opened.page;
   });
-  afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   it('shows the nodes, with icons, words and help', async () => {
     const palette = await page

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
-import { keepScreenshot, setStage } from '../lib/browser';
-import { Editor, type EditorNode } from '../lib/editor';
+import { keepScreenshot } from '../lib/browser';
+import { type Editor, type EditorNode, setEditor } from '../lib/editor';
 import { ROOT } from '../lib/reference';
 
 const CAMERA = JSON.parse(readFileSync(join(ROOT, 'examples/04 - Camera to page.json'), 'utf8')) as EditorNode[];
@@ -11,13 +11,10 @@ const CAMERA = JSON.parse(readFileSync(join(ROOT, 'examples/04 - Camera to page.
 describe('what is imported beside a running flow', () => {
   let editor: Editor;
   let page: Page;
-  setStage({
-    open: async ({ browser, server }) => {
-      editor = await Editor.open(browser, server);
-      page = editor.page;
-    },
+  setEditor((opened) => {
+    editor = opened;
+    page = opened.page;
   });
-  afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   const namesOf = (type: string): Promise<unknown[]> =>
     editor.red(

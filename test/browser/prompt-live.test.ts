@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { keepScreenshot, setStage } from '../lib/browser';
-import { Editor } from '../lib/editor';
+import { keepScreenshot } from '../lib/browser';
+import { type Editor, setEditor } from '../lib/editor';
 import { PATIENCE } from '../lib/until';
 
 interface Shown {
@@ -18,13 +18,10 @@ interface Shown {
 describe('a running stream', () => {
   let editor: Editor;
   let page: Page;
-  const stage = setStage({
-    open: async ({ browser, server }) => {
-      editor = await Editor.open(browser, server);
-      page = editor.page;
-    },
+  const stage = setEditor((opened) => {
+    editor = opened;
+    page = opened.page;
   });
-  afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   const now = async (): Promise<Shown> => {
     const response = await fetch(`${stage.server.address}/streamdiffusion/streams`);

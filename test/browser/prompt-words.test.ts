@@ -1,19 +1,16 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
-import { keepScreenshot, setStage } from '../lib/browser';
-import { Editor } from '../lib/editor';
+import { keepScreenshot } from '../lib/browser';
+import { type Editor, setEditor } from '../lib/editor';
 import { PATIENCE } from '../lib/until';
 
 describe('words under the prompt field', () => {
   let editor: Editor;
   let page: Page;
-  setStage({
-    open: async ({ browser, server }) => {
-      editor = await Editor.open(browser, server);
-      page = editor.page;
-    },
+  setEditor((opened) => {
+    editor = opened;
+    page = opened.page;
   });
-  afterEach(() => assert.deepEqual(editor.errors.splice(0), [], 'no script of the editor failed'));
 
   const chips = async (): Promise<string[]> =>
     page

@@ -1,5 +1,6 @@
+import assert from 'node:assert/strict';
 import type { Browser, Page } from 'playwright-core';
-import { openPage } from './browser';
+import { openPage, type Stage, setStage } from './browser';
 import type { Server } from './server';
 import { PATIENCE } from './until';
 
@@ -144,4 +145,17 @@ export class Editor {
       before = now;
     }
   }
+}
+
+/** A stage with the editor open, none of whose scripts may fail. */
+export function setEditor(onOpen: (editor: Editor) => void): Stage {
+  let editor: Editor | undefined;
+  const stage = setStage({
+    open: async ({ browser, server }) => {
+      editor = await Editor.open(browser, server);
+      onOpen(editor);
+    },
+  });
+  afterEach(() => assert.deepEqual(editor?.errors.splice(0) ?? [], [], 'no script of the editor failed'));
+  return stage;
 }
