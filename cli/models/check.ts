@@ -4,18 +4,20 @@ import { readManifest } from '../../engine/hub/manifest';
 import { hubSettings } from '../../engine/hub/settings';
 import { inspectModel, type ModelReport } from '../../engine/model/folder';
 import { type Command, readArguments } from '../command';
+import { readAdapters } from '../run/adapters';
 import { inBytes } from '../words';
 import { kindOf } from './list';
 
-const HELP = `Usage: streamdiffusion models check FOLDER [--json]
+const HELP = `Usage: streamdiffusion models check FOLDER [--adapter NAME=PATH] [--json]
 
 Says what a model folder contains, what it can do, which execution providers of this machine can run it, and what is
-wrong. FOLDER may also be the name of a pulled model, or starter, the embedded one. The exit code is 1 when the model
-cannot be used. Files are looked into, nets are not opened; providers are tried with a net of one addition, and int8 with
-a small one: engines that start afterwards take what comes out.
+wrong. FOLDER may also be the name of a pulled model, or starter, the embedded one. The exit code is 1 when the model or
+an adapter cannot be used. Files are looked into, nets are not opened; providers are tried with a net of one addition,
+and int8 with a small one: engines that start afterwards take what comes out.
 
 Options:
-  --json  the same as JSON
+  --adapter NAME=PATH  an adapter that is to steer it; may be given again; those in its own folder are looked at anyhow
+  --json               the same as JSON
 
 Example:
   streamdiffusion models check starter`;
@@ -27,14 +29,15 @@ interface Report extends ModelReport {
 }
 
 async function run(args: string[]): Promise<number> {
-  const { values, positionals } = readArguments(args, { json: { type: 'boolean' } }, ['FOLDER']);
-  const report = await examine(await findModel(positionals[0], hubSettings().modelsFolder));
+  const options = { json: { type: 'boolean' }, adapter: { type: 'string', multiple: true } } as const;
+  const { values, positionals } = readArguments(args, options, ['FOLDER']);
+  const report = await examine(await findModel(positionals[0], hubSettings().modelsFolder), readAdapters(values.adapter));
   console.log(values.json ? JSON.stringify(report, null, 2) : inWords(report));
-  return report.usable ? 0 : 1;
+  return report.usable && report.adapters.every(({ problem }) => !problem) ? 0 : 1;
 }
 
-async function examine(model: string): Promise<Report> {
-  const report = await inspectModel(model);
+async function examine(model: string, adapters: Record<string, string>): Promise<Report> {
+  const report = await inspectModel(model, adapters);
   const manifest = await readManifest(report.folder);
   const problems = [...report.problems, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
   const providers = report.usable ? await tryProviders(report.executionProviders) : [];
@@ -59,6 +62,7 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
       `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`,
     ]);
   }
+  for (const { name, kind, problem } of report.adapters) rows.push(['adapter', `${name}: ${problem ? `no: ${problem}` : kind}`]);
   if (origin) rows.push(['from', `${origin.repository} at ${origin.commit}`]);
   for (const { name, works, reason, arithmetic } of providers) {
     const how = arithmetic && report.hasInt8 ? `, in ${arithmetic.arithmetic}: ${arithmetic.reason}` : '';

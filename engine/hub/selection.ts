@@ -29,8 +29,9 @@ const SAFE_NAME = /^\w[\w.-]*$/;
 export function selectFiles({ repository, files }: Listing): RepositoryFile[] {
   const folders = byFolder(files);
   const needed = new Set(files.map(({ path }) => path).filter((path) => WANTED.some((pattern) => pattern.test(path))));
-  const nets = netNames.flatMap((net) => placesOf(net, folders).map((path) => ({ net, path })));
-  for (const { path } of nets) for (const part of [path, ...besideNet(path, folders)]) needed.add(part);
+  const nets = netNames.flatMap((net) => placesOf(net, folders));
+  const controlNets = nets.length > 0 ? ownControlNets(folders) : [];
+  for (const path of [...nets, ...controlNets]) for (const part of [path, ...besideNet(path, folders)]) needed.add(part);
   if (nets.length > 0) return files.filter(({ path }) => needed.has(path));
 
   const forPyTorch = files.some(({ path }) => /\.(safetensors|bin|ckpt)$/.test(path));
@@ -63,6 +64,18 @@ function placesOf(net: NetName, folders: Folders): string[] {
   return roots.flatMap((root) => findNet(root, net, folders) ?? []);
 }
 
+/** ControlNets in the folder of a model, as `controlnet/NAME`: the engine opens them with it. */
+function ownControlNets(folders: Folders): string[] {
+  return [...folders.keys()].filter(isControlNet).flatMap((folder) => {
+    const alone = netAlone(onnxFiles(folder, folders));
+    return alone ? [posix.join(folder, alone)] : [];
+  });
+}
+
+function isControlNet(folder: string): boolean {
+  return /^controlnet\/[^/]+$/.test(folder);
+}
+
 function findNet(root: string, net: NetName, folders: Folders): string | undefined {
   const own = posix.join(root, net);
   const alone = netAlone(onnxFiles(own, folders));
@@ -81,7 +94,7 @@ function onnxFiles(folder: string, folders: Folders): string[] {
 /** The config and the weights of a net. In a folder of its own they have any name, beside other nets they begin with its own. */
 function besideNet(path: string, folders: Folders): string[] {
   const [folder, net] = [posix.dirname(path), posix.basename(path)];
-  const isOwn = isNetName(posix.basename(folder));
+  const isOwn = isNetName(posix.basename(folder)) || isControlNet(folder);
   const isWeights = (name: string): boolean => !FOREIGN.test(name) && (name.startsWith(net) || (isOwn && !name.includes('.onnx')));
   const names = (folders.get(folder) ?? []).filter((name) => isWeights(name) || (isOwn && name === 'config.json'));
   return names.map((name) => posix.join(folder, name));

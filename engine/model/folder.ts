@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { EngineInfo } from '../types';
+import { type AdapterReport, inspectAdapters } from './adapters/inspect';
 import { findFiles, missingNets, modelFolder, type ModelFiles } from './files';
 import { readHeader, type Headers } from './headers';
 import { limitOf, notesOn } from './notes';
@@ -18,6 +19,8 @@ export interface ModelReport {
   hasTokenizer: boolean;
   /** Whether some of its nets can compute in int8. */
   hasInt8: boolean;
+  /** Those in its own folder, and those that were asked about. */
+  adapters: AdapterReport[];
   /** Undefined while something is wrong with the model. */
   info?: Pick<EngineInfo, 'vaeScaleFactor' | 'latentChannels' | 'predictionType'> & { textWidth: number };
   /** The only execution providers that can run it, when its operators bind it to some. */
@@ -32,8 +35,9 @@ export interface ModelReport {
  * Looks into a model folder without opening a net: takes milliseconds, needs no ONNX Runtime, never rejects.
  *
  * @param model a path, or `'starter'`
+ * @param adapters paths by names; one that cannot be used leaves the model usable
  */
-export async function inspectModel(model: string): Promise<ModelReport> {
+export async function inspectModel(model: string, adapters: Readonly<Record<string, string>> = {}): Promise<ModelReport> {
   const folder = modelFolder(model);
   const report: ModelReport = {
     folder,
@@ -42,6 +46,7 @@ export async function inspectModel(model: string): Promise<ModelReport> {
     missing: [],
     hasTokenizer: false,
     hasInt8: false,
+    adapters: [],
     problems: [],
     notes: [],
   };
@@ -54,7 +59,7 @@ export async function inspectModel(model: string): Promise<ModelReport> {
     }
   };
   const files = await attempt(() => findFiles(folder));
-  if (files) await inspect(files, report, attempt);
+  if (files) await inspect(files, report, adapters, attempt);
   report.usable = report.problems.length === 0;
   return report;
 }
@@ -62,6 +67,7 @@ export async function inspectModel(model: string): Promise<ModelReport> {
 async function inspect(
   files: ModelFiles,
   report: ModelReport,
+  adapters: Readonly<Record<string, string>>,
   attempt: <T>(work: () => Promise<T>) => Promise<T | undefined>,
 ): Promise<void> {
   const nets: Headers = {};
@@ -93,4 +99,5 @@ async function inspect(
   const limit = limitOf(nets);
   if (limit) report.executionProviders = limit.providers;
   report.notes.push(...notesOn(parts, nets));
+  report.adapters = await inspectAdapters(adapters, { files, headers: nets });
 }

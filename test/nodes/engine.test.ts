@@ -10,6 +10,7 @@ import type { CheckAnswer } from '../../nodes/lib/engine/check';
 import { readProviders } from '../../nodes/lib/engine/fields';
 import { getEngine, type EngineNode, type EngineUser } from '../../nodes/lib/engine/node';
 import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { PATHS } from '../lib/control-cases';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { REFERENCE_MODEL } from '../lib/reference';
 
@@ -168,6 +169,25 @@ describe('engine', () => {
           ['text_encoder', 'unet', 'vae_encoder', 'vae_decoder'],
         );
       }
+    });
+
+    it('says what the adapters in the dialog are', async () => {
+      const adapters = [
+        { name: 'depth', path: PATHS.depth },
+        { name: 'lost', path: '/nowhere' },
+      ];
+      const asked = { modelType: 'str', model: REFERENCE_MODEL };
+      const { usable, lines, report } = await check({ ...asked, adapters: JSON.stringify(adapters) });
+      assert.equal(usable, true);
+      assert.equal(lines.filter((line) => line === 'adapters.line').length, 2);
+      assert.deepEqual(
+        report?.adapters.map(({ name, kind }) => [name, kind]),
+        [
+          ['depth', 'controlnet'],
+          ['lost', undefined],
+        ],
+      );
+      for (const wrong of ['no JSON', '[{"name":"depth"}]']) assert.equal((await check({ ...asked, adapters: wrong })).usable, false);
     });
 
     it('says what is wrong, in a sentence', async () => {

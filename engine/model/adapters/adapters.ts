@@ -47,9 +47,9 @@ export class Adapters {
     const wanted = entriesOf(paths);
     const own = (await ownAdapters(model.files)).filter(([name]) => !wanted.some(([other]) => other === name));
     const opened = await Promise.all([
-      ...wanted.map(([name, path]) => openOne(name, path, model, kinds)),
+      ...wanted.map(([name, path]) => openAdapter(name, path, model, kinds)),
       ...own.map(([name, path]) =>
-        openOne(name, path, model, kinds).catch((thrown: unknown) => void notes.push(EngineError.from(thrown, 'EBADMODEL').message)),
+        openAdapter(name, path, model, kinds).catch((thrown: unknown) => void notes.push(EngineError.from(thrown, 'EBADMODEL').message)),
       ),
     ]);
     const found = opened.flatMap((one) => one ?? []).sort((a, b) => (a.adapter.name < b.adapter.name ? -1 : 1));
@@ -86,8 +86,8 @@ export class Adapters {
   }
 }
 
-/** What a model's folder has in `controlnet/NAME`. */
-async function ownAdapters({ folder }: ModelFiles): Promise<[name: string, path: string][]> {
+/** What a model's folder has in `controlnet/NAME`, which is opened unasked. */
+export async function ownAdapters({ folder }: ModelFiles): Promise<[name: string, path: string][]> {
   const names = (await subfolders(join(folder, 'controlnet'))).filter((name) => NAME.test(name) && !TAKEN.includes(name));
   return names.sort().map((name) => [name, join(folder, 'controlnet', name)]);
 }
@@ -97,19 +97,23 @@ function entriesOf(paths: unknown): [name: string, path: string][] {
     throw new EngineError('EBADPARAM', `adapters must be paths by names, such as { edges: "/models/canny" }; got ${quote(paths)}`);
   const entries: [string, unknown][] = Object.entries(paths);
   if (entries.length > MOST_ADAPTERS) throw new EngineError('EBADPARAM', `at most ${MOST_ADAPTERS} adapters; got ${entries.length}`);
-  for (const [name, path] of entries) {
-    if (!NAME.test(name) || TAKEN.includes(name))
-      throw new EngineError(
-        'EBADPARAM',
-        `an adapter's name is up to 64 letters, digits, blanks and . _ -, and not ${TAKEN.join(' or ')}; got ${quote(name)}`,
-      );
-    if (typeof path !== 'string' || path === '')
-      throw new EngineError('EBADPARAM', `the adapter ${quote(name)} must be the path of a file or folder; got ${quote(path)}`);
-  }
+  for (const [name, path] of entries) checkAdapter(name, path);
   return (entries as [string, string][]).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-async function openOne(
+/** @throws EBADPARAM for a name that cannot be one, and a path that is none */
+export function checkAdapter(name: string, path: unknown): asserts path is string {
+  if (!NAME.test(name) || TAKEN.includes(name))
+    throw new EngineError(
+      'EBADPARAM',
+      `an adapter's name is up to 64 letters, digits, blanks and . _ -, and not ${TAKEN.join(' or ')}; got ${quote(name)}`,
+    );
+  if (typeof path !== 'string' || path === '')
+    throw new EngineError('EBADPARAM', `the adapter ${quote(name)} must be the path of a file or folder; got ${quote(path)}`);
+}
+
+/** @throws EBADMODEL for what is no adapter, or none of this model */
+export async function openAdapter(
   name: string,
   path: string,
   model: { files: ModelFiles; headers: Headers },

@@ -1,7 +1,10 @@
 import type { RequestHandler } from 'express';
 import type { Node, NodeAPI } from 'node-red';
 import { checkInProcess } from '../../../engine/host/client/checks';
+import { EngineError } from '../../../engine/errors';
+import type { AdapterReport } from '../../../engine/model/adapters/inspect';
 import type { ModelReport } from '../../../engine/model/folder';
+import { readAdapters } from './adapter-fields';
 import { readAskedModel, type EngineDef } from './fields';
 import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
@@ -15,23 +18,30 @@ export interface CheckAnswer {
 }
 
 /**
- * Looks into the model folder that the dialog names (query: `model`, `modelType`, and `id` of the engine node, whose
- * environment variables count once it is deployed). Reads files only, in a process of its own; no net is opened.
+ * Looks into the model folder and the adapters that the dialog names (query: `model`, `modelType`, `adapters` as JSON, and `id`
+ * of the engine node, whose environment variables count once it is deployed). Reads files only, in a process of its own; no net is opened.
  */
 export function checkModel(RED: NodeAPI): RequestHandler {
   return (request, response) => {
-    const { model, modelType, id } = request.query;
+    const { model, modelType, adapters, id } = request.query;
     const node: Node | null = typeof id === 'string' ? RED.nodes.getNode(id) : null;
-    check(RED, node, typeof model === 'string' ? model : '', modelType as EngineDef['modelType'])
+    check(RED, node, typeof model === 'string' ? model : '', modelType as EngineDef['modelType'], adapters)
       .then((answer) => response.set('Cache-Control', 'no-store').json(answer))
       .catch((thrown: unknown) => response.status(500).json({ usable: false, lines: [withCode(thrown).message] } satisfies CheckAnswer));
   };
 }
 
-async function check(RED: NodeAPI, node: Node | null, model: string, modelType: EngineDef['modelType']): Promise<CheckAnswer> {
+async function check(
+  RED: NodeAPI,
+  node: Node | null,
+  model: string,
+  modelType: EngineDef['modelType'],
+  adapters: unknown,
+): Promise<CheckAnswer> {
   try {
     const { folder, shown } = await readAskedModel(RED, node, model, modelType);
-    const report = await checkInProcess('inspectModel', [folder]);
+    const wanted = readAdapters(typeof adapters === 'string' ? parsed(adapters) : undefined);
+    const report = await checkInProcess('inspectModel', [folder, wanted]);
     const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
       typeof value === 'string' ? shown(value) : value,
     ) as ModelReport;
@@ -43,7 +53,7 @@ async function check(RED: NodeAPI, node: Node | null, model: string, modelType: 
 
 /** A report in sentences: the verdict, the nets with their sizes, what the model is, what is wrong or worth knowing. */
 export function inWords(report: ModelReport, translate: Translate): string[] {
-  const { usable, folder, nets, info, problems, notes } = report;
+  const { usable, folder, nets, info, adapters, problems, notes } = report;
   const lines = [translate(usable ? 'check.usable' : 'check.unusable', { folder })];
   if (nets.length > 0)
     lines.push(translate('check.nets', { nets: nets.map(({ name, bytes }) => `${name} (${megabytes(bytes)})`).join(', ') }));
@@ -51,7 +61,19 @@ export function inWords(report: ModelReport, translate: Translate): string[] {
     const { vaeScaleFactor, latentChannels, predictionType, textWidth } = info;
     lines.push(translate('check.info', { vaeScaleFactor, latentChannels, predictionType, textWidth }));
   }
-  return [...lines, ...problems, ...notes];
+  return [...lines, ...adapters.map((adapter) => adapterLine(adapter, translate)), ...problems, ...notes];
+}
+
+function adapterLine({ name, kind = '', problem }: AdapterReport, translate: Translate): string {
+  return translate('adapters.line', { name, what: problem ? `✗ ${problem}` : `✓ ${translate(`adapters.kind.${kind}`)}` });
+}
+
+function parsed(json: string): unknown {
+  try {
+    return JSON.parse(json);
+  } catch {
+    throw new EngineError('EBADPARAM', 'adapters must be JSON');
+  }
 }
 
 function megabytes(bytes: number): string {

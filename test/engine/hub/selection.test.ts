@@ -47,6 +47,23 @@ describe('which files of a repository are needed', () => {
     assert.deepEqual(selected(...paths), paths);
   });
 
+  it("a model's own ControlNets, which are opened with it", () => {
+    const model = ['unet/model.onnx', 'vae_decoder/model.onnx'];
+    const controlNets = [
+      'controlnet/canny/config.json',
+      'controlnet/canny/model.onnx',
+      'controlnet/canny/model.onnx_data',
+      'controlnet/depth/model.onnx',
+    ];
+    const others = [
+      'controlnet/canny/diffusion_pytorch_model.safetensors',
+      'controlnet/two/a.onnx',
+      'controlnet/two/b.onnx',
+      'controlnet/model.onnx',
+    ];
+    assert.deepEqual(selected(...controlNets, ...others, ...model), [...controlNets, ...model]);
+  });
+
   it('no weights for other programs, no other variant of a net, no pictures', () => {
     const others = [
       'unet/diffusion_pytorch_model.safetensors',

@@ -1,0 +1,52 @@
+import { EngineError } from '../../errors';
+import { type OnnxGraph, readOnnxGraph } from '../../net/onnx/graph';
+import { applyPatches } from '../../net/onnx/patches/patch';
+import type { AdapterInfo } from '../../types';
+import type { ModelFiles } from '../files';
+import type { Headers } from '../headers';
+import { netNames, type PerRole } from '../roles';
+import { checkAdapter, openAdapter, ownAdapters } from './adapters';
+import { ADAPTER_KINDS } from './kinds';
+
+/** What a file or folder is to a model: plain JSON. */
+export interface AdapterReport extends Partial<AdapterInfo> {
+  name: string;
+  path: string;
+  /** Whether it lies in the model's own folder, with which it is opened unasked. */
+  isOwn: boolean;
+  /** Why it cannot be used, a sentence. */
+  problem?: string;
+}
+
+/**
+ * Looks at adapters without opening a net, also whether the model's graphs have what they change: the model's own, and those that
+ * somebody asks about. Never rejects.
+ */
+export async function inspectAdapters(
+  paths: Readonly<Record<string, string>>,
+  model: { files: ModelFiles; headers: Headers },
+): Promise<AdapterReport[]> {
+  const own = (await ownAdapters(model.files)).filter(([name]) => !Object.hasOwn(paths, name));
+  const graphs: PerRole<OnnxGraph> = {};
+  const reports: AdapterReport[] = [];
+  for (const [name, path, isOwn] of [
+    ...own.map(([name, path]) => [name, path, true] as const),
+    ...Object.entries(paths).map(([name, path]) => [name, path, false] as const),
+  ]) {
+    try {
+      checkAdapter(name, path);
+      const { kind, adapter } = await openAdapter(name, path, model, ADAPTER_KINDS);
+      for (const net of netNames) {
+        const file = model.files.nets[net];
+        const patches = file ? (kind.patches?.(net, [adapter], 'cpu') ?? []) : [];
+        if (!file || patches.length === 0) continue;
+        graphs[net] ??= model.headers[net]?.graph ?? (await readOnnxGraph(file.path));
+        applyPatches(graphs[net], patches);
+      }
+      reports.push({ name, path, isOwn, kind: adapter.kind, ...(adapter.picture && { picture: adapter.picture }) });
+    } catch (thrown) {
+      reports.push({ name, path, isOwn, problem: EngineError.from(thrown, 'EBADMODEL').message });
+    }
+  }
+  return reports;
+}
