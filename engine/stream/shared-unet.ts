@@ -40,7 +40,9 @@ export class SharedUnet {
       // Streams that have frames in flight ask again as soon as they are answered. Without this pause two of them would take turns
       // for ever, each waiting while the other computes alone; without the token a picture would be encoded in between.
       const followUp = place.expectFollowUp();
-      await new Promise((resolve) => setImmediate(resolve));
+      await nextTurn();
+      // And those whose frames became ready while the UNet computed: their news is in the event loop, and not heard yet.
+      await nextTurn();
       if (this.waiting.length === 0) followUp.release();
     }
     this.running--;
@@ -61,3 +63,6 @@ export class SharedUnet {
     }
   }
 }
+
+/** Of the event loop. */
+const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
