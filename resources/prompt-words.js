@@ -100,7 +100,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       /** "What it knows": fills a <details> when it is opened. */
       explain: (details, node) => {
         details.one('toggle', () => {
-          const body = $('<div class="streamdiffusion-known">').appendTo(details);
+          const body = $('<div class="streamdiffusion-known" tabindex="0">').appendTo(details);
           ask(denoiserBehind(node), [], true)
             .done((answer) => {
               if (!answer.known) return body.text(words('any'));
