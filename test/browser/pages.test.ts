@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
+import { seriousFindings } from '../lib/axe';
 import { FAKE_CAMERA, keepScreenshot, setStage } from '../lib/browser';
+import { readCode } from '../lib/qr';
 import { ROOT } from '../lib/reference';
 import { PATIENCE } from '../lib/until';
 
@@ -10,23 +12,6 @@ const LANGUAGES = { en: 'en-GB', de: 'de-AT', ja: 'ja-JP', zh: 'zh-CN' } as cons
 const textsOf = (language: string): Record<string, string> =>
   JSON.parse(readFileSync(join(ROOT, `nodes/pages/texts/${language}.json`), 'utf8')) as Record<string, string>;
 const ENGLISH = textsOf('en');
-
-interface Finding {
-  id: string;
-  impact: string;
-  nodes: { html: string }[];
-}
-
-/** What axe-core finds that is serious or worse, in words. */
-async function findings(page: Page): Promise<string[]> {
-  await page.addScriptTag({ path: require.resolve('axe-core') });
-  const { violations } = await page.evaluate(() =>
-    (window as unknown as { axe: { run: () => Promise<{ violations: Finding[] }> } }).axe.run(),
-  );
-  return violations
-    .filter(({ impact }) => ['serious', 'critical'].includes(impact))
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}
 
 describe('pages for visitors', () => {
   const stage = setStage({ options: ['--example', '04'], browserArguments: FAKE_CAMERA });
@@ -66,9 +51,12 @@ describe('pages for visitors', () => {
           undefined,
           { timeout: PATIENCE },
         );
+        const codes = page.locator('.code');
+        for (const [k, path] of ['/live', '/live/camera'].entries())
+          assert.equal(await readCode(await codes.nth(k).screenshot()), `${stage.server.address}/streamdiffusion${path}`);
         assert.ok(await page.locator('#here').isVisible(), 'says that 127.0.0.1 is no address for a phone');
         await speaks(page);
-        assert.deepEqual(await findings(page), []);
+        assert.deepEqual(await seriousFindings(page), []);
         await keepScreenshot(page, `pages-${language}`);
         assert.deepEqual(errors, []);
         await close();
@@ -81,7 +69,7 @@ describe('pages for visitors', () => {
         assert.equal((await page.innerText('#fit')).trim(), texts.fill);
         assert.equal(await page.getAttribute('canvas', 'aria-label'), texts.picture.replace('__name__', 'live'));
         await speaks(page);
-        assert.deepEqual(await findings(page), []);
+        assert.deepEqual(await seriousFindings(page), []);
         await keepScreenshot(page, `live-${language}`);
         assert.deepEqual(errors, []);
         await close();
@@ -91,7 +79,7 @@ describe('pages for visitors', () => {
         const { page, errors, close } = await open('/live/camera');
         assert.equal(await page.innerText('#start'), texts.start);
         await speaks(page);
-        assert.deepEqual(await findings(page), []);
+        assert.deepEqual(await seriousFindings(page), []);
         await keepScreenshot(page, `camera-${language}`);
         await page.click('#start');
         const [sent] = texts.sent.split('__number__').filter(Boolean);
@@ -100,7 +88,7 @@ describe('pages for visitors', () => {
         });
         assert.equal(await page.innerText('#start'), texts.stop);
         await speaks(page);
-        assert.deepEqual(await findings(page), []);
+        assert.deepEqual(await seriousFindings(page), []);
         await keepScreenshot(page, `camera-sending-${language}`);
         assert.deepEqual(errors, []);
         await close();

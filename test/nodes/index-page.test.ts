@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import sharp from 'sharp';
 import { qrCode } from '../../nodes/lib/common/qr-code';
 import { PAGE_LANGUAGES } from '../../nodes/lib/web/pages';
 import sink from '../../nodes/sink';
+import { readCode } from '../lib/qr';
 import { ROOT } from '../lib/reference';
 import { WebFlow } from '../lib/web-flow';
 
@@ -54,6 +56,18 @@ describe('the list of pages', () => {
       `http://a/streamdiffusion/${'a'.repeat(300)}`,
     ]) {
       assert.equal((await get(`/qr.svg?to=${encodeURIComponent(to)}`)).status, 400, to);
+    }
+  });
+
+  it('has QR codes that say the address, short and as long as it may be', async () => {
+    for (const address of [
+      'http://192.0.2.7:1880/streamdiffusion/a',
+      'https://example.org/red/streamdiffusion/a_b-2/camera?fit=cover&fade=400',
+      `http://[2001:db8::7]:1880/streamdiffusion/${'x'.repeat(64)}/camera`,
+      `https://${'h'.repeat(200)}/streamdiffusion/${'n'.repeat(64)}`,
+    ]) {
+      const svg = Buffer.from(await (await get(`/qr.svg?to=${encodeURIComponent(address)}`)).arrayBuffer());
+      assert.equal(await readCode(await sharp(svg).resize(480).png().toBuffer()), address);
     }
   });
 

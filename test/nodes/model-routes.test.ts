@@ -29,19 +29,62 @@ describe('routes behind the engine dialog and the sidebar', () => {
     headers: { 'content-type': type, ...(token && { authorization: `Bearer ${token}` }) },
   });
 
+  const login = async (): Promise<string> => {
+    const who = { client_id: 'node-red-admin', grant_type: 'password', scope: '*', username: 'me', password: 'secret' };
+    const answer = (await (await fetch(`${server.address}/auth/token`, post(who))).json()) as { access_token: string };
+    return answer.access_token;
+  };
+
   it('open for nobody without a login', async () => {
-    for (const path of ['models', 'models/providers', 'models/downloads', 'streams', 'engine/check?modelType=starter'])
+    for (const path of ['models', 'models/providers', 'models/downloads', 'streams', 'engine/check?modelType=starter', 'editor/qr?to=x'])
       assert.equal((await ask(path)).status, 401, path);
-    for (const path of ['models/downloads', 'models/cancel'])
+    for (const path of ['models/downloads', 'models/cancel', 'words', 'denoisers/a', 'prompts/a'])
       assert.equal((await ask(path, post({ repository: 'a/b' }))).status, 401, path);
   });
 
-  it('answer those who may', async () => {
-    const login = await fetch(
-      `${server.address}/auth/token`,
-      post({ client_id: 'node-red-admin', grant_type: 'password', scope: '*', username: 'me', password: 'secret' }),
+  it('say which words a model reads', async () => {
+    const token = await login();
+    const words = async (
+      body: unknown,
+      type?: string,
+    ): Promise<{ status: number; answer: { code?: string; reports?: { added: string[] }[]; known?: object } }> => {
+      const response = await ask('words', post(body, token, type));
+      return { status: response.status, answer: (await response.json()) as object };
+    };
+    const { status, answer } = await words({ modelType: 'starter', texts: ['(Meer:1.2), quokka', '夕日'] });
+    assert.equal(status, 200);
+    assert.deepEqual(answer.reports, [
+      {
+        words: [
+          { word: 'Meer', as: ['sea'], known: true },
+          { word: 'quokka', as: [], known: false },
+        ],
+        added: ['day'],
+      },
+      { words: [{ word: '夕日', as: ['sunset'], known: true }], added: [] },
+    ]);
+    assert.equal(answer.known, undefined, 'the list comes only when it is asked for');
+    assert.ok((await words({ texts: [], modelType: 'starter', list: true })).answer.known);
+    assert.deepEqual(
+      (await words({ texts: ['sea'], modelType: 'str', model: '/no/such/folder' })).answer,
+      {},
+      'a model that is not there reads any text',
     );
-    const { access_token: token } = (await login.json()) as { access_token: string };
+
+    const many = Array.from({ length: 65 }, () => 'sea');
+    for (const texts of [undefined, 'sea', { 0: 'sea' }, [7], ['sea', null], many, ['x'.repeat(40_001)]]) {
+      const refused = await words({ texts, modelType: 'starter' });
+      assert.deepEqual([refused.status, refused.answer.code], [400, 'EBADPARAM'], JSON.stringify(texts)?.slice(0, 60));
+    }
+    assert.equal(
+      (await words('texts=sea', 'application/x-www-form-urlencoded')).status,
+      415,
+      'a form, which any page of another site could send',
+    );
+  });
+
+  it('answer those who may', async () => {
+    const token = await login();
     const list = (await (await ask('models', { headers: { authorization: `Bearer ${token}` } })).json()) as ModelList;
     assert.deepEqual([list.folder, list.installed, list.downloads], [folder, [], []]);
     assert.ok(list.known.length > 3);
