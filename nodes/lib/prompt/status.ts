@@ -2,6 +2,9 @@ import type { Node, NodeAPI } from 'node-red';
 import { askWords, modelBehind } from './words';
 import { shorten, type Status } from '../common/status';
 
+/** As much as fits below the node: the next one stands beside it, with a status of its own. */
+const LENGTH = 32;
+
 /** The status of a prompt encoder: its prompt and, in yellow, how many of its words the model does not know. */
 export class PromptStatus {
   private text: string | undefined;
@@ -28,13 +31,9 @@ export class PromptStatus {
       this.unknown = 0;
       void this.count(text);
     }
-    const line = shorten(text, 32) || this.RED._('status.empty');
-    if (this.unknown === 0) this.status.ready(line);
-    else
-      this.status.show(
-        'waiting',
-        `${line} · ${this.RED._(this.unknown === 1 ? 'status.unknownWord' : 'status.unknownWords', { number: this.unknown })}`,
-      );
+    if (this.unknown === 0) return this.status.ready(shorten(text, LENGTH) || this.RED._('status.empty'));
+    const unknown = this.RED._(this.unknown === 1 ? 'status.unknownWord' : 'status.unknownWords', { number: this.unknown });
+    this.status.show('waiting', shorten(`${unknown} · ${text}`, LENGTH));
   }
 
   private async count(text: string): Promise<void> {
