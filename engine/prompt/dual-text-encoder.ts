@@ -17,6 +17,14 @@ export class DualTextEncoder implements PromptNet {
     this.width = first.width + second.width;
   }
 
+  get loras(): readonly string[] {
+    return [...new Set([...this.first.loras, ...this.second.loras])];
+  }
+
+  under(weights: Readonly<Record<string, number>>): DualTextEncoder {
+    return this.loras.length === 0 ? this : new DualTextEncoder(this.first.under(weights), this.second.under(weights));
+  }
+
   get readsTexts(): boolean {
     return this.first.readsTexts && this.second.readsTexts;
   }

@@ -1,5 +1,6 @@
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
+import { LORA_INPUTS } from '../net/onnx/patches/lora';
 import { floatsOf, tensorOf } from '../net/tensor';
 import { type PromptEmbeds, emphasize } from './prompt-embeds';
 import { parsePromptWeights } from './prompt-weights';
@@ -21,6 +22,10 @@ export interface PromptNet {
   readonly width: number;
   /** Whether it can read texts. */
   readonly readsTexts: boolean;
+  /** Names of the LoRAs that change it. */
+  readonly loras: readonly string[];
+  /** The same under other strengths of these; those that are not named have 1. */
+  under(weights: Readonly<Record<string, number>>): PromptNet;
   /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
   blank(): PromptEmbeds;
   /**
@@ -51,6 +56,7 @@ export interface TextOutputs {
 export class TextEncoder implements PromptNet {
   readonly tokens: number;
   readonly width: number;
+  readonly loras: readonly string[];
 
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
@@ -69,12 +75,13 @@ export class TextEncoder implements PromptNet {
   constructor(
     private readonly net: Net,
     readonly tokenizer: Tokenizer | undefined,
-    config: { max_position_embeddings?: unknown; hidden_size?: unknown; vocab_size?: unknown; projection_dim?: unknown },
-    outputs: TextOutputs = { hiddenStates: 'last', pooled: false },
+    private readonly config: { max_position_embeddings?: unknown; hidden_size?: unknown; vocab_size?: unknown; projection_dim?: unknown },
+    private readonly outputs: TextOutputs = { hiddenStates: 'last', pooled: false },
+    private readonly weights: Readonly<Record<string, number>> = {},
   ) {
     const input = net.inputs.find(({ name }) => name === 'input_ids') ?? net.inputs[0];
     const output = outputs.hiddenStates === 'last' ? lastHiddenState(net.outputs) : penultimate(net.outputs);
-    const others = net.inputs.filter((one) => one !== input);
+    const others = net.inputs.filter((one) => one !== input && !one.name.startsWith(LORA_INPUTS));
     if (others.some(({ name }) => name !== 'attention_mask') || !input.type.startsWith('int') || !output) {
       const wanted = outputs.hiddenStates === 'last' ? '"last_hidden_state"' : 'all "hidden_states" (an export with output_hidden_states)';
       throw new EngineError('EBADMODEL', `text_encoder must take "input_ids" and give ${wanted}`);
@@ -85,6 +92,7 @@ export class TextEncoder implements PromptNet {
       this.pooled = { name: embeds.name, width: firstSize(LARGEST_WIDTH, embeds.shape[1], config.projection_dim) };
     }
     this.input = input;
+    this.loras = net.inputs.flatMap(({ name }) => (name.startsWith(LORA_INPUTS) ? [name.slice(LORA_INPUTS.length)] : []));
     this.output = output;
     this.tokens = firstSize(MOST_TOKENS, input.shape[1], output.shape[1], config.max_position_embeddings, tokenizer?.length);
     this.width = firstSize(LARGEST_WIDTH, output.shape[2], config.hidden_size);
@@ -93,6 +101,11 @@ export class TextEncoder implements PromptNet {
 
   get readsTexts(): boolean {
     return this.tokenizer !== undefined;
+  }
+
+  under(weights: Readonly<Record<string, number>>): TextEncoder {
+    if (this.loras.length === 0) return this;
+    return new TextEncoder(this.net, this.tokenizer, this.config, this.outputs, weights);
   }
 
   blank(): PromptEmbeds {
@@ -156,9 +169,11 @@ export class TextEncoder implements PromptNet {
     const batch = typeof rows === 'number' && rows > 0 ? rows : 1;
     // Diffusion models were trained without a mask: they see the padding, too.
     const values = (name: string): number[] => new Array<number[]>(batch).fill(name === this.input.name ? ids : ids.map(() => 1)).flat();
-    const feeds = this.net.inputs.map(
-      ({ name, type }) => [name, tensorOf(type, Float32Array.from(values(name)), [batch, ids.length])] as const,
-    );
+    const feeds = this.net.inputs.map(({ name, type }) => {
+      if (!name.startsWith(LORA_INPUTS)) return [name, tensorOf(type, Float32Array.from(values(name)), [batch, ids.length])] as const;
+      const strength = this.weights[name.slice(LORA_INPUTS.length)] ?? 1;
+      return [name, tensorOf(type, new Float32Array(batch).fill(strength), [batch])] as const;
+    });
     const outputs = await this.net.run(Object.fromEntries(feeds));
     const output = outputs[this.output.name];
     const [, tokens, width] = output.dims;

@@ -5,7 +5,8 @@ import { SerialQueue } from '../util/serial-queue';
 import type { Model } from '../model/model';
 import { FrameEncoder } from './frame-encoder';
 import type { PromptEmbeds } from '../prompt/prompt-embeds';
-import { PromptEncoder, type EncodedPrompt } from '../prompt/prompt-encoder';
+import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import { WeightedPrompts } from '../prompt/weighted-prompts';
 import type { PromptSpec } from '../prompt/request';
 import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
@@ -48,6 +49,8 @@ export interface Prepared {
   /** What adapters have made of the frame's other pictures, by their names. */
   pictures: Pictures;
   conditioning: EncodedPrompt;
+  /** The stream's prompt at that time. */
+  prompt: Prompt | PromptSpec;
 }
 
 /**
@@ -57,11 +60,13 @@ export interface Prepared {
  * those before it are being decoded and the one after it encoded.
  */
 export class DiffusionStream implements Stream {
-  private readonly prompts: PromptEncoder;
+  private readonly prompts: WeightedPrompts;
   private readonly batch = new TransitionPacer<Frame>((probe, latent) => this.sample(probe, latent));
   /** Frames of a buffer that is not full yet. */
   private buffer: PacedEntry<Frame>[] = [];
   private conditioning: EncodedPrompt | undefined;
+  /** What it was made of. */
+  private prompt: Prompt | PromptSpec = { prompt: '' };
   private readonly setups: SetupCache;
   private readonly seeds: Seeds;
   private readonly pictures: FrameEncoder;
@@ -88,7 +93,7 @@ export class DiffusionStream implements Stream {
     private readonly onClose: (stream: DiffusionStream) => void,
     trials: SizeTrials,
   ) {
-    this.prompts = new PromptEncoder(model.textEncoder);
+    this.prompts = new WeightedPrompts(model.textEncoder);
     this.setups = new SetupCache(model, trials);
     this.pictures = new FrameEncoder(model);
     this.seeds = new Seeds(model.info.latentChannels);
@@ -153,9 +158,10 @@ export class DiffusionStream implements Stream {
     waitingPrompts.newest = prompt;
     return this.inQueue(this.intake, async () => {
       if (waitingPrompts.newest !== prompt) return;
-      const conditioning = await this.prompts.encode(prompt);
+      const conditioning = await this.prompts.encode(prompt, this.options.weights);
       const pair = this.pair(conditioning, this.setup);
       this.conditioning = conditioning;
+      this.prompt = prompt;
       this.batch.setConditioning(pair, followsPrompt);
       for (const entry of this.buffer) if (followsPrompt(entry.frame)) entry.conditioning = pair;
     });
@@ -206,8 +212,8 @@ export class DiffusionStream implements Stream {
       const wanted =
         params || options ? await this.setups.prepare(options ?? changedOptions(this.options, params ?? {}), change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
-      const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt)));
-      const conditioning = own ?? this.conditioning ?? (await this.prompts.encode({ prompt: '' }));
+      const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt, setup.options.weights)));
+      const conditioning = own ?? (await this.ownPrompt(setup.options));
       if (!own) this.conditioning = conditioning;
       this.pair(conditioning, setup);
       const latent =
@@ -220,7 +226,7 @@ export class DiffusionStream implements Stream {
         follow: setup.options.followNewest,
         hasPrompt: own !== undefined,
       };
-      return { frame, setup, latent, pictures, conditioning };
+      return { frame, setup, latent, pictures, conditioning, prompt: this.prompt };
     });
   }
 
@@ -266,8 +272,8 @@ export class DiffusionStream implements Stream {
   }
 
   /** Encodes prompts for `prepare({ conditioning })`. */
-  encodePrompt(prompt: Prompt | PromptSpec): Promise<EncodedPrompt> {
-    return this.prompts.encode(prompt);
+  encodePrompt(prompt: Prompt | PromptSpec, { weights }: Pick<StreamOptions, 'weights'> = this.options): Promise<EncodedPrompt> {
+    return this.prompts.encode(prompt, weights);
   }
 
   /** Calls that have not begun are rejected with ECLOSED; what is under way ends. */
@@ -305,6 +311,12 @@ export class DiffusionStream implements Stream {
     }
   }
 
+  /** The stream's prompt, under the strengths of a frame. */
+  private async ownPrompt({ weights }: ResolvedOptions): Promise<EncodedPrompt> {
+    if (this.conditioning && !this.prompts.dependOnWeights) return this.conditioning;
+    return this.prompts.encode(this.prompt, weights);
+  }
+
   private checkOpen(): void {
     if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
   }
@@ -327,13 +339,14 @@ export class DiffusionStream implements Stream {
   }
 
   /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
-  private entry({ frame, setup, latent, pictures, conditioning }: Prepared): PacedEntry<Frame> {
+  private entry({ frame, setup, latent, pictures, conditioning, prompt: given }: Prepared): PacedEntry<Frame> {
     const { shape, denoising, options } = setup;
     const { frameBufferSize, mode } = options;
     const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
     frame.seed = freshSeed;
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
-    const prompt = this.conditioning && followsPrompt(frame) && !frame.hasPrompt ? this.conditioning : conditioning;
+    const isOutdated = given !== this.prompt && followsPrompt(frame) && !frame.hasPrompt;
+    const prompt = isOutdated ? (this.conditioning ?? conditioning) : conditioning;
     const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, denoising };
     // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
     if (this.model.unet.place.compilesShapes) return entry;

@@ -11,7 +11,8 @@ const reference = controlCase('control-two-self');
 const PROMPT = { tokenIds: reference.tokenIds['a red sun over the sea'], negativeTokenIds: reference.tokenIds[''] };
 const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
 const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
-const ADAPTERS = { depth: PATHS.depth, lines: PATHS.lines };
+const ADAPTERS = { depth: PATHS.depth, lines: PATHS.lines, style: PATHS.style, detail: PATHS.detail };
+const OFF = { depth: 0, lines: 0, style: 0, detail: 0 };
 const FRAMES = 5;
 
 /** Frames that each bring other control pictures (some none) and other weights (some 0, some below). */
@@ -20,7 +21,9 @@ const changing: StreamInput[] = Array.from({ length: FRAMES }, (_, k) => {
   return {
     id: k,
     pictures: { image, ...(k % 3 !== 2 && { depth }), ...(k % 2 === 0 && { lines }) },
-    params: { weights: { depth: k === 3 ? 0 : 1.2 - 0.4 * k, lines: 0.3 * k - 0.4 } },
+    params: {
+      weights: { depth: k === 3 ? 0 : 1.2 - 0.4 * k, lines: 0.3 * k - 0.4, style: 0.5 * k - 0.7, detail: k === 2 ? 0 : 0.8 - 0.3 * k },
+    },
   };
 });
 const plainFrames: StreamInput[] = changing.map(({ id, pictures }) => ({ id, image: pictures?.image }));
@@ -75,7 +78,7 @@ describe('laws of control', () => {
   }
 
   it('weight 0 equals no adapter, to the byte', async () => {
-    const off = changing.map((input) => ({ ...input, params: { weights: { depth: 0, lines: 0 } } }));
+    const off = changing.map((input) => ({ ...input, params: { weights: OFF } }));
     for (const cfgType of ['none', 'full', 'self'] as CfgType[]) {
       const [expected, got] = [await run(plain, { cfgType }, plainFrames), await run(engine, { cfgType }, off)];
       got.forEach(({ latent, image }, k) => {
@@ -86,17 +89,19 @@ describe('laws of control', () => {
   });
 
   it('no picture equals no adapter, to the byte', async () => {
-    const [expected, got] = [await run(plain, {}, plainFrames), await run(engine, {}, plainFrames)];
+    const [expected, got] = [await run(plain, {}, plainFrames), await run(engine, { weights: { style: 0, detail: 0 } }, plainFrames)];
     got.forEach(({ latent }, k) => {
       assert.deepEqual(latent, expected[k].latent);
     });
   });
 
   it('streams with control and without share calls, and do not change each other', async () => {
-    const alone = [await run(engine, {}, changing), await run(engine, { cfgType: 'self' }, plainFrames)];
-    const together = await Promise.all([run(engine, {}, changing), run(engine, { cfgType: 'self' }, plainFrames)]);
+    const without = { cfgType: 'self' as const, weights: OFF };
+    const alone = [await run(engine, {}, changing), await run(engine, without, plainFrames)];
+    const together = await Promise.all([run(engine, {}, changing), run(engine, without, plainFrames)]);
     assertSame(together[0], alone[0], 'with control');
     assertSame(together[1], alone[1], 'without');
+    assertSame(together[1], await run(plain, { cfgType: 'self' }, plainFrames), 'without, beside an engine that has none');
   });
 
   it('takes control pictures of any size', async () => {

@@ -169,7 +169,7 @@ export class StreamWorker {
       job.output = output;
       await this.stream.admit(options);
       const pictures = await this.decoded(job.frame, options);
-      const encoded = conditioning && (await this.stream.encodePrompt(conditioning));
+      const encoded = conditioning && (await this.stream.encodePrompt(conditioning, options));
       if (encoded) this.warn(encoded.warnings);
       const prepared = await this.stream.prepare({ id: job.id, pictures, conditioning: encoded, options });
       this.promising = true;

@@ -1,5 +1,6 @@
 import type { AdapterKind } from './adapter';
 import { controlNets } from './controlnet';
+import { loras } from './lora';
 
 /** All kinds of adapters, in the order in which they change a graph. */
-export const ADAPTER_KINDS: readonly AdapterKind[] = [controlNets];
+export const ADAPTER_KINDS: readonly AdapterKind[] = [controlNets, loras];

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join } from 'node:path';
+import { EngineError } from '../../errors';
+import { loraInput } from '../../net/onnx/patches/lora';
+import { netNames } from '../roles';
+import { inputNamed, portPerRow } from '../unet/ports/port';
+import { weightOf } from '../unet/row';
+import type { Adapter, AdapterKind, AdapterSource } from './adapter';
+import { type LoraFile, readLora } from './lora-file';
+import { withLora } from './lora-graph';
+
+interface LoraAdapter extends Adapter {
+  lora: LoraFile;
+  /** Of what is in its file, as far as its head tells. */
+  digest: string;
+}
+
+/** Providers that skip what no row wants (If), without leaving their device for it. */
+const SKIPPING = ['cpu', 'cuda'];
+
+/**
+ * LoRAs: W + s·(alpha ÷ rank)·B·A for many layers of a UNet and its text encoders, as branches beside the plain graph's
+ * products, with a strength s of every row. A .safetensors file, or a folder with one.
+ */
+export const loras: AdapterKind<LoraAdapter> = {
+  kind: 'lora',
+
+  async open(source) {
+    const path = await fileOf(source);
+    const lora = path === undefined ? undefined : await readLora(path);
+    if (!lora) return undefined;
+    const nets = netNames.filter((name) => lora.parts.has(name as never));
+    const absent = nets.find((name) => source.headers[name] === undefined);
+    if (absent) throw new EngineError('EBADMODEL', `it changes ${absent}, which this model has not: it was made for another model`);
+    return { name: source.name, kind: 'lora', lora, digest: digestOf(lora) };
+  },
+
+  patches(net, adapters, executionProvider) {
+    if (net !== 'unet' && net !== 'text_encoder' && net !== 'text_encoder_2') return [];
+    const skips = SKIPPING.includes(executionProvider.split(':')[0]);
+    return adapters
+      .filter(({ lora }) => lora.parts.has(net))
+      .map(({ name, lora, digest }) => ({
+        name: `the LoRA ${name}`,
+        fingerprint: `lora-${digest}`,
+        apply(graph) {
+          try {
+            return withLora(graph, lora, net, loraInput(name), skips);
+          } catch (thrown) {
+            const { code, message } = EngineError.from(thrown, 'EBADMODEL');
+            throw new EngineError(code, `the adapter "${name}": ${message}`, { cause: thrown });
+          }
+        },
+      }));
+  },
+
+  ports: (adapters) =>
+    adapters.map(({ name }) => (unet) => {
+      const info = inputNamed(unet, loraInput(name));
+      return info && portPerRow(info, (row) => Float32Array.of(weightOf(row, name)));
+    }),
+};
+
+/** In a folder, as diffusers saves one, the only .safetensors file; where there are nets as well, it is another kind. */
+async function fileOf({ path, isFolder }: AdapterSource): Promise<string | undefined> {
+  if (!isFolder) return path.endsWith('.safetensors') ? path : undefined;
+  const files = (await readdir(path)).filter((file) => /\.(safetensors|onnx)$/.test(file));
+  return files.length === 1 && files[0].endsWith('.safetensors') ? join(path, files[0]) : undefined;
+}
+
+function digestOf({ parts }: LoraFile): string {
+  const modules = [...parts].map(([part, layers]) => [part, [...layers]]);
+  return createHash('sha256').update(JSON.stringify(modules)).digest('hex').slice(0, 8);
+}

@@ -1,0 +1,30 @@
+import type { Prompt } from '../types';
+import { LruCache } from '../util/lru-cache';
+import { type EncodedPrompt, PromptEncoder } from './prompt-encoder';
+import type { PromptSpec } from './request';
+import type { PromptNet } from './text-encoder';
+
+/** Strengths whose prompts are kept: of frames that alternate between some. */
+const STRENGTHS_KEPT = 8;
+
+/** A prompt encoder for every set of strengths that the text encoder's LoRAs have. */
+export class WeightedPrompts {
+  private readonly encoders = new LruCache<PromptEncoder>(STRENGTHS_KEPT);
+
+  constructor(private readonly textEncoder: PromptNet) {}
+
+  /** Whether what becomes of a prompt depends on the strengths of adapters. */
+  get dependOnWeights(): boolean {
+    return this.textEncoder.loras.length > 0;
+  }
+
+  /**
+   * @param weights by the adapters' names; those that are not named have 1
+   * @throws EBADPROMPT
+   */
+  async encode(prompt: Prompt | PromptSpec, weights: Readonly<Record<string, number>> = {}): Promise<EncodedPrompt> {
+    const { textEncoder } = this;
+    const key = textEncoder.loras.map((name) => weights[name] ?? 1).join();
+    return this.encoders.getOrMake(key, () => new PromptEncoder(textEncoder.under(weights))).encode(prompt);
+  }
+}
