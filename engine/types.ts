@@ -108,6 +108,8 @@ export interface StreamOptions {
   feedbackY?: number;
   /** How much of the last finished latent is mixed into the next incoming one, 0..1; img2img only. Default 0. */
   latentFeedback?: number;
+  /** How soft the border of a frame's mask is, inside of what is painted: standard deviation, 0..64 pixels. Default 4. */
+  maskFeather?: number;
   /**
    * Strength of each adapter by its name, any finite number: 1 is as it was trained, 0 is off and costs nothing. Those that are
    * not named keep theirs. Default: 1 each.
@@ -139,7 +141,10 @@ export type FrameId = string | number;
 export interface StreamInput {
   /** img2img: the picture; any size, resized to the stream's. */
   image?: RawImage;
-  /** Further pictures of this frame, by the names of the adapters that want them; any size, cropped like `image`. */
+  /**
+   * Further pictures of this frame, by the names of the adapters that want them; any size, cropped like `image`. With img2img `mask`
+   * says where it is painted: white is painted, black stays the incoming picture.
+   */
   pictures?: Record<string, RawImage>;
   /** txt2img: x_T, [latentChannels, height/factor, width/factor]; without it the stream's own noise. */
   latent?: Float32Array;

@@ -42,6 +42,7 @@ export const SETTINGS = {
   feedbackX: numberSetting(0, { min: -1, max: 1 }),
   feedbackY: numberSetting(0, { min: -1, max: 1 }),
   latentFeedback: numberSetting(0, { min: 0, max: 1 }),
+  maskFeather: numberSetting(4, { min: 0, max: 64 }),
   weights: weightsSetting(),
   followNewest: choiceSetting<FollowNewest>('prompt', ['none', 'prompt', 'all']),
 } satisfies { [Name in keyof ResolvedOptions]: Setting<ResolvedOptions[Name]> };

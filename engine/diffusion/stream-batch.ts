@@ -8,6 +8,7 @@
 import { needsNegativePass } from './guidance';
 import { type LatentShape, LatentPool } from './latent';
 import { evaluate } from './linear-form';
+import { type Kept, keepUnpainted } from './mask';
 import { type DenoiseConfig, planStep } from './step-plan';
 
 /** The positive and negative conditioning of a frame; what they are is the caller's business. */
@@ -30,6 +31,8 @@ export interface Entry<F, C> {
   conditioning: EmbedsPair<C>;
   /** What the UNet is shown of the frame at every step, by name; what it is is the caller's business. */
   pictures?: Pictures;
+  /** What of the frame is not painted. */
+  kept?: Kept;
   denoising: DenoiseConfig;
 }
 
@@ -145,8 +148,16 @@ export class StreamBatch<F, C> {
     row.latent = row.finished ? new Float32Array(x.length) : this.pool.take(x.length);
     if (nextResidual) this.replaceResidual(row, (target) => evaluate(latents, latent, row.latent, [nextResidual, target]));
     else evaluate(latents, latent, row.latent);
+    if (row.kept) this.keep(row, row.kept);
     // That of the entry is not ours.
     if (stepIndex > 0) this.pool.give(x);
+  }
+
+  /** What is not painted goes on as the incoming picture, at the level that the row has come to. */
+  private keep({ latent, denoising, stepIndex, finished, noise }: Row<F, C>, kept: Kept): void {
+    const { steps, doAddNoise } = denoising;
+    const hasNoise = doAddNoise || steps[stepIndex - 1].intermediate !== undefined;
+    keepUnpainted(latent, kept, finished ? undefined : steps[stepIndex], hasNoise ? noise[stepIndex] : undefined);
   }
 
   private replaceResidual(row: Row<F, C>, write: (target: Float32Array) => void): void {

@@ -3,7 +3,8 @@ import { checkFinite } from '../util/finite';
 import { toThumbnail } from '../image/pixels';
 import { SerialQueue } from '../util/serial-queue';
 import type { Model } from '../model/model';
-import { FrameEncoder } from './frame-encoder';
+import { FrameEncoder, type Masked } from './frame-encoder';
+import { composed } from './paint-mask';
 import type { PromptEmbeds } from '../prompt/prompt-embeds';
 import type { EncodedPrompt } from '../prompt/prompt-encoder';
 import { WeightedPrompts } from '../prompt/weighted-prompts';
@@ -31,6 +32,8 @@ export interface Frame {
   hasPrompt: boolean;
   /** Known once it has entered, where one was drawn for it. */
   seed?: number;
+  /** Where it is painted, if not everywhere. */
+  masked?: Masked;
 }
 
 export interface FrameInput extends StreamInput {
@@ -208,7 +211,8 @@ export class DiffusionStream implements Stream {
     const change = this.change();
     return this.inQueue(this.intake, async () => {
       const { latent: start, id, prompt, params, options } = input;
-      const { image, ...others } = { ...input.pictures, ...(input.image && { image: input.image }) };
+      const given: Record<string, RawImage> = { ...input.pictures, ...(input.image && { image: input.image }) };
+      const { image, mask, ...others } = given;
       const wanted =
         params || options ? await this.setups.prepare(options ?? changedOptions(this.options, params ?? {}), change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
@@ -216,8 +220,11 @@ export class DiffusionStream implements Stream {
       const conditioning = own ?? (await this.ownPrompt(setup.options));
       if (!own) this.conditioning = conditioning;
       this.pair(conditioning, setup);
+      const masked = await this.pictures.masked(image, mask, setup);
       const latent =
-        setup.options.mode === 'img2img' ? await this.pictures.encode(image, setup.options) : this.pictures.given(start, setup.shape);
+        setup.options.mode === 'img2img'
+          ? await this.pictures.encode(image, setup.options, masked?.mask)
+          : this.pictures.given(start, setup.shape);
       const pictures = await this.pictures.forAdapters(others, setup.options);
       const frame = {
         id: id ?? this.frames++,
@@ -225,6 +232,7 @@ export class DiffusionStream implements Stream {
         shape: setup.shape,
         follow: setup.options.followNewest,
         hasPrompt: own !== undefined,
+        masked,
       };
       return { frame, setup, latent, pictures, conditioning, prompt: this.prompt };
     });
@@ -322,8 +330,9 @@ export class DiffusionStream implements Stream {
   }
 
   private async picture({ frame, latent }: DenoisedFrame<Frame>): Promise<Output> {
-    const image = await this.decode(latent, frame.shape);
-    const { id, seed, enteredAt } = frame;
+    const { id, seed, enteredAt, shape, masked } = frame;
+    const painted = await this.decode(latent, shape);
+    const image = masked ? composed(painted, masked.incoming, masked.mask) : painted;
     return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
   }
 
@@ -345,9 +354,10 @@ export class DiffusionStream implements Stream {
     const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
     frame.seed = freshSeed;
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
+    const kept = latent && frame.masked && { clean: latent, painted: frame.masked.mask.latent };
     const isOutdated = given !== this.prompt && followsPrompt(frame) && !frame.hasPrompt;
     const prompt = isOutdated ? (this.conditioning ?? conditioning) : conditioning;
-    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, denoising };
+    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, kept, denoising };
     // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
     if (this.model.unet.place.compilesShapes) return entry;
     return this.batch.pace(prompt, entry, mode === 'txt2img' && !followsPrompt(frame));

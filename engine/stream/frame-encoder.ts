@@ -9,11 +9,20 @@ import { mixLatent } from '../diffusion/latent-feedback';
 import { lowerStrength, MotionMeter } from '../diffusion/motion';
 import type { ResolvedOptions } from '../diffusion/options';
 import type { LatentShape } from '../diffusion/latent';
+import type { StreamSetup } from '../diffusion/setup';
 import type { Pictures } from '../diffusion/stream-batch';
 import type { RawImage, StreamOptions } from '../types';
+import { composed, composedLatent, type PaintMask, paintMask } from './paint-mask';
 
-/** What pictures are called that are no adapter's: the frame itself. */
-export const OWN_PICTURES: readonly string[] = ['image'];
+/** What pictures are called that are no adapter's: the frame itself, and where it is painted. */
+export const OWN_PICTURES: readonly string[] = ['image', 'mask'];
+
+/** A frame that is painted in part. */
+export interface Masked {
+  mask: PaintMask;
+  /** At the stream's size. */
+  incoming: RawImage;
+}
 
 /**
  * What becomes of a frame's picture before it enters the batch: it takes in what the loops back want of what was finished
@@ -59,19 +68,41 @@ export class FrameEncoder {
   }
 
   /**
-   * The clean latent of a picture, [C, h, w], with as much of what was finished last as the loops back want.
+   * The clean latent of a picture, [C, h, w], with as much of what was finished last as the loops back want; that only where it is
+   * painted.
    *
+   * @param mask where that is; everywhere without one
    * @throws EBADFRAME when there is no picture
    */
-  async encode(image: RawImage | undefined, options: ResolvedOptions): Promise<Float32Array> {
+  async encode(image: RawImage | undefined, options: ResolvedOptions, mask?: PaintMask): Promise<Float32Array> {
     const { width, height, latentFeedback } = options;
     checkImage(image);
-    const picture = this.withLast(await fitted(image, options), options);
+    const incoming = await fitted(image, options);
+    const looped = this.withLast(incoming, options);
+    const picture = mask && looped !== incoming ? composed(looped, incoming, mask) : looped;
     const latent = await this.model.requireEncoder().encodePicture(picture);
     const last = this.lastLatent;
     const factor = this.model.info.vaeScaleFactor;
     const fitsLast = last && last.shape.width * factor === width && last.shape.height * factor === height;
-    return latentFeedback > 0 && fitsLast ? mixLatent(latent, last.latent, latentFeedback) : latent;
+    if (latentFeedback === 0 || !fitsLast) return latent;
+    const mixed = mixLatent(latent, last.latent, latentFeedback);
+    return mask ? composedLatent(mixed, latent, mask) : mixed;
+  }
+
+  /**
+   * Where a frame is painted, and what stays of it elsewhere; undefined where all of it is painted.
+   *
+   * @throws EBADFRAME when the mask or the frame is no picture
+   */
+  async masked(image: RawImage | undefined, mask: RawImage | undefined, { options, shape }: StreamSetup): Promise<Masked | undefined> {
+    if (mask === undefined || options.mode !== 'img2img') return undefined;
+    checkImage(image);
+    checkImage(mask, 'pictures.mask');
+    const where = paintMask(await fitted(mask, options), options.maskFeather, shape);
+    if (!where) return undefined;
+    const incoming = await fitted(image, options);
+    // A copy: whoever gave it may draw on it while the frame is in flight.
+    return { mask: where, incoming: { ...incoming, data: incoming.data.slice() } };
   }
 
   /** Names of the pictures that may come with frames; those for the prompt may come along. */
