@@ -19,7 +19,7 @@ export = (RED: NodeAPI): void => {
       return;
     }
     const map = new ControlMap(RED, this, status, settings);
-    LEARNERS.lend(this, map);
+    if (settings.map.kind === 'silhouette') LEARNERS.lend(this, map);
     onInput(this, (msg, send) => map.take(msg, send));
     onClose(this, (removed) => map.close(removed));
   }

@@ -16,6 +16,7 @@ describe('the dialog of the control map', () => {
     luminance: [],
     threshold: ['threshold', 'radius'],
     blur: ['radius'],
+    net: ['net', 'provider', 'inputRange', 'outputRange'],
   };
 
   it('shows the fields of each kind, with a word for everything and its usual values, and saves what was chosen', async () => {
@@ -25,10 +26,12 @@ describe('the dialog of the control map', () => {
     for (const [kind, fields] of Object.entries(FIELDS)) {
       await page.selectOption('#node-input-kind', kind);
       const shown = await page.evaluate(() =>
-        ['low', 'high', 'threshold', 'grow', 'trail', 'radius', 'learnSeconds'].filter((name) => {
-          const field = document.querySelector<HTMLInputElement>(`#node-input-${name}`);
-          return field?.offsetParent && (field.placeholder !== '' || field.value !== '');
-        }),
+        ['low', 'high', 'threshold', 'grow', 'trail', 'radius', 'learnSeconds', 'net', 'provider', 'inputRange', 'outputRange'].filter(
+          (name) => {
+            const field = document.querySelector<HTMLInputElement>(`#node-input-${name}`);
+            return field?.offsetParent && (field.placeholder !== '' || field.value !== '');
+          },
+        ),
       );
       assert.deepEqual(shown.sort(), [...fields].sort(), kind);
       const words = await page.locator('.red-ui-tray-body').innerText();

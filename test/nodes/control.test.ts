@@ -1,4 +1,7 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import { controlPool } from '../../engine/image/codec-pool';
@@ -6,6 +9,7 @@ import control from '../../nodes/control';
 import { LEARNERS } from '../../nodes/lib/control/routes';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
+import { doublingNet } from '../lib/picture-nets';
 import { jpegs } from '../lib/pictures';
 
 function flowWith(fields: object = {}): FlowNode[] {
@@ -281,6 +285,35 @@ describe('control map', () => {
     assert.deepEqual(ledger.errors, []);
   });
 
+  it('lets a net draw the map, beside the picture or, larger than that, in its place', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'control-net-'));
+    try {
+      const net = join(folder, 'double.onnx');
+      await writeFile(net, doublingNet());
+      await start({ kind: 'net', net, picture: 'style' });
+      const beside = await pixelsOf(mapOf(await give({ payload: frames[0] }), 'style'));
+      assert.deepEqual([beside.width, beside.height, beside.channels], [64, 64, 3]);
+      await helper.unload();
+      await start({ kind: 'net', net, result: 'replace', invert: true });
+      const larger = await pixelsOf((await give({ payload: frames[0] }))?.payload);
+      assert.deepEqual([larger.width, larger.height], [128, 128]);
+      const before = await pixelsOf(frames[0]);
+      assert.ok(Math.abs(larger.data[0] - (255 - before.data[0])) < 8, 'its negative');
+      const bad = [frames[0].subarray(0, 300), 'text'];
+      for (const payload of bad) await give({ payload });
+      assert.deepEqual(ledger.errors, ['EBADFRAME', 'EBADFRAME']);
+      assert.ok(await give({ payload: frames[1] }));
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('tells once what is wrong with its net', async () => {
+    await start({ kind: 'net', net: '/nowhere/net.onnx' });
+    for (let k = 0; k < 4; k++) assert.equal(await give({ payload: frames[0] }), undefined);
+    assert.deepEqual(ledger.errors, ['ENOMODEL']);
+  });
+
   it('stands still with an explanation when its dialog cannot work', async () => {
     for (const fields of [
       { kind: 'faces' },
@@ -292,6 +325,9 @@ describe('control map', () => {
       { result: 'under' },
       { picture: 'n'.repeat(65) },
       { learnSeconds: '-1' },
+      { kind: 'net' },
+      { kind: 'net', net: 'a.onnx', provider: 'my gpu' },
+      { kind: 'net', net: 'a.onnx', inputRange: 'wide' },
     ]) {
       await startFlow([control], flowWith(fields));
       ledger = keepLedger('control', ['out']);

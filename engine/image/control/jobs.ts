@@ -52,7 +52,8 @@ export async function learnRoom({ pictures, size }: RoomJob): Promise<Background
   return learnBackground(images.filter((image) => image.width === width && image.height === height));
 }
 
-async function toFile(map: Plane | RawImage): Promise<Pick<ControlMap, 'data' | 'format'>> {
+/** A map as a file: grey ones as PNG, coloured ones as JPEG. */
+export async function toFile(map: Plane | RawImage): Promise<Pick<ControlMap, 'data' | 'format'>> {
   if ('channels' in map) return { data: await encode(map, 'jpeg', QUALITY), format: 'jpeg' };
   const { data, width, height } = map;
   const grey = sharp()(data, { raw: { width, height, channels: 1 } }).toColourspace('b-w');

@@ -1,4 +1,7 @@
 import type { Node, NodeAPI, NodeMessage } from 'node-red';
+import { PictureNetProcess } from '../../../engine/host/client/picture-net-process';
+import { controlPool } from '../../../engine/image/codec-pool';
+import type { ControlMap as ControlMapFile, ControlMapJob } from '../../../engine/image/control/jobs';
 import { tellChange } from '../common/changes';
 import { ErrorThrottle } from '../common/error-throttle';
 import { type Send, withCode } from '../common/input';
@@ -25,6 +28,8 @@ export class ControlMap implements Learner {
   private readonly faults = new ErrorThrottle();
   /** Where there are silhouettes. */
   private readonly memory: RoomMemory | undefined;
+  /** Where a net draws the maps. */
+  private readonly net: PictureNetProcess | undefined;
   private readonly ticker: NodeJS.Timeout;
 
   constructor(
@@ -34,6 +39,7 @@ export class ControlMap implements Learner {
     private settings: ControlSettings,
   ) {
     if (settings.map.kind === 'silhouette') this.memory = new RoomMemory(node);
+    if (settings.net) this.net = new PictureNetProcess(settings.net);
     this.ticker = setInterval(() => this.showStatus(), 1000).unref();
     this.showStatus();
   }
@@ -69,17 +75,25 @@ export class ControlMap implements Learner {
     // As it is now, under the light of the day.
     for (const topic of this.topics.names) this.memory?.keep(topic, this.topics.peek(topic)?.room?.background);
     for (const topic of this.topics.clear()) topic.close();
+    this.net?.close();
     if (removed) this.memory?.end();
   }
 
   private open(topic: string): ControlTopic {
     const { memory } = this;
-    if (!memory) return new ControlTopic(() => this.settings);
+    const drawMap = (job: ControlMapJob): Promise<ControlMapFile> => this.drawMap(job);
+    if (!memory) return new ControlTopic(() => this.settings, drawMap);
     const room = new Room(this.settings.learnMs, memory.recall(topic), (known) => {
       memory.keep(topic, known);
       tellChange(this.RED, topic);
     });
-    return new ControlTopic(() => this.settings, room);
+    return new ControlTopic(() => this.settings, drawMap, room);
+  }
+
+  private drawMap(job: ControlMapJob): Promise<ControlMapFile> {
+    if (!this.net) return controlPool.drawControlMap(job);
+    const { picture, size, settings } = job;
+    return this.net.draw({ picture, size, isScaled: this.settings.replaces, isInverted: settings.invert });
   }
 
   /** Takes over what the message says of the map; it is not meant for a next one. */
@@ -103,6 +117,7 @@ export class ControlMap implements Learner {
     } catch (thrown) {
       const error = withCode(thrown);
       if (error.code === 'EBADFRAME') throw error;
+      if (error.code === 'ECLOSED') return;
       // What is wrong with this machine is not wrong with each frame.
       this.status.error(error);
       this.faults.report(error);

@@ -1,5 +1,8 @@
 import { EngineError } from '../../../engine/errors';
 import { CONTROL_MAPS, type ControlMapKind, type ControlMapSettings, USUAL_SETTINGS } from '../../../engine/image/control/maps';
+import { INPUT_RANGES } from '../../../engine/net/picture/net-input';
+import { OUTPUT_RANGES } from '../../../engine/net/picture/net-output';
+import type { PictureNetSettings } from '../../../engine/net/picture/picture-net';
 import { quote } from '../../../engine/util/quote';
 import type { NumberRange } from '../../../engine/util/setting';
 import { isEmpty, readNumber, readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
@@ -18,6 +21,10 @@ export interface ControlFields {
   grow?: string | number;
   trail?: string | number;
   learnSeconds?: string | number;
+  net?: string;
+  provider?: string;
+  inputRange?: string;
+  outputRange?: string;
 }
 
 export interface ControlSettings {
@@ -28,6 +35,8 @@ export interface ControlSettings {
   /** Of its shorter side, pixels. */
   size: number;
   map: ControlMapSettings;
+  /** The net that draws it, in place of a kind of map. */
+  net?: PictureNetSettings;
   /** How long the room is looked at until it is known, ms. */
   learnMs: number;
 }
@@ -45,10 +54,13 @@ const NUMBERS = Object.keys(RANGES) as (keyof typeof RANGES)[];
 /** What `msg.control` may say. */
 const LIVE = [...NUMBERS, 'invert', 'learn'];
 const LONGEST_NAME = 64;
+const LONGEST_PATH = 4096;
 
 /** @throws EBADPARAM */
 export function readControlFields(def: ControlFields): ControlSettings {
-  const kind: ControlMapKind = readOptionalChoice(def.kind, 'kind', 'edges', CONTROL_MAPS);
+  const chosen = readOptionalChoice(def.kind, 'kind', 'edges', [...CONTROL_MAPS, 'net']);
+  // Of a map's settings a net heeds the negative alone.
+  const kind: ControlMapKind = chosen === 'net' ? 'luminance' : chosen;
   const numbers = NUMBERS.map((name) => [name, readOptionalNumber(def[name], name, USUAL_SETTINGS[kind][name], RANGES[name])]);
   const map = {
     kind,
@@ -56,10 +68,11 @@ export function readControlFields(def: ControlFields): ControlSettings {
     ...(Object.fromEntries(numbers) as Omit<ControlMapSettings, 'kind' | 'invert'>),
   };
   return {
-    picture: readPictureName(def.picture, kind),
+    picture: readPictureName(def.picture, chosen),
     replaces: readOptionalChoice(def.result, 'result', 'beside', ['beside', 'replace']) === 'replace',
     size: readOptionalNumber(def.size, 'size', 512, { min: 16, max: 2048, integer: true }),
     map: checked(map),
+    ...(chosen === 'net' && { net: readNet(def) }),
     learnMs: 1000 * readOptionalNumber(def.learnSeconds, 'learnSeconds', 3, { min: 0, max: 600 }),
   };
 }
@@ -86,7 +99,23 @@ function checked(map: ControlMapSettings): ControlMapSettings {
   throw new EngineError('EBADPARAM', `low must not be above high, but ${map.low} is above ${map.high}`);
 }
 
-function readPictureName(name: unknown, kind: ControlMapKind): string {
+function readNet(def: ControlFields): PictureNetSettings {
+  const file = typeof def.net === 'string' ? def.net.trim() : '';
+  if (file === '' || file.length > LONGEST_PATH)
+    throw new EngineError('EBADPARAM', `net must be the path of an .onnx file, not ${quote(def.net)}`);
+  const provider = isEmpty(def.provider) ? 'cpu' : def.provider;
+  if (typeof provider !== 'string' || !/^[a-z]{2,16}(:\d{1,2})?$/.test(provider)) {
+    throw new EngineError('EBADPARAM', `provider must be an execution provider such as cpu or cuda, not ${quote(provider)}`);
+  }
+  return {
+    file,
+    executionProvider: provider,
+    input: readOptionalChoice(def.inputRange, 'inputRange', 'auto', INPUT_RANGES),
+    output: readOptionalChoice(def.outputRange, 'outputRange', 'auto', OUTPUT_RANGES),
+  };
+}
+
+function readPictureName(name: unknown, kind: string): string {
   if (isEmpty(name)) return kind;
   if (typeof name === 'string' && name.trim() !== '' && name.length <= LONGEST_NAME) return name.trim();
   throw new EngineError('EBADPARAM', `picture must be a name of at most ${LONGEST_NAME} letters, not ${quote(name)}`);

@@ -1,7 +1,7 @@
 import type { NodeMessage } from 'node-red';
 import { StreamMeter } from '../../../engine/host/client/stream-meter';
 import type { FinishedFrame, FrameResult, StreamStats } from '../../../engine/host/protocol/messages';
-import { controlPool } from '../../../engine/image/codec-pool';
+import type { ControlMap, ControlMapJob } from '../../../engine/image/control/jobs';
 import type { ControlMapState } from '../../../engine/image/control/maps';
 import { copyOf, type Picture, toPicture } from '../../../engine/image/picture';
 import { NewestWins } from '../../../engine/util/newest-wins';
@@ -15,9 +15,13 @@ export class ControlTopic {
   private state: ControlMapState | undefined;
   closed = false;
 
-  /** @param room the empty one, where there are silhouettes */
+  /**
+   * @param drawMap draws a map, off the calling thread
+   * @param room the empty one, where there are silhouettes
+   */
   constructor(
     private readonly chosen: () => ControlSettings,
+    private readonly drawMap: (job: ControlMapJob) => Promise<ControlMap>,
     readonly room?: Room,
   ) {}
 
@@ -62,7 +66,7 @@ export class ControlTopic {
     const now = performance.now();
     await room?.look(picture, size, now);
     const before = room ? room.background : this.state;
-    const { state, ...drawn } = await controlPool.drawControlMap({
+    const { state, ...drawn } = await this.drawMap({
       picture,
       size,
       settings: map,

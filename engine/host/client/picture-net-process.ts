@@ -1,0 +1,98 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { join } from 'node:path';
+import { EngineError } from '../../errors';
+import type { ControlMap } from '../../image/control/jobs';
+import type { PictureNetSettings } from '../../net/picture/picture-net';
+import { Backoff } from '../../util/backoff';
+import { type Answer, Channel } from '../../util/channel';
+import { endWithParent } from '../../util/orphan-guard';
+import type { PictureNetRequest } from '../protocol/picture-net';
+
+/** A net of a gigabyte on a slow disk takes a minute to open. */
+const OPEN_LIMIT = 180_000;
+const DRAW_LIMIT = 60_000;
+const RETRY = { first: 2000, last: 60_000 };
+
+interface Life {
+  child: ChildProcess;
+  channel: Channel<PictureNetRequest>;
+  /** Rejects as opening the net did. */
+  opened: Promise<unknown>;
+}
+
+/**
+ * A net from picture to picture in a process of its own, which starts with the first picture. When it ends, or does not answer in
+ * time, or the net cannot be opened, it is tried again after a pause; until then every picture is refused with what was wrong.
+ */
+export class PictureNetProcess {
+  private readonly backoff = new Backoff(RETRY);
+  private life: Life | undefined;
+  private refusal: { error: EngineError; until: number } | undefined;
+  private closed = false;
+
+  constructor(private readonly settings: PictureNetSettings) {}
+
+  get pid(): number | undefined {
+    return this.life?.child.pid;
+  }
+
+  /** Rejects with the net's error, EBADFRAME when it is no picture, ETIMEOUT, EHOST, ECLOSED. */
+  async draw(job: Omit<PictureNetRequest & { do: 'draw' }, 'do'>): Promise<ControlMap> {
+    if (this.closed) throw new EngineError('ECLOSED', 'the net was closed');
+    if (this.refusal && performance.now() < this.refusal.until) throw this.refusal.error;
+    this.life ??= this.start();
+    const { life } = this;
+    await life.opened;
+    const drawn = await this.within(life, DRAW_LIMIT, life.channel.request({ do: 'draw', ...job }, undefined));
+    this.backoff.reset();
+    this.refusal = undefined;
+    return drawn as ControlMap;
+  }
+
+  close(): void {
+    this.closed = true;
+    this.life?.child.kill('SIGKILL');
+  }
+
+  private start(): Life {
+    const child = fork(join(__dirname, '../process/picture-net-main.js'), [], {
+      serialization: 'advanced',
+      // Inspector options of the parent would clash over the port.
+      execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    });
+    endWithParent(child);
+    const channel = new Channel<PictureNetRequest>((request) => child.send(request, () => undefined));
+    child.on('message', (answer: Answer) => channel.hear(answer));
+    const life: Life = { child, channel, opened: Promise.resolve() };
+    child.once('error', (error) => this.lose(life, new EngineError('EHOST', `the net's process cannot be started: ${error.message}`)));
+    child.once('exit', (code, signal) =>
+      this.lose(life, new EngineError(this.closed ? 'ECLOSED' : 'EHOST', `the net's process ended with ${signal ?? `code ${code}`}`)),
+    );
+    const opening = this.within(life, OPEN_LIMIT, channel.request({ do: 'open', settings: this.settings }, undefined));
+    life.opened = opening.catch((thrown: unknown) => {
+      const error = EngineError.from(thrown, 'EHOST');
+      this.lose(life, error);
+      throw error;
+    });
+    life.opened.catch(() => undefined);
+    return life;
+  }
+
+  /** A process that does not answer is ended. */
+  private async within<T>(life: Life, limitMs: number, answer: Promise<T>): Promise<T> {
+    const late = setTimeout(
+      () => this.lose(life, new EngineError('ETIMEOUT', `the net has not answered within ${limitMs / 1000} s, and was ended`)),
+      limitMs,
+    ).unref();
+    return answer.finally(() => clearTimeout(late));
+  }
+
+  private lose(life: Life, error: EngineError): void {
+    if (life.channel.closed) return;
+    life.channel.close(error);
+    life.child.kill('SIGKILL');
+    if (this.life === life) this.life = undefined;
+    this.refusal = { error, until: performance.now() + this.backoff.next() };
+  }
+}

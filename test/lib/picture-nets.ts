@@ -1,0 +1,76 @@
+import { type ElementType, node, onnxModel, value, weight } from './onnx-maker';
+
+type Shape = (number | string)[];
+
+/** A net that gives back the picture that it takes. */
+export function identityNet(shape: Shape = [1, 3, 'height', 'width'], type: ElementType = 'float32'): Buffer {
+  return onnxModel({
+    nodes: [node('Identity', ['picture'], 'result')],
+    inputs: [value('picture', type, shape)],
+    outputs: [value('result', type, shape)],
+  });
+}
+
+/** The mean of a picture's colours times ten, [1, h, w], as a depth that knows no bounds. */
+export function depthNet(): Buffer {
+  return onnxModel({
+    nodes: [node('ReduceMean', ['picture'], 'mean', { axes: [1], keepdims: 0 }), node('Mul', ['mean', 'ten'], 'depth')],
+    weights: [weight('ten', [1], Float32Array.of(10))],
+    inputs: [value('picture', 'float32', ['batch', 'channels', 'height', 'width'])],
+    outputs: [value('depth', 'float32', ['batch', 'height', 'width'])],
+  });
+}
+
+/** The colours themselves as the scores of three classes, and a fourth (or, of two, a last) that is sure of nothing. */
+export function classesNet(count: 2 | 4): Buffer {
+  const zero = weight('zero', [1], Float32Array.of(0));
+  const half = node('Mul', ['picture', 'zero'], 'nothing');
+  const nodes =
+    count === 4
+      ? [
+          half,
+          node('ReduceMean', ['nothing'], 'fourth', { axes: [1], keepdims: 1 }),
+          node('Concat', ['fourth', 'picture'], 'scores', { axis: 1 }),
+        ]
+      : [
+          node('ReduceMean', ['picture'], 'bright', { axes: [1], keepdims: 1 }),
+          node('Sub', ['one', 'bright'], 'dark'),
+          node('Concat', ['dark', 'bright'], 'scores', { axis: 1 }),
+        ];
+  return onnxModel({
+    nodes,
+    weights: [count === 4 ? zero : weight('one', [1], Float32Array.of(1))],
+    inputs: [value('picture', 'float32', [1, 3, 'height', 'width'])],
+    outputs: [value('scores', 'float32', [1, count, 'height', 'width'])],
+  });
+}
+
+/** Every pixel becomes four. */
+export function doublingNet(): Buffer {
+  return onnxModel({
+    nodes: [
+      node('Concat', ['picture', 'picture', 'picture', 'picture'], 'deep', { axis: 1 }),
+      node('DepthToSpace', ['deep'], 'large', { blocksize: 2 }),
+    ],
+    inputs: [value('picture', 'float32', [1, 3, 'height', 'width'])],
+    outputs: [value('large', 'float32', [1, 3, 'large_height', 'large_width'])],
+  });
+}
+
+/** Takes a picture and something else. */
+export function twoInputNet(): Buffer {
+  return onnxModel({
+    nodes: [node('Add', ['picture', 'other'], 'result')],
+    inputs: [value('picture', 'float32', [1, 3, 8, 8]), value('other', 'float32', [1, 3, 8, 8])],
+    outputs: [value('result', 'float32', [1, 3, 8, 8])],
+  });
+}
+
+/** Takes a picture and gives a number for it. */
+export function scoreNet(): Buffer {
+  return onnxModel({
+    nodes: [node('ReduceMean', ['picture'], 'score', { axes: [1, 2, 3], keepdims: 0 })],
+    inputs: [value('picture', 'float32', [1, 3, 'height', 'width'])],
+    outputs: [value('score', 'float32', [1])],
+  });
+}
