@@ -4,7 +4,6 @@ import { acquireHost, stopAllHosts } from '../engine/host/client';
 import { StreamWorker } from '../engine/host/process/stream-worker';
 import type { StreamSettings } from '../engine/host/protocol/messages';
 import { encode } from '../engine/image/codec';
-import { toTensor } from '../engine/image/pixels';
 import { Model } from '../engine/model/model';
 import { openPlanned } from '../engine/model/net-plan';
 import { type Context, tIndexList } from './context';
@@ -115,11 +114,10 @@ async function netsAlone({ size, frames, pictures }: Context, model: Model, step
   const { vaeEncoder, unet, vaeDecoder, textEncoder, info } = model;
   if (!vaeEncoder) throw new Error(`${info.model} has no vae_encoder`);
   const side = size / info.vaeScaleFactor;
-  const pixels = toTensor(pictures[0]);
   const conditioning = await textEncoder.encodeText(CONDITIONING.prompt[0].text);
   const loop = async (count: number): Promise<void> => {
     for (let k = 0; k < count; k++) {
-      const sample = await vaeEncoder.encode(pixels, size, size);
+      const sample = await vaeEncoder.encodePicture(pictures[0]);
       const rows = Array.from({ length: steps }, (_, i) => ({
         sample,
         shape: { height: side, width: side },
@@ -127,7 +125,7 @@ async function netsAlone({ size, frames, pictures }: Context, model: Model, step
         conditioning,
       }));
       const [latent] = await unet.predict(rows);
-      await vaeDecoder.decode(latent, side, side);
+      await vaeDecoder.decodePicture(latent, side, side);
     }
   };
   return async () => {

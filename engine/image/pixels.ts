@@ -2,22 +2,42 @@ import type { RawImage } from '../types';
 import type { PixelRange } from './brightness';
 import type { Picture } from './picture';
 
-const UNITS: Record<PixelRange, Float32Array> = {
+/** What each byte is to a net. */
+export const UNITS: Record<PixelRange, Float32Array> = {
   '-1..1': Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1),
   '0..1': Float32Array.from({ length: 256 }, (_, value) => value / 255),
 };
 
 /** Interleaved bytes as the planes that nets take, [3, H, W]. */
 export function toTensor({ data, width, height }: RawImage, range: PixelRange = '-1..1'): Float32Array {
-  const toUnit = UNITS[range];
-  const plane = width * height;
-  const out = new Float32Array(3 * plane);
-  for (let pixel = 0, byte = 0; pixel < plane; pixel++) {
-    out[pixel] = toUnit[data[byte++]];
-    out[plane + pixel] = toUnit[data[byte++]];
-    out[2 * plane + pixel] = toUnit[data[byte++]];
+  return toPlanes(data, UNITS[range], new Float32Array(3 * width * height));
+}
+
+/**
+ * Interleaved bytes as planes, [3, H, W], each byte by a table of 256.
+ *
+ * @param planes takes them
+ */
+export function toPlanes<T extends Float32Array | Uint16Array>(bytes: Uint8Array, table: T, planes: T): T {
+  const plane = planes.length / 3;
+  for (let pixel = 0, byte = 0; pixel < plane; pixel++, byte += 3) {
+    planes[pixel] = table[bytes[byte]];
+    planes[plane + pixel] = table[bytes[byte + 1]];
+    planes[2 * plane + pixel] = table[bytes[byte + 2]];
   }
-  return out;
+  return planes;
+}
+
+/** Planes [3, H, W] of 16-bit patterns as interleaved bytes, each by a table of 65,536. */
+export function toInterleaved(planes: Uint16Array, table: Uint8Array): Uint8Array {
+  const plane = planes.length / 3;
+  const bytes = new Uint8Array(planes.length);
+  for (let pixel = 0, byte = 0; pixel < plane; pixel++, byte += 3) {
+    bytes[byte] = table[planes[pixel]];
+    bytes[byte + 1] = table[planes[plane + pixel]];
+    bytes[byte + 2] = table[planes[2 * plane + pixel]];
+  }
+  return bytes;
 }
 
 /** Planes [3, H, W] as interleaved bytes: 0..255 for the range, rounded half up; what overshoots it is clamped. */
@@ -31,6 +51,11 @@ export function toImage(pixels: Float32Array, width: number, height: number, ran
     data[byte++] = toByte(pixels[2 * plane + pixel] * gain + offset);
   }
   return { data, width, height, channels: 3 };
+}
+
+/** How bright a number of a net is, 0..255 and not yet rounded down. */
+export function brightness(value: number, range: PixelRange): number {
+  return toByte(range === '-1..1' ? value * 127.5 + 128 : value * 255 + 0.5);
 }
 
 /** NaN gives 0, as every conversion to a byte array does. */

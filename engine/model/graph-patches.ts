@@ -1,10 +1,11 @@
 import type { Arithmetic } from '../net/ort/arithmetic-trial';
 import type { OnnxGraph } from '../net/onnx/graph';
 import { readOnnxGraph } from '../net/onnx/graph';
-import { timestepPerRow } from '../net/onnx/edit';
+import { inputName, timestepPerRow } from '../net/onnx/edit';
 import { fuseAttention } from '../net/onnx/patches/attention';
 import { inInt8, int8Name, type TensorRanges, type WeightBits } from '../net/onnx/patches/int8';
 import { applyPatches, type GraphPatch } from '../net/onnx/patches/patch';
+import { pixelsInBytes } from '../net/onnx/patches/pixel-bytes';
 import { simplifyShapes } from '../net/onnx/patches/shapes';
 import { EngineError } from '../errors';
 import type { HeaderNet } from './headers';
@@ -13,6 +14,12 @@ import { type NetRole, useOf } from './roles';
 
 /** Providers that have a kernel for com.microsoft.MultiHeadAttention. On cuda and webgpu it was tried on no card yet. */
 const FUSES_ATTENTION = ['cpu', 'cuda', 'webgpu'];
+
+/**
+ * Providers whose nets take and give pictures in bytes. On cuda it was tried on no card yet; others lack operators of it, or
+ * are not known to have them.
+ */
+const TAKES_BYTES = ['cpu', 'cuda'];
 
 /** How a net is to be opened. */
 export interface NetWish {
@@ -29,6 +36,19 @@ export function timestepPatch(timestep: string, batch: string): GraphPatch {
 
 const ATTENTION: GraphPatch = { name: 'attention in one operator', optional: true, apply: fuseAttention };
 const SHAPES: GraphPatch = { name: 'sizes said once', optional: true, apply: simplifyShapes };
+
+/** Of an autoencoder. Their pictures are the same to the bit on their way in, and within half a grey level on their way out. */
+const BYTES_IN = bytesPatch('input');
+const BYTES_OUT = bytesPatch('output');
+
+/** Of a net with a single picture, whatever it is called. */
+function bytesPatch(side: 'input' | 'output'): GraphPatch {
+  const apply = (graph: OnnxGraph): OnnxGraph | undefined => {
+    const [info, ...others] = side === 'input' ? graph.inputs : graph.outputs;
+    return others.length === 0 ? pixelsInBytes(graph, side, inputName(info)) : undefined;
+  };
+  return { name: `pictures in bytes, ${side}`, optional: true, apply };
+}
 
 /** @param path of the net, for what is said of ranges that are another one's */
 export function int8Patch(ranges: TensorRanges, bits: WeightBits, path: string): GraphPatch {
@@ -62,6 +82,8 @@ export function patchesFor(
     ...(fuses ? [ATTENTION] : []),
     ...(isBusy ? [SHAPES] : []),
     ...(arithmetic !== 'float32' && ranges ? [int8Patch(ranges, arithmetic === 'int8' ? 8 : 7, path)] : []),
+    ...(TAKES_BYTES.includes(provider) && name === 'vae_encoder' ? [BYTES_IN] : []),
+    ...(TAKES_BYTES.includes(provider) && name === 'vae_decoder' ? [BYTES_OUT] : []),
     ...ofAdapters,
   ];
 }

@@ -1,11 +1,11 @@
 import { EngineError } from '../errors';
-import { checkFinite } from '../util/finite';
 import type { PixelRange } from '../image/brightness';
 import { toImage, toTensor } from '../image/pixels';
 import type { Net, Tensor, TensorInfo } from '../net/net';
 import { type Place, placeOf } from '../net/pool/place';
-import { floatsOf, PIXEL_STRIDE, tensorOf } from '../net/tensor';
+import { floatsOf, tensorOf } from '../net/tensor';
 import type { RawImage } from '../types';
+import { pictureOf, runOnPicture, runToPicture } from './pictures';
 import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
 
 /** How latents relate to pictures, and to what the nets of an autoencoder give and take. */
@@ -32,7 +32,7 @@ export class VaeEncoder {
     private readonly space: LatentSpace,
   ) {
     this.place = placeOf(net);
-    this.input = pick('vae_encoder', net.inputs, 'input', ['sample', 'pixel_values', 'image']);
+    this.input = pictureOf('vae_encoder', net.inputs, 'input', ['sample', 'pixel_values', 'image']);
     this.output = pick('vae_encoder', net.outputs, 'output', ['latent_parameters', 'latent_sample', 'latent', 'latents']);
     const { channels } = space;
     const given = fixed(this.output.shape[1]) ?? channels;
@@ -46,25 +46,25 @@ export class VaeEncoder {
     return fixedSize(this.input.shape);
   }
 
-  /**
-   * @param pixels [3, H, W] in -1..1
-   * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.
-   */
-  async encode(pixels: Float32Array, height: number, width: number): Promise<Float32Array> {
-    const dims = this.dims(height, width);
-    const given = this.range === '-1..1' ? pixels : pixels.map((value) => (value + 1) / 2);
-    const outputs = await this.net.run({ [this.input.name]: tensorOf(this.input.type, stack([given], dims[0]), dims) });
+  /** @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker. */
+  async encodePicture(image: RawImage): Promise<Float32Array> {
+    const { height, width } = image;
+    const outputs = await runOnPicture(this.net, this.input, image, this.dims(height, width), this.range);
     return this.latentOf(outputs[this.output.name], height, width);
   }
 
-  /** The same for a picture; where the net takes bytes, its numbers are made beside it. */
-  async encodePicture(image: RawImage): Promise<Float32Array> {
-    const { height, width, data } = image;
+  /**
+   * The same for numbers, which a net that takes bytes sees rounded to them.
+   *
+   * @param pixels [3, H, W] in -1..1
+   */
+  async encode(pixels: Float32Array, height: number, width: number): Promise<Float32Array> {
+    const { name, type } = this.input;
+    if (type === 'uint8') return this.encodePicture(toImage(pixels, width, height));
     const dims = this.dims(height, width);
-    if (!this.net.runPixels || dims[0] !== 1) return this.encode(toTensor(image), height, width);
-    const { name } = this.input;
-    const outputs = await this.net.runPixels({ [name]: { type: 'pixels', data, dims } }, { name, range: this.range });
-    return this.latentOf(outputs[this.output.name] as Tensor, height, width);
+    const given = this.range === '-1..1' ? pixels : pixels.map((value) => (value + 1) / 2);
+    const outputs = await this.net.run({ [name]: tensorOf(type, stack([given], dims[0]), dims) });
+    return this.latentOf(outputs[this.output.name], height, width);
   }
 
   private dims(height: number, width: number): number[] {
@@ -96,8 +96,10 @@ export class VaeDecoder {
     private readonly net: Net,
     private readonly space: LatentSpace,
   ) {
-    this.input = pick('vae_decoder', net.inputs, 'input', ['latent_sample', 'latent', 'latents']);
-    this.output = pick('vae_decoder', net.outputs, 'output', ['sample', 'image', 'images']);
+    // A net that gives bytes takes what they are scaled by as well.
+    const latents = net.inputs.filter(({ shape }) => shape.length > 0);
+    this.input = pick('vae_decoder', latents, 'input', ['latent_sample', 'latent', 'latents']);
+    this.output = pictureOf('vae_decoder', net.outputs, 'output', ['sample', 'image', 'images']);
     const taken = fixed(this.input.shape[1]) ?? space.channels;
     if (taken !== space.channels) {
       throw new EngineError('EBADMODEL', `vae_decoder takes latents of ${taken} channels, but the unet gives ${space.channels}`);
@@ -113,28 +115,19 @@ export class VaeDecoder {
    * @param latent scaled, [C, h, w]
    * @param height of the latent, h
    * @param width of the latent, w
-   * @returns [3, h·factor, w·factor], nominally in -1..1; it may overshoot
-   */
-  async decode(latent: Float32Array, height: number, width: number): Promise<Float32Array> {
-    const feeds = this.feeds(latent, height, width);
-    return this.numbers((await this.net.run(feeds))[this.output.name], height, width);
-  }
-
-  /**
-   * The same as a picture; where the net gives bytes, they are made beside it.
-   *
    * @throws EBADMODEL when the net gives what is no number
    */
   async decodePicture(latent: Float32Array, height: number, width: number): Promise<RawImage> {
-    const { name } = this.output;
-    const feeds = this.feeds(latent, height, width);
-    const outputs = await (this.net.runPixels?.(feeds, { name, range: this.range }) ?? this.net.run(feeds));
-    const image = outputs[name];
-    const [h, w] = this.checkedSize(image.dims, height, width);
-    if (image.type === 'pixels') return { data: image.data, width: w, height: h, channels: 3 };
-    const pixels = this.numbers(image, height, width);
-    checkFinite(pixels, 'vae_decoder', PIXEL_STRIDE);
-    return toImage(pixels, w, h);
+    const { data, dims } = await runToPicture(this.net, 'vae_decoder', this.output, this.feeds(latent, height, width), this.range);
+    const [h, w] = this.checkedSize(dims, height, width);
+    return { data, width: w, height: h, channels: 3 };
+  }
+
+  /** The same as numbers in -1..1, [3, h·factor, w·factor]; those of a net that gives bytes are in their steps. */
+  async decode(latent: Float32Array, height: number, width: number): Promise<Float32Array> {
+    if (this.output.type === 'uint8') return toTensor(await this.decodePicture(latent, height, width));
+    const outputs = await this.net.run(this.feeds(latent, height, width));
+    return this.numbers(outputs[this.output.name], height, width);
   }
 
   private feeds(latent: Float32Array, height: number, width: number): Record<string, Tensor> {
@@ -155,7 +148,8 @@ export class VaeDecoder {
   private numbers(image: Tensor, height: number, width: number): Float32Array {
     this.checkedSize(image.dims, height, width);
     const [pixels] = unstack(floatsOf(image), image.dims[0], 1);
-    return this.range === '-1..1' ? pixels : pixels.map((value) => value * 2 - 1);
+    const [gain, offset] = this.range === '-1..1' ? [1, 0] : [2, -1];
+    return pixels.map((value) => Math.max(-1, Math.min(1, value * gain + offset)));
   }
 }
 

@@ -27,11 +27,24 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
   return out;
 }
 
-/** Numbers as half precision bit patterns, rounded to nearest even; beyond 65,504 they become infinite. */
-export function toFloat16(values: Float32Array): Uint16Array {
-  const out = new Uint16Array(values.length);
+/** Single precision bit patterns of the smallest normal half, and how far from there on rounding cannot overflow. */
+const LEAST_NORMAL = 0x38800000;
+const NORMALS = 0x477fe000 - LEAST_NORMAL;
+
+/**
+ * Numbers as half precision bit patterns, rounded to nearest even; beyond 65,504 they become infinite.
+ *
+ * @param out takes them, as many as there are values
+ */
+export function toFloat16(values: Float32Array, out = new Uint16Array(values.length)): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  for (let i = 0; i < words.length; i++) out[i] = halfOf(words[i]);
+  for (let i = 0; i < words.length; i++) {
+    const word = words[i];
+    const magnitude = word & 0x7fffffff;
+    // Nearly all: the exponent is rebased, and half a unit less one is added, or half a unit where the last bit is odd.
+    const isNormal = (magnitude - LEAST_NORMAL) >>> 0 <= NORMALS;
+    out[i] = isNormal ? ((word >>> 16) & 0x8000) | ((magnitude - 0x37fff001 + ((magnitude >>> 13) & 1)) >>> 13) : halfOf(word);
+  }
   return out;
 }
 

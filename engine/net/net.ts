@@ -1,7 +1,7 @@
 import type { PixelRange } from '../image/brightness';
 
 /** Element types that a net may take or give. float16 travels as its raw 16-bit patterns. */
-export type TensorType = 'float32' | 'float16' | 'float64' | 'int64' | 'int32';
+export type TensorType = 'float32' | 'float16' | 'float64' | 'int64' | 'int32' | 'uint8';
 
 /** What a net says about one input or output. A string in `shape` is a size that is free until a run. */
 export interface TensorInfo {
@@ -13,7 +13,7 @@ export interface TensorInfo {
 /** Dense, row-major values. `dims` is empty for a scalar. */
 export interface Tensor {
   type: TensorType;
-  data: Float32Array | Uint16Array | Float64Array | BigInt64Array | Int32Array;
+  data: Float32Array | Uint16Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
   dims: number[];
 }
 

@@ -1,6 +1,6 @@
 import type { Tensor, TensorType } from './net';
 
-const SIZES: Record<TensorType, number> = { float32: 4, float16: 2, float64: 8, int64: 8, int32: 4 };
+const SIZES: Record<TensorType, number> = { float32: 4, float16: 2, float64: 8, int64: 8, int32: 4, uint8: 1 };
 
 /** How many bytes a dense tensor of this shape has. */
 export function byteLength(type: TensorType, shape: number[]): number {
@@ -27,6 +27,8 @@ export function tensorFrom(type: TensorType, bytes: Uint8Array, dims: number[]):
       return { type, data: new Float64Array(buffer), dims };
     case 'int32':
       return { type, data: new Int32Array(buffer), dims };
+    case 'uint8':
+      return { type, data: new Uint8Array(buffer), dims };
     case 'int64':
       return { type, data: new BigInt64Array(buffer), dims };
   }

@@ -1,5 +1,5 @@
 import type { PixelRange } from '../image/brightness';
-import { toImage, toTensor } from '../image/pixels';
+import { brightness, toImage, toInterleaved, toPlanes, UNITS } from '../image/pixels';
 import { fromFloat16, toFloat16 } from './float16';
 import type { PixelTensor, Tensor, TensorType } from './net';
 
@@ -17,9 +17,26 @@ export function tensorOf(type: TensorType, values: Float32Array, dims: number[])
       return { type, data: Float64Array.from(values), dims };
     case 'int32':
       return { type, data: Int32Array.from(values), dims };
+    case 'uint8':
+      return { type, data: Uint8Array.from(values), dims };
     case 'int64':
       return { type, data: BigInt64Array.from(values, (value) => BigInt(Math.trunc(value))), dims };
   }
+}
+
+/** Rows of equal length behind each other as one tensor, for a batch of `batch` rows; missing ones repeat the last. */
+export function stackedTensor(type: TensorType, rows: readonly Float32Array[], batch: number, dims: number[]): Tensor {
+  const { length } = rows[0];
+  const rowOf = (k: number): Float32Array => rows[Math.min(k, rows.length - 1)];
+  if (type === 'float16') {
+    const halves = new Uint16Array(batch * length);
+    for (let k = 0; k < batch; k++) toFloat16(rowOf(k), halves.subarray(k * length, (k + 1) * length));
+    return { type, data: halves, dims };
+  }
+  if (batch === 1) return tensorOf(type, rows[0], dims);
+  const floats = new Float32Array(batch * length);
+  for (let k = 0; k < batch; k++) floats.set(rowOf(k), k * length);
+  return tensorOf(type, floats, dims);
 }
 
 /** The values of a tensor as float32; a float32 tensor's own data, not a copy. */
@@ -30,22 +47,63 @@ export function floatsOf(tensor: Tensor): Float32Array {
   return Float32Array.from(data, Number);
 }
 
-/** The numbers that pixels stand for, as a net of this type takes them. */
+/** The numbers that pixels stand for, as a net of this type takes them; as often behind each other as it takes pictures. */
 export function fromPixels({ data, dims }: PixelTensor, type: TensorType, range: PixelRange): Tensor {
-  const [, , height, width] = dims;
-  return tensorOf(type, toTensor({ data, width, height, channels: 3 }, range), dims);
+  const [batch, , height, width] = dims;
+  const length = 3 * height * width;
+  if (type === 'float16') {
+    const halves = toPlanes(data, HALVES[range](), new Uint16Array(length));
+    return { type, data: batch === 1 ? halves : repeated(halves, new Uint16Array(batch * length)), dims };
+  }
+  const floats = toPlanes(data, UNITS[range], new Float32Array(length));
+  return tensorOf(type, batch === 1 ? floats : repeated(floats, new Float32Array(batch * length)), dims);
 }
 
-/** A net's output as pixels; one that is no picture, or holds what is no number, as it is. */
+/** The first picture of a net's output as pixels; an output that is no picture, or holds what is no number, as it is. */
 export function toPixels(tensor: Tensor, range: PixelRange): Tensor | PixelTensor {
-  const { dims } = tensor;
-  const values = floatsOf(tensor);
-  const [batch, channels, height, width] = dims;
-  if (dims.length !== 4 || batch !== 1 || channels !== 3 || !isFiniteHere(values)) return tensor;
-  return { type: 'pixels', data: toImage(values, width, height, range).data, dims };
+  const { data, dims } = tensor;
+  const [, channels, height, width] = dims;
+  if (dims.length !== 4 || channels !== 3) return tensor;
+  const length = 3 * height * width;
+  const pixels = { type: 'pixels' as const, dims: [1, 3, height, width] };
+  if (data instanceof Uint16Array) {
+    const halves = data.subarray(0, length);
+    return isFiniteHere(halves, isFiniteHalf) ? { ...pixels, data: toInterleaved(halves, BYTES[range]()) } : tensor;
+  }
+  const values = floatsOf(tensor).subarray(0, length);
+  return isFiniteHere(values, Number.isFinite) ? { ...pixels, data: toImage(values, width, height, range).data } : tensor;
 }
 
-function isFiniteHere(values: Float32Array): boolean {
-  for (let i = 0; i < values.length; i += PIXEL_STRIDE) if (!Number.isFinite(values[i])) return false;
+/** What each byte is to a net in half precision. */
+const HALVES = perRange((range) => toFloat16(UNITS[range]));
+/** What each half is as a byte. */
+const BYTES = perRange((range) => {
+  const floats = fromFloat16(Uint16Array.from({ length: 65_536 }, (_, bits) => bits));
+  return Uint8Array.from(floats, (value) => brightness(value, range));
+});
+
+/** Made when it is first needed. */
+function perRange<T>(make: (range: PixelRange) => T): Record<PixelRange, () => T> {
+  const lazy = (range: PixelRange): (() => T) => {
+    let made: T | undefined;
+    return () => {
+      made ??= make(range);
+      return made;
+    };
+  };
+  return { '-1..1': lazy('-1..1'), '0..1': lazy('0..1') };
+}
+
+function repeated<T extends Float32Array | Uint16Array>(one: T, all: T): T {
+  for (let at = 0; at < all.length; at += one.length) all.set(one, at);
+  return all;
+}
+
+function isFiniteHalf(bits: number): boolean {
+  return (bits & 0x7c00) !== 0x7c00;
+}
+
+function isFiniteHere(values: Float32Array | Uint16Array, isFiniteOne: (value: number) => boolean): boolean {
+  for (let i = 0; i < values.length; i += PIXEL_STRIDE) if (!isFiniteOne(values[i])) return false;
   return true;
 }

@@ -222,11 +222,12 @@ export class SizeTrials {
     const [height, width] = [shape.height * vaeScaleFactor, shape.width * vaeScaleFactor];
     try {
       const began = performance.now();
-      if (options.mode === 'img2img') await model.requireEncoder().encode(new Float32Array(3 * height * width), height, width);
+      const picture = { data: new Uint8Array(3 * height * width), width, height, channels: 3 as const };
+      if (options.mode === 'img2img') await model.requireEncoder().encodePicture(picture);
       const encoded = performance.now();
       await this.runUnet({ denoising }, shape, rows);
       const denoised = performance.now();
-      await model.vaeDecoder.decode(new Float32Array(latentChannels * shape.height * shape.width), shape.height, shape.width);
+      await model.vaeDecoder.decodePicture(new Float32Array(latentChannels * shape.height * shape.width), shape.height, shape.width);
       const vaeMs = encoded - began + performance.now() - denoised;
       return { area: height * width, unetMs: (denoised - encoded) / rows, vaeMs, peak: peakMemory(), rows };
     } catch (thrown) {

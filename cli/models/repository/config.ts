@@ -7,6 +7,7 @@ const TYPES: Record<TensorType, string> = {
   float64: 'TYPE_FP64',
   int64: 'TYPE_INT64',
   int32: 'TYPE_INT32',
+  uint8: 'TYPE_UINT8',
 };
 
 export interface ServedNet extends Pick<Net, 'inputs' | 'outputs'> {

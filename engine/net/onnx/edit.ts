@@ -79,8 +79,13 @@ export function inputName(valueInfo: Buffer): string {
   return inner(valueInfo, 1).toString('utf8');
 }
 
+/** Element type of an input or output, TensorProto.DataType. ValueInfoProto { type 2 { tensor_type 1 { elem_type 1 }}}. */
+export function elementType(valueInfo: Buffer): number {
+  return fieldsOf(inner(valueInfo, 2, 1)).find(({ number }) => number === 1)?.value ?? 0;
+}
+
 /** ValueInfoProto { type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1, dim_param 2 }}}}}. */
-function shapeOf(valueInfo: Buffer): (number | string)[] {
+export function shapeOf(valueInfo: Buffer): (number | string)[] {
   return fieldsOf(inner(valueInfo, 2, 1, 2)).map(({ bytes }) => {
     const [size] = fieldsOf(bytes);
     // -1 for a free size is a varint of ten bytes, far beyond all safe numbers.

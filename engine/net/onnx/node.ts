@@ -156,9 +156,9 @@ export function makeValueInfo(name: string, dims: number[]): Buffer {
  *
  * @param shape with a name for a size that is free, or '' for one that differs from all others
  */
-export function makeValue(name: string, type: 'float32' | 'float16', shape: (number | string)[]): Buffer {
+export function makeValue(name: string, type: 'float32' | 'float16' | 'uint8', shape: (number | string)[]): Buffer {
   const dims = shape.map((size) => field(1, size === '' ? '' : typeof size === 'number' ? field(1, size) : field(2, size)));
-  const tensor = message(field(1, type === 'float16' ? 10 : 1), field(2, message(...dims)));
+  const tensor = message(field(1, type === 'float16' ? 10 : ELEMENT_TYPES[type]), field(2, message(...dims)));
   return message(field(1, name), field(2, field(1, tensor)));
 }
 

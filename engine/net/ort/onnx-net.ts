@@ -91,10 +91,16 @@ function openSession(model: string | Uint8Array | OnnxGraph, settings: SessionSe
   return InferenceSession.create(writeOnnxGraph(model), sessionOptions(settings, model.folder));
 }
 
+/**
+ * Of a graph that has been checked, and in a process of its own that is replaced if it crashes: what WebGPU checks with every
+ * call is time. Measured on a software device alone, and on no card yet.
+ */
+const WEBGPU = { preferredLayout: 'NHWC', validationMode: 'disabled', enableRobustness: false } as const;
+
 /** `cuda:1` as ONNX Runtime wants it. */
-function providerConfig(provider: string): InferenceSession.ExecutionProviderConfig {
+export function providerConfig(provider: string): InferenceSession.ExecutionProviderConfig {
   const [name, device] = provider.split(':');
-  const config: { name: string; deviceId?: number } = device === undefined ? { name } : { name, deviceId: Number(device) };
+  const config = { name, ...(device !== undefined && { deviceId: Number(device) }), ...(name === 'webgpu' && WEBGPU) };
   return config;
 }
 
@@ -117,7 +123,7 @@ function sessionOptions(
   };
 }
 
-const tensorTypes: readonly string[] = ['float32', 'float16', 'float64', 'int64', 'int32'] satisfies TensorType[];
+const tensorTypes: readonly string[] = ['float32', 'float16', 'float64', 'int64', 'int32', 'uint8'] satisfies TensorType[];
 
 function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorInfo {
   if (!meta.isTensor || !tensorTypes.includes(meta.type)) {
@@ -139,7 +145,11 @@ function tensorFrom(tensor: OrtTensor, { type }: TensorInfo): Tensor {
   const { data } = tensor;
   const dims = [...tensor.dims];
   const isWide =
-    data instanceof Float32Array || data instanceof Float64Array || data instanceof BigInt64Array || data instanceof Int32Array;
+    data instanceof Float32Array ||
+    data instanceof Float64Array ||
+    data instanceof BigInt64Array ||
+    data instanceof Int32Array ||
+    data instanceof Uint8Array;
   if (isWide) return { type, data, dims };
   // float16: a Uint16Array, or from Node 24 on a Float16Array over the same bits.
   const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;

@@ -1,7 +1,14 @@
 import type { TensorType } from '../net';
 
 /** The protocol's names of the element types that a net may take or give. */
-const NAMES: Record<TensorType, string> = { float32: 'FP32', float16: 'FP16', float64: 'FP64', int64: 'INT64', int32: 'INT32' };
+const NAMES: Record<TensorType, string> = {
+  float32: 'FP32',
+  float16: 'FP16',
+  float64: 'FP64',
+  int64: 'INT64',
+  int32: 'INT32',
+  uint8: 'UINT8',
+};
 
 export function datatypeOf(type: TensorType): string {
   return NAMES[type];

@@ -53,8 +53,8 @@ describe('layouts of model folders', () => {
     await writeFile(join(folder, 'vae_decoder.onnx'), tinyAutoencoder(0, 1, { latent: 'latent', picture: 'image' }).decoder);
     const model = await Model.load({ model: folder });
     assert.deepEqual([model.vaeEncoder, model.vaeDecoder.range, model.info.vaeScaleFactor], [undefined, '0..1', 8]);
-    const pixels = await model.vaeDecoder.decode(Float32Array.of(0, 0.5, 1, 0), 1, 1);
-    assert.deepEqual([pixels[0], pixels[64], pixels[128]], [-1, 0, 1], 'unscaled, and in -1..1');
+    const { data } = await model.vaeDecoder.decodePicture(Float32Array.of(0, 0.5, 1, 0), 1, 1);
+    assert.deepEqual([...data.subarray(0, 3)], [0, 128, 255], 'unscaled, and as bright as it counts');
     await model.close();
   });
 
@@ -92,7 +92,8 @@ describe('layouts of model folders', () => {
     await writeFile(join(folder, 'other disk', 'weights'), new Float32Array(4 * 3 * 64).fill(0.25));
     await symlink(join(folder, 'other disk', 'weights'), join(folder, 'vae_decoder', 'model.onnx_data'));
     const model = await Model.load({ model: folder });
-    assert.deepEqual(await model.vaeDecoder.decode(Float32Array.of(1, 0, 1, 1), 1, 1), new Float32Array(3 * 64).fill(0.75));
+    const { data } = await model.vaeDecoder.decodePicture(Float32Array.of(1, 0, 1, 1), 1, 1);
+    assert.deepEqual(data, new Uint8Array(3 * 64).fill(0.75 * 127.5 + 128));
     await model.close();
   });
 
@@ -108,8 +109,8 @@ describe('layouts of model folders', () => {
     const { unet, vae_encoder: e, vae_decoder: d } = await found();
     assert.deepEqual([unet, e, d], ['unet/model.onnx', 'taesd/taesd-encoder.onnx', 'taesd/vae_decoder/model.onnx']);
     const model = await Model.load({ model: folder });
-    const latent = await model.vaeEncoder?.encode(new Float32Array(3 * 64).fill(0.5), 8, 8);
-    assert.deepEqual(latent, Float32Array.of(0.5, 0.5, 0.5, 0), 'scale 1, not that of the full one');
+    const latent = await model.vaeEncoder?.encodePicture({ data: new Uint8Array(3 * 64).fill(255), width: 8, height: 8, channels: 3 });
+    assert.deepEqual(latent, Float32Array.of(1, 1, 1, 0), 'scale 1, not that of the full one');
     await model.close();
   });
 

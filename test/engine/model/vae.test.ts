@@ -35,8 +35,12 @@ describe('autoencoder', () => {
       const reference = recording('img2img-2step-none-1.0-1.0');
       const [x0, image] = [reference.tensor('x0').data, reference.tensor('image').data];
       for (let f = 0; f < reference.case.frames; f++) {
-        const pixels = await model.vaeDecoder.decode(x0.subarray(f * 256, (f + 1) * 256), 8, 8);
-        assert.ok(relativeError(pixels, image.subarray(f * 3 * 64 * 64, (f + 1) * 3 * 64 * 64)) < 1e-5, `frame ${f}`);
+        const { data } = await model.vaeDecoder.decodePicture(x0.subarray(f * 256, (f + 1) * 256), 8, 8);
+        const expected = toImage(image.subarray(f * 3 * 64 * 64, (f + 1) * 3 * 64 * 64), 64, 64);
+        const others = data.filter((value, k) => value !== expected.data[k]);
+        // Where a number lies between two grey levels, rounding may go either way.
+        assert.ok(others.length <= 2, `frame ${f}: ${others.length} of ${data.length} differ`);
+        data.forEach((value, k) => assert.ok(Math.abs(value - expected.data[k]) <= 1));
       }
     });
 

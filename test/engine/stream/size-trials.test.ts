@@ -17,9 +17,9 @@ function trialsOf(limits: TrialLimits, msOf: (area: number) => number): { trials
     info: { latentChannels: 4, vaeScaleFactor: 8 },
     unet: { place: ALONE },
     textEncoder: { blank: async () => ({}) },
-    requireEncoder: () => ({ encode: async () => new Float32Array(0) }),
+    requireEncoder: () => ({ encodePicture: async () => new Float32Array(0) }),
     vaeDecoder: {
-      decode: async (_: Float32Array, height: number, width: number) => {
+      decodePicture: async (_: Float32Array, height: number, width: number) => {
         runs.push(height * width * 64);
         await new Promise((resolve) => setTimeout(resolve, msOf(height * width * 64)));
       },

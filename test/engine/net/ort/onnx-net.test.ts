@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fromFloat16, toFloat16 } from '../../../../engine/net/float16';
-import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
+import { OnnxNet, providerConfig } from '../../../../engine/net/ort/onnx-net';
 import type { Tensor } from '../../../../engine/net/net';
 import { node, onnxModel, value } from '../../../lib/onnx-maker';
 
@@ -16,6 +16,17 @@ function doubling(type: 'float32' | 'float16' | 'bool'): Buffer {
 }
 
 describe('a net on ONNX Runtime', () => {
+  it('is asked for by provider and device, on webgpu without the checks of every call', () => {
+    assert.deepEqual(providerConfig('cpu'), { name: 'cpu' });
+    assert.deepEqual(providerConfig('cuda:1'), { name: 'cuda', deviceId: 1 });
+    assert.deepEqual(providerConfig('webgpu'), {
+      name: 'webgpu',
+      preferredLayout: 'NHWC',
+      validationMode: 'disabled',
+      enableRobustness: false,
+    });
+  });
+
   it('tells its inputs and outputs, and computes', async () => {
     const net = await OnnxNet.load(doubling('float32'), cpu);
     assert.deepEqual(net.inputs, [{ name: 'x', type: 'float32', shape: ['n'] }]);

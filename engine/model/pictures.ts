@@ -1,0 +1,88 @@
+import { toImage } from '../image/pixels';
+import type { PixelRange } from '../image/brightness';
+import type { Net, PixelTensor, Tensor, TensorInfo } from '../net/net';
+import { BYTES } from '../net/onnx/patches/pixel-bytes';
+import { floatsOf, fromPixels, PIXEL_STRIDE, toPixels } from '../net/tensor';
+import type { RawImage } from '../types';
+import { checkFinite } from '../util/finite';
+import { pick } from './rows';
+
+/** The bytes of black and white, for a graph that takes and gives bytes: see {@link BYTES}. */
+const INTO_NET: Record<PixelRange, { middle: number; half: number }> = {
+  '-1..1': { middle: 127.5, half: 127.5 },
+  '0..1': { middle: 0, half: 255 },
+};
+/** What lies between two grey levels becomes the brighter one, as everywhere else; the graph alone rounds to even ones. */
+const UPWARDS = 1e-6;
+const OUT_OF_NET: Record<PixelRange, { offset: number; scale: number }> = {
+  '-1..1': { offset: 1 + UPWARDS, scale: 1 / 127.5 },
+  '0..1': { offset: UPWARDS, scale: 1 / 255 },
+};
+
+/** The input or output of a net that is a picture, as [B, 3, H, W] also where it is in bytes. */
+export function pictureOf(net: string, infos: TensorInfo[], side: 'input' | 'output', names: string[]): TensorInfo {
+  const bytes = infos.find(({ type }) => type === 'uint8');
+  if (!bytes) return pick(net, infos, side, names);
+  const [batch, height, width, channels] = bytes.shape;
+  return { ...bytes, shape: [batch, channels, height, width] };
+}
+
+/**
+ * Runs a net that takes a picture: in bytes where its graph takes them, otherwise in numbers that are made where it runs.
+ *
+ * @param dims of what it takes, [B, 3, H, W]: B times the same picture
+ */
+export async function runOnPicture(
+  net: Net,
+  { name, type }: TensorInfo,
+  { data }: RawImage,
+  dims: number[],
+  range: PixelRange,
+): Promise<Record<string, Tensor>> {
+  const [batch, channels, height, width] = dims;
+  if (type === 'uint8') {
+    const bytes = new Uint8Array(batch === 1 ? 0 : batch * data.length);
+    for (let at = 0; at < bytes.length; at += data.length) bytes.set(data, at);
+    const { middle, half } = INTO_NET[range];
+    const picture: Tensor = { type, data: batch === 1 ? data : bytes, dims: [batch, height, width, channels] };
+    return net.run({ [name]: picture, [name + BYTES.middle]: scalar(middle), [name + BYTES.half]: scalar(half) });
+  }
+  const pixels: PixelTensor = { type: 'pixels', data, dims };
+  // What is no picture comes back as it is.
+  if (net.runPixels) return net.runPixels({ [name]: pixels }, { name, range }) as Promise<Record<string, Tensor>>;
+  return net.run({ [name]: fromPixels(pixels, type, range) });
+}
+
+/**
+ * Runs a net that gives a picture.
+ *
+ * @returns the picture and the dimensions that the net gave it, [B, 3, H, W]
+ * @throws EBADMODEL when the net gives what is no number
+ */
+export async function runToPicture(
+  net: Net,
+  title: string,
+  { name, type }: TensorInfo,
+  feeds: Record<string, Tensor>,
+  range: PixelRange,
+): Promise<{ data: Uint8Array; dims: number[] }> {
+  if (type === 'uint8') {
+    const { offset, scale } = OUT_OF_NET[range];
+    const outputs = await net.run({ ...feeds, [name + BYTES.offset]: scalar(offset), [name + BYTES.scale]: scalar(scale) });
+    checkFinite(floatsOf(outputs[name + BYTES.sum]), title);
+    const [batch, height, width, channels] = outputs[name].dims;
+    const data = outputs[name].data as Uint8Array;
+    return { data: data.subarray(0, data.length / batch), dims: [batch, channels, height, width] };
+  }
+  const given = (await (net.runPixels?.(feeds, { name, range }) ?? net.run(feeds)))[name];
+  const pixels = given.type === 'pixels' ? given : toPixels(given, range);
+  if (pixels.type === 'pixels') return pixels;
+  const [, , height, width] = pixels.dims;
+  const numbers = floatsOf(pixels);
+  checkFinite(numbers, title, PIXEL_STRIDE);
+  return { data: toImage(numbers, width, height, range).data, dims: pixels.dims };
+}
+
+function scalar(value: number): Tensor {
+  return { type: 'float32', data: Float32Array.of(value), dims: [] };
+}
