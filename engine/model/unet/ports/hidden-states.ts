@@ -1,7 +1,7 @@
 import type { TensorInfo } from '../../../net/net';
-import { tensorOf } from '../../../net/tensor';
-import { checkDims, pick, stack } from '../../rows';
-import { type ClaimPort, oncePerPrompts, type UnetFacts } from './port';
+import { stackedTensor } from '../../../net/tensor';
+import { checkDims, pick } from '../../rows';
+import { type ClaimPort, kept, promptsOf, type UnetFacts } from './port';
 
 /** The input for what the UNet attends to, [B, tokens, width]. @throws EBADMODEL where there is none */
 export function hiddenStatesInput({ inputs }: Pick<UnetFacts, 'inputs'>): TensorInfo {
@@ -14,12 +14,12 @@ export const hiddenStates: ClaimPort = (unet) => {
   return {
     inputs: [info],
     keyOf: ({ conditioning: { tokens, width } }) => `${tokens}x${width}`,
-    fill: oncePerPrompts(({ rows, batch }) => {
+    fill: kept(promptsOf, ({ rows, batch }) => {
       const { tokens, width } = rows[0].conditioning;
       const dims = [batch, tokens, width];
       checkDims('unet', info, dims, 1);
       const states = rows.map(({ conditioning }) => conditioning.hiddenStates);
-      return { [info.name]: tensorOf(info.type, stack(states, batch), dims) };
+      return { [info.name]: stackedTensor(info.type, states, batch, dims) };
     }),
   };
 };

@@ -1,7 +1,6 @@
 import type { Json } from '../../../util/json-file';
 import type { Tensor, TensorInfo } from '../../../net/net';
-import { tensorOf } from '../../../net/tensor';
-import { stack } from '../../rows';
+import { stackedTensor } from '../../../net/tensor';
 import type { UnetRow } from '../row';
 
 /** What a UNet is fed, by the names of its inputs. */
@@ -62,23 +61,34 @@ export function portPerRow(info: TensorInfo, numbersOf: (row: UnetRow, run: Run)
     fill(run: Run): Feeds {
       const values = run.rows.map((row) => numbersOf(row, run));
       const dims = info.shape.length === 1 ? [run.batch] : [run.batch, values[0].length];
-      return { [info.name]: tensorOf(info.type, stack(values, run.batch), dims) };
+      return { [info.name]: stackedTensor(info.type, values, run.batch, dims) };
     },
   };
 }
 
-/** What follows from the rows' prompts alone is made once: they change rarely. */
-export function oncePerPrompts(fill: (run: Run) => Feeds): (run: Run) => Feeds {
-  let last: { run: Run; feeds: Feeds } | undefined;
+/** So many different runs of late: streams that take turns, and a batch that fills and drains. */
+const RUNS_KEPT = 8;
+
+/**
+ * What changes from one run to the next seldom or never is made once: prompts, timesteps, sizes.
+ *
+ * @param causes all that the values follow from, beside the number of rows
+ */
+export function kept(causes: (run: Run) => readonly unknown[], fill: (run: Run) => Feeds): (run: Run) => Feeds {
+  const made: { causes: readonly unknown[]; feeds: Feeds }[] = [];
   return (run) => {
-    const { rows, batch } = run;
-    const isSame =
-      last?.run.batch === batch &&
-      last.run.rows.length === rows.length &&
-      last.run.rows.every(({ conditioning }, i) => conditioning === rows[i].conditioning);
-    if (!last || !isSame) last = { run, feeds: fill(run) };
-    return last.feeds;
+    const now = [run.batch, ...causes(run)];
+    const at = made.findIndex((one) => one.causes.length === now.length && one.causes.every((cause, i) => cause === now[i]));
+    const [found] = at === -1 ? [{ causes: now, feeds: fill(run) }] : made.splice(at, 1);
+    made.unshift(found);
+    if (made.length > RUNS_KEPT) made.pop();
+    return found.feeds;
   };
+}
+
+/** The prompts of a run's rows. */
+export function promptsOf({ rows }: Run): readonly unknown[] {
+  return rows.map(({ conditioning }) => conditioning);
 }
 
 /** Which rows go together into which run of at most `most`, as their indices. */

@@ -1,5 +1,5 @@
-import { tensorOf } from '../../../net/tensor';
-import { checkDims, fixedSize, pick, stack } from '../../rows';
+import { stackedTensor } from '../../../net/tensor';
+import { checkDims, fixedSize, pick } from '../../rows';
 import type { ClaimPort, UnetFacts } from './port';
 import type { TensorInfo } from '../../../net/net';
 
@@ -25,7 +25,7 @@ export const sample: ClaimPort = (unet) => {
       const dims = [count, channels, height, width];
       checkDims('unet', info, dims, factor);
       const values = rows.map((row) => row.sample);
-      return { [info.name]: tensorOf(info.type, stack(values, count), dims) };
+      return { [info.name]: stackedTensor(info.type, values, count, dims) };
     },
   };
 };

@@ -1,5 +1,5 @@
 import { EngineError } from '../../../errors';
-import { type ClaimPort, inputNamed, oncePerPrompts, portPerRow } from './port';
+import { type ClaimPort, inputNamed, kept, portPerRow, promptsOf } from './port';
 
 /** SDXL: an embedding of the whole prompt, [B, D]. */
 export const textEmbeds: ClaimPort = (unet) => {
@@ -9,5 +9,5 @@ export const textEmbeds: ClaimPort = (unet) => {
     if (pooled) return pooled;
     throw new EngineError('EBADPROMPT', 'this model needs an embedding of the whole prompt beside those of its tokens');
   });
-  return { ...port, fill: oncePerPrompts((run) => port.fill(run)) };
+  return { ...port, fill: kept(promptsOf, (run) => port.fill(run)) };
 };

@@ -1,13 +1,18 @@
-import { type ClaimPort, inputNamed, portPerRow } from './port';
+import { type ClaimPort, inputNamed, kept, portPerRow } from './port';
 
 /** SDXL: the picture's size before and after cropping, which is none, [H, W, 0, 0, H, W] in pixels for every row. */
 export const timeIds: ClaimPort = (unet) => {
   const info = inputNamed(unet, 'time_ids');
-  return (
-    info &&
-    portPerRow(info, (_row, { height, width }) => {
-      const [H, W] = [height * unet.factor, width * unet.factor];
-      return Float32Array.of(H, W, 0, 0, H, W);
-    })
-  );
+  if (!info) return undefined;
+  const port = portPerRow(info, (_row, { height, width }) => {
+    const [H, W] = [height * unet.factor, width * unet.factor];
+    return Float32Array.of(H, W, 0, 0, H, W);
+  });
+  return {
+    ...port,
+    fill: kept(
+      ({ height, width }) => [height, width],
+      (run) => port.fill(run),
+    ),
+  };
 };

@@ -1,6 +1,6 @@
-import { tensorOf } from '../../../net/tensor';
-import { fixed, pick, stack } from '../../rows';
-import type { ClaimPort } from './port';
+import { stackedTensor } from '../../../net/tensor';
+import { fixed, pick } from '../../rows';
+import { type ClaimPort, kept } from './port';
 
 /** The timestep of every row, [B]; in some exports one for all rows, [1] or without a dimension. */
 export const timestep: ClaimPort = ({ inputs, batch }) => {
@@ -13,11 +13,13 @@ export const timestep: ClaimPort = ({ inputs, batch }) => {
       notes: ['This unet takes one timestep a run, so steps cannot share a run; an export without that limit is faster.'],
       keyOf: (row) => row.timestep,
     }),
-    fill({ rows, batch: count }) {
-      const values = rows.map((row) => Float32Array.of(row.timestep));
-      if (shape.length === 0) return { [name]: tensorOf(type, values[0], []) };
-      const length = isSingle ? 1 : count;
-      return { [name]: tensorOf(type, stack(values, length), [length]) };
-    },
+    fill: kept(
+      ({ rows }) => rows.map((row) => row.timestep),
+      ({ rows, batch: count }) => {
+        const values = rows.map((row) => Float32Array.of(row.timestep));
+        const length = isSingle ? 1 : count;
+        return { [name]: stackedTensor(type, values, length, shape.length === 0 ? [] : [length]) };
+      },
+    ),
   };
 };
