@@ -22,8 +22,14 @@ module.exports = {
   uiPort: Number(PORT),
   flowFile: 'flows.json',
   flowFilePretty: true,
+  credentialSecret: process.env.NODE_RED_CREDENTIAL_SECRET,
   nodesDir: join(__dirname, '..'),
-  editorTheme: { tours: false, projects: { enabled: false } },
+  editorTheme: {
+    tours: false,
+    projects: { enabled: false },
+    // What this checkout is about stands first.
+    palette: { categories: ['streamdiffusion', 'subflows', 'common', 'function', 'network', 'sequence', 'parser', 'storage'] },
+  },
   telemetry: { enabled: false, updateNotification: false },
   externalModules: { autoInstall: false, palette: { allowInstall: false }, modules: { allowInstall: false } },
   logging: { console: { level: 'info', metrics: false, audit: false } },

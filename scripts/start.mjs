@@ -1,6 +1,7 @@
 // `npm start`: Node-RED with this checkout as a package and a copy of an example flow.
 //   npm start -- --example 1 --model ~/models/sd-turbo
 // Environment: PORT (1880), HOST (127.0.0.1).
+import { randomBytes } from 'node:crypto';
 import { access, constants, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { createRequire } from 'node:module';
@@ -40,6 +41,7 @@ async function start() {
   const folder = userDir ?? join(ROOT, '.node-red', basename(file, '.json'));
   const flows = await prepareFlows(file, folder, model);
 
+  process.env.NODE_RED_CREDENTIAL_SECRET ??= await ownSecret(folder);
   stopWithNpm();
   process.argv = [process.argv[0], 'red.js', '--userDir', folder, '--settings', join(ROOT, 'scripts/settings.cjs')];
   const require = createRequire(import.meta.url);
@@ -146,6 +148,16 @@ async function prepareFlows(example, folder, model) {
   }
   if (known === undefined || model !== undefined) await writeFile(file, JSON.stringify(flows, null, 4)).catch(unwritable);
   return flows;
+}
+
+/** The key of credentials in this folder. Node-RED would make one as well, and warn of that at length before the addresses. */
+async function ownSecret(folder) {
+  const file = join(folder, '.secret');
+  const known = await readFile(file, 'utf8').catch(() => '');
+  if (known) return known;
+  const secret = randomBytes(32).toString('hex');
+  await writeFile(file, secret, { mode: 0o600 });
+  return secret;
 }
 
 /** npm's shell does not pass a signal on; without this, ending npm would leave Node-RED running. */

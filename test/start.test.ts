@@ -77,6 +77,7 @@ describe('npm start', () => {
       await server.ready();
       const [, address] = /^ {2}To try +(\S+)$/m.exec(server.output) ?? [];
       assert.equal(address, `${server.address}/picture?prompt=night,%20aurora,%20snow`);
+      assert.doesNotMatch(server.output, /system-generated key/, 'a page of warnings before the addresses');
     } finally {
       await server.stop();
     }

@@ -24,6 +24,8 @@ describe('editor', () => {
       'sink',
       'stream-batch denoiser',
     ]);
+    const categories = await page.locator('.red-ui-palette-category').evaluateAll((all) => all.map(({ id }) => id));
+    assert.equal(categories[0], 'red-ui-palette-container-streamdiffusion', 'what this checkout is about stands first');
     const category = await page.locator('#red-ui-palette-header-streamdiffusion').innerText();
     assert.equal(category.trim(), 'StreamDiffusion');
 
