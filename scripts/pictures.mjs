@@ -1,8 +1,9 @@
 // Makes the pictures of README and docs with the product itself: npm run pictures (wants Chromium and two minutes).
-//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, nodes, tuning, control
+//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, first-steps, nodes, tuning, control
 import { existsSync } from 'node:fs';
 import { controlPictures } from './pictures/control.mjs';
 import { livePicture } from './pictures/live-picture.mjs';
+import { firstSteps } from './pictures/first-steps.mjs';
 import { flowPicture, nodePictures, sidebarPicture } from './pictures/editor.mjs';
 import { tuningPictures } from './pictures/tuning.mjs';
 
@@ -10,6 +11,7 @@ const MAKERS = {
   'live-picture': livePicture,
   flow: flowPicture,
   sidebar: sidebarPicture,
+  'first-steps': firstSteps,
   nodes: nodePictures,
   tuning: tuningPictures,
   control: controlPictures,

@@ -25,7 +25,7 @@ async function freePort() {
  * @param {{ flow?: string, example?: string }} what JSON, or an example's number; the first example by default
  * @param {(address: string) => Promise<void>} look
  */
-async function running({ flow, example = '1' }, look) {
+export async function running({ flow, example = '1' }, look) {
   const folder = await mkdtemp(join(tmpdir(), 'pictures-'));
   if (flow) await writeFile(join(folder, 'flows.json'), flow);
   const port = await freePort();
@@ -89,7 +89,7 @@ async function pictureOfFlow(page, file, encode) {
 }
 
 /** Waits until something has moved to its place: for half a second in which it stays there. */
-async function standsStill(locator) {
+export async function standsStill(locator) {
   let before = '';
   for (let since = performance.now(); performance.now() - since < 500; await locator.page().waitForTimeout(50)) {
     const now = JSON.stringify(await locator.boundingBox());
