@@ -128,7 +128,10 @@ export interface StreamOptions {
   followNewest?: FollowNewest;
 }
 
-export type Prompt = { prompt: string; negativePrompt?: string } | { tokenIds: number[]; negativeTokenIds?: number[] };
+export type Prompt = ({ prompt: string; negativePrompt?: string } | { tokenIds: number[]; negativeTokenIds?: number[] }) & {
+  /** Picture prompts, by the names of the engine's IP-Adapters; any size. */
+  images?: Record<string, RawImage>;
+};
 
 /** A seed and its weight in a blend, 0 or more. */
 export interface WeightedSeed {

@@ -14,6 +14,7 @@ import type { SchedulerConfig } from '../diffusion/schedule';
 import type { EngineInfo, RawImage, ServerOptions } from '../types';
 import type { Adapter, AdapterKind, Nets } from './adapters/adapter';
 import { Adapters } from './adapters/adapters';
+import { PicturePrompts } from './adapters/picture-prompts';
 import { findFiles, missingNets, modelFolder } from './files';
 import { openPatched, patchesFor } from './graph-patches';
 import { type Headers, readHeaders } from './headers';
@@ -78,6 +79,7 @@ export class Model {
   /** How many of its nets can run beside each other. */
   readonly concurrency: number;
   readonly adapters: readonly Adapter[];
+  readonly picturePrompts: PicturePrompts;
 
   private constructor(
     model: string,
@@ -95,6 +97,7 @@ export class Model {
     if (parts.vaeEncoder) this.vaeEncoder = parts.vaeEncoder;
     this.vaeDecoder = parts.vaeDecoder;
     this.adapters = adapters.all;
+    this.picturePrompts = new PicturePrompts(adapters.all, nets);
     this.concurrency = concurrencyOf(nets);
     this.info = {
       model,

@@ -10,6 +10,15 @@ export interface PromptEmbeds {
   width: number;
   /** One embedding of the whole prompt, [D]: models with two text encoders take it as well. */
   pooled?: Float32Array;
+  /** Pictures that belong to the prompt, by the adapters that show them. */
+  images?: Readonly<Record<string, PictureTokens>>;
+}
+
+/** What the UNet attends to of a picture, [count, width]. */
+export interface PictureTokens {
+  tokens: Float32Array;
+  count: number;
+  width: number;
 }
 
 /** Agreement with the others that a text keeps at least in a cosine-weighted blend. */

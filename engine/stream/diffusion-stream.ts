@@ -161,7 +161,7 @@ export class DiffusionStream implements Stream {
     waitingPrompts.newest = prompt;
     return this.inQueue(this.intake, async () => {
       if (waitingPrompts.newest !== prompt) return;
-      const conditioning = await this.prompts.encode(prompt, this.options.weights);
+      const conditioning = await this.encodePrompt(prompt);
       const pair = this.pair(conditioning, this.setup);
       this.conditioning = conditioning;
       this.prompt = prompt;
@@ -216,7 +216,7 @@ export class DiffusionStream implements Stream {
       const wanted =
         params || options ? await this.setups.prepare(options ?? changedOptions(this.options, params ?? {}), change) : this.setup;
       const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
-      const own = input.conditioning ?? (prompt && (await this.prompts.encode(prompt, setup.options.weights)));
+      const own = input.conditioning ?? (prompt && (await this.encodePrompt(prompt, setup.options)));
       const conditioning = own ?? (await this.ownPrompt(setup.options));
       if (!own) this.conditioning = conditioning;
       this.pair(conditioning, setup);
@@ -280,8 +280,10 @@ export class DiffusionStream implements Stream {
   }
 
   /** Encodes prompts for `prepare({ conditioning })`. */
-  encodePrompt(prompt: Prompt | PromptSpec, { weights }: Pick<StreamOptions, 'weights'> = this.options): Promise<EncodedPrompt> {
-    return this.prompts.encode(prompt, weights);
+  async encodePrompt(prompt: Prompt | PromptSpec, { weights }: Pick<StreamOptions, 'weights'> = this.options): Promise<EncodedPrompt> {
+    if (!('images' in prompt)) return this.prompts.encode(prompt, weights);
+    const { images, ...texts } = prompt;
+    return this.model.picturePrompts.add(await this.prompts.encode(texts, weights), images);
   }
 
   /** Calls that have not begun are rejected with ECLOSED; what is under way ends. */
@@ -322,7 +324,7 @@ export class DiffusionStream implements Stream {
   /** The stream's prompt, under the strengths of a frame. */
   private async ownPrompt({ weights }: ResolvedOptions): Promise<EncodedPrompt> {
     if (this.conditioning && !this.prompts.dependOnWeights) return this.conditioning;
-    return this.prompts.encode(this.prompt, weights);
+    return this.encodePrompt(this.prompt, { weights });
   }
 
   private checkOpen(): void {

@@ -11,8 +11,8 @@ const reference = controlCase('control-two-self');
 const PROMPT = { tokenIds: reference.tokenIds['a red sun over the sea'], negativeTokenIds: reference.tokenIds[''] };
 const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
 const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
-const ADAPTERS = { depth: PATHS.depth, lines: PATHS.lines, style: PATHS.style, detail: PATHS.detail };
-const OFF = { depth: 0, lines: 0, style: 0, detail: 0 };
+const ADAPTERS = { depth: PATHS.depth, lines: PATHS.lines, style: PATHS.style, detail: PATHS.detail, picture: PATHS.picture };
+const OFF = { depth: 0, lines: 0, style: 0, detail: 0, picture: 0 };
 const FRAMES = 5;
 
 /** Frames that each bring other control pictures (some none) and other weights (some 0, some below). */
@@ -20,9 +20,17 @@ const changing: StreamInput[] = Array.from({ length: FRAMES }, (_, k) => {
   const { image, depth, lines } = reference.pictures(k);
   return {
     id: k,
+    // Some with a prompt of their own, that has a picture.
+    ...(k % 2 === 1 && { prompt: { ...PROMPT, images: { picture: depth } } }),
     pictures: { image, ...(k % 3 !== 2 && { depth }), ...(k % 2 === 0 && { lines }) },
     params: {
-      weights: { depth: k === 3 ? 0 : 1.2 - 0.4 * k, lines: 0.3 * k - 0.4, style: 0.5 * k - 0.7, detail: k === 2 ? 0 : 0.8 - 0.3 * k },
+      weights: {
+        depth: k === 3 ? 0 : 1.2 - 0.4 * k,
+        lines: 0.3 * k - 0.4,
+        style: 0.5 * k - 0.7,
+        detail: k === 2 ? 0 : 0.8 - 0.3 * k,
+        picture: k === 1 ? 1 : 0.5,
+      },
     },
   };
 });

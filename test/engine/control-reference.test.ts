@@ -4,14 +4,14 @@ import { controlCase, controlCases, PATHS } from '../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../lib/reference';
 
 const TOLERANCE = 1e-4;
-const CASES = controlCases().filter((name) => !name.startsWith('ip'));
+const CASES = controlCases();
 
 describe('adapters agree with what PyTorch computes', () => {
   let engine: Engine;
   before(async () => {
     engine = await Engine.load({
       model: REFERENCE_MODEL,
-      adapters: { depth: PATHS.depth, lines: PATHS.lines, style: PATHS.style, detail: PATHS.detail },
+      adapters: { depth: PATHS.depth, lines: PATHS.lines, style: PATHS.style, detail: PATHS.detail, picture: PATHS.picture },
     });
   });
   after(() => engine.close());
@@ -22,6 +22,7 @@ describe('adapters agree with what PyTorch computes', () => {
       [
         ['depth', 'controlnet'],
         ['lines', 'controlnet'],
+        ['picture', 'ip-adapter'],
         ['detail', 'lora'],
         ['style', 'lora'],
       ],
@@ -33,9 +34,19 @@ describe('adapters agree with what PyTorch computes', () => {
       const reference = controlCase(name);
       const { case: settings, tokenIds } = reference;
       const off = Object.fromEntries(engine.info.adapters.map((adapter) => [adapter.name, 0]));
-      const weights = { ...off, ...settings.controls, ...settings.loras };
+      const weights = {
+        ...off,
+        ...settings.controls,
+        ...settings.loras,
+        ...(settings.ip_adapter && { picture: settings.ip_adapter.scale }),
+      };
+      const image = reference.prompt();
       const stream = await engine.createStream({ ...reference.options, weights });
-      await stream.setPrompt({ tokenIds: tokenIds[settings.prompt], negativeTokenIds: tokenIds[settings.negative_prompt] });
+      await stream.setPrompt({
+        tokenIds: tokenIds[settings.prompt],
+        negativeTokenIds: tokenIds[settings.negative_prompt],
+        ...(image && { images: { picture: image } }),
+      });
       const outputs: Output[] = [];
       for (let frame = 0; frame < settings.frames; frame++)
         outputs.push(...(await stream.process({ id: frame, pictures: reference.pictures(frame) })));

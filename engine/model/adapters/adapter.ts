@@ -1,5 +1,6 @@
 import type { Net } from '../../net/net';
 import type { GraphPatch } from '../../net/onnx/patches/patch';
+import type { PictureTokens } from '../../prompt/prompt-embeds';
 import type { AdapterInfo, RawImage } from '../../types';
 import type { ModelFiles } from '../files';
 import type { Headers } from '../headers';
@@ -7,6 +8,12 @@ import type { NetFiles } from '../layouts';
 import type { Reach } from '../reach';
 import type { NetName, PerRole } from '../roles';
 import type { ClaimPort } from '../unet/ports/port';
+
+/** A picture as a prompt: what positive rows attend to, and negative ones. */
+export interface PicturePrompt {
+  positive: PictureTokens;
+  negative: PictureTokens;
+}
 
 /** The nets of a model and of its adapters. */
 export type Nets = PerRole<Net>;
@@ -33,6 +40,8 @@ export interface Adapter extends AdapterInfo {
    * `row.pictures[name]`. Asked for of frames alone that have the picture and a weight other than 0. Default: the picture itself.
    */
   prepare?(picture: RawImage, nets: Nets): Promise<unknown>;
+  /** What becomes of a picture that comes with a prompt. */
+  encodePrompt?(picture: RawImage, nets: Nets): Promise<PicturePrompt>;
 }
 
 /**

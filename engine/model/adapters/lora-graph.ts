@@ -5,11 +5,10 @@ import type { OnnxGraph } from '../../net/onnx/graph';
 import { GraphEdit } from '../../net/onnx/patches/graph-edit';
 import { GraphIndex } from '../../net/onnx/patches/graph-index';
 import { addLora, type LoraLayer } from '../../net/onnx/patches/lora';
-import { type Product, productsByPath } from '../../net/onnx/patches/module-paths';
-import type { EditedNode } from '../../net/onnx/patches/graph-edit';
 import { printable } from '../../util/quote';
+import { canonicalProducts } from './layer-products';
 import type { LoraFile } from './lora-file';
-import { canonical, type LoraPart } from './lora-names';
+import type { LoraPart } from './lora-names';
 
 /**
  * A net's graph with the branches of a LoRA beside its products.
@@ -41,15 +40,6 @@ export function withLora(graph: OnnxGraph, lora: LoraFile, part: LoraPart, input
     );
   addLora(edit, index, { input, layers }, skips);
   return edit.result();
-}
-
-function canonicalProducts(index: GraphIndex, nodes: readonly EditedNode[]): Map<string, Product<EditedNode>[]> {
-  const found = new Map<string, Set<Product<EditedNode>>>();
-  for (const [path, products] of productsByPath(index, nodes)) {
-    const key = canonical(path);
-    found.set(key, new Set([...(found.get(key) ?? []), ...products]));
-  }
-  return new Map([...found].map(([key, products]) => [key, [...products]]));
 }
 
 function notFound({ path }: LoraFile, part: LoraPart, missing: string[], total: number): EngineError {
