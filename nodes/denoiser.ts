@@ -1,6 +1,7 @@
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { isWanted, type Passage } from './lib/denoiser/audience';
 import { tellChange } from './lib/common/changes';
+import { PAINTINGS } from './lib/common/painting';
 import { onClose } from './lib/common/closing';
 import { Denoiser } from './lib/denoiser/denoiser';
 import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
@@ -30,6 +31,7 @@ export = (RED: NodeAPI): void => {
       return;
     }
     TUNABLES.lend(this, denoiser);
+    PAINTINGS.lend(this, denoiser);
     onInput(this, async (msg, send) => {
       const settings = isSettingsOnly(msg) ? topicOf(msg) : undefined;
       await denoiser.take(msg, send);

@@ -3,17 +3,18 @@ import type { EngineError } from '../engine/errors';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/common/closing';
 import { ErrorThrottle, disableNode } from './lib/common/error-throttle';
-import { readBoolean } from './lib/common/fields';
+import { readBoolean, readOptionalNumber } from './lib/common/fields';
 import { frameFacts } from './lib/common/frame-message';
 import { FrameRate } from './lib/common/frame-rate';
 import { onInput, withCode } from './lib/common/input';
 import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/common/message';
+import { openPages, type SinkPages } from './lib/play/open-page';
 import { warnOfLost } from './lib/web/lost-handshakes';
 import { SinkFeed } from './lib/sink/feed';
 import { VirtualCamera } from './lib/sink/virtual-camera';
 import { SinkMedia } from './lib/sink/media';
 import { SinkRoutes, type Sink } from './lib/sink/routes';
-import { readVirtualCamera, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
+import { readPages, readVirtualCamera, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
 import { startNode } from './lib/common/start-node';
 import type { Status } from './lib/common/status';
 
@@ -38,11 +39,13 @@ export = (RED: NodeAPI<Settings>): void => {
     const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;
     let camera: VirtualCamera | undefined;
+    let choice: ReturnType<typeof readPages>;
     try {
       media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, {
         failed: report,
         leftOut: (number, file) => this.warn(RED._('warn.leftOut', { number, file })),
       });
+      choice = readPages(def);
       const options = readVirtualCamera(def, ffmpeg);
       camera = options && new VirtualCamera(options, reportOnce);
     } catch (thrown) {
@@ -52,6 +55,13 @@ export = (RED: NodeAPI<Settings>): void => {
     let isServed = false;
     const leave = serve(this, def, feed, status, () => (isServed = true));
     if (camera) void feed.add(camera);
+    const pages =
+      RED.settings.httpNodeRoot === false
+        ? undefined
+        : openPages(RED, this, def.name, choice, feed, media, (thrown) => {
+            // What is wrong with the name has been told by then.
+            if (isServed) this.error(withCode(thrown), {});
+          });
 
     onInput(this, async (msg, send) => {
       if (isReset(msg)) {
@@ -60,7 +70,7 @@ export = (RED: NodeAPI<Settings>): void => {
         feed.show(toPicture(msg.payload), frameFacts(msg));
         rate.count();
       }
-      if (isOrder(msg)) await obey(msg, media);
+      if (isOrder(msg)) await obey(msg, media, feed, pages).finally(() => pages?.look());
       send(msg);
     });
 
@@ -79,7 +89,7 @@ export = (RED: NodeAPI<Settings>): void => {
       clearInterval(ticker);
       status.close();
       leave();
-      const written = [media.stop(), camera?.finish()];
+      const written = [media.stop(), camera?.finish(), pages?.close()];
       feed.close();
       await Promise.all(written);
     });
@@ -111,11 +121,18 @@ export = (RED: NodeAPI<Settings>): void => {
   RED.nodes.registerType('streamdiffusion-sink', StreamDiffusionSink);
 };
 
-/** Whether the message asks for a recording or a snapshot. */
-const isOrder = (msg: NodeMessage): boolean => msg.record !== undefined || Boolean(msg.snapshot);
+/** Whether the message asks for something to be done with the pictures: a recording, a snapshot, black, a standstill; or answers a visitor. */
+const isOrder = (msg: NodeMessage): boolean =>
+  msg.record !== undefined || Boolean(msg.snapshot) || msg.blackout !== undefined || msg.freeze !== undefined || msg.answer !== undefined;
 
-/** Records or takes a snapshot, and puts the file's name into the message. */
-async function obey(msg: NodeMessage, media: SinkMedia): Promise<void> {
+/** Does it, and puts the name of a file that is written into the message. */
+async function obey(msg: NodeMessage, media: SinkMedia, feed: SinkFeed, pages?: SinkPages): Promise<void> {
+  if (msg.answer !== undefined) pages?.answer(msg.visitor, msg.answer);
+  if (msg.freeze !== undefined) feed.freeze(readBoolean(msg.freeze, 'msg.freeze'));
+  if (msg.blackout !== undefined) {
+    const on = readBoolean(msg.blackout, 'msg.blackout');
+    feed.blackout(on, readOptionalNumber(msg.fade, 'msg.fade', 0, { min: 0, max: 60_000 }));
+  }
   if (msg.record !== undefined) {
     const file = readBoolean(msg.record, 'msg.record') ? await media.record() : await media.stop();
     if (file) msg.filename = file;

@@ -1,5 +1,6 @@
 import type { Node, NodeAPI, NodeAPISettingsWithData } from 'node-red';
-import { CameraRoutes, type Camera } from './lib/source/camera-routes';
+import { PageRoutes, type PageKind, type VisitorPage } from './lib/web/visitor-pages';
+import { sinkBeside } from './lib/sink/routes';
 import { onClose } from './lib/common/closing';
 import { disableNode } from './lib/common/error-throttle';
 import { isWayland } from './lib/ffmpeg/devices';
@@ -35,10 +36,19 @@ export = (RED: NodeAPI<Settings>): void => {
       listen((msg) => begun.take(msg));
     };
     let leave = (): void => undefined;
-    if (settings.door) {
-      const { door } = settings;
-      const camera = { door, result: def.result ?? '', onServed: begin, onLost: warnOfLost(this, RED._) };
-      leave = openCameraPage(def, camera, (error) => {
+    if (settings.page) {
+      const {
+        width,
+        height,
+        page: { kind, door },
+      } = settings;
+      const page = {
+        door,
+        values: () => ({ width, height, result: sinkBeside(RED, def.name, def.result ?? '') }),
+        onServed: begin,
+        onLost: warnOfLost(this, RED._),
+      };
+      leave = openPage(kind, def, page, (error) => {
         listen = disableNode(this, status, error);
       });
     } else {
@@ -51,17 +61,17 @@ export = (RED: NodeAPI<Settings>): void => {
   }
 
   /** Puts the page on the web, as soon as its name is free; returns what takes it away again. */
-  function openCameraPage({ name }: SourceDef, camera: Camera, failed: (error: unknown) => void): () => void {
-    let cameras: CameraRoutes['cameras'] | undefined;
+  function openPage(kind: PageKind, { name }: SourceDef, page: VisitorPage, failed: (error: unknown) => void): () => void {
+    let pages: PageRoutes['pages'] | undefined;
     try {
-      ({ cameras } = CameraRoutes.of(RED));
-      cameras.add(name, camera);
+      ({ pages } = PageRoutes.of(RED, kind));
+      pages.add(name, page);
     } catch (thrown) {
       failed(thrown);
     }
     return () => {
-      cameras?.remove(name, camera);
-      camera.door.end();
+      pages?.remove(name, page);
+      page.door.end();
     };
   }
 

@@ -1,10 +1,11 @@
 // Makes the pictures of README and docs with the product itself: npm run pictures (wants Chromium and two minutes).
-//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, first-steps, nodes, tuning, control
+//   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, first-steps, nodes, stage, tuning, control
 import { existsSync } from 'node:fs';
 import { controlPictures } from './pictures/control.mjs';
 import { livePicture } from './pictures/live-picture.mjs';
 import { firstSteps } from './pictures/first-steps.mjs';
 import { flowPicture, nodePictures, sidebarPicture } from './pictures/editor.mjs';
+import { stagePictures } from './pictures/stage.mjs';
 import { tuningPictures } from './pictures/tuning.mjs';
 
 const MAKERS = {
@@ -13,6 +14,7 @@ const MAKERS = {
   sidebar: sidebarPicture,
   'first-steps': firstSteps,
   nodes: nodePictures,
+  stage: stagePictures,
   tuning: tuningPictures,
   control: controlPictures,
 };

@@ -52,10 +52,16 @@ async function start() {
   require('node-red/red.js');
 
   const sinks = flows.filter((node) => node.type === 'streamdiffusion-sink');
-  const cameras = flows.filter((node) => node.type === 'streamdiffusion-source' && node.kind === 'browser');
+  const sources = (kind) => flows.filter((node) => node.type === 'streamdiffusion-source' && node.kind === kind);
   await announce(
     url,
-    [...cameras.map(({ name }) => ['Camera page', `${name}/camera`]), ...sinks.map(({ name }) => ['Live picture', name])],
+    [
+      ...sources('browser').map(({ name }) => ['Camera page', `${name}/camera`]),
+      ...sources('drawing').map(({ name }) => ['Drawing page', `${name}/draw`]),
+      ...sinks.filter(({ controls }) => controls === 'login' || controls === 'open').map(({ name }) => ['To play', `${name}/play`]),
+      ...sinks.filter(({ wishes }) => wishes).map(({ name }) => ['For visitors', `${name}/wish`]),
+      ...sinks.map(({ name }) => ['Live picture', name]),
+    ],
     flows.filter(({ type, method }) => type === 'http in' && method === 'get').map((node) => ['To try', url + addressToTry(node, flows)]),
   );
 }

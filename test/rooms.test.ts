@@ -9,7 +9,7 @@ import { ROOT } from './lib/reference';
  */
 const ROOMS: string[][] = [
   ['cli', 'nodes'],
-  ['nodes/lib/control', 'nodes/lib/denoiser', 'nodes/lib/filter', 'nodes/lib/source'],
+  ['nodes/lib/control', 'nodes/lib/denoiser', 'nodes/lib/filter', 'nodes/lib/play', 'nodes/lib/source'],
   ['nodes/lib/prompt', 'nodes/lib/sink'],
   ['nodes/lib/engine'],
   ['nodes/lib/ffmpeg', 'nodes/lib/web'],

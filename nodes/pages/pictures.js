@@ -27,11 +27,13 @@ async function whyLost(address, number) {
  * multipart stream. When the connection is lost it comes back by itself, ever more slowly, up to every five seconds.
  *
  * @param {string} address of the sink's page
- * @param {(jpeg: Blob, frame?: object) => Promise<void>} onPicture draws it; the next one comes when it has settled
+ * @param {(jpeg: Blob, frame?: object, at?: number) => Promise<void>} onPicture draws it; the next one comes when it has settled. `at`: when it
+ *   came to the sink, ms since 1970 by the server's clock
  * @param {(problem?: string) => void} onState told why there is no connection, or nothing when there is one
+ * @param {(news: object) => void} onNews told what else the sink says, such as `{ blackout, fade }`, and `{ open: true }` before it says anything
  * @returns {() => void} stops it
  */
-function watchPictures(address, onPicture, onState) {
+function watchPictures(address, onPicture, onState, onNews = () => undefined) {
   const stop = new AbortController();
   const QUIET_MS = 25000;
   /** A server that is just starting may take a connection, and then leave it at that. */
@@ -52,7 +54,7 @@ function watchPictures(address, onPicture, onState) {
   function overSocket(onContact) {
     return new Promise((resolve) => {
       const number = newTry();
-      const socket = new WebSocket(`${address.replace(/^http/, 'ws')}?details&socket=${number}`);
+      const socket = new WebSocket(`${address.replace(/^http/, 'ws')}?details&times&socket=${number}`);
       let isOpen = false;
       socket.binaryType = 'arraybuffer';
       const close = () => socket.close();
@@ -60,24 +62,29 @@ function watchPictures(address, onPicture, onState) {
       const opening = setTimeout(close, OPENING_MS);
       stop.signal.addEventListener('abort', close);
       let frame;
+      let at;
       let turn = Promise.resolve();
       socket.onopen = () => {
         clearTimeout(opening);
-        isOpen = socketWorks = true;
+        isOpen = true;
+        socketWorks = true;
+        onNews({ open: true });
         onContact();
       };
       socket.onmessage = ({ data }) => {
         silence.heard();
         onContact();
         if (typeof data === 'string') {
-          frame = JSON.parse(data).frame;
+          const news = JSON.parse(data);
+          if ('frame' in news) ({ frame, at } = news);
+          else onNews(news);
           return;
         }
-        const about = frame;
+        const [about, cameAt] = [frame, at];
         frame = undefined;
         const jpeg = new Blob([data], { type: 'image/jpeg' });
         turn = turn
-          .then(() => onPicture(jpeg, about))
+          .then(() => onPicture(jpeg, about, cameAt))
           .catch(() => undefined)
           .then(() => {
             if (socket.readyState === WebSocket.OPEN) socket.send('');
@@ -169,7 +176,9 @@ function takeNewest(bytes) {
 
 /** Draws pictures on a canvas; each dissolves into the next within `fadeMs`. */
 class Painter {
-  constructor(canvas, fadeMs = 0) {
+  /** @param {(picture: ImageBitmap, frame?: object) => Promise<ImageBitmap>} prepare makes of a picture what is drawn */
+  constructor(canvas, fadeMs = 0, prepare = async (picture) => picture) {
+    this.prepare = prepare;
     this.canvas = canvas;
     this.context = canvas.getContext('2d');
     this.fadeMs = fadeMs;
@@ -179,8 +188,8 @@ class Painter {
   }
 
   /** Resolves when it is drawn, or begins to appear. */
-  async show(jpeg) {
-    const picture = await createImageBitmap(jpeg);
+  async show(jpeg, frame) {
+    const picture = await this.prepare(await createImageBitmap(jpeg), frame);
     const { canvas, context } = this;
     cancelAnimationFrame(this.step);
     // In a tab that is open for weeks, pictures are not to wait for the browser to find them.

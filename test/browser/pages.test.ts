@@ -1,16 +1,12 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { seriousFindings } from '../lib/axe';
 import { FAKE_CAMERA, keepScreenshot, setStage } from '../lib/browser';
 import { readCode } from '../lib/qr';
-import { ROOT } from '../lib/reference';
+import { textsOf } from '../lib/pages';
 import { PATIENCE } from '../lib/until';
 
 const LANGUAGES = { en: 'en-GB', de: 'de-AT', ja: 'ja-JP', zh: 'zh-CN' } as const;
-const textsOf = (language: string): Record<string, string> =>
-  JSON.parse(readFileSync(join(ROOT, `nodes/pages/texts/${language}.json`), 'utf8')) as Record<string, string>;
 const ENGLISH = textsOf('en');
 
 describe('pages for visitors', () => {

@@ -38,3 +38,25 @@ export function encodersBefore(nodes: Map<string, FlowNode>, denoiser: string): 
   const encoders = [...nodes.values()].filter(({ type, d }) => type === 'streamdiffusion-prompt' && !d);
   return encoders.filter(({ id }) => denoiserBehind(nodes, id)?.id === denoiser).map(({ id }) => id);
 }
+
+/** The nearest denoiser before a node, by wires and links along which pictures go. */
+export function denoiserBefore(nodes: Map<string, FlowNode>, id: string): FlowNode | undefined {
+  const before = new Map<string, FlowNode[]>();
+  for (const node of nodes.values()) {
+    for (const next of node.d ? [] : picturesGo(node)) before.set(next, [...(before.get(next) ?? []), node]);
+  }
+  const met = new Set([id]);
+  for (const at of met) {
+    for (const node of before.get(at) ?? []) {
+      if (node.type === 'streamdiffusion-denoiser') return node;
+      met.add(node.id);
+    }
+  }
+  return undefined;
+}
+
+/** Where the pictures of a node go. The second outputs of denoisers and sinks have none. */
+function picturesGo({ type, wires = [], links = [] }: FlowNode): string[] {
+  const hasMore = type === 'streamdiffusion-denoiser' || type === 'streamdiffusion-sink';
+  return [...(hasMore ? wires.slice(0, 1) : wires).flat(), ...(type === 'link out' ? links : [])];
+}

@@ -24,7 +24,9 @@ export function isWanted(ids: readonly string[], find: (id: string) => Passage |
     if (!node) return false;
     const isSink = node.type === 'streamdiffusion-sink';
     if (!isSink && node.type !== 'junction') return true;
-    return (isSink && (node.isLookedAt?.() ?? true)) || node.wires.flat().some(wants);
+    // Pictures leave a sink at its first output; at the second there is what its performance page sets.
+    const next = isSink ? node.wires.slice(0, 1) : node.wires;
+    return (isSink && (node.isLookedAt?.() ?? true)) || next.flat().some(wants);
   };
   return ids.some(wants);
 }

@@ -1,8 +1,9 @@
 import type { Node, NodeMessage, NodeMessageInFlow } from 'node-red';
 import { EngineError } from '../../../engine/errors';
 import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client';
-import type { FrameRequest, FrameResult, HostState, LiveParams, StreamSettings } from '../../../engine/host/protocol/messages';
+import type { PromptSpec, FrameRequest, FrameResult, HostState, LiveParams, StreamSettings } from '../../../engine/host/protocol/messages';
 import { toPicture } from '../../../engine/image/picture';
+import type { EngineInfo } from '../../../engine/types';
 import { showDenoiser } from './status';
 import { DenoiserStreams } from './streams';
 import type { EngineNode, EngineUser } from '../engine/node';
@@ -14,6 +15,7 @@ import { hasPayload, isReset, isSettingsOnly, topicOf } from '../common/message'
 import { readPictures } from '../common/pictures';
 import { readConditioning, readPrompt } from '../prompt/texts';
 import { engineReport, streamReport } from '../common/reports';
+import type { Painting } from '../common/painting';
 import { Rest } from '../common/rest';
 import type { Status } from '../common/status';
 import type { Tunable, Wish } from '../web/tuning-routes';
@@ -33,6 +35,8 @@ export class Denoiser implements EngineUser, Tunable {
   private arrived = 0;
   /** Brings back the settings from before the dialog was opened. */
   private untuned: (() => Promise<void>) | undefined;
+  /** With a frame or without. */
+  private newestConditioning: PromptSpec | undefined;
   private closed = false;
 
   /**
@@ -80,13 +84,27 @@ export class Denoiser implements EngineUser, Tunable {
     }
     if (this.bringsFrame(msg, topic)) await this.paint(msg, topic, send);
     else if (msg.params !== undefined || msg.conditioning !== undefined) {
-      await this.streams.change(topic, msg.params, readOptionalConditioning(msg));
+      const conditioning = readOptionalConditioning(msg);
+      await this.streams.change(topic, msg.params, conditioning);
+      this.newestConditioning = conditioning ?? this.newestConditioning;
     } else if (!isReset(msg)) {
       throw new EngineError(
         'EBADPROMPT',
         'a denoiser does not read msg.prompt; send the message through a prompt encoder, which makes msg.conditioning of it',
       );
     }
+  }
+
+  /** What it paints at present, for whoever shows that. */
+  painting(): Painting {
+    const { state } = this.host;
+    const { model, adapters = [] }: Partial<EngineInfo> = state.phase === 'ready' ? state.info : {};
+    return {
+      settings: this.streams.settings,
+      adapters,
+      ...(model !== undefined && { model }),
+      ...(this.newestConditioning && { conditioning: this.newestConditioning }),
+    };
   }
 
   async tune({ params, prompt, topic }: Wish): Promise<void> {
@@ -126,6 +144,7 @@ export class Denoiser implements EngineUser, Tunable {
     if (!stream) return this.measure('dropped', msg, 1);
     const params: LiveParams = msg.params === undefined ? {} : readParams(msg.params, stream.settings);
     const request = requestOf(msg, { ...stream.settings, ...params });
+    this.newestConditioning = request.conditioning ?? this.newestConditioning;
     const { state } = this.host;
     if (state.phase === 'failed') return this.faults.report(withCode(state.error));
     if (!this.rest?.takes(msg, topic)) return this.finish(msg, topic, stream, request, params, send);

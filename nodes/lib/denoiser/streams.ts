@@ -73,6 +73,12 @@ export class DenoiserStreams {
     return this.startOf(topic).settings.mode;
   }
 
+  /** The settings of the frames without a topic, else of the first topic that has frames. */
+  get settings(): StreamSettings {
+    const [first = ''] = this.topics.peek('') ? [''] : this.topics.names;
+    return this.startOf(first).settings;
+  }
+
   get all(): RemoteStream[] {
     return this.topics.all;
   }

@@ -2,6 +2,7 @@ import { EngineError } from '../../../engine/errors';
 import { copyOf, type Picture } from '../../../engine/image/picture';
 import { NewestWins } from '../../../engine/util/newest-wins';
 import { toJpeg } from '../common/jpeg';
+import { jpegSize } from '../../../engine/image/jpeg-header';
 import { wakeAll } from '../common/rest';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
@@ -10,19 +11,29 @@ const JPEG_QUALITY = 85;
 const LINGER_MS = 3000;
 /** So long a picture that was painted for who asks may take; then the one before must do. */
 const FRESH_MS = 2000;
+/** Pixels a side. */
+const LARGEST_BLACK = 2048;
 
 /** A picture whose JPEG is made at most once, and only when somebody asks for it. */
 class Frame {
   private encoding: Promise<ShownPicture> | undefined;
   readonly arrivedAt = performance.now();
+  /** For screens that show the same picture at the same time: ms since 1970. */
+  private readonly at = Date.now();
 
   constructor(
     private readonly picture: Picture,
     private readonly info: unknown,
   ) {}
 
+  /** Pixels, as far as is known. */
+  get size(): { width: number; height: number } | undefined {
+    const { picture } = this;
+    return picture.kind === 'raw' ? picture : jpegSize(Buffer.from(picture.data.buffer, picture.data.byteOffset, picture.data.byteLength));
+  }
+
   shown(): Promise<ShownPicture> {
-    this.encoding ??= toJpeg(this.picture, JPEG_QUALITY).then((jpeg) => ({ jpeg, frame: this.info }));
+    this.encoding ??= toJpeg(this.picture, JPEG_QUALITY).then((jpeg) => ({ jpeg, frame: this.info, at: this.at }));
     return this.encoding;
   }
 }
@@ -33,6 +44,9 @@ export class SinkFeed {
   private newest: Frame | undefined;
   private readonly encodings = new NewestWins();
   private lastLook = -Infinity;
+  private isFrozen = false;
+  /** A black picture for viewers without a curtain of their own, while there is a black-out. */
+  private black: Frame | undefined;
   private readonly awaiting = new Set<() => void>();
 
   /**
@@ -64,6 +78,7 @@ export class SinkFeed {
    * @param info `msg.frame`, for viewers that ask for it
    */
   show(picture: Picture, info?: unknown): void {
+    if (this.isFrozen) return;
     // A copy: it may be asked for long after its message, and the flow may draw on the same bytes meanwhile.
     const frame = new Frame(copyOf(picture), info);
     this.newest = frame;
@@ -72,8 +87,42 @@ export class SinkFeed {
     void this.encodings.run(async () => {
       if (this.newest !== frame) return;
       const shown = await this.encoded(frame);
-      if (shown) for (const viewer of this.audience) viewer.show(shown);
+      if (shown) for (const viewer of this.audience) if (!this.black || viewer.curtain) viewer.show(shown);
     });
+  }
+
+  get isBlack(): boolean {
+    return this.black !== undefined;
+  }
+
+  get frozen(): boolean {
+    return this.isFrozen;
+  }
+
+  /** Holds what is shown until this is taken back; what comes meanwhile is left out. */
+  freeze(on: boolean): void {
+    this.isFrozen = on;
+  }
+
+  /**
+   * Black for the audience, or the pictures again.
+   * @param fadeMs for viewers that can fade; the others change at once
+   */
+  blackout(on: boolean, fadeMs = 0): void {
+    if (on === this.isBlack) return;
+    this.black = on ? blackLike(this.newest?.size) : undefined;
+    const { black, newest } = this;
+    for (const viewer of this.audience) viewer.curtain?.(on, fadeMs);
+    const frame = black ?? newest;
+    void (frame && this.encoded(frame))?.then((shown) => {
+      if (!shown || this.black !== black) return;
+      for (const viewer of this.audience) if (!viewer.curtain) viewer.show(shown);
+    });
+  }
+
+  /** What the audience sees, as JPEG. */
+  async shownJpeg(): Promise<Buffer | undefined> {
+    return this.black ? (await this.encoded(this.black))?.jpeg : this.newestJpeg();
   }
 
   /** Forgets the newest picture; viewers keep what they see until the next one. */
@@ -96,10 +145,12 @@ export class SinkFeed {
   async add(viewer: Viewer): Promise<void> {
     this.audience.add(viewer);
     this.look();
-    const frame = this.newest;
+    if (this.black) viewer.curtain?.(true, 0);
+    const frame = this.black && !viewer.curtain ? this.black : this.newest;
     const shown = frame && (await this.encoded(frame));
     // Whatever came while this one was encoded has been shown already.
-    if (shown && frame === this.newest && this.audience.has(viewer)) viewer.show(shown);
+    const isNewest = frame === this.newest || (frame === this.black && !viewer.curtain);
+    if (shown && isNewest && this.audience.has(viewer)) viewer.show(shown);
   }
 
   remove(viewer: Viewer): void {
@@ -138,4 +189,11 @@ export class SinkFeed {
       return undefined;
     }
   }
+}
+
+/** A black picture of a size; a header may claim one that no machine has room for. */
+function blackLike(size = { width: 512, height: 512 }): Frame {
+  const share = Math.min(1, LARGEST_BLACK / Math.max(size.width, size.height));
+  const [width, height] = [Math.max(1, Math.round(size.width * share)), Math.max(1, Math.round(size.height * share))];
+  return new Frame({ kind: 'raw', data: new Uint8Array(width * height * 3), width, height, channels: 3 }, {});
 }

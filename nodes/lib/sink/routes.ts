@@ -88,16 +88,22 @@ export class SinkRoutes {
   private async addSocket({ feed, onLost }: Sink, request: Request, response: Response): Promise<void> {
     const socket = await this.sockets?.accept(request, response, 'words', onLost);
     if (!socket) return;
-    const viewer = new SocketViewer(socket, 'details' in request.query);
+    const viewer = new SocketViewer(socket, 'details' in request.query, 'times' in request.query);
     socket.once('close', () => feed.remove(viewer));
     await feed.add(viewer);
   }
 }
 
 async function sendNewest(feed: SinkFeed, response: Response): Promise<void> {
-  const jpeg = await feed.newestJpeg();
+  const jpeg = await feed.shownJpeg();
   // A picture is held while its engine is away: its age says so.
   response.set({ 'Cache-Control': 'no-store', ...(jpeg && { Age: String(Math.floor(feed.age / 1000)) }) });
   if (jpeg) response.type('jpeg').send(jpeg);
   else response.status(503).set('Retry-After', '1').type('text').send('This sink has not received a picture yet.\n');
+}
+
+/** The sink that a page shows beside what visitors bring: the chosen one, else the one of the same name, else the first one. */
+export function sinkBeside(RED: NodeAPI, name: string, chosen: string): string {
+  const { names } = SinkRoutes.of(RED).sinks;
+  return [chosen, name].find((one) => names.includes(one)) ?? names[0] ?? '';
 }

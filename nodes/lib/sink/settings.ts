@@ -1,6 +1,6 @@
 import type { NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
-import { readOptionalChoice, readOptionalNumber } from '../common/fields';
+import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 import type { VirtualCameraOptions } from './virtual-camera';
 import type { MediaOptions } from './media';
 import { quote } from '../../../engine/util/quote';
@@ -13,6 +13,8 @@ export interface SinkDef extends NodeDef {
   folder?: string;
   minFree?: unknown;
   loopback?: string;
+  controls?: string;
+  wishes?: unknown;
 }
 
 /** How the live page shows the pictures; each can be set otherwise in the page's address. */
@@ -34,6 +36,19 @@ export function readPageLook(def: SinkDef): PageLook {
     fit: readOptionalChoice(def.fit, 'fit', 'contain', ['contain', 'cover']),
     fade: readOptionalNumber(def.fade, 'fade', 0, { min: 0, max: 10_000 }),
     idle: readOptionalNumber(def.idle, 'idle', 0, { min: 0, max: 86_400 }),
+  };
+}
+
+const CONTROLS = ['off', 'login', 'open'] as const;
+
+/**
+ * Whether the sink has a performance page and who may play there, and whether it has a page for visitors' wishes.
+ * @throws EBADPARAM
+ */
+export function readPages({ controls, wishes }: SinkDef): { controls: (typeof CONTROLS)[number]; wishes: boolean } {
+  return {
+    controls: readOptionalChoice(controls, 'controls', 'off', CONTROLS),
+    wishes: readOptionalBoolean(wishes, 'wishes', false),
   };
 }
 

@@ -34,6 +34,7 @@ export class FrameSource {
   async take(msg: NodeMessageInFlow): Promise<void> {
     const command = commandOf(msg);
     if (command !== 'start') await this.stop();
+    if (command === 'restart') await this.settings.restart?.();
     if (command !== 'stop') this.start();
   }
 

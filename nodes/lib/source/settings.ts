@@ -1,5 +1,7 @@
 import type { NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
+import { DrawingDoor } from './drawing/door';
+import { DrawingProducer } from './drawing/producer';
 import { CameraDoor } from './camera-door';
 import { FfmpegProducer } from '../ffmpeg/ffmpeg';
 import { holdsSecret } from '../ffmpeg/camera-address';
@@ -8,10 +10,11 @@ import { readInputOptions } from '../ffmpeg/options';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 import { BrowserProducer } from './browser';
 import { FolderProducer } from './folder';
+import type { Door, PageKind } from '../web/visitor-pages';
 import type { FrameFormat, Producer, ProducerEvents } from '../common/producer';
 import { TestCardProducer } from './test-card-producer';
 
-const KINDS = ['test-card', 'folder', 'video', 'camera', 'screen', 'browser'] as const;
+const KINDS = ['test-card', 'folder', 'video', 'camera', 'screen', 'browser', 'drawing'] as const;
 export type SourceKind = (typeof KINDS)[number];
 
 /** What the source's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
@@ -35,6 +38,7 @@ export interface SourceDef extends NodeDef {
   anyCertificate?: unknown;
   options?: string;
   result?: string;
+  drawing?: string;
 }
 
 export interface SourceCredentials {
@@ -46,8 +50,10 @@ export interface SourceSettings extends FrameFormat {
   kind: SourceKind;
   topic: string;
   autostart: boolean;
-  /** Where the visitors of the camera page come in; only for that kind. */
-  door?: CameraDoor;
+  /** The page that visitors bring pictures to; only for the kinds that have one. */
+  page?: { kind: PageKind; door: Door };
+  /** Begins again from the first picture, where starting anew does not. */
+  restart?: () => Promise<void>;
   /** Starts making frames of this kind. Throws when it cannot even begin. */
   produce: (events: ProducerEvents) => Producer;
 }
@@ -70,6 +76,8 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
   const speed = readOptionalNumber(def.speed, 'speed', 1, { min: 0.1, max: 10 });
   const intervalMs = readOptionalNumber(def.interval, 'interval', 3000, { min: 10, max: 86_400_000 });
   const door = new CameraDoor(format);
+  const first = readOptionalChoice(def.drawing, 'drawing', 'blank', ['blank', 'landscape'] as const);
+  const drawing = new DrawingDoor(format, first);
   const ffmpeg = def.ffmpeg || defaultFfmpeg || 'ffmpeg';
   const anyCertificate = readOptionalBoolean(def.anyCertificate, 'anyCertificate', false);
   const options = readInputOptions(def.options || '');
@@ -83,13 +91,15 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
     camera: (events) => play('camera', required(def.camera, 'camera'), events),
     screen: (events) => play('screen', def.screen?.trim() ?? '', events),
     browser: (events) => new BrowserProducer(door, events),
+    drawing: (events) => new DrawingProducer(drawing, events),
   };
   return {
     kind,
     topic: def.topic ?? '',
     autostart: readOptionalBoolean(def.autostart, 'autostart', true),
     ...format,
-    ...(kind === 'browser' && { door }),
+    ...(kind === 'browser' && { page: { kind: 'camera', door } }),
+    ...(kind === 'drawing' && { page: { kind: 'draw', door: drawing }, restart: () => drawing.sheet.reset() }),
     produce: producers[kind],
   };
 }

@@ -7,16 +7,19 @@ import { guardAdmin } from './site';
 
 const page = loadPage('index.html');
 
-/** Who has pages: the names of all sinks, and of all sources with a camera page. */
+/** Who has pages, by kind: the names of sinks and sources. */
 interface Pages {
   live: () => string[];
+  play: () => string[];
   cameras: () => string[];
+  draw: () => string[];
+  wish: () => string[];
 }
 
 const mounted = new WeakMap<object, Pages>();
 
 /**
- * `GET /streamdiffusion/`: a list of all live and camera pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
+ * `GET /streamdiffusion/`: a list of all pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
  * For the dialogs, under the editor's own login, `GET streamdiffusion/editor/qr?to=ADDRESS`.
  *
  * @param names of the pages of one kind; mounted with the first that comes
@@ -27,10 +30,10 @@ export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[
     known[kind] = names;
     return;
   }
-  const pages: Pages = { live: () => [], cameras: () => [], [kind]: names };
+  const pages: Pages = { live: () => [], play: () => [], cameras: () => [], draw: () => [], wish: () => [], [kind]: names };
   mounted.set(RED.httpNode, pages);
   RED.httpNode.get('/streamdiffusion', ...guards(RED), (request, response) => {
-    const values = { live: pages.live().sort().join(' '), cameras: pages.cameras().sort().join(' ') };
+    const values = Object.fromEntries(Object.entries(pages).map(([each, all]: [string, () => string[]]) => [each, all().sort().join(' ')]));
     response
       .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
       .type('html')

@@ -80,7 +80,7 @@ export async function mayEdit(request: IncomingMessage, settings: SiteSettings):
 
 const ADMIN_ROUTES = '/streamdiffusion';
 /** Addresses of WebSockets for viewers, and none of the editor's. Express reads paths in any case. */
-const VIEWERS = /\/streamdiffusion\/(?!(engine|models|denoisers|streams)(\/|$))[\w-]+(\/camera)?\/?$/i;
+const VIEWERS = /\/streamdiffusion\/(?!(engine|models|denoisers|streams)(\/|$))[\w-]+(\/(camera|play|draw|wish))?\/?$/i;
 const guarded = new WeakSet<object>();
 
 /** Puts the guard before this package's routes of the editor; to be called before each of them is put up. */

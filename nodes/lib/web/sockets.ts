@@ -9,6 +9,8 @@ import { isOwnOrigin, type SiteSettings } from './site';
 
 /** The largest message that is taken of somebody who brings pictures: a JPEG of a 4K camera has 2 to 4 MB. */
 const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
+/** Of somebody who plays or draws: a prompt, a long stroke. */
+const MAX_SETTING_BYTES = 64 * 1024;
 /** And of somebody who looks on, which may be hundreds: they have hardly anything to say. */
 const MAX_WORD_BYTES = 1024;
 const PING_MS = 20_000;
@@ -16,6 +18,9 @@ const PING_MS = 20_000;
 const HANDSHAKE_MS = 10_000;
 /** So long the other side may take to end a connection as well, ms: to read its last answer, or to say goodbye. */
 const LEAVE_MS = 1000;
+
+/** What the other side has to send. */
+export type Brings = 'pictures' | 'settings' | 'words';
 
 interface Settings extends SiteSettings {
   webSocketNodeVerifyClient?: VerifyClientCallbackAsync | VerifyClientCallbackSync;
@@ -35,7 +40,7 @@ interface Upgrade {
 export class WebSockets {
   readonly handshakes = new LostHandshakes();
   private readonly upgrades = new WeakMap<IncomingMessage, Upgrade>();
-  private readonly sockets: Record<'pictures' | 'words', WebSocketServer>;
+  private readonly sockets: Record<Brings, WebSocketServer>;
 
   private constructor(
     server: Server,
@@ -54,7 +59,11 @@ export class WebSockets {
       };
       return new WebSocketServer(options);
     };
-    this.sockets = { pictures: taking(MAX_PICTURE_BYTES), words: taking(MAX_WORD_BYTES) };
+    this.sockets = {
+      pictures: taking(MAX_PICTURE_BYTES),
+      settings: taking(MAX_SETTING_BYTES),
+      words: taking(MAX_WORD_BYTES),
+    };
     const prefix = `${root.replace(/\/+$/, '')}/streamdiffusion/`;
     server.on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
       if (!request.url?.startsWith(prefix)) return;
@@ -87,13 +96,13 @@ export class WebSockets {
 
   /**
    * Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow.
-   * @param brings what the other side has to send; a larger message ends the connection
+   * @param brings a larger message than that ends the connection
    * @param lost told when it looks as if a proxy had not passed on what a handshake needs
    */
   async accept(
     request: Request,
     response: Response,
-    brings: 'pictures' | 'words',
+    brings: Brings,
     lost?: (what: Lost, request: Request) => void,
   ): Promise<WebSocket | undefined> {
     const upgrade = this.upgrades.get(request);

@@ -12,6 +12,8 @@ const QUICK = { ms: 100, onTheWay: 4 };
  * else. With `details`, as the live page asks for it,
  * - a text message with JSON comes before each picture: `{ "frame": msg.frame }`, and `{}` now and then while there is
  *   none, so that the viewer knows that the connection is alive;
+ * - with `times` as well, `at` beside `frame` says when the picture came to the sink, ms since 1970;
+ * - `{ "blackout": true, "fade": ms }` and `false` say that the audience is to see black, and the pictures again;
  * - the viewer sends any message when it has drawn a picture, and the next one comes then.
  *
  * Behind every other picture goes a ping, which every WebSocket answers by itself once it has read what came before it.
@@ -29,7 +31,9 @@ export class SocketViewer implements Viewer {
   constructor(
     private readonly socket: WebSocket,
     private readonly details: boolean,
+    private readonly times = false,
   ) {
+    if (details) this.curtain = (blackout, fade) => this.tell({ blackout, fade });
     if (!details) {
       socket.on('pong', (data) => this.onPong(Number(data.toString())));
       return;
@@ -46,14 +50,21 @@ export class SocketViewer implements Viewer {
     if (performance.now() - this.lastProgress > STALLED_MS) this.socket.terminate();
   }
 
+  /** Only a viewer with `details` draws it; the others get a black picture. */
+  readonly curtain: Viewer['curtain'];
+
   end(): void {
     this.socket.close(1001);
   }
 
-  private send({ jpeg, frame }: ShownPicture): void {
+  private tell(news: object): void {
+    if (this.socket.readyState === this.socket.OPEN) this.socket.send(JSON.stringify(news));
+  }
+
+  private send({ jpeg, frame, at }: ShownPicture): void {
     if (this.onTheWay === 0) this.lastProgress = performance.now();
     this.onTheWay++;
-    if (this.details) this.socket.send(JSON.stringify({ frame }));
+    if (this.details) this.socket.send(JSON.stringify(this.times ? { frame, at } : { frame }));
     this.socket.send(jpeg, { binary: true });
     if (this.details) return;
     this.pingedAt.push(performance.now());

@@ -1,0 +1,151 @@
+import { join } from 'node:path';
+import type { Node, NodeAPI, NodeMessage } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import { codecPool } from '../../../engine/image/codec-pool';
+import type { ModelWords } from '../../../engine/model/model-words';
+import { modelFolder } from '../../../engine/model/files';
+import { askWords } from '../prompt/words';
+import type { SinkFeed } from '../sink/feed';
+import type { SinkMedia } from '../sink/media';
+import { warnOfLost } from '../web/lost-handshakes';
+import { PageRoutes } from '../web/visitor-pages';
+import { Desk, type Show } from './desk';
+import { paintingBefore } from './painting';
+import { type Players, PlayRoutes } from './routes';
+import { Scenes } from './scenes';
+import { WishDoor } from './wishes';
+
+const THUMBNAIL = { quality: 70, size: { width: 192, height: 120, fit: 'cover' } } as const;
+
+/** What a sink has beside its live page. */
+export interface PageChoice {
+  controls: 'off' | Players;
+  /** Whether visitors may wish for prompts. */
+  wishes: boolean;
+}
+
+/** The pages of a sink beside its live page. */
+export interface SinkPages {
+  /** To be called when something was done with the pictures elsewhere, so that performance pages show it. */
+  look(): void;
+  /** Answers a visitor's wish; throws EBADPARAM. */
+  answer(visitor: unknown, answer: unknown): void;
+  close(): Promise<void>;
+}
+
+/**
+ * Opens what the sink is to have.
+ * @param failed told when a page cannot be opened; the sink shows its pictures all the same
+ */
+export function openPages(
+  RED: NodeAPI,
+  node: Node,
+  name: string,
+  { controls, wishes }: PageChoice,
+  feed: SinkFeed,
+  media: SinkMedia,
+  failed: (thrown: unknown) => void,
+): SinkPages {
+  const attempt = <T>(open: () => T): T | undefined => {
+    try {
+      return open();
+    } catch (thrown) {
+      failed(thrown);
+      return undefined;
+    }
+  };
+  const play = controls === 'off' ? undefined : attempt(() => openPlayPage(RED, node, name, controls, feed, media));
+  const wish = wishes ? attempt(() => openWishPage(RED, node, name)) : undefined;
+  return {
+    look: () => play?.look(),
+    answer: (visitor, answer) => {
+      if (!wish) throw new EngineError('EBADPARAM', "msg.answer is for visitors' wishes, and this sink has no page for them");
+      wish.answer(visitor, answer);
+    },
+    close: async () => {
+      wish?.close();
+      await play?.close();
+    },
+  };
+}
+
+/**
+ * Puts a sink's performance page on the web. What is set there leaves the node through its second output.
+ * @throws EBADPARAM when another one has the name
+ */
+function openPlayPage(
+  RED: NodeAPI,
+  node: Node,
+  name: string,
+  players: Players,
+  feed: SinkFeed,
+  media: SinkMedia,
+): Pick<SinkPages, 'look' | 'close'> {
+  const { userDir } = RED.settings as { userDir?: string };
+  const file = userDir === undefined ? undefined : join(userDir, 'streamdiffusion', 'scenes', `${name}.json`);
+  const scenes = new Scenes(file, (error) => node.warn(error));
+  void scenes.load();
+  const desk = new Desk(
+    {
+      send: (msg) => node.send([null, msg as NodeMessage]),
+      painting: () => paintingBefore(RED, node.id),
+      words: wordsOf,
+      show: showOf(feed, media),
+    },
+    scenes,
+  );
+  const { pages } = PlayRoutes.of(RED);
+  const page = { desk, players, onLost: warnOfLost(node, RED._) };
+  pages.add(name, page);
+  return {
+    look: () => desk.look(),
+    close: async () => {
+      pages.remove(name, page);
+      desk.close();
+      await scenes.written();
+    },
+  };
+}
+
+/**
+ * Puts the page on the web where a sink's visitors wish for prompts; the wishes leave the node through its second output.
+ * @throws EBADPARAM when another one has the name
+ */
+function openWishPage(RED: NodeAPI, node: Node, name: string): { answer: WishDoor['answer']; close(): void } {
+  const door = new WishDoor(
+    (prompt, visitor) => node.send([null, { prompt, visitor } as NodeMessage]),
+    async () => {
+      const model = paintingBefore(RED, node.id)?.model;
+      return model === undefined ? undefined : ((await wordsOf(model, [], true)).known ?? null);
+    },
+  );
+  const { pages } = PageRoutes.of(RED, 'wish');
+  const page = { door, values: () => ({}), onLost: warnOfLost(node, RED._) };
+  pages.add(name, page);
+  return {
+    answer: (visitor, answer) => door.answer(visitor, answer),
+    close: () => {
+      pages.remove(name, page);
+      door.end();
+    },
+  };
+}
+
+/** What a model reads, by its folder. */
+function wordsOf(model: string, texts: string[], withList: boolean): Promise<ModelWords> {
+  return askWords(model === modelFolder('starter') ? 'starter' : model, texts, withList);
+}
+
+function showOf(feed: SinkFeed, media: SinkMedia): Show {
+  return {
+    state: () => ({ blackout: feed.isBlack, freeze: feed.frozen, recording: media.isRecording }),
+    blackout: (on, fadeMs) => feed.blackout(on, fadeMs),
+    freeze: (on) => feed.freeze(on),
+    snapshot: () => media.snapshot(),
+    record: (on) => (on ? media.record() : media.stop()),
+    thumbnail: async () => {
+      const jpeg = await feed.newestJpeg();
+      return jpeg && codecPool.toJpeg({ kind: 'encoded', data: jpeg }, THUMBNAIL);
+    },
+  };
+}

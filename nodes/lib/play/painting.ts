@@ -1,0 +1,40 @@
+import type { NodeAPI } from 'node-red';
+import type { PromptSpec } from '../../../engine/host/protocol/messages';
+import { resolveOptions } from '../../../engine/diffusion/options';
+import { strengthOf, tIndexListOf } from '../../../engine/diffusion/strength';
+import { denoiserBefore, flowNodes } from '../common/flow-graph';
+import { type Painting, PAINTINGS } from '../common/painting';
+import { KNOBS, type Knob, type PlayValues, type Prompt } from './values';
+
+/** What is painted for a sink: by the nearest denoiser before it, by wires and links; undefined where there is none. */
+export function paintingBefore(RED: NodeAPI, sinkId: string): Painting | undefined {
+  const id = denoiserBefore(flowNodes(RED), sinkId)?.id;
+  return id === undefined ? undefined : PAINTINGS.of(RED.nodes.getNode(id))?.painting();
+}
+
+/**
+ * What a page shows of it.
+ * @param shown what it shows now: a strength that comes to the same steps is left as it is
+ */
+export function valuesOf({ settings, conditioning, adapters }: Painting, shown: PlayValues): PlayValues {
+  const { format: _format, quality: _quality, ...options } = settings;
+  const resolved = resolveOptions(options, 1);
+  const { tIndexList, numInferenceSteps } = resolved;
+  const all = { ...resolved, steps: tIndexList.length, strength: strengthOf(tIndexList, numInferenceSteps) };
+  const { strength = all.strength } = shown.params;
+  const isSame = tIndexListOf(strength, all.steps, numInferenceSteps).join() === tIndexList.join();
+  const params = Object.fromEntries(
+    (Object.keys(KNOBS) as Knob[]).map((name) => [name, name === 'strength' && isSame ? strength : all[name]]),
+  );
+  const { weights } = resolved;
+  return {
+    ...(conditioning && { prompt: promptOf(conditioning) }),
+    params,
+    weights: Object.fromEntries(adapters.map(({ name }) => [name, weights[name] ?? 1])),
+  };
+}
+
+function promptOf({ prompt }: PromptSpec): Prompt {
+  const texts = prompt.map((one) => ({ text: one.text, weight: one.weight ?? 1 }));
+  return texts.length === 1 && texts[0].weight === 1 ? texts[0].text : texts;
+}

@@ -1,0 +1,101 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import { serveIndex } from '../web/index-routes';
+import type { Lost } from '../web/lost-handshakes';
+import { guards } from '../web/guards';
+import { WebNames, type Named } from '../web/names';
+import { languageOf, loadPage } from '../web/pages';
+import { guardAdmin } from '../web/site';
+import { WebSockets } from '../web/sockets';
+import type { Desk } from './desk';
+import { Tickets } from './tickets';
+
+const page = loadPage('play.html');
+
+/** Who may play: whoever may change flows, or everybody who sees the pictures. */
+export type Players = 'login' | 'open';
+
+/** The performance page of a sink as its players find it. */
+export interface PlayPage extends Named {
+  desk: Desk;
+  players: Players;
+  /** Told when a WebSocket came without what it needs. */
+  onLost?: (what: Lost, request: Request) => void;
+}
+
+/**
+ * The performance pages of one Node-RED by the names of their sinks: `/streamdiffusion/NAME/play` and the WebSocket there. What
+ * they do to a flow asks for the editor's login, unless a page is open on purpose: `POST streamdiffusion/tickets/NAME` beside
+ * the editor gives whoever is logged in a ticket for one WebSocket.
+ */
+export class PlayRoutes {
+  readonly pages = new WebNames<PlayPage>('performance page', 'a sink');
+  private readonly sockets: WebSockets | undefined;
+  private readonly tickets = new Tickets();
+
+  private constructor(private readonly RED: NodeAPI) {
+    this.sockets = WebSockets.of(RED);
+    serveIndex(RED, 'play', () => this.pages.names);
+    const lost = (what: Lost, request: Request): void => this.pages.get(request.params.name ?? '')?.onLost?.(what, request);
+    RED.httpNode.get('/streamdiffusion/:name/play', ...guards(RED, lost), (request, response, next) => {
+      this.serve(request, response, next).catch(next);
+    });
+    guardAdmin(RED);
+    RED.httpAdmin.post('/streamdiffusion/tickets/:name', RED.auth.needsPermission('streamdiffusion.write'), (request, response) => {
+      const name = String(request.params.name);
+      if (!this.pages.get(name)) return void response.status(404).json({ code: 'ECLOSED', message: 'there is no such performance page' });
+      response.set('Cache-Control', 'no-store').json({ ticket: this.tickets.issue(name) });
+    });
+  }
+
+  private static readonly mounted = new WeakMap<object, PlayRoutes>();
+
+  /** The performance pages of this Node-RED; mounted when first asked for. */
+  static of(RED: NodeAPI): PlayRoutes {
+    let routes = PlayRoutes.mounted.get(RED.httpNode);
+    if (!routes) {
+      routes = new PlayRoutes(RED);
+      PlayRoutes.mounted.set(RED.httpNode, routes);
+    }
+    return routes;
+  }
+
+  private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
+    const name = request.params.name ?? '';
+    const found = this.pages.get(name);
+    if (!found) return next();
+    const why = this.sockets?.handshakes.whyOf(request);
+    if (why) {
+      response.set('Cache-Control', 'no-store').json(why);
+    } else if (this.sockets?.wants(request)) {
+      await this.accept(found, name, request, response);
+    } else {
+      const { httpAdminRoot, httpNodeRoot } = this.RED.settings as { httpAdminRoot?: string | false; httpNodeRoot?: string };
+      const values = { name, players: found.players, admin: rootOf(httpAdminRoot), node: rootOf(httpNodeRoot) };
+      response
+        .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language', 'X-Frame-Options': 'SAMEORIGIN' })
+        .type('html')
+        .send(page(values, languageOf(request)));
+    }
+  }
+
+  private async accept({ desk, players, onLost }: PlayPage, name: string, request: Request, response: Response): Promise<void> {
+    if (desk.isFull) {
+      response.status(503).set('Retry-After', '10').type('text').send('This page is open as often as it can be.\n');
+    } else if (players === 'login' && !this.tickets.take(request.query.ticket, name)) {
+      response.status(401).type('text').send('This page asks for a ticket, which the editor gives to whoever is logged in.\n');
+    } else {
+      const socket = await this.sockets?.accept(request, response, 'settings', onLost);
+      if (socket) desk.enter(socket);
+    }
+  }
+}
+
+/** Without a slash at its end, and harmless in HTML; `false` where it is switched off. */
+function rootOf(root: string | false | undefined): string {
+  return root === false
+    ? 'false'
+    : encodeURI(root ?? '/')
+        .replace(/["'<>&]/g, '')
+        .replace(/\/+$/, '');
+}

@@ -1,0 +1,130 @@
+import type { WebSocket } from 'ws';
+import type { ModelWords } from '../../../engine/model/model-words';
+import { EngineError } from '../../../engine/errors';
+import { quote } from '../../../engine/util/quote';
+import { RateLimit } from '../common/rate-limit';
+import type { Door } from '../web/visitor-pages';
+
+export const MOST_WISHERS = 250;
+const MOST_LETTERS = 200;
+/** Of one visitor: three at once, and then one every two seconds. */
+const OF_ONE = { burst: 3, perSecond: 0.5 };
+/** Of all together: what a flow and those who look through it can take. */
+const OF_ALL = { burst: 60, perSecond: 10 };
+const TOO_FAST = 1008;
+/** So often it is looked whether there is a model, ms. */
+const WORDS_MS = 1000;
+/** Visitors whose last answer is kept for when they come back. */
+const MOST_ANSWERS = 500;
+
+/** What a flow answers a visitor: a text, or what the page says in the visitor's own language. */
+export type Answer = string | { place?: number; shown?: boolean; done?: boolean; refused?: boolean; text?: string };
+
+/**
+ * Where visitors wish for a prompt. A page says `{ visitor }` first, a number of its own that nobody else learns, and then `{ prompt }`. It
+ * is told `{ known }`, the words of the model, `{ sent: true }` or `{ wait: true }` for each wish, and `{ answer }` whenever the flow has one.
+ */
+export class WishDoor implements Door {
+  private readonly visitors = new Map<WebSocket, string>();
+  private readonly answers = new Map<string, Answer>();
+  private readonly pace = new RateLimit(OF_ALL.burst, OF_ALL.perSecond);
+
+  /**
+   * @param wished gets each wish into the flow
+   * @param known what the model knows, for suggestions; undefined while there is none, null of one that has no list
+   */
+  constructor(
+    private readonly wished: (prompt: string, visitor: string) => void,
+    private readonly known: () => Promise<ModelWords['known'] | null>,
+  ) {}
+
+  get isFull(): boolean {
+    return this.visitors.size >= MOST_WISHERS;
+  }
+
+  enter(socket: WebSocket): void {
+    const pace = new RateLimit(OF_ONE.burst, OF_ONE.perSecond);
+    const messages = new RateLimit(20, 5);
+    this.visitors.set(socket, '');
+    socket.on('message', (data: Buffer, isBinary) => {
+      if (isBinary || !messages.take()) return socket.close(TOO_FAST, 'too many messages');
+      const { visitor, prompt } = readMessage(data);
+      if (typeof visitor === 'string' && /^\w{8,40}$/.test(visitor)) this.greet(socket, visitor);
+      if (typeof prompt === 'string') this.take(socket, prompt, pace);
+    });
+    socket.once('close', () => this.visitors.delete(socket));
+    this.offerWords(socket);
+  }
+
+  /**
+   * Answers a visitor, also one that is away for a moment.
+   * @throws EBADPARAM for what is no answer
+   */
+  answer(visitor: unknown, answer: unknown): void {
+    if (typeof visitor !== 'string')
+      throw new EngineError('EBADPARAM', `msg.answer needs msg.visitor as it came with the wish, not ${quote(visitor)}`);
+    const said = readAnswer(answer);
+    this.answers.delete(visitor);
+    this.answers.set(visitor, said);
+    for (const oldest of this.answers.keys()) if (this.answers.size > MOST_ANSWERS) this.answers.delete(oldest);
+    for (const [socket, who] of this.visitors) if (who === visitor) tell(socket, { answer: said });
+  }
+
+  end(): void {
+    for (const socket of this.visitors.keys()) socket.close(1001);
+    this.visitors.clear();
+  }
+
+  /** As soon as there is a model. */
+  private offerWords(socket: WebSocket): void {
+    this.known()
+      .then((known) => {
+        if (known) tell(socket, { known });
+        else if (known === undefined && this.visitors.has(socket)) setTimeout(() => this.offerWords(socket), WORDS_MS).unref();
+      })
+      .catch(() => undefined);
+  }
+
+  private greet(socket: WebSocket, visitor: string): void {
+    this.visitors.set(socket, visitor);
+    const answer = this.answers.get(visitor);
+    if (answer !== undefined) tell(socket, { answer });
+  }
+
+  private take(socket: WebSocket, text: string, pace: RateLimit): void {
+    const visitor = this.visitors.get(socket) ?? '';
+    const prompt = text.replace(/\s+/g, ' ').trim().slice(0, MOST_LETTERS);
+    if (visitor === '' || prompt === '') return;
+    if (!pace.take() || !this.pace.take()) return tell(socket, { wait: true });
+    tell(socket, { sent: true });
+    this.wished(prompt, visitor);
+  }
+}
+
+function readAnswer(value: unknown): Answer {
+  if (typeof value === 'string') return value.slice(0, 500);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new EngineError('EBADPARAM', `msg.answer must be a text, or an object such as {"place": 3}, not ${quote(value)}`);
+  }
+  const { place, shown, done, refused, text } = value as Record<string, unknown>;
+  return {
+    ...(Number.isSafeInteger(place) && { place: place as number }),
+    ...(shown === true && { shown }),
+    ...(done === true && { done }),
+    ...(refused === true && { refused }),
+    ...(typeof text === 'string' && { text: text.slice(0, 500) }),
+  };
+}
+
+function readMessage(data: Buffer): Record<string, unknown> {
+  try {
+    const message: unknown = JSON.parse(data.toString());
+    return typeof message === 'object' && message !== null ? (message as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
+
+function tell(socket: WebSocket, news: object): void {
+  if (socket.readyState === socket.OPEN && socket.bufferedAmount < 1_000_000) socket.send(JSON.stringify(news));
+}

@@ -1,0 +1,220 @@
+'use strict';
+
+const $ = (selector) => document.querySelector(selector);
+const page = location.origin + location.pathname.replace(/\/+$/, '');
+/** What a model of landscapes knows by its colour. */
+const COLOURS = {
+  sky: '#7ac0f8',
+  sun: '#ffe27a',
+  sea: '#1a70b0',
+  hill: '#62b44e',
+  mountain: '#62708f',
+  forest: '#28744a',
+  sand: '#f4d89a',
+  house: '#b64e3a',
+  snow: '#f4f9fe',
+  night: '#141e52',
+};
+/** Widths of a pen's stroke change in steps, lest each of its points be a line of its own. */
+const WIDTH_STEPS = 8;
+
+const choice = { colour: COLOURS.hill, size: 6, mirror: false, erase: false, ...recall() };
+const canvas = $('#sheet');
+const sheet = new SharedSheet(canvas);
+
+// A browser that keeps nothing throws when it is asked.
+function recall() {
+  try {
+    return JSON.parse(localStorage.getItem(KEPT) ?? '{}');
+  } catch {
+    return {};
+  }
+}
+
+function choose(change) {
+  Object.assign(choice, change);
+  try {
+    localStorage.setItem(KEPT, JSON.stringify(choice));
+  } catch {
+    // It is chosen anew next time.
+  }
+  for (const button of $('#colours').children)
+    button.setAttribute('aria-pressed', !choice.erase && button.dataset.colour === choice.colour);
+  $('#eraser').setAttribute('aria-pressed', choice.erase);
+  $('#mirror').setAttribute('aria-pressed', choice.mirror);
+  $('#size input').value = choice.size;
+  $('#dot').style.setProperty('--dot', `${Math.max(1, Math.min(16, choice.size * 0.75))}px`);
+}
+
+// ---- strokes ----------------------------------------------------------------------------------------------------------
+
+/** This page's number among the visitors, once the server has told it. */
+let you;
+let count = 0;
+/** By pointer, the stroke that it draws; several fingers draw several. */
+const drawing = new Map();
+
+/** A point on the sheet, and the width there: a pen's by its pressure. */
+function pointOf({ clientX, clientY, pointerType, pressure }) {
+  const { left, top, width, height } = canvas.getBoundingClientRect();
+  const press = pointerType === 'pen' && pressure > 0 ? Math.max(1, Math.round(pressure * WIDTH_STEPS)) / WIDTH_STEPS : 0.5;
+  const whole = (share) => Math.round(share * UNITS);
+  return [whole((clientX - left) / width), whole((clientY - top) / height), whole((choice.size / 100) * 2 * press)];
+}
+
+canvas.onpointerdown = (event) => {
+  if (event.button !== 0 || you === undefined) return;
+  event.preventDefault();
+  canvas.setPointerCapture(event.pointerId);
+  const number = ++count;
+  const colour = choice.erase ? sheet.paper : choice.colour;
+  const stroke = { key: `${you} ${number}`, number, colour, mirror: choice.mirror, points: pointOf(event), sent: 0 };
+  drawing.set(event.pointerId, stroke);
+  sheet.addOwn(stroke);
+  sendSoon();
+};
+
+canvas.onpointermove = (event) => {
+  const stroke = drawing.get(event.pointerId);
+  if (!stroke) return;
+  // Between two pictures of the screen a pen makes more than one point.
+  const events = event.getCoalescedEvents?.() ?? [];
+  for (const each of events.length > 0 ? events : [event]) {
+    const [x, y, width] = pointOf(each);
+    const [lastX, lastY] = stroke.points.slice(-3);
+    if (Math.hypot(x - lastX, y - lastY) >= 15) stroke.points.push(x, y, width);
+  }
+  sheet.drawSoon();
+  sendSoon();
+};
+
+for (const kind of ['pointerup', 'pointercancel'])
+  canvas.addEventListener(kind, ({ pointerId }) => {
+    send();
+    drawing.delete(pointerId);
+  });
+
+let sending;
+function sendSoon() {
+  sending ??= requestAnimationFrame(send);
+}
+
+/** What has been drawn since. */
+function send() {
+  cancelAnimationFrame(sending);
+  sending = undefined;
+  for (const stroke of drawing.values()) {
+    const points = stroke.points.slice(stroke.sent, stroke.sent + 1200);
+    if (points.length === 0) continue;
+    const { number, colour, mirror } = stroke;
+    const isFirst = stroke.sent === 0;
+    if (!tell(isFirst ? { begin: number, colour: colour === sheet.paper ? null : colour, mirror, points } : { stroke: number, points }))
+      return;
+    stroke.sent += points.length;
+    if (stroke.sent < stroke.points.length) sendSoon();
+  }
+}
+
+// ---- connection -------------------------------------------------------------------------------------------------------
+
+let socket;
+let failures = 0;
+
+function tell(message) {
+  if (socket?.readyState !== WebSocket.OPEN) return false;
+  socket.send(JSON.stringify(message));
+  return true;
+}
+
+function connect() {
+  const number = newTry();
+  socket = new WebSocket(`${page.replace(/^http/, 'ws')}?socket=${number}`);
+  socket.binaryType = 'blob';
+  let isOpen = false;
+  const opening = setTimeout(() => socket.close(), 4000);
+  socket.onopen = () => {
+    clearTimeout(opening);
+    isOpen = true;
+    failures = 0;
+  };
+  socket.onmessage = ({ data }) => {
+    if (typeof data === 'string') hear(JSON.parse(data));
+    else sheet.setBelow(data);
+  };
+  socket.onclose = async () => {
+    clearTimeout(opening);
+    you = undefined;
+    drawing.clear();
+    sheet.forgetOwn();
+    document.body.classList.remove('here');
+    const { problem = text('lost'), advice = '' } = isOpen ? {} : await whyLost(page, number);
+    $('#state').textContent = text('reconnecting', { problem: `${problem}${advice && `. ${advice}`}` });
+    setTimeout(connect, Math.min(250 * 2 ** failures++, 5000) * (0.8 + 0.4 * Math.random()));
+  };
+}
+
+function hear({ you: number, width, height, visitors, running, events, ...content }) {
+  if (number !== undefined) {
+    you = number;
+    document.documentElement.style.setProperty('--ratio', width / height);
+    document.body.classList.add('here');
+    resize();
+    sheet.replace(content);
+    isRunning = running;
+  }
+  if (events) sheet.take(events);
+  $('#state').textContent = isRunning ? (visitors > 1 ? text('together', { number: visitors }) : '') : text('stopped');
+}
+let isRunning = true;
+
+/** As many pixels as the screen has there. */
+function resize() {
+  const { width, height } = canvas.getBoundingClientRect();
+  const density = Math.min(devicePixelRatio, 2);
+  const wanted = { width: Math.max(1, Math.round(width * density)), height: Math.max(1, Math.round(height * density)) };
+  if (canvas.width !== wanted.width || canvas.height !== wanted.height) Object.assign(canvas, wanted);
+  sheet.drawSoon();
+}
+
+// ---- begin ------------------------------------------------------------------------------------------------------------
+
+for (const [name, colour] of Object.entries(COLOURS)) {
+  const button = document.createElement('button');
+  const dot = document.createElement('i');
+  button.dataset.colour = colour;
+  button.style.setProperty('--colour', colour);
+  button.append(dot, text(`colour_${name}`));
+  button.onclick = () => choose({ colour, erase: false });
+  $('#colours').append(button);
+}
+$('#eraser').onclick = () => choose({ erase: !choice.erase });
+$('#mirror').onclick = () => choose({ mirror: !choice.mirror });
+$('#size input').oninput = ({ target }) => choose({ size: Number(target.value) });
+$('#undo').onclick = () => tell({ undo: true });
+$('#clear').onclick = () => tell({ clear: ++count });
+addEventListener('keydown', (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.code === 'KeyZ') {
+    event.preventDefault();
+    tell({ undo: true });
+  } else if (!event.ctrlKey && !event.metaKey && event.code === 'KeyE') choose({ erase: !choice.erase });
+});
+new ResizeObserver(resize).observe(canvas);
+choose({});
+keepScreenOn();
+connect();
+
+$('#result').hidden = RESULT === '';
+if (RESULT !== '') {
+  const picture = $('#picture');
+  const painter = new Painter(picture);
+  watchPictures(
+    page.replace(/[^/]+\/draw$/, RESULT),
+    async (jpeg, frame) => {
+      await painter.show(jpeg);
+      document.documentElement.style.setProperty('--result', picture.width / picture.height);
+      picture.classList.add('live');
+      dispatchEvent(new CustomEvent('picture', { detail: frame }));
+    },
+    () => undefined,
+  );
+}

@@ -1,0 +1,198 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import { keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { seriousFindings } from '../lib/axe';
+import { textsOf } from '../lib/pages';
+import { PATIENCE } from '../lib/until';
+
+type Place = readonly [x: number, y: number];
+
+/** The colour of a canvas at a place, in shares of its sides. */
+const colourAt = (page: Page, [x, y]: Place, canvas = '#sheet'): Promise<number[]> =>
+  page.$eval(
+    canvas,
+    (element, [shareX, shareY]) => {
+      const { width, height } = element as HTMLCanvasElement;
+      return [
+        ...(element as HTMLCanvasElement).getContext('2d')!.getImageData(Math.round(width * shareX), Math.round(height * shareY), 1, 1)
+          .data,
+      ].slice(0, 3);
+    },
+    [x, y] as const,
+  );
+
+/** Draws a line with the mouse. */
+async function draw(page: Page, [fromX, fromY]: Place, [toX, toY]: Place): Promise<void> {
+  const { x, y, width, height } = (await page.locator('#sheet').boundingBox())!;
+  await page.mouse.move(x + fromX * width, y + fromY * height);
+  await page.mouse.down();
+  await page.mouse.move(x + toX * width, y + toY * height, { steps: 12 });
+  await page.mouse.up();
+}
+
+async function becomes(page: Page, place: Place, hex: string): Promise<void> {
+  const wanted = [1, 3, 5].map((k) => Number.parseInt(hex.slice(k, k + 2), 16));
+  const deadline = performance.now() + PATIENCE;
+  for (;;) {
+    const colour = await colourAt(page, place);
+    if (colour.every((value, k) => Math.abs(value - wanted[k]) < 12)) return;
+    assert.ok(performance.now() < deadline, `${place.join(', ')} is ${colour.join(', ')}, not ${hex}`);
+    await page.waitForTimeout(30);
+  }
+}
+
+const COLOURS = { sky: '#7ac0f8', sea: '#1a70b0', snow: '#f4f9fe', house: '#b64e3a', sun: '#ffe27a' };
+
+describe('drawing page', () => {
+  const stage = setStage({ options: ['--example', '18'] });
+  const open = async (viewport = { width: 1366, height: 768 }): Promise<WatchedPage> => {
+    const opened = await openPage(stage.browser, `${stage.server.address}/streamdiffusion/paper/draw`, viewport);
+    await opened.page.waitForSelector('body.here', { timeout: PATIENCE });
+    return opened;
+  };
+  const choose = (page: Page, colour: keyof typeof COLOURS): Promise<void> => page.click(`[data-colour="${COLOURS[colour]}"]`);
+
+  it('shows half a landscape first, and what the flow makes of it', async () => {
+    const { page, errors } = await open();
+    await becomes(page, [0.3, 0.2], COLOURS.sun);
+    await page.waitForSelector('#picture.live', { timeout: PATIENCE });
+    await keepScreenshot(page, 'draw-first');
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
+  it('lets two visitors draw on one sheet, and each take back what is their own', async () => {
+    const [first, second] = [await open(), await open({ width: 820, height: 1180 })];
+    await choose(first.page, 'house');
+    await draw(first.page, [0.6, 0.3], [0.9, 0.3]);
+    await becomes(first.page, [0.75, 0.3], COLOURS.house);
+    await becomes(second.page, [0.75, 0.3], COLOURS.house);
+    await choose(second.page, 'sea');
+    await draw(second.page, [0.75, 0.1], [0.75, 0.5]);
+    await becomes(second.page, [0.75, 0.3], COLOURS.sea);
+    await becomes(first.page, [0.75, 0.3], COLOURS.sea);
+    await first.page.waitForFunction(() => /2/.test(document.getElementById('state')!.textContent!), undefined, { timeout: PATIENCE });
+    await first.page.click('#undo');
+    await becomes(second.page, [0.65, 0.3], '#dff0f8');
+    await becomes(first.page, [0.75, 0.3], COLOURS.sea);
+    await second.page.keyboard.press('Control+KeyZ');
+    await becomes(first.page, [0.75, 0.3], '#dff0f8');
+    await first.page.click('#clear');
+    await becomes(second.page, [0.3, 0.2], '#dff0f8');
+    await first.page.click('#undo');
+    await becomes(second.page, [0.3, 0.2], COLOURS.sun);
+    assert.deepEqual([...first.errors, ...second.errors], []);
+    await Promise.all([first.page.close(), second.page.close()]);
+  });
+
+  it('erases, mirrors, and draws what a finger draws', async () => {
+    const context = await stage.browser.newContext({ hasTouch: true, viewport: { width: 390, height: 844 } });
+    const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/paper/draw`);
+    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    await page.click('#mirror');
+    await choose(page, 'house');
+    const { x, y, width, height } = (await page.locator('#sheet').boundingBox())!;
+    await page.touchscreen.tap(x + 0.9 * width, y + 0.15 * height);
+    await becomes(page, [0.9, 0.15], COLOURS.house);
+    await becomes(page, [0.1, 0.15], COLOURS.house);
+    await page.click('#mirror');
+    await page.click('#eraser');
+    await page.touchscreen.tap(x + 0.9 * width, y + 0.15 * height);
+    await becomes(page, [0.9, 0.15], '#dff0f8');
+    await page.click('#undo');
+    await page.click('#undo');
+    await becomes(page, [0.1, 0.15], COLOURS.sky);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+
+  it('shows a stroke in the live picture soon', async () => {
+    const { page } = await open();
+    await page.waitForSelector('#picture.live', { timeout: PATIENCE });
+    const times: number[] = [];
+    for (let k = 0; k < 20; k++) {
+      // Black over all, and back: the picture's brightness follows.
+      const bright = k % 2 === 1;
+      await page.evaluate((isBright) => {
+        const luma = (): number => {
+          const small = document.createElement('canvas');
+          small.width = small.height = 4;
+          const context = small.getContext('2d')!;
+          context.drawImage(document.querySelector('#picture') as HTMLCanvasElement, 0, 0, 4, 4);
+          return context.getImageData(0, 0, 4, 4).data.reduce((sum, value) => sum + value, 0);
+        };
+        const before = luma();
+        const watch = { began: 0, took: 0 };
+        Object.assign(window, { watch });
+        const look = (): void => {
+          if (watch.began === 0 || Math.abs(luma() - before) < 64 * 8) return;
+          watch.took = performance.now() - watch.began;
+          removeEventListener('picture', look);
+        };
+        addEventListener('picture', look);
+        document.getElementById('sheet')!.addEventListener('pointerdown', () => (watch.began = performance.now()), { once: true });
+        const input = document.querySelector('#size input') as HTMLInputElement;
+        input.value = '30';
+        input.dispatchEvent(new Event('input'));
+        (document.querySelector(`[data-colour="${isBright ? '#f4f9fe' : '#141e52'}"]`) as HTMLElement).click();
+      }, bright);
+      await draw(page, [0.1, 0.5], [0.9, 0.5]);
+      await page.waitForFunction(() => (window as unknown as { watch: { took: number } }).watch.took > 0, undefined, { timeout: PATIENCE });
+      times.push(await page.evaluate(() => (window as unknown as { watch: { took: number } }).watch.took));
+      await page.waitForTimeout(400);
+    }
+    times.sort((a, b) => a - b);
+    console.log(`      a stroke is in the picture after ${Math.round(times[10])} ms (median), ${Math.round(times[18])} ms (p95)`);
+    assert.ok(times[18] < 5000, `${times[18]} ms`);
+    for (let k = 0; k < 20; k++) await page.click('#undo');
+    await page.close();
+  });
+
+  it('comes back by itself after a deploy, to a sheet of its own', async () => {
+    const { page } = await open();
+    await fetch(`${stage.server.address}/flows`).then(async (response) => {
+      const flow = (await response.json()) as { type: string }[];
+      const changed = flow.map((node) => (node.type === 'streamdiffusion-source' ? { ...node, fps: '11' } : node));
+      await fetch(`${stage.server.address}/flows`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(changed),
+      });
+    });
+    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    await choose(page, 'house');
+    await draw(page, [0.6, 0.3], [0.9, 0.3]);
+    await becomes(page, [0.75, 0.3], COLOURS.house);
+    await page.click('#undo');
+    await page.close();
+  });
+
+  for (const [language, locale] of Object.entries({ en: 'en-GB', de: 'de-AT', ja: 'ja-JP', zh: 'zh-CN' })) {
+    it(`speaks ${language}, and fits a laptop, a tablet and a phone`, async () => {
+      const texts = textsOf(language);
+      const context = await stage.browser.newContext({ locale });
+      for (const [width, height] of [
+        [1366, 768],
+        [820, 1180],
+        [390, 844],
+        [844, 390],
+      ]) {
+        const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/paper/draw`, { width, height });
+        await page.waitForSelector('#picture.live', { timeout: PATIENCE });
+        assert.ok((await page.innerText('#colours')).includes(texts.colour_sea));
+        const { height: sheet } = (await page.locator('#sheet').boundingBox())!;
+        assert.ok(sheet >= 150, `the sheet is ${sheet} pixels high at ${width} × ${height}`);
+        const overflow = await page.evaluate(() => [
+          document.documentElement.scrollWidth - innerWidth,
+          document.documentElement.scrollHeight - innerHeight,
+        ]);
+        assert.deepEqual(overflow, [0, 0]);
+        assert.deepEqual(await seriousFindings(page), []);
+        await keepScreenshot(page, `draw-${language}-${width}`);
+        assert.deepEqual(errors, []);
+        await page.close();
+      }
+      await context.close();
+    });
+  }
+});

@@ -1,0 +1,342 @@
+import assert from 'node:assert/strict';
+import type { Page } from 'playwright-core';
+import { seriousFindings } from '../lib/axe';
+import { textsOf } from '../lib/pages';
+import { FAKE_CAMERA, keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { PATIENCE } from '../lib/until';
+
+/** Of the example's flow. */
+const STEPS = 2;
+/** Pictures on their way to a page at most: one that travels while the other is drawn. */
+const ON_THE_WAY = 2;
+
+interface MidiInput {
+  onmidimessage?: (event: { data: number[] }) => void;
+}
+
+/** A MIDI device that the test plays on. */
+const addMidi = (page: Page): Promise<unknown> =>
+  page.addInitScript(() => {
+    const input: MidiInput = {};
+    Object.assign(window, { midi: input });
+    Object.assign(navigator, { requestMIDIAccess: () => Promise.resolve({ inputs: new Map([['one', input]]) }) });
+  });
+const play = (page: Page, ...data: number[]): Promise<void> =>
+  page.evaluate((bytes) => (window as unknown as { midi: MidiInput }).midi.onmidimessage?.({ data: bytes }), data);
+const shownIn = (page: Page, id: string): Promise<number> => page.$eval(`#${id}`, (input) => Number((input as HTMLInputElement).value));
+const settles = async (page: Page, id: string, value: number): Promise<void> => {
+  await page.waitForFunction(
+    ([name, wanted]) => Number((document.getElementById(String(name)) as HTMLInputElement).value) === wanted,
+    [id, value] as const,
+    {
+      timeout: PATIENCE,
+    },
+  );
+};
+const isPressed = (page: Page, id: string, wanted: boolean): Promise<unknown> =>
+  page.waitForFunction(
+    ([name, pressed]) => document.getElementById(String(name))!.getAttribute('aria-pressed') === String(pressed),
+    [id, wanted] as const,
+    {
+      timeout: PATIENCE,
+    },
+  );
+
+describe('performance page', () => {
+  const stage = setStage({ options: ['--example', '17'] });
+  const open = async (viewport = { width: 1366, height: 768 }, query = ''): Promise<WatchedPage> => {
+    const opened = await openPage(stage.browser, `${stage.server.address}/streamdiffusion/stage/play${query}`, viewport);
+    await opened.page.waitForSelector('body.here', { timeout: PATIENCE });
+    await opened.page.waitForFunction(() => (document.getElementById('prompt') as HTMLTextAreaElement).value !== '', undefined, {
+      timeout: PATIENCE,
+    });
+    return opened;
+  };
+
+  it('shows what is painted: prompt, words and settings of the flow', async () => {
+    const { page, errors } = await open();
+    assert.equal(await page.inputValue('#prompt'), 'sunset over the sea');
+    await settles(page, 'knob-strength', 0.5);
+    await settles(page, 'knob-steps', STEPS);
+    await page.waitForSelector('.chip[data-kind="known"]', { timeout: PATIENCE });
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
+  it(`changes the picture within n + 1 ticks of the press`, async () => {
+    const { page, errors } = await open();
+    const colours = (): Promise<number[]> =>
+      page.evaluate(() => {
+        const small = document.createElement('canvas');
+        small.width = small.height = 4;
+        const context = small.getContext('2d')!;
+        context.drawImage(document.querySelector('canvas')!, 0, 0, 4, 4);
+        return [...context.getImageData(0, 0, 4, 4).data];
+      });
+    await page.waitForFunction(() => document.querySelector('canvas')!.width > 1, undefined, { timeout: PATIENCE });
+    // No transition: how soon the first changed picture comes is asked.
+    await fetch(`${stage.server.address}/flows`).then(async (response) => {
+      const flow = (await response.json()) as { type: string }[];
+      const plain = flow.map((node) => (node.type === 'streamdiffusion-prompt' ? { ...node, transition: '0' } : node));
+      await fetch(`${stage.server.address}/flows`, {
+        method: 'POST',
+        headers: { 'Content-Type': 'application/json' },
+        body: JSON.stringify(plain),
+      });
+    });
+    await page.waitForTimeout(3000);
+    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    // While it was deployed the page was away, and browsers tell of every request that failed.
+    errors.length = 0;
+    const before = await colours();
+    await page.evaluate((old) => {
+      const watch = { pictures: 0, changedAfter: -1, ms: 0 };
+      Object.assign(window, { watch });
+      const field = document.getElementById('prompt') as HTMLTextAreaElement;
+      field.value = 'night, aurora, snow';
+      const began = performance.now();
+      document.getElementById('apply')!.click();
+      addEventListener('picture', () => {
+        watch.pictures++;
+        const small = document.createElement('canvas');
+        small.width = small.height = 4;
+        const context = small.getContext('2d')!;
+        context.drawImage(document.querySelector('canvas')!, 0, 0, 4, 4);
+        const now = [...context.getImageData(0, 0, 4, 4).data];
+        const difference = now.reduce((sum, value, k) => sum + Math.abs(value - old[k]), 0) / now.length;
+        if (difference > 30 && watch.changedAfter < 0)
+          Object.assign(watch, { changedAfter: watch.pictures, ms: performance.now() - began });
+      });
+    }, before);
+    interface Watch {
+      changedAfter: number;
+      ms: number;
+    }
+    await page.waitForFunction(() => (window as unknown as { watch: Watch }).watch.changedAfter >= 0, undefined, { timeout: PATIENCE });
+    const { changedAfter, ms } = await page.evaluate(() => (window as unknown as { watch: Watch }).watch);
+    console.log(`      the picture changed ${changedAfter} pictures and ${Math.round(ms)} ms after the press`);
+    assert.ok(changedAfter <= STEPS + 1 + ON_THE_WAY, `after ${changedAfter} pictures`);
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
+  it('keeps two pages in step, whoever moves what, and what the flow itself changes', async () => {
+    const [first, second] = [await open(), await open({ width: 820, height: 1180 })];
+    await first.page.fill('#knob-strength', '0.8');
+    await settles(second.page, 'knob-strength', 0.8);
+    await second.page.fill('#knob-strength', '0.3');
+    await settles(first.page, 'knob-strength', 0.3);
+    // Both at once: whoever was last has it on both.
+    await Promise.all([first.page.fill('#knob-feedback', '0.2'), second.page.fill('#knob-feedback', '0.4')]);
+    await first.page.waitForTimeout(500);
+    assert.equal(await shownIn(first.page, 'knob-feedback'), await shownIn(second.page, 'knob-feedback'));
+    await first.page.fill('#knob-feedback', '0');
+    await second.page.fill('#prompt', 'castle on a hill');
+    await second.page.press('#prompt', 'Enter');
+    await first.page.waitForFunction(
+      () => (document.getElementById('prompt') as HTMLTextAreaElement).value === 'castle on a hill',
+      undefined,
+      {
+        timeout: PATIENCE,
+      },
+    );
+    await first.page.click('#black');
+    await isPressed(second.page, 'black', true);
+    await second.page.click('#black');
+    await isPressed(first.page, 'black', false);
+    assert.deepEqual([...first.errors, ...second.errors], []);
+    await Promise.all([first.page.close(), second.page.close()]);
+  });
+
+  it('saves scenes and plays them, by pads and by keys', async () => {
+    const { page, errors } = await open();
+    await page.fill('#prompt', 'snowy forest');
+    await page.press('#prompt', 'Enter');
+    await page.fill('#knob-strength', '0.6');
+    await page.click('#save');
+    await page.click('.pad >> nth=0');
+    await page.waitForSelector('.pad:not(.empty) >> nth=0', { timeout: PATIENCE });
+    assert.match(await page.$eval('.pad', (pad) => (pad as HTMLElement).style.backgroundImage), /data:image\/jpeg/);
+    await page.fill('#prompt', 'desert');
+    await page.press('#prompt', 'Enter');
+    await page.fill('#knob-strength', '0.4');
+    await page.locator('#knob-strength').blur();
+    await page.keyboard.press('Shift+Digit2');
+    await page.waitForFunction(() => document.querySelectorAll('.pad:not(.empty)').length === 2, undefined, { timeout: PATIENCE });
+    await keepScreenshot(page, 'play-scenes');
+    await page.keyboard.press('Digit1');
+    await settles(page, 'knob-strength', 0.6);
+    await page.waitForFunction(() => (document.getElementById('prompt') as HTMLTextAreaElement).value === 'snowy forest');
+    await page.click('.pad >> nth=1');
+    await settles(page, 'knob-strength', 0.4);
+    // On the beat: it waits, though not for long.
+    for (let k = 0; k < 3; k++) {
+      await page.keyboard.press('KeyT');
+      await page.waitForTimeout(300);
+    }
+    assert.match(await page.innerText('#tempo'), /^\d+$/);
+    await page.click('#onBeat');
+    await page.keyboard.press('Digit1');
+    await settles(page, 'knob-strength', 0.6);
+    // Keys are letters while one writes.
+    await page.focus('#prompt');
+    await page.keyboard.type('b2');
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getAttribute('#black', 'aria-pressed'), 'false');
+    await page.keyboard.press('KeyP');
+    await isPressed(page, 'freeze', true);
+    await page.keyboard.press('KeyP');
+    await isPressed(page, 'freeze', false);
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
+  it('learns knobs and pads of a MIDI device, and keys, and knows them again', async () => {
+    const context = await stage.browser.newContext();
+    const page = await context.newPage();
+    await addMidi(page);
+    const address = `${stage.server.address}/streamdiffusion/stage/play`;
+    const load = async (): Promise<void> => {
+      await page.goto(address);
+      await page.waitForSelector('body.here', { timeout: PATIENCE });
+    };
+    await load();
+    await page.click('#learn');
+    await page.click('[data-target="knob strength"]');
+    await play(page, 0xb0, 21, 64);
+    await page.click('[data-target="black"]');
+    await play(page, 0x90, 36, 100);
+    await page.click('[data-target="freeze"]');
+    await page.keyboard.press('KeyQ');
+    assert.equal(await page.getAttribute('#black', 'aria-pressed'), 'false', 'a click that chooses does nothing else');
+    assert.equal(await page.getAttribute('[data-target="knob strength"] label', 'data-bound'), 'CC 21');
+    await keepScreenshot(page, 'play-learning');
+    await page.keyboard.press('Escape');
+    await play(page, 0xb0, 21, 127);
+    await settles(page, 'knob-strength', 1);
+    await load();
+    await page.click('#learn');
+    await page.click('#learn');
+    await play(page, 0xb0, 21, 0);
+    await settles(page, 'knob-strength', 0);
+    await play(page, 0x90, 36, 100);
+    await isPressed(page, 'black', true);
+    await play(page, 0x90, 36, 100);
+    await isPressed(page, 'black', false);
+    await page.keyboard.press('KeyQ');
+    await isPressed(page, 'freeze', true);
+    await page.keyboard.press('KeyQ');
+    await isPressed(page, 'freeze', false);
+    // A clock of 120 beats a minute.
+    await page.evaluate(
+      () =>
+        new Promise<void>((resolve) => {
+          const { midi } = window as unknown as { midi: MidiInput };
+          const began = performance.now();
+          let sent = 0;
+          const timer = setInterval(() => {
+            for (; sent < (performance.now() - began) / (500 / 24); sent++) midi.onmidimessage?.({ data: [0xf8] });
+            if (sent > 100) resolve(clearInterval(timer));
+          }, 5);
+        }),
+    );
+    const bpm = Number(await page.innerText('#tempo'));
+    assert.ok(bpm > 95 && bpm < 145, `${bpm} beats a minute`);
+    await context.close();
+  });
+
+  it('fades the live page to black and back', async () => {
+    const { page: live } = await openPage(stage.browser, `${stage.server.address}/streamdiffusion/stage`);
+    await live.waitForSelector('canvas.live', { timeout: PATIENCE });
+    const { page } = await open();
+    await page.click('#black');
+    await live.waitForFunction(() => getComputedStyle(document.querySelector('canvas')!).opacity === '0', undefined, { timeout: PATIENCE });
+    const { page: late } = await openPage(stage.browser, `${stage.server.address}/streamdiffusion/stage`);
+    await late.waitForTimeout(1000);
+    assert.equal(await late.$eval('canvas', (canvas) => getComputedStyle(canvas).opacity), '0', 'also one that is opened meanwhile');
+    await page.click('#black');
+    await live.waitForFunction(() => getComputedStyle(document.querySelector('canvas')!).opacity === '1', undefined, { timeout: PATIENCE });
+    await Promise.all([page.close(), live.close(), late.close()]);
+  });
+
+  for (const [language, locale] of Object.entries({ en: 'en-GB', de: 'de-AT', ja: 'ja-JP', zh: 'zh-CN' })) {
+    it(`speaks ${language}, and fits a laptop, a tablet and a phone`, async () => {
+      const texts = textsOf(language);
+      const context = await stage.browser.newContext({ locale });
+      for (const [width, height] of [
+        [1366, 768],
+        [820, 1180],
+        [390, 844],
+      ]) {
+        const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/stage/play`, { width, height });
+        await page.waitForSelector('body.here', { timeout: PATIENCE });
+        await page.waitForSelector('.chip', { timeout: PATIENCE, state: 'attached' });
+        assert.ok((await page.innerText('#black')).includes(texts.blackout));
+        const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        assert.ok(overflow <= 0, `${overflow} pixels to the side at ${width}`);
+        if (width === 1366) {
+          const hidden = await page.$eval('#desk', (desk) => desk.scrollHeight - desk.clientHeight);
+          assert.ok(hidden <= 0, `all controls are in view, ${hidden} pixels are not`);
+        }
+        assert.deepEqual(await seriousFindings(page), []);
+        await keepScreenshot(page, `play-${language}-${width}`);
+        assert.deepEqual(errors, []);
+        await page.close();
+      }
+      await context.close();
+    });
+  }
+});
+
+describe('performance page with a microphone', () => {
+  const stage = setStage({ options: ['--example', '20'], browserArguments: FAKE_CAMERA });
+
+  it('lets the sound move the settings', async () => {
+    const context = await stage.browser.newContext({ permissions: ['microphone'] });
+    const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/music/play`, { width: 1366, height: 768 });
+    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    await settles(page, 'knob-strength', 0.5);
+    await page.click('#sound');
+    await isPressed(page, 'sound', true);
+    // The browser's own microphone beeps once a second.
+    await page.evaluate(() => {
+      const seen = new Set<string>();
+      Object.assign(window, { seen });
+      setInterval(() => seen.add((document.getElementById('knob-strength') as HTMLInputElement).value), 100);
+    });
+    await page.waitForFunction(() => (window as unknown as { seen: Set<string> }).seen.size > 3, undefined, { timeout: PATIENCE });
+    await keepScreenshot(page, 'play-sound');
+    await page.click('#sound');
+    await isPressed(page, 'sound', false);
+    assert.deepEqual(errors, []);
+    await context.close();
+  });
+});
+
+describe('performance page behind the login of the editor', () => {
+  const stage = setStage({
+    options: ['--example', '17'],
+    prepare: async () => {
+      const { hash } = (await import('bcryptjs' as string)) as { hash: (password: string, rounds: number) => Promise<string> };
+      return { NODE_RED_USER: 'artist', NODE_RED_PASSWORD_HASH: await hash('secret', 8) };
+    },
+  });
+
+  it('asks for it, refuses a wrong one, and plays with the right one', async () => {
+    const context = await stage.browser.newContext({ httpCredentials: { username: 'artist', password: 'secret' } });
+    const { page } = await openPage(context, `${stage.server.address}/streamdiffusion/stage/play`, { width: 1024, height: 768 });
+    await page.waitForSelector('#login[open]', { timeout: PATIENCE });
+    await keepScreenshot(page, 'play-login');
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.fill('#user', 'artist');
+    await page.fill('#password', 'wrong');
+    await page.click('#enter');
+    await page.waitForSelector('#refused:not([hidden])', { timeout: PATIENCE });
+    await page.fill('#password', 'secret');
+    await page.click('#enter');
+    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    await page.reload();
+    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    await context.close();
+  });
+});
