@@ -1,6 +1,5 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
-import { cpus, homedir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { cpus } from 'node:os';
+import { memoryFile, recall, remember } from '../../util/memory-file';
 import { type Arithmetic, type Trial, tryArithmetic } from './arithmetic-trial';
 import { runtimeVersion } from './runtime';
 
@@ -30,9 +29,10 @@ export async function chooseArithmetic(wish: Int8Wish, memory = arithmeticMemory
   if (wish === false) return { arithmetic: 'float32', reason: 'int8 is switched off' };
   const trial = await tryArithmetic(false);
   const key = machineKey(trial);
-  const known = forget ? undefined : (await recall(memory))[key];
+  const kept = forget ? undefined : (await recall(memory))[key];
+  const known = typeof kept === 'number' && kept > 0 ? kept : undefined;
   const speedUp = known ?? Number((await tryArithmetic(true)).speedUp.toFixed(2));
-  if (known === undefined) await remember(memory, key, speedUp);
+  if (known === undefined) await remember(memory, key, speedUp, REMEMBERED);
   return decide(wish, { ...trial, speedUp });
 }
 
@@ -47,34 +47,11 @@ export function decide(wish: Exclude<Int8Wish, false>, { exact, speedUp }: Trial
 
 /** STREAMDIFFUSION_CACHE, or a folder beside that of the models. */
 export function arithmeticMemory(env: NodeJS.ProcessEnv = process.env): string {
-  return join(env.STREAMDIFFUSION_CACHE || join(homedir(), '.streamdiffusion', 'cache'), 'arithmetic.json');
+  return memoryFile('arithmetic.json', env);
 }
 
 /** Machines that call their processors alike may differ in what these can do. */
 function machineKey({ exact }: Trial): string {
   const names = [...new Set(cpus().map(({ model }) => model.trim()))].sort();
   return [process.platform, process.arch, ...names, exact.int8 ? 8 : 7, `onnxruntime ${runtimeVersion()}`].join(', ');
-}
-
-async function recall(memory: string): Promise<Record<string, number>> {
-  try {
-    const kept: unknown = JSON.parse(await readFile(memory, 'utf8'));
-    const entries = Object.entries(kept ?? {}).filter(([, speedUp]) => typeof speedUp === 'number' && speedUp > 0);
-    return Object.fromEntries(entries) as Record<string, number>;
-  } catch {
-    return {};
-  }
-}
-
-async function remember(memory: string, key: string, speedUp: number): Promise<void> {
-  const { [key]: _, ...others } = await recall(memory);
-  const kept = Object.fromEntries([...Object.entries(others).slice(1 - REMEMBERED), [key, speedUp]]);
-  const temporary = `${memory}.${process.pid}`;
-  try {
-    await mkdir(dirname(memory), { recursive: true });
-    await writeFile(temporary, `${JSON.stringify(kept, null, 1)}\n`);
-    await rename(temporary, memory);
-  } catch {
-    // A folder that cannot be written to: it is tried again at the next start.
-  }
 }
