@@ -1,5 +1,6 @@
 import { DiffusionStream } from './stream/diffusion-stream';
 import { EngineError } from './errors';
+import { chooseProvider, isAutomatic, recallChoice } from './model/provider-choice';
 import { Model, type ModelSettings } from './model/model';
 import { SharedUnet } from './stream/shared-unet';
 import { SizeTrials, type TrialLimits } from './stream/size-trials';
@@ -29,7 +30,7 @@ export class Engine {
     options: EngineOptions,
     { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic' | 'adapterKinds'> & { limits?: TrialLimits } = {},
   ): Promise<Engine> {
-    return new Engine(await Model.load({ ...options, ...hooks }), limits);
+    return new Engine(await Model.load({ ...options, ...hooks, executionProviders: await providersFor(options) }), limits);
   }
 
   get info(): EngineInfo {
@@ -64,4 +65,11 @@ export class Engine {
   private checkOpen(): void {
     if (this.closing) throw new EngineError('ECLOSED', 'the engine is closed; load it again');
   }
+}
+
+/** `automatic` here waits until every provider was tried, unless it is known already. */
+async function providersFor(options: EngineOptions): Promise<string[] | undefined> {
+  if (!isAutomatic(options.executionProviders)) return options.executionProviders;
+  if (options.server) return ['cpu'];
+  return ((await recallChoice(options)) ?? (await chooseProvider(options))).providers;
 }

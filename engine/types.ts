@@ -19,7 +19,10 @@ export type FollowNewest = 'none' | 'prompt' | 'all';
 export interface EngineOptions {
   /** A model folder in the diffusers ONNX layout, or `'starter'` for the embedded model. */
   model: string;
-  /** ONNX Runtime execution providers, by preference. Default `['cpu']`. */
+  /**
+   * ONNX Runtime execution providers, by preference. Default `['cpu']`. `['automatic']`: the fastest that paints this model as
+   * the processor does, found out by trying, and remembered in STREAMDIFFUSION_CACHE.
+   */
   executionProviders?: string[];
   /** Processor threads to compute with. Default: ONNX Runtime's choice, the number of physical cores. */
   intraOpNumThreads?: number;

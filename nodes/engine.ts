@@ -7,6 +7,7 @@ import { EngineUsers, type EngineNode } from './lib/engine/node';
 import { serveHealth } from './lib/engine/health';
 import { serveStreams } from './lib/engine/live-streams';
 import { type EngineCredentials, type ModelSettings, serveModels } from './lib/engine/model-routes';
+import { serveProviderChoice } from './lib/engine/provider-routes';
 import { logSentences } from './lib/common/start-node';
 import { guardAdmin } from './lib/web/site';
 
@@ -39,6 +40,7 @@ export = (RED: NodeAPI<ModelSettings>): void => {
   // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
   RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
   RED.httpAdmin.post('/streamdiffusion/engine/server', RED.auth.needsPermission('streamdiffusion.write'), checkServerOf(RED));
+  serveProviderChoice(RED);
   serveModels(RED);
   serveStreams(RED);
   // Before any sink: its route answers for every other name.

@@ -1,4 +1,4 @@
-import { type ProviderReport, tryProviders } from '../../engine/host/client/providers';
+import { type ProviderReport, tryProviders } from '../../engine/net/ort/provider-reports';
 import { compareToManifest, findModel } from '../../engine/hub/installed';
 import { readManifest } from '../../engine/hub/manifest';
 import { hubSettings } from '../../engine/hub/settings';

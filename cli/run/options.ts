@@ -30,7 +30,8 @@ Options:
                     blur or movement; NAME=MAP for an adapter of another name, NAME=PATH for a picture, a folder or a video
                     whose pictures go along with the frames; may be given again
   --weights LIST    strengths of adapters, such as edges=0.8,style=0.5 (default 1 each)
-  --providers LIST  ONNX Runtime execution providers by preference, such as cuda,cpu (default cpu)
+  --providers LIST  ONNX Runtime execution providers by preference, such as cuda,cpu, or automatic
+                    (default cpu)
   --fps N           for pictures that become a video (default 25)
   --format FORMAT   of pictures in a folder: png or jpeg (default png)
   --overwrite       OUT may be there already

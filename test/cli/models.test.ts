@@ -11,7 +11,7 @@ import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { node, onnxModel, value } from '../lib/onnx-maker';
 import { MAIN, Program } from '../lib/program';
 import { REFERENCE_MODEL, ROOT } from '../lib/reference';
-import type { ProviderReport } from '../../engine/host/client/providers';
+import type { ProviderReport } from '../../engine/net/ort/provider-reports';
 import type { ModelReport } from '../../engine/model/folder';
 import { until } from '../lib/until';
 

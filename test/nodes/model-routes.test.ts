@@ -95,6 +95,10 @@ describe('routes behind the engine dialog and the sidebar', () => {
       assert.equal(((await answer.json()) as { code: string }).code, 'EBADPARAM');
     }
     assert.equal((await ask('models/cancel', post({}, token))).status, 200);
+    const known = await ask('engine/automatic?modelType=starter&device=0', { headers: { authorization: `Bearer ${token}` } });
+    assert.match(((await known.json()) as { lines: string[] }).lines[0], /Not tried yet|Runs on/);
+    const wrong = await ask('engine/automatic', post({ modelType: 'str', model: '/nowhere' }, token));
+    assert.match(((await wrong.json()) as { lines: string[] }).lines[0], /no model folder/);
     const form = post('repository=a%2Fb', token, 'application/x-www-form-urlencoded');
     assert.equal((await ask('models/downloads', form)).status, 415, 'a form, which any page of another site could send');
   });

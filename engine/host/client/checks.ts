@@ -6,7 +6,7 @@ import { inspectModel } from '../../model/folder';
 import { modelWords } from '../../model/model-words';
 import { checkServer } from '../../model/server-check';
 import { endWithParent } from '../../util/orphan-guard';
-import { residentMemory } from './process-memory';
+import { residentMemory } from '../../util/process-memory';
 import { type Answer, Channel } from '../../util/channel';
 
 /** The checks that there are: of a model folder, of a server, of the folder of downloaded models. */

@@ -6,7 +6,7 @@ import { EngineError } from '../../errors';
 import { Channel } from '../../util/channel';
 import { endWithParent } from '../../util/orphan-guard';
 import type { HostSettings } from '../protocol/messages';
-import { IS_CHEAP, residentMemory } from './process-memory';
+import { IS_CHEAP, residentMemory } from '../../util/process-memory';
 import { type Limits, type Owed, VitalSigns } from './vital-signs';
 import type { Method, Methods, Notification, Order, Response } from '../protocol/wire';
 
@@ -29,6 +29,8 @@ const LOOK_INTERVAL = 500;
 const WEIGH_INTERVAL = IS_CHEAP ? 100 : 2000;
 /** A process that a driver holds in the kernel cannot even be killed; it is left behind after this time, ms. */
 const KILL_LIMIT = 10_000;
+/** From one look to the next whether all is answered, ms. */
+const DRAIN_LOOK = 10;
 const STDERR_KEPT = 4096;
 const CRASHES: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'];
 /** Requests that may load or compile nets. */
@@ -87,6 +89,13 @@ export class EngineProcess extends EventEmitter<Events> {
   request<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
     if (this.channel.size === 0) this.signs.heard();
     return this.channel.request({ method, params } as Order, method) as Promise<Methods[M]['result']>;
+  }
+
+  /** Resolves when it owes no answer any more, or after a while, ms. */
+  async drained(limitMs: number): Promise<void> {
+    for (const end = performance.now() + limitMs; this.channel.size > 0 && performance.now() < end; ) {
+      await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK));
+    }
   }
 
   /**

@@ -4,6 +4,7 @@ import { SerialQueue } from '../../util/serial-queue';
 import { type Ending, EngineProcess } from './engine-process';
 import { RemoteStream } from './remote-stream';
 import type { PromptSpec, HostReport, HostSettings, HostState, StreamSettings } from '../protocol/messages';
+import { type ChoiceFor, type ProviderChoice, chooseProvider, isAutomatic, recallChoice } from '../../model/provider-choice';
 import { ProviderOrder } from './provider-order';
 import { Restarts } from './restarts';
 import type { Notification } from '../protocol/wire';
@@ -21,8 +22,13 @@ const MEMORY_CHANCES = 2;
 /** After this many ends in a row frames no longer wait for the next start. */
 const PATIENCE = 3;
 
+/** Where providers are to be chosen that were never tried: so long after it is ready, ms, so that the first pictures come first. */
+const TRIAL_AFTER = 3000;
+/** What is in flight may take so long to come out of a process that another one follows, ms. */
+const DRAIN_LIMIT = 5000;
+
 /** The parent's side of one engine: keeps its process alive and its streams set up. */
-export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
+export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice: [ProviderChoice] }> {
   private process: EngineProcess | undefined;
   private readonly streams = new Map<number, RemoteStream>();
   private streamsMade = 0;
@@ -36,12 +42,32 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
   private outOfMemory = 0;
   private current: HostState = { phase: 'stopped' };
   private since = Date.now();
+  /** What was found for `automatic`. */
+  private choice: ProviderChoice | undefined;
+  private trial: AbortController | undefined;
 
   constructor(private readonly settings: HostSettings) {
     super();
     this.setMaxListeners(0); // one for every node that uses the engine
     this.restarts = new Restarts(settings.restarts);
-    this.providers = new ProviderOrder(settings.executionProviders ?? ['cpu']);
+    this.providers = new ProviderOrder(isAutomatic(settings.executionProviders) ? ['cpu'] : (settings.executionProviders ?? ['cpu']));
+  }
+
+  /** Whether a choice for that engine is one for this. */
+  isFor({ model, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): boolean {
+    const { settings } = this;
+    const isSame = settings.model === model && settings.intraOpNumThreads === intraOpNumThreads && settings.int8 === int8;
+    return this.isAutomatic && isSame && settings.executionProviders?.[0] === executionProviders?.[0];
+  }
+
+  /** Takes over what was chosen for `automatic`; where that is another provider, pictures go on there once it is loaded. */
+  async adopt(choice: ProviderChoice): Promise<void> {
+    this.trial?.abort();
+    this.choice = choice;
+    this.emit('choice', choice);
+    const isNew = choice.providers.join() !== this.providers.left.join();
+    this.providers.want(choice.providers);
+    if (isNew) await this.move();
   }
 
   get state(): HostState {
@@ -86,6 +112,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
   /** Ends the process and closes all streams. */
   async stop(): Promise<void> {
     clearTimeout(this.retry);
+    this.trial?.abort();
     this.become({ phase: 'stopped' });
     const closed = [...this.streams.values()].map((stream) => stream.close());
     await this.process?.kill();
@@ -102,22 +129,75 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState] }> {
     if (!quietly) this.become({ phase: 'starting' });
     this.readyAt = undefined;
     this.unwell = 0;
+    if (this.isAutomatic && !this.choice) {
+      await this.recall();
+      if (this.process || this.current.phase === 'stopped') return;
+    }
     this.providers.forgive();
     const process = new EngineProcess(this.settings);
-    this.process = process;
-    process.once('exit', (ending) => this.lost(process, ending));
-    process.on('notification', (notification) => this.hear(notification));
+    this.takeOn(process);
     try {
       const { info, warnings } = await process.request('load', { ...this.settings, executionProviders: this.providers.left });
       if (this.process !== process || this.current.phase === 'stopped') return;
       this.readyAt = performance.now();
       this.become({ phase: 'ready', info, warnings: [...warnings, ...this.providers.notes] });
       for (const stream of this.streams.values()) stream.attach(process);
+      if (this.isAutomatic && !this.choice) void this.tryProviders();
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
       // A process that died while loading has been dealt with by its exit.
       if (LASTING.has(error.code)) await this.fail(process, error);
       else await process.kill(error);
+    }
+  }
+
+  private takeOn(process: EngineProcess): void {
+    this.process = process;
+    process.once('exit', (ending) => this.lost(process, ending));
+    process.on('notification', (notification) => this.process === process && this.hear(notification));
+  }
+
+  private get isAutomatic(): boolean {
+    return isAutomatic(this.settings.executionProviders) && !this.settings.server;
+  }
+
+  private async recall(): Promise<void> {
+    // What is wrong with the model the engine's process says itself.
+    this.choice = await recallChoice(this.settings).catch(() => undefined);
+    if (this.choice) this.providers.want(this.choice.providers);
+  }
+
+  /** Behind the engine that paints on the processor meanwhile. */
+  private async tryProviders(): Promise<void> {
+    if (this.trial) return;
+    const trial = new AbortController();
+    this.trial = trial;
+    await new Promise((resolve) => setTimeout(resolve, TRIAL_AFTER).unref());
+    const choice = await chooseProvider(this.settings, { signal: trial.signal }).catch(() => undefined);
+    if (this.trial === trial) this.trial = undefined;
+    if (choice && !trial.signal.aborted) await this.adopt(choice);
+  }
+
+  /** To a process on the providers that are wanted now: it takes over once it has loaded the model, and what is in flight has come out. */
+  private async move(): Promise<void> {
+    const before = this.process;
+    if (!before || this.current.phase !== 'ready') return;
+    const next = new EngineProcess(this.settings);
+    try {
+      const { info, warnings } = await next.request('load', { ...this.settings, executionProviders: this.providers.left });
+      if (this.process !== before || this.current.phase !== 'ready') return await next.kill();
+      const moving = [...this.streams.values()];
+      for (const stream of moving) stream.detach();
+      this.takeOn(next);
+      this.readyAt = performance.now();
+      await before.drained(DRAIN_LIMIT);
+      await before.kill();
+      if (this.process !== next || this.current.phase !== 'ready') return;
+      this.become({ phase: 'ready', info, warnings });
+      for (const stream of moving) stream.attach(next);
+    } catch {
+      // It cannot be used after all: the engine stays where it is, and the next start finds out why.
+      await next.kill();
     }
   }
 

@@ -1,4 +1,5 @@
 /** What a flow uses of the engine's host process. */
 export { EngineSupervisor } from './engine-supervisor';
 export { RemoteStream } from './remote-stream';
-export { acquireHost, hostReports, releaseHost, stopAllHosts } from './registry';
+export { acquireHost, adoptChoice, hostReports, releaseHost, stopAllHosts } from './registry';
+export { AUTOMATIC, chooseProvider, isAutomatic, type ProviderChoice, recallChoice, type TriedProvider } from '../../model/provider-choice';

@@ -8,7 +8,13 @@ const FORGIVEN_AFTER = 600_000;
 export class ProviderOrder {
   private readonly failed = new Map<string, { reason: string; at: number }>();
 
-  constructor(private readonly wanted: readonly string[]) {}
+  constructor(private wanted: readonly string[]) {}
+
+  /** From now on others are wanted. */
+  want(providers: readonly string[]): void {
+    this.wanted = providers;
+    this.failed.clear();
+  }
 
   /** By preference, at least one. */
   get left(): string[] {

@@ -1,5 +1,6 @@
 import { stableText } from '../../util/stable-text';
 import { EngineSupervisor } from './engine-supervisor';
+import type { ChoiceFor, ProviderChoice } from '../../model/provider-choice';
 import type { HostReport, HostSettings } from '../protocol/messages';
 
 /** How long a host without users is kept, ms: a redeploy releases it and acquires it again. */
@@ -50,6 +51,11 @@ export function releaseHost(host: EngineSupervisor): void {
     entry.ending.unref();
     return;
   }
+}
+
+/** Tells the hosts that a choice of execution providers is for. */
+export async function adoptChoice(engine: ChoiceFor, choice: ProviderChoice): Promise<void> {
+  await Promise.all([...hosts.values()].filter(({ host }) => host.isFor(engine)).map(({ host }) => host.adopt(choice)));
 }
 
 /** Reports of all hosts in use. */

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { isAbsolute, normalize } from 'node:path';
 import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
+import { AUTOMATIC, isAutomatic } from '../../../engine/host/client';
 import type { HostSettings } from '../../../engine/host/protocol/messages';
 import { serverPrefix } from '../../../engine/model/server-nets';
 import { printable, quote } from '../../../engine/util/quote';
@@ -14,7 +15,7 @@ export interface EngineDef extends NodeDef, ServerFields {
   /** A folder, or the name of an environment variable that holds one; unused with the embedded model. */
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
-  /** ONNX Runtime names, by preference, separated by commas. Default `cpu`. */
+  /** ONNX Runtime names, by preference, separated by commas, or `automatic`. Default `cpu`: what a flow says that is older than the choice. */
   executionProviders?: string;
   /** Whether nets that can compute in int8 do. Default `auto`: where that is right and faster when tried. */
   int8?: 'auto' | 'on' | 'off';
@@ -31,24 +32,36 @@ export interface EngineDef extends NodeDef, ServerFields {
 }
 
 /** Providers that can be told which card to use. */
-const WITH_DEVICE = ['cuda', 'tensorrt', 'dml', 'rocm', 'migraphx'];
+const WITH_DEVICE = [AUTOMATIC, 'cuda', 'tensorrt', 'dml', 'rocm', 'migraphx'];
 
 /** @throws EBADPARAM */
 export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, def: EngineDef): HostSettings {
-  const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
   const memory = readOptionalNumber(def.memoryLimit, 'memoryLimit', 0, { min: 0, max: 1_048_576, integer: true });
   const hang = readOptionalNumber(def.hangLimit, 'hangLimit', 120, { min: 1, max: 3600 });
   const adapters = readAdapters(def.adapters);
   const server = readServerFields(def, node.credentials ?? {});
   return {
     model: readModel(RED, node, def.model, def.modelType),
-    executionProviders: readProviders(def.executionProviders, def.device),
-    ...readInt8(def.int8),
-    ...(threads > 0 && { intraOpNumThreads: threads }),
+    ...readEngineSettings(def),
     ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
     ...(server && { server }),
     ...(adapters && { adapters }),
     ...(hang !== 120 && { stallLimit: hang * 1000 }),
+  };
+}
+
+/**
+ * Where and how nets compute.
+ * @throws EBADPARAM
+ */
+export function readEngineSettings(
+  def: Pick<EngineDef, 'executionProviders' | 'device' | 'int8' | 'threads'>,
+): Pick<HostSettings, 'executionProviders' | 'intraOpNumThreads' | 'int8'> {
+  const threads = readOptionalNumber(def.threads, 'threads', 0, { min: 0, max: 1024, integer: true });
+  return {
+    executionProviders: readProviders(def.executionProviders, def.device),
+    ...readInt8(def.int8),
+    ...(threads > 0 && { intraOpNumThreads: threads }),
   };
 }
 
@@ -124,6 +137,9 @@ export function readProviders(list: string | undefined, device: EngineDef['devic
     if (!/^[a-z][a-z0-9]*(:\d+)?$/.test(name)) {
       throw new EngineError('EBADPARAM', `"${name}" is no execution provider; write names such as cuda, cpu separated by commas`);
     }
+  }
+  if (names.length > 1 && names.some((name) => isAutomatic([name]))) {
+    throw new EngineError('EBADPARAM', `"${AUTOMATIC}" stands alone: it tries all execution providers of this machine`);
   }
   return names.length === 0 ? ['cpu'] : names.map((name) => (card > 0 && WITH_DEVICE.includes(name) ? `${name}:${card}` : name));
 }

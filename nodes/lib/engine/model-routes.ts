@@ -4,7 +4,7 @@ import { KNOWN_REPOSITORIES, type KnownRepository } from '../../../engine/hub/ca
 import { checkInProcess } from '../../../engine/host/client/checks';
 import { pullInProcess } from '../../../engine/hub/pull-process';
 import { hubSettings, type HubSettings } from '../../../engine/hub/settings';
-import { tryProviders, type ProviderReport } from '../../../engine/host/client/providers';
+import { tryProviders, type ProviderReport } from '../../../engine/net/ort/provider-reports';
 import type { ServerCredentials } from './server-fields';
 import { withCode } from '../common/input';
 import { type DownloadState, ModelDownloads } from './model-downloads';

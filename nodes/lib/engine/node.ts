@@ -1,9 +1,10 @@
 import type { Node, NodeAPI } from 'node-red';
 import { EngineError } from '../../../engine/errors';
-import { acquireHost, releaseHost, type EngineSupervisor } from '../../../engine/host/client';
+import { acquireHost, type EngineSupervisor, type ProviderChoice, releaseHost } from '../../../engine/host/client';
 import type { HostSettings, HostState } from '../../../engine/host/protocol/messages';
 import type { EngineInfo } from '../../../engine/types';
 import { shorten, type Translate } from '../common/status';
+import { inWords } from './provider-routes';
 
 /** This many ends in a row are logged one by one; an engine that is broken for weeks must not fill the disk. */
 const OFTEN = 8;
@@ -84,12 +85,14 @@ export class EngineUsers {
     this.users.clear();
     if (!host) return;
     host.off('state', this.onState);
+    host.off('choice', this.onChoice);
     await releaseHost(host);
   }
 
   private start(): EngineSupervisor {
     const host = acquireHost(this.settings());
     host.on('state', this.onState);
+    host.on('choice', this.onChoice);
     this.log(host.state);
     return host;
   }
@@ -97,6 +100,11 @@ export class EngineUsers {
   private readonly onState = (state: HostState): void => {
     this.log(state);
     for (const user of this.users) user.onState(state);
+  };
+
+  private readonly onChoice = ({ providers, tried }: ProviderChoice): void => {
+    const lines = tried.map((each) => inWords(each, this.translate));
+    this.node.log([this.translate('automatic.chosen', { name: providers[0] }), ...lines].join(' '));
   };
 
   private ready({ model, executionProvider: provider, arithmetic }: EngineInfo): string {

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { availableMemory } from '../../../engine/util/available-memory';
 import { acquireHost, type EngineSupervisor, stopAllHosts } from '../../../engine/host/client';
 import type { HostState, StreamSettings } from '../../../engine/host/protocol/messages';
-import { residentMemory } from '../../../engine/host/client/process-memory';
+import { residentMemory } from '../../../engine/util/process-memory';
 import type { Picture } from '../../../engine/image/picture';
 import { PATIENCE, until } from '../../lib/until';
 

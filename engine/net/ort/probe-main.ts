@@ -1,7 +1,7 @@
 /** Tries the execution provider that is named as the argument, and prints a {@link ProbeAnswer} as JSON. */
 import { EngineError } from '../../errors';
-import { type ArithmeticChoice, arithmeticMemory, chooseArithmetic } from '../../net/ort/arithmetic';
-import { probeProviders } from '../../net/ort/providers';
+import { type ArithmeticChoice, arithmeticMemory, chooseArithmetic } from './arithmetic';
+import { probeProviders } from './providers';
 
 export interface ProbeAnswer {
   /** Why it does not work; undefined when it does. */

@@ -1,8 +1,8 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ArithmeticChoice } from '../../net/ort/arithmetic';
-import type { ProbeAnswer } from '../process/probe-main';
+import type { ArithmeticChoice } from './arithmetic';
+import type { ProbeAnswer } from './probe-main';
 
 const execute = promisify(execFile);
 const PROBE_LIMIT_MS = 60_000;
@@ -24,6 +24,11 @@ const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
   darwin: ['coreml', 'webgpu', 'cpu'],
 };
 
+/** Names of the execution providers that there can be on this system, the processor last. */
+export function providersHere(): string[] {
+  return PROVIDERS[process.platform] ?? ['cpu'];
+}
+
 /**
  * Tries every execution provider of this system with a tiny net.
  *
@@ -31,7 +36,7 @@ const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
  */
 export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
   const reports: ProviderReport[] = [];
-  for (const name of PROVIDERS[process.platform] ?? ['cpu']) {
+  for (const name of providersHere()) {
     const { reason, arithmetic } =
       !able || able.includes(name)
         ? await probe(name)
@@ -42,9 +47,9 @@ export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
 }
 
 /** Whether a provider works here. In a process of its own: drivers print what they like, and may crash. */
-async function probe(name: string): Promise<ProbeAnswer> {
+export async function probe(name: string): Promise<ProbeAnswer> {
   try {
-    const { stdout } = await execute(process.execPath, [join(__dirname, '../process/probe-main.js'), name], {
+    const { stdout } = await execute(process.execPath, [join(__dirname, './probe-main.js'), name], {
       timeout: PROBE_LIMIT_MS,
       killSignal: 'SIGKILL',
     });

@@ -1,0 +1,100 @@
+/** Paints one frame with a model's own nets on one execution provider, as its parent says, and ends. */
+import { availableParallelism, constants, setPriority } from 'node:os';
+import { performance } from 'node:perf_hooks';
+import { randn } from '../diffusion/noise';
+import { Model, type ModelSettings } from './model';
+import { toWireError, type WireError } from '../util/channel';
+
+/** What the nets gave: each net's output, in the order in which they run. */
+export type TrialOutputs = Record<string, Float32Array>;
+
+export interface TrialOrder {
+  settings: Pick<ModelSettings, 'model' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
+  /** What the processor gave; without it the outputs are sent back. */
+  expected?: TrialOutputs;
+}
+
+export interface TrialResult {
+  /** Shortest time of one frame: a picture in, one step, a picture out, ms. */
+  ms: number;
+  /** Of a net's output from what was expected, the largest of all nets: root of the mean square, relative. */
+  difference?: number;
+  outputs?: TrialOutputs;
+  /** Whether its nets could compute in int8 there. */
+  isRoundable: boolean;
+}
+
+export type TrialAnswer = { result: TrialResult } | { error: WireError };
+
+/** A size that every model paints, pixels, in steps of eight latents. */
+const SIDE = 256;
+const LATENT_STEP = 8;
+/** Of a schedule of 1000: halfway. */
+const TIMESTEP = 499;
+const MOST_RUNS = 8;
+/** After the first, which compiles and allocates, ms. */
+const RUNS_FOR = 2000;
+
+async function tryModel({ settings, expected }: TrialOrder): Promise<TrialResult> {
+  const model = await Model.load(settings);
+  try {
+    const first = await paint(model);
+    let ms = Infinity;
+    const end = performance.now() + RUNS_FOR;
+    for (let run = 0; run < MOST_RUNS && (run === 0 || performance.now() < end); run++) ms = Math.min(ms, (await paint(model)).ms);
+    const isRoundable = model.info.arithmetic !== undefined;
+    return { ms, isRoundable, ...(expected ? { difference: differenceOf(first.outputs, expected) } : { outputs: first.outputs }) };
+  } finally {
+    await model.close();
+  }
+}
+
+async function paint(model: Model): Promise<{ ms: number; outputs: TrialOutputs }> {
+  const { vaeScaleFactor: factor, latentChannels } = model.info;
+  const side = Math.max(1, Math.round(SIDE / factor / LATENT_STEP)) * LATENT_STEP;
+  const shape = { height: side, width: side };
+  const picture = randn([3, side * factor, side * factor], 1).map((value) => Math.tanh(value));
+  const noise = randn([latentChannels, side, side], 2);
+  const conditioning = await model.textEncoder.blank();
+  const began = performance.now();
+  const cpu = process.cpuUsage();
+  const encoded = model.vaeEncoder && (await model.vaeEncoder.encode(picture, side * factor, side * factor));
+  const [predicted] = await model.unet.predict([{ sample: noise, shape, timestep: TIMESTEP, conditioning }]);
+  const decoded = await model.vaeDecoder.decode(noise, side, side);
+  const wall = performance.now() - began;
+  return { ms: idle(model, wall, process.cpuUsage(cpu)), outputs: { ...(encoded && { encoded }), predicted, decoded } };
+}
+
+/**
+ * What a frame would take on a processor that has nothing else to do, and whose cores share the frames: one that paints
+ * meanwhile is slower, and a card is not, which must not speak for the card.
+ */
+function idle({ info }: Model, wall: number, { user, system }: NodeJS.CpuUsage): number {
+  return info.executionProvider === 'cpu' ? Math.min(wall, (user + system) / 1000 / availableParallelism()) : wall;
+}
+
+function differenceOf(got: TrialOutputs, expected: TrialOutputs): number {
+  return Math.max(...Object.entries(expected).map(([name, values]) => relative(got[name] ?? new Float32Array(values.length), values)));
+}
+
+function relative(got: Float32Array, expected: Float32Array): number {
+  if (got.length !== expected.length) return Infinity;
+  let [error, power] = [0, 0];
+  for (let k = 0; k < expected.length; k++) {
+    error += (got[k] - expected[k]) ** 2;
+    power += expected[k] ** 2;
+  }
+  const ratio = Math.sqrt(error / Math.max(power, 1e-12));
+  return Number.isNaN(ratio) ? Infinity : ratio;
+}
+
+process.title = 'streamdiffusion-trial';
+setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+process.on('disconnect', () => process.exit());
+process.once('message', (order: TrialOrder) => {
+  const send = (answer: TrialAnswer): void => void process.send?.(answer, undefined, undefined, () => process.exit());
+  tryModel(order).then(
+    (result) => send({ result }),
+    (thrown: unknown) => send({ error: toWireError(thrown) }),
+  );
+});
