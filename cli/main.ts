@@ -12,6 +12,8 @@ const COMMANDS: Record<string, () => Command> = {
   'models list': () => (require('./models/list') as { list: Command }).list,
   'models check': () => (require('./models/check') as { check: Command }).check,
   'models repository': () => (require('./models/repository/command') as { repository: Command }).repository,
+  'providers check': () => (require('./providers/check') as { check: Command }).check,
+  'providers install': () => (require('./providers/install') as { install: Command }).install,
   run: () => (require('./run/command') as { run: Command }).run,
 };
 
@@ -25,6 +27,8 @@ Commands:
   models list        show the models on this machine, and some to begin with
   models check       say what a model folder contains and what is wrong with it
   models repository  write a model folder's nets for an inference server (NVIDIA Triton)
+  providers check    say which execution providers work here, and what CUDA lacks
+  providers install  put ONNX Runtime's files for CUDA in place
 
 Options:
   --help, -h         help; "${PROGRAM} COMMAND --help" explains a command
@@ -36,10 +40,9 @@ async function main(args: string[]): Promise<number> {
   if (first === '--help' || first === '-h' || first === 'help') return print(HELP);
   const name = Object.keys(COMMANDS).find((known) => known.split(' ').every((word, i) => args[i] === word));
   if (!name) {
-    if (first === 'models' && ['--help', '-h', undefined].includes(args[1])) return print(HELP);
-    throw new UsageError(
-      first === undefined ? 'no command' : `there is no command "${args.slice(0, first === 'models' ? 2 : 1).join(' ')}"`,
-    );
+    const isGroup = first === 'models' || first === 'providers';
+    if (isGroup && ['--help', '-h', undefined].includes(args[1])) return print(HELP);
+    throw new UsageError(first === undefined ? 'no command' : `there is no command "${args.slice(0, isGroup ? 2 : 1).join(' ')}"`);
   }
   const command = COMMANDS[name]();
   const rest = args.slice(name.split(' ').length);

@@ -166,7 +166,8 @@ describe('documentation', () => {
     const calls = pages.flatMap((page) =>
       [...read(page).matchAll(/^(?:.*?`)?npx streamdiffusion ([^`\n]+)/gm)].map(([, call]) => call.trim()),
     );
-    const commandOf = (call: string): string[] => (call.startsWith('models ') ? call.split(' ').slice(0, 2) : call.split(' ').slice(0, 1));
+    const commandOf = (call: string): string[] =>
+      /^(models|providers) /.test(call) ? call.split(' ').slice(0, 2) : call.split(' ').slice(0, 1);
     const commands = new Map(calls.map((call) => [commandOf(call).join(' '), commandOf(call)]));
     assert.ok(commands.size >= 4, 'commands were found');
     for (const [command, words] of commands) {

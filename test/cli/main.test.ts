@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { Program } from '../lib/program';
 import { ROOT } from '../lib/reference';
 
-const COMMANDS = ['run', 'models pull', 'models list', 'models check', 'models repository'];
+const COMMANDS = ['run', 'models pull', 'models list', 'models check', 'models repository', 'providers check', 'providers install'];
 
 describe('streamdiffusion: the program', () => {
   it('tells its version', async () => {

@@ -56,7 +56,7 @@ async function refusal(provider: string): Promise<string | undefined> {
 function reasonIn(message: string): string {
   // Of all its libraries that may be missing the runtime names none.
   if (/_Cuda: Failed to load shared library/.test(message)) {
-    return "its libraries do not load: it needs ONNX Runtime's CUDA files (node_modules/onnxruntime-node/script/install.js), CUDA 12 and cuDNN 9";
+    return 'its libraries do not load: it needs an NVIDIA driver, CUDA 13, cuDNN 9 and ONNX Runtime\'s CUDA files; "npx streamdiffusion providers check" says what is missing, "providers install cuda" fetches the latter';
   }
   return firstLine(message).replace(/^\S+\.(cc|cpp|h):\d+ .* was false\. /, '');
 }
