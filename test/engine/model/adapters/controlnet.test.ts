@@ -21,10 +21,10 @@ describe('exports of ControlNets, and UNets with inputs for them', () => {
   after(() => rm(folder, { recursive: true }));
 
   /** How far an engine is from what PyTorch computed, in standard deviations. */
-  async function errorOf(name: string, adapters: Record<string, string>, model = REFERENCE_MODEL): Promise<number> {
+  async function errorOf(name: string, adapters: Record<string, string>, model = REFERENCE_MODEL, fixedShapes = false): Promise<number> {
     const reference = controlCase(name);
     const { case: settings, tokenIds } = reference;
-    const engine = await Engine.load({ model, adapters });
+    const engine = await Engine.load({ model, adapters, fixedShapes });
     const stream = await engine.createStream({ ...reference.options, weights: settings.controls });
     await stream.setPrompt({ tokenIds: tokenIds[settings.prompt], negativeTokenIds: tokenIds[settings.negative_prompt] });
     const outputs: Output[] = [];
@@ -65,6 +65,12 @@ describe('exports of ControlNets, and UNets with inputs for them', () => {
       withFixedSizes(graph, { sample: [1, 4, 8, 8], timestep: [1], encoder_hidden_states: [1, 77, 32], controlnet_cond: [1, 3, 64, 64] }),
     );
     assert.ok((await errorOf('control-2step', { depth: path })) <= 1e-4);
+  });
+
+  it('beside nets that are opened anew for every size', async () => {
+    const adapters = { depth: PATHS.depth, lines: LINES };
+    assert.ok((await errorOf('control-two-self', adapters, REFERENCE_MODEL, true)) <= 1e-4);
+    assert.ok((await errorOf('plain', adapters, REFERENCE_MODEL, true)) <= 1e-4);
   });
 
   it('with a scale of their own, in double precision, beside one without', async () => {
