@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readAdapters, readControls, readWeights } from '../../cli/run/adapters';
 import { Controls } from '../../cli/run/controls';
 import { UsageError } from '../../cli/command';
 import type { RawImage } from '../../engine';
+import { PATHS } from '../lib/control-cases';
+import { changedModel, removeModelFolders } from '../lib/model-folder';
+import { Program } from '../lib/program';
+import { ROOT } from '../lib/reference';
 import sharp from 'sharp';
 
 const SIZE = { width: 64, height: 64 };
@@ -43,6 +47,54 @@ describe('adapters on the command line', () => {
     assert.deepEqual(readWeights('edges=0.8, style=-1'), { edges: 0.8, style: -1 });
     assert.equal(readWeights(undefined), undefined);
     for (const wrong of ['edges', 'edges=', 'edges=much', '=1', '']) assert.throws(() => readWeights(wrong), UsageError, wrong);
+  });
+});
+
+describe('streamdiffusion with adapters', () => {
+  let model: string;
+  let folder: string;
+  before(async () => {
+    // The reference model has no tokenizer, and no texts without one.
+    const files = await readdir(join(ROOT, 'models/starter/tokenizer'));
+    const read = (name: string): Promise<Buffer> => readFile(join(ROOT, 'models/starter/tokenizer', name));
+    model = await changedModel(Object.fromEntries(await Promise.all(files.map(async (name) => [`tokenizer/${name}`, await read(name)]))));
+    folder = await mkdtemp(join(tmpdir(), 'run-adapters-'));
+    await sharp(Buffer.from(step.data), { raw: step }).toFile(join(folder, 'in.png'));
+  });
+  after(async () => {
+    await rm(folder, { recursive: true });
+    await removeModelFolders();
+  });
+
+  it('paints by a control map of every frame, as strongly as asked for; without strength as without the adapter', async () => {
+    const paint = async (out: string, ...more: string[]): Promise<Buffer> => {
+      const options = ['--model', model, '--prompt', 'night', '--size', '64x64', '--steps', '1', ...more];
+      const { code, stdout, stderr } = await Program.run(['run', ...options, 'in.png', out], {}, folder);
+      assert.equal(code, 0, stderr);
+      assert.equal(/^adapters: lines \(controlnet\)$/m.test(stdout), more.length > 0);
+      return sharp(join(folder, out)).raw().toBuffer();
+    };
+    const adapter = ['--adapter', `lines=${PATHS.lines}`, '--control', 'lines=edges'];
+    const [plain, off, half, full] = [
+      await paint('plain.png'),
+      await paint('off.png', ...adapter, '--weights', 'lines=0'),
+      await paint('half.png', ...adapter, '--weights', 'lines=0.5'),
+      await paint('full.png', ...adapter),
+    ];
+    assert.deepEqual(off, plain);
+    const change = (a: Buffer, b: Buffer): number => a.reduce((sum, value, k) => sum + Math.abs(value - b[k]), 0);
+    assert.ok(change(full, plain) > 0 && change(half, plain) > 0 && change(half, full) > 0);
+  });
+
+  it('says in a check of the model what each adapter is, and fails where one cannot be used', async () => {
+    const check = (...adapters: string[]): ReturnType<typeof Program.run> =>
+      Program.run(['models', 'check', model, ...adapters.flatMap((each) => ['--adapter', each])], {}, folder);
+    const good = await check(`lines=${PATHS.lines}`);
+    assert.equal(good.code, 0);
+    assert.match(good.stdout, /^ {2}adapter {2}lines: controlnet$/m);
+    const bad = await check(`lines=${PATHS.lines}`, 'mine=in.png');
+    assert.equal(bad.code, 1);
+    assert.match(bad.stdout, /^ {2}adapter {2}mine: no: .*in\.png is none that is known/m);
   });
 });
 
