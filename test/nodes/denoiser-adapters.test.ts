@@ -1,0 +1,78 @@
+import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { NodeMessage } from 'node-red';
+import { stopAllHosts } from '../../engine/host/client';
+import denoiser from '../../nodes/denoiser';
+import engine from '../../nodes/engine';
+import { PATHS } from '../lib/control-cases';
+import { calls, helper, PATIENCE, startFlow, until } from '../lib/flow';
+import { keepLedger, type Ledger } from '../lib/ledger';
+import { changedModel, removeModelFolders } from '../lib/model-folder';
+import { jpegs } from '../lib/pictures';
+import { ROOT } from '../lib/reference';
+
+describe('a denoiser on an engine with adapters', () => {
+  let ledger: Ledger;
+  let frames: Buffer[];
+
+  before(async () => {
+    frames = (await jpegs(3)).map(({ data }) => Buffer.from(data));
+    // The reference model reads no texts without a tokenizer.
+    const names = await readdir(join(ROOT, 'models/starter/tokenizer'));
+    const files = names.map(async (name) => [`tokenizer/${name}`, await readFile(join(ROOT, 'models/starter/tokenizer', name))] as const);
+    const model = await changedModel(Object.fromEntries(await Promise.all(files)));
+    const adapters = [{ name: 'depth', path: PATHS.depth }];
+    const settings = { width: '64', height: '64', stepsBy: 'list', tIndexList: '30', cfgType: 'none', format: 'raw' };
+    await startFlow(
+      [engine, denoiser],
+      [
+        { id: 'engine', type: 'streamdiffusion-engine', threads: '1', modelType: 'str', model, adapters },
+        { id: 'denoiser', type: 'streamdiffusion-denoiser', engine: 'engine', ...settings, wires: [['out']] },
+        { id: 'out', type: 'helper' },
+      ],
+    );
+    ledger = keepLedger('denoiser', ['out']);
+  });
+  after(async () => {
+    await helper.unload();
+    await stopAllHosts();
+    await removeModelFolders();
+  });
+
+  /** The picture that comes of a message; undefined where there is none. */
+  async function paint(msg: object): Promise<Buffer | undefined> {
+    const [ended, sent] = [ledger.ended, ledger.sent[0].length];
+    helper.getNode('denoiser').receive({ payload: frames[0], ...msg } as NodeMessage);
+    await until(() => ledger.ended > ended, PATIENCE);
+    return (ledger.sent[0][sent]?.payload as { data: Buffer } | undefined)?.data;
+  }
+
+  it('shows each frame its own control picture, as strongly as asked for', async () => {
+    const plain = await paint({});
+    const [one, other] = [await paint({ pictures: { depth: frames[1] } }), await paint({ pictures: { depth: frames[2] } })];
+    assert.ok(plain && one && other);
+    assert.notDeepEqual(one, plain);
+    assert.notDeepEqual(other, one);
+    assert.deepEqual(await paint({}), plain, 'a frame without a picture is painted without the net');
+    const half = await paint({ pictures: { depth: frames[1] }, params: { weights: { depth: '0.5' } } });
+    assert.notDeepEqual(half, one);
+    assert.deepEqual(await paint({ pictures: { depth: frames[1] } }), half, 'a weight stays');
+    assert.deepEqual(await paint({ pictures: { depth: frames[1] }, params: { weights: 'depth: 0' } }), plain);
+    await paint({ params: { weights: { depth: 1 } } });
+    assert.deepEqual(ledger.errors, []);
+  });
+
+  it('goes on without a picture that no adapter wants, and refuses what is no picture or weight', async () => {
+    const warned = calls('denoiser', 'warn');
+    assert.ok(await paint({ pictures: { edges: frames[1] } }));
+    await until(() => warned.some((text) => /"edges".*depth/.test(String(text))), PATIENCE);
+    await paint({ pictures: { depth: 'no picture' } });
+    await paint({ params: { weights: { depth: 'much' } } });
+    assert.deepEqual(ledger.errors, ['EBADFRAME', 'EBADPARAM']);
+    helper.getNode('denoiser').receive({ params: { weights: { edges: 1 } } } as unknown as NodeMessage);
+    await until(() => ledger.errors.length === 3, PATIENCE);
+    assert.equal(ledger.errors[2], 'EBADPARAM');
+    assert.ok(await paint({}));
+  });
+});
