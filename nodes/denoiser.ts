@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeDef } from 'node-red';
 import { isWanted, type Passage } from './lib/denoiser/audience';
 import { tellChange } from './lib/common/changes';
 import { PAINTINGS } from './lib/common/painting';
+import { readSafety, type SafetyFields } from './lib/denoiser/safety';
 import { onClose } from './lib/common/closing';
 import { Denoiser } from './lib/denoiser/denoiser';
 import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
@@ -13,7 +14,7 @@ import { isSettingsOnly, topicOf } from './lib/common/message';
 import { startNode } from './lib/common/start-node';
 import { readDialog, type DenoiserFields } from './lib/denoiser/stream-settings';
 
-type DenoiserDef = NodeDef & DenoiserFields & { engine?: string; restUnseen?: unknown };
+type DenoiserDef = NodeDef & DenoiserFields & SafetyFields & { engine?: string; restUnseen?: unknown };
 
 /** The stream-batch denoiser: frames in, painted frames out. */
 export = (RED: NodeAPI): void => {
@@ -25,7 +26,7 @@ export = (RED: NodeAPI): void => {
     const isSeen = (): boolean => isWanted((this as Node & Passage).wires[0] ?? [], find);
     try {
       const mayRest = readOptionalBoolean(def.restUnseen, 'restUnseen', false);
-      denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def), mayRest ? isSeen : undefined);
+      denoiser = new Denoiser(this, status, getEngine(RED, def.engine), readDialog(def), mayRest ? isSeen : undefined, readSafety(def));
     } catch (thrown) {
       disableNode(this, status, thrown);
       return;

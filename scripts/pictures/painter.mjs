@@ -14,7 +14,7 @@ export class Painter {
    * The frames of one stream, each after the one before is finished.
    *
    * @param {object} settings of the stream; `strength` and `steps` stand for its `tIndexList`
-   * @param {object[]} frames each `{ image?, conditioning }`
+   * @param {object[]} frames each `{ image?, mask?, conditioning }`
    * @returns {Promise<Buffer[]>} PNG files
    */
   async paint({ strength = 0.65, steps = 2, ...settings }, frames) {
@@ -27,8 +27,10 @@ export class Painter {
       format: 'png',
     });
     const pictures = [];
-    for (const { image, conditioning } of frames) {
-      const result = await stream.submit({ conditioning, ...(image && { picture: { kind: 'raw', ...image } }) });
+    const raw = (picture) => ({ kind: 'raw', ...picture });
+    for (const { image, mask, conditioning } of frames) {
+      const others = mask && { pictures: { mask: raw(mask) } };
+      const result = await stream.submit({ conditioning, ...(image && { picture: raw(image) }), ...others });
       if (result.outcome !== 'finished') throw new Error('a frame was left out');
       pictures.push(Buffer.from(result.data));
     }

@@ -66,7 +66,31 @@ export function twoInputNet(): Buffer {
   });
 }
 
-/** Takes a picture and gives a number for it. */
+/** Stable Diffusion's checker by its names: unfit is what is bright. */
+export function safetyChecker(): Buffer {
+  return onnxModel({
+    nodes: [
+      node('ReduceMean', ['clip_input'], 'bright', { axes: [1, 2, 3], keepdims: 0 }),
+      node('Greater', ['bright', 'half'], 'has_nsfw_concepts'),
+      node('Identity', ['images'], 'out_images'),
+    ],
+    weights: [weight('half', [1], Float32Array.of(0.5))],
+    inputs: [value('clip_input', 'float32', ['batch', 3, 224, 224]), value('images', 'float32', ['batch', 'height', 'width', 'channels'])],
+    outputs: [value('out_images', 'float32', ['batch', 'height', 'width', 'channels']), value('has_nsfw_concepts', 'bool', ['batch'])],
+  });
+}
+
+/** Logits of three classes: the brightness of red, green and blue, times twenty. */
+export function coloursNet(): Buffer {
+  return onnxModel({
+    nodes: [node('ReduceMean', ['pixel_values'], 'colours', { axes: [2, 3], keepdims: 0 }), node('Mul', ['colours', 'twenty'], 'logits')],
+    weights: [weight('twenty', [1], Float32Array.of(20))],
+    inputs: [value('pixel_values', 'float32', ['batch', 3, 64, 64])],
+    outputs: [value('logits', 'float32', ['batch', 3])],
+  });
+}
+
+/** Takes a picture and gives a number for it: how bright it is. */
 export function scoreNet(): Buffer {
   return onnxModel({
     nodes: [node('ReduceMean', ['picture'], 'score', { axes: [1, 2, 3], keepdims: 0 })],

@@ -1,16 +1,14 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { join } from 'node:path';
 import { EngineError } from '../../errors';
-import type { ControlMap } from '../../image/control/jobs';
-import type { PictureNetSettings } from '../../net/picture/picture-net';
 import { Backoff } from '../../util/backoff';
 import { type Answer, Channel } from '../../util/channel';
 import { endWithParent } from '../../util/orphan-guard';
-import type { PictureNetRequest } from '../protocol/picture-net';
+import type { OpenRequest, PictureNetRequest } from '../protocol/picture-net';
 
 /** A net of a gigabyte on a slow disk takes a minute to open. */
 const OPEN_LIMIT = 180_000;
-const DRAW_LIMIT = 60_000;
+const ANSWER_LIMIT = 60_000;
 const RETRY = { first: 2000, last: 60_000 };
 
 interface Life {
@@ -21,7 +19,7 @@ interface Life {
 }
 
 /**
- * A net from picture to picture in a process of its own, which starts with the first picture. When it ends, or does not answer in
+ * A net that draws pictures, or judges them, in a process of its own, which starts with the first picture. When it ends, or does not answer in
  * time, or the net cannot be opened, it is tried again after a pause; until then every picture is refused with what was wrong.
  */
 export class PictureNetProcess {
@@ -30,23 +28,23 @@ export class PictureNetProcess {
   private refusal: { error: EngineError; until: number } | undefined;
   private closed = false;
 
-  constructor(private readonly settings: PictureNetSettings) {}
+  constructor(private readonly opening: OpenRequest) {}
 
   get pid(): number | undefined {
     return this.life?.child.pid;
   }
 
   /** Rejects with the net's error, EBADFRAME when it is no picture, ETIMEOUT, EHOST, ECLOSED. */
-  async draw(job: Omit<PictureNetRequest & { do: 'draw' }, 'do'>): Promise<ControlMap> {
+  async ask(request: Exclude<PictureNetRequest, OpenRequest>): Promise<unknown> {
     if (this.closed) throw new EngineError('ECLOSED', 'the net was closed');
     if (this.refusal && performance.now() < this.refusal.until) throw this.refusal.error;
     this.life ??= this.start();
     const { life } = this;
     await life.opened;
-    const drawn = await this.within(life, DRAW_LIMIT, life.channel.request({ do: 'draw', ...job }, undefined));
+    const answer = await this.within(life, ANSWER_LIMIT, life.channel.request(request, undefined));
     this.backoff.reset();
     this.refusal = undefined;
-    return drawn as ControlMap;
+    return answer;
   }
 
   close(): void {
@@ -69,7 +67,7 @@ export class PictureNetProcess {
     child.once('exit', (code, signal) =>
       this.lose(life, new EngineError(this.closed ? 'ECLOSED' : 'EHOST', `the net's process ended with ${signal ?? `code ${code}`}`)),
     );
-    const opening = this.within(life, OPEN_LIMIT, channel.request({ do: 'open', settings: this.settings }, undefined));
+    const opening = this.within(life, OPEN_LIMIT, channel.request(this.opening, undefined));
     life.opened = opening.catch((thrown: unknown) => {
       const error = EngineError.from(thrown, 'EHOST');
       this.lose(life, error);

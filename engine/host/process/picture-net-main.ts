@@ -1,8 +1,9 @@
-/** The process of a net from picture to picture: opens it, draws what its parent sends, and ends with it. */
+/** The process of a net that draws pictures, or judges them: opens it, does what its parent asks, and ends with it. */
 import { availableParallelism, setPriority } from 'node:os';
 import { decodeWithin, takeOverCodec } from '../../image/codec';
 import { type ControlMap, toFile } from '../../image/control/jobs';
 import { inverted } from '../../image/control/plane';
+import { Classifier } from '../../net/picture/classifier';
 import { PictureNet } from '../../net/picture/picture-net';
 import { type Answer, answerTo } from '../../util/channel';
 import { SerialQueue } from '../../util/serial-queue';
@@ -10,16 +11,31 @@ import type { PictureNetRequest } from '../protocol/picture-net';
 
 /** As the engine's: before the nets of others that wait, after the flow. */
 const PRIORITY = 5;
+/** The engine wants the others. */
+const THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
 const queue = new SerialQueue();
+/** A classifier wants no more. */
+const JUDGED_SIZE = 512;
 let net: PictureNet | undefined;
+let classifier: Classifier | undefined;
 
-async function perform(request: PictureNetRequest): Promise<ControlMap | undefined> {
-  if (request.do === 'open') {
-    takeOverCodec();
-    // The engine wants the others.
-    net = await PictureNet.load(request.settings, Math.max(1, Math.floor(availableParallelism() / 2)));
-    return undefined;
+async function perform(request: PictureNetRequest): Promise<ControlMap | number | undefined> {
+  switch (request.do) {
+    case 'open':
+      net = await PictureNet.load(request.settings, THREADS);
+      return undefined;
+    case 'open-classifier':
+      classifier = await Classifier.load(request.settings, THREADS);
+      return undefined;
+    case 'score':
+      if (!classifier) throw new Error('a picture came before the classifier was open');
+      return classifier.score(await decodeWithin(request.picture, JUDGED_SIZE));
+    case 'draw':
+      return draw(request);
   }
+}
+
+async function draw(request: PictureNetRequest & { do: 'draw' }): Promise<ControlMap> {
   const { picture, size, isScaled, isInverted } = request;
   const drawn = await net?.draw(await decodeWithin(picture, size), isScaled);
   if (!drawn) throw new Error('a picture came before the net was open');
@@ -28,6 +44,7 @@ async function perform(request: PictureNetRequest): Promise<ControlMap | undefin
 }
 
 setPriority(PRIORITY);
+takeOverCodec();
 process.title = 'streamdiffusion-net';
 process.on('message', ({ id, ...request }: PictureNetRequest & { id: number }) => {
   void answerTo(id, () => queue.run(() => perform(request as PictureNetRequest))).then((answer: Answer) => {

@@ -1,9 +1,14 @@
-/** What crosses the pipe to the process of a net from picture to picture. Structured-clone values only. */
+/** What crosses the pipe to the process of a net that draws pictures, or judges them. Structured-clone values only. */
 import type { Picture } from '../../image/picture';
+import type { ClassifierSettings } from '../../net/picture/classifier';
 import type { PictureNetSettings } from '../../net/picture/picture-net';
 
+export type OpenRequest = { do: 'open'; settings: PictureNetSettings } | { do: 'open-classifier'; settings: ClassifierSettings };
+
 export type PictureNetRequest =
-  | { do: 'open'; settings: PictureNetSettings }
+  | OpenRequest
+  /** Answered with 0 (fit for everybody) to 1. */
+  | { do: 'score'; picture: Picture }
   | {
       do: 'draw';
       picture: Picture;

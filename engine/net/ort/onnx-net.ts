@@ -84,7 +84,8 @@ export class OnnxNet implements Net {
   }
 }
 
-function openSession(model: string | Uint8Array | OnnxGraph, settings: SessionSettings): Promise<InferenceSession> {
+/** A session as it is, for nets whose tensors are of other types. */
+export function openSession(model: string | Uint8Array | OnnxGraph, settings: SessionSettings): Promise<InferenceSession> {
   const { InferenceSession } = onnxRuntime();
   if (typeof model === 'string') return InferenceSession.create(model, sessionOptions(settings));
   if (model instanceof Uint8Array) return InferenceSession.create(model, sessionOptions(settings));
@@ -133,7 +134,8 @@ function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorIn
   return { name: meta.name, type: meta.type as TensorType, shape: [...meta.shape] };
 }
 
-function ortTensor({ type, data, dims }: Tensor): OrtTensor {
+/** A tensor as ONNX Runtime takes it. */
+export function ortTensor({ type, data, dims }: Tensor): OrtTensor {
   const { Tensor } = onnxRuntime();
   const tensor = new Tensor(type, data, dims);
   // From Node 24 on it holds a Float16Array, which ONNX Runtime's native half (1.30) cannot read ("expected 160, got 0").

@@ -22,7 +22,7 @@ export interface PictureNetSettings {
 const MULTIPLE = 32;
 
 /** Of Hugging Face's image processors. */
-interface Preprocessor {
+export interface Preprocessor {
   image_mean?: number[];
   image_std?: number[];
   do_normalize?: boolean;
@@ -90,7 +90,8 @@ export class PictureNet {
   }
 }
 
-async function findNet(path: string): Promise<string> {
+/** The file of a net that is named by itself, or by its folder. Rejects with ENOMODEL. */
+export async function findNet(path: string): Promise<string> {
   for (const file of [path, join(path, 'model.onnx'), join(path, 'onnx/model.onnx')]) {
     const found = await stat(file).catch(() => undefined);
     if (found?.isFile()) return file;
@@ -98,16 +99,18 @@ async function findNet(path: string): Promise<string> {
   throw new EngineError('ENOMODEL', `there is no net at ${path}: wanted is an .onnx file, or a folder with model.onnx`);
 }
 
-/** Beside the net, or in the folder above `onnx`. */
-async function preprocessorOf(file: string): Promise<Preprocessor> {
-  for (const folder of [dirname(file), dirname(dirname(file))]) {
+/** Beside the net, in the folder above `onnx`, or in a pipeline's folder for all its nets. */
+export async function preprocessorOf(file: string): Promise<Preprocessor> {
+  const above = dirname(dirname(file));
+  for (const folder of [dirname(file), above, join(above, 'feature_extractor')]) {
     const config = await readJson<Preprocessor>(join(folder, 'preprocessor_config.json'));
     if (config) return config;
   }
   return {};
 }
 
-function tablesOf({
+/** What a picture's values are to the net. */
+export function tablesOf({
   image_mean: mean,
   image_std: std,
   do_normalize: isNormalized,

@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeMessage } from 'node-red';
 import { PictureNetProcess } from '../../../engine/host/client/picture-net-process';
 import { controlPool } from '../../../engine/image/codec-pool';
 import type { ControlMap as ControlMapFile, ControlMapJob } from '../../../engine/image/control/jobs';
+import { isQuick, type Picture } from '../../../engine/image/picture';
 import { tellChange } from '../common/changes';
 import { ErrorThrottle } from '../common/error-throttle';
 import { type Send, withCode } from '../common/input';
@@ -39,7 +40,7 @@ export class ControlMap implements Learner {
     private settings: ControlSettings,
   ) {
     if (settings.map.kind === 'silhouette') this.memory = new RoomMemory(node);
-    if (settings.net) this.net = new PictureNetProcess(settings.net);
+    if (settings.net) this.net = new PictureNetProcess({ do: 'open', settings: settings.net });
     this.ticker = setInterval(() => this.showStatus(), 1000).unref();
     this.showStatus();
   }
@@ -90,10 +91,14 @@ export class ControlMap implements Learner {
     return new ControlTopic(() => this.settings, drawMap, room);
   }
 
-  private drawMap(job: ControlMapJob): Promise<ControlMapFile> {
+  private async drawMap(job: ControlMapJob): Promise<ControlMapFile> {
     if (!this.net) return controlPool.drawControlMap(job);
-    const { picture, size, settings } = job;
-    return this.net.draw({ picture, size, isScaled: this.settings.replaces, isInverted: settings.invert });
+    const { size, settings } = job;
+    // What may keep its decoder busy, or bring it down, is decoded where that harms nobody else.
+    const isHarmless = isQuick(job.picture);
+    const picture: Picture = isHarmless ? job.picture : { kind: 'encoded', data: await controlPool.toJpeg(job.picture, { quality: 95 }) };
+    const isScaled = this.settings.replaces;
+    return this.net.ask({ do: 'draw', picture, size, isScaled, isInverted: settings.invert }) as Promise<ControlMapFile>;
   }
 
   /** Takes over what the message says of the map; it is not meant for a next one. */

@@ -13,6 +13,7 @@ import { withCode, type Send } from '../common/input';
 import { forgetStreams, isPreviewOpen, keepNewest } from '../engine/live-streams';
 import { hasPayload, isReset, isSettingsOnly, topicOf } from '../common/message';
 import { readPictures } from '../common/pictures';
+import { Safety, type SafetySettings } from './safety';
 import { readConditioning, readPrompt } from '../prompt/texts';
 import { engineReport, streamReport } from '../common/reports';
 import type { Painting } from '../common/painting';
@@ -31,6 +32,7 @@ export class Denoiser implements EngineUser, Tunable {
   private readonly streams: DenoiserStreams;
   private readonly ticker: NodeJS.Timeout;
   private readonly rest: Rest | undefined;
+  private readonly safety: Safety | undefined;
   private phase: HostState['phase'];
   private arrived = 0;
   /** Brings back the settings from before the dialog was opened. */
@@ -41,6 +43,7 @@ export class Denoiser implements EngineUser, Tunable {
 
   /**
    * @param isSeen whether the pictures go where somebody may have a use for them; without it they always do
+   * @param safety how unfit pictures are kept back; without it none is looked at
    * @throws EBADPARAM when the engine's own settings cannot work
    */
   constructor(
@@ -49,6 +52,7 @@ export class Denoiser implements EngineUser, Tunable {
     private readonly engine: EngineNode,
     settings: StreamSettings,
     isSeen?: () => boolean,
+    safety?: SafetySettings,
   ) {
     this.host = engine.register(this);
     this.phase = this.host.state.phase;
@@ -63,6 +67,13 @@ export class Denoiser implements EngineUser, Tunable {
       new Rest(
         () => isSeen() || isPreviewOpen(),
         (msg, topic) => void this.paintHeld(msg, topic),
+      );
+    this.safety =
+      safety &&
+      new Safety(
+        safety,
+        () => this.modelFolder,
+        (error) => this.tell(error),
       );
     this.ticker = setInterval(() => this.tick(), 1000).unref();
     this.showStatus();
@@ -126,6 +137,7 @@ export class Denoiser implements EngineUser, Tunable {
     this.closed = true;
     clearInterval(this.ticker);
     this.rest?.close();
+    this.safety?.close();
     this.status.close();
     forgetStreams(this.node.id);
     await this.streams.close();
@@ -185,12 +197,14 @@ export class Denoiser implements EngineUser, Tunable {
     if (result?.outcome !== 'finished') return this.measure('dropped', msg, 1);
     this.measure('latency', msg, result.latencyMs);
     this.faults.clear();
+    const shown = this.safety ? await this.safety.pass(result, topic) : result;
+    if (!shown) return this.measure('dropped', msg, 1);
     keepNewest(this.node.id, topic, stream, {
-      result,
+      result: shown,
       picture: request.picture,
       conditioning: request.conditioning ?? stream.newestConditioning,
     });
-    putFrame(msg, result, arrival, topic);
+    putFrame(msg, shown, arrival, topic);
     send(msg);
   }
 
@@ -207,6 +221,11 @@ export class Denoiser implements EngineUser, Tunable {
       this.faults.report(error);
       return undefined;
     }
+  }
+
+  private get modelFolder(): string | undefined {
+    const { state } = this.host;
+    return state.phase === 'ready' ? state.info.model : undefined;
   }
 
   /** For those who let Node-RED log metrics; it does so with nothing but the message's id. */
@@ -229,7 +248,13 @@ export class Denoiser implements EngineUser, Tunable {
       null,
       {
         topic: 'status',
-        payload: { ...engine, fault: this.faults.current?.message, ...(this.rest && { resting: this.rest.isResting }), streams },
+        payload: {
+          ...engine,
+          fault: this.faults.current?.message,
+          ...(this.rest && { resting: this.rest.isResting }),
+          ...(this.safety && { safety: this.safety.report }),
+          streams,
+        },
       },
     ]);
   }
