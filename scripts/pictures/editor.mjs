@@ -9,8 +9,9 @@ import { openChromium } from './sheet.mjs';
 
 const PAGES = join(DOCS, 'nodes');
 const MARGIN = 10;
-/** As wide as people draw the dialog. */
+/** As wide as people draw the dialog; a config node's opens over another one's, and does not get narrower. */
 const DIALOG_WIDTH = 560;
+const CONFIG_WIDTH = 900;
 
 async function freePort() {
   const probe = createServer();
@@ -107,10 +108,13 @@ async function pictureOfDialog(page, type, file) {
   }, `streamdiffusion-${type}`);
   const form = page.locator(type === 'engine' ? '#node-config-dialog-edit-form' : '#dialog-form');
   await form.waitFor({ state: 'visible' });
-  await form.evaluate((element, width) => {
-    for (const section of element.querySelectorAll('details')) section.open = true;
-    element.closest('.red-ui-tray').style.width = `${width}px`;
-  }, DIALOG_WIDTH);
+  await form.evaluate(
+    (element, width) => {
+      for (const section of element.querySelectorAll('details')) section.open = true;
+      element.closest('.red-ui-tray').style.width = `${width}px`;
+    },
+    type === 'engine' ? CONFIG_WIDTH : DIALOG_WIDTH,
+  );
   await standsStill(page.locator('.red-ui-tray').last());
   // The form fills the editor's height; what it says ends earlier.
   const clip = await form.evaluate((element, margin) => {
