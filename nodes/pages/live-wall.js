@@ -190,6 +190,8 @@ class Warp {
     const isSquare = places.flat().every((value, k) => value === SQUARE.flat()[k]);
     wall.style.transformOrigin = '0 0';
     const onScreen = places.map(([x, y]) => [x * innerWidth, y * innerHeight]);
+    // The corners are the picture's own, whatever its shape was.
+    wall.classList.toggle('warped', !isSquare || this.isEditing);
     wall.style.transform = isSquare ? '' : matrixTo(wall.offsetWidth, wall.offsetHeight, onScreen);
     this.handles?.forEach((handle, k) => Object.assign(handle.style, { left: `${onScreen[k][0]}px`, top: `${onScreen[k][1]}px` }));
   }
@@ -199,6 +201,7 @@ class Warp {
     if (this.handles) {
       for (const handle of this.handles) handle.remove();
       this.handles = undefined;
+      this.apply();
       return;
     }
     this.handles = SQUARE.map((_, k) => {

@@ -90,6 +90,8 @@ describe('live page on walls', () => {
       [0, 600],
     ];
     assert.deepEqual(await corners(), warped);
+    const objectFit = (): Promise<string> => page.$eval('canvas', (canvas) => getComputedStyle(canvas).objectFit);
+    assert.equal(await objectFit(), 'fill', 'the corners are those of the picture');
     await page.keyboard.press('w');
     assert.equal(await page.locator('.corner').count(), 0);
     await page.reload();
@@ -110,6 +112,8 @@ describe('live page on walls', () => {
     assert.ok(x < 950 && y < 590, `${x}, ${y}`);
     await page.keyboard.press('r');
     assert.equal(await page.$eval('#wall', (wall) => (wall as HTMLElement).style.transform), '');
+    await page.keyboard.press('w');
+    assert.equal(await objectFit(), 'contain');
     assert.deepEqual(errors, []);
     await page.close();
   });
