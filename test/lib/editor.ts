@@ -57,7 +57,8 @@ export class Editor {
 
   nodes(type: string): Promise<EditorNode[]> {
     return this.red(
-      (RED, name) => RED.nodes.filterNodes({ type: name }).map(({ id, type: of, valid }) => ({ id, type: of, valid })),
+      (RED, name) =>
+        RED.nodes.filterNodes({ type: name }).map(({ id, type: of, name: called, valid }) => ({ id, type: of, name: called, valid })),
       `streamdiffusion-${type}`,
     );
   }
@@ -133,6 +134,8 @@ export class Editor {
   async deploy(): Promise<void> {
     await this.page.click('#red-ui-header-button-deploy');
     await this.page.waitForFunction(() => !(window as unknown as { RED: EditorRED }).RED.nodes.dirty());
+    // The editor takes presses again a moment after it has deployed.
+    await this.page.waitForFunction(() => getComputedStyle(document.getElementById('red-ui-editor-shade')!).display === 'none');
   }
 
   /** Waits until something has stopped moving: a press meets nothing that slides away from under it. */
