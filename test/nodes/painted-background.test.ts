@@ -42,7 +42,7 @@ describe('a painted background behind a real person', () => {
       [
         { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
         {
-          ...{ id: 'control', type: 'streamdiffusion-control', wires: [['denoiser']] },
+          ...{ id: 'room-mask', type: 'streamdiffusion-control', wires: [['denoiser']] },
           ...{ kind: 'silhouette', picture: 'mask', invert: true, learnSeconds: '0', radius: '0', grow: '1' },
         },
         {
@@ -55,7 +55,7 @@ describe('a painted background behind a real person', () => {
     const ledger = keepLedger('denoiser', ['out']);
     const show = async (payload: Buffer): Promise<Buffer> => {
       const { ended } = ledger;
-      helper.getNode('control').receive({ payload } as NodeMessage);
+      helper.getNode('room-mask').receive({ payload } as NodeMessage);
       await until(() => ledger.ended > ended);
       assert.deepEqual(ledger.errors, []);
       return pixels(ledger.sent[0].at(-1)?.payload);
