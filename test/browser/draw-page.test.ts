@@ -159,6 +159,8 @@ describe('drawing page', () => {
         body: JSON.stringify(changed),
       });
     });
+    // What is drawn before the page has noticed goes to the sheet that is gone.
+    await page.waitForFunction(() => !document.body.classList.contains('here'), undefined, { timeout: 5000 }).catch(() => undefined);
     await page.waitForSelector('body.here', { timeout: PATIENCE });
     await choose(page, 'house');
     await draw(page, [0.6, 0.3], [0.9, 0.3]);
