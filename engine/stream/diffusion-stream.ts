@@ -39,8 +39,8 @@ export interface Frame {
 export interface FrameInput extends StreamInput {
   /** The prompt of this frame alone, encoded already. */
   conditioning?: EncodedPrompt;
-  /** All settings of this frame, whatever the stream's are. */
-  options?: StreamOptions;
+  /** All settings of this frame, whatever the stream's are, as {@link DiffusionStream.admit} gave them. */
+  admitted?: StreamSetup;
 }
 
 /** A frame that is ready to enter the batch. */
@@ -197,11 +197,11 @@ export class DiffusionStream implements Stream {
   }
 
   /**
-   * Resolves when frames can be made under these settings: what would be refused is refused before a picture is decoded to
-   * its size. Rejects as `prepare` does.
+   * Resolves when frames can be made under these settings, for {@link prepare}: what would be refused is refused before a
+   * picture is decoded to its size. Rejects as `prepare` does.
    */
-  async admit(options: StreamOptions): Promise<void> {
-    await this.setups.prepare(options, this.change());
+  admit(options: StreamOptions): Promise<StreamSetup> {
+    return this.setups.prepare(options, this.change());
   }
 
   /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. Rejects with Overtaken when newer ones come while its own are being prepared. */
@@ -210,12 +210,12 @@ export class DiffusionStream implements Stream {
     this.waitingPrompts = {};
     const change = this.change();
     return this.inQueue(this.intake, async () => {
-      const { latent: start, id, prompt, params, options } = input;
+      const { latent: start, id, prompt, params, admitted } = input;
       const given: Record<string, RawImage> = { ...input.pictures, ...(input.image && { image: input.image }) };
       const { image, mask, ...others } = given;
-      const wanted =
-        params || options ? await this.setups.prepare(options ?? changedOptions(this.options, params ?? {}), change) : this.setup;
-      const setup = this.setups.get(this.pictures.forMotion(wanted.options, image));
+      const wanted = admitted ?? (params ? await this.setups.prepare(changedOptions(this.options, params), change) : this.setup);
+      const moved = this.pictures.forMotion(wanted.options, image);
+      const setup = moved === wanted.options ? wanted : this.setups.get(moved);
       const own = input.conditioning ?? (prompt && (await this.encodePrompt(prompt, setup.options)));
       const conditioning = own ?? (await this.ownPrompt(setup.options));
       if (!own) this.conditioning = conditioning;

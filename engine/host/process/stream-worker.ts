@@ -167,11 +167,11 @@ export class StreamWorker {
       const { conditioning, settings } = job.frame;
       const { options, output } = splitSettings(this.withoutStrangers(settings ?? this.settings));
       job.output = output;
-      await this.stream.admit(options);
+      const admitted = await this.stream.admit(options);
       const pictures = await this.decoded(job.frame, options);
       const encoded = conditioning && (await this.stream.encodePrompt(conditioning, options));
       if (encoded) this.warn(encoded.warnings);
-      const prepared = await this.stream.prepare({ id: job.id, pictures, conditioning: encoded, options });
+      const prepared = await this.stream.prepare({ id: job.id, pictures, conditioning: encoded, admitted });
       this.promising = true;
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
