@@ -6,6 +6,7 @@ import { type CfgType, Engine, type Output, type StreamOptions } from '../../eng
 import type { StreamInput } from '../../engine/types';
 import { controlCase, PATHS } from '../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../lib/reference';
+import { refused } from '../lib/refused-adapter';
 
 const reference = controlCase('control-two-self');
 const PROMPT = { tokenIds: reference.tokenIds['a red sun over the sea'], negativeTokenIds: reference.tokenIds[''] };
@@ -144,15 +145,6 @@ describe('files of control', () => {
     folder = await mkdtemp(join(tmpdir(), 'control-'));
   });
   after(() => rm(folder, { recursive: true }));
-
-  const refused = async (path: string, says: RegExp): Promise<void> => {
-    await assert.rejects(Engine.load({ model: REFERENCE_MODEL, adapters: { mine: path } }), (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'EBADMODEL', error.message);
-      assert.match(error.message, says);
-      assert.match(error.message, /mine/);
-      return true;
-    });
-  };
 
   it('say what is wrong with them', async () => {
     await writeFile(join(folder, 'torn.onnx'), Buffer.from([0x0a, 0xff]));

@@ -6,6 +6,7 @@ import type { Painting } from '../common/painting';
 import { valuesOf } from './painting';
 import { nameOf, SCENES, type Scene, type Scenes } from './scenes';
 import { lineOf, KNOBS, type PlayValues, readSound, readValues, WEIGHT } from './values';
+import { readJsonMessage } from '../web/json-message';
 
 /** Settings go into the flow no more often than that, ms: knobs are turned faster than pictures are painted. */
 const SEND_MS = 33;
@@ -135,7 +136,7 @@ export class Desk {
   private async hear(socket: WebSocket, data: Buffer): Promise<void> {
     let order: Order = {};
     try {
-      order = readOrder(data);
+      order = readJsonMessage(data);
       await this.obey(order);
     } catch (thrown) {
       const { code, message } = withCode(thrown);
@@ -294,15 +295,6 @@ export class Desk {
 
   private tellAll(news: object): void {
     for (const socket of this.players) tell(socket, news);
-  }
-}
-
-function readOrder(data: Buffer): Order {
-  try {
-    const order: unknown = JSON.parse(data.toString());
-    return typeof order === 'object' && order !== null ? order : {};
-  } catch {
-    return {};
   }
 }
 

@@ -4,6 +4,7 @@ import { EngineError } from '../../../engine/errors';
 import { quote } from '../../../engine/util/quote';
 import { RateLimit } from '../common/rate-limit';
 import type { Door } from '../web/visitor-pages';
+import { readJsonMessage } from '../web/json-message';
 
 export const MOST_WISHERS = 250;
 const MOST_LETTERS = 200;
@@ -48,7 +49,7 @@ export class WishDoor implements Door {
     this.visitors.set(socket, '');
     socket.on('message', (data: Buffer, isBinary) => {
       if (isBinary || !messages.take()) return socket.close(TOO_FAST, 'too many messages');
-      const { visitor, prompt } = readMessage(data);
+      const { visitor, prompt } = readJsonMessage(data);
       if (typeof visitor === 'string' && /^\w{8,40}$/.test(visitor)) this.greet(socket, visitor);
       if (typeof prompt === 'string') this.take(socket, prompt, pace);
     });
@@ -114,15 +115,6 @@ function readAnswer(value: unknown): Answer {
     ...(refused === true && { refused }),
     ...(typeof text === 'string' && { text: text.slice(0, 500) }),
   };
-}
-
-function readMessage(data: Buffer): Record<string, unknown> {
-  try {
-    const message: unknown = JSON.parse(data.toString());
-    return typeof message === 'object' && message !== null ? (message as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 function tell(socket: WebSocket, news: object): void {

@@ -24,7 +24,10 @@ describe('an engine whose process was stopped', function () {
   this.timeout(60_000);
   let folder: string;
   before(function () {
-    if (process.platform !== 'linux') this.skip();
+    if (process.platform !== 'linux') {
+      console.log('    skipped: what was stopped is looked up in /proc');
+      this.skip();
+    }
     folder = mkdtempSync(join(tmpdir(), 'orphan-'));
   });
   after(() => rm(folder, { recursive: true }));

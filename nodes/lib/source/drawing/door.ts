@@ -2,6 +2,7 @@ import type { WebSocket } from 'ws';
 import { codecPool } from '../../../../engine/image/codec-pool';
 import { RateLimit } from '../../common/rate-limit';
 import type { FrameFormat } from '../../common/producer';
+import { readJsonMessage } from '../../web/json-message';
 import { type Pen, Sheet } from './sheet';
 import { type FirstDrawing, PAPER, UNITS } from './svg';
 
@@ -84,7 +85,7 @@ export class DrawingDoor {
   }
 
   private hear(visitor: number, data: Buffer): void {
-    const { begin, stroke, points, undo, clear, ...pen } = readMessage(data);
+    const { begin, stroke, points, undo, clear, ...pen } = readJsonMessage(data);
     const key = (number: unknown): string => `${visitor} ${Number(number)}`;
     if (isNumber(begin)) {
       const start = { key: key(begin), ...readPen(pen), points: readPoints(points) };
@@ -140,16 +141,6 @@ function send(socket: WebSocket, data: string | Buffer): void {
   if (socket.readyState !== socket.OPEN) return;
   if (socket.bufferedAmount > MOST_WAITING) socket.terminate();
   else socket.send(data);
-}
-
-/** A message's parts; none of one that is no JSON. */
-function readMessage(data: Buffer): Record<string, unknown> {
-  try {
-    const message: unknown = JSON.parse(data.toString());
-    return typeof message === 'object' && message !== null ? (message as Record<string, unknown>) : {};
-  } catch {
-    return {};
-  }
 }
 
 const isNumber = (value: unknown): value is number => Number.isSafeInteger(value);

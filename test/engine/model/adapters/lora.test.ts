@@ -7,6 +7,7 @@ import { readNumbers, readSafetensors } from '../../../../engine/net/safetensors
 import { fieldsOf, message } from '../../../../engine/net/onnx/protobuf';
 import { controlCase, PATHS } from '../../../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../../../lib/reference';
+import { refused } from '../../../lib/refused-adapter';
 import { renamed, rewritten } from '../../../lib/rewritten';
 import { tensorFile } from '../../../lib/safetensors';
 
@@ -120,15 +121,6 @@ describe('LoRAs', () => {
     const off = await painted('plain', { style: PATHS.style, detail: PATHS.detail }, { weights: { style: 0, detail: 0 } });
     assert.deepEqual(off.latent, (await painted('plain', {}, { weights: {} })).latent);
   });
-
-  const refused = async (path: string, says: RegExp): Promise<void> => {
-    await assert.rejects(Engine.load({ model: REFERENCE_MODEL, adapters: { mine: path } }), (error: Error & { code?: string }) => {
-      assert.equal(error.code, 'EBADMODEL', error.message);
-      assert.match(error.message, says);
-      assert.match(error.message, /mine/);
-      return true;
-    });
-  };
 
   it('that cannot be used say why', async () => {
     const tensors = await tensorsOf(PATHS.style);

@@ -1,0 +1,9 @@
+/** The parts of a WebSocket's message; none of one that is no JSON object. */
+export function readJsonMessage(data: Buffer): Record<string, unknown> {
+  try {
+    const message: unknown = JSON.parse(data.toString());
+    return typeof message === 'object' && message !== null ? (message as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
+}
