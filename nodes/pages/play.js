@@ -63,11 +63,18 @@ function setValue(control, value) {
 }
 
 function sendValues() {
+  clearTimeout(setValue.timer);
   setValue.timer = undefined;
   lastSent = performance.now();
   const n = link.order({ set: unsent });
   unsent = undefined;
   for (const [control, number] of pending) if (number === Infinity) n > 0 ? pending.set(control, n) : pending.delete(control);
+}
+
+/** Sends an order, after what was set before it: a scene that is saved holds it, one that is played does away with it. */
+function order(wanted) {
+  if (unsent) sendValues();
+  return link.order(wanted);
 }
 
 function onValues({ prompt, params = {}, weights = {} }) {
@@ -285,7 +292,7 @@ function playScene(number) {
   const launch = () => {
     pad.classList.remove('waits');
     markScene(number);
-    link.order({ scene: number });
+    order({ scene: number });
   };
   if (isOnBeat) tempo.onNext(launch);
   else launch();
@@ -293,7 +300,7 @@ function playScene(number) {
 
 function saveScene(number) {
   setSaving(false);
-  if (link.order({ save: number })) say(text('sceneSaved', { number: number + 1 }));
+  if (order({ save: number })) say(text('sceneSaved', { number: number + 1 }));
 }
 
 function markScene(number) {
@@ -354,10 +361,10 @@ function onShow(state) {
 }
 
 const buttons = {
-  black: () => link.order({ blackout: !shown.blackout, fade: fadeSeconds * 1000 }),
-  freeze: () => link.order({ freeze: !shown.freeze }),
-  snapshot: () => link.order({ snapshot: true }),
-  record: () => link.order({ record: !shown.recording }),
+  black: () => order({ blackout: !shown.blackout, fade: fadeSeconds * 1000 }),
+  freeze: () => order({ freeze: !shown.freeze }),
+  snapshot: () => order({ snapshot: true }),
+  record: () => order({ record: !shown.recording }),
 };
 for (const [id, press] of Object.entries(buttons)) document.getElementById(id).onclick = press;
 

@@ -193,6 +193,31 @@ describe('performance page', () => {
     await page.close();
   });
 
+  it('keeps the order of what hands do at once: a knob and a pad in one moment', async () => {
+    const { page, errors } = await open();
+    await page.waitForFunction(() => document.querySelectorAll('.pad:not(.empty)').length === 2, undefined, { timeout: PATIENCE });
+    // Two hands, or a MIDI device, are faster than settings are sent.
+    await page.evaluate(() => {
+      const knob = document.getElementById('knob-strength') as HTMLInputElement;
+      const turn = (value: string): void => {
+        knob.value = value;
+        knob.dispatchEvent(new Event('input'));
+      };
+      const pad = (key: string, shiftKey = false): boolean => dispatchEvent(new KeyboardEvent('keydown', { code: key, shiftKey }));
+      turn('0.7');
+      turn('0.35');
+      pad('Digit3', true);
+      turn('0.9');
+      pad('Digit1');
+    });
+    await page.waitForFunction(() => document.querySelectorAll('.pad:not(.empty)').length === 3, undefined, { timeout: PATIENCE });
+    await settles(page, 'knob-strength', 0.6);
+    await page.keyboard.press('Digit3');
+    await settles(page, 'knob-strength', 0.35);
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
   it('learns knobs and pads of a MIDI device, and keys, and knows them again', async () => {
     const context = await stage.browser.newContext();
     const page = await context.newPage();
