@@ -7,6 +7,7 @@ import { readBoolean, readOptionalNumber } from './lib/common/fields';
 import { frameFacts } from './lib/common/frame-message';
 import { FrameRate } from './lib/common/frame-rate';
 import { onInput, withCode } from './lib/common/input';
+import { LOOKED_AT } from './lib/common/looked-at';
 import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/common/message';
 import { openPages, type SinkPages } from './lib/play/open-page';
 import { warnOfLost } from './lib/web/lost-handshakes';
@@ -34,7 +35,7 @@ export = (RED: NodeAPI<Settings>): void => {
     const faults = new ErrorThrottle();
     const reportOnce = (error: EngineError): void => void (faults.isNews(error) && report(error));
     const feed = new SinkFeed(reportOnce);
-    Object.assign(this, { isLookedAt: () => feed.isLookedAt });
+    LOOKED_AT.lend(this, feed);
     const rate = new FrameRate();
     const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;

@@ -1,5 +1,3 @@
-import type { Node } from 'node-red';
-
 /**
  * What a running node of this package lends to others that know it by its id: how it is tuned, whether somebody sees its
  * pictures. It goes with the node.
@@ -13,7 +11,7 @@ import type { Node } from 'node-red';
 export class NodePart<T> {
   private readonly parts = new WeakMap<object, T>();
 
-  lend(node: Node, part: T): void {
+  lend(node: object, part: T): void {
     this.parts.set(node, part);
   }
 

@@ -1,10 +1,10 @@
+import { LOOKED_AT } from '../common/looked-at';
+
 /** A node of a running flow, as far as it matters for who sees what another one sends. */
 export interface Passage {
   type: string;
   /** The ids of the nodes behind each output. */
   wires: readonly (readonly string[])[];
-  /** Of a sink that shows pictures: whether somebody looks at it. */
-  isLookedAt?(): boolean;
 }
 
 /**
@@ -26,7 +26,7 @@ export function isWanted(ids: readonly string[], find: (id: string) => Passage |
     if (!isSink && node.type !== 'junction') return true;
     // Pictures leave a sink at its first output; at the second there is what its performance page sets.
     const next = isSink ? node.wires.slice(0, 1) : node.wires;
-    return (isSink && (node.isLookedAt?.() ?? true)) || next.flat().some(wants);
+    return (isSink && (LOOKED_AT.of(node)?.isLookedAt ?? true)) || next.flat().some(wants);
   };
   return ids.some(wants);
 }

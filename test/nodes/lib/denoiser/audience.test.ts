@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict';
+import { LOOKED_AT } from '../../../../nodes/lib/common/looked-at';
 import { isWanted, type Passage } from '../../../../nodes/lib/denoiser/audience';
 
-const sink = (isLookedAt: boolean, wires: string[][] = [[]]): Passage => ({
-  type: 'streamdiffusion-sink',
-  wires,
-  isLookedAt: () => isLookedAt,
-});
 const node = (type: string, wires: string[][] = [[]]): Passage => ({ type, wires });
+const sink = (isLookedAt: boolean, wires?: string[][]): Passage => {
+  const passage = node('streamdiffusion-sink', wires);
+  LOOKED_AT.lend(passage, { isLookedAt });
+  return passage;
+};
 
 describe('whether pictures are wanted', () => {
   const asked = (ids: string[], nodes: Record<string, Passage | null>): boolean => isWanted(ids, (id) => nodes[id]);
