@@ -41,6 +41,6 @@ export = (RED: NodeAPI): void => {
     onClose(this, () => denoiser.close());
   }
 
-  serveTuning(RED, 'streamdiffusion-denoiser');
+  serveTuning(RED);
   RED.nodes.registerType('streamdiffusion-denoiser', StreamDiffusionDenoiser);
 };

@@ -65,6 +65,6 @@ export = (RED: NodeAPI): void => {
   }
 
   serveWords(RED);
-  serveTuning(RED, 'streamdiffusion-prompt');
+  serveTuning(RED);
   RED.nodes.registerType('streamdiffusion-prompt', StreamDiffusionPrompt);
 };

@@ -1,5 +1,5 @@
-import type { NodeAPI } from 'node-red';
 import { NodePart } from '../common/node-part';
+import { oncePerRed } from '../common/once-per-red';
 import { guardAdmin, onlyJson } from '../web/site';
 
 /** A control map whose button was pressed. */
@@ -10,15 +10,11 @@ export interface Learner {
 
 export const LEARNERS = new NodePart<Learner>();
 
-const mounted = new WeakSet<object>();
-
 /**
  * `POST streamdiffusion/controls/ID/learn`, under the editor's own login: the room is learned again. Answers `{learning}`, which is
  * false for a node that is not deployed or has no use for a room.
  */
-export function serveControls(RED: NodeAPI): void {
-  if (mounted.has(RED.httpAdmin)) return;
-  mounted.add(RED.httpAdmin);
+export const serveControls = oncePerRed('httpAdmin', (RED) => {
   guardAdmin(RED);
   RED.httpAdmin.post(
     '/streamdiffusion/controls/:id/learn',
@@ -30,4 +26,4 @@ export function serveControls(RED: NodeAPI): void {
       response.json({ learning: learner !== undefined });
     },
   );
-}
+});

@@ -1,6 +1,7 @@
 import type { NodeAPI } from 'node-red';
 import { hostReports } from '../../../engine/host/client';
 import { codecPool } from '../../../engine/image/codec-pool';
+import { oncePerRed } from '../common/once-per-red';
 import { engineReport, type EngineReport } from '../common/reports';
 import { guards } from '../web/guards';
 
@@ -13,12 +14,12 @@ export interface Health {
   error?: 'ENOCODEC';
 }
 
-const served = new WeakSet<object>();
-
 /** For whoever watches over an installation: 200 while every engine in use is ready, else 503. */
 export function serveHealth(RED: NodeAPI): void {
-  if (RED.settings.httpNodeRoot === false || served.has(RED.httpNode)) return;
-  served.add(RED.httpNode);
+  if (RED.settings.httpNodeRoot !== false) mount(RED);
+}
+
+const mount = oncePerRed('httpNode', (RED) => {
   RED.httpNode.get('/streamdiffusion/health', ...guards(RED), (_request, response) => {
     const engines = hostReports().map(engineReport);
     const { fault } = codecPool;
@@ -28,4 +29,4 @@ export function serveHealth(RED: NodeAPI): void {
       .set('Cache-Control', 'no-store')
       .json({ status: isWell ? 'ok' : 'unwell', engines, ...(fault && { error: 'ENOCODEC' }) } satisfies Health);
   });
-}
+});

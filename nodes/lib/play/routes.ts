@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
+import { oncePerRed } from '../common/once-per-red';
 import { serveIndex } from '../web/index-routes';
 import type { Lost } from '../web/lost-handshakes';
 import { guards } from '../web/guards';
@@ -48,17 +49,8 @@ export class PlayRoutes {
     });
   }
 
-  private static readonly mounted = new WeakMap<object, PlayRoutes>();
-
   /** The performance pages of this Node-RED; mounted when first asked for. */
-  static of(RED: NodeAPI): PlayRoutes {
-    let routes = PlayRoutes.mounted.get(RED.httpNode);
-    if (!routes) {
-      routes = new PlayRoutes(RED);
-      PlayRoutes.mounted.set(RED.httpNode, routes);
-    }
-    return routes;
-  }
+  static readonly of = oncePerRed('httpNode', (RED) => new PlayRoutes(RED));
 
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
     const name = request.params.name ?? '';

@@ -1,5 +1,6 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
+import { oncePerRed } from '../common/once-per-red';
 import { serveIndex } from '../web/index-routes';
 import type { Lost } from '../web/lost-handshakes';
 import type { SinkFeed } from './feed';
@@ -41,17 +42,8 @@ export class SinkRoutes {
     });
   }
 
-  private static readonly mounted = new WeakMap<object, SinkRoutes>();
-
   /** The routes of this Node-RED; mounted when first asked for. */
-  static of(RED: NodeAPI): SinkRoutes {
-    let routes = SinkRoutes.mounted.get(RED.httpNode);
-    if (!routes) {
-      routes = new SinkRoutes(RED);
-      SinkRoutes.mounted.set(RED.httpNode, routes);
-    }
-    return routes;
-  }
+  static readonly of = oncePerRed('httpNode', (RED) => new SinkRoutes(RED));
 
   private async serve(request: Request, response: Response, next: NextFunction): Promise<void> {
     const [, name = '', kind] = FILE.exec(request.params.file ?? '') ?? [];

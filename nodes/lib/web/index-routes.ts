@@ -1,5 +1,6 @@
 import type { RequestHandler } from 'express';
 import type { NodeAPI } from 'node-red';
+import { oncePerRed } from '../common/once-per-red';
 import { qrCode } from '../common/qr-code';
 import { guards } from './guards';
 import { languageOf, loadPage } from './pages';
@@ -16,8 +17,6 @@ interface Pages {
   wish: () => string[];
 }
 
-const mounted = new WeakMap<object, Pages>();
-
 /**
  * `GET /streamdiffusion/`: a list of all pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
  * For the dialogs, under the editor's own login, `GET streamdiffusion/editor/qr?to=ADDRESS`.
@@ -25,13 +24,11 @@ const mounted = new WeakMap<object, Pages>();
  * @param names of the pages of one kind; mounted with the first that comes
  */
 export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[]): void {
-  const known = mounted.get(RED.httpNode);
-  if (known) {
-    known[kind] = names;
-    return;
-  }
-  const pages: Pages = { live: () => [], play: () => [], cameras: () => [], draw: () => [], wish: () => [], [kind]: names };
-  mounted.set(RED.httpNode, pages);
+  pagesOf(RED)[kind] = names;
+}
+
+const pagesOf = oncePerRed('httpNode', (RED) => {
+  const pages: Pages = { live: () => [], play: () => [], cameras: () => [], draw: () => [], wish: () => [] };
   RED.httpNode.get('/streamdiffusion', ...guards(RED), (request, response) => {
     const values = Object.fromEntries(Object.entries(pages).map(([each, all]: [string, () => string[]]) => [each, all().sort().join(' ')]));
     response
@@ -42,7 +39,8 @@ export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[
   RED.httpNode.get('/streamdiffusion/qr.svg', ...guards(RED), sendCode);
   guardAdmin(RED);
   RED.httpAdmin.get('/streamdiffusion/editor/qr', RED.auth.needsPermission('streamdiffusion.read'), sendCode);
-}
+  return pages;
+});
 
 const sendCode: RequestHandler = (request, response) => {
   const { to } = request.query;

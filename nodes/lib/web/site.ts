@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { RequestHandler } from 'express';
-import type { NodeAPI } from 'node-red';
+import { oncePerRed } from '../common/once-per-red';
 import { isAllowedOrigin, type CorsSettings } from './http-cors';
 
 /** In Node-RED's settings file, as far as it matters for pages of other sites. */
@@ -81,14 +81,11 @@ export async function mayEdit(request: IncomingMessage, settings: SiteSettings):
 const ADMIN_ROUTES = '/streamdiffusion';
 /** Addresses of WebSockets for viewers, and none of the editor's. Express reads paths in any case. */
 const VIEWERS = /\/streamdiffusion\/(?!(engine|models|denoisers|streams)(\/|$))[\w-]+(\/(camera|play|draw|wish))?\/?$/i;
-const guarded = new WeakSet<object>();
 
 /** Puts the guard before this package's routes of the editor; to be called before each of them is put up. */
-export function guardAdmin(RED: NodeAPI): void {
-  if (guarded.has(RED.httpAdmin)) return;
-  guarded.add(RED.httpAdmin);
+export const guardAdmin = oncePerRed('httpAdmin', (RED) => {
   RED.httpAdmin.use(ADMIN_ROUTES, adminGuard(RED.settings as SiteSettings));
-}
+});
 
 /** Without port and final dot, in small letters; an IPv6 address without its brackets. */
 function nameOf(host: string): string {

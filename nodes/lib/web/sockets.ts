@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { WebSocketServer, type ServerOptions, type VerifyClientCallbackAsync, type VerifyClientCallbackSync, type WebSocket } from 'ws';
+import { oncePerRed } from '../common/once-per-red';
 import { isAllowedOrigin } from './http-cors';
 import { LostHandshakes, type Lost } from './lost-handshakes';
 import { isOwnOrigin, type SiteSettings } from './site';
@@ -74,19 +75,15 @@ export class WebSockets {
     });
   }
 
-  private static readonly known = new WeakMap<object, WebSockets>();
+  private static readonly ofServer = oncePerRed('server', ({ server, settings }) => {
+    const { httpNodeRoot } = settings;
+    return new WebSockets(server, typeof httpNodeRoot === 'string' ? httpNodeRoot : '/', settings as Settings);
+  });
 
   /** The WebSockets of this Node-RED; undefined when it has no server of its own. */
   static of(RED: NodeAPI): WebSockets | undefined {
     const server = RED.server as Server | undefined;
-    if (typeof server?.on !== 'function') return undefined;
-    let sockets = WebSockets.known.get(server);
-    if (!sockets) {
-      const { httpNodeRoot } = RED.settings;
-      sockets = new WebSockets(server, typeof httpNodeRoot === 'string' ? httpNodeRoot : '/', RED.settings as Settings);
-      WebSockets.known.set(server, sockets);
-    }
-    return sockets;
+    return typeof server?.on === 'function' ? WebSockets.ofServer(RED) : undefined;
   }
 
   /** Whether this request wants to become a WebSocket. */

@@ -4,6 +4,7 @@ import type { WeightedText } from '../../../engine/prompt/request';
 import { EngineError } from '../../../engine/errors';
 import { withCode } from '../common/input';
 import { NodePart } from '../common/node-part';
+import { oncePerRed } from '../common/once-per-red';
 import { guardAdmin, onlyJson } from './site';
 
 /** What the editor asks of a running node. */
@@ -31,26 +32,22 @@ export const TUNABLES = new NodePart<Tunable>();
 /** Nodes that can be played on, and the folder of their addresses. */
 const FOLDERS = { 'streamdiffusion-denoiser': 'denoisers', 'streamdiffusion-prompt': 'prompts' } as const;
 
-const mounted = new WeakMap<object, Set<string>>();
-
 /**
  * `POST streamdiffusion/denoisers/ID` or `…/prompts/ID`, under the editor's own login: a {@link Wish}, and when the dialog is
  * closed `{end: 'keep' | 'restore'}`. Answers `{applied}`, and where that is false the code and why: EBADPARAM or EBADPROMPT for
  * what cannot work, ECLOSED for a node that is not deployed. All of these are usual while somebody types, and no failed requests.
  */
-export function serveTuning(RED: NodeAPI, type: keyof typeof FOLDERS): void {
-  const known = mounted.get(RED.httpAdmin) ?? new Set();
-  if (known.has(type)) return;
-  mounted.set(RED.httpAdmin, known.add(type));
+export const serveTuning = oncePerRed('httpAdmin', (RED) => {
   guardAdmin(RED);
   const mayWrite = RED.auth.needsPermission('streamdiffusion.write');
-  RED.httpAdmin.post(`/streamdiffusion/${FOLDERS[type]}/:id`, mayWrite, onlyJson, (request, response) => {
-    tune(RED, type, request).then(
-      () => response.json({ applied: true }),
-      (thrown: unknown) => refuse(response, withCode(thrown)),
-    );
-  });
-}
+  for (const [type, folder] of Object.entries(FOLDERS))
+    RED.httpAdmin.post(`/streamdiffusion/${folder}/:id`, mayWrite, onlyJson, (request, response) => {
+      tune(RED, type, request).then(
+        () => response.json({ applied: true }),
+        (thrown: unknown) => refuse(response, withCode(thrown)),
+      );
+    });
+});
 
 async function tune(RED: NodeAPI, type: string, { params: { id }, body }: Request): Promise<void> {
   const node = RED.nodes.getNode(String(id));

@@ -1,6 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { EngineError } from '../../../engine/errors';
+import { oncePerRed } from '../common/once-per-red';
 import { serveIndex } from './index-routes';
 import type { Lost } from './lost-handshakes';
 import { guards } from './guards';
@@ -56,7 +57,7 @@ export class PageRoutes {
     });
   }
 
-  private static readonly mounted = new WeakMap<object, Map<PageKind, PageRoutes>>();
+  private static readonly byKind = oncePerRed('httpNode', () => new Map<PageKind, PageRoutes>());
 
   /**
    * The pages of a kind in this Node-RED; mounted when first asked for.
@@ -66,8 +67,7 @@ export class PageRoutes {
     if (RED.settings.httpNodeRoot === false) {
       throw new EngineError('EBADPARAM', `a ${KINDS[kind].what} needs Node-RED's pages: the setting httpNodeRoot is false`);
     }
-    const kinds = PageRoutes.mounted.get(RED.httpNode) ?? new Map<PageKind, PageRoutes>();
-    PageRoutes.mounted.set(RED.httpNode, kinds);
+    const kinds = PageRoutes.byKind(RED);
     const routes = kinds.get(kind) ?? new PageRoutes(RED, kind);
     kinds.set(kind, routes);
     return routes;
