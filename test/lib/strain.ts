@@ -7,3 +7,12 @@ import { availableParallelism, loadavg } from 'node:os';
 export function strain(): number {
   return Math.max(1, loadavg()[0] / availableParallelism());
 }
+
+/**
+ * Processor time that this process has taken, ms. For bounds on what is computed at once: unlike a clock it does not count
+ * what other programs do meanwhile.
+ */
+export function processorMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { processorMs } from '../lib/strain';
 import sharp from 'sharp';
 import { jpegEffort } from '../../engine/image/jpeg-effort';
 import { jpegHeader, jpegSize } from '../../engine/image/jpeg-header';
@@ -81,10 +82,10 @@ describe('headers of JPEGs', () => {
     let slowest = 0;
     for (let k = 0; k < COUNT; k++) {
       const torn = damage(originals[dice.below(originals.length)].jpeg, dice);
-      const began = performance.now();
+      const began = processorMs();
       const header = jpegHeader(torn);
       jpegEffort(torn);
-      slowest = Math.max(slowest, performance.now() - began);
+      slowest = Math.max(slowest, processorMs() - began);
       if (!header) continue;
       const { width, height, orientation } = header;
       assert.ok(

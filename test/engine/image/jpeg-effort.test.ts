@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { processorMs } from '../../lib/strain';
 import sharp from 'sharp';
 import { jpegEffort } from '../../../engine/image/jpeg-effort';
 import { isLight, isQuick, toPicture } from '../../../engine/image/picture';
@@ -38,9 +39,9 @@ describe('the work that a JPEG is', () => {
     const hostile = Buffer.alloc(64 * 1024 * 1024, Buffer.from([0xff, 0]));
     manyScans(8000, 8000, 20).copy(hostile, 0, 0, 1000);
     for (const file of [hostile, manyScans(8000, 8000, 20_000)]) {
-      const began = performance.now();
+      const began = processorMs();
       assert.throws(() => toPicture(file), { code: 'EBADFRAME', message: /in more than 100 scans would keep its decoder busy/ });
-      assert.ok(performance.now() - began < 300);
+      assert.ok(processorMs() - began < 300);
     }
   });
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { processorMs } from '../../lib/strain';
 import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
 import { decode, thumbnail, toJpeg } from '../../../engine/image/codec';
@@ -148,9 +149,9 @@ describe('what counts as a picture', () => {
     assert.ok(sampled.every((value, k) => Math.abs(value - exact[k]) < 0.04));
     const large = { kind: 'raw' as const, data: Buffer.alloc(8000 * 4000 * 4, 255), width: 8000, height: 4000, channels: 4 as const };
     sampleThumbnail(large);
-    const began = performance.now();
+    const began = processorMs();
     const white = sampleThumbnail(large);
-    assert.ok(performance.now() - began < 50);
+    assert.ok(processorMs() - began < 50);
     assert.ok(white.every((value) => Math.abs(value - 1) < 1e-5));
     assert.ok(
       sampleThumbnail({ kind: 'raw', data: Buffer.from([255, 255, 255, 0]), width: 1, height: 1, channels: 4 }).every(

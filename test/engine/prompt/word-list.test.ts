@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { processorMs } from '../../lib/strain';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -160,8 +161,9 @@ describe('words of a prompt', () => {
   });
 
   it('reads long texts without a space in bounded time', () => {
-    const began = performance.now();
+    const began = processorMs();
     for (const text of ['海'.repeat(10_000), 'schnee'.repeat(1500), 'a'.repeat(10_000), '東京'.repeat(5000)]) words.report(text);
-    assert.ok(performance.now() - began < 5000, `${performance.now() - began} ms`);
+    const took = processorMs() - began;
+    assert.ok(took < 5000, `${took} ms`);
   });
 });
