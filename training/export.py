@@ -113,11 +113,17 @@ def write_nets(work, model, out):
     write_net(decoder, (latents,), ["latent_sample"], ["sample"], {"latent_sample": size, "sample": size},
               out / "vae_decoder", vae)
     if (work / "control.pt").exists():
-        write_net(load_control(work), (latents, torch.tensor([999, 499]), hidden, (picture + 1) / 2),
-                  ["sample", "timestep", "encoder_hidden_states", "controlnet_cond"], RESIDUALS,
-                  {"sample": size, "timestep": batch, "encoder_hidden_states": batch, "controlnet_cond": size, **{name: size for name in RESIDUALS}},
-                  out / "controlnet" / "shape", {"_class_name": "ControlNetModel", "in_channels": CHANNELS, "conditioning_channels": 3,
-                                                 "cross_attention_dim": WIDTH})
+        write_control(work, out)
+
+
+def write_control(work, out):
+    """The control branch alone, beside the denoiser that it was trained for."""
+    batch, size = {0: "batch_size"}, {0: "batch_size", 2: "height", 3: "width"}
+    inputs = {"sample": torch.randn(2, CHANNELS, 16, 16), "timestep": torch.tensor([999, 499]),
+              "encoder_hidden_states": torch.randn(2, MAX_LENGTH, WIDTH), "controlnet_cond": torch.rand(2, 3, 256, 256)}
+    axes = {"sample": size, "timestep": batch, "encoder_hidden_states": batch, "controlnet_cond": size, **{name: size for name in RESIDUALS}}
+    write_net(load_control(work), tuple(inputs.values()), list(inputs), RESIDUALS, axes, out / "controlnet" / "shape",
+              {"_class_name": "ControlNetModel", "in_channels": CHANNELS, "conditioning_channels": 3, "cross_attention_dim": WIDTH})
 
 
 def main():
@@ -125,10 +131,14 @@ def main():
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--model", default="few_step")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--control", action="store_true", help="only the control branch, into a model folder that is there")
     options = parser.parse_args()
     common.setup()
-    write_nets(options.work, options.model, options.out)
-    write_configs(options.out)
+    if options.control:
+        write_control(options.work, options.out)
+    else:
+        write_nets(options.work, options.model, options.out)
+        write_configs(options.out)
     total = sum(p.stat().st_size for p in options.out.rglob("*") if p.is_file())
     print(f"{total / 1e6:.2f} MB in all")
 
