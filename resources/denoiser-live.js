@@ -20,6 +20,7 @@
     'feedbackX',
     'feedbackY',
     'latentFeedback',
+    'maskFeather',
     'followNewest',
     'frameBufferSize',
     'useDenoisingBatch',
@@ -36,9 +37,8 @@
       const input = field(name);
       return [name, input.is(':checkbox') ? input.prop('checked') : input.val()];
     });
-    return Object.fromEntries(
-      entries.filter(([name, value]) => name === 'seeds' || (value !== '' && value !== null && value !== undefined)),
-    );
+    const said = entries.filter(([name, value]) => name === 'seeds' || (value !== '' && value !== null && value !== undefined));
+    return Object.fromEntries([...said, ['weights', window.StreamDiffusion.denoiserWeights()]]);
   }
 
   window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { denoiserParams });

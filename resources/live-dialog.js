@@ -4,8 +4,18 @@
   const REST_MS = 500;
   let session;
 
+  /** What differs; of what has parts, the parts that differ. */
   function changes(before, now) {
-    return Object.fromEntries(Object.entries(now).filter(([name, value]) => before[name] !== value));
+    const news = {};
+    for (const [name, value] of Object.entries(now)) {
+      if (!$.isPlainObject(value)) {
+        if (before[name] !== value) news[name] = value;
+        continue;
+      }
+      const parts = changes(before[name] || {}, value);
+      if (Object.keys(parts).length > 0) news[name] = parts;
+    }
+    return news;
   }
 
   /**

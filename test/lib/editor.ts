@@ -19,7 +19,7 @@ export interface EditorRED {
     filterNodes(filter: { type: string }): EditorNode[];
     eachConfig(callback: (config: EditorNode) => void): void;
     createCompleteNodeSet(): object[];
-    dirty(): boolean;
+    dirty(isDirty?: boolean): boolean;
   };
   history: { pop(): void };
   view: { importNodes(flow: object[], options: { addFlow?: boolean; generateIds?: boolean; touchImport?: boolean }): void };

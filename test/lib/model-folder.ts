@@ -1,7 +1,7 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
-import { REFERENCE_MODEL } from './reference';
+import { REFERENCE_MODEL, ROOT } from './reference';
 
 /** Files of the model to replace (by bytes, or an object as JSON) or to take away (by null), by their path in the folder. */
 export type Changes = Record<string, Uint8Array | string | object | null>;
@@ -21,6 +21,13 @@ export async function changedModel(changes: Changes, original = REFERENCE_MODEL)
     await writeFile(path, content instanceof Uint8Array || typeof content === 'string' ? content : JSON.stringify(content));
   }
   return folder;
+}
+
+/** The same with the embedded model's tokenizer: the reference model, which has none, then reads texts. */
+export async function withTokenizer(changes: Changes = {}): Promise<string> {
+  const tokenizer = join(ROOT, 'models/starter/tokenizer');
+  const files = (await readdir(tokenizer)).map(async (name) => [`tokenizer/${name}`, await readFile(join(tokenizer, name))] as const);
+  return changedModel({ ...Object.fromEntries(await Promise.all(files)), ...changes });
 }
 
 export async function removeModelFolders(): Promise<void> {

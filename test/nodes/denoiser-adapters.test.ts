@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import type { NodeMessage } from 'node-red';
 import { stopAllHosts } from '../../engine/host/client';
 import denoiser from '../../nodes/denoiser';
@@ -8,9 +6,9 @@ import engine from '../../nodes/engine';
 import { PATHS } from '../lib/control-cases';
 import { calls, helper, PATIENCE, startFlow, until } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
-import { changedModel, removeModelFolders } from '../lib/model-folder';
+import { removeModelFolders, withTokenizer } from '../lib/model-folder';
 import { jpegs } from '../lib/pictures';
-import { ROOT } from '../lib/reference';
+import { TUNABLES } from '../../nodes/lib/web/tuning-routes';
 
 describe('a denoiser on an engine with adapters', () => {
   let ledger: Ledger;
@@ -18,10 +16,7 @@ describe('a denoiser on an engine with adapters', () => {
 
   before(async () => {
     frames = (await jpegs(3)).map(({ data }) => Buffer.from(data));
-    // The reference model reads no texts without a tokenizer.
-    const names = await readdir(join(ROOT, 'models/starter/tokenizer'));
-    const files = names.map(async (name) => [`tokenizer/${name}`, await readFile(join(ROOT, 'models/starter/tokenizer', name))] as const);
-    const model = await changedModel(Object.fromEntries(await Promise.all(files)));
+    const model = await withTokenizer();
     const adapters = [{ name: 'depth', path: PATHS.depth }];
     const settings = { width: '64', height: '64', stepsBy: 'list', tIndexList: '30', cfgType: 'none', format: 'raw' };
     await startFlow(
@@ -61,6 +56,17 @@ describe('a denoiser on an engine with adapters', () => {
     assert.deepEqual(await paint({ pictures: { depth: frames[1] }, params: { weights: 'depth: 0' } }), plain);
     await paint({ params: { weights: { depth: 1 } } });
     assert.deepEqual(ledger.errors, []);
+  });
+
+  it('has the strengths back, and all else that nobody had named, when a dialog that changed them is cancelled', async () => {
+    // A stream of its own, of which no message has spoken.
+    const masked = { topic: 'masked', pictures: { depth: frames[1], mask: frames[2] } };
+    const before = await paint(masked);
+    const dialog = TUNABLES.of(helper.getNode('denoiser'))!;
+    await dialog.tune({ params: { weights: { depth: 0 }, maskFeather: 30 } });
+    assert.notDeepEqual(await paint(masked), before);
+    await dialog.endTuning(false);
+    assert.deepEqual(await paint(masked), before);
   });
 
   it('goes on without a picture that no adapter wants, and refuses what is no picture or weight', async () => {

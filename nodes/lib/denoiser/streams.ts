@@ -1,10 +1,10 @@
 import { EngineError } from '../../../engine/errors';
 import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client';
-import type { PromptSpec, StreamSettings } from '../../../engine/host/protocol/messages';
+import type { LiveParams, PromptSpec, StreamSettings } from '../../../engine/host/protocol/messages';
 import { LruCache } from '../../../engine/util/lru-cache';
 import { RateLimit } from '../common/rate-limit';
 import { shorten } from '../common/status';
-import { readParams } from './stream-settings';
+import { readParams, STREAM_SETTINGS } from './stream-settings';
 import { PerTopic } from '../common/per-topic';
 
 const MAX_STREAMS = 8;
@@ -124,7 +124,7 @@ export class DenoiserStreams {
     const before = new Map(this.topics.all.map((stream) => [stream, stream.settings]));
     return async () => {
       this.toCome = { ...this.toCome, settings };
-      await Promise.all(this.topics.all.map((stream) => stream.update(before.get(stream) ?? settings)));
+      await Promise.all(this.topics.all.map((stream) => stream.update(wayBack(stream.settings, before.get(stream) ?? settings))));
     };
   }
 
@@ -222,6 +222,17 @@ export class DenoiserStreams {
       `settings came with msg.topic ${quoted(topic)}, but frames come with ${named}: they wait for frames of their own topic. To reach all frames, send settings without a topic`,
     );
   }
+}
+
+/** What brings settings back to `before`: what those do not name is as it was where nobody named it. */
+function wayBack(now: StreamSettings, before: StreamSettings): LiveParams {
+  const unnamed = (Object.keys(now) as (keyof StreamSettings)[]).filter((name) => before[name] === undefined);
+  const untouched = Object.keys(now.weights ?? {}).map((name) => [name, 1] as const);
+  return {
+    ...Object.fromEntries(unnamed.map((name) => [name, STREAM_SETTINGS[name].default])),
+    ...before,
+    ...(now.weights && { weights: { ...Object.fromEntries(untouched), ...before.weights } }),
+  };
 }
 
 function quoted(topic: string): string {

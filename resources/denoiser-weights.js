@@ -1,0 +1,95 @@
+/** The denoiser's dialog: a slider for the strength of each adapter of its engine. */
+(() => {
+  /** Ends of a slider: from off to twice as trained. One that stands elsewhere gets the others. */
+  const USUAL = [0, 2];
+  const WIDE = [-2, 2];
+  /** As trained: what an adapter has that nobody speaks of. */
+  const TRAINED = 1;
+
+  /** What the open dialog says, by adapter: numbers, or a text that is none. */
+  let weights = new Map();
+
+  const numberOf = (text) => (String(text).trim() === '' ? TRAINED : Number(text));
+
+  /** A node's saved weights. Flows that were written by hand may say `edges: 0.8, ink: 1`. */
+  function saved(value) {
+    if (typeof value === 'object' && value !== null) return new Map(Object.entries(value));
+    const items = String(value || '').split(',');
+    return new Map(
+      items
+        .filter((item) => item.includes(':'))
+        .map((item) => [item.slice(0, item.lastIndexOf(':')).trim(), item.slice(item.lastIndexOf(':') + 1).trim()]),
+    );
+  }
+
+  /** The weights as `msg.params` would say them. */
+  function denoiserWeights() {
+    return Object.fromEntries(weights);
+  }
+
+  /** What the node keeps: what differs from how adapters were trained. */
+  function weightsToSave() {
+    return Object.fromEntries([...weights].filter(([, weight]) => weight !== TRAINED));
+  }
+
+  /** A validator, in words that say which weight is none. */
+  function validWeights(value, _options) {
+    const wrong = [...saved(value)].find(([, weight]) => !Number.isFinite(numberOf(weight)));
+    return wrong === undefined || this._('invalid.weight', { name: wrong[0] });
+  }
+
+  /**
+   * Prepares the section of the adapters.
+   * @param {object} node the denoiser
+   * @param {(key: string, values?: object) => string} words
+   * @returns {(report?: object) => void} shows the sliders of the adapters that a model has by its report
+   */
+  function prepareWeights(node, words) {
+    const section = $('#denoiser-adapters');
+    const rows = $('<div>').appendTo(section);
+    weights = saved(node.weights);
+
+    function row(name, about) {
+      const label = $('<label>').attr('title', name).append('<i class="fa fa-fw fa-sliders"></i> ', document.createTextNode(name));
+      const slider = $('<input type="range" class="streamdiffusion-slider" step="0.01">').attr('aria-label', name);
+      const field = $('<input type="text" style="width: 90px;">').attr({ 'aria-label': name, placeholder: TRAINED, 'data-weight': name });
+
+      function show() {
+        const weight = numberOf(field.val());
+        field.toggleClass('input-error', !Number.isFinite(weight));
+        if (!Number.isFinite(weight)) return;
+        const [min, max] = weight < USUAL[0] || weight > USUAL[1] ? WIDE : USUAL;
+        // A slider under the hand keeps its ends: its value is within them.
+        if (!slider.is(':active')) slider.attr({ min: min, max: max });
+        slider.val(weight);
+      }
+
+      field.val(weights.has(name) ? weights.get(name) : '').on('input change', () => {
+        const weight = numberOf(field.val());
+        weights.set(name, Number.isFinite(weight) ? weight : field.val());
+        show();
+      });
+      slider.on('input', () => {
+        field.val(slider.val()).trigger('change');
+      });
+      show();
+      return $('<div>').append(
+        $('<div class="form-row">').append(label, ' ', slider, ' ', field),
+        $('<div class="streamdiffusion-beside">').text(about),
+      );
+    }
+
+    return (report) => {
+      const found = (report?.adapters || []).filter(({ problem }) => !problem);
+      // What is saved of an adapter that the engine has no more is seen, so that it can be taken away.
+      const gone = report ? [...weights.keys()].filter((name) => !found.some((adapter) => adapter.name === name)) : [];
+      rows.empty().append(
+        found.map(({ name, kind, picture }) => row(name, words(`adapter.${kind}`) + (picture ? `; ${words(`adapter.${picture}`)}` : ''))),
+        gone.map((name) => row(name, words('adapter.gone'))),
+      );
+      section.toggle(found.length + gone.length > 0);
+    };
+  }
+
+  window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, { denoiserWeights, weightsToSave, validWeights, prepareWeights });
+})();
