@@ -1,8 +1,11 @@
 'use strict';
 
+/** Why the server ended the connection: another visitor's camera is shown now. */
+const TAKEN_OVER = 4001;
+
 /**
  * Sends pictures to a camera page's source: one is on its way at a time, and the next one is taken when that one has
- * gone into the flow, so it is always a new one. Comes back by itself when the connection is lost.
+ * gone into the flow, so it is always a new one.
  */
 class Uplink {
   /**
@@ -10,22 +13,21 @@ class Uplink {
    * @param {object} events `onState(problem?, advice?)`, `onFormat(format)`, `onReady()` when the next picture may go, `onTakenOver()`
    */
   constructor(address, events) {
-    this.page = address;
-    this.address = address.replace(/^http/, 'ws');
     this.events = events;
     this.running = false;
-    this.failures = 0;
-    /** Why no connection opens, once that is known. */
-    this.reason = {};
     this.sentAt = undefined;
     /** Server's clock minus this one's, ms; as good as the quickest answer so far. */
     this.clockOffset = 0;
     this.quickest = Infinity;
-    this.connect();
+    this.link = new Link(address, {
+      onNews: (news) => this.hear(news),
+      onClose: (code) => this.onClose(code),
+      onLost: (problem = text('noConnection'), advice = undefined) => events.onState(problem, advice),
+    });
   }
 
   get isReady() {
-    return this.running && this.sentAt === undefined && this.socket.readyState === WebSocket.OPEN;
+    return this.running && this.sentAt === undefined && this.link.isOpen;
   }
 
   /** A time of `performance.now()` on the server's clock, ms since 1970. */
@@ -35,62 +37,27 @@ class Uplink {
 
   send(jpeg, timestamp) {
     this.sentAt = performance.now();
-    this.socket.send(JSON.stringify({ timestamp }));
-    this.socket.send(jpeg);
-    this.patience = setTimeout(() => this.socket.close(), 10000);
+    this.link.send({ timestamp });
+    this.link.send(jpeg);
+    this.patience = setTimeout(() => this.link.drop(), 10000);
   }
 
   end() {
-    this.ended = true;
-    clearTimeout(this.retry);
     clearTimeout(this.patience);
-    this.socket.close();
+    this.link.end();
   }
 
-  connect() {
+  onClose(code) {
+    clearTimeout(this.patience);
     this.running = false;
     this.sentAt = undefined;
-    const number = newTry();
-    const socket = new WebSocket(`${this.address}?socket=${number}`);
-    let isOpen = false;
-    socket.onopen = () => (isOpen = true);
-    this.socket = socket;
-    // A server that is just starting may take a connection, and then leave it at that.
-    this.patience = setTimeout(() => this.socket.close(), 4000);
-    this.socket.onmessage = ({ data }) => this.hear(JSON.parse(data));
-    this.socket.onclose = ({ code }) => {
-      clearTimeout(this.patience);
-      this.running = false;
-      if (this.ended) return;
-      if (code === 4001) {
-        this.ended = true;
-        return this.events.onTakenOver();
-      }
-      if (!isOpen) this.explain(number);
-      this.tellProblem();
-      const wait = Math.min(250 * 2 ** this.failures++, 5000) * (0.8 + 0.4 * Math.random());
-      this.retry = setTimeout(() => this.connect(), wait);
-    };
-  }
-
-  tellProblem() {
-    const { problem = text('noConnection'), advice } = this.reason;
-    this.events.onState(problem, advice);
-  }
-
-  async explain(number) {
-    const reason = await whyLost(this.page, number);
-    // A server that has just started knows nothing of the try, so one is not enough.
-    if (this.ended || this.running || this.failures < 2) return;
-    this.reason = reason;
-    this.tellProblem();
+    if (code !== TAKEN_OVER) return;
+    this.link.end();
+    this.events.onTakenOver();
   }
 
   hear(news) {
-    this.failures = 0;
-    this.reason = {};
     if ('running' in news) {
-      clearTimeout(this.patience);
       this.running = news.running;
       if (this.quickest === Infinity) this.clockOffset = news.now - performance.timeOrigin - performance.now();
       this.events.onFormat(news);

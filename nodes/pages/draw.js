@@ -1,7 +1,5 @@
 'use strict';
 
-const $ = (selector) => document.querySelector(selector);
-const page = location.origin + location.pathname.replace(/\/+$/, '');
 /** What a model of landscapes knows by its colour. */
 const COLOURS = {
   sky: '#7ac0f8',
@@ -17,27 +15,16 @@ const COLOURS = {
 };
 /** Widths of a pen's stroke change in steps, lest each of its points be a line of its own. */
 const WIDTH_STEPS = 8;
+/** Of a stroke's points, in one message. */
+const MOST_NUMBERS = 1200;
 
-const choice = { colour: COLOURS.hill, size: 6, mirror: false, erase: false, ...recall() };
+const choice = { colour: COLOURS.hill, size: 6, mirror: false, erase: false, ...recall(KEPT) };
 const canvas = $('#sheet');
 const sheet = new SharedSheet(canvas);
 
-// A browser that keeps nothing throws when it is asked.
-function recall() {
-  try {
-    return JSON.parse(localStorage.getItem(KEPT) ?? '{}');
-  } catch {
-    return {};
-  }
-}
-
 function choose(change) {
   Object.assign(choice, change);
-  try {
-    localStorage.setItem(KEPT, JSON.stringify(choice));
-  } catch {
-    // It is chosen anew next time.
-  }
+  keep(KEPT, choice);
   for (const button of $('#colours').children)
     button.setAttribute('aria-pressed', !choice.erase && button.dataset.colour === choice.colour);
   $('#eraser').setAttribute('aria-pressed', choice.erase);
@@ -104,54 +91,40 @@ function send() {
   cancelAnimationFrame(sending);
   sending = undefined;
   for (const stroke of drawing.values()) {
-    const points = stroke.points.slice(stroke.sent, stroke.sent + 1200);
-    if (points.length === 0) continue;
-    const { number, colour, mirror } = stroke;
-    const isFirst = stroke.sent === 0;
-    if (!tell(isFirst ? { begin: number, colour: colour === sheet.paper ? null : colour, mirror, points } : { stroke: number, points }))
-      return;
-    stroke.sent += points.length;
-    if (stroke.sent < stroke.points.length) sendSoon();
+    while (stroke.sent < stroke.points.length) {
+      const points = stroke.points.slice(stroke.sent, stroke.sent + MOST_NUMBERS);
+      const { number, colour, mirror } = stroke;
+      const isFirst = stroke.sent === 0;
+      if (
+        !link.send(isFirst ? { begin: number, colour: colour === sheet.paper ? null : colour, mirror, points } : { stroke: number, points })
+      )
+        return;
+      stroke.sent += points.length;
+    }
   }
+}
+
+/** Sends an order, after what was drawn before it, which it may take back or lay paper on. */
+function order(wanted) {
+  send();
+  link.send(wanted);
 }
 
 // ---- connection -------------------------------------------------------------------------------------------------------
 
-let socket;
-let failures = 0;
-
-function tell(message) {
-  if (socket?.readyState !== WebSocket.OPEN) return false;
-  socket.send(JSON.stringify(message));
-  return true;
-}
-
-function connect() {
-  const number = newTry();
-  socket = new WebSocket(`${page.replace(/^http/, 'ws')}?socket=${number}`);
-  socket.binaryType = 'blob';
-  let isOpen = false;
-  const opening = setTimeout(() => socket.close(), 4000);
-  socket.onopen = () => {
-    clearTimeout(opening);
-    isOpen = true;
-    failures = 0;
-  };
-  socket.onmessage = ({ data }) => {
-    if (typeof data === 'string') hear(JSON.parse(data));
-    else sheet.setBelow(data);
-  };
-  socket.onclose = async () => {
-    clearTimeout(opening);
+const link = new Link(here, {
+  onNews: hear,
+  onPicture: (jpeg) => sheet.setBelow(jpeg),
+  onClose() {
     you = undefined;
     drawing.clear();
     sheet.forgetOwn();
     document.body.classList.remove('here');
-    const { problem = text('lost'), advice = '' } = isOpen ? {} : await whyLost(page, number);
-    $('#state').textContent = text('reconnecting', { problem: `${problem}${advice && `. ${advice}`}` });
-    setTimeout(connect, Math.min(250 * 2 ** failures++, 5000) * (0.8 + 0.4 * Math.random()));
-  };
-}
+  },
+  onLost(problem, advice) {
+    $('#state').textContent = reconnecting(problem, advice);
+  },
+});
 
 function hear({ you: number, width, height, visitors, running, events, ...content }) {
   if (number !== undefined) {
@@ -190,25 +163,24 @@ for (const [name, colour] of Object.entries(COLOURS)) {
 $('#eraser').onclick = () => choose({ erase: !choice.erase });
 $('#mirror').onclick = () => choose({ mirror: !choice.mirror });
 $('#size input').oninput = ({ target }) => choose({ size: Number(target.value) });
-$('#undo').onclick = () => tell({ undo: true });
-$('#clear').onclick = () => tell({ clear: ++count });
+$('#undo').onclick = () => order({ undo: true });
+$('#clear').onclick = () => order({ clear: ++count });
 addEventListener('keydown', (event) => {
   if ((event.ctrlKey || event.metaKey) && event.code === 'KeyZ') {
     event.preventDefault();
-    tell({ undo: true });
+    order({ undo: true });
   } else if (!event.ctrlKey && !event.metaKey && event.code === 'KeyE') choose({ erase: !choice.erase });
 });
 new ResizeObserver(resize).observe(canvas);
 choose({});
 keepScreenOn();
-connect();
 
 $('#result').hidden = RESULT === '';
 if (RESULT !== '') {
   const picture = $('#picture');
   const painter = new Painter(picture);
   watchPictures(
-    page.replace(/[^/]+\/draw$/, RESULT),
+    here.replace(/[^/]+\/draw$/, RESULT),
     async (jpeg, frame) => {
       await painter.show(jpeg);
       document.documentElement.style.setProperty('--result', picture.width / picture.height);

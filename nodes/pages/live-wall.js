@@ -170,13 +170,8 @@ class Warp {
   constructor(wall, keptAs) {
     this.wall = wall;
     this.keptAs = keptAs;
-    this.places = SQUARE;
-    try {
-      const kept = JSON.parse(localStorage.getItem(keptAs) ?? 'null');
-      if (Array.isArray(kept) && kept.length === 4 && isShape(kept)) this.places = kept;
-    } catch {
-      // It stays as it is without a warp.
-    }
+    const kept = recall(keptAs);
+    this.places = Array.isArray(kept) && kept.length === 4 && kept.every(Array.isArray) && isShape(kept) ? kept : SQUARE;
     addEventListener('resize', () => this.apply());
     this.apply();
   }
@@ -241,10 +236,6 @@ class Warp {
 
   keep() {
     this.apply();
-    try {
-      localStorage.setItem(this.keptAs, JSON.stringify(this.places));
-    } catch {
-      // It is dragged anew next time.
-    }
+    keep(this.keptAs, this.places);
   }
 }

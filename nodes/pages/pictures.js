@@ -1,27 +1,5 @@
 'use strict';
 
-/** A number for a try to open a WebSocket, by which the server tells later how it fared. */
-const newTry = () => crypto.getRandomValues(new Uint32Array(2)).join('_');
-
-/**
- * Why a try never opened, which browsers do not say.
- *
- * @param {string} address of the page
- * @param {string} number of the try
- * @returns {Promise<{ problem?: string, advice?: string }>} nothing when the server is away, or all is well on the way
- */
-async function whyLost(address, number) {
-  try {
-    const response = await fetch(`${address}?why=${number}&lang=${document.documentElement.lang}`, {
-      cache: 'no-store',
-      signal: AbortSignal.timeout(4000),
-    });
-    return response.ok ? await response.json() : {};
-  } catch {
-    return {};
-  }
-}
-
 /**
  * Shows the pictures of a sink as they come: over a WebSocket or, where something on the way lets none through, as the
  * multipart stream. When the connection is lost it comes back by itself, ever more slowly, up to every five seconds.
@@ -36,8 +14,6 @@ async function whyLost(address, number) {
 function watchPictures(address, onPicture, onState, onNews = () => undefined) {
   const stop = new AbortController();
   const QUIET_MS = 25000;
-  /** A server that is just starting may take a connection, and then leave it at that. */
-  const OPENING_MS = 4000;
   let socketWorks = false;
 
   /** Ends `close` when nothing was heard for a while: a connection can be dead without a word. */
@@ -142,9 +118,7 @@ function watchPictures(address, onPicture, onState, onNews = () => undefined) {
       }
       if (stop.signal.aborted) return;
       onState(problem);
-      // Not all viewers of a wall at the same moment.
-      const wait = Math.min(250 * 2 ** failures, 5000) * (0.8 + 0.4 * Math.random());
-      await new Promise((resolve) => setTimeout(resolve, wait));
+      await new Promise((resolve) => setTimeout(resolve, retryDelay(failures)));
     }
   }
 

@@ -17,11 +17,7 @@ class Learn {
     this.chosen = undefined;
     /** Last values of MIDI controllers, to tell a press from a hold. */
     this.values = new Map();
-    try {
-      this.bound = new Map(Object.entries(JSON.parse(localStorage.getItem(keptAs) ?? '{}')));
-    } catch {
-      this.bound = new Map();
-    }
+    this.bound = new Map(Object.entries(recall(keptAs) ?? {}));
   }
 
   /** What plays on a control, in short: "CC 21", "C2", "Q". */
@@ -70,11 +66,7 @@ class Learn {
   }
 
   keep() {
-    try {
-      localStorage.setItem(this.keptAs, JSON.stringify(Object.fromEntries(this.bound)));
-    } catch {
-      // It is learned anew next time.
-    }
+    keep(this.keptAs, Object.fromEntries(this.bound));
     this.onChange();
   }
 }

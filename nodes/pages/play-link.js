@@ -1,32 +1,27 @@
 'use strict';
 
-/**
- * The connection of a performance page: logs in where the page asks for it, sends orders, and hears what changes. Comes back
- * by itself.
- */
+const TOKEN = 'streamdiffusion token';
+
+/** The connection of a performance page: logs in where the page asks for it, sends orders, and hears what changes. */
 class PlayLink {
   /**
    * @param {object} page `{ name, players, admin, node }`: as the server says it; `admin` and `node` are the roots of editor and pages
-   * @param {object} events `onNews(news)`, `onState(problem?)` with why there is no connection, `onOpen()`, `onLogin(why?)` when a login is needed
+   * @param {object} events those of a `Link`, and `onLogin(way)` when a login is needed
    */
   constructor(page, events) {
     this.page = page;
     this.events = events;
-    this.address = location.origin + location.pathname.replace(/\/+$/, '');
-    this.failures = 0;
     this.count = 0;
-    this.connect();
-  }
-
-  get isOpen() {
-    return this.socket?.readyState === WebSocket.OPEN;
+    this.link = new Link(here, { ...events, query: () => this.query() });
   }
 
   /** Sends an order. @returns {number} its number, which the server says again when it is obeyed; 0 when nothing was sent */
   order(order) {
-    if (!this.isOpen) return 0;
-    this.socket.send(JSON.stringify({ n: ++this.count, ...order }));
-    return this.count;
+    return this.link.send({ n: this.count + 1, ...order }) ? ++this.count : 0;
+  }
+
+  retry() {
+    this.link.retry();
   }
 
   /** The editor's address, beside that of this page; a proxy may have put something before both. */
@@ -49,7 +44,7 @@ class PlayLink {
     try {
       const response = await fetch(`${this.admin}/auth/token`, { method: 'POST', body });
       if (!response.ok) return text(response.status === 429 ? 'tooOften' : 'refused');
-      sessionStorage.setItem(`streamdiffusion token`, (await response.json()).access_token);
+      keep(TOKEN, (await response.json()).access_token, 'sessionStorage');
     } catch (error) {
       return error.message;
     }
@@ -57,45 +52,15 @@ class PlayLink {
     return undefined;
   }
 
-  retry() {
-    clearTimeout(this.timer);
-    this.connect();
+  async query() {
+    if (this.page.players !== 'login') return '';
+    const ticket = await this.ticket();
+    if (ticket !== 'refused') return `ticket=${encodeURIComponent(ticket)}&`;
+    this.events.onLogin(await this.wayToLogIn());
+    return undefined;
   }
 
-  async connect() {
-    let query = '';
-    if (this.page.players === 'login') {
-      const ticket = await this.ticket().catch(() => undefined);
-      if (ticket === 'refused') return this.events.onLogin(await this.wayToLogIn());
-      if (ticket === undefined) return this.again(text('lost'));
-      query = `ticket=${encodeURIComponent(ticket)}&`;
-    }
-    const number = newTry();
-    const socket = new WebSocket(`${this.address.replace(/^http/, 'ws')}?${query}socket=${number}`);
-    this.socket = socket;
-    let wasOpen = false;
-    const opening = setTimeout(() => socket.close(), 4000);
-    socket.onopen = () => {
-      clearTimeout(opening);
-      wasOpen = true;
-      this.failures = 0;
-      this.events.onOpen();
-    };
-    socket.onmessage = ({ data }) => this.events.onNews(JSON.parse(data));
-    socket.onclose = async () => {
-      clearTimeout(opening);
-      const { problem, advice } = wasOpen ? {} : await whyLost(this.address, number);
-      this.again(problem ? `${problem}. ${advice}` : text('lost'));
-    };
-  }
-
-  again(problem) {
-    this.events.onState(problem);
-    const wait = Math.min(250 * 2 ** this.failures++, 5000) * (0.8 + 0.4 * Math.random());
-    this.timer = setTimeout(() => this.connect(), wait);
-  }
-
-  /** A ticket for one WebSocket; `refused` without a login, undefined when the server is away. */
+  /** A ticket for one WebSocket, or `refused` without a login. Rejects when the server is away. */
   async ticket() {
     for (const token of [...this.tokens(), undefined]) {
       const response = await fetch(`${this.admin}/streamdiffusion/tickets/${this.page.name}`, {
@@ -104,22 +69,15 @@ class PlayLink {
         signal: AbortSignal.timeout(4000),
       });
       if (response.ok) return (await response.json()).ticket;
-      if (response.status !== 401 && response.status !== 403) return undefined;
+      if (response.status !== 401 && response.status !== 403) throw new Error(`status ${response.status}`);
     }
     return 'refused';
   }
 
   /** Of a login on this page, and of the editor's in this browser. */
   tokens() {
-    try {
-      const own = sessionStorage.getItem('streamdiffusion token');
-      const path = new URL(this.admin).pathname.replace(/\/+$/, '').replace(/\//g, '-');
-      const editors = JSON.parse(localStorage.getItem(`auth-tokens${path}`) ?? '{}')?.access_token;
-      return [own, editors].filter(Boolean);
-    } catch {
-      // A browser that keeps nothing throws when it is asked.
-      return [];
-    }
+    const path = new URL(this.admin).pathname.replace(/\/+$/, '').replace(/\//g, '-');
+    return [recall(TOKEN, 'sessionStorage'), recall(`auth-tokens${path}`)?.access_token].filter(Boolean);
   }
 
   /** `password`, or `editor` where the editor asks in another way, or there is none. */

@@ -1,6 +1,5 @@
 'use strict';
 
-const $ = (selector) => document.querySelector(selector);
 const KEPT = `streamdiffusion play ${PAGE.name}`;
 /** How a setting is shown: its step on the slider, the slider's end where that is less than what is allowed, and its unit. */
 const KNOBS = {
@@ -18,12 +17,6 @@ const WEIGHT = { step: 0.01, min: 0, max: 1.5 };
 const SEND_MS = 40;
 /** So long a press on a pad saves, ms. */
 const LONG_MS = 600;
-
-function make(tag, properties = {}, ...children) {
-  const element = Object.assign(document.createElement(tag), properties);
-  element.append(...children);
-  return element;
-}
 
 let hide;
 function say(words, isBad = false) {
@@ -165,15 +158,7 @@ function seedField() {
 
 let bounds = {};
 let adapters = [];
-let fadeSeconds = Number(kept('fade') ?? 0);
-
-function kept(name) {
-  try {
-    return localStorage.getItem(`${KEPT} ${name}`);
-  } catch {
-    return undefined;
-  }
-}
+let fadeSeconds = Number(recall(`${KEPT} fade`) ?? 0);
 
 function buildKnobs() {
   const knobs = Object.entries(KNOBS).map(([name, look]) => {
@@ -183,11 +168,7 @@ function buildKnobs() {
   const weights = adapters.map(({ name }) => slider(`weight ${name}`, text('weightOf', { name }), WEIGHT));
   const fade = slider('fade', text('blackFade'), { min: 0, max: 10, step: 0.1, unit: ' s' }, (seconds) => {
     fadeSeconds = seconds;
-    try {
-      localStorage.setItem(`${KEPT} fade`, seconds);
-    } catch {
-      // It is chosen anew next time.
-    }
+    keep(`${KEPT} fade`, seconds);
   });
   $('#knobs').replaceChildren(...knobs.slice(0, -1), ...weights, fade, knobs.at(-1));
   shows.get('fade')(fadeSeconds);
@@ -198,8 +179,6 @@ function buildKnobs() {
 // ---- prompt -----------------------------------------------------------------------------------------------------------
 
 const field = $('#prompt');
-let knownWords = [];
-let ownWords = [];
 
 function lineOf(prompt) {
   return typeof prompt === 'string'
@@ -246,16 +225,12 @@ function toggleWord(word) {
   apply();
 }
 
-function showKnown({ list, others }) {
-  knownWords = list;
-  const { lang } = document.documentElement;
-  // The list is English; what stands for its words in English is not needed.
-  ownWords = lang === 'en' ? [] : (others[lang] ?? []);
-  const all = ownWords.length > 0 ? ownWords : knownWords;
-  $('#known').hidden = all.length === 0;
+function showKnown(known) {
+  const { words, language } = wordsFor(known);
+  $('#known').hidden = words.length === 0;
   $('#known div').replaceChildren(
-    ...all.map((word) => {
-      const chip = make('button', { className: 'chip', type: 'button', textContent: word, lang: ownWords.length > 0 ? '' : 'en' });
+    ...words.map((word) => {
+      const chip = make('button', { className: 'chip', type: 'button', textContent: word, lang: language });
       chip.onclick = () => toggleWord(word);
       return chip;
     }),
@@ -457,15 +432,10 @@ addEventListener('keydown', (event) => {
     else playScene(digit[1] - 1);
   } else if (code in KEYS) press(KEYS[code]);
   else if (code === 'KeyT') tempo.tap();
-  else if (code === 'KeyF') toggleFullScreen();
+  else if (code === 'KeyF') toggleFullScreen(say);
   else return;
   event.preventDefault();
 });
-
-function toggleFullScreen() {
-  if (document.fullscreenElement) document.exitFullscreen();
-  else document.documentElement.requestFullscreen().catch((error) => say(error.message));
-}
 
 $('#tap').onclick = () => tempo.tap();
 $('#onBeat').onclick = ({ target }) => {
@@ -473,7 +443,7 @@ $('#onBeat').onclick = ({ target }) => {
   target.setAttribute('aria-pressed', isOnBeat);
 };
 $('#learn').onclick = () => setLearning(!document.body.classList.contains('learning'));
-$('#full').onclick = toggleFullScreen;
+$('#full').onclick = () => toggleFullScreen(say);
 $('#full').hidden = !document.fullscreenEnabled;
 
 // ---- sound ------------------------------------------------------------------------------------------------------------
@@ -557,9 +527,9 @@ const link = new PlayLink(PAGE, {
     document.body.classList.replace('away', 'here');
     $('#state').textContent = '';
   },
-  onState(problem) {
+  onLost(problem, advice) {
     document.body.classList.replace('here', 'away');
-    if (problem) $('#state').textContent = text('reconnecting', { problem });
+    $('#state').textContent = reconnecting(problem, advice);
   },
   onLogin: askLogin,
 });
@@ -571,7 +541,7 @@ buildPads();
 showScenes(Array(8).fill(null));
 keepScreenOn();
 watchPictures(
-  link.address.replace(/\/play$/, ''),
+  here.replace(/\/play$/, ''),
   async (jpeg, frame) => {
     await painter.show(jpeg);
     document.documentElement.style.setProperty('--ratio', canvas.width / canvas.height);

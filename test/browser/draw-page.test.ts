@@ -106,6 +106,57 @@ describe('drawing page', () => {
     await context.close();
   });
 
+  it('keeps the order of strokes and presses, however long a stroke has not been sent', async () => {
+    const { page, errors } = await open();
+    // A page out of sight, or a busy one, has no frames in which to send.
+    await page.evaluate(() => {
+      const sent: Record<string, unknown>[] = [];
+      Object.assign(window, { sent, requestAnimationFrame: () => 1 });
+      const { send } = WebSocket.prototype;
+      WebSocket.prototype.send = function (data) {
+        if (data !== '') sent.push(JSON.parse(String(data)) as Record<string, unknown>);
+        send.call(this, data);
+      };
+    });
+    const takeSent = (): Promise<{ points?: number[] }[]> =>
+      page.evaluate(() => (window as unknown as { sent: { points?: number[] }[] }).sent.splice(0));
+    const kinds = (messages: object[]): string[] =>
+      messages.map((message) => ['begin', 'stroke', 'undo', 'clear'].find((kind) => kind in message) ?? '?');
+    const { x, y, width, height } = (await page.locator('#sheet').boundingBox())!;
+    for (const [order, press] of [
+      ['undo', () => page.keyboard.press('Control+KeyZ')],
+      ['clear', () => page.$eval('#clear', (button) => (button as HTMLElement).click())],
+    ] as const) {
+      await page.mouse.move(x + 0.2 * width, y + 0.6 * height);
+      await page.mouse.down();
+      await page.mouse.move(x + 0.4 * width, y + 0.6 * height, { steps: 5 });
+      await press();
+      await page.mouse.up();
+      const [first, ...others] = kinds(await takeSent()).filter((kind) => kind !== 'stroke');
+      assert.deepEqual([first, ...others], ['begin', order]);
+    }
+    await page.click('#undo');
+    await takeSent();
+    await page.mouse.move(x + 0.05 * width, y + 0.5 * height);
+    await page.mouse.down();
+    await page.$eval('#sheet', (sheet) => {
+      const { left, top, width, height } = sheet.getBoundingClientRect();
+      for (let k = 1; k <= 600; k++) {
+        const [clientX, clientY] = [left + (0.05 + 0.9 * (k / 600)) * width, top + (k % 2 === 0 ? 0.5 : 0.6) * height];
+        sheet.dispatchEvent(new PointerEvent('pointermove', { pointerId: 1, clientX, clientY }));
+      }
+    });
+    await page.mouse.up();
+    const messages = await takeSent();
+    assert.deepEqual([...new Set(kinds(messages))], ['begin', 'stroke'], 'more points than one message has room for');
+    const xs = messages.flatMap(({ points = [] }) => points.filter((_, k) => k % 3 === 0));
+    assert.ok(xs.length > 600 && xs.at(-1)! > 9400, `${xs.length} points, the last one at ${xs.at(-1)}`);
+    await page.click('#undo');
+    await page.click('#undo');
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
   it('shows a stroke in the live picture soon', async () => {
     const { page } = await open();
     await page.waitForSelector('#picture.live', { timeout: PATIENCE });
