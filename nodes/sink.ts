@@ -13,9 +13,11 @@ import { openPages, type SinkPages } from './lib/play/open-page';
 import { warnOfLost } from './lib/web/lost-handshakes';
 import { SinkFeed } from './lib/sink/feed';
 import { VirtualCamera } from './lib/sink/virtual-camera';
+import { Push } from './lib/sink/push';
+import type { PushCredentials } from './lib/sink/push-address';
 import { SinkMedia } from './lib/sink/media';
 import { SinkRoutes, type Sink } from './lib/sink/routes';
-import { readPages, readVirtualCamera, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
+import { holdsLogin, readPages, readPush, readVirtualCamera, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
 import { startNode } from './lib/common/start-node';
 import type { Status } from './lib/common/status';
 
@@ -29,7 +31,7 @@ interface Settings extends NodeAPISettingsWithData {
  * and records them when it is told to.
  */
 export = (RED: NodeAPI<Settings>): void => {
-  function StreamDiffusionSink(this: Node, def: SinkDef): void {
+  function StreamDiffusionSink(this: Node<PushCredentials>, def: SinkDef): void {
     const status = startNode(RED, this, def);
     const report = (error: EngineError): void => this.error(error, {});
     const faults = new ErrorThrottle();
@@ -40,6 +42,7 @@ export = (RED: NodeAPI<Settings>): void => {
     const { streamdiffusionSinkFfmpeg: ffmpeg } = RED.settings;
     let media: SinkMedia;
     let camera: VirtualCamera | undefined;
+    let push: Push | undefined;
     let choice: ReturnType<typeof readPages>;
     try {
       media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, {
@@ -49,13 +52,17 @@ export = (RED: NodeAPI<Settings>): void => {
       choice = readPages(def);
       const options = readVirtualCamera(def, ffmpeg);
       camera = options && new VirtualCamera(options, reportOnce);
+      const where = readPush(def, this.credentials, ffmpeg);
+      push = where && new Push(where, reportOnce);
     } catch (thrown) {
       disableNode(this, status, thrown);
       return;
     }
+    if (holdsLogin(def)) this.warn(RED._('warn.login'));
     let isServed = false;
     const leave = serve(this, def, feed, status, () => (isServed = true));
-    if (camera) void feed.add(camera);
+    const played = [camera, push].filter((one) => one !== undefined);
+    for (const one of played) void feed.add(one);
     const pages =
       RED.settings.httpNodeRoot === false
         ? undefined
@@ -78,10 +85,10 @@ export = (RED: NodeAPI<Settings>): void => {
     const ticker = setInterval(() => {
       const fps = rate.take();
       if (!isServed) return;
-      const programs = [media.isRecording && 'recording', camera?.isPlaying && 'loopback']
+      const programs = [media.isRecording && 'recording', camera?.isPlaying && 'loopback', push?.state]
         .filter(Boolean)
         .map((what) => RED._(`status.${what}`));
-      const people = feed.viewers - (media.isRecording ? 1 : 0) - (camera ? 1 : 0);
+      const people = feed.viewers - (media.isRecording ? 1 : 0) - played.length;
       const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
       status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, status.rate(fps)].join(' · '));
     }, 1000).unref();
@@ -90,7 +97,7 @@ export = (RED: NodeAPI<Settings>): void => {
       clearInterval(ticker);
       status.close();
       leave();
-      const written = [media.stop(), camera?.finish(), pages?.close()];
+      const written = [media.stop(), camera?.finish(), push?.finish(), pages?.close()];
       feed.close();
       await Promise.all(written);
     });
@@ -119,7 +126,9 @@ export = (RED: NodeAPI<Settings>): void => {
     return () => void (sink && sinks.remove(def.name, sink));
   }
 
-  RED.nodes.registerType('streamdiffusion-sink', StreamDiffusionSink);
+  RED.nodes.registerType<Node<PushCredentials>, SinkDef, object, PushCredentials>('streamdiffusion-sink', StreamDiffusionSink, {
+    credentials: { user: { type: 'text' }, password: { type: 'password' }, key: { type: 'password' } },
+  });
 };
 
 /** Whether the message asks for something to be done with the pictures: a recording, a snapshot, black, a standstill; or answers a visitor. */

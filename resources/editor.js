@@ -9,6 +9,15 @@ window.StreamDiffusion = Object.assign(
       return new Intl.NumberFormat(RED.i18n.lang(), options).format(value);
     }
 
+    function decoded(text) {
+      try {
+        return decodeURIComponent(text);
+      } catch {
+        // A percent sign that is part of a password.
+        return text;
+      }
+    }
+
     return {
       /** A validator: a number in a range, `whole` if it must be; an empty field means the default. */
       number: (field, min, max, whole) => {
@@ -18,6 +27,19 @@ window.StreamDiffusion = Object.assign(
           if (value === '' || value === undefined || (n >= min && n <= max && (!whole || Number.isInteger(n)))) return true;
           return this._(whole ? 'invalid.whole' : 'invalid.number', { field: this._(`label.${field}`), min: min, max: max });
         };
+      },
+
+      /** The login before the host of an address; its password may hold any character, as it is. */
+      loginIn: (text) => {
+        const scheme = /^\s*[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
+        if (!scheme) return undefined;
+        const rest = text.slice(scheme.length);
+        const authority = /^[^/?#]*/.exec(rest)[0];
+        const isHost = /^(\[[0-9a-f:.%]+\]|[^:[\]@\s]*)(:\d*)?$/i.test(authority);
+        const end = authority.includes('@') ? authority.lastIndexOf('@') : isHost ? -1 : rest.lastIndexOf('@');
+        if (end < 0) return undefined;
+        const [user, ...password] = rest.slice(0, end).split(':');
+        return { address: scheme.trim() + rest.slice(end + 1), user: decoded(user), password: decoded(password.join(':')) };
       },
 
       /** Shows the rows of the dialog whose data attribute names the choice of a select, hides the others of that attribute. */

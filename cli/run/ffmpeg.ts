@@ -27,7 +27,7 @@ export class Ffmpeg {
     const keep = (stdout: Readable): void => {
       this.stdout = stdout;
     };
-    this.process = new FfmpegProcess('ffmpeg', ['-hide_banner', '-v', 'error', ...args], direction === 'out' ? keep : undefined);
+    this.process = new FfmpegProcess('ffmpeg', ['-hide_banner', '-v', 'error', ...args], direction === 'out' ? { onOutput: keep } : {});
     this.exited = this.process.exited.then((exit) => {
       if (exit.spawnError) return notStarted('ffmpeg', exit.spawnError);
       return exit.code === 0 ? undefined : this.process.reasonOf(exit);

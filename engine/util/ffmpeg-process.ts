@@ -2,12 +2,21 @@ import { type ChildProcessByStdio, spawn } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
 import { endWithParent } from './orphan-guard';
 import { FfmpegWords } from './ffmpeg-words';
+import { hiding, type HiddenOption } from './hidden-options';
 
 /** How a run of ffmpeg ended, or that it never started. */
 export interface FfmpegExit {
   code: number | null;
   signal: NodeJS.Signals | null;
   spawnError?: NodeJS.ErrnoException;
+}
+
+/** What a run of ffmpeg is to be like. */
+export interface FfmpegRun {
+  /** Given what it writes to its standard output, which somebody must read to the end; left out, it has none. */
+  onOutput?: (stdout: Readable) => void;
+  /** Options of its output that are to stand in no list of processes. */
+  hidden?: readonly HiddenOption[];
 }
 
 type Child = ChildProcessByStdio<Writable, Readable | null, Readable>;
@@ -27,13 +36,13 @@ export class FfmpegProcess {
   readonly exited: Promise<FfmpegExit>;
   private readonly child: Child;
 
-  /** @param onOutput is given what it writes to its standard output, which somebody must read to the end; left out, it has none */
   constructor(
     readonly program: string,
     args: readonly string[],
-    onOutput?: (stdout: Readable) => void,
+    { onOutput, hidden = [] }: FfmpegRun = {},
   ) {
-    const child = spawn(program, args, { stdio: ['pipe', onOutput ? 'pipe' : 'ignore', 'pipe'], windowsHide: true }) as Child;
+    const call = hiding(program, args, hidden);
+    const child = spawn(call.program, call.args, { stdio: ['pipe', onOutput ? 'pipe' : 'ignore', 'pipe'], windowsHide: true }) as Child;
     this.child = child;
     // One that writes a file may bring it to its end, also when it was stopped.
     endWithParent(child, onOutput ? 'KILL' : 'CONT');
@@ -42,9 +51,10 @@ export class FfmpegProcess {
     child.stdin.on('error', () => undefined);
     child.stderr.on('data', (chunk: Buffer) => this.words.add(chunk));
     if (child.stdout) onOutput?.(child.stdout);
+    if (call.input) child.stdin.write(call.input);
     this.exited = new Promise((resolve) => {
       child.once('error', (spawnError: NodeJS.ErrnoException) => resolve({ code: null, signal: null, spawnError }));
-      child.once('close', (code, signal) => resolve({ code, signal }));
+      child.once('close', (code, signal) => resolve(code === call.notFound ? notFound() : { code, signal }));
     });
   }
 
@@ -71,3 +81,5 @@ export class FfmpegProcess {
     return this.words.brief || `ffmpeg ended with ${signal ?? `code ${code}`}`;
   }
 }
+
+const notFound = (): FfmpegExit => ({ code: null, signal: null, spawnError: Object.assign(new Error('not found'), { code: 'ENOENT' }) });

@@ -167,8 +167,8 @@ const CERTIFICATES = [
   '/etc/ssl/cert.pem',
 ];
 
-/** By default ffmpeg takes any certificate, and tells the login to whoever has one. */
-function trust({ anyCertificate = false }: FfmpegInput, protocol: string): InputOptions {
+/** By default ffmpeg takes any certificate, and tells the login to whoever has one. @param protocol with its colon */
+export function trust({ anyCertificate = false }: Pick<FfmpegInput, 'anyCertificate'>, protocol: string): InputOptions {
   if (!/^(https|rtsps|tls|rtmps):$/i.test(protocol) || anyCertificate) return [];
   const authorities = process.env.SSL_CERT_FILE || CERTIFICATES.find((file) => existsSync(file));
   return [['tls_verify', '1'], ...(authorities ? [['ca_file', authorities] as [string, string]] : [])];

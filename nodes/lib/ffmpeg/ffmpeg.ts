@@ -58,8 +58,8 @@ export class FfmpegProducer implements Producer {
 
   private start(): void {
     const demands = demandsOf(this.input, process.platform, this.said);
-    const ffmpeg = new FfmpegProcess(this.program, ffmpegArguments(this.input, process.platform, demands), (stdout) => {
-      stdout.on('data', (chunk: Buffer) => onOutput(chunk));
+    const ffmpeg = new FfmpegProcess(this.program, ffmpegArguments(this.input, process.platform, demands), {
+      onOutput: (stdout) => stdout.on('data', (chunk: Buffer) => onOutput(chunk)),
     });
     this.ffmpeg = ffmpeg;
     ffmpeg.stdin.end(ffmpegScript(this.input) ?? '');

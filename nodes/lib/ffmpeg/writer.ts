@@ -1,4 +1,4 @@
-import { type FfmpegExit, FfmpegProcess } from '../../../engine/util/ffmpeg-process';
+import { type FfmpegExit, FfmpegProcess, type FfmpegRun } from '../../../engine/util/ffmpeg-process';
 
 const LOOK_MS = 250;
 /** What a pipe takes without anybody who reads it. */
@@ -30,25 +30,24 @@ export class FfmpegWriter {
   /** Since when each write waits that it has not taken yet. */
   private readonly waiting: number[] = [];
   private takenBytes = 0;
-  private stoodStill: number | undefined;
+  private force: string | undefined;
 
   /**
    * @param program ffmpeg's path, or its name to be found on PATH
    * @param onExit told once, however it ended
+   * @param run beside its input
    */
   constructor(
     program: string,
     args: string[],
     onExit: (exit: WriterExit) => void,
     private readonly limits = NO_LIMITS,
+    run: FfmpegRun = {},
   ) {
-    const ffmpeg = new FfmpegProcess(program, args);
+    const ffmpeg = new FfmpegProcess(program, args, run);
     this.ffmpeg = ffmpeg;
     this.exited = ffmpeg.exited.then((how) => {
-      const { stoodStill } = this;
-      const reason =
-        stoodStill === undefined ? ffmpeg.reasonOf(how) : `ffmpeg stood still for ${stoodStill / 1000} s and was ended by force`;
-      const exit = { ...how, reason };
+      const exit = { ...how, reason: this.force ?? ffmpeg.reasonOf(how) };
       onExit(exit);
       return exit;
     });
@@ -88,12 +87,17 @@ export class FfmpegWriter {
       if (length < left) movedAt = now;
       left = length;
       if (now - movedAt < this.limits.endMs) return;
-      this.stoodStill = this.limits.endMs;
-      this.ffmpeg.kill();
+      this.kill(`ffmpeg stood still for ${this.limits.endMs / 1000} s and was ended by force`);
     }, LOOK_MS);
     const exit = await this.exited;
     clearInterval(watch);
     return exit;
+  }
+
+  /** Ends it by force. @param reason told in place of its own, which it can no longer tell */
+  kill(reason: string): void {
+    this.force ??= reason;
+    this.ffmpeg.kill();
   }
 
   private isTooBusy(waitingBytes: number): boolean {

@@ -3,6 +3,8 @@ import { EngineError } from '../../../engine/errors';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 import type { VirtualCameraOptions } from './virtual-camera';
 import type { MediaOptions } from './media';
+import { pushAddress, type PushCredentials, type PushOptions } from './push-address';
+import { holdsSecret } from '../ffmpeg/camera-address';
 import { quote } from '../../../engine/util/quote';
 
 /** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
@@ -15,6 +17,9 @@ export interface SinkDef extends NodeDef {
   loopback?: string;
   controls?: string;
   wishes?: unknown;
+  push?: string;
+  pushFps?: unknown;
+  pushRate?: unknown;
 }
 
 /** How the live page shows the pictures; each can be set otherwise in the page's address. */
@@ -82,3 +87,21 @@ export function readVirtualCamera(
     throw new EngineError('EBADPARAM', `the virtual camera must be a device such as /dev/video10, not ${quote(device)}`);
   return { device, ffmpeg };
 }
+
+/**
+ * Where the sink sends its pictures; undefined when it sends them nowhere.
+ * @throws EBADPARAM when they cannot be sent there
+ */
+export function readPush(def: SinkDef, credentials: Partial<PushCredentials> = {}, ffmpeg = 'ffmpeg'): PushOptions | undefined {
+  const text = def.push?.trim();
+  if (!text) return undefined;
+  return {
+    ...pushAddress(text, credentials),
+    ffmpeg,
+    fps: readOptionalNumber(def.pushFps, 'pushFps', 25, { min: 1, max: 60 }),
+    kbps: readOptionalNumber(def.pushRate, 'pushRate', 2500, { min: 100, max: 50_000, integer: true }),
+  };
+}
+
+/** Whether the address holds a login, which belongs among the credentials, or another secret. */
+export const holdsLogin = ({ push }: SinkDef): boolean => holdsSecret(push ?? '');

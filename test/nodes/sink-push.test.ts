@@ -1,0 +1,263 @@
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { promisify } from 'node:util';
+import sharp from 'sharp';
+import { hiding } from '../../engine/util/hidden-options';
+import { Push } from '../../nodes/lib/sink/push';
+import { pushAddress, type PushCredentials, type PushOptions } from '../../nodes/lib/sink/push-address';
+import sink from '../../nodes/sink';
+import { calls, helper, PATIENCE, startFlow, until, type FlowNode } from '../lib/flow';
+import { StreamReceiver } from '../lib/stream-receiver';
+
+const FPS = 20;
+const picture = (background: string, width = 64, height = 48): Promise<Buffer> =>
+  sharp({ create: { width, height, channels: 3, background } })
+    .jpeg()
+    .toBuffer();
+const options = (address: string, credentials: Partial<PushCredentials> = {}): PushOptions => ({
+  ...pushAddress(address, credentials),
+  ffmpeg: 'ffmpeg',
+  fps: FPS,
+  kbps: 500,
+});
+const isAlive = (pid: number): boolean => {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch {
+    return false;
+  }
+};
+
+describe('pictures sent to another program', function () {
+  this.timeout(4 * PATIENCE);
+  let red: Buffer;
+  let blue: Buffer;
+  let receiver: StreamReceiver | undefined;
+  let push: Push | undefined;
+
+  before(async function () {
+    const { stdout } = await promisify(execFile)('ffmpeg', ['-hide_banner', '-protocols']).catch(() => ({ stdout: '' }));
+    if (!/^ *srt$/m.test(stdout)) {
+      console.log('      skipped: ffmpeg is not installed, or lacks SRT');
+      return this.skip();
+    }
+    [red, blue] = [await picture('#f00'), await picture('#00f', 100, 50)];
+  });
+  afterEach(async () => {
+    await push?.finish();
+    await receiver?.stop();
+    push = receiver = undefined;
+    await helper.unload();
+  });
+  const isBlue = ([r, g, b]: [number, number, number] = [0, 0, 0]): boolean => b > 100 && r < 80 && g < 80;
+
+  const WAYS: Record<string, (port: number) => { listen: string[]; address: string; credentials?: Partial<PushCredentials> }> = {
+    rtmp: (port) => ({
+      listen: ['-listen', '1', '-i', `rtmp://127.0.0.1:${port}/studio/live/my-secret-key`],
+      address: `rtmp://127.0.0.1:${port}/studio/live`,
+      credentials: { key: 'my-secret-key' },
+    }),
+    srt: (port) => ({
+      listen: ['-i', `srt://127.0.0.1:${port}?mode=listener&passphrase=my-secret-phrase`],
+      address: `srt://127.0.0.1:${port}`,
+      credentials: { password: 'my-secret-phrase', key: 'my-secret-key' },
+    }),
+    rtsp: (port) => ({
+      listen: ['-rtsp_flags', 'listen', '-i', `rtsp://127.0.0.1:${port}/wall`],
+      address: `rtsp://127.0.0.1:${port}/wall`,
+    }),
+  };
+  for (const [name, way] of Object.entries(WAYS)) {
+    it(`${name}: at a constant rate though they come irregularly, the newest one, its secrets out of sight`, async () => {
+      const { listen, address, credentials } = way(await StreamReceiver.freePort());
+      const taken = await StreamReceiver.start(...listen);
+      receiver = taken;
+      const errors: Error[] = [];
+      const sent = new Push(options(address, credentials), (error) => errors.push(error));
+      push = sent;
+      assert.equal(sent.state, undefined);
+      sent.show({ jpeg: red, frame: {} });
+      assert.equal(sent.state, 'calling');
+      await until(
+        () => taken.count > 0,
+        2 * PATIENCE,
+        () => `${taken.said} ${errors.join()}`,
+      );
+      assert.equal(sent.state, 'sending');
+      if (existsSync(`/proc/${sent.pid}/cmdline`)) {
+        const seen = readFileSync(`/proc/${sent.pid}/cmdline`, 'latin1');
+        assert.ok(seen.includes(`127.0.0.1`) && !seen.includes('my-secret'), seen);
+      }
+      // None, then several at once, of which nobody is to see but the last one.
+      const before = taken.count;
+      await until(() => taken.count >= before + 2 * FPS);
+      for (const jpeg of [red, red, red, blue]) sent.show({ jpeg, frame: {} });
+      await until(
+        () => isBlue(taken.last),
+        PATIENCE,
+        () => String(taken.last),
+      );
+      await until(() => taken.steps.length >= 3 * FPS);
+      const off = taken.steps.filter((step) => Math.abs(step - 1 / FPS) > 0.002);
+      assert.deepEqual(off, [], `a picture each ${1 / FPS} s`);
+      for (const { message } of errors) assert.ok(!message.includes('my-secret'), message);
+    });
+  }
+
+  it('goes on by itself when the other side comes back, and says once what is wrong', async () => {
+    const port = await StreamReceiver.freePort();
+    const listen = ['-listen', '1', '-i', `rtmp://127.0.0.1:${port}/live/my-secret-key`];
+    const flow: FlowNode[] = [
+      { id: 'sink', type: 'streamdiffusion-sink', name: 'wall', push: `rtmp://127.0.0.1:${port}/live`, pushFps: '10', wires: [['out']] },
+      { id: 'out', type: 'helper' },
+    ];
+    await startFlow([sink], flow, { sink: { key: 'my-secret-key' } });
+    const [errors, states] = [calls('sink', 'error'), calls('sink', 'status') as { text?: string }[]];
+    const status = (key: string): boolean => states.at(-1)?.text?.includes(`status.${key}`) ?? false;
+    let passed = 0;
+    helper.getNode('out').on('input', () => passed++);
+    helper.getNode('sink').receive({ payload: red });
+    await until(() => errors.length === 1 && status('calling'));
+    assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
+    assert.match(String(errors[0]), /cannot be sent to rtmp:\/\/127\.0\.0\.1:\d+\/live: [\s\S]*refused/i);
+    receiver = await StreamReceiver.start(...listen);
+    await until(
+      () => status('sending'),
+      2 * PATIENCE,
+      () => JSON.stringify(states.at(-1)),
+    );
+    await receiver.stop();
+    receiver = undefined;
+    await until(
+      () => status('calling'),
+      2 * PATIENCE,
+      () => JSON.stringify(states.at(-1)),
+    );
+    receiver = await StreamReceiver.start(...listen);
+    await until(
+      () => status('sending'),
+      2 * PATIENCE,
+      () => JSON.stringify(states.at(-1)),
+    );
+    assert.equal(new Set(errors.map(String)).size, errors.length, 'each is told once');
+    assert.equal(passed, 1);
+    assert.doesNotMatch(JSON.stringify([errors.map(String), states]), /my-secret/);
+  });
+
+  it('gives up a connection over which nothing gets through, and calls again', async () => {
+    let callers = 0;
+    const silent = createServer((socket) => {
+      callers++;
+      socket.on('error', () => undefined);
+    });
+    await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
+    const { port } = silent.address() as { port: number };
+    const errors: Error[] = [];
+    push = new Push(options(`rtmp://127.0.0.1:${port}/live/x`), (error) => errors.push(error), { running: 1500, starting: 1500 });
+    push.show({ jpeg: red, frame: {} });
+    await until(() => errors.length >= 2);
+    assert.match(errors[0].message, /nothing got through for 1\.5 s/);
+    assert.ok(callers >= 1);
+    silent.close();
+  });
+
+  it('ends by force in bounded time, and leaves no process', async () => {
+    const port = await StreamReceiver.freePort();
+    const taken = await StreamReceiver.start('-rtsp_flags', 'listen', '-i', `rtsp://127.0.0.1:${port}/wall`);
+    receiver = taken;
+    const sent = new Push(options(`rtsp://127.0.0.1:${port}/wall`), () => undefined);
+    sent.show({ jpeg: red, frame: {} });
+    await until(
+      () => taken.count > 0,
+      2 * PATIENCE,
+      () => taken.said,
+    );
+    const { pid } = sent;
+    process.kill(pid!, 'SIGSTOP');
+    const began = performance.now();
+    await sent.finish();
+    const lasted = performance.now() - began;
+    assert.ok(lasted < 4500, `Node-RED waits for no node longer than 5 s: ${lasted}`);
+    assert.ok(!isAlive(pid!));
+  });
+
+  it('says what is wrong with an address, in which no secret is read', () => {
+    const refused: [string, Partial<PushCredentials>, RegExp][] = [
+      ['film.mp4', {}, /begins|such as rtmp:/],
+      ['http://host/x', {}, /such as rtmp:\/\/.*not "http:\/\/host\/x"/],
+      ['file:///etc/passwd', {}, /such as/],
+      ['udp://host:1', {}, /such as/],
+      ['-y', {}, /such as/],
+      ['rtmp://', {}, /such as|has none/],
+      ['srt://host', {}, /needs a port/],
+      ['srt://host:9000?mode=listener', {}, /that one has to listen/],
+      ['srt://host:9000', { password: 'short' }, /10 to 64 characters; the password has 5/],
+      ['srt://host:9000', { user: 'me', password: 'long enough it is' }, /SRT knows no user/],
+      ['rtmp://host/live', { key: 'two\nlines' }, /one line/],
+      ['rtmp://host/live', { key: 'x'.repeat(501) }, /501 characters/],
+      ['ftp://me:hush-hush@host/live', {}, /such as/],
+    ];
+    for (const [address, credentials, sentence] of refused) {
+      assert.throws(
+        () => pushAddress(address, credentials),
+        (error: Error & { code: string }) => {
+          assert.equal(error.code, 'EBADPARAM');
+          assert.match(error.message, sentence);
+          assert.doesNotMatch(error.message, /hush-hush/);
+          return true;
+        },
+        address,
+      );
+    }
+  });
+
+  it('tells ffmpeg where to go: key, login and passphrase where each protocol has them', () => {
+    const { secrets: _, ...youtube } = pushAddress(' rtmp://a.example.com/live2/ ', { key: 'abcd-efgh' });
+    assert.deepEqual(youtube, {
+      address: 'rtmp://a.example.com/live2/',
+      target: 'rtmp://a.example.com/live2',
+      format: 'flv',
+      further: ['-rtmp_app', 'live2'],
+      hidden: [['rtmp_playpath', 'abcd-efgh']],
+    });
+    assert.equal(
+      pushAddress('rtsp://host:8554', { key: 'wall', user: 'm e', password: 'p@ss' }).target,
+      'rtsp://m%20e:p%40ss@host:8554/wall',
+    );
+    const told = pushAddress('rtsp://me:hush-hush@host/wall');
+    assert.equal(told.address, 'rtsp://***@host/wall');
+    assert.equal(told.target, 'rtsp://me:hush-hush@host/wall');
+    const srt = pushAddress('srt://[::1]:9000?latency=200000&passphrase=hush-hush-hush&streamid=publish:wall:me:hush');
+    assert.equal(srt.target, 'srt://[::1]:9000?latency=200000');
+    assert.deepEqual(srt.hidden, [
+      ['passphrase', 'hush-hush-hush'],
+      ['srt_streamid', 'publish:wall:me:hush'],
+    ]);
+    assert.doesNotMatch(srt.address, /hush/);
+    const secure = pushAddress('rtmps://host/live', { key: 'k' }).further.join(' ');
+    assert.match(secure, /-tls_verify 1/);
+  });
+
+  it('hides options from the list of processes where the system can', () => {
+    const call = hiding('ffmpeg', ['-i', 'in', 'out'], [['passphrase', "a'b $(c) `d` \\e"]], 'linux');
+    assert.doesNotMatch(call.args.join(' '), /\$\(c\)/);
+    assert.equal(call.input, "passphrase=a'b $(c) `d` \\e\n\n");
+    assert.deepEqual(call.args.slice(-3), ['-fpre', '/dev/fd/4', 'out']);
+    assert.deepEqual(hiding('ffmpeg', ['-i', 'in', 'out'], [['a', 'b']], 'win32').args, ['-i', 'in', '-a', 'b', 'out']);
+    assert.deepEqual(hiding('ffmpeg', ['out'], [], 'linux'), { program: 'ffmpeg', args: ['out'] });
+  });
+
+  it('says that there is no ffmpeg, also where it would be called with secrets', async () => {
+    for (const credentials of [{}, { key: 'my-secret-key' }]) {
+      const errors: Error[] = [];
+      push = new Push({ ...options('rtmp://127.0.0.1:9/live', credentials), ffmpeg: '/nowhere/ffmpeg' }, (error) => errors.push(error));
+      push.show({ jpeg: red, frame: {} });
+      await until(() => errors.length > 0);
+      assert.match(errors[0].message, /ffmpeg was not found as "\/nowhere\/ffmpeg"/);
+      await push.finish();
+    }
+  });
+});
