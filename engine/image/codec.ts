@@ -64,7 +64,9 @@ export async function decode(picture: Picture, width: number, height: number, fi
     return { data: picture.data, width, height, channels: 3 };
   }
   try {
-    const data = await open(picture).resize(width, height, { fit, background: 'black' }).removeAlpha().raw().toBuffer();
+    const fitted = open(picture).resize(width, height, { fit, background: 'black' }).removeAlpha().raw();
+    // Not a Buffer: its memory could not be moved to another thread.
+    const { data } = await fitted.toUint8Array();
     return { data, width, height, channels: 3 };
   } catch (thrown) {
     throw undecodable(thrown);

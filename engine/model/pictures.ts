@@ -31,6 +31,7 @@ export function pictureOf(net: string, infos: TensorInfo[], side: 'input' | 'out
  * Runs a net that takes a picture: in bytes where its graph takes them, otherwise in numbers that are made where it runs.
  *
  * @param dims of what it takes, [B, 3, H, W]: B times the same picture
+ * @param isOurs whether nobody needs the picture afterwards, so that its bytes may be moved
  */
 export async function runOnPicture(
   net: Net,
@@ -38,16 +39,18 @@ export async function runOnPicture(
   { data }: RawImage,
   dims: number[],
   range: PixelRange,
+  isOurs = false,
 ): Promise<Record<string, Tensor>> {
+  const movable = isOurs && { movable: true as const };
   const [batch, channels, height, width] = dims;
   if (type === 'uint8') {
     const bytes = new Uint8Array(batch === 1 ? 0 : batch * data.length);
     for (let at = 0; at < bytes.length; at += data.length) bytes.set(data, at);
     const { middle, half } = INTO_NET[range];
-    const picture: Tensor = { type, data: batch === 1 ? data : bytes, dims: [batch, height, width, channels] };
+    const picture: Tensor = { type, data: batch === 1 ? data : bytes, dims: [batch, height, width, channels], ...movable };
     return net.run({ [name]: picture, [name + BYTES.middle]: scalar(middle), [name + BYTES.half]: scalar(half) });
   }
-  const pixels: PixelTensor = { type: 'pixels', data, dims };
+  const pixels: PixelTensor = { type: 'pixels', data, dims, ...movable };
   // What is no picture comes back as it is.
   if (net.runPixels) return net.runPixels({ [name]: pixels }, { name, range }) as Promise<Record<string, Tensor>>;
   return net.run({ [name]: fromPixels(pixels, type, range) });

@@ -46,10 +46,13 @@ export class VaeEncoder {
     return fixedSize(this.input.shape);
   }
 
-  /** @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker. */
-  async encodePicture(image: RawImage): Promise<Float32Array> {
+  /**
+   * @param isOurs whether nobody needs the picture afterwards: its bytes may be gone then
+   * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.
+   */
+  async encodePicture(image: RawImage, isOurs = false): Promise<Float32Array> {
     const { height, width } = image;
-    const outputs = await runOnPicture(this.net, this.input, image, this.dims(height, width), this.range);
+    const outputs = await runOnPicture(this.net, this.input, image, this.dims(height, width), this.range, isOurs);
     return this.latentOf(outputs[this.output.name], height, width);
   }
 

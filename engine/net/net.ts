@@ -15,6 +15,8 @@ export interface Tensor {
   type: TensorType;
   data: Float32Array | Uint16Array | Float64Array | BigInt64Array | Int32Array | Uint8Array;
   dims: number[];
+  /** Nobody needs the bytes after the run: they may be moved to where the net runs, and are gone here then. */
+  movable?: true;
 }
 
 /** A picture in the place of its numbers, [1, 3, H, W]: interleaved bytes, a quarter as many as in float32. */
@@ -22,6 +24,8 @@ export interface PixelTensor {
   type: 'pixels';
   data: Uint8Array;
   dims: number[];
+  /** As of a tensor. */
+  movable?: true;
 }
 
 /** Which input of a net is fed, or which output is wanted, as pixels. */
@@ -35,7 +39,7 @@ export interface Net {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
   /**
-   * One forward pass. The feeds are read, never kept or changed; the outputs belong to the caller.
+   * One forward pass. The feeds are read, never kept or changed, but for those that are `movable`; the outputs belong to the caller.
    * Rejects with EBADMODEL when the net cannot compute them, with ECLOSED after `close`.
    */
   run(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>>;

@@ -39,6 +39,8 @@ export interface Frame {
 export interface FrameInput extends StreamInput {
   /** The prompt of this frame alone, encoded already. */
   conditioning?: EncodedPrompt;
+  /** Nobody else needs the bytes of `image`, nor are they those of another of its pictures. */
+  isImageOurs?: boolean;
   /** All settings of this frame, whatever the stream's are, as {@link DiffusionStream.admit} gave them. */
   admitted?: StreamSetup;
 }
@@ -183,12 +185,12 @@ export class DiffusionStream implements Stream {
 
   async process(input: FrameInput = {}): Promise<Output[]> {
     const prepared = await this.prepare(input);
-    return this.render(await this.denoise(prepared));
+    return this.handOut(await this.denoise(prepared));
   }
 
   async flush(): Promise<Output[]> {
     await this.inQueue(this.intake, async () => undefined);
-    return this.render(await this.inQueue(this.ticks, () => this.drain()));
+    return this.handOut(await this.inQueue(this.ticks, () => this.drain()));
   }
 
   /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
@@ -223,7 +225,7 @@ export class DiffusionStream implements Stream {
       const masked = await this.pictures.masked(image, mask, setup);
       const latent =
         setup.options.mode === 'img2img'
-          ? await this.pictures.encode(image, setup.options, masked?.mask)
+          ? await this.pictures.encode(image, setup.options, masked?.mask, input.isImageOurs)
           : this.pictures.given(start, setup.shape);
       const pictures = await this.pictures.forAdapters(others, setup.options);
       const frame = {
@@ -254,7 +256,7 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** The third: finished latents to pictures, beside those of earlier calls, and never handed out before them. */
+  /** The third: finished latents to pictures, beside those of earlier calls, and never given back before them. They must not be drawn on: a later frame may be painted from them. */
   async render(finished: DenoisedFrame<Frame>[]): Promise<Output[]> {
     this.checkOpen();
     const making = Promise.all(finished.map((each) => this.picture(each)));
@@ -291,6 +293,13 @@ export class DiffusionStream implements Stream {
     if (!this.closed) this.onClose(this);
     this.closed = true;
     await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.sampled]);
+  }
+
+  /** Finished pictures for those who may draw on them. */
+  private async handOut(finished: DenoisedFrame<Frame>[]): Promise<Output[]> {
+    const outputs = await this.render(finished);
+    if (outputs.length > 0) this.pictures.handOut();
+    return outputs;
   }
 
   private inQueue<T>(queue: SerialQueue, work: () => Promise<T>): Promise<T> {

@@ -35,16 +35,19 @@ export class FrameEncoder {
 
   constructor(private readonly model: Model) {}
 
-  // Copies: whoever gets what is finished may draw on it.
-
-  /** A latent that has been finished, [C, h, w]. */
+  /** A latent that has been finished, [C, h, w]. A copy is kept: whoever gets it may change it. */
   denoised(latent: Float32Array, shape: LatentShape): void {
     this.lastLatent = { latent: latent.slice(), shape };
   }
 
-  /** A picture that has been finished. */
+  /** A picture that has been finished, and that nobody draws on until {@link handOut}. */
   rendered(image: RawImage): void {
-    this.lastImage = { ...image, data: image.data.slice() };
+    this.lastImage = image;
+  }
+
+  /** Finished pictures go to others, who may draw on them. */
+  handOut(): void {
+    if (this.lastImage) this.lastImage = { ...this.lastImage, data: this.lastImage.data.slice() };
   }
 
   /** Nothing was finished yet, and nothing has moved. */
@@ -72,15 +75,16 @@ export class FrameEncoder {
    * painted.
    *
    * @param mask where that is; everywhere without one
+   * @param isOurs whether nobody needs the picture afterwards
    * @throws EBADFRAME when there is no picture
    */
-  async encode(image: RawImage | undefined, options: ResolvedOptions, mask?: PaintMask): Promise<Float32Array> {
+  async encode(image: RawImage | undefined, options: ResolvedOptions, mask?: PaintMask, isOurs = false): Promise<Float32Array> {
     const { width, height, latentFeedback } = options;
     checkImage(image);
     const incoming = await fitted(image, options);
     const looped = this.withLast(incoming, options);
     const picture = mask && looped !== incoming ? composed(looped, incoming, mask) : looped;
-    const latent = await this.model.requireEncoder().encodePicture(picture);
+    const latent = await this.model.requireEncoder().encodePicture(picture, isOurs || picture !== image);
     const last = this.lastLatent;
     const factor = this.model.info.vaeScaleFactor;
     const fitsLast = last && last.shape.width * factor === width && last.shape.height * factor === height;

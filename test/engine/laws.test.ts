@@ -183,6 +183,20 @@ describe('laws of a stream', () => {
     }
   });
 
+  it('a loop back takes in what was finished as it was, whatever is drawn on it afterwards', async () => {
+    const options = { feedback: 0.4, latentFeedback: 0.4, tIndexList: STEPS[1] };
+    const still = Array.from({ length: 3 }, () => frames[0]);
+    const expected = await run(options, still);
+    const stream = await open(options);
+    for (const { latent } of expected) {
+      const [output] = await stream.process({ image: frames[0] });
+      assert.deepEqual(output.latent, latent);
+      output.image.data.fill(0);
+      output.latent.fill(0);
+    }
+    await stream.close();
+  });
+
   it('a loop back changes the frames that come after an output, and begins anew where there is none', async () => {
     const still = Array.from({ length: 4 }, () => frames[0]);
     const plain = await run({ tIndexList: STEPS[1] }, still);

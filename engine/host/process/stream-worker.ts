@@ -171,7 +171,9 @@ export class StreamWorker {
       const pictures = await this.decoded(job.frame, options);
       const encoded = conditioning && (await this.stream.encodePrompt(conditioning, options));
       if (encoded) this.warn(encoded.warnings);
-      const prepared = await this.stream.prepare({ id: job.id, pictures, conditioning: encoded, admitted });
+      // Bytes of a raw picture are those that came, which may be several pictures.
+      const isOurs = job.frame.picture?.kind === 'encoded';
+      const prepared = await this.stream.prepare({ id: job.id, pictures, isImageOurs: isOurs, conditioning: encoded, admitted });
       this.promising = true;
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {

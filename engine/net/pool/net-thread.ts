@@ -35,8 +35,7 @@ export type OpenNet = (source: NetSource, settings: SessionSettings, name?: stri
  */
 export class NetThread {
   private readonly worker = new Worker(join(__dirname, 'net-thread-main.js'));
-  // The feeds are copied: they are small beside the run, and their owners go on using them.
-  private readonly channel = new Channel<ThreadOrder>((request) => this.worker.postMessage(request));
+  private readonly channel = new Channel<ThreadOrder>((request) => this.worker.postMessage(request, movedBy(request)));
 
   constructor() {
     this.worker.on('message', (answer: Answer) => this.channel.hear(answer));
@@ -79,4 +78,12 @@ export class NetThread {
   private end(how: string): void {
     this.channel.close(new EngineError('EHOST', `a thread of the engine ${how}`));
   }
+}
+
+/** Other feeds are copied: they are small beside the run, and their owners go on using them. */
+function movedBy(order: ThreadOrder): ArrayBuffer[] {
+  if (order.do !== 'run') return [];
+  // What is a part of something cannot go without the rest.
+  const whole = Object.values(order.feeds).filter(({ movable, data }) => movable && data.byteLength === data.buffer.byteLength);
+  return [...new Set(whole.map(({ data }) => data.buffer as ArrayBuffer))];
 }

@@ -36,6 +36,13 @@ describe('codec', () => {
     });
   }
 
+  it('gives memory that can be moved to another thread', async () => {
+    const { data } = await decode(toPicture(await sharpHalves(64, 64).jpeg().toBuffer()), 32, 32);
+    assert.equal(data.buffer.byteLength, data.byteLength, 'nothing else is in it');
+    const moved = structuredClone(data, { transfer: [data.buffer as ArrayBuffer] });
+    assert.deepEqual([moved.length, data.length], [32 * 32 * 3, 0]);
+  });
+
   it('crops to cover, or borders, or stretches', async () => {
     const wide = toPicture(await sharpHalves(64, 16).png().toBuffer());
     const cover = await decode(wide, 16, 16);

@@ -31,6 +31,25 @@ describe('a thread with nets of its own', () => {
     await here.close();
   });
 
+  it('takes over the bytes that nobody needs afterwards, and computes the same', async () => {
+    const net = await thread.load(DECODER, CPU);
+    const expected = await net.run(latents(8));
+    const { latent_sample } = latents(8);
+    assert.deepEqual(await net.run({ latent_sample: { ...latent_sample, movable: true } }), expected);
+    assert.equal(latent_sample.data.length, 0, 'they are moved, not copied');
+  });
+
+  it('copies what is a part of something, whoever needs it', async () => {
+    const net = await thread.load(DECODER, CPU);
+    const { latent_sample } = latents(8);
+    const whole = new Float32Array(latent_sample.data.length + 1);
+    whole.set(latent_sample.data as Float32Array, 1);
+    const part = { ...latent_sample, data: whole.subarray(1), movable: true as const };
+    assert.deepEqual(await net.run({ latent_sample: part }), await net.run(latents(8)));
+    assert.equal(whole.length, latent_sample.data.length + 1);
+    assert.deepEqual(whole.subarray(1), latent_sample.data);
+  });
+
   it('leaves the calling thread free while a net runs', async () => {
     const net = await thread.load(DECODER, CPU);
     let ticks = 0;
