@@ -208,7 +208,7 @@ async function openNets(
     const header = headers[name];
     const ofAdapters = isNetName(name) ? adapters.patches(name, executionProvider) : [];
     if (settings.server && header && isNetName(name) && elsewhere.has(name)) {
-      if (ofAdapters.length > 0) throw cannotChange(name, adapters);
+      if (ofAdapters.some(({ optional }) => !optional)) throw cannotChange(name, adapters);
       nets[name] = await openOnServer(settings.model, name, net, header, settings.server);
     } else {
       const open = (source: string | OnnxGraph): Promise<LocalNet> =>

@@ -39,6 +39,8 @@ const ROLES = {
 /** Nets that adapters bring, each under its adapter's name. */
 const FAMILIES = {
   controlnet: { runs: 'step', takes: 'latents' },
+  controlnext: { runs: 'step', takes: 'picture' },
+  t2i_adapter: { runs: 'frame', takes: 'picture' },
   image_encoder: { runs: 'prompt', takes: 'picture' },
 } as const satisfies Record<string, Pick<Role, 'runs' | 'takes'>>;
 

@@ -52,7 +52,9 @@ export class Adapters {
         openAdapter(name, path, model, kinds).catch((thrown: unknown) => void notes.push(EngineError.from(thrown, 'EBADMODEL').message)),
       ),
     ]);
-    const found = opened.flatMap((one) => one ?? []).sort((a, b) => (a.adapter.name < b.adapter.name ? -1 : 1));
+    const files = opened.flatMap((one) => one ?? []);
+    const names = files.map(({ adapter }) => adapter.name);
+    const found = [...files, ...adaptersInModel(model.headers, names, kinds)].sort((a, b) => (a.adapter.name < b.adapter.name ? -1 : 1));
     const byKind = new Map(kinds.map((kind) => [kind, found.filter((one) => one.kind === kind).map(({ adapter }) => adapter)]));
     return new Adapters(kinds, byKind);
   }
@@ -90,6 +92,18 @@ export class Adapters {
 export async function ownAdapters({ folder }: ModelFiles): Promise<[name: string, path: string][]> {
   const names = (await subfolders(join(folder, 'controlnet'))).filter((name) => NAME.test(name) && !TAKEN.includes(name));
   return names.sort().map((name) => [name, join(folder, 'controlnet', name)]);
+}
+
+/** Those that are parts of a model's nets, under names that no other one has. */
+export function adaptersInModel(
+  headers: Headers,
+  taken: readonly string[],
+  kinds: readonly AdapterKind[],
+): { kind: AdapterKind; adapter: Adapter }[] {
+  const freeName = (name: string): string => (taken.includes(name) ? freeName(`${name} in the model`) : name);
+  return kinds.flatMap((kind) =>
+    (kind.inModel?.(headers) ?? []).map((adapter) => ({ kind, adapter: { ...adapter, name: freeName(adapter.name) } })),
+  );
 }
 
 function entriesOf(paths: unknown): [name: string, path: string][] {
@@ -133,7 +147,7 @@ export async function openAdapter(
     const { code, message } = EngineError.from(thrown, 'EBADMODEL');
     throw new EngineError(code, `the adapter ${quote(name)}: ${message}`, { cause: thrown });
   }
-  const known = kinds.map(({ kind }) => kind).join(', ');
+  const known = [...new Set(kinds.map(({ kind }) => kind))].join(', ');
   throw new EngineError(
     'EBADMODEL',
     `the adapter ${quote(name)}: ${printable(path, 1000)} is none that is known${known && `; known are ${known}`}`,

@@ -8,13 +8,7 @@ import { portsOf } from '../unet/ports';
 import { type ClaimPort, type Feeds, inputNamed, type Port, runsOf } from '../unet/ports/port';
 import { sampleInput } from '../unet/ports/sample';
 import type { UnetRow } from '../unet/row';
-
-/** What a ControlNet adds to one tensor of a UNet, for one row. */
-export interface Residual {
-  data: Float32Array;
-  /** [C, h', w'] */
-  dims: number[];
-}
+import type { Residual } from './residual-sum';
 
 /** A control picture as a ControlNet takes it: [3, H, W] in 0..1, at the stream's size. */
 export type ControlPicture = Float32Array;

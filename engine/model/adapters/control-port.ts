@@ -1,11 +1,11 @@
 import { EngineError } from '../../errors';
 import type { TensorInfo } from '../../net/net';
-import { tensorOf } from '../../net/tensor';
 import { printable } from '../../util/quote';
 import { fixed } from '../rows';
-import type { ClaimPort, Feeds, Run } from '../unet/ports/port';
+import type { ClaimPort } from '../unet/ports/port';
 import { type UnetRow, weightOf } from '../unet/row';
-import type { ControlNet, Residual } from './control-net';
+import type { ControlNet } from './control-net';
+import { residualSum } from './residual-sum';
 
 /** How exports call a UNet's inputs for residuals, and this package's own patch; what has no number is the middle's. */
 const RESIDUAL =
@@ -37,9 +37,13 @@ export function controlPort(nets: readonly ControlNet[]): ClaimPort {
         const wanted = nets.map((net) => ({ net, rows: run.rows.flatMap((row, index) => (uses(row, net) ? [index] : [])) }));
         const active = wanted.filter(({ rows }) => rows.length > 0);
         const added = await Promise.all(
-          active.map(async ({ net, rows }) => ({ net, rows, residuals: await net.residuals(rows.map((index) => run.rows[index])) })),
+          active.map(async ({ net, rows }) => ({
+            name: net.name,
+            rows,
+            residuals: await net.residuals(rows.map((index) => run.rows[index])),
+          })),
         );
-        return Object.fromEntries(inputs.map((info, k) => [info.name, sum(info, k, added, run)]));
+        return Object.fromEntries(inputs.map((info, k) => [info.name, residualSum(info, k, added, run)]));
       },
     };
   };
@@ -47,42 +51,6 @@ export function controlPort(nets: readonly ControlNet[]): ClaimPort {
 
 function uses(row: UnetRow, { name }: ControlNet): boolean {
   return row.pictures?.[name] !== undefined && weightOf(row, name) !== 0;
-}
-
-/** What a ControlNet makes of some of a run's rows. */
-interface Added {
-  net: ControlNet;
-  /** Their indices. */
-  rows: number[];
-  /** Of each of these rows. */
-  residuals: Residual[][];
-}
-
-/** The sum for one input; where no row has any, a zero that is added to all positions. */
-function sum(info: TensorInfo, k: number, added: Added[], { rows, batch }: Run): Feeds[string] {
-  const [first] = added;
-  if (!first) {
-    const dims = info.shape.map((size) => fixed(size) ?? 1);
-    return tensorOf(info.type, new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
-  }
-  const { data, dims } = first.residuals[0][k];
-  const values = new Float32Array(batch * data.length);
-  for (const { net, rows: indices, residuals } of added) {
-    indices.forEach((index, i) => {
-      const own = residuals[i][k];
-      if (own.dims.join() !== dims.join()) throw unlike(net, first.net, own.dims, dims);
-      const strength = weightOf(rows[index], net.name);
-      for (let at = 0, to = index * data.length; at < data.length; at++, to++) values[to] += strength * own.data[at];
-    });
-  }
-  return tensorOf(info.type, values, [batch, ...dims]);
-}
-
-function unlike({ name }: ControlNet, { name: other }: ControlNet, dims: number[], others: number[]): EngineError {
-  return new EngineError(
-    'EBADMODEL',
-    `the ControlNets ${printable(name)} and ${printable(other)} give residuals [${dims.join(', ')}] and [${others.join(', ')}]: they are not for the same model`,
-  );
 }
 
 /** @throws EBADMODEL where its residuals are not those of this UNet */

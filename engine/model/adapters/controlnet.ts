@@ -4,12 +4,13 @@ import type { TensorInfo } from '../../net/net';
 import { inputName } from '../../net/onnx/edit';
 import { withControlInputs } from '../../net/onnx/patches/control';
 import { readHeader } from '../headers';
-import { netFile, netIn, type NetFiles } from '../layouts';
+import type { NetFiles } from '../layouts';
 import type { FamilyRole } from '../roles';
 import { inputNamed } from '../unet/ports/port';
-import type { Adapter, AdapterKind, AdapterSource } from './adapter';
+import type { Adapter, AdapterKind } from './adapter';
 import { ControlNet } from './control-net';
 import { controlPort, isResidual } from './control-port';
+import { netFileOf } from './net-file';
 
 /** A ControlNet of a model. */
 interface ControlNetAdapter extends Adapter {
@@ -27,7 +28,7 @@ export const controlNets: AdapterKind<ControlNetAdapter> = {
   kind: 'controlnet',
 
   async open(source) {
-    const file = await fileOf(source);
+    const file = await netFileOf(source);
     if (!file) return undefined;
     const role: FamilyRole = `controlnet/${source.name}`;
     const header = await readHeader(role, file, source);
@@ -74,11 +75,6 @@ export const controlNets: AdapterKind<ControlNetAdapter> = {
       )(unet),
   ],
 };
-
-async function fileOf({ path, isFolder, reach }: AdapterSource): Promise<NetFiles | undefined> {
-  if (isFolder) return netIn(path, reach);
-  return path.endsWith('.onnx') ? netFile(path) : undefined;
-}
 
 /** Whether a net takes latents, a timestep, a prompt, and one thing more with height and width: a picture. */
 function takesPicture(inputs: readonly TensorInfo[]): boolean {

@@ -5,14 +5,14 @@ import type { AdapterInfo } from '../../types';
 import type { ModelFiles } from '../files';
 import type { Headers } from '../headers';
 import { netNames, type PerRole } from '../roles';
-import { checkAdapter, openAdapter, ownAdapters } from './adapters';
+import { adaptersInModel, checkAdapter, openAdapter, ownAdapters } from './adapters';
 import { ADAPTER_KINDS } from './kinds';
 
 /** What a file or folder is to a model: plain JSON. */
 export interface AdapterReport extends Partial<AdapterInfo> {
   name: string;
   path: string;
-  /** Whether it lies in the model's own folder, with which it is opened unasked. */
+  /** Whether it lies in the model's own folder, or in its UNet, with which it is opened unasked. */
   isOwn: boolean;
   /** Why it cannot be used, a sentence. */
   problem?: string;
@@ -48,5 +48,9 @@ export async function inspectAdapters(
       reports.push({ name, path, isOwn, problem: EngineError.from(thrown, 'EBADMODEL').message });
     }
   }
+  const names = reports.map(({ name }) => name);
+  const unet = model.files.nets.unet?.path ?? model.files.folder;
+  for (const { adapter } of adaptersInModel(model.headers, names, ADAPTER_KINDS))
+    reports.push({ name: adapter.name, path: unet, isOwn: true, kind: adapter.kind, ...(adapter.picture && { picture: adapter.picture }) });
   return reports;
 }

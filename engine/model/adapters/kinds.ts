@@ -1,7 +1,10 @@
 import type { AdapterKind } from './adapter';
+import { bakedControlNets } from './baked-control';
 import { controlNets } from './controlnet';
+import { controlNexts } from './controlnext';
 import { ipAdapters } from './ip-adapter';
 import { loras } from './lora';
+import { t2iAdapters } from './t2i-adapter';
 
 /** All kinds of adapters, in the order in which they change a graph. */
-export const ADAPTER_KINDS: readonly AdapterKind[] = [controlNets, ipAdapters, loras];
+export const ADAPTER_KINDS: readonly AdapterKind[] = [controlNexts, t2iAdapters, bakedControlNets, controlNets, ipAdapters, loras];

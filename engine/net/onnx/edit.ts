@@ -94,7 +94,8 @@ export function shapeOf(valueInfo: Buffer): (number | string)[] {
   });
 }
 
-function withShape(valueInfo: Buffer, shape: (number | string)[]): Buffer {
+/** With another shape; '' for a size that is free. */
+export function withShape(valueInfo: Buffer, shape: (number | string)[]): Buffer {
   const dims = shape.map((size) => field(1, size === '' ? '' : typeof size === 'number' ? field(1, size) : field(2, size)));
   const elementType = fieldsOf(inner(valueInfo, 2, 1)).find(({ number }) => number === 1)?.value ?? 0;
   const tensor = message(field(1, elementType), field(2, message(...dims)));

@@ -1,15 +1,15 @@
 import type { OnnxGraph } from '../graph';
-import { intAttribute, makeNode, makeValue } from '../node';
-import { GraphIndex } from './graph-index';
+import { makeNode, makeValue } from '../node';
+import { skipJoins } from './down-path';
 import { type EditedNode, GraphEdit } from './graph-edit';
+import { GraphIndex } from './graph-index';
 
 /**
  * A plain UNet with inputs for the residuals of ControlNets, which are added as diffusers does: to the skip tensors on their
  * way from the contracting half to the expanding one (`control/down_00` …, in the order in which they are made), and to the
  * middle block's output (`control/mid`). Each is [B, C, h', w'], or a zero that is added to all positions, [1, C, 1, 1].
  *
- * The places are found by structure. A skip tensor is what a Concat of channels joins to a hidden state that was itself
- * made of it; the last one is joined first, and what it is joined to is the middle block's output.
+ * The places are found by structure, see {@link skipJoins}.
  *
  * @param type of the inputs; a net that computes in half precision may take float32 as well
  * @returns undefined where the graph has no such Concat
@@ -39,38 +39,6 @@ export function withControlInputs(graph: OnnxGraph, type: 'float32' | 'float16')
 
 /** The first version of the standard with this operator. */
 const CAST_LIKE = 15;
-
-interface Join {
-  node: EditedNode;
-  /** Which of its two inputs is the skip tensor. */
-  skip: 0 | 1;
-}
-
-function skipJoins(index: GraphIndex, nodes: EditedNode[]): Join[] {
-  return nodes.flatMap((node): Join[] => {
-    if (node.operator !== 'Concat' || node.inputs.length !== 2) return [];
-    // A negative axis is read as undefined, and no Concat can be without one.
-    if (![1, undefined].includes(intAttribute(node, 'axis'))) return [];
-    const [a, b] = node.inputs;
-    if (isMadeOf(index, a, b)) return [{ node, skip: 1 }];
-    return isMadeOf(index, b, a) ? [{ node, skip: 0 }] : [];
-  });
-}
-
-/** Whether a tensor is computed from another one. */
-function isMadeOf(index: GraphIndex, tensor: string, origin: string): boolean {
-  const seen = new Set([tensor]);
-  const queue = [tensor];
-  for (let next = queue.pop(); next !== undefined; next = queue.pop()) {
-    for (const input of index.producer(next)?.inputs ?? []) {
-      if (input === origin) return true;
-      if (seen.has(input)) continue;
-      seen.add(input);
-      queue.push(input);
-    }
-  }
-  return false;
-}
 
 /** Channels of a tensor [B, C, h, w], as the convolutions that it comes from tell them. */
 export function channelsOf(index: GraphIndex, tensor: string, depth = 0): number | undefined {

@@ -7,6 +7,7 @@ import { withFixedSizes } from '../../../../engine/net/onnx/edit';
 import type { OnnxGraph } from '../../../../engine/net/onnx/graph';
 import { withControlInputs } from '../../../../engine/net/onnx/patches/control';
 import { controlCase, PATHS } from '../../../lib/control-cases';
+import { inHalf } from '../../../lib/half';
 import { REFERENCE_MODEL, relativeError } from '../../../lib/reference';
 import { renamed, rewritten } from '../../../lib/rewritten';
 
@@ -25,11 +26,11 @@ describe('exports of ControlNets, and UNets with inputs for them', () => {
     const reference = controlCase(name);
     const { case: settings, tokenIds } = reference;
     const engine = await Engine.load({ model, adapters, fixedShapes });
-    const stream = await engine.createStream({ ...reference.options, weights: settings.controls });
+    const stream = await engine.createStream({ ...reference.options, weights: known(engine, settings.controls) });
     await stream.setPrompt({ tokenIds: tokenIds[settings.prompt], negativeTokenIds: tokenIds[settings.negative_prompt] });
     const outputs: Output[] = [];
     for (let frame = 0; frame < settings.frames; frame++)
-      outputs.push(...(await stream.process({ id: frame, pictures: reference.pictures(frame) })));
+      outputs.push(...(await stream.process({ id: frame, pictures: known(engine, reference.pictures(frame)) })));
     await engine.close();
     assert.equal(outputs.length, settings.frames - settings.t_index_list.length + 1);
     return Math.max(...outputs.map(({ id, latent }) => relativeError(latent, reference.x0(Number(id)))));
@@ -65,6 +66,18 @@ describe('exports of ControlNets, and UNets with inputs for them', () => {
       withFixedSizes(graph, { sample: [1, 4, 8, 8], timestep: [1], encoder_hidden_states: [1, 77, 32], controlnet_cond: [1, 3, 64, 64] }),
     );
     assert.ok((await errorOf('control-2step', { depth: path })) <= 1e-4);
+  });
+
+  it('in half precision, on a UNet in single precision and on one in half', async () => {
+    const path = await depth('half', inHalf);
+    const model = join(folder, 'half model');
+    await cp(REFERENCE_MODEL, model, { recursive: true });
+    await rewritten(join(REFERENCE_MODEL, 'unet', 'model.onnx'), join(model, 'unet'), inHalf);
+    for (const each of [REFERENCE_MODEL, model]) {
+      const [own, plain] = [await errorOf('control-2step', { depth: path }, each), await errorOf('control-2step', {}, each)];
+      assert.ok(own <= 0.01, `off by ${own}`);
+      assert.ok(plain > 0.1, 'without it the pictures are others');
+    }
   });
 
   it('beside nets that are opened anew for every size', async () => {
@@ -112,3 +125,9 @@ describe('exports of ControlNets, and UNets with inputs for them', () => {
     await assert.rejects(Engine.load({ model: 'starter', adapters: { mine: PATHS.depth } }), /mine/);
   });
 });
+
+/** Of what goes by names, that for the engine's adapters and the frame itself. */
+function known<T>(engine: Engine, byName: Record<string, T> = {}): Record<string, T> {
+  const names = ['image', ...engine.info.adapters.map(({ name }) => name)];
+  return Object.fromEntries(Object.entries(byName).filter(([name]) => names.includes(name)));
+}

@@ -1,0 +1,51 @@
+import { EngineError } from '../../errors';
+import type { Tensor, TensorInfo } from '../../net/net';
+import { tensorOf } from '../../net/tensor';
+import { printable } from '../../util/quote';
+import { fixed } from '../rows';
+import type { Run } from '../unet/ports/port';
+import { weightOf } from '../unet/row';
+
+/** What an adapter adds to one tensor of a UNet, for one row. */
+export interface Residual {
+  data: Float32Array;
+  /** [C, h', w'] */
+  dims: number[];
+}
+
+/** What an adapter makes of some of a run's rows. */
+export interface Added {
+  /** Of the adapter. */
+  name: string;
+  /** The rows' indices. */
+  rows: number[];
+  /** Of each of these rows, in the order of the UNet's inputs. */
+  residuals: Residual[][];
+}
+
+/** Σ_k s_k·r_k for input number `at`, with each row's own strengths; where no row has any, a zero that is added to all positions. */
+export function residualSum(info: TensorInfo, at: number, added: readonly Added[], { rows, batch }: Run): Tensor {
+  const [first] = added;
+  if (!first) {
+    const dims = info.shape.map((size) => fixed(size) ?? 1);
+    return tensorOf(info.type, new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
+  }
+  const { data, dims } = first.residuals[0][at];
+  const values = new Float32Array(batch * data.length);
+  for (const { name, rows: indices, residuals } of added) {
+    indices.forEach((index, i) => {
+      const own = residuals[i][at];
+      if (own.dims.join() !== dims.join()) throw unlike(name, first.name, own.dims, dims);
+      const strength = weightOf(rows[index], name);
+      for (let from = 0, to = index * data.length; from < data.length; from++, to++) values[to] += strength * own.data[from];
+    });
+  }
+  return tensorOf(info.type, values, [batch, ...dims]);
+}
+
+function unlike(name: string, other: string, dims: number[], others: number[]): EngineError {
+  return new EngineError(
+    'EBADMODEL',
+    `the adapters ${printable(name)} and ${printable(other)} give residuals [${dims.join(', ')}] and [${others.join(', ')}]: they are not for the same model`,
+  );
+}

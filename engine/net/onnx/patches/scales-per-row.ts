@@ -1,0 +1,45 @@
+import { inputName, shapeOf, withShape } from '../edit';
+import type { OnnxGraph } from '../graph';
+import { type GraphNode, intAttribute, intsAttribute } from '../node';
+import { GraphIndex } from './graph-index';
+
+/**
+ * A graph whose input of N scales, [N] or [N, 1], takes one for every row instead, [N, B, 1, 1, 1]. That works where each scale is
+ * picked out and multiplied with tensors [B, C, h, w], as exports do.
+ *
+ * @returns undefined where the graph has no such input, or does something else with it
+ */
+export function scalesPerRow(graph: OnnxGraph, scales: string): OnnxGraph | undefined {
+  const own = graph.inputs.find((input) => inputName(input) === scales);
+  if (!own || !isOnlyPicked(new GraphIndex(graph), scales)) return undefined;
+  const changed = withShape(own, [shapeOf(own)[0], '', 1, 1, 1]);
+  return { ...graph, inputs: graph.inputs.map((input) => (input === own ? changed : input)) };
+}
+
+/** Whether all that is done with a list is to take single ones out of it, and to multiply with those. */
+function isOnlyPicked(index: GraphIndex, list: string): boolean {
+  return index.users(list).every((user) => {
+    const [output] = user.outputs;
+    if (PASSING.includes(user.operator)) return isOnlyPicked(index, output);
+    if (!isAlongFirst(user)) return false;
+    if (user.operator === 'Gather') return index.constant(user.inputs[1])?.length === 1 && isOnlyFactor(index, output);
+    return user.operator === 'Split' && user.outputs.every((one) => index.users(one).every((each) => squeezesFirst(index, each)));
+  });
+}
+
+function isOnlyFactor(index: GraphIndex, scale: string): boolean {
+  return index
+    .users(scale)
+    .every(({ operator, outputs }) => operator === 'Mul' || (PASSING.includes(operator) && isOnlyFactor(index, outputs[0])));
+}
+
+function squeezesFirst(index: GraphIndex, node: GraphNode): boolean {
+  const axes = node.inputs.length > 1 ? index.constant(node.inputs[1]) : intsAttribute(node, 'axes');
+  return node.operator === 'Squeeze' && axes?.join() === '0' && isOnlyFactor(index, node.outputs[0]);
+}
+
+function isAlongFirst(node: GraphNode): boolean {
+  return (intAttribute(node, 'axis') ?? 0) === 0;
+}
+
+const PASSING = ['Cast', 'Identity'];
