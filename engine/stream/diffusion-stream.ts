@@ -1,40 +1,25 @@
+import { changedOptions, type ResolvedOptions } from '../diffusion/options';
+import type { LatentShape } from '../diffusion/latent';
+import type { StreamSetup } from '../diffusion/setup';
+import type { DenoisedFrame } from '../diffusion/stream-batch';
 import { EngineError } from '../errors';
-import { checkFinite } from '../util/finite';
 import { toThumbnail } from '../image/pixels';
-import { SerialQueue } from '../util/serial-queue';
 import type { Model } from '../model/model';
-import { FrameEncoder, type Masked } from './frame-encoder';
-import { composed } from './paint-mask';
-import type { PromptEmbeds } from '../prompt/prompt-embeds';
 import type { EncodedPrompt } from '../prompt/prompt-encoder';
-import { WeightedPrompts } from '../prompt/weighted-prompts';
 import type { PromptSpec } from '../prompt/request';
+import { WeightedPrompts } from '../prompt/weighted-prompts';
+import type { FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from '../types';
+import { checkFinite } from '../util/finite';
+import { SerialQueue } from '../util/serial-queue';
+import { type Frame, followsPrompt, type Prepared } from './frame';
+import { FrameEncoder } from './frame-encoder';
+import { LiveSettings } from './live-settings';
+import { composed } from './paint-mask';
 import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
-import { type LiveChange, Overtaken, SizeTrials } from './size-trials';
-import { needsNegativePass } from '../diffusion/guidance';
-import { changedOptions, type ResolvedOptions } from '../diffusion/options';
-import { addNoise, type LatentShape } from '../diffusion/latent';
-import type { EmbedsPair, DenoisedFrame, Pictures } from '../diffusion/stream-batch';
-import { Seeds } from '../diffusion/seeds';
-import type { StreamSetup } from '../diffusion/setup';
-import { type PacedEntry, TransitionPacer } from './transition-pacer';
+import { SizeTrials } from './size-trials';
 import type { Probe } from './transition-probes';
-import type { FollowNewest, FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from '../types';
-
-/** A frame between `process` and its output. */
-export interface Frame {
-  id: FrameId;
-  enteredAt: number;
-  shape: LatentShape;
-  follow: FollowNewest;
-  /** Whether it came with a prompt of its own. */
-  hasPrompt: boolean;
-  /** Known once it has entered, where one was drawn for it. */
-  seed?: number;
-  /** Where it is painted, if not everywhere. */
-  masked?: Masked;
-}
+import { embedsPair, UnetBatcher } from './unet-batcher';
 
 export interface FrameInput extends StreamInput {
   /** The prompt of this frame alone, encoded already. */
@@ -45,19 +30,6 @@ export interface FrameInput extends StreamInput {
   admitted?: StreamSetup;
 }
 
-/** A frame that is ready to enter the batch. */
-export interface Prepared {
-  frame: Frame;
-  setup: StreamSetup;
-  /** img2img: the picture's clean latent; txt2img: x_T, or undefined for the stream's own noise. [C, h, w] */
-  latent: Float32Array | undefined;
-  /** What adapters have made of the frame's other pictures, by their names. */
-  pictures: Pictures;
-  conditioning: EncodedPrompt;
-  /** The stream's prompt at that time. */
-  prompt: Prompt | PromptSpec;
-}
-
 /**
  * A stream: pictures become latents, latents go through the stream batch, finished latents become pictures.
  *
@@ -66,22 +38,15 @@ export interface Prepared {
  */
 export class DiffusionStream implements Stream {
   private readonly prompts: WeightedPrompts;
-  private readonly batch = new TransitionPacer<Frame>((probe, latent) => this.sample(probe, latent));
-  /** Frames of a buffer that is not full yet. */
-  private buffer: PacedEntry<Frame>[] = [];
+  private readonly batch: UnetBatcher;
   private conditioning: EncodedPrompt | undefined;
   /** What it was made of. */
   private prompt: Prompt | PromptSpec = { prompt: '' };
   private readonly setups: SetupCache;
-  private readonly seeds: Seeds;
   private readonly pictures: FrameEncoder;
   /** Those since the last frame. */
   private waitingPrompts: { newest?: Prompt | PromptSpec } = {};
-  private setup: StreamSetup;
-  /** What it was opened with. */
-  private readonly first: StreamSetup;
-  /** Calls of `update` that have not settled, in their order. */
-  private readonly updates = new Set<Partial<StreamOptions>>();
+  private readonly settings: LiveSettings;
   private frames = 0;
   private readonly intake = new SerialQueue();
   private readonly ticks = new SerialQueue();
@@ -93,7 +58,7 @@ export class DiffusionStream implements Stream {
 
   private constructor(
     private readonly model: Model,
-    private readonly unet: SharedUnet,
+    unet: SharedUnet,
     options: StreamOptions,
     private readonly onClose: (stream: DiffusionStream) => void,
     trials: SizeTrials,
@@ -101,9 +66,8 @@ export class DiffusionStream implements Stream {
     this.prompts = new WeightedPrompts(model.textEncoder);
     this.setups = new SetupCache(model, trials);
     this.pictures = new FrameEncoder(model);
-    this.seeds = new Seeds(model.info.latentChannels);
-    this.first = this.setups.get(this.setups.check(options));
-    this.setup = this.first;
+    this.batch = new UnetBatcher(model, unet, this.pictures, (probe, latent) => this.sample(probe, latent));
+    this.settings = new LiveSettings(this.setups, options);
   }
 
   /** Checks the options, and that the model works at this size; `trials` are shared by the streams of an engine. */
@@ -120,7 +84,7 @@ export class DiffusionStream implements Stream {
   }
 
   get options(): ResolvedOptions {
-    return this.setup.options;
+    return this.settings.options;
   }
 
   /** How many nets of its engine can run beside each other. */
@@ -135,7 +99,7 @@ export class DiffusionStream implements Stream {
 
   /** Frames that wait for their buffer to fill. */
   get buffered(): number {
-    return this.buffer.length;
+    return this.batch.buffered;
   }
 
   /** Names of the pictures that frames may bring, and of those that one is painted from under some options. */
@@ -164,23 +128,20 @@ export class DiffusionStream implements Stream {
     return this.inQueue(this.intake, async () => {
       if (waitingPrompts.newest !== prompt) return;
       const conditioning = await this.encodePrompt(prompt);
-      const pair = this.pair(conditioning, this.setup);
+      const pair = embedsPair(conditioning, this.settings.setup);
       this.conditioning = conditioning;
       this.prompt = prompt;
-      this.batch.setConditioning(pair, followsPrompt);
-      for (const entry of this.buffer) if (followsPrompt(entry.frame)) entry.conditioning = pair;
+      this.batch.setConditioning(pair);
     });
   }
 
   /** What takes long to prepare is left to a newer call that says otherwise. */
   update(params: Partial<StreamOptions>): Promise<void> {
-    const live = { ...params };
-    this.updates.add(live);
+    const update = this.settings.begin(params);
     return this.inQueue(this.intake, async () => {
-      this.setup = await this.prepareUpdate(live);
-      // Between two ticks: a row's guidance must not change while the UNet works for it.
-      await this.inQueue(this.ticks, async () => this.batch.setDenoising(this.setup.denoising, followsAll));
-    }).finally(() => this.updates.delete(live));
+      const { denoising } = await this.settings.apply(update);
+      await this.inQueue(this.ticks, async () => this.batch.setDenoising(denoising));
+    }).finally(() => this.settings.end(update));
   }
 
   async process(input: FrameInput = {}): Promise<Output[]> {
@@ -190,7 +151,7 @@ export class DiffusionStream implements Stream {
 
   async flush(): Promise<Output[]> {
     await this.inQueue(this.intake, async () => undefined);
-    return this.handOut(await this.inQueue(this.ticks, () => this.drain()));
+    return this.handOut(await this.inQueue(this.ticks, () => this.batch.drain()));
   }
 
   /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
@@ -203,25 +164,25 @@ export class DiffusionStream implements Stream {
    * picture is decoded to its size. Rejects as `prepare` does.
    */
   admit(options: StreamOptions): Promise<StreamSetup> {
-    return this.setups.prepare(options, this.change());
+    return this.setups.prepare(options, this.settings.change());
   }
 
   /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. Rejects with Overtaken when newer ones come while its own are being prepared. */
   prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
     this.waitingPrompts = {};
-    const change = this.change();
+    const change = this.settings.change();
     return this.inQueue(this.intake, async () => {
       const { latent: start, id, prompt, params, admitted } = input;
       const given: Record<string, RawImage> = { ...input.pictures, ...(input.image && { image: input.image }) };
       const { image, mask, ...others } = given;
-      const wanted = admitted ?? (params ? await this.setups.prepare(changedOptions(this.options, params), change) : this.setup);
+      const wanted = admitted ?? (params ? await this.setups.prepare(changedOptions(this.options, params), change) : this.settings.setup);
       const moved = this.pictures.forMotion(wanted.options, image);
       const setup = moved === wanted.options ? wanted : this.setups.get(moved);
       const own = input.conditioning ?? (prompt && (await this.encodePrompt(prompt, setup.options)));
       const conditioning = own ?? (await this.ownPrompt(setup.options));
       if (!own) this.conditioning = conditioning;
-      this.pair(conditioning, setup);
+      embedsPair(conditioning, setup);
       const masked = await this.pictures.masked(image, mask, setup);
       const latent =
         setup.options.mode === 'img2img'
@@ -248,11 +209,10 @@ export class DiffusionStream implements Stream {
    */
   denoise(prepared?: Prepared): Promise<DenoisedFrame<Frame>[]> {
     return this.inQueue(this.ticks, async () => {
-      if (!prepared) return this.tick([]);
-      const { frameBufferSize, useDenoisingBatch } = prepared.setup.options;
-      this.buffer.push(this.entry(prepared));
-      if (this.buffer.length < frameBufferSize) return [];
-      return useDenoisingBatch ? this.tick() : this.drain();
+      if (!prepared) return this.batch.tick();
+      const { frame, conditioning, prompt } = prepared;
+      const isOutdated = prompt !== this.prompt && followsPrompt(frame) && !frame.hasPrompt;
+      return this.batch.enter(prepared, isOutdated ? (this.conditioning ?? conditioning) : conditioning);
     });
   }
 
@@ -272,10 +232,7 @@ export class DiffusionStream implements Stream {
   /** Takes all frames in flight out, unfinished. */
   reset(): Promise<FrameId[]> {
     return this.inQueue(this.ticks, async () => {
-      const ids = [...this.batch.remove(), ...this.buffer.map((entry) => entry.frame)].map((frame) => frame.id);
-      this.buffer = [];
-      this.batch.stopProbes();
-      this.seeds.restart();
+      const ids = this.batch.reset();
       this.pictures.restart();
       return ids;
     });
@@ -309,27 +266,6 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** By a frame: updates that come later overtake it. */
-  private change(): LiveChange {
-    const before = new Set(this.updates);
-    return { from: this.first, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
-  }
-
-  private async prepareUpdate(live: Partial<StreamOptions>): Promise<StreamSetup> {
-    const left = (): Partial<StreamOptions> => {
-      const newer = [...this.updates].slice([...this.updates].indexOf(live) + 1);
-      return Object.fromEntries(Object.entries(live).filter(([name]) => !isWhole(name) || !newer.some((update) => name in update)));
-    };
-    for (let wanted = live; ; wanted = left()) {
-      const isOvertaken = (): boolean => Object.keys(left()).length < Object.keys(wanted).length;
-      try {
-        return await this.setups.prepare(changedOptions(this.options, wanted), { from: this.first, isOvertaken });
-      } catch (thrown) {
-        if (!(thrown instanceof Overtaken)) throw thrown;
-      }
-    }
-  }
-
   /** The stream's prompt, under the strengths of a frame. */
   private async ownPrompt({ weights }: ResolvedOptions): Promise<EncodedPrompt> {
     if (this.conditioning && !this.prompts.dependOnWeights) return this.conditioning;
@@ -357,80 +293,4 @@ export class DiffusionStream implements Stream {
     const sampling = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
     this.sampled = Promise.allSettled([this.sampled, sampling]);
   }
-
-  /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
-  private entry({ frame, setup, latent, pictures, conditioning, prompt: given }: Prepared): PacedEntry<Frame> {
-    const { shape, denoising, options } = setup;
-    const { frameBufferSize, mode } = options;
-    const { rows, freshSeed } = this.seeds.next(options, shape, this.buffer.length % frameBufferSize);
-    frame.seed = freshSeed;
-    const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
-    const kept = latent && frame.masked && { clean: latent, painted: frame.masked.mask.latent };
-    const isOutdated = given !== this.prompt && followsPrompt(frame) && !frame.hasPrompt;
-    const prompt = isOutdated ? (this.conditioning ?? conditioning) : conditioning;
-    const entry = { frame, latent: noised, shape, noise: rows, conditioning: this.pair(prompt, setup), pictures, kept, denoising };
-    // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
-    if (this.model.unet.place.compilesShapes) return entry;
-    return this.batch.pace(prompt, entry, mode === 'txt2img' && !followsPrompt(frame));
-  }
-
-  /** Lets the waiting buffer enter and moves every frame one step on. */
-  private async tick(entering = this.takeBuffer()): Promise<DenoisedFrame<Frame>[]> {
-    for (const entry of entering) this.batch.enter(entry);
-    const newest = entering.at(-1);
-    if (newest && followsAll(newest.frame)) {
-      this.batch.setConditioning(newest.conditioning, followsAll);
-      this.batch.setDenoising(newest.denoising, followsAll);
-    }
-    try {
-      const finished = this.batch.advance(await this.unet.predict(this.batch.evaluations()));
-      const last = finished.at(-1);
-      if (last) this.pictures.denoised(last.latent, last.frame.shape);
-      return finished;
-    } catch (error) {
-      // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
-      const failed = new Set(entering.map((entry) => entry.frame));
-      this.batch.remove((frame) => failed.has(frame));
-      this.batch.stopProbes();
-      throw error;
-    }
-  }
-
-  private async drain(): Promise<DenoisedFrame<Frame>[]> {
-    const finished = this.buffer.length > 0 ? await this.tick() : [];
-    while (this.batch.inFlight > 0) finished.push(...(await this.tick([])));
-    return finished;
-  }
-
-  private takeBuffer(): PacedEntry<Frame>[] {
-    const entering = this.buffer;
-    this.buffer = [];
-    return entering;
-  }
-
-  /** @throws EBADPROMPT when guidance needs a negative conditioning and there is none */
-  private pair({ positive, negative }: EncodedPrompt, { denoising, options }: StreamSetup): EmbedsPair<PromptEmbeds> {
-    if (!negative && needsNegativePass(denoising, 0)) {
-      throw new EngineError(
-        'EBADPROMPT',
-        `cfgType '${options.cfgType}' needs a negative prompt, and this model has no tokenizer to encode an empty one; give negativeTokenIds`,
-      );
-    }
-    return { positive, negative: negative ?? positive };
-  }
-}
-
-/** Whether a newer change of this option leaves nothing of an older one. */
-function isWhole(name: string): boolean {
-  return name !== 'weights';
-}
-
-/** Whether a frame in flight takes over the stream's prompt. */
-function followsPrompt({ follow, hasPrompt }: Frame): boolean {
-  return follow === 'all' || (follow === 'prompt' && !hasPrompt);
-}
-
-/** Whether a frame in flight takes over all settings of the newest one. */
-function followsAll({ follow }: Frame): boolean {
-  return follow === 'all';
 }

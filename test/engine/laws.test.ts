@@ -106,7 +106,8 @@ describe('laws of a stream', () => {
     for (const [id, image] of frames.entries()) {
       const stream = await open({ cfgType: 'initialize', useDenoisingBatch: false });
       const row = (i: number) => noise.subarray((i * F + (id % F)) * 256, (i * F + (id % F) + 1) * 256);
-      Object.assign(stream, { seeds: { next: () => ({ rows: [row(0), row(1)] }) } });
+      const { batch } = stream as unknown as { batch: object };
+      Object.assign(batch, { seeds: { next: () => ({ rows: [row(0), row(1)] }) } });
       assertSame(await stream.process({ image, id }), [together[id]], `frame ${id} alone`);
     }
   });

@@ -1,28 +1,21 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { DiffusionStream, Frame, Prepared } from '../../stream/diffusion-stream';
+import type { DiffusionStream } from '../../stream/diffusion-stream';
+import type { Frame, Prepared } from '../../stream/frame';
 import type { Engine } from '../../engine';
 import { EngineError, type ErrorCode } from '../../errors';
-import { decode, encode } from '../../image/codec';
-import { codecPool } from '../../image/codec-pool';
 import { changedOptions } from '../../diffusion/options';
-import { isQuick, type Picture } from '../../image/picture';
+import type { Picture } from '../../image/picture';
 import type { DenoisedFrame } from '../../diffusion/stream-batch';
 import { strangePicture } from '../../stream/frame-encoder';
 import { Overtaken } from '../../stream/size-trials';
-import type { FrameId, Output, RawImage, StreamOptions } from '../../types';
+import type { Output, RawImage, StreamOptions } from '../../types';
 import { quote } from '../../util/quote';
 import { Mailbox } from '../../util/mailbox';
+import { Signal } from '../../util/signal';
 import type { PromptSpec, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
-import { type OutputSettings, splitSettings } from '../protocol/settings';
-
-interface Job {
-  id: number;
-  frame: FrameRequest;
-  /** Known once the job was taken. */
-  output?: OutputSettings;
-  resolve: (result: FrameResult) => void;
-  reject: (error: EngineError) => void;
-}
+import { splitSettings } from '../protocol/settings';
+import { type FrameJob, FrameJobs } from './frame-jobs';
+import { decodePictures } from './frame-pictures';
 
 /** How long an incomplete frame buffer is waited for, ms. */
 const PARTIAL_BUFFER_WAIT = 250;
@@ -37,9 +30,8 @@ const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT',
  * from the intake if there is one. Meanwhile the frames that earlier ticks finished become pictures.
  */
 export class StreamWorker {
-  private readonly mailbox = new Mailbox<Job>();
-  /** Jobs that were taken and have not been answered. */
-  private readonly taken = new Map<number, Job>();
+  private readonly mailbox = new Mailbox<FrameJob>();
+  private readonly taken = new FrameJobs();
   private takingIn = false;
   /** Whether the last frame that was taken could be used. */
   private promising = true;
@@ -51,8 +43,7 @@ export class StreamWorker {
   private era = 0;
   private jobs = 0;
   private readonly told = new Set<string>();
-  private delivery: Promise<void> = Promise.resolve();
-  private waiting: (() => void)[] = [];
+  private readonly changes = new Signal();
   private closed = false;
 
   private constructor(
@@ -100,7 +91,7 @@ export class StreamWorker {
     return new Promise((resolve, reject) => {
       const replaced = this.mailbox.put({ id: this.jobs++, frame, resolve, reject });
       if (replaced) this.drop(replaced);
-      this.changed();
+      this.changes.notify();
     });
   }
 
@@ -125,23 +116,23 @@ export class StreamWorker {
     this.ready = undefined;
     const waiting = this.mailbox.take();
     if (waiting) this.drop(waiting);
-    this.settleAll((job) => job.resolve({ outcome: 'dropped' }));
+    this.taken.settleAll((job) => job.resolve({ outcome: 'dropped' }));
     await this.stream.reset();
   }
 
   async close(): Promise<void> {
     this.closed = true;
-    this.changed();
+    this.changes.notify();
     await this.stream.close();
     const error = new EngineError('ECLOSED', 'the stream was closed');
     this.mailbox.take()?.reject(error);
-    this.settleAll((job) => job.reject(error));
+    this.taken.settleAll((job) => job.reject(error));
   }
 
   private async takeIn(): Promise<void> {
     while (!this.closed) {
       if (!this.mailbox.full || !this.hasRoom()) {
-        await this.change();
+        await this.changes.next();
         continue;
       }
       await this.stream.whenFree();
@@ -158,9 +149,9 @@ export class StreamWorker {
   }
 
   /** An error of the frame itself rejects its own job only. */
-  private async prepare(job: Job): Promise<void> {
+  private async prepare(job: FrameJob): Promise<void> {
     const { era } = this;
-    this.taken.set(job.id, job);
+    this.taken.take(job);
     this.takingIn = true;
     this.onTaken();
     try {
@@ -178,11 +169,11 @@ export class StreamWorker {
       if (era === this.era) this.ready = prepared;
     } catch (thrown) {
       this.promising = false;
-      if (thrown instanceof Overtaken) this.settle(job.id, ({ resolve }) => resolve({ outcome: 'dropped' }));
-      else this.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
+      if (thrown instanceof Overtaken) this.taken.settle(job.id, ({ resolve }) => resolve({ outcome: 'dropped' }));
+      else this.taken.settle(job.id, ({ reject }) => reject(EngineError.from(thrown, 'EHOST')));
     }
     this.takingIn = false;
-    this.changed();
+    this.changes.notify();
   }
 
   private async tick(): Promise<void> {
@@ -199,22 +190,22 @@ export class StreamWorker {
   /** One tick, with a new frame or without; what it finished is rendered beside the next ones. */
   private async step(entering: Prepared | undefined): Promise<void> {
     this.ticking = true;
-    this.changed();
+    this.changes.notify();
     await this.guarded(async () => {
       const finished = await this.denoise(entering);
       if (finished.length > 0) await this.render(finished);
     });
     this.ticking = false;
-    this.changed();
+    this.changes.notify();
   }
 
   /** Waits only until rendering may begin: pictures must not pile up when they are made more slowly than frames are denoised. */
   private async render(finished: DenoisedFrame<Frame>[]): Promise<void> {
-    while (this.rendering >= this.stream.concurrency) await this.change();
+    while (this.rendering >= this.stream.concurrency) await this.changes.next();
     this.rendering++;
     void this.guarded(async () => this.deliver(await this.stream.render(finished))).then(() => {
       this.rendering--;
-      this.changed();
+      this.changes.notify();
     });
   }
 
@@ -224,7 +215,7 @@ export class StreamWorker {
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
       if (!entering || !FRAME_ERRORS.has(error.code)) throw error;
-      this.settle(entering.frame.id, (job) => job.reject(error));
+      this.taken.settle(entering.frame.id, (job) => job.reject(error));
       return [];
     }
   }
@@ -236,7 +227,7 @@ export class StreamWorker {
     } catch (thrown) {
       if (this.closed) return;
       const error = EngineError.from(thrown, 'EHOST');
-      this.settleAll((job) => job.reject(error));
+      this.taken.settleAll((job) => job.reject(error));
       await this.reset().catch(() => undefined); // closed meanwhile
     }
   }
@@ -250,9 +241,7 @@ export class StreamWorker {
         .filter((name) => !known.includes(name))
         .map((name) => strangePicture(name, known)),
     );
-    const wanted = this.stream.wantedPictures(options).filter((name) => name in given);
-    const images = await Promise.all(wanted.map((name) => decoded(name, given[name], options)));
-    return Object.fromEntries(wanted.map((name, k) => [name, images[k]]));
+    return decodePictures(given, this.stream.wantedPictures(options), options);
   }
 
   /** Settings may be older than the engine, whose adapters have changed: the frames go on without those that it has not. */
@@ -272,30 +261,8 @@ export class StreamWorker {
     }
   }
 
-  /** Encodes while the nets go on; results are answered in the order of their frames. */
   private deliver(outputs: Output[]): void {
-    for (const { id, image, latencyMs, seed } of outputs) {
-      const { format, quality } = this.outputOf(id);
-      const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
-      const result = encoded.then((data) => ({
-        outcome: 'finished' as const,
-        data,
-        format,
-        width: image.width,
-        height: image.height,
-        latencyMs,
-        ...(seed !== undefined && { seed }),
-      }));
-      this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
-        this.settle(id, (job) =>
-          settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),
-        ),
-      );
-    }
-  }
-
-  private outputOf(id: FrameId): OutputSettings {
-    return this.taken.get(id as number)?.output ?? splitSettings(this.settings).output;
+    this.taken.deliver(outputs, () => splitSettings(this.settings).output);
   }
 
   /**
@@ -304,37 +271,17 @@ export class StreamWorker {
    * @returns whether instead a frame buffer has waited long enough for its missing frames
    */
   private async rest(): Promise<boolean> {
-    if (this.stream.buffered === 0 || this.takingIn) return this.change().then(() => false);
+    if (this.stream.buffered === 0 || this.takingIn) return this.changes.next().then(() => false);
     let timer: NodeJS.Timeout | undefined;
     const overdue = new Promise<boolean>((resolve) => (timer = setTimeout(() => resolve(true), PARTIAL_BUFFER_WAIT)));
-    const result = await Promise.race([overdue, this.change().then(() => false)]);
+    const result = await Promise.race([overdue, this.changes.next().then(() => false)]);
     clearTimeout(timer);
     return result;
   }
 
-  private change(): Promise<void> {
-    return new Promise((resolve) => this.waiting.push(resolve));
-  }
-
-  private changed(): void {
-    const waiting = this.waiting;
-    this.waiting = [];
-    for (const resolve of waiting) resolve();
-  }
-
-  private drop(job: Job): void {
+  private drop(job: FrameJob): void {
     this.onTaken();
     job.resolve({ outcome: 'dropped' });
-  }
-
-  private settle(id: FrameId, how: (job: Job) => void): void {
-    const job = this.taken.get(id as number);
-    this.taken.delete(id as number);
-    if (job) how(job);
-  }
-
-  private settleAll(how: (job: Job) => void): void {
-    for (const id of [...this.taken.keys()]) this.settle(id, how);
   }
 }
 
@@ -347,19 +294,4 @@ function withoutWeights<S extends LiveParams>(settings: S, names: readonly strin
   if (names.length === 0) return settings;
   const kept = Object.entries(settings.weights ?? {}).filter(([name]) => !names.includes(name));
   return { ...settings, weights: Object.fromEntries(kept) };
-}
-
-/**
- * Here where that is little work; else where it can be ended, since a picture that is made for it holds up its decoder.
- *
- * @throws EBADFRAME
- */
-async function decoded(name: string, picture: Picture, { width, height }: StreamOptions): Promise<RawImage> {
-  try {
-    return await (isQuick(picture) ? decode(picture, width, height) : codecPool.decode(picture, width, height));
-  } catch (thrown) {
-    if (name === 'image') throw thrown;
-    const { code, message } = EngineError.from(thrown, 'EBADFRAME');
-    throw new EngineError(code, `the picture ${quote(name)}: ${message}`, { cause: thrown });
-  }
 }

@@ -1,0 +1,61 @@
+import { EngineError } from '../../errors';
+import { encode } from '../../image/codec';
+import type { FrameId, Output } from '../../types';
+import type { FrameRequest, FrameResult } from '../protocol/messages';
+import type { OutputSettings } from '../protocol/settings';
+
+/** A frame whose sender waits for what becomes of it. */
+export interface FrameJob {
+  id: number;
+  frame: FrameRequest;
+  /** Known once the job was taken. */
+  output?: OutputSettings;
+  resolve: (result: FrameResult) => void;
+  reject: (error: EngineError) => void;
+}
+
+/** The frames of a stream that were taken in and have not been answered. */
+export class FrameJobs {
+  private readonly jobs = new Map<number, FrameJob>();
+  private delivery: Promise<void> = Promise.resolve();
+
+  take(job: FrameJob): void {
+    this.jobs.set(job.id, job);
+  }
+
+  settle(id: FrameId, how: (job: FrameJob) => void): void {
+    const job = this.jobs.get(id as number);
+    this.jobs.delete(id as number);
+    if (job) how(job);
+  }
+
+  settleAll(how: (job: FrameJob) => void): void {
+    for (const id of [...this.jobs.keys()]) this.settle(id, how);
+  }
+
+  /**
+   * Encodes finished frames, while the nets go on; they are answered in their order.
+   *
+   * @param usual how a frame is encoded that says nothing of it
+   */
+  deliver(outputs: readonly Output[], usual: () => OutputSettings): void {
+    for (const { id, image, latencyMs, seed } of outputs) {
+      const { format, quality } = this.jobs.get(id as number)?.output ?? usual();
+      const encoded = format === 'raw' ? Promise.resolve(image.data) : encode(image, format, quality);
+      const result = encoded.then((data) => ({
+        outcome: 'finished' as const,
+        data,
+        format,
+        width: image.width,
+        height: image.height,
+        latencyMs,
+        ...(seed !== undefined && { seed }),
+      }));
+      this.delivery = Promise.allSettled([result, this.delivery]).then(([settled]) =>
+        this.settle(id, (job) =>
+          settled.status === 'fulfilled' ? job.resolve(settled.value) : job.reject(EngineError.from(settled.reason, 'EHOST')),
+        ),
+      );
+    }
+  }
+}
