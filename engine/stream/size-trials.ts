@@ -60,6 +60,8 @@ export interface TrialLimits {
   memory?: number;
   /** What one tick may take at a size that a running stream changes to, ms. Default: no limit. */
   liveMs?: number;
+  /** What one tick may take at any size, ms. Default: {@link LONGEST_TICK}. */
+  longestMs?: number;
 }
 
 /**
@@ -74,14 +76,16 @@ export class SizeTrials {
   private readonly found = new LruCache<{ cost: Cost; times: number; at: number }>(SIZES_KEPT);
   private readonly memory: number;
   private readonly liveMs: number;
+  private readonly longestMs: number;
 
   constructor(
     private readonly model: Model,
     private readonly unet: SharedUnet,
-    { memory = availableMemory(), liveMs = Infinity }: TrialLimits = {},
+    { memory = availableMemory(), liveMs = Infinity, longestMs = LONGEST_TICK }: TrialLimits = {},
   ) {
     this.memory = memory;
     this.liveMs = liveMs;
+    this.longestMs = longestMs;
   }
 
   /**
@@ -133,7 +137,7 @@ export class SizeTrials {
     if (climbs && change?.isOvertaken()) throw new Overtaken();
     // The times of first runs say little, so what is known is run once more.
     let before = climbs && change ? await this.find(change.from, change.from.shape, keyOf(change.from, 1)) : undefined;
-    const limitMs = before && isMuchMore ? Math.max(this.liveMs, SLOWER * tickMs(before, rowsOf(change.from))) : LONGEST_TICK;
+    const limitMs = before && isMuchMore ? Math.max(this.liveMs, SLOWER * tickMs(before, rowsOf(change.from))) : this.longestMs;
     const find = async (shape: LatentShape, key: string): Promise<Cost> => {
       const cost = await this.find(setup, shape, key);
       const isTooSlow = before && this.tickAt(setup, before, cost) > limitMs;
@@ -176,10 +180,11 @@ export class SizeTrials {
     const area = areaOf(setup);
     const ms = this.tickAt(setup, smaller, larger);
     if (ms > limitMs) {
-      throw new EngineError(
-        'EBADPARAM',
-        `${nameOf(setup)} would take about ${(ms / 1000).toFixed(0)} s a frame on this machine, which is too long for a change while pictures are to come; set it in the dialog, or choose less`,
-      );
+      const why =
+        limitMs < this.longestMs
+          ? 'which is too long for a change while pictures are to come; set it in the dialog, or choose less'
+          : 'which is too long; choose fewer pixels, steps or frames in the buffer';
+      throw new EngineError('EBADPARAM', `${nameOf(setup)} would take about ${(ms / 1000).toFixed(0)} s a frame on this machine, ${why}`);
     }
     this.checkMemory(setup, linear([smaller.area, smaller.peak], [larger.area, larger.peak], area));
   }
