@@ -107,10 +107,7 @@ describe('live page', () => {
   });
 
   it('is painted at once by a denoiser that rested, and so are the small pictures in the editor', async () => {
-    const flows = `${stage.server.address}/flows`;
-    const nodes = (await (await fetch(flows)).json()) as { type: string }[];
-    const resting = nodes.map((node) => (node.type === 'streamdiffusion-denoiser' ? { ...node, restUnseen: true } : node));
-    await fetch(flows, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify(resting) });
+    await stage.server.change('streamdiffusion-denoiser', { restUnseen: true });
     const painted = async (): Promise<number> => {
       const { engines } = (await (await fetch(`${stage.server.address}/streamdiffusion/health`)).json()) as {
         engines: { streams: { out: number }[] }[];

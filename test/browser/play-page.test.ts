@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { seriousFindings } from '../lib/axe';
 import { textsOf } from '../lib/pages';
-import { FAKE_CAMERA, keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { comesBack, FAKE_CAMERA, keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
 import { PATIENCE } from '../lib/until';
 
 /** Of the example's flow. */
@@ -75,17 +75,10 @@ describe('performance page', () => {
       });
     await page.waitForFunction(() => document.querySelector('canvas')!.width > 1, undefined, { timeout: PATIENCE });
     // No transition: how soon the first changed picture comes is asked.
-    await fetch(`${stage.server.address}/flows`).then(async (response) => {
-      const flow = (await response.json()) as { type: string }[];
-      const plain = flow.map((node) => (node.type === 'streamdiffusion-prompt' ? { ...node, transition: '0' } : node));
-      await fetch(`${stage.server.address}/flows`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(plain),
-      });
-    });
-    await page.waitForTimeout(3000);
-    await page.waitForSelector('body.here', { timeout: PATIENCE });
+    const back = comesBack(page);
+    await stage.server.change('streamdiffusion-prompt', { transition: '0' });
+    await back;
+    await settles(page, 'knob-strength', 0.5);
     // While it was deployed the page was away, and browsers tell of every request that failed.
     errors.length = 0;
     const before = await colours();
@@ -290,15 +283,16 @@ describe('performance page', () => {
     it(`speaks ${language}, and fits a laptop, a tablet and a phone`, async () => {
       const texts = textsOf(language);
       const context = await stage.browser.newContext({ locale });
+      const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/stage/play`);
+      await page.waitForSelector('body.here', { timeout: PATIENCE });
+      await page.waitForSelector('.chip', { timeout: PATIENCE, state: 'attached' });
+      assert.ok((await page.innerText('#black')).includes(texts.blackout));
       for (const [width, height] of [
         [1366, 768],
         [820, 1180],
         [390, 844],
       ]) {
-        const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/stage/play`, { width, height });
-        await page.waitForSelector('body.here', { timeout: PATIENCE });
-        await page.waitForSelector('.chip', { timeout: PATIENCE, state: 'attached' });
-        assert.ok((await page.innerText('#black')).includes(texts.blackout));
+        await page.setViewportSize({ width, height });
         const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
         assert.ok(overflow <= 0, `${overflow} pixels to the side at ${width}`);
         if (width === 1366) {
@@ -307,9 +301,8 @@ describe('performance page', () => {
         }
         assert.deepEqual(await seriousFindings(page), []);
         await keepScreenshot(page, `play-${language}-${width}`);
-        assert.deepEqual(errors, []);
-        await page.close();
       }
+      assert.deepEqual(errors, []);
       await context.close();
     });
   }

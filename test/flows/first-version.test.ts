@@ -19,12 +19,7 @@ describe('a flow that the first version saved', () => {
   before(async () => {
     server = await Server.start();
     await server.ready();
-    const deployed = await fetch(`${server.address}/flows`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'full' },
-      body: JSON.stringify(FLOW),
-    });
-    assert.equal(deployed.status, 204);
+    await server.deploy(FLOW);
   });
   after(async () => server.stop());
 

@@ -160,12 +160,7 @@ describe('npm start', () => {
 
     // As the editor does on Deploy.
     const edited = flows.map((node) => (node.type === 'streamdiffusion-sink' ? { ...node, name: 'mine' } : node));
-    const saved = await fetch(`${server.address}/flows`, {
-      method: 'POST',
-      headers: { 'Content-Type': 'application/json' },
-      body: JSON.stringify(edited),
-    });
-    assert.equal(saved.status, 204);
+    await server.deploy(edited);
     server.child.kill('SIGTERM');
     await server.exited;
     const again = await Server.start(['--user-dir', server.folder]);

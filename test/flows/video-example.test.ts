@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -25,14 +25,7 @@ describe('the example "Video file"', () => {
       await server.ready();
       const press = (button: string): Promise<Response> => fetch(`${server.address}/inject/video-file-${button}`, { method: 'POST' });
       // As the author does it: the video into the dialog, and Deploy.
-      const flows = JSON.parse(await readFile(join(server.folder, 'flows.json'), 'utf8')) as Record<string, unknown>[];
-      const edited = flows.map((node) => (node.type === 'streamdiffusion-source' ? { ...node, video: film } : node));
-      const saved = await fetch(`${server.address}/flows`, {
-        method: 'POST',
-        headers: { 'Content-Type': 'application/json' },
-        body: JSON.stringify(edited),
-      });
-      assert.equal(saved.status, 204);
+      await server.change('streamdiffusion-source', { video: film });
       // The flows are started anew meanwhile.
       while ((await press('play')).status === 404) await new Promise((resolve) => setTimeout(resolve, 100));
       const viewer = readMjpeg(`${server.address}/streamdiffusion/film.mjpg`);

@@ -84,6 +84,21 @@ export async function openPage(
   return { page, errors };
 }
 
+/** Resolves once a page that is here has lost its connection and has come back; call it before it is lost, which takes a moment only. */
+export function comesBack(page: Page): Promise<void> {
+  return page.evaluate(
+    () =>
+      new Promise<void>((resolve) => {
+        let wasAway = false;
+        new MutationObserver(() => {
+          const isHere = document.body.classList.contains('here');
+          if (isHere && wasAway) resolve();
+          wasAway ||= !isHere;
+        }).observe(document.body, { attributeFilter: ['class'] });
+      }),
+  );
+}
+
 /** Keeps what a page shows, for people to look at: in the folder SCREENSHOTS, or in the system's own for temporary files. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS ?? join(tmpdir(), 'streamdiffusion-screenshots');

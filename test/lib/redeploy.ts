@@ -49,24 +49,13 @@ export async function redeploy(
     const kind = dice.one(CHANGES)(flow, dice);
     // Whatever is off does not stay so for long: it is to be a flow that works.
     if (count % 6 === 0) flow = structuredClone(original);
-    await deploy(server, flow, kind);
+    await server.deploy(flow, kind);
     await new Promise((resolve) => setTimeout(resolve, 50 + dice.below(400)));
     onDeploy(count, holdingOf(server.child.pid as number));
   }
-  await deploy(server, original, 'full');
+  await server.deploy(original, 'full');
   watching.over = true;
   await Promise.all(viewers);
-}
-
-async function deploy(server: Server, flow: Flow, kind: string): Promise<void> {
-  const headers = { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': kind };
-  const response = await fetch(`${server.address}/flows`, {
-    method: 'POST',
-    headers,
-    body: JSON.stringify(flow),
-    signal: AbortSignal.timeout(30_000),
-  });
-  if (response.status !== 204) throw new Error(`a deploy was answered with ${response.status}`);
 }
 
 /** Looks on, and comes back after every end of the stream. */

@@ -55,6 +55,23 @@ export class Server {
     if (this.child.exitCode !== null) throw new Error(`the server ended with code ${this.child.exitCode}:\n${this.output}`);
   }
 
+  /** Puts a flow in the place of what runs, as the editor does on Deploy. */
+  async deploy(flow: readonly object[], kind: 'full' | 'flows' | 'nodes' = 'full'): Promise<void> {
+    const response = await fetch(`${this.address}/flows`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': kind },
+      body: JSON.stringify(flow),
+      signal: AbortSignal.timeout(PATIENCE),
+    });
+    if (response.status !== 204) throw new Error(`a deploy was answered with ${response.status}`);
+  }
+
+  /** Deploys what runs, with other fields in the nodes of this type. */
+  async change(type: string, fields: object): Promise<void> {
+    const flow = (await (await fetch(`${this.address}/flows`)).json()) as { type: string }[];
+    await this.deploy(flow.map((node) => (node.type === type ? { ...node, ...fields } : node)));
+  }
+
   /** Ends it as a service manager would; resolves to its exit code. */
   async stop(): Promise<number | null> {
     this.child.kill('SIGTERM');

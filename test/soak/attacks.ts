@@ -36,9 +36,9 @@ async function attackAt(server: Server): Promise<void> {
   const attack = await attackOf(server, flow);
   await new Promise((resolve) => setTimeout(resolve, 10_000));
   await ask(server, 'before', 15);
-  await deploy(server, [...flow, { id: 'attack', type: 'tab', label: 'attack' }, ...attack]);
+  await server.deploy([...flow, { id: 'attack', type: 'tab', label: 'attack' }, ...attack], 'nodes');
   await ask(server, 'meanwhile', Number(seconds));
-  await deploy(server, flow);
+  await server.deploy(flow, 'nodes');
   await new Promise((resolve) => setTimeout(resolve, 40_000));
   await ask(server, 'afterwards', 15);
 }
@@ -114,14 +114,6 @@ async function slowPictures(server: Server): Promise<Flow> {
     { id: 'sink', type: 'streamdiffusion-sink', name: 'attacked', z: 'attack', wires: [[]] },
     ...senders,
   ];
-}
-
-async function deploy(server: Server, flow: Flow): Promise<void> {
-  await fetch(`${server.address}/flows`, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json', 'Node-RED-Deployment-Type': 'nodes' },
-    body: JSON.stringify(flow),
-  });
 }
 
 async function ask(server: Server, when: string, howLong: number): Promise<void> {
