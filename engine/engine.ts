@@ -28,7 +28,10 @@ export class Engine {
    */
   static async load(
     options: EngineOptions,
-    { limits, ...hooks }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic' | 'adapterKinds'> & { limits?: TrialLimits } = {},
+    {
+      limits,
+      ...hooks
+    }: Pick<ModelSettings, 'onProgress' | 'openNet' | 'arithmetic' | 'adapterKinds' | 'findPicture'> & { limits?: TrialLimits } = {},
   ): Promise<Engine> {
     return new Engine(await Model.load({ ...options, ...hooks, executionProviders: await providersFor(options) }), limits);
   }

@@ -2,9 +2,11 @@ import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
 import { tellChange } from './lib/common/changes';
 import { onClose } from './lib/common/closing';
 import { disableNode } from './lib/common/error-throttle';
-import { onInput } from './lib/common/input';
+import { onInput, withCode } from './lib/common/input';
 import { isMeantAsPicture, topicOf } from './lib/common/message';
 import { PromptPacer } from './lib/prompt/pacer';
+import { readPictureField } from './lib/prompt/picture-field';
+import { adaptersBehind, takePictures } from './lib/prompt/pictures-of-message';
 import { PromptStatus } from './lib/prompt/status';
 import { serveWords } from './lib/prompt/words';
 import { isSayingPayload, PromptState, type PromptFields } from './lib/prompt/state';
@@ -33,7 +35,7 @@ export = (RED: NodeAPI): void => {
       showPrompt();
     };
     const pacer = new PromptPacer(state, send);
-    TUNABLES.lend(this, new PromptTuning(state, pacer, send));
+    TUNABLES.lend(this, new PromptTuning(state, pacer, send, def));
     showPrompt();
 
     // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may
@@ -44,11 +46,21 @@ export = (RED: NodeAPI): void => {
     };
     RED.events.on('flows:started', sendPrompt);
 
+    // A file may lie on a slow disk: the texts do not wait for it.
+    readPictureField(def)
+      .then((images) => {
+        if (Object.keys(images).length === 0) return;
+        state.start(images);
+        sendPrompt();
+      })
+      .catch((thrown: unknown) => this.error(withCode(thrown)));
+
     onInput(this, (msg, send) => {
       const now = performance.now();
       const topic = topicOf(msg);
-      const isNews = state.take(msg, now);
       const isFrame = isMeantAsPicture(msg) && !isSayingPayload(msg);
+      const pictures = msg.pictures === undefined ? undefined : takePictures(msg, adaptersBehind(RED, this.id), isFrame);
+      const isNews = state.take(msg, now, pictures);
       if (isNews && !isFrame) delete msg.payload;
       pacer.heard(msg, isNews, isFrame, now);
       if (isNews || state.moving) tellChange(RED, topic);

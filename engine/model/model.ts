@@ -14,7 +14,7 @@ import type { SchedulerConfig } from '../diffusion/schedule';
 import type { EngineInfo, RawImage, ServerOptions } from '../types';
 import type { Adapter, AdapterKind, Nets } from './adapters/adapter';
 import { Adapters } from './adapters/adapters';
-import { PicturePrompts } from './adapters/picture-prompts';
+import { type FindPicture, PicturePrompts } from './adapters/picture-prompts';
 import { findFiles, missingNets, modelFolder } from './files';
 import { openPatched, patchesFor } from './graph-patches';
 import { type Headers, readHeaders } from './headers';
@@ -63,6 +63,8 @@ export interface ModelSettings {
   adapters?: Record<string, string>;
   /** Kinds of adapters that are known. Default: all that this package knows. */
   adapterKinds?: readonly AdapterKind[];
+  /** Gets a picture that a prompt names and does not bring. Default: there is none. */
+  findPicture?: FindPicture;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -88,6 +90,7 @@ export class Model {
     private readonly nets: Nets,
     adapters: Adapters,
     arithmetic: ArithmeticChoice | undefined,
+    findPicture: FindPicture | undefined,
     /** What works, but not as asked or not as well as it could, in sentences. */
     readonly warnings: string[],
   ) {
@@ -97,7 +100,7 @@ export class Model {
     if (parts.vaeEncoder) this.vaeEncoder = parts.vaeEncoder;
     this.vaeDecoder = parts.vaeDecoder;
     this.adapters = adapters.all;
-    this.picturePrompts = new PicturePrompts(adapters.all, nets);
+    this.picturePrompts = new PicturePrompts(adapters.all, nets, findPicture);
     this.concurrency = concurrencyOf(nets);
     this.info = {
       model,
@@ -154,6 +157,7 @@ export class Model {
         nets,
         adapters,
         arithmetic,
+        settings.findPicture,
         warnings,
       );
     } catch (thrown) {

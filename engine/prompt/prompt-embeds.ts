@@ -19,6 +19,19 @@ export interface PictureTokens {
   tokens: Float32Array;
   count: number;
   width: number;
+  /** How much of it there is, 0..1: on the way from a prompt without a picture, a part. Default 1. */
+  presence?: number;
+}
+
+/** A picture as a prompt: what positive rows attend to, and negative ones. */
+export interface PicturePrompt {
+  positive: PictureTokens;
+  negative: PictureTokens;
+}
+
+/** Of several pictures, by the names of the adapters that show them, one side. */
+export function sideOf(pictures: Readonly<Record<string, PicturePrompt>>, side: keyof PicturePrompt): Record<string, PictureTokens> {
+  return Object.fromEntries(Object.entries(pictures).map(([name, picture]) => [name, picture[side]]));
 }
 
 /** Agreement with the others that a text keeps at least in a cosine-weighted blend. */
@@ -31,6 +44,9 @@ const LEAST_COSINE = 1e-4;
  * - `linear`: Σ wᵢ·eᵢ / Σ wᵢ.
  * - `slerp`: the weighted mean on the sphere; of two parts, slerp by w₂ / (w₁ + w₂).
  * - `cosine`: the same with the weights wᵢ·cos(eᵢ, m), where m = Σ wᵢ·eᵢ: texts that disagree with the rest count less.
+ *
+ * Pictures that belong to the parts are blended in the same way and with the same shares, adapter by adapter; where some parts
+ * have none, the picture is there in part.
  *
  * @param parts weights without a positive sum count as equal
  * @throws EBADPROMPT when a weight is no finite number
@@ -49,12 +65,43 @@ export function blend(parts: { conditioning: PromptEmbeds; weight: number }[], m
   const pooled = parts.flatMap(({ conditioning }) => conditioning.pooled ?? []);
   const mean = method === 'linear' ? linearMean : sphericalMean;
   const finalShares = method === 'cosine' ? byAgreement(states, shares) : shares;
+  const images = blendPictures(parts, finalShares, mean);
   return {
     hiddenStates: mean(states, finalShares, first.width),
     tokens: first.tokens,
     width: first.width,
     ...(pooled.length === parts.length && { pooled: mean(pooled, finalShares, pooled[0].length) }),
+    ...(images && { images }),
   };
+}
+
+/** @param shares of the parts, with a sum of 1 */
+function blendPictures(
+  parts: readonly { conditioning: PromptEmbeds }[],
+  shares: readonly number[],
+  mean: typeof linearMean | typeof sphericalMean,
+): PromptEmbeds['images'] {
+  const names = new Set(parts.flatMap(({ conditioning }) => Object.keys(conditioning.images ?? {})));
+  const blended = [...names].flatMap((name): [string, PictureTokens][] => {
+    const shown = parts.flatMap(({ conditioning: { images } }, k) => {
+      const picture = images?.[name];
+      return picture && shares[k] !== 0 ? [{ picture, presence: shares[k] * (picture.presence ?? 1) }] : [];
+    });
+    const presence = shown.reduce((sum, each) => sum + each.presence, 0);
+    if (shown.length === 0) return [];
+    const [{ picture: first }] = shown;
+    const own = normalizeWeights(shown.map((each) => each.presence));
+    const isOne = shown.every(({ picture }) => picture.tokens === first.tokens);
+    const tokens = isOne
+      ? first.tokens
+      : mean(
+          shown.map(({ picture }) => picture.tokens),
+          own,
+          first.width,
+        );
+    return [[name, { tokens, count: first.count, width: first.width, presence }]];
+  });
+  return blended.length > 0 ? Object.fromEntries(blended) : undefined;
 }
 
 /**

@@ -1,11 +1,12 @@
 import { EngineError } from '../errors';
 import type { Prompt } from '../types';
 import { LruCache } from '../util/lru-cache';
-import { blend, type PromptEmbeds } from './prompt-embeds';
+import { blend, type PicturePrompt, type PictureTokens, type PromptEmbeds, sideOf } from './prompt-embeds';
 import { PromiseCache } from './promise-cache';
 import {
   BLEND_METHODS,
   type BlendMethod,
+  type PictureIds,
   type PromptSpec,
   type Transition,
   TRANSITION_METHODS,
@@ -34,6 +35,15 @@ export interface EncodedPrompt {
   position?: number;
 }
 
+/** A prompt whose pictures are named by their content. */
+export type NamedPrompt = (WithoutImages<Prompt> & { images?: PictureIds }) | PromptSpec;
+type WithoutImages<P> = P extends unknown ? Omit<P, 'images'> : never;
+
+/** Finds what adapters make of pictures, by the adapters' names. */
+export type ShowPictures = (images: PictureIds) => Promise<Record<string, PicturePrompt>>;
+
+const showNone: ShowPictures = () => Promise.reject(new EngineError('EBADPARAM', 'images: there is no adapter that shows a picture'));
+
 /** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
 export class PromptEncoder {
   private readonly kept = new PromiseCache<EncodedPrompt>(KEPT);
@@ -41,35 +51,50 @@ export class PromptEncoder {
 
   constructor(private readonly textEncoder: PromptNet) {}
 
-  /** @throws EBADPROMPT */
-  async encode(prompt: Prompt | PromptSpec): Promise<EncodedPrompt> {
-    if ('tokenIds' in prompt) return this.encodeTokens(prompt);
+  /** Rejects with EBADPROMPT, and as `show` does. */
+  async encode(prompt: NamedPrompt, show: ShowPictures = showNone): Promise<EncodedPrompt> {
+    if ('tokenIds' in prompt) return this.encodeTokens(prompt, show);
     const { transition, ...target } = 'transition' in prompt ? prompt : { ...prompt, transition: undefined };
-    const to = await this.kept.get(JSON.stringify(target), () => this.encodeTarget(target));
+    const to = await this.kept.get(JSON.stringify(target), () => this.encodeTarget(target, show));
     if (!transition) return to;
     const { from, position, method, pace } = transition;
     checkTransition(transition);
     // Where it set out stays for the whole transition, and may itself be a blend of many.
-    const start = await this.kept.get(JSON.stringify(from), () => this.encode({ ...from }));
+    const start = await this.kept.get(JSON.stringify(from), () => this.encode({ ...from }, show));
     if (pace === 'embedding') return new TransitionPath(start, to, method).between(position);
     return this.ways.getOrMake(JSON.stringify([from, target, method]), () => new TransitionPath(start, to, method)).at(position);
   }
 
-  private async encodeTokens({ tokenIds, negativeTokenIds }: Extract<Prompt, { tokenIds: number[] }>): Promise<EncodedPrompt> {
+  private async encodeTokens(
+    { tokenIds, negativeTokenIds, images }: Extract<NamedPrompt, { tokenIds: number[] }>,
+    show: ShowPictures,
+  ): Promise<EncodedPrompt> {
+    const positive = await this.textEncoder.encodeTokens(tokenIds);
+    const negative = negativeTokenIds ? await this.textEncoder.encodeTokens(negativeTokenIds) : await this.empty();
+    if (!images) return { positive, negative, warnings: [] };
+    const shown = await show(images);
     return {
-      positive: await this.textEncoder.encodeTokens(tokenIds),
-      negative: negativeTokenIds ? await this.textEncoder.encodeTokens(negativeTokenIds) : await this.empty(),
+      positive: { ...positive, images: sideOf(shown, 'positive') },
+      negative: negative && { ...negative, images: sideOf(shown, 'negative') },
       warnings: [],
     };
   }
 
-  private async encodeTarget(target: Extract<Prompt, { prompt: string }> | PromptSpec): Promise<EncodedPrompt> {
+  private async encodeTarget(target: Exclude<NamedPrompt, { tokenIds: number[] }>, show: ShowPictures): Promise<EncodedPrompt> {
     const { prompt, negativePrompt = '' } = target;
     const method = 'blend' in target ? target.blend : undefined;
     checkMethod(method, BLEND_METHODS, 'blend');
+    const shown = await picturesOf(target, show);
+    const encode = (side: keyof PicturePrompt): Promise<PromptEmbeds> =>
+      this.encodeTexts(prompt, 'prompt', method, {
+        complete: (text) => this.textEncoder.complete(text),
+        images: shown?.map((pictures) => sideOf(pictures, side)),
+      });
+    const negative = await this.encodeTexts(negativePrompt, 'negativePrompt', method);
     return {
-      positive: await this.encodeTexts(prompt, 'prompt', method, (text) => this.textEncoder.complete(text)),
-      negative: await this.encodeTexts(negativePrompt, 'negativePrompt', method),
+      positive: await encode('positive'),
+      // The pictures that negative rows see are there to the same part as those of the positive ones.
+      negative: shown ? { ...negative, images: (await encode('negative')).images } : negative,
       warnings: [...new Set([prompt, negativePrompt].flatMap((texts) => this.warnings(texts)))],
     };
   }
@@ -84,21 +109,38 @@ export class PromptEncoder {
     return all.flatMap((text) => this.textEncoder.warnings(text));
   }
 
-  /** @param complete puts what is added into each text, for itself: so a blend goes evenly from one to the other */
+  /**
+   * @param options `complete` puts what is added into each text, for itself: so a blend goes evenly from one to the other; `images`
+   *   are those of each text
+   */
   private async encodeTexts(
     texts: string | WeightedText[],
     name: string,
     method: BlendMethod | undefined,
-    complete = (text: string): string => text,
+    { complete = (text) => text, images }: { complete?: (text: string) => string; images?: Record<string, PictureTokens>[] } = {},
   ): Promise<PromptEmbeds> {
-    const encode = (text: string): Promise<PromptEmbeds> => this.textEncoder.encodeText(complete(text));
-    if (typeof texts === 'string') return encode(texts);
-    if (!Array.isArray(texts))
+    if (typeof texts !== 'string' && !Array.isArray(texts))
       throw new EngineError('EBADPROMPT', `${name} must be a text or a list of { text, weight }; got ${typeof texts}`);
-    if (texts.length === 0) return this.textEncoder.encodeText('');
-    const parts = texts.map(async ({ text, weight }) => ({ conditioning: await encode(text), weight }));
+    const encode = async (text: string, k: number): Promise<PromptEmbeds> => {
+      const embeds = await this.textEncoder.encodeText(text);
+      return images ? { ...embeds, images: images[k] } : embeds;
+    };
+    if (texts.length === 0) return encode(typeof texts === 'string' ? complete('') : '', 0);
+    if (typeof texts === 'string') return encode(complete(texts), 0);
+    const parts = texts.map(async ({ text, weight }, k) => ({ conditioning: await encode(complete(text), k), weight }));
     return blend(await Promise.all(parts), method);
   }
+}
+
+/** What adapters make of the pictures of each text; undefined where there are none at all. */
+async function picturesOf(
+  { prompt, images }: Exclude<NamedPrompt, { tokenIds: number[] }>,
+  show: ShowPictures,
+): Promise<Record<string, PicturePrompt>[] | undefined> {
+  const texts = Array.isArray(prompt) && prompt.length > 0 ? prompt : [{}];
+  const each = texts.map((text: Partial<WeightedText>) => ({ ...images, ...text.images }));
+  if (each.every((ids) => Object.keys(ids).length === 0)) return undefined;
+  return Promise.all(each.map(show));
 }
 
 function checkTransition({ position, method, pace }: Transition): void {

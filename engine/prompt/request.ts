@@ -1,7 +1,16 @@
+/**
+ * Pictures that are shown with a prompt, by the names of the adapters that show them; each is named by its content, see
+ * `pictureId`. The name `image` stands for every adapter that shows one.
+ */
+export type PictureIds = Readonly<Record<string, string>>;
+export const ANY_ADAPTER = 'image';
+
 /** A text and its weight in a blend. */
 export interface WeightedText {
   text: string;
   weight: number;
+  /** Pictures that belong to this text, in the place of those of the whole prompt. */
+  images?: PictureIds;
 }
 
 /**
@@ -29,6 +38,8 @@ export const TRANSITION_PACES = ['picture', 'embedding'] as const satisfies read
 export interface PromptSpec {
   prompt: WeightedText[];
   negativePrompt?: WeightedText[];
+  /** Pictures of the whole prompt. */
+  images?: PictureIds;
   /** Default linear. */
   blend?: BlendMethod;
   transition?: Transition;
@@ -44,4 +55,19 @@ export interface Transition {
   method?: TransitionMethod;
   /** Default picture. */
   pace?: TransitionPace;
+}
+
+/** The same without the pictures of its own and of what it comes from. */
+export function withoutImages({ images: _images, prompt, transition, ...rest }: PromptSpec): PromptSpec {
+  return {
+    ...rest,
+    prompt: prompt.map(({ images: _own, ...text }) => text),
+    ...(transition && { transition: { ...transition, from: withoutImages(transition.from) } }),
+  };
+}
+
+/** The pictures of a prompt and of what it comes from, each once. */
+export function imagesIn({ images, prompt, transition }: PromptSpec): string[] {
+  const own = [images, ...prompt.map((text) => text.images)].flatMap((ids) => Object.values(ids ?? {}));
+  return [...new Set([...own, ...(transition ? imagesIn(transition.from) : [])])];
 }

@@ -1,7 +1,5 @@
-import type { Prompt } from '../types';
 import { LruCache } from '../util/lru-cache';
-import { type EncodedPrompt, PromptEncoder } from './prompt-encoder';
-import type { PromptSpec } from './request';
+import { type EncodedPrompt, type NamedPrompt, PromptEncoder, type ShowPictures } from './prompt-encoder';
 import type { PromptNet } from './text-encoder';
 
 /** Strengths whose prompts are kept: of frames that alternate between some. */
@@ -19,12 +17,13 @@ export class WeightedPrompts {
   }
 
   /**
+   * @param show finds what adapters make of its pictures
    * @param weights by the adapters' names; those that are not named have 1
    * @throws EBADPROMPT
    */
-  async encode(prompt: Prompt | PromptSpec, weights: Readonly<Record<string, number>> = {}): Promise<EncodedPrompt> {
+  async encode(prompt: NamedPrompt, show: ShowPictures, weights: Readonly<Record<string, number>> = {}): Promise<EncodedPrompt> {
     const { textEncoder } = this;
     const key = textEncoder.loras.map((name) => weights[name] ?? 1).join();
-    return this.encoders.getOrMake(key, () => new PromptEncoder(textEncoder.under(weights))).encode(prompt);
+    return this.encoders.getOrMake(key, () => new PromptEncoder(textEncoder.under(weights))).encode(prompt, show);
   }
 }

@@ -14,6 +14,7 @@ import { SerialQueue } from '../util/serial-queue';
 import { type Frame, followsPrompt, type Prepared } from './frame';
 import { FrameEncoder } from './frame-encoder';
 import { LiveSettings } from './live-settings';
+import { named } from './named-prompt';
 import { composed } from './paint-mask';
 import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
@@ -240,9 +241,8 @@ export class DiffusionStream implements Stream {
 
   /** Encodes prompts for `prepare({ conditioning })`. */
   async encodePrompt(prompt: Prompt | PromptSpec, { weights }: Pick<StreamOptions, 'weights'> = this.options): Promise<EncodedPrompt> {
-    if (!('images' in prompt)) return this.prompts.encode(prompt, weights);
-    const { images, ...texts } = prompt;
-    return this.model.picturePrompts.add(await this.prompts.encode(texts, weights), images);
+    const { prompt: texts, brought } = named(prompt);
+    return this.prompts.encode(texts, this.model.picturePrompts.show(brought), weights);
   }
 
   /** Calls that have not begun are rejected with ECLOSED; what is under way ends. */

@@ -21,8 +21,8 @@ const changing: StreamInput[] = Array.from({ length: FRAMES }, (_, k) => {
   const { image, depth, lines } = reference.pictures(k);
   return {
     id: k,
-    // Some with a prompt of their own, that has a picture.
-    ...(k % 2 === 1 && { prompt: { ...PROMPT, images: { picture: depth } } }),
+    // All but the first with a prompt of their own, each with another picture.
+    ...(k > 0 && { prompt: { ...PROMPT, images: { picture: k % 2 === 1 ? depth : lines } } }),
     pictures: { image, ...(k % 3 !== 2 && { depth }), ...(k % 2 === 0 && { lines }) },
     params: {
       weights: {

@@ -29,8 +29,9 @@ export function keepLedger(id: string, outputs: string[]): Ledger {
   const done: NodeMessage[] = [];
   const errors: string[] = [];
   const seen = new Set<NodeMessage>();
-  hooks.remove('*.ledger');
-  hooks.add('onComplete.ledger', ({ msg, error, node }: Completion) => {
+  const label = `ledger-${id.replaceAll('.', '-')}`;
+  hooks.remove(`*.${label}`);
+  hooks.add(`onComplete.${label}`, ({ msg, error, node }: Completion) => {
     if (node.id !== id) return;
     if (seen.has(msg)) errors.push('ENDED TWICE');
     seen.add(msg);

@@ -5,6 +5,7 @@ import { type Ending, EngineProcess } from './engine-process';
 import { RemoteStream } from './remote-stream';
 import type { PromptSpec, HostReport, HostSettings, HostState, StreamSettings } from '../protocol/messages';
 import { type ChoiceFor, type ProviderChoice, chooseProvider, isAutomatic, recallChoice } from '../../model/provider-choice';
+import { PROMPT_PICTURES } from './prompt-pictures';
 import { ProviderOrder } from './provider-order';
 import { Restarts } from './restarts';
 import type { Notification } from '../protocol/wire';
@@ -154,7 +155,11 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
   private takeOn(process: EngineProcess): void {
     this.process = process;
     process.once('exit', (ending) => this.lost(process, ending));
-    process.on('notification', (notification) => this.process === process && this.hear(notification));
+    process.on('notification', (notification) => {
+      // Also while it finishes what it has after another one has taken over.
+      if (notification.event === 'wants') void this.bring(process, notification.picture);
+      else if (this.process === process) this.hear(notification);
+    });
   }
 
   private get isAutomatic(): boolean {
@@ -201,9 +206,14 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     }
   }
 
+  private async bring(process: EngineProcess, id: string): Promise<void> {
+    // A process that dies instead of answering needs no picture.
+    await process.request('picture', { id, picture: PROMPT_PICTURES.get(id) }).catch(() => undefined);
+  }
+
   private hear(notification: Notification): void {
     if (notification.event === 'taken') this.streams.get(notification.stream)?.taken();
-    if (notification.event === 'warning') this.streams.get(notification.stream)?.onWarning(notification.text);
+    if (notification.event === 'warning') this.streams.get(notification.stream)?.onWarning(notification.text, notification.code);
     if (notification.event !== 'progress' || this.current.phase === 'stopped' || this.current.phase === 'failed') return;
     const { net, loadedBytes, totalBytes } = notification;
     this.become({ phase: 'loading', net, loadedBytes, totalBytes });

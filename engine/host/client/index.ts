@@ -1,4 +1,5 @@
 /** What a flow uses of the engine's host process. */
+export { LARGEST_PROMPT_PICTURE, PROMPT_PICTURES } from './prompt-pictures';
 export { EngineSupervisor } from './engine-supervisor';
 export { RemoteStream } from './remote-stream';
 export { acquireHost, adoptChoice, hostReports, releaseHost, stopAllHosts } from './registry';

@@ -43,8 +43,8 @@ export class RemoteStream {
   /** Resolves when the stream is closed: nobody waits then for an opening that will not come. */
   private readonly withdrawn = new Promise<void>((resolve) => (this.withdraw = resolve));
 
-  /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words. */
-  onWarning: (text: string) => void = () => undefined;
+  /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words; with a code, what cannot be used of it. */
+  onWarning: (text: string, code?: ErrorCode) => void = () => undefined;
 
   /** The stream has gone back to its safe settings, of which the flow is to hear. */
   onGoneBack: () => void = () => undefined;
@@ -141,7 +141,7 @@ export class RemoteStream {
     } catch (thrown) {
       // A process that died is followed by one that is opened with what is wanted.
       if (this.process !== process) return;
-      if (isRefused(thrown, 'EBADPROMPT') && this.conditioning === conditioning) this.conditioning = before;
+      if (this.conditioning === conditioning) this.conditioning = before;
       throw thrown;
     }
   }

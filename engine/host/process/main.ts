@@ -1,12 +1,13 @@
 /** The engine process: answers the requests of its parent, and ends with it. */
 import { setPriority } from 'node:os';
 import { Engine } from '../../engine';
-import { EngineError } from '../../errors';
+import { EngineError, type ErrorCode } from '../../errors';
 import { takeOverCodec } from '../../image/codec';
 import type { LoadProgress } from '../../model/model';
 import { openPlanned } from '../../model/net-plan';
 import { StreamWorker } from './stream-worker';
 import { RunWatch } from './run-watch';
+import { WantedPictures } from './wanted-pictures';
 import { answerTo } from '../../util/channel';
 import type { Method, Methods, Notification, Request, Response } from '../protocol/wire';
 
@@ -19,6 +20,7 @@ const PRIORITY = 5;
 let engine: Engine | undefined;
 const runWatch = new RunWatch();
 const streams = new Map<number, Promise<StreamWorker>>();
+const pictures = new WantedPictures((picture) => send({ event: 'wants', picture }));
 
 function send(message: Notification | Response): void {
   // A parent that is gone is noticed by 'disconnect'; what could not be sent to it does not matter any more.
@@ -46,20 +48,22 @@ const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Method
       (opening) =>
       async (...source) =>
         runWatch.watch(await open(opening)(...source));
-    engine = await Engine.load(settings, { onProgress, openNet, limits: { memory: settings.memoryLimit, liveMs: LIVE_LIMIT } });
+    const limits = { memory: settings.memoryLimit, liveMs: LIVE_LIMIT };
+    engine = await Engine.load(settings, { onProgress, openNet, limits, findPicture: (id) => pictures.find(id) });
     return { info: engine.info, warnings: engine.warnings };
   },
   async open({ stream, settings, safe, conditioning }) {
-    const onWarning = (text: string): void => send({ event: 'warning', stream, text });
+    const onWarning = (text: string, code?: ErrorCode): void => send({ event: 'warning', stream, text, ...(code && { code }) });
     const opening = StreamWorker.open(loadedEngine(), settings, () => send({ event: 'taken', stream }), onWarning, safe);
     streams.set(stream, opening);
     opening.catch(() => streams.delete(stream));
     const hosted = await opening;
-    if (conditioning) await hosted.setConditioning(conditioning);
+    if (conditioning) await hosted.startUnder(conditioning);
   },
   submit: async ({ stream, frame }) => (await streamOf(stream)).submit(frame),
   update: async ({ stream, params }) => (await streamOf(stream)).update(params),
   setConditioning: async ({ stream, conditioning }) => (await streamOf(stream)).setConditioning(conditioning),
+  picture: async ({ id, picture }) => pictures.take(id, picture),
   reset: async ({ stream }) => (await streamOf(stream)).reset(),
   async close({ stream }) {
     const hosted = streams.get(stream);

@@ -10,6 +10,7 @@ import { strangePicture } from '../../stream/frame-encoder';
 import { Overtaken } from '../../stream/size-trials';
 import type { Output, RawImage, StreamOptions } from '../../types';
 import { quote } from '../../util/quote';
+import { imagesIn, withoutImages } from '../../prompt/request';
 import { Mailbox } from '../../util/mailbox';
 import { Signal } from '../../util/signal';
 import type { PromptSpec, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
@@ -50,7 +51,7 @@ export class StreamWorker {
     private readonly stream: DiffusionStream,
     private settings: StreamSettings,
     private readonly onTaken: () => void,
-    private readonly onWarning: (text: string) => void,
+    private readonly onWarning: (text: string, code?: ErrorCode) => void,
   ) {
     void this.takeIn();
     void this.tick();
@@ -61,13 +62,13 @@ export class StreamWorker {
    * one does as well. The frames that bring such settings hear of it.
    *
    * @param onTaken called whenever a frame leaves the waiting place
-   * @param onWarning called with what the model does not see of a new prompt
+   * @param onWarning called with what the model does not see of a new prompt; with a code, where part of it cannot be used
    */
   static async open(
     engine: Engine,
     settings: StreamSettings,
     onTaken: () => void,
-    onWarning: (text: string) => void = () => undefined,
+    onWarning: (text: string, code?: ErrorCode) => void = () => undefined,
     safe = settings,
   ): Promise<StreamWorker> {
     const adapters = engine.info.adapters.map(({ name }) => name);
@@ -108,6 +109,11 @@ export class StreamWorker {
   async setConditioning(conditioning: PromptSpec): Promise<void> {
     await this.stream.setPrompt(conditioning);
     this.warn(this.stream.warnings);
+  }
+
+  /** As `setConditioning`, for a stream that goes on where another one was: pictures that cannot be shown are left out, which is told. */
+  async startUnder(conditioning: PromptSpec): Promise<void> {
+    await this.leavingOutPictures(conditioning, (prompt) => this.setConditioning(prompt));
   }
 
   /** Answers everything that waits or is in flight as dropped. */
@@ -160,7 +166,7 @@ export class StreamWorker {
       job.output = output;
       const admitted = await this.stream.admit(options);
       const pictures = await this.decoded(job.frame, options);
-      const encoded = conditioning && (await this.stream.encodePrompt(conditioning, options));
+      const encoded = conditioning && (await this.leavingOutPictures(conditioning, (prompt) => this.stream.encodePrompt(prompt, options)));
       if (encoded) this.warn(encoded.warnings);
       // Bytes of a raw picture are those that came, which may be several pictures.
       const isOurs = job.frame.picture?.kind === 'encoded';
@@ -251,13 +257,26 @@ export class StreamWorker {
     return withoutWeights(settings, strangers);
   }
 
+  /** Does something with a prompt; where that fails because of its pictures without them: an adapter may have been removed. */
+  private async leavingOutPictures<T>(prompt: PromptSpec, work: (prompt: PromptSpec) => Promise<T>): Promise<T> {
+    try {
+      return await work(prompt);
+    } catch (thrown) {
+      if (imagesIn(prompt).length === 0) throw thrown;
+      const done = await work(withoutImages(prompt));
+      const { code, message } = EngineError.from(thrown, 'EHOST');
+      this.warn([`${message}; the stream goes on without the picture`], code);
+      return done;
+    }
+  }
+
   /** Tells each text once: prompts may change with every frame. */
-  private warn(warnings: string[]): void {
+  private warn(warnings: string[], code?: ErrorCode): void {
     for (const text of warnings) {
       if (this.told.has(text)) continue;
       if (this.told.size >= WARNINGS_REMEMBERED) this.told.clear();
       this.told.add(text);
-      this.onWarning(text);
+      this.onWarning(text, code);
     }
   }
 

@@ -1,5 +1,7 @@
 /** What crosses the pipe between Node-RED's process and an engine process. Structured-clone values only. */
 import type { Answer } from '../../util/channel';
+import type { Picture } from '../../image/picture';
+import type { ErrorCode } from '../../errors';
 import type { EngineInfo } from '../../types';
 import type { PromptSpec, FrameRequest, FrameResult, HostSettings, LiveParams, StreamSettings } from './messages';
 
@@ -10,6 +12,8 @@ export interface Methods {
   submit: { params: { stream: number; frame: FrameRequest }; result: FrameResult };
   update: { params: { stream: number; params: LiveParams }; result: void };
   setConditioning: { params: { stream: number; conditioning: PromptSpec }; result: void };
+  /** The answer to `wants`; undefined where it is not kept any more. */
+  picture: { params: { id: string; picture: Picture | undefined }; result: void };
   reset: { params: { stream: number }; result: void };
   close: { params: { stream: number }; result: void };
 }
@@ -26,7 +30,9 @@ export type Notification =
   | { event: 'progress'; net: string; loadedBytes: number; totalBytes: number }
   /** A submitted frame has left the waiting place: the next one may be sent. */
   | { event: 'taken'; stream: number }
-  /** What the model does not see of a stream's new prompt. */
-  | { event: 'warning'; stream: number; text: string };
+  /** A prompt names this picture, which the process does not know, or has forgotten. */
+  | { event: 'wants'; picture: string }
+  /** What the model does not see of a stream's new prompt; with a code, why part of it is left out. */
+  | { event: 'warning'; stream: number; text: string; code?: ErrorCode };
 
 export type Response = Answer;

@@ -1,6 +1,6 @@
 import type { Net } from '../../net/net';
 import type { GraphPatch } from '../../net/onnx/patches/patch';
-import type { PictureTokens } from '../../prompt/prompt-embeds';
+import type { PicturePrompt } from '../../prompt/prompt-embeds';
 import type { AdapterInfo, RawImage } from '../../types';
 import type { ModelFiles } from '../files';
 import type { Headers } from '../headers';
@@ -8,12 +8,6 @@ import type { NetFiles } from '../layouts';
 import type { Reach } from '../reach';
 import type { NetName, PerRole } from '../roles';
 import type { ClaimPort } from '../unet/ports/port';
-
-/** A picture as a prompt: what positive rows attend to, and negative ones. */
-export interface PicturePrompt {
-  positive: PictureTokens;
-  negative: PictureTokens;
-}
 
 /** The nets of a model and of its adapters. */
 export type Nets = PerRole<Net>;
@@ -40,7 +34,9 @@ export interface Adapter extends AdapterInfo {
    * `row.pictures[name]`. Asked for of frames alone that have the picture and a weight other than 0. Default: the picture itself.
    */
   prepare?(picture: RawImage, nets: Nets): Promise<unknown>;
-  /** What becomes of a picture that comes with a prompt. */
+  /** Pixels of the side of the square to which a picture that comes with a prompt is cropped. */
+  promptSize?: number;
+  /** What becomes of such a picture, at that size. */
   encodePrompt?(picture: RawImage, nets: Nets): Promise<PicturePrompt>;
 }
 

@@ -9,14 +9,15 @@ import { GraphIndex } from '../../net/onnx/patches/graph-index';
 import { addPictureAttention, type PictureAttention } from '../../net/onnx/patches/ip-adapter';
 import { readSafetensors, type Safetensors, type SafeTensor } from '../../net/safetensors';
 import { tensorOf } from '../../net/tensor';
+import type { PicturePrompt } from '../../prompt/prompt-embeds';
 import type { RawImage } from '../../types';
 import { readHeader } from '../headers';
 import { netIn } from '../layouts';
 import { stack } from '../rows';
 import type { FamilyRole } from '../roles';
 import { inputNamed } from '../unet/ports/port';
-import { weightOf } from '../unet/row';
-import type { Adapter, AdapterKind, AdapterSource, PicturePrompt } from './adapter';
+import { type UnetRow, weightOf } from '../unet/row';
+import type { Adapter, AdapterKind, AdapterSource } from './adapter';
 import { canonicalProducts } from './layer-products';
 import { ImageEncoder, PictureProjection } from './picture-prompt';
 
@@ -54,7 +55,7 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
     const projection = await PictureProjection.read(file);
     const role: FamilyRole = `image_encoder/${source.name}`;
     // What is wrong with the encoder is found before it is opened.
-    new ImageEncoder(await readHeader(role, encoder, source), encoder.config);
+    const { size: promptSize } = new ImageEncoder(await readHeader(role, encoder, source), encoder.config);
     return {
       name: source.name,
       kind: 'ip-adapter',
@@ -63,6 +64,7 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
       file,
       path: await realpath(path),
       projection,
+      promptSize,
       nets: { [role]: encoder },
       encodePrompt: (picture, nets) => encodePicture(picture, new ImageEncoder(nets[role] as Net, encoder.config), projection),
     };
@@ -94,7 +96,7 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
         inputs: [tokens, strength],
         fill({ rows, batch }) {
           const values = rows.map(({ conditioning }) => (conditioning.images?.[name] ?? none).tokens);
-          const strengths = rows.map((row) => Float32Array.of(row.conditioning.images?.[name] ? weightOf(row, name) : 0));
+          const strengths = rows.map((row) => Float32Array.of(strengthOf(row, name)));
           return {
             [tokens.name]: tensorOf(tokens.type, stack(values, batch), [batch, none.count, none.width]),
             [strength.name]: tensorOf(strength.type, stack(strengths, batch), [batch]),
@@ -103,6 +105,12 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
       };
     }),
 };
+
+/** How strongly a row sees the picture of its prompt; not at all without one. */
+function strengthOf(row: UnetRow, name: string): number {
+  const picture = row.conditioning.images?.[name];
+  return picture ? weightOf(row, name) * (picture.presence ?? 1) : 0;
+}
 
 /** In a folder the only .safetensors file. */
 async function weightsOf({ path, isFolder }: AdapterSource): Promise<string | undefined> {

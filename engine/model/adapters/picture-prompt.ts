@@ -1,5 +1,4 @@
 import { EngineError } from '../../errors';
-import { decode } from '../../image/codec';
 import type { Net, TensorInfo } from '../../net/net';
 import { type Safetensors, readNumbers } from '../../net/safetensors';
 import { floatsOf, tensorOf } from '../../net/tensor';
@@ -78,7 +77,8 @@ export class PictureProjection {
 export class ImageEncoder {
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
-  private readonly size: number;
+  /** Pixels of the side of the picture that it takes. */
+  readonly size: number;
 
   /** @throws EBADMODEL for another kind of net */
   constructor(
@@ -94,16 +94,15 @@ export class ImageEncoder {
     this.size = fixed(input.shape[2]) ?? (typeof config.image_size === 'number' ? config.image_size : 224);
   }
 
-  /** @returns [E] */
+  /** @param image of that size; returns [E] */
   async embed(image: RawImage): Promise<Float32Array> {
     const { size, input } = this;
-    const fitted = image.width === size && image.height === size ? image : await decode({ ...image, kind: 'raw' }, size, size);
     const batch = fixed(input.shape[0]) ?? 1;
     const plane = size * size;
     const pixels = new Float32Array(batch * 3 * plane);
     for (let at = 0; at < pixels.length; at++) {
       const [channel, pixel] = [Math.floor(at / plane) % 3, at % plane];
-      pixels[at] = (fitted.data[3 * pixel + channel] / 255 - MEAN[channel]) / DEVIATION[channel];
+      pixels[at] = (image.data[3 * pixel + channel] / 255 - MEAN[channel]) / DEVIATION[channel];
     }
     const outputs = await this.net.run({ [input.name]: tensorOf(input.type, pixels, [batch, 3, size, size]) });
     const embeds = floatsOf(outputs[this.output.name]);

@@ -1,62 +1,102 @@
-import { createHash } from 'node:crypto';
 import { EngineError } from '../../errors';
+import { decode } from '../../image/codec';
+import { codecPool } from '../../image/codec-pool';
+import { isQuick, type Picture } from '../../image/picture';
 import { PromiseCache } from '../../prompt/promise-cache';
-import type { EncodedPrompt } from '../../prompt/prompt-encoder';
+import type { PicturePrompt } from '../../prompt/prompt-embeds';
+import type { ShowPictures } from '../../prompt/prompt-encoder';
+import { ANY_ADAPTER, type PictureIds } from '../../prompt/request';
 import type { RawImage } from '../../types';
+import { LruCache } from '../../util/lru-cache';
 import { quote } from '../../util/quote';
-import type { Adapter, Nets, PicturePrompt } from './adapter';
+import type { Adapter, Nets } from './adapter';
 
-/** Pictures whose tokens are kept, whichever prompts they come with. */
-const KEPT = 32;
+/** Pictures whose tokens are kept, whichever prompts they come with: 12 to 128 KiB each. */
+const KEPT = 64;
+/** Pictures that are none, which are not asked for again. */
+const FAILED_KEPT = 32;
+/** The side of the square that a picture is cropped to where its adapter says nothing. */
+const USUAL_SIZE = 224;
+
+/** Gets a picture by its name (`pictureId`). Rejects with EBADPROMPT where there is none. */
+export type FindPicture = (id: string) => Promise<Picture>;
+
+const findNone: FindPicture = () => Promise.reject(new EngineError('EBADPROMPT', 'a picture of the prompt is not there'));
 
 /** What pictures become that come with prompts: each once, by its content. */
 export class PicturePrompts {
   private readonly kept = new PromiseCache<PicturePrompt>(KEPT);
+  private readonly failed = new LruCache<EngineError>(FAILED_KEPT);
+  private readonly adapters: readonly Adapter[];
 
+  /** @param find gets pictures that a prompt names and does not bring */
   constructor(
-    private readonly adapters: readonly Adapter[],
+    adapters: readonly Adapter[],
     private readonly nets: Nets,
-  ) {}
+    private readonly find = findNone,
+  ) {
+    this.adapters = adapters.filter(({ picture }) => picture === 'prompt');
+  }
 
   /**
-   * The prompt with the pictures that belong to it.
+   * What adapters make of the pictures of a prompt. Rejects with EBADPARAM for a name that no such adapter has, EBADFRAME for
+   * what is no picture.
    *
-   * @param images by the names of IP-Adapters
-   * @throws EBADPARAM for a name that no such adapter has, EBADFRAME for what is no picture
+   * @param brought pictures that came with the prompt, by their ids
    */
-  async add(prompt: EncodedPrompt, images: Readonly<Record<string, RawImage>> = {}): Promise<EncodedPrompt> {
-    const names = Object.keys(images);
-    if (names.length === 0) return prompt;
-    const encoded = await Promise.all(names.map(async (name) => [name, await this.encode(name, images[name])] as const));
-    const side = (which: keyof PicturePrompt) => Object.fromEntries(encoded.map(([name, picture]) => [name, picture[which]]));
-    return {
-      ...prompt,
-      positive: { ...prompt.positive, images: side('positive') },
-      negative: prompt.negative && { ...prompt.negative, images: side('negative') },
+  show(brought: ReadonlyMap<string, RawImage> = new Map()): ShowPictures {
+    return async (images) => {
+      const shown = this.byAdapter(images).map(async ([adapter, id]) => [adapter.name, await this.encode(adapter, id, brought)] as const);
+      return Object.fromEntries(await Promise.all(shown));
     };
   }
 
-  private async encode(name: string, image: RawImage): Promise<PicturePrompt> {
-    const known = this.adapters.filter(({ picture }) => picture === 'prompt');
-    const adapter = known.find((each) => each.name === name);
-    if (!adapter?.encodePrompt) {
-      const there = known.length > 0 ? `there are ${known.map((each) => each.name).join(', ')}` : 'this engine has none';
-      throw new EngineError('EBADPARAM', `images: no IP-Adapter is called ${quote(name)}; ${there}`);
+  /** Each picture with the adapter that shows it. @throws EBADPARAM */
+  private byAdapter(images: PictureIds): [Adapter, string][] {
+    const { adapters } = this;
+    const stranger = Object.keys(images).find((name) => name !== ANY_ADAPTER && !adapters.some((adapter) => adapter.name === name));
+    if (stranger !== undefined || (adapters.length === 0 && Object.keys(images).length > 0)) throw noAdapter(stranger, adapters);
+    return adapters.flatMap((adapter) => {
+      const id = images[adapter.name] ?? images[ANY_ADAPTER];
+      return id === undefined ? [] : [[adapter, id]];
+    });
+  }
+
+  private encode(adapter: Adapter, id: string, brought: ReadonlyMap<string, RawImage>): Promise<PicturePrompt> {
+    const { encodePrompt, promptSize = USUAL_SIZE, name } = adapter;
+    return this.kept.get(`${name}/${id}`, async () => {
+      const known = this.failed.get(id);
+      if (known) throw known;
+      if (!encodePrompt) throw new EngineError('EINTERNAL', `the adapter ${quote(name)} shows no pictures`);
+      const image = brought.get(id);
+      const picture: Picture = image ? { kind: 'raw', ...image } : await this.find(id);
+      return encodePrompt(await this.squared(id, picture, promptSize), this.nets);
+    });
+  }
+
+  /** Here where that is little work; else where it can be ended. */
+  private async squared(id: string, picture: Picture, size: number): Promise<RawImage> {
+    if (picture.kind === 'raw' && picture.width === size && picture.height === size && picture.channels === 3 && !picture.isBgr)
+      return { ...picture, channels: 3 };
+    try {
+      return await (isQuick(picture) ? decode(picture, size, size) : codecPool.decode(picture, size, size));
+    } catch (thrown) {
+      const { code, message } = EngineError.from(thrown, 'EBADFRAME');
+      const error = new EngineError(code, `a picture of the prompt: ${message}`, { cause: thrown });
+      if (code === 'EBADFRAME') this.failed.set(id, error);
+      throw error;
     }
-    checkImage(name, image);
-    const { data, width, height } = image;
-    const hash = createHash('sha256').update(`${name}/${width}x${height}/`).update(data).digest('hex');
-    const { encodePrompt } = adapter;
-    return this.kept.get(hash, () => encodePrompt(image, this.nets));
   }
 }
 
-function checkImage(name: string, image: RawImage): void {
-  const { data, width = 0, height = 0, channels } = image ?? {};
-  const isWhole = Number.isInteger(width) && Number.isInteger(height) && width > 0 && height > 0;
-  if (data instanceof Uint8Array && isWhole && channels === 3 && data.length === width * height * 3) return;
-  throw new EngineError(
-    'EBADFRAME',
-    `the picture ${quote(name)} must be { data: Uint8Array of width*height*3 bytes, width, height, channels: 3 }`,
+function noAdapter(name: string | undefined, adapters: readonly Adapter[]): EngineError {
+  if (adapters.length === 0)
+    return new EngineError(
+      'EBADPARAM',
+      `images: the prompt has a picture${name === undefined ? '' : ` for ${quote(name)}`}, and this engine has no adapter that shows one; add an IP-Adapter to the engine, or leave the picture out`,
+    );
+  return new EngineError(
+    'EBADPARAM',
+    `images: no IP-Adapter is called ${quote(name)}; there are ${adapters.map((each) => each.name).join(', ')}`,
   );
 }

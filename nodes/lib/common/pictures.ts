@@ -9,18 +9,15 @@ const MOST_PICTURES = 32;
  * `msg.pictures`: further pictures of a frame, or of a prompt, by name, each in any form that a frame may have. Names without
  * a picture are left out.
  *
+ * @param of what they are a property of, for errors
  * @throws EBADFRAME with the name of the first that is no picture
  */
-export function readPictures(pictures: unknown): Record<string, Picture> {
+export function readPictures(pictures: unknown, of = 'msg.pictures'): Record<string, Picture> {
   if (typeof pictures !== 'object' || pictures === null || Array.isArray(pictures) || ArrayBuffer.isView(pictures))
-    throw new EngineError(
-      'EBADFRAME',
-      `msg.pictures must be an object of pictures by name, such as {"edges": picture}, not ${quote(pictures)}`,
-    );
+    throw new EngineError('EBADFRAME', `${of} must be an object of pictures by name, such as {"edges": picture}, not ${quote(pictures)}`);
   const entries = Object.entries(pictures).filter(([, picture]) => picture !== undefined && picture !== null);
-  if (entries.length > MOST_PICTURES)
-    throw new EngineError('EBADFRAME', `msg.pictures may have ${MOST_PICTURES} pictures, not ${entries.length}`);
-  return Object.fromEntries(entries.map(([name, picture]) => [name, read(name, picture)]));
+  if (entries.length > MOST_PICTURES) throw new EngineError('EBADFRAME', `${of} may have ${MOST_PICTURES} pictures, not ${entries.length}`);
+  return Object.fromEntries(entries.map(([name, picture]) => [name, read(`${of}[${quote(name)}]`, picture)]));
 }
 
 function read(name: string, picture: unknown): Picture {
@@ -28,6 +25,6 @@ function read(name: string, picture: unknown): Picture {
     return toPicture(picture);
   } catch (thrown) {
     const { code, message } = EngineError.from(thrown, 'EBADFRAME');
-    throw new EngineError(code, `msg.pictures[${quote(name)}]: ${message}`, { cause: thrown });
+    throw new EngineError(code, `${name}: ${message}`, { cause: thrown });
   }
 }

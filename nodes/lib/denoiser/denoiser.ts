@@ -60,7 +60,7 @@ export class Denoiser implements EngineUser, Tunable {
       this.host,
       settings,
       (thrown) => node.warn(withCode(thrown)),
-      (text) => node.warn(text),
+      (text, code) => (code ? node.error(new EngineError(code, text), {}) : node.warn(text)),
     );
     this.rest =
       isSeen &&

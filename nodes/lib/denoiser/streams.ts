@@ -1,4 +1,4 @@
-import { EngineError } from '../../../engine/errors';
+import { EngineError, type ErrorCode } from '../../../engine/errors';
 import type { EngineSupervisor, RemoteStream } from '../../../engine/host/client';
 import type { LiveParams, PromptSpec, StreamSettings } from '../../../engine/host/protocol/messages';
 import { LruCache } from '../../../engine/util/lru-cache';
@@ -40,13 +40,13 @@ export class DenoiserStreams {
   /**
    * @param dialog the settings there
    * @param onProblem hears what goes wrong outside of a message
-   * @param onWarning hears what the model does not see of a prompt, and whom settings do not reach
+   * @param onWarning hears what the model does not see of a prompt, or cannot use of it (with a code), and whom settings do not reach
    */
   constructor(
     private readonly host: EngineSupervisor,
     private readonly dialog: StreamSettings,
     onProblem: (thrown: unknown) => void,
-    private readonly onWarning: (text: string) => void,
+    private readonly onWarning: (text: string, code?: ErrorCode) => void,
   ) {
     this.toCome = { settings: dialog };
     this.topics = new PerTopic(
@@ -198,7 +198,7 @@ export class DenoiserStreams {
     const { settings, conditioning } = this.startOf(topic);
     const stream = this.host.openStream(settings, conditioning, topic, this.dialog);
     stream.onGoneBack = () => this.goBack(topic);
-    stream.onWarning = (text) => this.onWarning(topic === '' ? text : `${topic}: ${text}`);
+    stream.onWarning = (text, code) => this.onWarning(topic === '' ? text : `${topic}: ${text}`, code);
     this.waiting.delete(topic);
     for (const name of this.waiting.keys) if (this.waiting.get(name)?.isStranded) this.tellStranded(name, [...this.topics.names, topic]);
     return stream;

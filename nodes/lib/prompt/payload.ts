@@ -4,7 +4,7 @@ import { isPictureText } from './texts';
 /** Longer payloads are files. */
 const MAX_BYTES = 40_000;
 /** What of a prompt encoder's properties a payload may have in it. */
-const NAMES = ['prompt', 'negativePrompt', 'blend', 'transition'] as const;
+const NAMES = ['prompt', 'negativePrompt', 'pictures', 'blend', 'transition'] as const;
 /** Control characters that no text has: not tabs, ends of lines, nor those of the second set. */
 const CONTROLS = /(?![\t-\r\x7f-\x9f])\p{Cc}/u;
 const utf8 = new TextDecoder('utf-8', { fatal: true });
@@ -23,10 +23,10 @@ export function saidIn({ payload }: NodeMessage): Said | undefined {
   return jsonIn(text) ?? { prompt: text };
 }
 
-/** An object with a prompt is no picture, whatever else it has. */
+/** An object with a prompt, or pictures for one, is no picture, whatever else it has. */
 function isSaying(value: unknown): value is Said {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || Array.isArray(value)) return false;
-  return ('prompt' in value || 'negativePrompt' in value) && !('data' in value) && !('bitmap' in value);
+  return ['prompt', 'negativePrompt', 'pictures'].some((name) => name in value) && !('data' in value) && !('bitmap' in value);
 }
 
 /** Files begin with bytes that no text has, or have them soon. */

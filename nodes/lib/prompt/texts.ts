@@ -1,10 +1,12 @@
 import { EngineError } from '../../../engine/errors';
+import { PROMPT_PICTURES } from '../../../engine/host/client';
 import type { PromptSpec, Transition, WeightedText } from '../../../engine/host/protocol/messages';
 import { toPicture } from '../../../engine/image/picture';
 import { BLEND_METHODS, TRANSITION_METHODS, TRANSITION_PACES } from '../../../engine/prompt/request';
 import { MOST_TARGETS } from '../../../engine/prompt/transition';
 import { quote } from '../../../engine/util/quote';
 import { isEmpty, readNumber } from '../common/fields';
+import { readImages, readImagesOfText } from './pictures';
 
 /** Bounds against mistakes (a file as a prompt), far above what a text encoder reads. */
 const MAX_LENGTH = 10_000;
@@ -14,8 +16,9 @@ const MAX_LIST = 40_000;
 const MAX_CONDITIONING = 200_000;
 
 /**
- * A prompt from a message or dialog: a text, or a list of texts and `{ text, weight }`; a missing weight is 1.
- * @throws EBADPROMPT saying what is wrong
+ * A prompt from a message or dialog: a text, or a list of texts and `{ text, weight, image }`, of which text or image will do; a
+ * missing weight is 1.
+ * @throws EBADPROMPT saying what is wrong, EBADFRAME for an image that is no picture
  */
 export function readPrompt(value: unknown, name: string): WeightedText[] {
   const items: unknown[] = Array.isArray(value) ? value : [value];
@@ -34,23 +37,30 @@ export function readPrompt(value: unknown, name: string): WeightedText[] {
  */
 export function readNegativePrompt(value: unknown): WeightedText[] | undefined {
   if (isEmpty(value) || (Array.isArray(value) && value.length === 0)) return undefined;
-  return readPrompt(value, 'msg.negativePrompt');
+  const texts = readPrompt(value, 'msg.negativePrompt');
+  if (texts.every(({ images }) => images === undefined)) return texts;
+  throw new EngineError(
+    'EBADPROMPT',
+    'msg.negativePrompt has a picture; what to stay away from is said in words, pictures are for msg.prompt',
+  );
 }
 
 /**
- * `msg.conditioning` as a prompt encoder sends it, or as somebody wrote it by hand.
- * @throws EBADPROMPT
+ * `msg.conditioning` as a prompt encoder sends it, or as somebody wrote it by hand. Its pictures stay for as long as what is
+ * returned does.
+ * @throws EBADPROMPT, EBADFRAME
  */
-export function readConditioning(
-  value: unknown,
-  name = 'msg.conditioning',
-  depth = 1,
-  left = { characters: MAX_CONDITIONING },
-): PromptSpec {
+export function readConditioning(value: unknown): PromptSpec {
+  const conditioning = readOne(value, 'msg.conditioning', 1, { characters: MAX_CONDITIONING });
+  PROMPT_PICTURES.hold(conditioning);
+  return conditioning;
+}
+
+function readOne(value: unknown, name: string, depth: number, left: { characters: number }): PromptSpec {
   if (typeof value !== 'object' || value === null || !('prompt' in value)) {
     throw new EngineError('EBADPROMPT', `${name} must be an object with a prompt, as the prompt encoder sends it, not ${quote(value)}`);
   }
-  const { prompt, negativePrompt, blend, transition } = value as Record<string, unknown>;
+  const { prompt, negativePrompt, images, blend, transition } = value as Record<string, unknown>;
   const texts = readPrompt(prompt, `${name}.prompt`);
   const negative = readNegativePrompt(negativePrompt);
   left.characters -= lengthOf(texts) + lengthOf(negative ?? []);
@@ -59,6 +69,7 @@ export function readConditioning(
   return {
     prompt: texts,
     ...(negative && { negativePrompt: negative }),
+    ...(!isEmpty(images) && { images: readImages(images, `${name}.images`) }),
     ...(!isEmpty(blend) && { blend: oneOf(blend, `${name}.blend`, BLEND_METHODS) }),
     ...(!isEmpty(transition) && { transition: readWay(transition, `${name}.transition`, depth, left) }),
   };
@@ -70,7 +81,7 @@ function readWay(value: unknown, name: string, depth: number, left: { characters
   if (typeof position !== 'number' || !(position >= 0 && position <= 1)) {
     throw new EngineError('EBADPROMPT', `${name}.position must be a number from 0 to 1, not ${quote(position)}`);
   }
-  const conditioning = readConditioning(from, `${name}.from`, depth + 1, left);
+  const conditioning = readOne(from, `${name}.from`, depth + 1, left);
   return {
     from: conditioning,
     position,
@@ -97,8 +108,15 @@ export function isPictureText(text: string): boolean {
 }
 
 function readText(item: unknown, name: string): WeightedText {
-  if (typeof item === 'object' && item !== null && 'text' in item) {
-    return { text: checkText(item.text, name), weight: 'weight' in item ? readWeight(item.weight, name) : 1 };
+  if (typeof item === 'object' && item !== null && !('data' in item)) {
+    const { text, image, images, pictures } = item as Record<string, unknown>;
+    const shown = readImagesOfText({ image, images, pictures }, name);
+    if (text !== undefined || shown)
+      return {
+        text: checkText(text ?? '', name),
+        weight: 'weight' in item ? readWeight(item.weight, name) : 1,
+        ...(shown && { images: shown }),
+      };
   }
   return { text: checkText(item, name), weight: 1 };
 }
@@ -118,7 +136,10 @@ function checkText(item: unknown, name: string): string {
   if (item.length > MAX_LENGTH)
     throw new EngineError('EBADPROMPT', `a text in ${name} may have ${MAX_LENGTH} characters, not ${item.length}`);
   if (isPictureText(item))
-    throw new EngineError('EBADPROMPT', `${name} is a picture, not a text: ${quote(item)}; send pictures as msg.payload`);
+    throw new EngineError(
+      'EBADPROMPT',
+      `${name} is a picture, not a text: ${quote(item)}; send frames as msg.payload, pictures as prompts as msg.pictures`,
+    );
   return item;
 }
 

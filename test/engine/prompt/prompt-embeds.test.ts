@@ -182,3 +182,58 @@ describe('blends as another program computes them', () => {
 function distance(a: Float32Array, b: Float32Array): number {
   return Math.sqrt(a.reduce((sum, value, i) => sum + (value - b[i]) ** 2, 0));
 }
+
+describe('blending pictures of prompts', () => {
+  const words: PromptEmbeds = { hiddenStates: Float32Array.of(1, 0), tokens: 1, width: 2 };
+  const shown = (...tokens: number[]): PromptEmbeds => ({
+    ...words,
+    images: { look: { tokens: Float32Array.from(tokens), count: tokens.length / 2, width: 2 } },
+  });
+  const [east, north] = [shown(2, 0), shown(0, 4)];
+
+  it('goes from words alone to a picture by how much of it there is, and arrives', () => {
+    for (const [from, to, presence] of [
+      [words, east, 0.25],
+      [east, words, 0.75],
+    ] as const) {
+      const { look } = between(from, to, 0.25).images ?? {};
+      assert.deepEqual(look.tokens, east.images?.look.tokens);
+      assert.ok(Math.abs((look.presence ?? 1) - presence) < 1e-9);
+      assert.equal(between(from, to, 0).images, from.images);
+      assert.equal(between(from, to, 1).images, to.images);
+    }
+  });
+
+  it('goes from one picture to another, straight or along the sphere, at full presence', () => {
+    const straight = between(east, north, 0.5).images?.look;
+    assert.deepEqual(straight?.tokens, Float32Array.of(1, 2));
+    assert.ok(Math.abs((straight?.presence ?? 1) - 1) < 1e-9);
+    const [x, y] = between(east, north, 0.5, 'slerp').images?.look.tokens ?? [];
+    assert.ok(Math.abs(x - y) < 1e-6 && Math.abs(Math.hypot(x, y) - 3) < 1e-6, `${x} ${y}`);
+  });
+
+  it('counts a picture in as far as it is there, also where it is on its way', () => {
+    const half = between(words, east, 0.5);
+    const { look } = between(half, north, 0.5).images ?? {};
+    assert.ok(Math.abs((look.presence ?? 1) - 0.75) < 1e-9);
+    // A third of what is there is the picture that was on its way.
+    assert.ok(relativeError(look.tokens, Float32Array.of(2 / 3, 8 / 3)) < 1e-6);
+    for (const method of BLEND_METHODS) {
+      const mixed = blend(
+        [
+          { conditioning: east, weight: 1 },
+          { conditioning: words, weight: 3 },
+        ],
+        method,
+      );
+      assert.ok(Math.abs((mixed.images?.look.presence ?? 1) - 0.25) < 1e-6, method);
+    }
+    assert.equal(
+      blend([
+        { conditioning: words, weight: 1 },
+        { conditioning: words, weight: 1 },
+      ]).images,
+      undefined,
+    );
+  });
+});
