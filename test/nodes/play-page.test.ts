@@ -181,6 +181,26 @@ describe('performance page of a sink', () => {
     assert.equal(cleared.scenes?.[2], null);
   });
 
+  it('sends what was set before the order that follows it, also what a scene does not know', async () => {
+    await start();
+    const page = await enter();
+    await order(page, { set: { params: { strength: 0.7 } } });
+    await order(page, { save: 0 });
+    await until(() => set.length > 0);
+    for (const last of [{ blackout: true }, { freeze: true }, { scene: 0 }]) {
+      set.length = 0;
+      // The first goes at once, the second waits for its turn.
+      for (const feedback of [0.1, 0.2]) page.send(JSON.stringify({ set: { params: { feedback } } }));
+      await order(page, last);
+      await until(() => set.length > 0);
+      const [before, given] = set.slice(-2);
+      assert.deepEqual(before?.params, { feedback: 0.2 }, JSON.stringify(set));
+      assert.ok(Object.keys(last)[0] in given, JSON.stringify(given));
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      assert.equal(set.at(-1), given, 'and nothing comes after it');
+    }
+  });
+
   it('leaves scenes out that a damaged file has, and says so', async () => {
     await start();
     await web.stop();

@@ -160,11 +160,11 @@ export class Desk {
     if (isNumber(save)) await this.save(save);
     if (typeof blackout === 'boolean') {
       show.blackout(blackout, typeof fade === 'number' && fade >= 0 && fade <= 60_000 ? fade : 0);
-      this.instrument.send({ blackout });
+      this.send({ blackout });
     }
     if (typeof freeze === 'boolean') {
       show.freeze(freeze);
-      this.instrument.send({ freeze });
+      this.send({ freeze });
     }
     this.look();
     if (snapshot === true) this.tellFile(await show.snapshot(), { snapshot: true });
@@ -197,9 +197,8 @@ export class Desk {
       Object.entries(scene.weights).filter(([name]) => this.adapters.some((adapter) => adapter.name === name)),
     );
     this.take({ ...(prompt !== undefined && { prompt }), params, weights });
-    this.pending = undefined;
     const all = { ...params, ...(Object.keys(weights).length > 0 && { weights: { ...this.values.weights } }) };
-    this.instrument.send({ ...(prompt !== undefined && { prompt }), params: all, scene: number + 1 });
+    this.send({ ...(prompt !== undefined && { prompt }), params: all, scene: number + 1 });
   }
 
   private async save(number: number): Promise<void> {
@@ -265,7 +264,14 @@ export class Desk {
     if (isNewPrompt) void this.tellWords([...this.players]);
   }
 
+  /** Behind what was set before it. */
+  private send(msg: object): void {
+    this.flush();
+    this.instrument.send(msg);
+  }
+
   private flush(): void {
+    clearTimeout(this.sending);
     this.sending = undefined;
     const msg = this.pending;
     this.pending = undefined;
@@ -289,7 +295,7 @@ export class Desk {
   }
 
   private tellFile(file: string, msg: object): void {
-    this.instrument.send({ ...msg, filename: file });
+    this.send({ ...msg, filename: file });
     this.tellAll({ file: file.replace(/^.*[\\/]/, '') });
   }
 
