@@ -37,6 +37,11 @@ export interface EngineOptions {
    * they are. Default: none.
    */
   adapters?: Record<string, string>;
+  /**
+   * A folder whose `vae_encoder` and `vae_decoder` take the place of the model's, such as a tiny autoencoder. Default: what lies in a
+   * folder `autoencoder` or `taesd` of the model's, and else the model's own.
+   */
+  autoencoder?: string;
 }
 
 /** Some nets of a model on a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */

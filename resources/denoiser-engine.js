@@ -18,13 +18,12 @@
       tell(undefined);
       const engine = RED.nodes.node(field.val());
       if (!engine) return;
+      const { id, model, modelType, autoencoder } = engine;
       const adapters = JSON.stringify(engine.adapters || []);
-      $.getJSON('streamdiffusion/engine/check', { id: engine.id, model: engine.model, modelType: engine.modelType, adapters }).done(
-        ({ report }) => {
-          // Another engine may have been chosen meanwhile, and another dialog be open.
-          if (mine === asked && document.contains(field[0])) tell(report);
-        },
-      );
+      $.getJSON('streamdiffusion/engine/check', { id, model, modelType, autoencoder, adapters }).done(({ report }) => {
+        // Another engine may have been chosen meanwhile, and another dialog be open.
+        if (mine === asked && document.contains(field[0])) tell(report);
+      });
     }
 
     field.on('change', ask);

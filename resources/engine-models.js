@@ -5,10 +5,11 @@
  * @param {string} options.id of the engine node, whose saved token counts if none was typed
  * @param {() => string} options.token what was typed
  * @param {(folder: string) => void} options.onUse told which folder was chosen
+ * @param {(folder: string) => void} options.onAutoencoder told which folder's autoencoder was
  * @param {(key: string, values?: object) => string} options.words
  */
 function EngineModels(options) {
-  const { panel, id, token, onUse, words } = options;
+  const { panel, id, token, onUse, onAutoencoder, words } = options;
   const { bytes, time, post, reason } = window.StreamDiffusion;
   const POLL_MS = 700;
   const downloads = $('<div>').appendTo(panel);
@@ -36,21 +37,26 @@ function EngineModels(options) {
     return $('<div class="streamdiffusion-model">').append(text);
   }
 
+  function isAutoencoder({ nets }) {
+    return nets.length > 0 && nets.every((net) => net.startsWith('vae_'));
+  }
+
   function kindOf(model) {
     if (model.usable) return words(model.nets.includes('vae_encoder') ? 'models.both' : 'models.txt2img');
-    const isAutoencoder = model.nets.length > 0 && model.nets.every((net) => net.startsWith('vae_'));
-    return words(isAutoencoder ? 'models.autoencoder' : 'models.unusable');
+    return words(isAutoencoder(model) ? 'models.autoencoder' : 'models.unusable');
   }
 
   function showInstalled(list) {
     installed.empty().append(heading('models.installed', list.folder));
     if (list.installed.length === 0) installed.append($('<p>').text(words('models.none')));
     list.installed.forEach((model) => {
-      const problem = model.usable ? '' : model.problems[0];
+      const isPart = !model.usable && isAutoencoder(model);
+      const problem = model.usable || isPart ? '' : model.problems[0];
+      const [label, use] = isPart ? ['models.useAutoencoder', onAutoencoder] : ['models.use', onUse];
       row(model.name, `${bytes(model.bytes)} · ${kindOf(model)}`, problem)
         .append(
-          button('models.use', 'fa-check', () => {
-            onUse(model.folder);
+          button(label, 'fa-check', () => {
+            use(model.folder);
           }),
         )
         .appendTo(installed);

@@ -8,7 +8,7 @@ import { readAdapters } from '../run/adapters';
 import { inBytes } from '../words';
 import { kindOf } from './list';
 
-const HELP = `Usage: streamdiffusion models check FOLDER [--adapter NAME=PATH] [--json]
+const HELP = `Usage: streamdiffusion models check FOLDER [--adapter NAME=PATH] [--autoencoder FOLDER] [--json]
 
 Says what a model folder contains, what it can do, which execution providers of this machine can run it, and what is
 wrong. FOLDER may also be the name of a pulled model, or starter, the embedded one. The exit code is 1 when the model or
@@ -17,6 +17,7 @@ and int8 with a small one: engines that start afterwards take what comes out.
 
 Options:
   --adapter NAME=PATH  an adapter that is to steer it; may be given again; those in its own folder are looked at anyhow
+  --autoencoder FOLDER one whose autoencoder is to take the place of the model's: a folder, or the name of a pulled model
   --json               the same as JSON
 
 Example:
@@ -29,15 +30,17 @@ interface Report extends ModelReport {
 }
 
 async function run(args: string[]): Promise<number> {
-  const options = { json: { type: 'boolean' }, adapter: { type: 'string', multiple: true } } as const;
+  const options = { json: { type: 'boolean' }, adapter: { type: 'string', multiple: true }, autoencoder: { type: 'string' } } as const;
   const { values, positionals } = readArguments(args, options, ['FOLDER']);
-  const report = await examine(await findModel(positionals[0], hubSettings().modelsFolder), readAdapters(values.adapter));
+  const { modelsFolder } = hubSettings();
+  const autoencoder = values.autoencoder === undefined ? undefined : await findModel(values.autoencoder, modelsFolder);
+  const report = await examine(await findModel(positionals[0], modelsFolder), readAdapters(values.adapter), autoencoder);
   console.log(values.json ? JSON.stringify(report, null, 2) : inWords(report));
   return report.usable && report.adapters.every(({ problem }) => !problem) ? 0 : 1;
 }
 
-async function examine(model: string, adapters: Record<string, string>): Promise<Report> {
-  const report = await inspectModel(model, adapters);
+async function examine(model: string, adapters: Record<string, string>, autoencoder: string | undefined): Promise<Report> {
+  const report = await inspectModel(model, adapters, autoencoder);
   const manifest = await readManifest(report.folder);
   const problems = [...report.problems, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
   const providers = report.usable ? await tryProviders(report.executionProviders) : [];

@@ -1,11 +1,12 @@
+import { join } from 'node:path';
 import { inspectModel } from '../../engine/model/folder';
 import type { PullProgress } from '../../engine/hub/progress';
-import { pull as pullModel } from '../../engine/hub/pull';
+import { pull as pullModel, type PullOptions } from '../../engine/hub/pull';
 import { type Command, readArguments } from '../command';
 import { ProgressLine } from '../progress-line';
 import { inBytes, inTime } from '../words';
 
-const HELP = `Usage: streamdiffusion models pull REPO [--to DIR] [--revision REV]
+const HELP = `Usage: streamdiffusion models pull REPO [--to DIR] [--revision REV] [--autoencoder REPO2]
 
 Downloads the model REPO, named OWNER/NAME, from Hugging Face: only the files that the engine uses. Every file is checked
 by its checksum. The folder appears when all files are there. When it is interrupted, the same command goes on where it
@@ -14,6 +15,9 @@ ended; for a model that is there already, it checks the files, and repairs or re
 Options:
   --to DIR        the folder that the model becomes (default: OWNER/NAME in the folder of models)
   --revision REV  a branch, tag or commit (default: main)
+  --autoencoder REPO2
+                  another repository, whose autoencoder is to take the place of the model's, such as a tiny one; it comes
+                  into the folder "autoencoder" of the model's
 
 Environment:
   STREAMDIFFUSION_MODELS  the folder of models (default: ~/.streamdiffusion/models)
@@ -23,31 +27,41 @@ Environment:
   HF_HUB_OFFLINE          1 forbids to download
 
 Example:
-  streamdiffusion models pull julienkay/taesd --to ./taesd`;
+  streamdiffusion models pull julienkay/taesd --to ./taesd
+  streamdiffusion models pull schmuell/sd-turbo-ort-web --autoencoder julienkay/taesd`;
 
-const OPTIONS = { to: { type: 'string' }, revision: { type: 'string' } } as const;
+const OPTIONS = { to: { type: 'string' }, revision: { type: 'string' }, autoencoder: { type: 'string' } } as const;
+
+/** Where one from another repository lies in a model's folder. */
+const AUTOENCODER = 'autoencoder';
 
 async function run(args: string[], signal: AbortSignal): Promise<number> {
   const { values, positionals } = readArguments(args, OPTIONS, ['REPO']);
-  const [repository] = positionals;
+  const { autoencoder, ...options } = values;
   const line = new ProgressLine();
   try {
-    const { folder, commit, bytes, downloadedBytes } = await pullModel({
-      repository,
-      ...values,
-      signal,
-      onRetry: (reason, pauseMs) => line.note(`${reason}; trying again in ${inTime(pauseMs)}`),
-      onProgress: (progress) => line.update(progress.doneBytes / progress.totalBytes, () => inWords(progress)),
-    });
-    const came = downloadedBytes === 0 ? 'nothing to download' : `${inBytes(downloadedBytes)} downloaded`;
-    line.note(`${repository} at ${commit.slice(0, 8)}: ${inBytes(bytes)}, ${came}, every file checked`);
-    line.note(folder);
+    const folder = await pullOne({ ...options, repository: positionals[0], signal }, line);
+    if (autoencoder !== undefined) await pullOne({ repository: autoencoder, to: join(folder, AUTOENCODER), signal }, line);
     const { usable, problems } = await inspectModel(folder);
     if (!usable) line.note(`By itself it cannot be run:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
-    return 0;
+    // Of a repository with some nets nothing else was asked; of two of them that they fit.
+    return usable || autoencoder === undefined ? 0 : 1;
   } finally {
     line.clear();
   }
+}
+
+/** @returns its folder */
+async function pullOne(options: PullOptions, line: ProgressLine): Promise<string> {
+  const { folder, commit, bytes, downloadedBytes } = await pullModel({
+    ...options,
+    onRetry: (reason, pauseMs) => line.note(`${reason}; trying again in ${inTime(pauseMs)}`),
+    onProgress: (progress) => line.update(progress.doneBytes / progress.totalBytes, () => inWords(progress)),
+  });
+  const came = downloadedBytes === 0 ? 'nothing to download' : `${inBytes(downloadedBytes)} downloaded`;
+  line.note(`${options.repository} at ${commit.slice(0, 8)}: ${inBytes(bytes)}, ${came}, every file checked`);
+  line.note(folder);
+  return folder;
 }
 
 function inWords({ phase, doneBytes, totalBytes, bytesPerSecond, remainingMs }: PullProgress): string {

@@ -56,9 +56,11 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
   }
 }
 
-async function load(model: string, { executionProviders, adapters }: RunOptions, line: ProgressLine): Promise<Engine> {
+async function load(model: string, options: RunOptions, line: ProgressLine): Promise<Engine> {
+  const { executionProviders, adapters } = options;
+  const autoencoder = options.autoencoder === undefined ? undefined : await findModel(options.autoencoder, hubSettings().modelsFolder);
   const engine = await Engine.load(
-    { model, executionProviders, adapters },
+    { model, executionProviders, adapters, autoencoder },
     { onProgress: ({ net, loadedBytes, totalBytes }) => line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`) },
   );
   line.clear();

@@ -23,6 +23,9 @@ Options:
   --seed N          another seed is another noise (default 2)
   --cfg TYPE        guidance: none, full, self or initialize (default self; with --negative, initialize)
   --guidance N      guidance scale (default 1.2)
+  --autoencoder FOLDER
+                    one whose autoencoder takes the place of the model's, such as a tiny one: a folder, or the name of a pulled
+                    model
   --adapter NAME=PATH
                     what the model is steered by besides the prompt: a ControlNet, LoRA or IP-Adapter; may be given again
   --lora FILE       the same for a LoRA, which goes by the name of its file
@@ -54,6 +57,7 @@ const OPTIONS = {
   seed: { type: 'string' },
   cfg: { type: 'string' },
   guidance: { type: 'string' },
+  autoencoder: { type: 'string' },
   adapter: { type: 'string', multiple: true },
   lora: { type: 'string', multiple: true },
   control: { type: 'string', multiple: true },
@@ -74,6 +78,8 @@ export interface RunOptions {
   model: string;
   prompt: string;
   negativePrompt: string | undefined;
+  /** As the model. */
+  autoencoder: string | undefined;
   executionProviders: string[];
   /** Paths by names. */
   adapters: Record<string, string>;
@@ -89,7 +95,7 @@ export interface RunOptions {
 /** @throws UsageError, EBADPARAM */
 export function readOptions(args: string[]): RunOptions {
   const { values, positionals } = readArguments(args, OPTIONS, ['IN', 'OUT']);
-  const { model, prompt, negative, format, fps, overwrite } = values;
+  const { model, autoencoder, prompt, negative, format, fps, overwrite } = values;
   if (model === undefined) throw new UsageError('--model is missing');
   if (prompt === undefined) throw new UsageError('--prompt is missing');
   if (format !== 'png' && format !== 'jpeg') throw new UsageError(`--format must be png or jpeg; got "${format}"`);
@@ -110,6 +116,7 @@ export function readOptions(args: string[]): RunOptions {
     input: positionals[0],
     output: positionals[1],
     model,
+    autoencoder,
     prompt,
     negativePrompt: negative,
     executionProviders: values.providers.split(',').map((name) => name.trim()),

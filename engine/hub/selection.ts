@@ -1,6 +1,6 @@
 import { posix } from 'node:path';
 import { EngineError } from '../errors';
-import { TINY_AUTOENCODER } from '../model/files';
+import { OWN_AUTOENCODER } from '../model/autoencoder';
 import { netAlone, netAmong } from '../model/layouts';
 import { isAutoencoder, isNetName, netNames, type NetName } from '../model/roles';
 import type { Listing, RepositoryFile } from './repository';
@@ -59,7 +59,7 @@ function byFolder(files: RepositoryFile[]): Folders {
 
 /** Where a net lies: in the model's folder, and an autoencoder also in that of a tiny one, which is wanted beside the full one. */
 function placesOf(net: NetName, folders: Folders): string[] {
-  const tiny = [...folders.keys()].map((folder) => folder.split('/')[0]).filter((top) => TINY_AUTOENCODER.test(top));
+  const tiny = [...folders.keys()].map((folder) => folder.split('/')[0]).filter((top) => OWN_AUTOENCODER.test(top));
   const roots = isAutoencoder(net) ? ['.', ...new Set(tiny)] : ['.'];
   return roots.flatMap((root) => findNet(root, net, folders) ?? []);
 }

@@ -3,7 +3,7 @@ import { basename, dirname, join, sep } from 'node:path';
 import { EngineError } from '../errors';
 import { hasContent } from './checksum';
 import { onDisk } from './disk';
-import { isManifest } from './manifest';
+import { isManifest, readManifest } from './manifest';
 import type { RepositoryFile } from './repository';
 
 /** How a file that is not whole yet is called. */
@@ -78,7 +78,10 @@ export class Staging {
     return true;
   }
 
-  /** Makes the staged folder the target. What an older target had and `files` do not name is gone then, and so is what other commits have left. */
+  /**
+   * Makes the staged folder the target. What an older target had and `files` do not name is gone then, but for what was pulled into it on
+   * its own, and so is what other commits have left.
+   */
   async publish(files: RepositoryFile[]): Promise<void> {
     await onDisk(async () => {
       await this.sweep(files);
@@ -92,6 +95,7 @@ export class Staging {
         if (replaces) await rename(old, this.target);
         throw thrown;
       }
+      if (replaces) await keepPulled(old, this.target);
       await rm(old, { recursive: true, force: true });
       await rm(this.folder, { recursive: true, force: true });
     });
@@ -104,6 +108,14 @@ export class Staging {
       const path = join(this.own, name);
       if (!wanted.has(path) && !isManifest(name) && !(await lstat(path)).isDirectory()) await rm(path);
     }
+  }
+}
+
+/** Moves the folders of other repositories that were pulled into a model's, such as an autoencoder. */
+async function keepPulled(from: string, to: string): Promise<void> {
+  for (const name of await readdir(from)) {
+    const isPulled = (await readManifest(join(from, name))) !== undefined;
+    if (isPulled && (await stat(join(to, name)).catch(() => undefined)) === undefined) await rename(join(from, name), join(to, name));
   }
 }
 

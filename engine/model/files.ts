@@ -2,9 +2,10 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, type Json } from '../util/json-file';
-import { findNet, type NetFiles, subfolders } from './layouts';
+import { type OtherAutoencoder, otherAutoencoder } from './autoencoder';
+import { findNet, type NetFiles } from './layouts';
 import { Reach } from './reach';
-import { factsOf, isAutoencoder, netNames, type NetName } from './roles';
+import { factsOf, netNames, type NetName } from './roles';
 
 /** What lies where in a model folder. */
 export interface ModelFiles {
@@ -12,13 +13,14 @@ export interface ModelFiles {
   /** Where its files may lie. */
   reach: Reach;
   nets: Partial<Record<NetName, NetFiles>>;
+  /** Where its autoencoder is from, if not from beside the other nets. */
+  autoencoder?: OtherAutoencoder;
+  /** What that took the place of. */
+  replaced: Partial<Record<NetName, NetFiles>>;
   schedulerConfig: Json;
   /** Folders that may hold a tokenizer; the second is of the second text encoder. */
   tokenizers: [string, string];
 }
-
-/** A tiny autoencoder in a folder of its own beside the other nets; being there, it is wanted. */
-export const TINY_AUTOENCODER = /^(taesd|tae|vae[_-]tiny|tiny[_-]vae)/i;
 
 /** The folder that `model` means: a path as it is, or the model of this package for `'starter'`. */
 export function modelFolder(model: string): string {
@@ -34,9 +36,11 @@ function packageFolder(): string {
 /**
  * Finds what lies in a model folder, and reads its configs.
  *
- * Rejects with ENOMODEL when there is no such folder, with EBADMODEL when a config is not JSON, or a link leads out of reach.
+ * Rejects with ENOMODEL when there is no such folder, or no autoencoder in the one that is chosen, with EBADMODEL when a config is not JSON, or a link leads out of reach.
+ *
+ * @param chosen a folder whose autoencoder takes the place of the model's
  */
-export async function findFiles(folder: string): Promise<ModelFiles> {
+export async function findFiles(folder: string, chosen?: string): Promise<ModelFiles> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
     throw new EngineError(
       'ENOMODEL',
@@ -44,12 +48,13 @@ export async function findFiles(folder: string): Promise<ModelFiles> {
     );
   }
   const reach = await Reach.of(folder);
-  const tiny = (await subfolders(folder)).find((name) => TINY_AUTOENCODER.test(name));
-  const nets: ModelFiles['nets'] = {};
+  const autoencoder = await otherAutoencoder(folder, reach, chosen === undefined ? undefined : modelFolder(chosen));
+  const [nets, replaced]: ModelFiles['nets'][] = [{}, {}];
   for (const name of netNames) {
-    const own = tiny !== undefined && isAutoencoder(name) ? await findNet(join(folder, tiny), name, reach) : undefined;
-    const files = own ?? (await findNet(folder, name, reach));
-    if (files) nets[name] = files;
+    const [own, other] = [await findNet(folder, name, reach), autoencoder?.nets[name]];
+    if (own) nets[name] = own;
+    if (other) nets[name] = other;
+    if (own && other) replaced[name] = own;
   }
   const scheduler = await firstJson([join(folder, 'scheduler', 'scheduler_config.json'), join(folder, 'scheduler_config.json')], reach);
   const hasFolder = (await readdir(folder)).includes('tokenizer');
@@ -57,6 +62,8 @@ export async function findFiles(folder: string): Promise<ModelFiles> {
     folder,
     reach,
     nets,
+    ...(autoencoder && { autoencoder }),
+    replaced,
     schedulerConfig: scheduler ?? {},
     tokenizers: [hasFolder ? join(folder, 'tokenizer') : folder, join(folder, 'tokenizer_2')],
   };

@@ -36,8 +36,13 @@ export interface ModelReport {
  *
  * @param model a path, or `'starter'`
  * @param adapters paths by names; one that cannot be used leaves the model usable
+ * @param autoencoder a folder whose autoencoder takes the place of the model's
  */
-export async function inspectModel(model: string, adapters: Readonly<Record<string, string>> = {}): Promise<ModelReport> {
+export async function inspectModel(
+  model: string,
+  adapters: Readonly<Record<string, string>> = {},
+  autoencoder?: string,
+): Promise<ModelReport> {
   const folder = modelFolder(model);
   const report: ModelReport = {
     folder,
@@ -58,7 +63,7 @@ export async function inspectModel(model: string, adapters: Readonly<Record<stri
       return undefined;
     }
   };
-  const files = await attempt(() => findFiles(folder));
+  const files = await attempt(() => findFiles(folder, autoencoder));
   if (files) await inspect(files, report, adapters, attempt);
   report.usable = report.problems.length === 0;
   return report;

@@ -36,7 +36,9 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
  *
  * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing or out of reach.
  */
-export async function readHeader(name: NetRole, { path }: NetFiles, { reach }: Pick<ModelFiles, 'reach'>): Promise<HeaderNet> {
+export async function readHeader(name: NetRole, net: NetFiles, files: Pick<ModelFiles, 'reach' | 'autoencoder'>): Promise<HeaderNet> {
+  const { path } = net;
+  const { reach } = Object.values(files.autoencoder?.nets ?? {}).includes(net) && files.autoencoder ? files.autoencoder : files;
   const { inputs, outputs, operators, isHalf, externalFiles } = await readOnnxHeader(path);
   for (const info of [...inputs, ...outputs]) checkSizes(info, path);
   const real = await realpath(path);

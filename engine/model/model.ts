@@ -65,6 +65,8 @@ export interface ModelSettings {
   adapterKinds?: readonly AdapterKind[];
   /** Gets a picture that a prompt names and does not bring. Default: there is none. */
   findPicture?: FindPicture;
+  /** A folder whose autoencoder takes the place of the model's, such as a tiny one. */
+  autoencoder?: string;
   /** Called before each net is opened, which blocks the thread, and once more when all are. */
   onProgress?: (progress: LoadProgress) => void;
 }
@@ -120,7 +122,7 @@ export class Model {
    * a server has another model), ENOPROVIDER, or ENETWORK, ETIMEOUT, EDENIED (a server); nothing stays open then.
    */
   static async load(settings: ModelSettings): Promise<Model> {
-    const files = await findFiles(modelFolder(settings.model));
+    const files = await findFiles(modelFolder(settings.model), settings.autoencoder);
     const missing = missingNets(files);
     if (missing.length > 0) throw new EngineError('ENOMODEL', `${files.folder} lacks ${missing.join(', ')}, which every model needs`);
     const tokenizers = await loadTokenizers(files);

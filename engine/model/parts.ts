@@ -7,6 +7,7 @@ import { Tokenizer, TOKENIZER_FILES } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../diffusion/schedule';
 import { isTiny, latentSpace, scaleFactor, schedulerConfig, wholeIn } from './configs';
 import type { Nets } from './adapters/adapter';
+import { checkAutoencoder } from './autoencoder';
 import { Adapters } from './adapters/adapters';
 import type { ModelFiles } from './files';
 import type { Headers } from './headers';
@@ -50,9 +51,12 @@ export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokeni
   const factor = scaleFactor({ ...config('vae_encoder'), ...config('vae_decoder') });
   const unet = new Unet(required(nets, 'unet'), config('unet'), factor, adapters.ports(nets));
   const textEncoder = textEncoderOf(files, nets, tokenizers, unet.takesPooled);
+  checkAutoencoder(files, headers, unet.latentChannels, unet.takesPooled);
   // A tiny decoder may stand beside a full encoder: each has its own scale.
   const space = (name: NetName, other: NetName): LatentSpace & { tiny: boolean } => {
-    const own = Object.keys(config(name)).length > 0 ? config(name) : config(other);
+    const isFromElsewhere = (each: NetName): boolean => files.autoencoder?.nets[each] !== undefined;
+    const isSilent = Object.keys(config(name)).length === 0 && isFromElsewhere(name) === isFromElsewhere(other);
+    const own = isSilent ? config(other) : config(name);
     const tiny = isTiny(own, headers[name]?.operators ?? new Set());
     return { ...latentSpace(own, unet.latentChannels, tiny, unet.takesPooled), factor, tiny };
   };

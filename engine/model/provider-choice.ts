@@ -41,7 +41,7 @@ export interface ProviderChoice {
 }
 
 /** The engine that the choice is for. */
-export type ChoiceFor = Pick<ModelSettings, 'model' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
+export type ChoiceFor = Pick<ModelSettings, 'model' | 'executionProviders' | 'intraOpNumThreads' | 'int8' | 'autoencoder'>;
 
 export interface TrialSettings {
   /** The file that keeps what was found. */
@@ -102,25 +102,21 @@ async function tryAll(engine: ChoiceFor, settings: TrialSettings): Promise<{ tri
   const processor: TriedProvider = { name: 'cpu' };
   const all = [...tried, processor];
   if (left.length === 0) return { tried: all, isFinal: true };
-  const short = await shortOfMemory(engine.model);
+  const short = await shortOfMemory(engine);
   for (const each of left) if (short) each.reason = short;
   if (short) return { tried: all, isFinal: false };
-  const { model, intraOpNumThreads, int8 } = engine;
-  const expected = await attempt(processor, { settings: { model, intraOpNumThreads, executionProviders: ['cpu'], int8: false } }, settings);
+  const { model, autoencoder, intraOpNumThreads, int8 } = engine;
+  const common = { model, autoencoder, intraOpNumThreads };
+  const expected = await attempt(processor, { settings: { ...common, executionProviders: ['cpu'], int8: false } }, settings);
   // In int8, where it computes so: that is what a card has to beat.
   const asUsed =
     expected?.isRoundable && int8 !== false
-      ? await attempt({ name: 'cpu' }, { settings: { model, intraOpNumThreads, executionProviders: ['cpu'], int8 } }, settings)
+      ? await attempt({ name: 'cpu' }, { settings: { ...common, executionProviders: ['cpu'], int8 } }, settings)
       : undefined;
   if (asUsed) processor.ms = Math.min(processor.ms ?? Infinity, asUsed.ms);
   for (const each of left) {
     if (!expected?.outputs) each.reason = `there is nothing to compare it with: the processor ${processor.reason}`;
-    else
-      await attempt(
-        each,
-        { settings: { model, intraOpNumThreads, executionProviders: [each.name] }, expected: expected.outputs },
-        settings,
-      );
+    else await attempt(each, { settings: { ...common, executionProviders: [each.name] }, expected: expected.outputs }, settings);
   }
   return { tried: all, isFinal: expected !== undefined };
 }
@@ -178,8 +174,8 @@ function run(order: TrialOrder, { limitMs = LIMIT_MS, signal }: TrialSettings): 
 }
 
 /** Beside an engine that paints there must be room for the model once more. */
-async function shortOfMemory(model: string): Promise<string | undefined> {
-  const { nets } = await findFiles(modelFolder(model));
+async function shortOfMemory({ model, autoencoder }: ChoiceFor): Promise<string | undefined> {
+  const { nets } = await findFiles(modelFolder(model), autoencoder);
   const needed = OVERHEAD * Object.values(nets).reduce((sum, { bytes }) => sum + bytes, 0);
   const free = (process as { availableMemory?: () => number }).availableMemory?.() ?? Infinity;
   if (needed <= free) return undefined;
@@ -194,9 +190,9 @@ export function choiceMemory(env: NodeJS.ProcessEnv = process.env): string {
 }
 
 /** A card that was put in, a driver, provider files, another version, or a model that was written anew: all is tried again. */
-async function keyOf({ model, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): Promise<string> {
+async function keyOf({ model, autoencoder, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): Promise<string> {
   const folder = modelFolder(model);
-  const { nets } = await findFiles(folder);
+  const { nets } = await findFiles(folder, autoencoder);
   const files = await Promise.all(
     Object.entries(nets).map(async ([name, { path, bytes }]) => [name, bytes, Math.round((await stat(path)).mtimeMs)]),
   );

@@ -25,8 +25,8 @@ export interface ServedNetReport {
  *
  * Rejects with ENOMODEL, EBADMODEL for the folder, EBADPARAM for settings that cannot work.
  */
-export async function checkServer(model: string, server: ServerOptions): Promise<ServedNetReport[]> {
-  const files = await findFiles(modelFolder(model));
+export async function checkServer(model: string, server: ServerOptions, autoencoder?: string): Promise<ServedNetReport[]> {
+  const files = await findFiles(modelFolder(model), autoencoder);
   const headers = await readHeaders(files);
   const prefix = server.prefix ?? serverPrefix(model);
   const checks = [...netsOnServer(server)].map(async (name): Promise<ServedNetReport[]> => {

@@ -9,7 +9,7 @@ import { toWireError, type WireError } from '../util/channel';
 export type TrialOutputs = Record<string, Float32Array>;
 
 export interface TrialOrder {
-  settings: Pick<ModelSettings, 'model' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
+  settings: Pick<ModelSettings, 'model' | 'autoencoder' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
   /** What the processor gave; without it the outputs are sent back. */
   expected?: TrialOutputs;
 }

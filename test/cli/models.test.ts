@@ -58,6 +58,14 @@ describe('streamdiffusion models', () => {
       assert.equal(lines.at(-1), installed());
     });
 
+    it('brings the autoencoder of another repository along, in whose place it is used', async () => {
+      const { code, stdout } = await Program.run(['models', 'pull', REPOSITORY, '--autoencoder', REPOSITORY], env);
+      assert.equal(code, 0, stdout);
+      assert.equal(stdout.trimEnd().split('\n').at(-1), join(installed(), 'autoencoder'));
+      const report = JSON.parse((await Program.run(['models', 'check', REPOSITORY, '--json'], env)).stdout) as ModelReport;
+      assert.equal(report.nets.find(({ name }) => name === 'vae_encoder')?.file, join(installed(), 'autoencoder/vae_encoder/model.onnx'));
+    });
+
     it('goes on where it was killed, and what it left looks like no model', async () => {
       hub.faults.set(WEIGHTS, { bytesPerSecond: 1_000_000 });
       const killed = new Program(['models', 'pull', REPOSITORY], env);
@@ -171,6 +179,14 @@ describe('streamdiffusion models', () => {
       assert.match(stdout, /^ {2}wrong: .*lacks unet.model\.onnx/m);
       assert.doesNotMatch(stdout, /can run it/);
       assert.equal((await Program.run(['models', 'check', join(folder, 'none')], env)).code, 1);
+    });
+
+    it('says whether the autoencoder of another folder fits', async () => {
+      const args = ['models', 'check', REFERENCE_MODEL, '--autoencoder'];
+      const wrong = await Program.run([...args, 'starter'], env);
+      assert.equal(wrong.code, 1);
+      assert.match(wrong.stdout, /wrong: .*latents of 16 channels, but the unet takes 4/);
+      assert.equal((await Program.run([...args, REFERENCE_MODEL], env)).code, 0);
     });
 
     it('finds what is damaged in a pulled model, by its name', async () => {

@@ -171,6 +171,14 @@ describe('engine', () => {
       }
     });
 
+    it('looks at the model with the autoencoder that the dialog names', async () => {
+      const asked = { modelType: 'starter', model: '' };
+      const wrong = await check({ ...asked, autoencoder: REFERENCE_MODEL });
+      assert.equal(wrong.usable, false);
+      assert.match(wrong.lines.join(), /latents of 4 channels, but the unet takes 16/);
+      assert.equal((await check({ ...asked, autoencoder: ' ' })).usable, true);
+    });
+
     it('says what the adapters in the dialog are', async () => {
       const adapters = [
         { name: 'depth', path: PATHS.depth },

@@ -55,9 +55,10 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
   }
 
   /** Whether a choice for that engine is one for this. */
-  isFor({ model, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): boolean {
+  isFor({ model, autoencoder, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): boolean {
     const { settings } = this;
-    const isSame = settings.model === model && settings.intraOpNumThreads === intraOpNumThreads && settings.int8 === int8;
+    const isModel = settings.model === model && settings.autoencoder === autoencoder;
+    const isSame = isModel && settings.intraOpNumThreads === intraOpNumThreads && settings.int8 === int8;
     return this.isAutomatic && isSame && settings.executionProviders?.[0] === executionProviders?.[0];
   }
 

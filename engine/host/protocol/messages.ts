@@ -14,6 +14,8 @@ export interface HostSettings {
   server?: ServerOptions;
   /** Paths of adapters, by names. */
   adapters?: Record<string, string>;
+  /** A folder whose autoencoder takes the place of the model's. */
+  autoencoder?: string;
   /** A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */
   silenceLimit?: number;
   /** A process that owes an answer and of whose nets none ends a run for this long is replaced, ms. Default 120,000. */

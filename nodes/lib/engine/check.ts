@@ -5,7 +5,7 @@ import { EngineError } from '../../../engine/errors';
 import type { AdapterReport } from '../../../engine/model/adapters/inspect';
 import type { ModelReport } from '../../../engine/model/folder';
 import { readAdapters } from './adapter-fields';
-import { readAskedModel, type EngineDef } from './fields';
+import { readAskedModel, readAutoencoder, type EngineDef } from './fields';
 import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
 
@@ -18,14 +18,14 @@ export interface CheckAnswer {
 }
 
 /**
- * Looks into the model folder and the adapters that the dialog names (query: `model`, `modelType`, `adapters` as JSON, and `id`
+ * Looks into the model folder and the adapters that the dialog names (query: `model`, `modelType`, `autoencoder`, `adapters` as JSON, and `id`
  * of the engine node, whose environment variables count once it is deployed). Reads files only, in a process of its own; no net is opened.
  */
 export function checkModel(RED: NodeAPI): RequestHandler {
   return (request, response) => {
-    const { model, modelType, adapters, id } = request.query;
+    const { model, modelType, autoencoder, adapters, id } = request.query;
     const node: Node | null = typeof id === 'string' ? RED.nodes.getNode(id) : null;
-    check(RED, node, typeof model === 'string' ? model : '', modelType as EngineDef['modelType'], adapters)
+    check(RED, node, typeof model === 'string' ? model : '', modelType as EngineDef['modelType'], adapters, autoencoder)
       .then((answer) => response.set('Cache-Control', 'no-store').json(answer))
       .catch((thrown: unknown) => response.status(500).json({ usable: false, lines: [withCode(thrown).message] } satisfies CheckAnswer));
   };
@@ -37,11 +37,13 @@ async function check(
   model: string,
   modelType: EngineDef['modelType'],
   adapters: unknown,
+  other: unknown,
 ): Promise<CheckAnswer> {
   try {
     const { folder, shown } = await readAskedModel(RED, node, model, modelType);
     const wanted = readAdapters(typeof adapters === 'string' ? parsed(adapters) : undefined);
-    const report = await checkInProcess('inspectModel', [folder, wanted]);
+    const { autoencoder } = readAutoencoder(other);
+    const report = await checkInProcess('inspectModel', [folder, wanted, autoencoder]);
     const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
       typeof value === 'string' ? shown(value) : value,
     ) as ModelReport;

@@ -15,6 +15,8 @@ export interface EngineDef extends NodeDef, ServerFields {
   /** A folder, or the name of an environment variable that holds one; unused with the embedded model. */
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
+  /** A folder whose autoencoder takes the place of the model's. Default: none. */
+  autoencoder?: string;
   /** ONNX Runtime names, by preference, separated by commas, or `automatic`. Default `cpu`: what a flow says that is older than the choice. */
   executionProviders?: string;
   /** Whether nets that can compute in int8 do. Default `auto`: where that is right and faster when tried. */
@@ -42,6 +44,7 @@ export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, de
   const server = readServerFields(def, node.credentials ?? {});
   return {
     model: readModel(RED, node, def.model, def.modelType),
+    ...readAutoencoder(def.autoencoder),
     ...readEngineSettings(def),
     ...(memory > 0 && { memoryLimit: memory * 1024 ** 2 }),
     ...(server && { server }),
@@ -63,6 +66,14 @@ export function readEngineSettings(
     ...readInt8(def.int8),
     ...(threads > 0 && { intraOpNumThreads: threads }),
   };
+}
+
+/** @throws EBADPARAM */
+export function readAutoencoder(folder: unknown): Pick<HostSettings, 'autoencoder'> {
+  const text = typeof folder === 'string' ? folder.trim() : folder;
+  if (isEmpty(text)) return {};
+  if (typeof text === 'string') return { autoencoder: text };
+  throw new EngineError('EBADPARAM', `autoencoder must be the path of a folder; got ${quote(folder)}`);
 }
 
 /** @throws EBADPARAM */

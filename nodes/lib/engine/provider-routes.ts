@@ -3,7 +3,7 @@ import type { Node, NodeAPI } from 'node-red';
 import { adoptChoice, AUTOMATIC, chooseProvider, type ProviderChoice, recallChoice, type TriedProvider } from '../../../engine/host/client';
 import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
-import { type EngineDef, readAskedModel, readEngineSettings } from './fields';
+import { type EngineDef, readAskedModel, readAutoencoder, readEngineSettings } from './fields';
 
 /** What the dialog shows of the automatic choice. */
 export interface AutomaticAnswer {
@@ -13,7 +13,7 @@ export interface AutomaticAnswer {
   lines: string[];
 }
 
-type Asked = Pick<EngineDef, 'model' | 'modelType' | 'device' | 'threads' | 'int8'> & { id?: string };
+type Asked = Pick<EngineDef, 'model' | 'modelType' | 'autoencoder' | 'device' | 'threads' | 'int8'> & { id?: string };
 
 /**
  * What was found out about execution providers for the engine that the dialog describes. `GET` tells what is known; `POST`
@@ -53,10 +53,13 @@ export function serveProviderChoice(RED: NodeAPI): void {
   );
 }
 
-async function engineOf(RED: NodeAPI, { id, model, modelType, ...fields }: Asked): Promise<Parameters<typeof recallChoice>[0]> {
+async function engineOf(
+  RED: NodeAPI,
+  { id, model, modelType, autoencoder, ...fields }: Asked,
+): Promise<Parameters<typeof recallChoice>[0]> {
   const node: Node | null = id ? RED.nodes.getNode(id) : null;
   const { folder } = await readAskedModel(RED, node, model, modelType);
-  return { ...readEngineSettings({ ...fields, executionProviders: AUTOMATIC }), model: folder };
+  return { ...readEngineSettings({ ...fields, executionProviders: AUTOMATIC }), ...readAutoencoder(autoencoder), model: folder };
 }
 
 function tell(choice: ProviderChoice | undefined, translate: Translate): AutomaticAnswer {

@@ -4,7 +4,7 @@ import { EngineError } from '../../../engine/errors';
 import { checkInProcess } from '../../../engine/host/client/checks';
 import type { ServedNetReport } from '../../../engine/model/server-check';
 import { readAddress } from '../../../engine/net/server/options';
-import { readAskedModel } from './fields';
+import { readAskedModel, readAutoencoder } from './fields';
 import { addressesIn, readServerFields, type ServerCredentials, type ServerFields } from './server-fields';
 import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
@@ -20,6 +20,7 @@ interface Asked extends ServerFields, ServerCredentials {
   id?: string;
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
+  autoencoder?: string;
 }
 
 /** An engine's node, with what its dialog says of a server. */
@@ -48,8 +49,9 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
   const server = readServerFields({ ...asked, runOn: 'server' }, credentials);
   if (!server) return { usable: false, lines: [] };
   const { folder, shown } = await readAskedModel(RED, node, asked.model, asked.modelType);
+  const { autoencoder } = readAutoencoder(asked.autoencoder);
   // For each address and net several questions, one after the other.
-  const nets = await checkInProcess('checkServer', [folder, server], 30_000 + 6 * (server.timeoutMs ?? 10_000));
+  const nets = await checkInProcess('checkServer', [folder, server, autoencoder], 30_000 + 6 * (server.timeoutMs ?? 10_000));
   return {
     usable: nets.every(({ error }) => !error),
     lines: [...nets.flatMap((net) => inWords(net, RED._)), ...waysInWords(nets, RED._)].map(shown),

@@ -332,6 +332,23 @@ describe('pull: a model from a repository', () => {
     assert.deepEqual(await leftovers(), []);
   });
 
+  it('leaves what was pulled into the folder on its own, when it renews the rest', async () => {
+    await pulled();
+    await pulled({ to: join(target, 'autoencoder') });
+    await mkdir(join(target, 'notes'));
+    hub.commit = 'f'.repeat(40);
+    await pulled();
+    assert.deepEqual(
+      [(await readManifest(target))?.commit, (await readManifest(join(target, 'autoencoder')))?.commit],
+      [hub.commit, COMMIT],
+    );
+    assert.ok(existsSync(join(target, 'autoencoder', 'vae_decoder', 'model.onnx')));
+    assert.ok(!existsSync(join(target, 'notes')));
+    const { usable, nets } = await inspectModel(target);
+    assert.ok(usable);
+    assert.equal(nets.find(({ name }) => name === 'vae_decoder')?.file, join(target, 'autoencoder', 'vae_decoder', 'model.onnx'));
+  });
+
   it('touches no folder that it did not make', async () => {
     await mkdir(target);
     await writeFile(join(target, 'mine.txt'), 'mine');

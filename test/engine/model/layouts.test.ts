@@ -114,6 +114,82 @@ describe('layouts of model folders', () => {
     await model.close();
   });
 
+  it('takes the autoencoder of another folder where that is chosen, with its own scale, and leaves the model as it is', async () => {
+    const full = { _class_name: 'AutoencoderKL', scaling_factor: 0.18215, latent_channels: 4, block_out_channels: [1, 1, 1, 1] };
+    await cp(REFERENCE_MODEL, folder, { recursive: true });
+    for (const net of ['vae_encoder', 'vae_decoder']) await writeFile(join(folder, net, 'config.json'), JSON.stringify(full));
+    const other = await mkdtemp(join(tmpdir(), 'autoencoder-'));
+    try {
+      const { encoder, decoder } = tinyAutoencoder(-1, 1);
+      for (const [net, content] of Object.entries({ vae_encoder: encoder, vae_decoder: decoder })) {
+        await mkdir(join(other, net));
+        await writeFile(join(other, net, 'model.onnx'), content);
+      }
+      const model = await Model.load({ model: folder, autoencoder: other });
+      const white = { data: new Uint8Array(3 * 64).fill(255), width: 8, height: 8, channels: 3 as const };
+      assert.deepEqual(await model.vaeEncoder?.encodePicture(white), Float32Array.of(1, 1, 1, 0));
+      await model.close();
+      const { usable, nets } = await inspectModel(folder, {}, other);
+      assert.ok(usable);
+      assert.equal(nets.find(({ name }) => name === 'vae_decoder')?.file, join(other, 'vae_decoder', 'model.onnx'));
+
+      await rm(join(other, 'vae_encoder'), { recursive: true });
+      const half = await Model.load({ model: folder, autoencoder: other });
+      const { data } = await half.vaeDecoder.decodePicture(Float32Array.of(1, 1, 1, 0), 1, 1);
+      assert.ok(
+        data.every((byte) => byte === 255),
+        'a decoder alone keeps its own scale as well',
+      );
+      await half.close();
+    } finally {
+      await rm(other, { recursive: true, force: true });
+    }
+  });
+
+  it('says why an autoencoder does not fit the model', async () => {
+    const config = (more: object): string =>
+      JSON.stringify({
+        _class_name: 'AutoencoderKL',
+        scaling_factor: 0.18215,
+        latent_channels: 4,
+        block_out_channels: [1, 1, 1, 1],
+        ...more,
+      });
+    await cp(REFERENCE_MODEL, folder, { recursive: true });
+    await writeFile(join(folder, 'vae_decoder', 'config.json'), config({}));
+    const other = await mkdtemp(join(tmpdir(), 'autoencoder-'));
+    const { decoder } = tinyAutoencoder(-1, 1);
+    const wrong: [config: object, message: RegExp][] = [
+      [{ latent_channels: 16 }, /latents of 16 channels, but the unet takes 4/],
+      [{ block_out_channels: [1, 1, 1, 1, 1] }, /16 times smaller than pictures, the model's own 8 times/],
+      [{ scaling_factor: 0.13025 }, /scales latents by 0.13025, the model's own by 0.18215/],
+    ];
+    try {
+      await assert.rejects(Model.load({ model: folder, autoencoder: other }), { code: 'ENOMODEL', message: /has no autoencoder/ });
+      await assert.rejects(Model.load({ model: folder, autoencoder: join(other, 'nowhere') }), {
+        code: 'ENOMODEL',
+        message: /no folder at/,
+      });
+      await mkdir(join(other, 'vae_decoder'));
+      await writeFile(join(other, 'vae_decoder', 'model.onnx'), decoder);
+      for (const [more, message] of wrong) {
+        await writeFile(join(other, 'vae_decoder', 'config.json'), config(more));
+        await assert.rejects(Model.load({ model: folder, autoencoder: other }), { code: 'EBADMODEL', message });
+        assert.match((await inspectModel(folder, {}, other)).problems.join(), message);
+      }
+      await writeFile(join(other, 'vae_decoder', 'config.json'), config({ _class_name: 'AutoencoderTiny', scaling_factor: 1 }));
+      await (await Model.load({ model: folder, autoencoder: other })).close();
+      const wide = {
+        input: value('latent_sample', 'float32', ['b', 16, 'h', 'w']),
+        output: value('sample', 'float32', ['b', 3, 'H', 'W']),
+      };
+      await writeFile(join(other, 'vae_decoder', 'model.onnx'), onnxModel({ inputs: [wide.input], outputs: [wide.output], nodes: [] }));
+      await assert.rejects(Model.load({ model: folder, autoencoder: other }), { code: 'EBADMODEL', message: /latents of 16 channels/ });
+    } finally {
+      await rm(other, { recursive: true, force: true });
+    }
+  });
+
   it('lets a tiny decoder stand beside a full encoder', async () => {
     await cp(REFERENCE_MODEL, folder, { recursive: true });
     await writeFile(
