@@ -124,6 +124,12 @@ export interface StreamOptions {
    */
   weights?: Record<string, number>;
   /**
+   * Of how many frames one is computed by the nets that work on control pictures, 1..64: those between take over what it gave at
+   * the same step, at their own strength. A number for all adapters, or numbers by their names; names that no adapter has mean
+   * nothing. The first frame with a picture is computed, and the first at another size. Default 1: every frame.
+   */
+  controlEvery?: number | Record<string, number>;
+  /**
    * What of a frame in flight follows newer settings:
    * - `none`: nothing, it is finished under the settings it entered with;
    * - `prompt` (default): the stream's prompt, as in the reference; a frame that came with a prompt of its own keeps it;

@@ -12,6 +12,7 @@ const MAX_BUFFER = 64;
 const MAX_SEEDS = 8;
 const MAX_STEPS = 1000;
 const MAX_WEIGHTS = 64;
+const MAX_EVERY = 64;
 
 /** Of a stream's options: what each may be by itself, and what it is where nobody says. */
 export const SETTINGS = {
@@ -44,6 +45,7 @@ export const SETTINGS = {
   latentFeedback: numberSetting(0, { min: 0, max: 1 }),
   maskFeather: numberSetting(4, { min: 0, max: 64 }),
   weights: weightsSetting(),
+  controlEvery: everySetting(),
   followNewest: choiceSetting<FollowNewest>('prompt', ['none', 'prompt', 'all']),
 } satisfies { [Name in keyof ResolvedOptions]: Setting<ResolvedOptions[Name]> };
 
@@ -145,6 +147,28 @@ function weightsSetting(): Setting<Record<string, number>> {
         : value;
     },
   };
+}
+
+/** Also as a text such as `2`, or `edges: 2, depth: 4`. */
+function everySetting(): Setting<number | Record<string, number>> {
+  const one = numberSetting(1, { min: 1, max: MAX_EVERY, integer: true });
+  const byName = weightsSetting();
+  return {
+    default: 1,
+    wanted: `a whole number from 1 to ${MAX_EVERY}, or such numbers by the names of adapters, such as {"edges": 2}`,
+    isValid: (value): value is number | Record<string, number> =>
+      one.isValid(value) || (byName.isValid(value) && Object.values(value).every(one.isValid)),
+    parse(value) {
+      const number = one.parse(value);
+      return one.isValid(number) || typeof value === 'number' ? number : byName.parse(value);
+    },
+  };
+}
+
+/** Of how many frames one is computed by an adapter's net. */
+export function everyOf({ controlEvery }: Pick<ResolvedOptions, 'controlEvery'>, adapter: string): number {
+  if (typeof controlEvery === 'number') return controlEvery;
+  return Object.hasOwn(controlEvery, adapter) ? controlEvery[adapter] : 1;
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

@@ -45,6 +45,8 @@ export interface Evaluation<C> {
   conditioning: C;
   /** w = γ − 1 for a model that was distilled to take it as an input; 0 where guidance is applied from outside. */
   guidance: number;
+  /** Which of its frame's rows it is: the step, and the side of the guidance. */
+  place?: string;
   weights?: Readonly<Record<string, number>>;
   pictures?: Pictures;
 }
@@ -102,9 +104,17 @@ export class StreamBatch<F, C> {
       const { cfgType, guidanceScale, steps, weights } = denoising;
       const { timestep } = steps[stepIndex];
       const guidance = cfgType === 'none' ? Math.max(0, guidanceScale - 1) : 0;
-      const under = (each: C): Evaluation<C> => ({ sample: latent, shape, timestep, conditioning: each, guidance, weights, pictures });
-      const { positive, negative } = conditioning;
-      return needsNegativePass(denoising, stepIndex) ? [under(negative), under(positive)] : [under(positive)];
+      const under = (side: keyof EmbedsPair<C>): Evaluation<C> => ({
+        sample: latent,
+        shape,
+        timestep,
+        conditioning: conditioning[side],
+        guidance,
+        place: `${stepIndex} ${side}`,
+        weights,
+        pictures,
+      });
+      return needsNegativePass(denoising, stepIndex) ? [under('negative'), under('positive')] : [under('positive')];
     });
   }
 

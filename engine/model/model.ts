@@ -177,9 +177,9 @@ export class Model {
     );
   }
 
-  /** What an adapter makes of a frame's picture for its rows. */
-  async prepare(adapter: Adapter, picture: RawImage): Promise<unknown> {
-    return adapter.prepare ? adapter.prepare(picture, this.nets) : picture;
+  /** What an adapter makes of a frame's picture for its rows, and for those of frames to come. */
+  async prepare(adapter: Adapter, picture: RawImage, frames = 1): Promise<unknown> {
+    return adapter.prepare ? adapter.prepare(picture, this.nets, frames) : picture;
   }
 
   /** Frees all nets. Calls under way end first; later ones reject with ECLOSED. */

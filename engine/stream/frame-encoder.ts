@@ -12,6 +12,7 @@ import type { LatentShape } from '../diffusion/latent';
 import type { StreamSetup } from '../diffusion/setup';
 import type { Pictures } from '../diffusion/stream-batch';
 import type { RawImage, StreamOptions } from '../types';
+import { SharedPictures } from './shared-pictures';
 import { composed, composedLatent, type PaintMask, paintMask } from './paint-mask';
 
 /** What pictures are called that are no adapter's: the frame itself, and where it is painted. */
@@ -32,6 +33,7 @@ export class FrameEncoder {
   private readonly motion = new MotionMeter();
   private lastImage: RawImage | undefined;
   private lastLatent: { latent: Float32Array; shape: LatentShape } | undefined;
+  private readonly shared = new SharedPictures();
 
   constructor(private readonly model: Model) {}
 
@@ -55,6 +57,7 @@ export class FrameEncoder {
     this.motion.restart();
     this.lastImage = undefined;
     this.lastLatent = undefined;
+    this.shared.restart();
   }
 
   /**
@@ -135,10 +138,14 @@ export class FrameEncoder {
     for (const adapter of this.ofAdapters) {
       const { name } = adapter;
       const picture = pictures[name];
-      if (picture === undefined || !wanted.includes(name)) continue;
+      if (picture === undefined || !wanted.includes(name)) {
+        this.shared.forget(name);
+        continue;
+      }
       checkImage(picture, `pictures.${name}`);
-      const fitting = await fitted(picture, options);
-      prepared[name] = await this.model.prepare(adapter, fitting);
+      prepared[name] = await this.shared.of(adapter, options, async (frames) =>
+        this.model.prepare(adapter, await fitted(picture, options), frames),
+      );
     }
     return prepared;
   }

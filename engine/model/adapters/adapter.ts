@@ -32,8 +32,12 @@ export interface Adapter extends AdapterInfo {
   /**
    * What is made once a frame of its picture, at the stream's size, for all rows of the frame: they keep it as
    * `row.pictures[name]`. Asked for of frames alone that have the picture and a weight other than 0. Default: the picture itself.
+   *
+   * @param frames so many may be painted from it, one after the other
    */
-  prepare?(picture: RawImage, nets: Nets): Promise<unknown>;
+  prepare?(picture: RawImage, nets: Nets, frames: number): Promise<unknown>;
+  /** Whether its net is computed with every frame in any case: leaving it out now and then would save nothing. */
+  readonly isAlwaysComputed?: true;
   /** Pixels of the side of the square to which a picture that comes with a prompt is cropped. */
   promptSize?: number;
   /** What becomes of such a picture, at that size. */

@@ -36,6 +36,7 @@ export const bakedControlNets: AdapterKind<BakedControlNet> = {
       name: baked.count === 1 ? 'control' : `control-${index + 1}`,
       kind: 'controlnet',
       picture: 'frame',
+      isAlwaysComputed: true,
       index,
       prepare: (picture) => Promise.resolve(toTensor(picture, '0..1')),
     }));

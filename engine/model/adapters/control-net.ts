@@ -8,10 +8,8 @@ import { portsOf } from '../unet/ports';
 import { type ClaimPort, type Feeds, inputNamed, type Port, runsOf } from '../unet/ports/port';
 import { sampleInput } from '../unet/ports/sample';
 import type { UnetRow } from '../unet/row';
+import { computedOnce, ControlPicture } from './control-picture';
 import type { Residual } from './residual-sum';
-
-/** A control picture as a ControlNet takes it: [3, H, W] in 0..1, at the stream's size. */
-export type ControlPicture = Float32Array;
 
 /**
  * A ControlNet (arXiv 2302.05543): of latents, prompts and a picture it makes residuals for a UNet's skip tensors and middle
@@ -50,8 +48,13 @@ export class ControlNet {
     );
   }
 
-  /** @returns for every row its residuals, in the order of `outputs` */
+  /** @returns for every row its residuals, in the order of `outputs`; where an earlier frame lends it its own, those */
   async residuals(rows: readonly UnetRow[]): Promise<Residual[][]> {
+    const placeOf = ({ timestep, place = '' }: UnetRow): string => `${timestep} ${place}`;
+    return computedOnce(rows, this.name, placeOf, (fresh) => this.compute(fresh));
+  }
+
+  private async compute(rows: readonly UnetRow[]): Promise<Residual[][]> {
     const results = new Array<Residual[]>(rows.length);
     for (const indices of runsOf(this.ports, rows, this.batch ?? Infinity)) {
       const residuals = await this.run(indices.map((index) => rows[index]));
@@ -71,7 +74,11 @@ export class ControlNet {
       const outputs = await this.net.run(Object.assign({}, ...feeds) as Feeds);
       return this.outputs.map(({ name }) => {
         const [, ...dims] = outputs[name].dims;
-        return unstack(floatsOf(outputs[name]), batch, rows.length).map((data) => ({ data, dims }));
+        return unstack(floatsOf(outputs[name]), batch, rows.length).map((data, k) => {
+          // What is kept shall not hold that of all other rows as well.
+          const isKept = batch > 1 && ControlPicture.of(rows[k], this.name).isShared;
+          return { data: isKept ? data.slice() : data, dims };
+        });
       });
     } catch (thrown) {
       throw this.named(thrown);
@@ -105,7 +112,7 @@ function controlPicture(name: string): ClaimPort {
       fill({ rows, batch, height, width }) {
         const dims = [batch, 3, height * net.factor, width * net.factor];
         checkDims('it', info, dims, 1);
-        const pictures = rows.map(({ pictures: own }) => own?.[name] as ControlPicture);
+        const pictures = rows.map((row) => ControlPicture.of(row, name).pixels);
         return { [info.name]: tensorOf(info.type, stack(pictures, batch), dims) };
       },
     };

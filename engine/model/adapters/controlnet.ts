@@ -9,6 +9,7 @@ import type { FamilyRole } from '../roles';
 import { inputNamed } from '../unet/ports/port';
 import type { Adapter, AdapterKind } from './adapter';
 import { ControlNet } from './control-net';
+import { ControlPicture } from './control-picture';
 import { controlPort, isResidual } from './control-port';
 import { netFileOf } from './net-file';
 
@@ -42,7 +43,7 @@ export const controlNets: AdapterKind<ControlNetAdapter> = {
       file,
       nets: { [role]: file },
       type: unet && inputNamed(unet, 'sample')?.type === 'float16' ? 'float16' : 'float32',
-      prepare: (picture) => Promise.resolve(toTensor(picture, '0..1')),
+      prepare: (picture, _nets, frames) => Promise.resolve(new ControlPicture(toTensor(picture, '0..1'), frames > 1)),
     };
   },
 

@@ -10,6 +10,7 @@ import { type ClaimPort, type Feeds, inputNamed, type Port, type Run, runsOf } f
 import { timestep } from '../unet/ports/timestep';
 import { type UnetRow, weightOf } from '../unet/row';
 import type { Adapter, AdapterKind } from './adapter';
+import { computedOnce, ControlPicture } from './control-picture';
 import { crossNormalised } from './cross-normalised';
 import { netFileOf } from './net-file';
 import type { Residual } from './residual-sum';
@@ -44,7 +45,8 @@ export const controlNexts: AdapterKind<ControlNext> = {
       place: isXl ? 'convolution' : 'block',
       channels: fixed(residual.shape[1]),
       nets: { [role]: file },
-      prepare: (picture) => Promise.resolve(toTensor(picture, '0..1')),
+      // Both sides of the guidance share what it gives.
+      prepare: (picture) => Promise.resolve(new ControlPicture(toTensor(picture, '0..1'), true)),
     };
   },
 
@@ -142,22 +144,29 @@ class NextNet {
   }
 
   /** Of every row, [C, h, w]; rows of one frame at one timestep, such as those of a negative prompt, are computed once. */
-  async residuals(rows: readonly UnetRow[], { height, width }: Run): Promise<ScaledResidual[]> {
-    const isSame = (a: UnetRow, b: UnetRow): boolean => a.timestep === b.timestep && a.pictures?.[this.name] === b.pictures?.[this.name];
-    const different = rows.filter((row, k) => rows.findIndex((other) => isSame(row, other)) === k);
-    const found = new Map<UnetRow, ScaledResidual>();
-    for (const indices of runsOf(this.ports, different, this.batch ?? Infinity)) {
-      const own = indices.map((index) => different[index]);
+  residuals(rows: readonly UnetRow[], run: Run): Promise<ScaledResidual[]> {
+    return computedOnce(
+      rows,
+      this.name,
+      (row) => String(row.timestep),
+      (fresh) => this.compute(fresh, run),
+    );
+  }
+
+  private async compute(rows: readonly UnetRow[], { height, width }: Run): Promise<ScaledResidual[]> {
+    const results = new Array<ScaledResidual>(rows.length);
+    for (const indices of runsOf(this.ports, rows, this.batch ?? Infinity)) {
+      const own = indices.map((index) => rows[index]);
       const batch = this.batch ?? own.length;
       const feeds: Feeds[] = await Promise.all(this.ports.map((port) => port.fill({ rows: own, batch, height, width })));
       const outputs = await this.net.run(Object.assign({}, ...feeds) as Feeds);
       const [, ...dims] = outputs[this.output.name].dims;
       const scale = this.scale ? floatsOf(outputs[this.scale.name])[0] : 1;
       unstack(floatsOf(outputs[this.output.name]), batch, own.length).forEach((data, k) => {
-        found.set(own[k], { data, dims, scale });
+        results[indices[k]] = { data, dims, scale };
       });
     }
-    return rows.map((row) => found.get(different.find((other) => isSame(row, other)) as UnetRow) as ScaledResidual);
+    return results;
   }
 }
 
@@ -169,7 +178,7 @@ function picturePort(name: string): ClaimPort {
       info && {
         inputs: [info],
         fill({ rows, batch, height, width }) {
-          const pictures = rows.map(({ pictures: own }) => own?.[name] as Float32Array);
+          const pictures = rows.map((row) => ControlPicture.of(row, name).pixels);
           const dims = [batch, 3, height * factor, width * factor];
           checkDims(`the ControlNeXt ${name}`, info, dims, 1);
           return { [info.name]: tensorOf(info.type, stack(pictures, batch), dims) };

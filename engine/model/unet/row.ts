@@ -9,6 +9,8 @@ export interface UnetRow {
   conditioning: PromptEmbeds;
   /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0: none. */
   guidance?: number;
+  /** Which of its frame's rows it is; equal for the same step of different frames. */
+  place?: string;
   /** Strength of each adapter on this row, by its name; an adapter that is not named has 1. */
   weights?: Readonly<Record<string, number>>;
   /** What the adapters have made of the pictures of this row's frame, by the adapter's name; nothing for a frame without. */
