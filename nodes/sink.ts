@@ -12,12 +12,22 @@ import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/common/message'
 import { openPages, type SinkPages } from './lib/play/open-page';
 import { warnOfLost } from './lib/web/lost-handshakes';
 import { SinkFeed } from './lib/sink/feed';
+import { galleryPath, keepSnapshot, openGallery, type GalleryChoice } from './lib/sink/open-gallery';
 import { VirtualCamera } from './lib/sink/virtual-camera';
 import { Push } from './lib/sink/push';
 import type { PushCredentials } from './lib/sink/push-address';
 import { SinkMedia } from './lib/sink/media';
 import { SinkRoutes, type Sink } from './lib/sink/routes';
-import { holdsLogin, readPages, readPush, readVirtualCamera, readMediaOptions, readPageLook, type SinkDef } from './lib/sink/settings';
+import {
+  holdsLogin,
+  readGallery,
+  readPages,
+  readPush,
+  readVirtualCamera,
+  readMediaOptions,
+  readPageLook,
+  type SinkDef,
+} from './lib/sink/settings';
 import { startNode } from './lib/common/start-node';
 import type { Status } from './lib/common/status';
 
@@ -44,12 +54,14 @@ export = (RED: NodeAPI<Settings>): void => {
     let camera: VirtualCamera | undefined;
     let push: Push | undefined;
     let choice: ReturnType<typeof readPages>;
+    let pictures: GalleryChoice;
     try {
       media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, {
         failed: report,
         leftOut: (number, file) => this.warn(RED._('warn.leftOut', { number, file })),
       });
       choice = readPages(def);
+      pictures = readGallery(def);
       const options = readVirtualCamera(def, ffmpeg);
       camera = options && new VirtualCamera(options, reportOnce);
       const where = readPush(def, this.credentials, ffmpeg);
@@ -63,13 +75,10 @@ export = (RED: NodeAPI<Settings>): void => {
     const leave = serve(this, def, feed, status, () => (isServed = true));
     const played = [camera, push].filter((one) => one !== undefined);
     for (const one of played) void feed.add(one);
-    const pages =
-      RED.settings.httpNodeRoot === false
-        ? undefined
-        : openPages(RED, this, def.name, choice, feed, media, (thrown) => {
-            // What is wrong with the name has been told by then.
-            if (isServed) this.error(withCode(thrown), {});
-          });
+    // What is wrong with the name has been told by then.
+    const failed = (thrown: unknown): void => void (isServed && report(withCode(thrown) as EngineError));
+    const closeGallery = gallery(def.name, pictures, media, report, failed);
+    const pages = RED.settings.httpNodeRoot === false ? undefined : openPages(RED, this, def.name, choice, feed, media, failed);
 
     onInput(this, async (msg, send) => {
       if (isReset(msg)) {
@@ -78,7 +87,7 @@ export = (RED: NodeAPI<Settings>): void => {
         feed.show(toPicture(msg.payload), frameFacts(msg));
         rate.count();
       }
-      if (isOrder(msg)) await obey(msg, media, feed, pages).finally(() => pages?.look());
+      if (isOrder(msg)) await obey(msg, media, feed, (id) => galleryPath(RED, def.name, id), pages).finally(() => pages?.look());
       send(msg);
     });
 
@@ -97,10 +106,26 @@ export = (RED: NodeAPI<Settings>): void => {
       clearInterval(ticker);
       status.close();
       leave();
-      const written = [media.stop(), camera?.finish(), push?.finish(), pages?.close()];
+      const written = [media.stop(), camera?.finish(), push?.finish(), pages?.close(), closeGallery()];
       feed.close();
       await Promise.all(written);
     });
+  }
+
+  /** Opens the sink's gallery, if it is to have one; returns what closes it. */
+  function gallery(
+    name: string,
+    choice: GalleryChoice,
+    media: SinkMedia,
+    report: (error: EngineError) => void,
+    failed: (thrown: unknown) => void,
+  ): () => Promise<void> {
+    try {
+      if (RED.settings.httpNodeRoot !== false) return openGallery(RED, name, choice, media, report);
+    } catch (thrown) {
+      failed(thrown);
+    }
+    return () => Promise.resolve();
   }
 
   /**
@@ -135,8 +160,14 @@ export = (RED: NodeAPI<Settings>): void => {
 const isOrder = (msg: NodeMessage): boolean =>
   msg.record !== undefined || Boolean(msg.snapshot) || msg.blackout !== undefined || msg.freeze !== undefined || msg.answer !== undefined;
 
-/** Does it, and puts the name of a file that is written into the message. */
-async function obey(msg: NodeMessage, media: SinkMedia, feed: SinkFeed, pages?: SinkPages): Promise<void> {
+/** Does it, and puts into the message where a file is written, and where a snapshot is in the gallery. */
+async function obey(
+  msg: NodeMessage,
+  media: SinkMedia,
+  feed: SinkFeed,
+  addressOf: (picture: string) => string,
+  pages?: SinkPages,
+): Promise<void> {
   if (msg.answer !== undefined) pages?.answer(msg.visitor, msg.answer);
   if (msg.freeze !== undefined) feed.freeze(readBoolean(msg.freeze, 'msg.freeze'));
   if (msg.blackout !== undefined) {
@@ -147,5 +178,5 @@ async function obey(msg: NodeMessage, media: SinkMedia, feed: SinkFeed, pages?: 
     const file = readBoolean(msg.record, 'msg.record') ? await media.record() : await media.stop();
     if (file) msg.filename = file;
   }
-  if (msg.snapshot) msg.filename = await media.snapshot();
+  if (msg.snapshot) Object.assign(msg, await keepSnapshot(media, addressOf));
 }

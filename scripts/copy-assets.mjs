@@ -3,7 +3,7 @@
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 
-const wanted = (path) => extname(path) === '' || ['.html', '.json', '.svg', '.js'].includes(extname(path));
+const wanted = (path) => extname(path) === '' || ['.html', '.json', '.svg', '.js', '.css'].includes(extname(path));
 
 for (const [from, to] of [
   ['nodes', 'dist/nodes'],

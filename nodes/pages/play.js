@@ -479,7 +479,7 @@ $('#sound').onclick = toggleSound;
 
 // ---- connection -------------------------------------------------------------------------------------------------------
 
-function onNews({ knobs, values, scenes: all, show: state, adapters: names, words, file, error, n }) {
+function onNews({ knobs, values, scenes: all, show: state, adapters: names, words, file, gallery, error, n }) {
   if (knobs) bounds = knobs;
   if (names) adapters = names;
   if (knobs || names) buildKnobs();
@@ -489,41 +489,16 @@ function onNews({ knobs, values, scenes: all, show: state, adapters: names, word
   if (words?.known) showKnown(words.known);
   if (words?.report) showChips(words.report);
   if (file) say(text('fileWritten', { file }));
+  else if (gallery) say(text('inGallery', { gallery }));
   if (error) say(error.message, true);
   if (n !== undefined) onObeyed(n);
 }
-
-function askLogin(way) {
-  const isPassword = way === 'password';
-  $('#loginWhy').textContent = text(isPassword ? 'logInHelp' : way === 'none' ? 'logInNowhere' : 'logInEditor');
-  const fields = [
-    ['user', 'username', 'text'],
-    ['password', 'current-password', 'password'],
-  ];
-  const inputs = fields.flatMap(([id, autocomplete, type]) => [
-    make('label', { htmlFor: id, textContent: text(id) }),
-    make('input', { id, type, autocomplete, required: true }),
-  ]);
-  const editor = make('a', { href: `${link.admin}/`, target: '_blank', textContent: text('openEditor') });
-  $('#fields').replaceChildren(...(isPassword ? inputs : way === 'editor' ? [editor] : []));
-  $('#enter').textContent = text(isPassword ? 'logIn' : 'tryAgain');
-  if (!$('#login').open) $('#login').showModal();
-}
-
-$('#login form').onsubmit = async (event) => {
-  event.preventDefault();
-  const user = document.getElementById('user');
-  const problem = user ? await link.logIn(user.value, document.getElementById('password').value) : link.retry();
-  $('#refused').textContent = problem ?? '';
-  $('#refused').hidden = !problem;
-};
-$('#login').oncancel = (event) => event.preventDefault();
 
 const link = new PlayLink(PAGE, {
   onNews,
   onOpen() {
     pending.clear();
-    if ($('#login').open) $('#login').close();
+    link.login.done();
     document.body.classList.replace('away', 'here');
     $('#state').textContent = '';
   },
@@ -531,7 +506,6 @@ const link = new PlayLink(PAGE, {
     document.body.classList.replace('here', 'away');
     $('#state').textContent = reconnecting(problem, advice);
   },
-  onLogin: askLogin,
 });
 
 const canvas = $('canvas');

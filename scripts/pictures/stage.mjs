@@ -67,11 +67,52 @@ async function drawPage(browser, file) {
   return told(file);
 }
 
+/** The gallery with a few pictures of different prompts. */
+async function galleryPage(browser, file) {
+  await running({ example: '23' }, async (address) => {
+    const play = await browser.newPage({ viewport: { width: 1366, height: 768 } });
+    await play.goto(`${address}/streamdiffusion/house/play`);
+    await play.waitForSelector('body.here');
+    await play.waitForFunction(() => document.documentElement.style.getPropertyValue('--ratio'));
+    for (const prompt of [
+      'sunset over the sea',
+      'snowy mountains, dawn',
+      'pastel castle on a hill',
+      'night, aurora, snow',
+      'lighthouse by the sea',
+      'autumn forest',
+    ]) {
+      await play.fill('#prompt', prompt);
+      await play.press('#prompt', 'Enter');
+      await play.waitForTimeout(2500);
+      await play.keyboard.press('KeyS');
+      await play.waitForTimeout(500);
+    }
+    await play.close();
+    const page = await browser.newPage({ viewport: { width: 1180, height: 860 } });
+    await page.goto(`${address}/streamdiffusion/house/gallery`);
+    await page.waitForFunction(() => document.querySelectorAll('#pictures li').length === 6);
+    await page.evaluate(() => {
+      document.getElementById('here').hidden = true;
+    });
+    await page.waitForTimeout(1500);
+    await sharp(await page.screenshot())
+      .webp({ quality: 80, effort: 6 })
+      .toFile(file);
+    await page.close();
+  });
+  return told(file);
+}
+
 export async function stagePictures() {
   const browser = await openChromium();
   try {
     await mkdir(FOLDER, { recursive: true });
-    return [await playPage(browser, join(FOLDER, 'play-page.webp')), await drawPage(browser, join(FOLDER, 'draw-page.webp'))];
+    return [
+      await playPage(browser, join(FOLDER, 'play-page.webp')),
+      await drawPage(browser, join(FOLDER, 'draw-page.webp')),
+      await galleryPage(browser, join(FOLDER, 'gallery-page.webp')),
+    ];
   } finally {
     await browser.close();
   }

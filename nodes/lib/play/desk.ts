@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import type { WebSocket } from 'ws';
 import type { ModelWords } from '../../../engine/model/model-words';
 import { withCode } from '../common/input';
@@ -37,8 +38,9 @@ export interface Show {
   state(): ShowState;
   blackout(on: boolean, fadeMs: number): void;
   freeze(on: boolean): void;
-  /** These resolve to the file's name, without its folder. */
-  snapshot(): Promise<string>;
+  /** Resolves to its file, and its address in the gallery, as far as there are these. */
+  snapshot(): Promise<{ filename?: string; gallery?: string }>;
+  /** Resolves to the file's name. */
   record(on: boolean): Promise<string | undefined>;
   /** A small JPEG of the newest picture, if there is one. */
   thumbnail(): Promise<Buffer | undefined>;
@@ -167,10 +169,17 @@ export class Desk {
       this.send({ freeze });
     }
     this.look();
-    if (snapshot === true) this.tellFile(await show.snapshot(), { snapshot: true });
+    if (snapshot === true) {
+      const kept = await show.snapshot();
+      this.send({ snapshot: true, ...kept });
+      this.tellAll({ ...(kept.filename && { file: basename(kept.filename) }), ...(kept.gallery && { gallery: kept.gallery }) });
+    }
     if (typeof record === 'boolean') {
       const file = await show.record(record);
-      if (file) this.tellFile(file, { record });
+      if (file) {
+        this.send({ record, filename: file });
+        this.tellAll({ file: basename(file) });
+      }
     }
     this.look();
   }
@@ -292,11 +301,6 @@ export class Desk {
     if (!answer || line !== lineOf(this.values.prompt ?? '')) return;
     for (const socket of sockets)
       tell(socket, { words: { report: answer.reports?.[0] ?? null, ...(answer.known && { known: answer.known }) } });
-  }
-
-  private tellFile(file: string, msg: object): void {
-    this.send({ ...msg, filename: file });
-    this.tellAll({ file: file.replace(/^.*[\\/]/, '') });
   }
 
   private tellAll(news: object): void {

@@ -7,6 +7,7 @@ import { modelFolder } from '../../../engine/model/files';
 import { askWords } from '../prompt/words';
 import type { SinkFeed } from '../sink/feed';
 import type { SinkMedia } from '../sink/media';
+import { galleryPath, keepSnapshot } from '../sink/open-gallery';
 import { warnOfLost } from '../web/lost-handshakes';
 import { PageRoutes } from '../web/visitor-pages';
 import { Desk, type Show } from './desk';
@@ -90,7 +91,7 @@ function openPlayPage(
       send: (msg) => node.send([null, msg as NodeMessage]),
       painting: () => paintingBefore(RED, node.id),
       words: wordsOf,
-      show: showOf(feed, media),
+      show: showOf(feed, media, (id) => galleryPath(RED, name, id)),
     },
     scenes,
   );
@@ -136,12 +137,12 @@ function wordsOf(model: string, texts: string[], withList: boolean): Promise<Mod
   return askWords(model === modelFolder('starter') ? 'starter' : model, texts, withList);
 }
 
-function showOf(feed: SinkFeed, media: SinkMedia): Show {
+function showOf(feed: SinkFeed, media: SinkMedia, addressOf: (picture: string) => string): Show {
   return {
     state: () => ({ blackout: feed.isBlack, freeze: feed.frozen, recording: media.isRecording }),
     blackout: (on, fadeMs) => feed.blackout(on, fadeMs),
     freeze: (on) => feed.freeze(on),
-    snapshot: () => media.snapshot(),
+    snapshot: () => keepSnapshot(media, addressOf),
     record: (on) => (on ? media.record() : media.stop()),
     thumbnail: async () => {
       const jpeg = await feed.newestJpeg();

@@ -6,7 +6,7 @@ import type { Lost } from '../web/lost-handshakes';
 import { guards } from '../web/guards';
 import { WebNames, type Named } from '../web/names';
 import { languageOf, loadPage } from '../web/pages';
-import { guardAdmin } from '../web/site';
+import { guardAdmin, rootsOf } from '../web/site';
 import { WebSockets } from '../web/sockets';
 import type { Desk } from './desk';
 import { Tickets } from './tickets';
@@ -62,8 +62,7 @@ export class PlayRoutes {
     } else if (this.sockets?.wants(request)) {
       await this.accept(found, name, request, response);
     } else {
-      const { httpAdminRoot, httpNodeRoot } = this.RED.settings as { httpAdminRoot?: string | false; httpNodeRoot?: string };
-      const values = { name, players: found.players, admin: rootOf(httpAdminRoot), node: rootOf(httpNodeRoot) };
+      const values = { name, players: found.players, ...rootsOf(this.RED) };
       response
         .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language', 'X-Frame-Options': 'SAMEORIGIN' })
         .type('html')
@@ -81,13 +80,4 @@ export class PlayRoutes {
       if (socket) desk.enter(socket);
     }
   }
-}
-
-/** Without a slash at its end, and harmless in HTML; `false` where it is switched off. */
-function rootOf(root: string | false | undefined): string {
-  return root === false
-    ? 'false'
-    : encodeURI(root ?? '/')
-        .replace(/["'<>&]/g, '')
-        .replace(/\/+$/, '');
 }

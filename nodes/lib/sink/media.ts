@@ -13,6 +13,14 @@ export interface MediaOptions {
   ffmpeg: string;
 }
 
+/** What a snapshot has become. */
+export interface Snapshot {
+  /** Its file in the sink's folder, where the sink has one. */
+  filename?: string;
+  /** Its name in the gallery, where there is one. */
+  picture?: string;
+}
+
 /** What a sink hears of its files. */
 export interface MediaEvents {
   /** A recording ended by itself, or not as it should. */
@@ -27,6 +35,8 @@ export class SinkMedia {
   private recording: { writer: Recording; file: string } | undefined;
   /** Files of the same millisecond are told apart by a number, also those that are not written yet. */
   private last = { time: '', number: 0 };
+  /** Takes snapshots as well; it is enough of a place for them. */
+  gallery: { add(jpeg: Buffer): Promise<string> } | undefined;
 
   constructor(
     private readonly name: string,
@@ -56,10 +66,17 @@ export class SinkMedia {
     return recording.file;
   }
 
-  /** Writes the newest picture as JPEG; resolves to its file. Rejects with EBADPARAM, EDISK, and EBADFRAME when there is none. */
-  async snapshot(): Promise<string> {
+  /** Keeps the newest picture as JPEG. Rejects with EBADPARAM, EDISK, and EBADFRAME when there is none. */
+  async snapshot(): Promise<Snapshot> {
+    const { gallery } = this;
     const jpeg = await this.feed.newestJpeg();
     if (!jpeg) throw new EngineError('EBADFRAME', 'there is no picture yet to take a snapshot of');
+    const filename = this.options.folder || !gallery ? await this.write(jpeg) : undefined;
+    const picture = await gallery?.add(jpeg);
+    return { ...(filename && { filename }), ...(picture && { picture }) };
+  }
+
+  private async write(jpeg: Buffer): Promise<string> {
     const file = await this.newFile('.jpg');
     const problem = await lackOfRoom(dirname(file), this.options.minFree);
     if (problem) throw new EngineError('EDISK', `the snapshot cannot be written: ${problem}`);
@@ -68,7 +85,7 @@ export class SinkMedia {
       return file;
     } catch (thrown) {
       // Another program was faster with that name.
-      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return this.snapshot();
+      if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return this.write(jpeg);
       // Half a picture is worse than none.
       await rm(file, { force: true }).catch(() => undefined);
       throw EngineError.from(thrown, 'EDISK', 'the snapshot cannot be written: ');

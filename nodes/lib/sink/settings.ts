@@ -3,6 +3,7 @@ import { EngineError } from '../../../engine/errors';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 import type { VirtualCameraOptions } from './virtual-camera';
 import type { MediaOptions } from './media';
+import type { GalleryChoice } from './open-gallery';
 import { pushAddress, type PushCredentials, type PushOptions } from './push-address';
 import { holdsSecret } from '../ffmpeg/camera-address';
 import { quote } from '../../../engine/util/quote';
@@ -20,6 +21,9 @@ export interface SinkDef extends NodeDef {
   push?: string;
   pushFps?: unknown;
   pushRate?: unknown;
+  gallery?: string;
+  galleryDays?: unknown;
+  galleryMost?: unknown;
 }
 
 /** How the live page shows the pictures; each can be set otherwise in the page's address. */
@@ -105,3 +109,18 @@ export function readPush(def: SinkDef, credentials: Partial<PushCredentials> = {
 
 /** Whether the address holds a login, which belongs among the credentials, or another secret. */
 export const holdsLogin = ({ push }: SinkDef): boolean => holdsSecret(push ?? '');
+
+/**
+ * Whether the sink has a gallery, who sees it, and how much of how old it holds.
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readGallery(def: SinkDef): GalleryChoice {
+  return {
+    viewers: readOptionalChoice(def.gallery, 'gallery', 'off', CONTROLS),
+    limits: {
+      days: readOptionalNumber(def.galleryDays, 'galleryDays', 7, { min: 0.01, max: 3650 }),
+      most: readOptionalNumber(def.galleryMost, 'galleryMost', 300, { min: 1, max: 5000, integer: true }),
+      minFree: readMediaOptions(def).minFree,
+    },
+  };
+}

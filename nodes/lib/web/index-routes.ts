@@ -15,6 +15,7 @@ interface Pages {
   cameras: () => string[];
   draw: () => string[];
   wish: () => string[];
+  gallery: () => string[];
 }
 
 /**
@@ -28,7 +29,7 @@ export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[
 }
 
 const pagesOf = oncePerRed('httpNode', (RED) => {
-  const pages: Pages = { live: () => [], play: () => [], cameras: () => [], draw: () => [], wish: () => [] };
+  const pages: Pages = { live: () => [], play: () => [], cameras: () => [], draw: () => [], wish: () => [], gallery: () => [] };
   RED.httpNode.get('/streamdiffusion', ...guards(RED), (request, response) => {
     const values = Object.fromEntries(Object.entries(pages).map(([each, all]: [string, () => string[]]) => [each, all().sort().join(' ')]));
     response

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { isIP } from 'node:net';
 import { hostname } from 'node:os';
 import type { RequestHandler } from 'express';
+import type { NodeAPI } from 'node-red';
 import { oncePerRed } from '../common/once-per-red';
 import { isAllowedOrigin, type CorsSettings } from './http-cors';
 
@@ -96,3 +97,18 @@ function nameOf(host: string): string {
 /** Browsers send forms from any site to any address, but JSON only where they are allowed to. */
 export const onlyJson: RequestHandler = (request, response, next) =>
   request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
+
+/** Where the editor and the pages of a Node-RED are, for pages that ask both: without a slash at the end, and harmless in HTML. */
+export function rootsOf(RED: NodeAPI): { admin: string; node: string } {
+  const { httpAdminRoot, httpNodeRoot } = RED.settings as { httpAdminRoot?: string | false; httpNodeRoot?: string };
+  return { admin: rootOf(httpAdminRoot), node: rootOf(httpNodeRoot) };
+}
+
+/** `false` where it is switched off. */
+function rootOf(root: string | false | undefined): string {
+  return root === false
+    ? 'false'
+    : encodeURI(root ?? '/')
+        .replace(/["'<>&]/g, '')
+        .replace(/\/+$/, '');
+}

@@ -1,0 +1,117 @@
+import type { NextFunction, Request, Response } from 'express';
+import type { NodeAPI } from 'node-red';
+import { oncePerRed } from '../common/once-per-red';
+import { guards } from '../web/guards';
+import { serveIndex } from '../web/index-routes';
+import { WebNames, type Named } from '../web/names';
+import { languageOf, loadPage } from '../web/pages';
+import { guardAdmin, rootsOf } from '../web/site';
+import type { Gallery } from './gallery';
+
+/** Who may see the list of all pictures: whoever may log in to the editor, or everybody who sees the live pictures. */
+export type GalleryViewers = 'login' | 'open';
+
+/** A gallery as visitors find it. */
+export interface GalleryPage extends Named {
+  gallery: Gallery;
+  viewers: GalleryViewers;
+}
+
+const listPage = loadPage('gallery.html');
+const picturePage = loadPage('take.html');
+/** A picture's page, or the picture. */
+const FILE = /^([\w-]{22})(\.jpg)?$/;
+
+/**
+ * The galleries of one Node-RED by the names of their sinks: `/streamdiffusion/NAME/gallery` with all pictures, `…/gallery/ID` and
+ * `…/gallery/ID.jpg` for one, which everybody has who was given its name. The list asks for the editor's login unless it is open on purpose:
+ * `GET streamdiffusion/editor/gallery/NAME`, and `DELETE streamdiffusion/editor/gallery/NAME/ID` beside the editor.
+ */
+export class GalleryRoutes {
+  readonly pages = new WebNames<GalleryPage>('gallery', 'a sink');
+
+  private constructor(private readonly RED: NodeAPI) {
+    serveIndex(RED, 'gallery', () => this.pages.names);
+    RED.httpNode.get('/streamdiffusion/:name/gallery', ...guards(RED), (request, response, next) => this.serve(request, response, next));
+    RED.httpNode.get('/streamdiffusion/:name/gallery/:file', ...guards(RED), (request, response, next) => {
+      this.serveFile(request, response, next).catch(next);
+    });
+    guardAdmin(RED);
+    RED.httpAdmin.get(
+      '/streamdiffusion/editor/gallery/:name',
+      RED.auth.needsPermission('streamdiffusion.read'),
+      (request, response, next) => {
+        const found = this.pages.get(String(request.params.name));
+        if (!found) return void response.status(404).json(NONE);
+        sendList(found, response).catch(next);
+      },
+    );
+    RED.httpAdmin.delete(
+      '/streamdiffusion/editor/gallery/:name/:id',
+      RED.auth.needsPermission('streamdiffusion.write'),
+      (request, response, next) => {
+        const found = this.pages.get(String(request.params.name));
+        Promise.resolve(found?.gallery.remove(String(request.params.id))).then(
+          (removed) => (removed ? response.status(204).end() : response.status(404).json(NONE)),
+          next,
+        );
+      },
+    );
+  }
+
+  /** The galleries of this Node-RED; mounted when first asked for. */
+  static readonly of = oncePerRed('httpNode', (RED) => new GalleryRoutes(RED));
+
+  private serve(request: Request, response: Response, next: NextFunction): void {
+    const name = String(request.params.name);
+    const found = this.pages.get(name);
+    if (!found) return next();
+    response
+      .set({ ...PRIVATE, 'Cache-Control': 'no-cache', Vary: 'Accept-Language', 'X-Frame-Options': 'SAMEORIGIN' })
+      .type('html')
+      .send(listPage({ name, viewers: found.viewers, ...rootsOf(this.RED) }, languageOf(request)));
+  }
+
+  private async serveFile(request: Request, response: Response, next: NextFunction): Promise<void> {
+    const { name, file } = request.params as Record<string, string>;
+    const found = this.pages.get(name);
+    if (!found) return next();
+    if (file === 'list') {
+      if (found.viewers === 'open') return sendList(found, response);
+      response.status(401).type('text').send('The list of pictures is for those who may log in to the editor.\n');
+      return;
+    }
+    const [, id = '', isPicture] = FILE.exec(file) ?? [];
+    await found.gallery.ready();
+    const picture = found.gallery.find(id);
+    response.set(PRIVATE);
+    if (!picture) {
+      response.status(404).set('Cache-Control', 'no-store').type('text').send('This picture is not here, or not here any more.\n');
+    } else if (!isPicture) {
+      const values = { name, id, left: picture.left };
+      response
+        .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
+        .type('html')
+        .send(picturePage(values, languageOf(request)));
+    } else {
+      const jpeg = await found.gallery.read(id);
+      if (!jpeg) return next();
+      if ('download' in request.query) response.attachment(`${name} ${stampOf(picture.at)}.jpg`);
+      response.set('Cache-Control', 'private, max-age=300').type('jpeg').send(jpeg);
+    }
+  }
+}
+
+const NONE = { code: 'ECLOSED', message: 'there is no such gallery or picture' };
+/** What is given to one visitor is for no search engine, and its name for no other site. */
+const PRIVATE = { 'X-Robots-Tag': 'noindex', 'Referrer-Policy': 'no-referrer', 'X-Content-Type-Options': 'nosniff' };
+
+async function sendList({ gallery }: GalleryPage, response: Response): Promise<void> {
+  await gallery.ready();
+  response.set({ ...PRIVATE, 'Cache-Control': 'no-store' }).json({ pictures: gallery.list });
+}
+
+/** The time on the wall, as a name of a file can hold it. */
+function stampOf(at: number): string {
+  return new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace('T', ' ').replaceAll(':', '-');
+}

@@ -1,0 +1,71 @@
+import { join } from 'node:path';
+import type { NodeAPI } from 'node-red';
+import { EngineError } from '../../../engine/errors';
+import { checkWebName } from '../web/name';
+import { rootsOf } from '../web/site';
+import { Gallery, type GalleryLimits } from './gallery';
+import { GalleryRoutes, type GalleryViewers } from './gallery-routes';
+import type { SinkMedia } from './media';
+
+/** What a sink's dialog says of its gallery. */
+export interface GalleryChoice {
+  viewers: 'off' | GalleryViewers;
+  limits: GalleryLimits;
+}
+
+/**
+ * Opens a sink's gallery, which takes the snapshots from then on. Where it is off, pictures that it has from before are still deleted in their time.
+ * @param onProblem told of pictures that cannot be read or deleted
+ * @returns what closes it
+ * @throws EBADPARAM when another one has the name, or there is no place for pictures
+ */
+export function openGallery(
+  RED: NodeAPI,
+  name: string,
+  { viewers, limits }: GalleryChoice,
+  media: SinkMedia,
+  onProblem: (error: EngineError) => void,
+): () => Promise<void> {
+  const { userDir } = RED.settings as { userDir?: string };
+  const { pages } = GalleryRoutes.of(RED);
+  if (viewers !== 'off' && userDir === undefined) throw new EngineError('EBADPARAM', "a gallery needs Node-RED's user folder (userDir)");
+  checkWebName(name, 'a sink');
+  const gallery = new Gallery(join(userDir ?? '', 'streamdiffusion', 'gallery', name), limits, onProblem);
+  if (viewers === 'off') {
+    if (userDir !== undefined) void gallery.load();
+    return () => gallery.close();
+  }
+  const page = {
+    gallery,
+    viewers,
+    onServed: () => {
+      void gallery.load();
+      media.gallery = gallery;
+    },
+  };
+  const close = async (): Promise<void> => {
+    media.gallery = undefined;
+    pages.remove(name, page);
+    await gallery.close();
+  };
+  try {
+    pages.add(name, page);
+  } catch (thrown) {
+    // Whoever has the name has told so; this one gets it when it is free.
+    if (!pages.get(name)) throw thrown;
+  }
+  return close;
+}
+
+/** Where a picture of a gallery is, below Node-RED's own address. */
+export const galleryPath = (RED: NodeAPI, name: string, picture: string): string =>
+  `${rootsOf(RED).node}/streamdiffusion/${name}/gallery/${picture}`;
+
+/** Takes a snapshot; resolves to its file and to its address in the gallery, as far as there are these. */
+export async function keepSnapshot(
+  media: SinkMedia,
+  addressOf: (picture: string) => string,
+): Promise<{ filename?: string; gallery?: string }> {
+  const { picture, ...file } = await media.snapshot();
+  return { ...file, ...(picture && { gallery: addressOf(picture) }) };
+}

@@ -1,0 +1,107 @@
+'use strict';
+
+const TOKEN = 'streamdiffusion token';
+
+/** The editor's login, for pages that may do more than look on: asked for in a dialog where the editor in the same browser has none. */
+class EditorLogin {
+  /**
+   * @param {object} page `{ admin, node }`, the roots of editor and pages as the server says them, and `path`, this page's address below the latter
+   * @param {object} words `scope` of the login, and `help`: the key of the text that says why it is asked for
+   */
+  constructor(page, { scope, help }) {
+    this.page = page;
+    this.scope = scope;
+    this.help = help;
+    $('#login form').onsubmit = (event) => {
+      event.preventDefault();
+      this.submit();
+    };
+    $('#login').oncancel = (event) => event.preventDefault();
+  }
+
+  /** The editor's address, beside that of this page; a proxy may have put something before both. */
+  get admin() {
+    const path = location.pathname.replace(/\/+$/, '');
+    const own = this.page.node + this.page.path;
+    const before = path.endsWith(own) ? path.slice(0, -own.length) : '';
+    return location.origin + before + this.page.admin;
+  }
+
+  /**
+   * Asks the editor's side. Without a login that is good for it, asks for one, and then calls `retry`.
+   * @returns {Promise<Response | undefined>} undefined while there is no login. Rejects when the server is away
+   */
+  async ask(method, path, retry) {
+    if (this.page.admin !== 'false') {
+      for (const token of [...this.tokens(), undefined]) {
+        const headers = token ? { Authorization: `Bearer ${token}` } : {};
+        const response = await fetch(this.admin + path, { method, headers, signal: AbortSignal.timeout(4000) });
+        if (response.ok) return response;
+        if (response.status !== 401 && response.status !== 403) throw new Error(`status ${response.status}`);
+      }
+    }
+    this.retry = retry;
+    this.open(await this.way());
+    return undefined;
+  }
+
+  /** It has worked: the dialog is needed no more. */
+  done() {
+    if ($('#login').open) $('#login').close();
+  }
+
+  /** Of a login on such a page, and of the editor's in this browser. */
+  tokens() {
+    const path = new URL(this.admin).pathname.replace(/\/+$/, '').replace(/\//g, '-');
+    return [recall(TOKEN, 'sessionStorage'), recall(`auth-tokens${path}`)?.access_token].filter(Boolean);
+  }
+
+  /** `password`, or `editor` where the editor asks in another way, or `none` where there is none. */
+  async way() {
+    if (this.page.admin === 'false') return 'none';
+    try {
+      const response = await fetch(`${this.admin}/auth/login`, { signal: AbortSignal.timeout(4000) });
+      return (await response.json()).type === 'credentials' ? 'password' : 'editor';
+    } catch {
+      return 'editor';
+    }
+  }
+
+  open(way) {
+    const isPassword = way === 'password';
+    $('#loginWhy').textContent = text(isPassword ? this.help : way === 'none' ? 'logInNowhere' : 'logInEditor');
+    const fields = [
+      ['user', 'username', 'text'],
+      ['password', 'current-password', 'password'],
+    ];
+    const inputs = fields.flatMap(([id, autocomplete, type]) => [
+      make('label', { htmlFor: id, textContent: text(id) }),
+      make('input', { id, type, autocomplete, required: true }),
+    ]);
+    const editor = make('a', { href: `${this.admin}/`, target: '_blank', textContent: text('openEditor') });
+    $('#fields').replaceChildren(...(isPassword ? inputs : way === 'editor' ? [editor] : []));
+    $('#enter').textContent = text(isPassword ? 'logIn' : 'tryAgain');
+    if (!$('#login').open) $('#login').showModal();
+  }
+
+  async submit() {
+    const user = document.getElementById('user');
+    const problem = user ? await this.logIn(user.value, document.getElementById('password').value) : undefined;
+    $('#refused').textContent = problem ?? '';
+    $('#refused').hidden = !problem;
+    if (!problem) this.retry?.();
+  }
+
+  /** Logs in as the editor does. @returns {Promise<string | undefined>} what went wrong */
+  async logIn(username, password) {
+    const body = new URLSearchParams({ client_id: 'node-red-editor', grant_type: 'password', scope: this.scope, username, password });
+    try {
+      const response = await fetch(`${this.admin}/auth/token`, { method: 'POST', body });
+      if (!response.ok) return text(response.status === 429 ? 'tooOften' : 'refused');
+      keep(TOKEN, (await response.json()).access_token, 'sessionStorage');
+      return undefined;
+    } catch (error) {
+      return error.message;
+    }
+  }
+}
