@@ -12,8 +12,12 @@ import { randn } from '../../engine/diffusion/noise';
 import { Engine } from '../../engine/engine';
 import { chooseProvider } from '../../engine/host/client';
 import { tryProviders } from '../../engine/net/ort/provider-reports';
+import { toImage } from '../../engine/image/pixels';
+import { findFiles, modelFolder } from '../../engine/model/files';
 import { Model } from '../../engine/model/model';
-import type { Unet } from '../../engine/model/unet/unet';
+import type { UnetRow } from '../../engine/model/unet/row';
+import { Unet } from '../../engine/model/unet/unet';
+import { OnnxNet } from '../../engine/net/ort/onnx-net';
 import { ceiling } from '../ceiling';
 import { type Context, msPerFrame, openStream, tIndexList } from '../context';
 import { movingScene } from '../scenes';
@@ -111,24 +115,48 @@ async function bareNets(
   try {
     const { vaeScaleFactor: factor, latentChannels } = model.info;
     const side = Math.round(size / factor);
-    const picture = randn([3, side * factor, side * factor], 1);
+    const picture = toImage(randn([3, side * factor, side * factor], 1), side * factor, side * factor);
     const latent = randn([latentChannels, side, side], 2);
     const conditioning = await model.textEncoder.blank();
-    const row: Parameters<Unet['predict']>[0][number] = {
+    const row: UnetRow = {
       sample: latent,
       shape: { height: side, width: side },
       timestep: TIMESTEP,
       conditioning,
     };
-    const encoder = model.vaeEncoder ? await median(() => model.requireEncoder().encode(picture, side * factor, side * factor)) : 0;
-    const decoder = await median(() => model.vaeDecoder.decode(latent, side, side));
-    const unet: Record<number, number> = {};
-    for (const rows of ROWS) unet[rows] = await median(() => model.unet.predict(new Array<typeof row>(rows).fill(row)));
+    const encoder = model.vaeEncoder ? await median(() => model.requireEncoder().encodePicture(picture)) : 0;
+    const decoder = await median(() => model.vaeDecoder.decodePicture(latent, side, side));
+    const unet = await msByRows(model.unet, row);
     write('nets', { provider, fixedShapes, encoder, decoder, unet });
+    if (!fixedShapes) await asExported(name, provider, factor, row, write);
     return encoder + decoder + unet[1];
   } finally {
     await model.close();
   }
+}
+
+/** The UNet's file as it is, without what the engine changes in graphs: attention in one operator, for example. */
+async function asExported(
+  name: string,
+  provider: string,
+  factor: number,
+  row: UnetRow,
+  write: (name: string, result: object) => void,
+): Promise<void> {
+  const file = (await findFiles(modelFolder(name))).nets.unet;
+  if (!file) return;
+  const net = await OnnxNet.load(file.path, { executionProvider: provider });
+  try {
+    write('as exported', { provider, unet: await msByRows(new Unet(net, file.config, factor), row) });
+  } finally {
+    await net.close();
+  }
+}
+
+async function msByRows(unet: Unet, row: UnetRow): Promise<Record<number, number>> {
+  const ms: Record<number, number> = {};
+  for (const rows of ROWS) ms[rows] = await median(() => unet.predict(new Array<UnetRow>(rows).fill(row)));
+  return ms;
 }
 
 async function withEngine(model: string, provider: string, size: number, work: (context: Context) => Promise<void>): Promise<void> {

@@ -2,11 +2,10 @@
 import { availableParallelism, constants, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { randn } from '../diffusion/noise';
+import { toImage, toTensor } from '../image/pixels';
 import { Model, type ModelSettings } from './model';
+import { differenceOf, type TrialOutputs } from './trial-outputs';
 import { toWireError, type WireError } from '../util/channel';
-
-/** What the nets gave: each net's output, in the order in which they run. */
-export type TrialOutputs = Record<string, Float32Array>;
 
 export interface TrialOrder {
   settings: Pick<ModelSettings, 'model' | 'autoencoder' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
@@ -53,16 +52,18 @@ async function paint(model: Model): Promise<{ ms: number; outputs: TrialOutputs 
   const { vaeScaleFactor: factor, latentChannels } = model.info;
   const side = Math.max(1, Math.round(SIDE / factor / LATENT_STEP)) * LATENT_STEP;
   const shape = { height: side, width: side };
-  const picture = randn([3, side * factor, side * factor], 1).map((value) => Math.tanh(value));
+  const pixels = randn([3, side * factor, side * factor], 1).map((value) => Math.tanh(value));
+  const picture = toImage(pixels, side * factor, side * factor);
   const noise = randn([latentChannels, side, side], 2);
   const conditioning = await model.textEncoder.blank();
   const began = performance.now();
   const cpu = process.cpuUsage();
-  const encoded = model.vaeEncoder && (await model.vaeEncoder.encode(picture, side * factor, side * factor));
+  // As the engine does, in bytes: other nets run for numbers.
+  const encoded = await model.vaeEncoder?.encodePicture(picture);
   const [predicted] = await model.unet.predict([{ sample: noise, shape, timestep: TIMESTEP, conditioning }]);
-  const decoded = await model.vaeDecoder.decode(noise, side, side);
+  const painted = await model.vaeDecoder.decodePicture(noise, side, side);
   const wall = performance.now() - began;
-  return { ms: idle(model, wall, process.cpuUsage(cpu)), outputs: { ...(encoded && { encoded }), predicted, decoded } };
+  return { ms: idle(model, wall, process.cpuUsage(cpu)), outputs: { ...(encoded && { encoded }), predicted, decoded: toTensor(painted) } };
 }
 
 /**
@@ -71,21 +72,6 @@ async function paint(model: Model): Promise<{ ms: number; outputs: TrialOutputs 
  */
 function idle({ info }: Model, wall: number, { user, system }: NodeJS.CpuUsage): number {
   return info.executionProvider === 'cpu' ? Math.min(wall, (user + system) / 1000 / availableParallelism()) : wall;
-}
-
-function differenceOf(got: TrialOutputs, expected: TrialOutputs): number {
-  return Math.max(...Object.entries(expected).map(([name, values]) => relative(got[name] ?? new Float32Array(values.length), values)));
-}
-
-function relative(got: Float32Array, expected: Float32Array): number {
-  if (got.length !== expected.length) return Infinity;
-  let [error, power] = [0, 0];
-  for (let k = 0; k < expected.length; k++) {
-    error += (got[k] - expected[k]) ** 2;
-    power += expected[k] ** 2;
-  }
-  const ratio = Math.sqrt(error / Math.max(power, 1e-12));
-  return Number.isNaN(ratio) ? Infinity : ratio;
 }
 
 process.title = 'streamdiffusion-trial';
