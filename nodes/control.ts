@@ -6,6 +6,7 @@ import { startNode } from './lib/common/start-node';
 import { ControlMap } from './lib/control/control-map';
 import { LEARNERS, serveControls } from './lib/control/routes';
 import { type ControlFields, type ControlSettings, readControlFields } from './lib/control/settings';
+import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
 
 /** The control map: makes a picture that a model is steered by, such as edges or a silhouette, of each frame. */
 export = (RED: NodeAPI): void => {
@@ -18,12 +19,14 @@ export = (RED: NodeAPI): void => {
       disableNode(this, status, thrown);
       return;
     }
-    const map = new ControlMap(RED, this, status, settings);
+    const map = new ControlMap(RED, this, status, def, settings);
+    TUNABLES.lend(this, map);
     if (settings.map.kind === 'silhouette') LEARNERS.lend(this, map);
     onInput(this, (msg, send) => map.take(msg, send));
     onClose(this, (removed) => map.close(removed));
   }
 
   serveControls(RED);
+  serveTuning(RED);
   RED.nodes.registerType('streamdiffusion-control', StreamDiffusionControl);
 };

@@ -84,7 +84,7 @@
       // What is saved of an adapter that the engine has no more is seen, so that it can be taken away.
       const gone = report ? [...weights.keys()].filter((name) => !found.some((adapter) => adapter.name === name)) : [];
       rows.empty().append(
-        found.map(({ name, kind, picture }) => row(name, words(`adapter.${kind}`) + (picture ? `; ${words(`adapter.${picture}`)}` : ''))),
+        found.map((adapter) => row(adapter.name, window.StreamDiffusion.aboutAdapter(adapter))),
         gone.map((name) => row(name, words('adapter.gone'))),
       );
       section.toggle(found.length + gone.length > 0);

@@ -69,6 +69,12 @@ window.StreamDiffusion = Object.assign(
         return `${unit(Math.floor(seconds / 3600), 'hour', 0)} ${unit(Math.floor((seconds % 3600) / 60), 'minute', 0)}`;
       },
 
+      /** What an adapter is, and what picture it wants, in words; both as the check of a model says them. */
+      aboutAdapter: ({ kind, picture }) => {
+        const word = (key) => RED._(`@streamdiffusion/node-red/engine:adapters.${key}`);
+        return word(`kind.${kind}`) + (picture ? `; ${word(`picture.${picture}`)}` : '');
+      },
+
       /** Posts JSON to one of the package's routes under the editor's own login. */
       post: (path, body) =>
         $.ajax({ url: `streamdiffusion/${path}`, type: 'POST', contentType: 'application/json', data: JSON.stringify(body) }),

@@ -32,9 +32,8 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       return twice === undefined || this._('invalid.adapterTwice', { name: twice.name });
     }
 
-    function sentence(node, { kind, picture, problem }) {
-      if (problem) return `✗ ${problem}`;
-      return `✓ ${node._(`adapters.kind.${kind}`)}${picture ? `; ${node._(`adapters.picture.${picture}`)}` : ''}`;
+    function sentence(report) {
+      return report.problem ? `✗ ${report.problem}` : `✓ ${window.StreamDiffusion.aboutAdapter(report)}`;
     }
 
     /**
@@ -86,7 +85,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
             row
               .find('.streamdiffusion-adapter-state')
               .toggleClass('streamdiffusion-trouble', Boolean(report?.problem))
-              .text(report ? sentence(node, report) : '');
+              .text(report ? sentence(report) : '');
           }
           own
             .empty()
@@ -95,7 +94,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
                 .filter(({ isOwn }) => isOwn)
                 .map((report) =>
                   $('<div>').text(
-                    node._(report.problem ? 'adapters.ownWrong' : 'adapters.own', { name: report.name, what: sentence(node, report) }),
+                    node._(report.problem ? 'adapters.ownWrong' : 'adapters.own', { name: report.name, what: sentence(report) }),
                   ),
                 ),
             );

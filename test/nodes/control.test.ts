@@ -7,6 +7,7 @@ import sharp from 'sharp';
 import { controlPool } from '../../engine/image/codec-pool';
 import control from '../../nodes/control';
 import { LEARNERS } from '../../nodes/lib/control/routes';
+import { TUNABLES } from '../../nodes/lib/web/tuning-routes';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { doublingNet } from '../lib/picture-nets';
@@ -76,6 +77,29 @@ describe('control map', () => {
 
   const mapOf = (msg: Record<string, unknown> | undefined, name: string): unknown =>
     (msg?.pictures as Record<string, unknown> | undefined)?.[name];
+
+  it('is turned by its open dialog: what that names, and no more; and has all back when it is cancelled', async () => {
+    await start({ kind: 'threshold', picture: 'map', threshold: '', radius: '' });
+    const dialog = TUNABLES.of(helper.getNode('control'))!;
+    const drawn = async (): Promise<Pixels> => pixelsOf(mapOf(await give({ payload: frames[0] }), 'map'));
+    await give({ control: { invert: true } });
+    const before = await drawn();
+    await dialog.tune({ params: { threshold: '0', size: '32' } });
+    const white = await drawn();
+    assert.equal(Math.min(white.width, white.height), 32);
+    assert.ok(
+      white.data.every((byte) => byte === 0),
+      'all is bright, and inverted as the message said',
+    );
+    await dialog.tune({ params: { kind: 'luminance', invert: false } });
+    assert.ok(new Set((await drawn()).data).size > 10, 'shades of grey');
+    for (const wrong of [{ threshold: '256' }, { kind: 'silhouette' }, { kind: 'nothing' }, { net: '/a.onnx' }, { picture: 'x' }, null])
+      await assert.rejects(dialog.tune({ params: wrong }), { code: 'EBADPARAM' }, JSON.stringify(wrong));
+    assert.ok(new Set((await drawn()).data).size > 10, 'what cannot be changes nothing');
+    await dialog.endTuning(false);
+    assert.deepEqual(await drawn(), before);
+    assert.deepEqual(ledger.errors, []);
+  });
 
   it('lays the map beside the picture under its name, and leaves all else as it was', async () => {
     await start({ kind: 'edges' });

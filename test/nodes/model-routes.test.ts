@@ -38,7 +38,7 @@ describe('routes behind the engine dialog and the sidebar', () => {
   it('open for nobody without a login', async () => {
     for (const path of ['models', 'models/providers', 'models/downloads', 'streams', 'engine/check?modelType=starter', 'editor/qr?to=x'])
       assert.equal((await ask(path)).status, 401, path);
-    for (const path of ['models/downloads', 'models/cancel', 'words', 'denoisers/a', 'prompts/a'])
+    for (const path of ['models/downloads', 'models/cancel', 'words', 'denoisers/a', 'prompts/a', 'controls/a'])
       assert.equal((await ask(path, post({ repository: 'a/b' }))).status, 401, path);
   });
 

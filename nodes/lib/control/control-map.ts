@@ -10,17 +10,18 @@ import { isMeantAsPicture, isReset, isSettingsOnly, topicOf } from '../common/me
 import type { Status } from '../common/status';
 import { PerTopic } from '../common/per-topic';
 import { forgetStreams, keepNewest } from '../engine/live-streams';
+import type { Tunable, Wish } from '../web/tuning-routes';
 import { putMap } from './message';
 import { Room } from './room';
 import { RoomMemory } from './room-memory';
 import type { Learner } from './routes';
-import { type ControlSettings, readControl } from './settings';
+import { type ControlFields, type ControlSettings, readControl, type TunedControl, tuneControl } from './settings';
 import { ControlTopic } from './topic';
 
 const MAX_TOPICS = 32;
 
 /** What a control map node does between its start and its close. */
-export class ControlMap implements Learner {
+export class ControlMap implements Learner, Tunable {
   private readonly topics = new PerTopic(
     MAX_TOPICS,
     (topic) => this.open(topic),
@@ -32,11 +33,15 @@ export class ControlMap implements Learner {
   /** Where a net draws the maps. */
   private readonly net: PictureNetProcess | undefined;
   private readonly ticker: NodeJS.Timeout;
+  /** From before the dialog was opened. */
+  private untuned: TunedControl | undefined;
 
   constructor(
     private readonly RED: NodeAPI,
     private readonly node: Node,
     private readonly status: Status,
+    /** Its dialog as it was saved, or is being changed. */
+    private fields: ControlFields,
     private settings: ControlSettings,
   ) {
     if (settings.map.kind === 'silhouette') this.memory = new RoomMemory(node);
@@ -66,6 +71,21 @@ export class ControlMap implements Learner {
     this.memory?.forget(topic);
     for (const { room } of this.topics.concerned(topic)) room?.forget();
     this.showStatus();
+  }
+
+  async tune({ params }: Wish): Promise<void> {
+    const before: TunedControl = { fields: this.fields, settings: this.settings };
+    ({ fields: this.fields, settings: this.settings } = tuneControl(before, params));
+    this.untuned ??= before;
+    tellChange(this.RED, '');
+  }
+
+  async endTuning(keep: boolean): Promise<void> {
+    const { untuned } = this;
+    this.untuned = undefined;
+    if (keep || !untuned) return;
+    ({ fields: this.fields, settings: this.settings } = untuned);
+    tellChange(this.RED, '');
   }
 
   /** @param removed whether the node is gone for good */

@@ -53,6 +53,8 @@ export const RANGES = {
 const NUMBERS = Object.keys(RANGES) as (keyof typeof RANGES)[];
 /** What `msg.control` may say. */
 const LIVE = [...NUMBERS, 'invert', 'learn'];
+/** What the open dialog changes on the running node; the rest comes with a deploy. */
+const TUNABLE = [...NUMBERS, 'kind', 'invert', 'size'];
 const LONGEST_NAME = 64;
 const LONGEST_PATH = 4096;
 
@@ -92,6 +94,31 @@ export function readControl(control: unknown, map: ControlMapSettings): { map: C
   const next = { ...map, invert: readOptionalBoolean(said.invert, 'control.invert', map.invert) };
   for (const name of NUMBERS) if (!isEmpty(said[name])) next[name] = readNumber(said[name], `control.${name}`, RANGES[name]);
   return { map: checked(next), learn: readOptionalBoolean(said.learn, 'control.learn', false) };
+}
+
+/** A node's fields as its open dialog changes them, and what comes of it. */
+export interface TunedControl {
+  fields: ControlFields;
+  settings: ControlSettings;
+}
+
+/**
+ * What becomes of a running control map under changed fields of its dialog; what was said by `msg.control` stays where the dialog does not speak of it.
+ * @throws EBADPARAM also for a kind of map that only comes with a deploy
+ */
+export function tuneControl({ fields, settings }: TunedControl, params: unknown): TunedControl {
+  if (typeof params !== 'object' || params === null) throw new EngineError('EBADPARAM', `params must be an object, not ${quote(params)}`);
+  const names = Object.keys(params);
+  const unknown = names.find((name) => !TUNABLE.includes(name));
+  if (unknown !== undefined) throw new EngineError('EBADPARAM', `a dialog cannot tune ${quote(unknown)}; it can ${TUNABLE.join(', ')}`);
+  const next: ControlFields = { ...fields, ...params };
+  const read = readControlFields(next);
+  const isAnother = (next.kind ?? 'edges') !== (fields.kind ?? 'edges');
+  if (isAnother && [fields.kind, next.kind].some((kind) => kind === 'silhouette' || kind === 'net'))
+    throw new EngineError('EBADPARAM', 'a silhouette, and a map that a net draws, come and go with a deploy');
+  const named = Object.fromEntries(Object.entries(read.map).filter(([name]) => names.includes(name)));
+  const map = isAnother ? read.map : checked({ ...settings.map, ...named });
+  return { fields: next, settings: { ...settings, map, ...(names.includes('size') && { size: read.size }) } };
 }
 
 function checked(map: ControlMapSettings): ControlMapSettings {

@@ -86,14 +86,20 @@ export function isPreviewOpen(): boolean {
   return performance.now() - lastAsked < OPEN_MS;
 }
 
-/** `GET streamdiffusion/streams`: all {@link LiveStream}s, under the editor's own login. */
+/**
+ * `GET streamdiffusion/streams`: all {@link LiveStream}s, under the editor's own login; with `?node=ID` those of one node, which
+ * wakes no denoiser that rests.
+ */
 export function serveStreams(RED: NodeAPI): void {
   guardAdmin(RED);
-  RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), (_request, response, next) => {
-    lastAsked = performance.now();
-    wakeAll();
+  RED.httpAdmin.get('/streamdiffusion/streams', RED.auth.needsPermission('streamdiffusion.read'), ({ query }, response, next) => {
+    if (query.node === undefined) {
+      lastAsked = performance.now();
+      wakeAll();
+    }
     const nodes = flowNodes(RED);
-    const open = [...entries].flatMap(([id, topics]) =>
+    const asked = [...entries].filter(([id]) => query.node === undefined || query.node === id);
+    const open = asked.flatMap(([id, topics]) =>
       [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => ({ id, topic, entry })),
     );
     Promise.all(

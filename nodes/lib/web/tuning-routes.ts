@@ -30,10 +30,14 @@ export interface Tunable {
 export const TUNABLES = new NodePart<Tunable>();
 
 /** Nodes that can be played on, and the folder of their addresses. */
-const FOLDERS = { 'streamdiffusion-denoiser': 'denoisers', 'streamdiffusion-prompt': 'prompts' } as const;
+const FOLDERS = {
+  'streamdiffusion-denoiser': 'denoisers',
+  'streamdiffusion-prompt': 'prompts',
+  'streamdiffusion-control': 'controls',
+} as const;
 
 /**
- * `POST streamdiffusion/denoisers/ID` or `…/prompts/ID`, under the editor's own login: a {@link Wish}, and when the dialog is
+ * `POST streamdiffusion/denoisers/ID`, `…/prompts/ID` or `…/controls/ID`, under the editor's own login: a {@link Wish}, and when the dialog is
  * closed `{end: 'keep' | 'restore'}`. Answers `{applied}`, and where that is false the code and why: EBADPARAM or EBADPROMPT for
  * what cannot work, ECLOSED for a node that is not deployed. All of these are usual while somebody types, and no failed requests.
  */
