@@ -225,7 +225,7 @@ async function profileOf(net: Net, address: string, say: Say): Promise<Record<st
 async function openUnet(server: ServerOptions): Promise<Net> {
   const files = await findFiles(modelFolder(MODEL));
   const { unet: header } = await readHeaders(files);
-  return openOnServer(MODEL, 'unet', files.nets.unet!, header!, server);
+  return openOnServer(MODEL, 'unet', files.nets.unet!, { header: header!, applied: [] }, server);
 }
 
 /** The starter model's UNet at its own size. */

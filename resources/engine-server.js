@@ -65,7 +65,8 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
 
     function check(node, model) {
       const result = $('#engine-server-result').removeClass('streamdiffusion-trouble').text(node._('server.busy')).show();
-      const asked = Object.assign({ id: node.id }, model());
+      const adapters = JSON.stringify(window.StreamDiffusion.EngineAdapters.value());
+      const asked = Object.assign({ id: node.id, adapters }, model());
       FIELDS.forEach((name) => {
         const value = input(name).val() || '';
         // A saved password is shown as a placeholder that means nothing.

@@ -14,6 +14,7 @@ import type { SchedulerConfig } from '../diffusion/schedule';
 import type { EngineInfo, RawImage, ServerOptions } from '../types';
 import type { Adapter, AdapterKind, Nets } from './adapters/adapter';
 import { Adapters } from './adapters/adapters';
+import { asServed } from './adapters/served';
 import { type FindPicture, PicturePrompts } from './adapters/picture-prompts';
 import { findFiles, missingNets, modelFolder } from './files';
 import { openPatched, patchesFor } from './graph-patches';
@@ -214,8 +215,7 @@ async function openNets(
     const header = headers[name];
     const ofAdapters = isNetName(name) ? adapters.patches(name, executionProvider) : [];
     if (settings.server && header && isNetName(name) && elsewhere.has(name)) {
-      if (ofAdapters.some(({ optional }) => !optional)) throw cannotChange(name, adapters);
-      nets[name] = await openOnServer(settings.model, name, net, header, settings.server);
+      nets[name] = await openOnServer(settings.model, name, net, await asServed(header, net.path, ofAdapters), settings.server);
     } else {
       const open = (source: string | OnnxGraph): Promise<LocalNet> =>
         openNet({ name, executionProvider, totalBytes })(source, { executionProvider, intraOpNumThreads }, net.path);
@@ -227,11 +227,6 @@ async function openNets(
     loadedBytes += net.bytes;
   }
   onProgress?.({ net: all.at(-1)?.[0] ?? '', loadedBytes, totalBytes });
-}
-
-function cannotChange(name: NetRole, adapters: Adapters): EngineError {
-  const names = adapters.all.map((adapter) => adapter.name).join(', ');
-  return new EngineError('EBADPARAM', `${name} runs on a server, where the adapters (${names}) cannot change it; let it run here`);
 }
 
 async function arithmeticFor({ int8 = 'auto', arithmetic }: ModelSettings): Promise<ArithmeticChoice> {

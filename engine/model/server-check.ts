@@ -1,5 +1,7 @@
 import { EngineError } from '../errors';
 import type { ServerOptions } from '../types';
+import { Adapters } from './adapters/adapters';
+import { asServed } from './adapters/served';
 import { findFiles, modelFolder } from './files';
 import { readHeaders } from './headers';
 import { netsOnServer, openOnServer, serverPrefix } from './server-nets';
@@ -23,17 +25,23 @@ export interface ServedNetReport {
 /**
  * Compares the nets that are to run on a server with those of a model folder. No net is run or opened here.
  *
- * Rejects with ENOMODEL, EBADMODEL for the folder, EBADPARAM for settings that cannot work.
+ * Rejects with ENOMODEL, EBADMODEL for the folder or an adapter, EBADPARAM for settings that cannot work.
  */
-export async function checkServer(model: string, server: ServerOptions, autoencoder?: string): Promise<ServedNetReport[]> {
+export async function checkServer(
+  model: string,
+  server: ServerOptions,
+  autoencoder?: string,
+  paths?: Record<string, string>,
+): Promise<ServedNetReport[]> {
   const files = await findFiles(modelFolder(model), autoencoder);
   const headers = await readHeaders(files);
+  const adapters = await Adapters.open(paths, { files, headers });
   const prefix = server.prefix ?? serverPrefix(model);
   const checks = [...netsOnServer(server)].map(async (name): Promise<ServedNetReport[]> => {
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) return [];
     try {
-      const served = await openOnServer(model, name, net, header, server);
+      const served = await openOnServer(model, name, net, await asServed(header, net.path, adapters.patches(name, 'cpu')), server);
       const { int8, warnings, sharedMemory } = served;
       const { instances } = served.place;
       await served.close();

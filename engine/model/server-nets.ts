@@ -5,7 +5,7 @@ import type { ServerOptions } from '../types';
 import { modelFolder } from './files';
 import { fingerprintOf, patchedFingerprint } from './fingerprint';
 import { int8Patch } from './graph-patches';
-import type { HeaderNet } from './headers';
+import type { ServedNet } from './adapters/served';
 import type { NetFiles } from './layouts';
 import { isNetName, netNames, type NetName } from './roles';
 import { quote } from '../util/quote';
@@ -36,19 +36,26 @@ export function serverPrefix(model: string): string {
 }
 
 /** Rejects as ServerNet.open does. */
-export function openOnServer(
+export async function openOnServer(
   model: string,
   name: NetName,
   { path, ranges }: NetFiles,
-  header: HeaderNet,
+  { header, applied }: ServedNet,
   server: ServerOptions,
 ): Promise<ServerNet> {
   const prefix = server.prefix ?? serverPrefix(model);
   const { inputs, outputs } = header;
-  const fingerprint = (): Promise<string> => fingerprintOf(path);
+  const fingerprint = async (): Promise<string> => patchedFingerprint(await fingerprintOf(path), applied);
   const int8Fingerprints = async (): Promise<string[]> => {
-    const own = ranges && (await fingerprint());
-    return own ? ([8, 7] as const).map((bits) => patchedFingerprint(own, [int8Patch(ranges, bits, path)])) : [];
+    const own = ranges && (await fingerprintOf(path));
+    return own ? ([8, 7] as const).map((bits) => patchedFingerprint(own, [int8Patch(ranges, bits, path), ...applied])) : [];
   };
-  return ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint, int8Fingerprints }, server);
+  try {
+    return await ServerNet.open(`${prefix}_${name}`, { inputs, outputs, fingerprint, int8Fingerprints }, server);
+  } catch (thrown) {
+    const { code, message } = EngineError.from(thrown, 'ENETWORK');
+    if (code !== 'EBADMODEL' || applied.length === 0) throw thrown;
+    const hint = `for ${applied.map((patch) => patch.name).join(', ')} it has to be written with --adapter NAME=PATH for each adapter`;
+    throw new EngineError(code, `${message}; ${hint}`, { cause: thrown });
+  }
 }

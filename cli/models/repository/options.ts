@@ -1,6 +1,7 @@
 import { isNetName, netNames, type NetName } from '../../../engine/model/roles';
 import type { WeightBits } from '../../../engine/net/onnx/patches/int8';
 import { readArguments, readNumber, UsageError } from '../../command';
+import { readAdapters } from '../../run/adapters';
 
 export const HELP = `Usage: streamdiffusion models repository FOLDER --to DIR [OPTIONS]
 
@@ -22,6 +23,10 @@ Options:
   --instances N     copies of each net beside each other, on every GPU (default 1)
   --max-batch N     most rows of a run (default 16)
   --queue-delay US  microseconds that a run waits for others to be computed with (default 0: those that wait anyway)
+  --adapter NAME=PATH
+                    a ControlNet, LoRA, IP-Adapter … that engines with this model will have: the nets are written with inputs
+                    for it; what lies in the model folder as controlnet/NAME is thought of anyway (can be repeated)
+  --lora FILE       the same for a LoRA, by the name of its file; or NAME=FILE (can be repeated)
   --int8            in int8 where an int8.json lies beside a net, as the engine computes it itself: about twice as fast on
                     processors made for it (VNNI, dot products on Arm), half as fast again on others; with --device cpu
   --weight-bits 8|7 with --int8: 7 for servers on x86 processors without VNNI, where sums of products with 8 overflow (default 8)
@@ -41,6 +46,8 @@ const OPTIONS = {
   instances: { type: 'string', default: '1' },
   'max-batch': { type: 'string', default: '16' },
   'queue-delay': { type: 'string', default: '0' },
+  adapter: { type: 'string', multiple: true },
+  lora: { type: 'string', multiple: true },
   int8: { type: 'boolean', default: false },
   'weight-bits': { type: 'string', default: '8' },
   threads: { type: 'string', default: '0' },
@@ -61,6 +68,8 @@ export interface RepositoryOptions {
   instances: number;
   maxBatch: number;
   queueDelayUs: number;
+  /** Paths of adapters that the nets get inputs for, by name. */
+  adapters: Record<string, string>;
   /** Bits of a weight, where nets that can be are written in int8. */
   int8: WeightBits | undefined;
   /** 0 leaves it to ONNX Runtime. */
@@ -82,6 +91,9 @@ export function readOptions(args: string[]): RepositoryOptions {
   if (device !== 'gpu' && device !== 'cpu') throw new UsageError(`--device must be gpu or cpu; got "${device}"`);
   if (values.int8 && (device !== 'cpu' || backend === 'tensorrt'))
     throw new UsageError('--int8 is for processors: it goes with --device cpu, and with onnxruntime or python as --backend');
+  const adapters = readAdapters(values.adapter, values.lora);
+  if (backend === 'tensorrt' && Object.keys(adapters).length > 0)
+    throw new UsageError('--adapter goes with onnxruntime or python as --backend: plans of TensorRT are made for certain sizes');
   const [, width, height] = /^([1-9]\d*)x([1-9]\d*)$/.exec(size ?? '') ?? [];
   if (size !== undefined && width === undefined) throw new UsageError(`--size must be two numbers such as 512x512; got "${size}"`);
   return {
@@ -94,6 +106,7 @@ export function readOptions(args: string[]): RepositoryOptions {
     instances: whole(values.instances, 'instances', 1, 1024),
     maxBatch: whole(values['max-batch'], 'max-batch', 1, 4096),
     queueDelayUs: whole(values['queue-delay'], 'queue-delay', 0, 1_000_000),
+    adapters,
     int8: values.int8 ? (whole(values['weight-bits'], 'weight-bits', 7, 8) as WeightBits) : undefined,
     threads: whole(values.threads, 'threads', 0, 1024),
     size: width === undefined ? undefined : { width: Number(width), height: Number(height) },

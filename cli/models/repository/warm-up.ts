@@ -32,9 +32,15 @@ export function sizesOf(
 /**
  * The inputs' sizes in a run of one row. What the net itself leaves free follows from the picture size and the prompt.
  *
+ * @param all its own inputs, and those that adapters have added: as for rows that do not use them
  * @returns undefined when one of them cannot be known
  */
-export function shapesOf(name: NetName, { inputs }: Pick<HeaderNet, 'inputs'>, sizes: Sizes): Record<string, number[]> | undefined {
+export function shapesOf(
+  name: NetName,
+  { inputs }: Pick<HeaderNet, 'inputs'>,
+  sizes: Sizes,
+  all = inputs,
+): Record<string, number[]> | undefined {
   const { width, height, factor, tokens, textWidth, latentChannels } = sizes;
   const { takes } = useOf(name);
   const latents = [latentChannels, Math.round(height / factor), Math.round(width / factor)];
@@ -44,9 +50,10 @@ export function shapesOf(name: NetName, { inputs }: Pick<HeaderNet, 'inputs'>, s
     if (rank === 2) return [1, takes === 'tokens' ? tokens : undefined];
     return new Array<number>(rank).fill(1);
   };
-  const shapes = inputs.map(
-    ({ name: input, shape }) => [input, shape.map((size, i) => (typeof size === 'number' ? size : usual(shape.length)[i]))] as const,
-  );
+  const shapes = all.map(({ name: input, shape }) => {
+    const isOwn = inputs.some((own) => own.name === input);
+    return [input, shape.map((size, i) => (typeof size === 'number' ? size : isOwn ? usual(shape.length)[i] : 1))] as const;
+  });
   if (shapes.some(([, shape]) => shape.includes(undefined))) return undefined;
   return Object.fromEntries(shapes) as Record<string, number[]>;
 }

@@ -1,6 +1,8 @@
 import { chmod, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../../engine/errors';
+import { Adapters } from '../../../engine/model/adapters/adapters';
+import { asServed } from '../../../engine/model/adapters/served';
 import { findFiles } from '../../../engine/model/files';
 import { fingerprintOf, patchedFingerprint } from '../../../engine/model/fingerprint';
 import { inspectModel } from '../../../engine/model/folder';
@@ -9,7 +11,7 @@ import { readHeaders } from '../../../engine/model/headers';
 import type { NetFiles } from '../../../engine/model/layouts';
 import { type NetName, netNames } from '../../../engine/model/roles';
 import { serverPrefix } from '../../../engine/model/server-nets';
-import { applyPatches } from '../../../engine/net/onnx/patches/patch';
+import { applyPatches, type GraphPatch } from '../../../engine/net/onnx/patches/patch';
 import { readOnnxGraph } from '../../../engine/net/onnx/graph';
 import { configOf, isBatched, type ServedNet } from './config';
 import { placeNet } from './net-files';
@@ -42,6 +44,9 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
   if (options.int8 && !wanted.some((name) => files.nets[name]?.ranges)) {
     throw new EngineError('EBADMODEL', 'none of these nets has an int8.json beside it, which --int8 needs');
   }
+  const adapters = await Adapters.open(options.adapters, { files, headers });
+  const patchesOf = (name: NetName): GraphPatch[] =>
+    options.backend === 'tensorrt' ? [] : adapters.patches(name, options.device === 'gpu' ? 'cuda' : 'cpu');
   const sizes = sizesOf(files, report, headers.text_encoder, options.size);
   const prefix = options.prefix ?? serverPrefix(options.model);
   const written: WrittenNet[] = [];
@@ -50,21 +55,27 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
     const [net, header] = [files.nets[name], headers[name]];
     if (!net || !header) continue;
     onNet(name);
-    const patches = options.int8 && net.ranges ? [int8Patch(net.ranges, options.int8, net.path)] : [];
-    const patched = patches.length > 0 ? applyPatches(header.graph ?? (await readOnnxGraph(net.path)), patches) : undefined;
-    const applied = patched?.applied ?? [];
+    const rounding = options.int8 && net.ranges ? [int8Patch(net.ranges, options.int8, net.path)] : [];
+    const rounded = rounding.length > 0 ? applyPatches(header.graph ?? (await readOnnxGraph(net.path)), rounding) : undefined;
+    const isRounded = rounded !== undefined && rounded.applied.length > 0;
+    const plain = isRounded ? { ...header, graph: rounded.graph } : header;
+    const { header: changed, applied } = await asServed(plain, net.path, patchesOf(name));
     const served: ServedNet = {
       name: `${prefix}_${name}`,
-      inputs: header.inputs,
-      outputs: header.outputs,
-      fingerprint: patchedFingerprint(await fingerprintOf(net.path), applied),
-      warmUp: shapesOf(name, header, sizes),
+      inputs: changed.inputs,
+      outputs: changed.outputs,
+      fingerprint: patchedFingerprint(await fingerprintOf(net.path), [...(rounded?.applied ?? []), ...applied]),
+      warmUp: shapesOf(name, header, sizes, changed.inputs),
     };
     try {
-      const { version, unchanged } = await writeNet(served, options, (folder) =>
-        placeNet(net.path, patched && applied.length > 0 ? patched : header, folder),
-      );
-      written.push({ name: served.name, version, unchanged, notes: [...notesOn(served), ...formatNote(net, options, applied.length > 0)] });
+      const { version, unchanged } = await writeNet(served, options, (folder) => placeNet(net.path, changed, folder));
+      const inputs = applied.map((patch) => `with ${patch.name}`);
+      written.push({
+        name: served.name,
+        version,
+        unchanged,
+        notes: [...notesOn(served), ...inputs, ...formatNote(net, options, isRounded)],
+      });
       plans.push({ net: served, onnx: `${served.name}/${SOURCE}/model.onnx`, plan: `${served.name}/${version}/model.plan` });
     } catch (thrown) {
       throw EngineError.from(thrown, 'EDISK', `${served.name} cannot be written: `);

@@ -105,7 +105,7 @@ function portOf({ name, place }: ControlNext, net: Net | undefined): ClaimPort {
         const filled = { [strength.name]: stackedTensor(strength.type, strengths, batch, [batch]) };
         if (residuals.length === 0) {
           const channels = fixed(control.shape[1]) ?? 1;
-          return { ...filled, [control.name]: tensorOf(control.type, new Float32Array(channels), [1, channels, 1, 1]) };
+          return { ...filled, [control.name]: tensorOf(control.type, new Float32Array(batch * channels), [batch, channels, 1, 1]) };
         }
         const [h, w] = place === 'block' ? [Math.ceil(height / 2), Math.ceil(width / 2)] : [height, width];
         const [channels] = residuals[0].dims;

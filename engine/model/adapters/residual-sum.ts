@@ -23,11 +23,11 @@ export interface Added {
   residuals: Residual[][];
 }
 
-/** Σ_k s_k·r_k for input number `at`, with each row's own strengths; where no row has any, a zero that is added to all positions. */
+/** Σ_k s_k·r_k for input number `at`, with each row's own strengths; where no row has any, zeros that are added to all positions. */
 export function residualSum(info: TensorInfo, at: number, added: readonly Added[], { rows, batch }: Run): Tensor {
   const [first] = added;
   if (!first) {
-    const dims = info.shape.map((size) => fixed(size) ?? 1);
+    const dims = info.shape.map((size, i) => fixed(size) ?? (i === 0 ? batch : 1));
     return tensorOf(info.type, new Float32Array(dims.reduce((a, b) => a * b, 1)), dims);
   }
   const { data, dims } = first.residuals[0][at];

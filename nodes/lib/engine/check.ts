@@ -41,7 +41,7 @@ async function check(
 ): Promise<CheckAnswer> {
   try {
     const { folder, shown } = await readAskedModel(RED, node, model, modelType);
-    const wanted = readAdapters(typeof adapters === 'string' ? parsed(adapters) : undefined);
+    const wanted = readAskedAdapters(adapters);
     const { autoencoder } = readAutoencoder(other);
     const report = await checkInProcess('inspectModel', [folder, wanted, autoencoder]);
     const asShown = JSON.parse(JSON.stringify(report), (_key, value: unknown) =>
@@ -68,6 +68,11 @@ export function inWords(report: ModelReport, translate: Translate): string[] {
 
 function adapterLine({ name, kind = '', problem }: AdapterReport, translate: Translate): string {
   return translate('adapters.line', { name, what: problem ? `✗ ${problem}` : `✓ ${translate(`adapters.kind.${kind}`)}` });
+}
+
+/** The dialog's list of adapters, as JSON. @throws EBADPARAM */
+export function readAskedAdapters(adapters: unknown): Record<string, string> | undefined {
+  return readAdapters(typeof adapters === 'string' ? parsed(adapters) : undefined);
 }
 
 function parsed(json: string): unknown {

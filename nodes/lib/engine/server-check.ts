@@ -4,6 +4,7 @@ import { EngineError } from '../../../engine/errors';
 import { checkInProcess } from '../../../engine/host/client/checks';
 import type { ServedNetReport } from '../../../engine/model/server-check';
 import { readAddress } from '../../../engine/net/server/options';
+import { readAskedAdapters } from './check';
 import { readAskedModel, readAutoencoder } from './fields';
 import { addressesIn, readServerFields, type ServerCredentials, type ServerFields } from './server-fields';
 import { withCode } from '../common/input';
@@ -21,6 +22,8 @@ interface Asked extends ServerFields, ServerCredentials {
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
   autoencoder?: string;
+  /** A list of names and paths, as JSON. */
+  adapters?: string;
 }
 
 /** An engine's node, with what its dialog says of a server. */
@@ -51,7 +54,8 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
   const { folder, shown } = await readAskedModel(RED, node, asked.model, asked.modelType);
   const { autoencoder } = readAutoencoder(asked.autoencoder);
   // For each address and net several questions, one after the other.
-  const nets = await checkInProcess('checkServer', [folder, server, autoencoder], 30_000 + 6 * (server.timeoutMs ?? 10_000));
+  const adapters = readAskedAdapters(asked.adapters);
+  const nets = await checkInProcess('checkServer', [folder, server, autoencoder, adapters], 30_000 + 6 * (server.timeoutMs ?? 10_000));
   return {
     usable: nets.every(({ error }) => !error),
     lines: [...nets.flatMap((net) => inWords(net, RED._)), ...waysInWords(nets, RED._)].map(shown),

@@ -7,7 +7,7 @@ import { GraphIndex } from './graph-index';
 /**
  * A plain UNet with inputs for the residuals of ControlNets, which are added as diffusers does: to the skip tensors on their
  * way from the contracting half to the expanding one (`control/down_00` …, in the order in which they are made), and to the
- * middle block's output (`control/mid`). Each is [B, C, h', w'], or a zero that is added to all positions, [1, C, 1, 1].
+ * middle block's output (`control/mid`). Each is [B, C, h', w'], or zeros that are added to all positions, [B, C, 1, 1].
  *
  * The places are found by structure, see {@link skipJoins}.
  *

@@ -22,7 +22,7 @@ export function featureInput(name: string): { at: number; halvings: number } | u
  * A plain UNet with inputs for the features of T2I-Adapters (arXiv 2302.08453), `features/0_0` … (see
  * {@link featureInput}), which are added as diffusers does:
  * at the end of every block of the contracting half, and the one that is left to the middle block's output. Each is [B, C, h', w'],
- * or a zero that is added to all positions, [1, C, 1, 1].
+ * or zeros that are added to all positions, [B, C, 1, 1].
  *
  * @param channels of each feature, where that is known
  * @param type of the inputs; a net that computes in half precision may take float32 as well
@@ -60,8 +60,8 @@ export type NextPlace = 'convolution' | 'block';
  * A plain UNet to which a ControlNeXt's residual is added (arXiv 2408.06070): with the mean and deviation that the UNet's own values
  * have there, and the strength of every row.
  *
- * @param input name of the new inputs: `input/control`, float32 [B, C, h', w'] of mean 0 and deviation 1, or a zero for all positions,
- *   [1, C, 1, 1]; and `input`, the strengths, float32 [B]
+ * @param input name of the new inputs: `input/control`, float32 [B, C, h', w'] of mean 0 and deviation 1, or zeros for all positions,
+ *   [B, C, 1, 1]; and `input`, the strengths, float32 [B]
  * @throws EBADMODEL where the residual does not fit there
  */
 export function withCrossNormalised(graph: OnnxGraph, input: string, place: NextPlace, channels: number | undefined): OnnxGraph {

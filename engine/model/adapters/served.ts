@@ -1,0 +1,36 @@
+import { elementType, inputName, shapeOf } from '../../net/onnx/edit';
+import { readOnnxGraph } from '../../net/onnx/graph';
+import { applyPatches, type GraphPatch } from '../../net/onnx/patches/patch';
+import type { HeaderNet } from '../headers';
+
+/** A net on a server, with the inputs that adapters add to it. */
+export interface ServedNet {
+  header: HeaderNet;
+  /** What was changed, which its fingerprint tells. */
+  applied: readonly GraphPatch[];
+}
+
+/** TensorProto.DataType of the only other type than float32 that such inputs have. */
+const FLOAT16 = 10;
+
+/**
+ * A net as a server has to have it for some adapters.
+ *
+ * Rejects with EBADMODEL where an adapter does not fit the net.
+ *
+ * @param path of its file
+ * @param patches of the adapters; what only makes a net better to use stays out
+ */
+export async function asServed(header: HeaderNet, path: string, patches: readonly GraphPatch[]): Promise<ServedNet> {
+  const needed = patches.filter(({ optional }) => !optional);
+  if (needed.length === 0) return { header, applied: [] };
+  const { graph, applied } = applyPatches(header.graph ?? (await readOnnxGraph(path)), needed);
+  const added = graph.inputs
+    .filter((input) => !header.inputs.some(({ name }) => name === inputName(input)))
+    .map((input) => ({
+      name: inputName(input),
+      type: elementType(input) === FLOAT16 ? ('float16' as const) : ('float32' as const),
+      shape: shapeOf(input),
+    }));
+  return { header: { ...header, graph, inputs: [...header.inputs, ...added] }, applied };
+}
