@@ -27,7 +27,7 @@ from .onnx_control import with_residuals
 from .onnx_pipeline import OnnxPipeline
 from .scenes import render
 
-NETS = ("unet", "vae_encoder", "vae_decoder")
+NETS = ("unet", "vae_encoder", "vae_decoder", "controlnet/shape")
 HEAVY = ("Conv", "Gemm", "MatMul")
 # Frames of each kind, and how each is painted: indices into the schedule; 0 is pure noise.
 COUNT = 24
@@ -102,7 +102,7 @@ class Observer:
     """
 
     def __init__(self, model, options, exact_end, like=None):
-        self.inputs = [i.name for i in model.graph.input]
+        self.inputs, self.outputs = [i.name for i in model.graph.input], len(model.graph.output)
         self.tensors, self.alike = (like.tensors, like.alike) if like else tensors_of(model.graph, exact_end)
         inner = [name for name in self.tensors if name not in self.inputs]
         self.names = [o.name for o in model.graph.output] + inner
@@ -122,7 +122,7 @@ class Observer:
                 low, high = self.ranges.get(name, (np.inf, -np.inf))
                 self.ranges[name] = min(low, float(value.min())), max(high, float(value.max()))
                 self.values[name].append(value.ravel()[::max(1, value.size // SAMPLES)].copy())
-        return values[:1]
+        return values[:self.outputs]
 
     def write(self, path):
         ranges = {name: best_range(np.concatenate(self.values[name]), *ends) for name, ends in self.ranges.items()}
@@ -136,16 +136,18 @@ class Observer:
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", type=Path, default=Path("models/starter"))
-    parser.add_argument("--nets", nargs="+", choices=NETS, default=NETS)
+    parser.add_argument("--nets", nargs="+", choices=NETS, help="default: all that there are")
     options = parser.parse_args()
 
     pipeline = OnnxPipeline(options.model)
+    options.nets = options.nets or [net for net in NETS if (options.model / net).is_dir()]
+    branch = "controlnet/shape"
     session_options = onnxruntime.SessionOptions()
     session_options.intra_op_num_threads = 2
     # At the end of the UNet latents are small: exactness costs nothing there.
     observers = {net: Observer(onnx.load(options.model / net / "model.onnx"), session_options, exact_end=net == "unet")
                  for net in options.nets}
-    pipeline.sessions.update(observers)
+    pipeline.sessions.update({"control" if net == branch else net: observer for net, observer in observers.items()})
     if pipeline.residuals and "unet" in observers:
         graph, _ = with_residuals(options.model / "unet" / "model.onnx")
         pipeline.sessions["controlled_unet"] = Observer(onnx.load_from_string(graph), session_options, True, like=observers["unet"])
@@ -155,13 +157,16 @@ def main():
     pictures = np.stack([render(*scene) for scene in scenes] + [camera_frame(rng) for _ in range(COUNT)])
     text = pipeline.encode_texts([caption(rng, attributes) for attributes, _ in scenes] + [caption(rng, sample_attributes(rng)) for _ in range(COUNT)])
     latents = pipeline.encode(pictures)
-    pipeline.decode(latents)
+    alone = options.nets == [branch]    # then nothing is seen without it
+    if not alone:
+        pipeline.decode(latents)
     if pipeline.residuals:
         shown = [figure_frame(rng) for _ in range(COUNT)]
         maps, visitors = np.stack([control_maps(rng, *pair) for pair in shown]), pipeline.encode(np.stack([frame for frame, _ in shown]))
     for t_index in T_INDICES:
         noises = rng.standard_normal((len(t_index), *latents.shape)).astype(np.float32)
-        pipeline.decode(pipeline.sample(text, t_index, noises, start=latents if t_index[0] else None))
+        if not alone:
+            pipeline.decode(pipeline.sample(text, t_index, noises, start=latents if t_index[0] else None))
         if pipeline.residuals and t_index[0]:
             control = np.repeat(maps[:, None, ..., t_index[0] % len(KINDS)], 3, 1).astype(np.float32) / 255
             pipeline.decode(pipeline.sample(text[-COUNT:], t_index, noises[:, -COUNT:], start=visitors, control=control))

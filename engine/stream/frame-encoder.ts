@@ -49,7 +49,7 @@ export class FrameEncoder {
 
   /** Finished pictures go to others, who may draw on them. */
   handOut(): void {
-    if (this.lastImage) this.lastImage = { ...this.lastImage, data: this.lastImage.data.slice() };
+    if (this.lastImage) this.lastImage = { ...this.lastImage, data: new Uint8Array(this.lastImage.data) };
   }
 
   /** Nothing was finished yet, and nothing has moved. */
@@ -108,8 +108,8 @@ export class FrameEncoder {
     const where = paintMask(await fitted(mask, options), options.maskFeather, shape);
     if (!where) return undefined;
     const incoming = await fitted(image, options);
-    // A copy: whoever gave it may draw on it while the frame is in flight.
-    return { mask: where, incoming: { ...incoming, data: incoming.data.slice() } };
+    // A copy, which slice() of a Buffer is not: whoever gave it may draw on it while the frame is in flight, or it is moved into the encoder.
+    return { mask: where, incoming: { ...incoming, data: new Uint8Array(incoming.data) } };
   }
 
   /** Names of the pictures that may come with frames; those for the prompt may come along. */

@@ -127,7 +127,7 @@ function commonChange(data: Uint8Array, usual: Uint8Array, channel: number): num
 export function adaptBackground(room: Background, image: RawImage, figure: Plane): Background {
   const { width, height } = room;
   const near = grown(mapped(figure.data, NOT_BLACK), width, height, CAUTION);
-  const data = room.data.slice();
+  const data = new Uint8Array(room.data);
   for (let pixel = 0, at = 0; pixel < near.length; pixel++) {
     for (let channel = 0; channel < 3; channel++, at++) {
       if (near[pixel] === 0) data[at] += Math.sign(image.data[at] - data[at]);

@@ -13,7 +13,7 @@ const ONE = 2 ** 24;
  * @param radius standard deviation, pixels; 0 changes nothing
  */
 export function blurred({ data, width, height }: Plane, radius: number): Plane {
-  if (radius <= 0) return { data: data.slice(), width, height };
+  if (radius <= 0) return { data: new Uint8Array(data), width, height };
   const box = boxOf(radius);
   // Each turns the picture about its diagonal.
   const across = blurRows(data, width, height, box);
