@@ -5,13 +5,12 @@ import { join } from 'node:path';
 import { type CfgType, Engine, type Output, type StreamOptions } from '../../engine';
 import type { StreamInput } from '../../engine/types';
 import { controlCase, PATHS } from '../lib/control-cases';
+import { assertSameFrames, LAW_OPTIONS, outputsOf, STEPS } from '../lib/laws';
 import { REFERENCE_MODEL, relativeError } from '../lib/reference';
 import { refused } from '../lib/refused-adapter';
 
 const reference = controlCase('control-two-self');
 const PROMPT = { tokenIds: reference.tokenIds['a red sun over the sea'], negativeTokenIds: reference.tokenIds[''] };
-const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
-const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
 const ADAPTERS = { depth: PATHS.depth, lines: PATHS.lines, style: PATHS.style, detail: PATHS.detail, picture: PATHS.picture };
 const OFF = { depth: 0, lines: 0, style: 0, detail: 0, picture: 0 };
 const FRAMES = 5;
@@ -36,27 +35,8 @@ const changing: StreamInput[] = Array.from({ length: FRAMES }, (_, k) => {
   };
 });
 const plainFrames: StreamInput[] = changing.map(({ id, pictures }) => ({ id, image: pictures?.image }));
-
-async function run(engine: Engine, options: Partial<StreamOptions>, inputs: StreamInput[]): Promise<Output[]> {
-  const stream = await engine.createStream({ ...base, ...options });
-  await stream.setPrompt(PROMPT);
-  const outputs: Output[] = [];
-  for (const input of inputs) outputs.push(...(await stream.process(input)));
-  outputs.push(...(await stream.flush()));
-  await stream.close();
-  return outputs;
-}
-
-function assertSame(got: Output[], expected: Output[], what: string): void {
-  assert.deepEqual(
-    got.map(({ id }) => id),
-    expected.map(({ id }) => id),
-  );
-  got.forEach(({ id, latent }, k) => {
-    const error = relativeError(latent, expected[k].latent);
-    assert.ok(error <= 1e-4, `${what}: frame ${id} is off by ${error}`);
-  });
-}
+const run = (engine: Engine, options: Partial<StreamOptions>, inputs: StreamInput[]): Promise<Output[]> =>
+  outputsOf(engine, options, PROMPT, inputs);
 
 describe('laws of control', () => {
   let engine: Engine;
@@ -72,10 +52,10 @@ describe('laws of control', () => {
       it(`stream batch equals sequential: ${cfgType}, ${steps} step(s), pictures and weights that change every frame`, async () => {
         const options = { cfgType, tIndexList: STEPS[steps], guidanceScale: 1.5, delta: 0.7 };
         const batched = await run(engine, options, changing);
-        assertSame(batched, await run(engine, { ...options, useDenoisingBatch: false }, changing), 'the batch');
+        assertSameFrames(batched, await run(engine, { ...options, useDenoisingBatch: false }, changing), 'the batch');
         for (const frame of [0, 3]) {
           const [alone] = await run(engine, options, [changing[frame]]);
-          assertSame([batched[frame]], [alone], 'alone');
+          assertSameFrames([batched[frame]], [alone], 'alone');
         }
         const without = await run(plain, options, plainFrames);
         assert.ok(
@@ -108,9 +88,9 @@ describe('laws of control', () => {
     const without = { cfgType: 'self' as const, weights: OFF };
     const alone = [await run(engine, {}, changing), await run(engine, without, plainFrames)];
     const together = await Promise.all([run(engine, {}, changing), run(engine, without, plainFrames)]);
-    assertSame(together[0], alone[0], 'with control');
-    assertSame(together[1], alone[1], 'without');
-    assertSame(together[1], await run(plain, { cfgType: 'self' }, plainFrames), 'without, beside an engine that has none');
+    assertSameFrames(together[0], alone[0], 'with control');
+    assertSameFrames(together[1], alone[1], 'without');
+    assertSameFrames(together[1], await run(plain, { cfgType: 'self' }, plainFrames), 'without, beside an engine that has none');
   });
 
   it('takes control pictures of any size', async () => {
@@ -125,7 +105,7 @@ describe('laws of control', () => {
   });
 
   it('refuses weights that are no numbers, and names that no adapter has', async () => {
-    const stream = await engine.createStream(base);
+    const stream = await engine.createStream(LAW_OPTIONS);
     const bad: Record<string, number>[] = [
       { depth: Number.NaN },
       { depth: Number.POSITIVE_INFINITY },

@@ -2,46 +2,30 @@ import assert from 'node:assert/strict';
 import { type CfgType, Engine, type Output, type RawImage, randn, type Stream, type StreamOptions } from '../../engine';
 import { toThumbnail } from '../../engine/image/pixels';
 import { lowerStrength, MotionMeter } from '../../engine/diffusion/motion';
+import { assertSameFrames, LAW_OPTIONS, outputsOf, STEPS } from '../lib/laws';
 import { recording, REFERENCE_MODEL, relativeError } from '../lib/reference';
 
-const TOLERANCE = 1e-4;
 const reference = recording('img2img-4step-self');
 const PROMPT = { tokenIds: reference.token_ids['a red sun over the sea'], negativeTokenIds: reference.token_ids[''] };
 const OTHER_PROMPT = { tokenIds: PROMPT.tokenIds.map((id, k) => (k > 0 && k < 6 ? id + 5 : id)), negativeTokenIds: PROMPT.tokenIds };
-
-const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
-const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
 
 let engine: Engine;
 const frames = Array.from({ length: 7 }, (_, k) => reference.frame(k));
 
 async function open(options: Partial<StreamOptions> = {}): Promise<Stream> {
-  const stream = await engine.createStream({ ...base, ...options });
+  const stream = await engine.createStream({ ...LAW_OPTIONS, ...options });
   await stream.setPrompt(PROMPT);
   return stream;
 }
 
 /** All frames through a stream of their own, drained at the end. */
-async function run(options: Partial<StreamOptions>, images: RawImage[] = frames): Promise<Output[]> {
-  const stream = await open(options);
-  const outputs: Output[] = [];
-  for (const [id, image] of images.entries()) outputs.push(...(await stream.process({ image, id })));
-  outputs.push(...(await stream.flush()));
-  await stream.close();
-  return outputs;
-}
-
-function assertSame(got: Output[], expected: Output[], what = ''): void {
-  assert.deepEqual(
-    got.map((output) => output.id),
-    expected.map((output) => output.id),
-    what,
+const run = (options: Partial<StreamOptions>, images: RawImage[] = frames): Promise<Output[]> =>
+  outputsOf(
+    engine,
+    options,
+    PROMPT,
+    images.map((image, id) => ({ image, id })),
   );
-  got.forEach((output, k) => {
-    const error = relativeError(output.latent, expected[k].latent);
-    assert.ok(error <= TOLERANCE, `${what} frame ${String(output.id)} is off by ${error}`);
-  });
-}
 
 describe('laws of a stream', () => {
   before(async () => {
@@ -68,7 +52,7 @@ describe('laws of a stream', () => {
           delta: 0.7,
         };
         const batched = await run({ ...options, useDenoisingBatch: true });
-        assertSame(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}, eta ${eta}:`);
+        assertSameFrames(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}, eta ${eta}:`);
         assert.ok(batched.every((output) => output.latent.every(Number.isFinite)));
         assert.ok(
           relativeError(batched[0].latent, (await run({ ...options, scheduler: 'lcm' }))[0].latent) > 0.001,
@@ -86,7 +70,7 @@ describe('laws of a stream', () => {
             const options = { cfgType, tIndexList: STEPS[steps], frameBufferSize, doAddNoise, guidanceScale: 1.5, delta: 0.7 };
             const what = `F=${frameBufferSize}, noise ${doAddNoise}:`;
             const batched = await run({ ...options, useDenoisingBatch: true });
-            assertSame(batched, await run({ ...options, useDenoisingBatch: false }), what);
+            assertSameFrames(batched, await run({ ...options, useDenoisingBatch: false }), what);
             assert.equal(batched.length, frames.length);
             assert.ok(
               batched.every((output) => output.latent.every(Number.isFinite)),
@@ -108,14 +92,14 @@ describe('laws of a stream', () => {
       const row = (i: number) => noise.subarray((i * F + (id % F)) * 256, (i * F + (id % F) + 1) * 256);
       const { batch } = stream as unknown as { batch: object };
       Object.assign(batch, { seeds: { next: () => ({ rows: [row(0), row(1)] }) } });
-      assertSame(await stream.process({ image, id }), [together[id]], `frame ${id} alone`);
+      assertSameFrames(await stream.process({ image, id }), [together[id]], `frame ${id} alone`);
     }
   });
 
   it('guidance changes the picture in every kind, and rests at a scale of 1', async () => {
     const plain = await run({ cfgType: 'none' });
     for (const cfgType of ['full', 'self', 'initialize'] as CfgType[]) {
-      assertSame(await run({ cfgType, guidanceScale: 1 }), plain, `${cfgType} at 1`);
+      assertSameFrames(await run({ cfgType, guidanceScale: 1 }), plain, `${cfgType} at 1`);
       const guided = await run({ cfgType, guidanceScale: 1.5 });
       assert.ok(relativeError(guided[0].latent, plain[0].latent) > 0.01, cfgType);
     }
@@ -149,7 +133,7 @@ describe('laws of a stream', () => {
       run({ cfgType: 'full', tIndexList: STEPS[4], seed: 9 }, [...frames].reverse()),
       run({ mode: 'txt2img', width: 96, height: 64 }),
     ]);
-    assertSame(beside, alone);
+    assertSameFrames(beside, alone);
   });
 
   // The reference feeds the guidance state of one frame into the next when there is one step: at t_index 0 it grows
@@ -205,20 +189,20 @@ describe('laws of a stream', () => {
       const looped = await run({ ...loop, tIndexList: STEPS[1] }, still);
       assert.deepEqual(looped[0].latent, plain[0].latent);
       for (const k of [1, 2, 3]) assert.ok(relativeError(looped[k].latent, plain[k].latent) > 0.01, `${JSON.stringify(loop)} frame ${k}`);
-      assertSame(await run({ ...loop, tIndexList: STEPS[1] }, still), looped, 'once more:');
+      assertSameFrames(await run({ ...loop, tIndexList: STEPS[1] }, still), looped, 'once more:');
 
       const stream = await open({ ...loop, tIndexList: STEPS[1] });
       await stream.process({ image: frames[1] });
       await stream.update({ width: 96 });
       const wide = await stream.process({ image: frames[0], id: 0 });
-      assertSame(wide, await run({ ...loop, width: 96, tIndexList: STEPS[1] }, [frames[0]]), 'in another size:');
+      assertSameFrames(wide, await run({ ...loop, width: 96, tIndexList: STEPS[1] }, [frames[0]]), 'in another size:');
     }
   });
 
   it('motion-aware noise: a still scene as it was, a moving one under the strength that its motion leaves', async () => {
     const options = { motionNoise: 0.4, tIndexList: STEPS[2] };
     const still = Array.from({ length: 4 }, () => frames[0]);
-    assertSame(await run(options, still), await run({ tIndexList: STEPS[2] }, still), 'still:');
+    assertSameFrames(await run(options, still), await run({ tIndexList: STEPS[2] }, still), 'still:');
 
     const meter = new MotionMeter();
     const lists = frames.map((image) => lowerStrength(STEPS[2], 0.4 * meter.measure(toThumbnail(image)), 50));
@@ -231,8 +215,8 @@ describe('laws of a stream', () => {
     const expected: Output[] = [];
     for (const [id, image] of frames.entries()) expected.push(...(await stream.process({ image, id, params: { tIndexList: lists[id] } })));
     expected.push(...(await stream.flush()));
-    assertSame(await run(options), expected, 'moving:');
-    assertSame(await run({ ...options, useDenoisingBatch: false }), expected, 'sequential:');
+    assertSameFrames(await run(options), expected, 'moving:');
+    assertSameFrames(await run({ ...options, useDenoisingBatch: false }), expected, 'sequential:');
   });
 
   it('txt2img: the same seed draws the same picture, another seed another one', async () => {
@@ -271,7 +255,7 @@ describe('laws of a stream', () => {
         }
         outputs.push(...(await stream.flush()));
         const expected = [...(await run(before)).slice(0, 3), ...(await run(after)).slice(3)];
-        assertSame(outputs, expected, `${from} to ${to} steps:`);
+        assertSameFrames(outputs, expected, `${from} to ${to} steps:`);
       }
     });
 
@@ -297,7 +281,7 @@ describe('laws of a stream', () => {
         for (const id of [2, 3]) outputs.push(...(await stream.process({ image: frames[id], id })));
         outputs.push(...(await stream.flush()));
         const expected = [...(await run({})).slice(0, 2), ...(await run(change)).slice(2, 4)];
-        assertSame(outputs, expected, JSON.stringify(change));
+        assertSameFrames(outputs, expected, JSON.stringify(change));
       }
     });
 
@@ -345,7 +329,7 @@ describe('laws of a stream', () => {
     /** Each frame in a stream of its own that never had other settings. */
     async function alone(options: Partial<StreamOptions>, id: number): Promise<Output> {
       const { prompt, params } = kindOf(id);
-      const stream = await engine.createStream({ ...base, ...options, ...params, useDenoisingBatch: false });
+      const stream = await engine.createStream({ ...LAW_OPTIONS, ...options, ...params, useDenoisingBatch: false });
       await stream.setPrompt(prompt);
       const [output] = await stream.process({ image: frames[id], id });
       await stream.close();
@@ -357,7 +341,7 @@ describe('laws of a stream', () => {
       const outputs: Output[] = [];
       for (const [id, image] of frames.entries()) outputs.push(...(await stream.process({ image, id, ...kindOf(id) })));
       outputs.push(...(await stream.flush()));
-      assertSame(outputs, await Promise.all(frames.map((_, id) => alone(steps, id))));
+      assertSameFrames(outputs, await Promise.all(frames.map((_, id) => alone(steps, id))));
     });
 
     it('travel with it too where they are changes of the stream, unless frames follow the newest', async () => {
@@ -368,13 +352,13 @@ describe('laws of a stream', () => {
         const { prompt, params } = kindOf(id);
         calls.push(
           stream.setPrompt(prompt),
-          stream.update({ ...base, ...steps, doAddNoise: true, scheduler: 'lcm', delta: 1, guidanceScale: 1.2, seed: 2, ...params }),
+          stream.update({ ...LAW_OPTIONS, ...steps, doAddNoise: true, scheduler: 'lcm', delta: 1, guidanceScale: 1.2, seed: 2, ...params }),
         );
         calls.push(stream.process({ image, id }).then((finished) => outputs.push(...finished)));
       }
       await Promise.all(calls);
       outputs.push(...(await stream.flush()));
-      assertSame(outputs, await Promise.all(frames.map((_, id) => alone(steps, id))));
+      assertSameFrames(outputs, await Promise.all(frames.map((_, id) => alone(steps, id))));
     });
 
     it('are of this frame alone: the stream goes on under its own', async () => {
@@ -387,7 +371,7 @@ describe('laws of a stream', () => {
       }
       outputs.push(...(await stream.flush()));
       assert.ok(relativeError(outputs[3].latent, expected[3].latent) > 0.01);
-      assertSame(
+      assertSameFrames(
         outputs.filter(({ id }) => id !== 3),
         expected.filter(({ id }) => id !== 3),
       );
@@ -423,7 +407,7 @@ describe('laws of a stream', () => {
       await changed.process({ image: frames[0], id: 0 });
       await changed.setPrompt(OTHER_PROMPT);
       await changed.update(second.params);
-      assertSame([mixed], await changed.flush());
+      assertSameFrames([mixed], await changed.flush());
       assert.ok(relativeError(mixed.latent, (await alone(first.params, 0)).latent) > 0.01);
     });
 
@@ -440,8 +424,8 @@ describe('laws of a stream', () => {
           cfgType: 'self' as const,
         };
         const batched = await run({ ...options, useDenoisingBatch: true });
-        assertSame(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}:`);
-        assert.ok(relativeError(batched[0].latent, (await run({ ...options, seedDrift: 0 }, frames.slice(0, 1)))[0].latent) < TOLERANCE);
+        assertSameFrames(batched, await run({ ...options, useDenoisingBatch: false }), `F=${frameBufferSize}:`);
+        assert.ok(relativeError(batched[0].latent, (await run({ ...options, seedDrift: 0 }, frames.slice(0, 1)))[0].latent) < 1e-4);
       }
     });
 
@@ -450,7 +434,7 @@ describe('laws of a stream', () => {
       assert.equal(new Set(outputs.map(({ seed }) => seed)).size, frames.length);
       for (const [id, output] of outputs.entries()) {
         const stream = await open({ ...steps, seed: output.seed, useDenoisingBatch: false });
-        assertSame([output], await stream.process({ image: frames[id], id }));
+        assertSameFrames([output], await stream.process({ image: frames[id], id }));
       }
     });
 
@@ -462,14 +446,14 @@ describe('laws of a stream', () => {
       await assert.rejects(stream.process({ image: frames[1], params: { width: 60 } }), { code: 'EBADPARAM' });
       await assert.rejects(stream.process({ image: frames[1], prompt: { tokenIds: [1] } }), { code: 'EBADPROMPT' });
       outputs.push(...(await stream.process({ image: frames[1], id: 1 })), ...(await stream.flush()));
-      assertSame(outputs, expected);
+      assertSameFrames(outputs, expected);
     });
   });
 
   describe('every call settles', () => {
     it('options that cannot work are refused by name', async () => {
       const refuse = (change: Partial<StreamOptions>, message: RegExp) =>
-        assert.rejects(engine.createStream({ ...base, ...change }), { code: 'EBADPARAM', message }, JSON.stringify(change));
+        assert.rejects(engine.createStream({ ...LAW_OPTIONS, ...change }), { code: 'EBADPARAM', message }, JSON.stringify(change));
       await refuse({ width: 60 }, /width must be a multiple of 8.*60/);
       await refuse({ height: 0 }, /height/);
       await refuse({ tIndexList: [] }, /tIndexList/);
@@ -503,13 +487,13 @@ describe('laws of a stream', () => {
       await assert.rejects(stream.process({ image: torn }), { code: 'EBADFRAME', message: /12287 bytes for 64x64x3/ });
       await assert.rejects(stream.process({}), { code: 'EBADFRAME', message: /no image/ });
       outputs.push(...(await stream.process({ image: frames[1], id: 1 })), ...(await stream.flush()));
-      assertSame(outputs, expected);
+      assertSameFrames(outputs, expected);
       const text = await open({ mode: 'txt2img' });
       await assert.rejects(text.process({ latent: new Float32Array(3) }), { code: 'EBADPARAM', message: /256 values, \[4, 8, 8\]; got 3/ });
     });
 
     it('without a prompt, on a model without tokenizer, the first frame says what to do', async () => {
-      const stream = await engine.createStream(base);
+      const stream = await engine.createStream(LAW_OPTIONS);
       await assert.rejects(stream.process({ image: frames[0] }), { code: 'EBADPROMPT', message: /tokenIds|setPrompt/ });
       await assert.rejects(stream.setPrompt({ prompt: 'a sea' }), { code: 'EBADPROMPT' });
       await stream.setPrompt(PROMPT);
@@ -517,7 +501,7 @@ describe('laws of a stream', () => {
     });
 
     it('guidance that needs a negative prompt says so where there is none', async () => {
-      const stream = await engine.createStream({ ...base, cfgType: 'full', guidanceScale: 2 });
+      const stream = await engine.createStream({ ...LAW_OPTIONS, cfgType: 'full', guidanceScale: 2 });
       await assert.rejects(stream.setPrompt({ tokenIds: PROMPT.tokenIds }), { code: 'EBADPROMPT', message: /negativeTokenIds/ });
     });
 
@@ -535,10 +519,10 @@ describe('laws of a stream', () => {
 
     it('closing the engine closes its streams; closing twice is the same', async () => {
       const other = await Engine.load({ model: REFERENCE_MODEL });
-      const stream = await other.createStream(base);
+      const stream = await other.createStream(LAW_OPTIONS);
       await Promise.all([other.close(), other.close()]);
       await assert.rejects(stream.process({ image: frames[0] }), { code: 'ECLOSED' });
-      await assert.rejects(other.createStream(base), { code: 'ECLOSED' });
+      await assert.rejects(other.createStream(LAW_OPTIONS), { code: 'ECLOSED' });
     });
   });
 });

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { type CfgType, Engine, type Output, type RawImage, type Stream, type StreamOptions } from '../../engine';
 import { paintMask } from '../../engine/stream/paint-mask';
+import { LAW_OPTIONS, outputsOf, STEPS } from '../lib/laws';
 import { recording, REFERENCE_MODEL, relativeError } from '../lib/reference';
 
 const SIZE = 64;
 const reference = recording('img2img-4step-self');
 const PROMPT = { tokenIds: reference.token_ids['a red sun over the sea'], negativeTokenIds: reference.token_ids[''] };
-const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
-const base: StreamOptions = { mode: 'img2img', width: SIZE, height: SIZE, tIndexList: STEPS[2], cfgType: 'none' };
 const CFG_TYPES: CfgType[] = ['none', 'full', 'self', 'initialize'];
 const frames = Array.from({ length: 5 }, (_, k) => reference.frame(k));
 
@@ -32,20 +31,18 @@ describe('a mask', () => {
   after(() => engine.close());
 
   async function open(options: Partial<StreamOptions> = {}): Promise<Stream> {
-    const stream = await engine.createStream({ ...base, ...options });
+    const stream = await engine.createStream({ ...LAW_OPTIONS, ...options });
     await stream.setPrompt(PROMPT);
     return stream;
   }
 
   async function run(options: Partial<StreamOptions>, masks: (RawImage | undefined)[] = []): Promise<Output[]> {
-    const stream = await open(options);
-    const outputs: Output[] = [];
-    for (const [id, image] of frames.entries()) {
-      const own = masks[id % masks.length];
-      outputs.push(...(await stream.process({ image, id, ...(own && { pictures: { mask: own } }) })));
-    }
-    outputs.push(...(await stream.flush()));
-    await stream.close();
+    const inputs = frames.map((image, id) => ({
+      image,
+      id,
+      ...(masks[id % masks.length] && { pictures: { mask: masks[id % masks.length] as RawImage } }),
+    }));
+    const outputs = await outputsOf(engine, options, PROMPT, inputs);
     assert.deepEqual(
       outputs.map(({ id }) => id),
       [0, 1, 2, 3, 4],

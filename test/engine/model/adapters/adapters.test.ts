@@ -5,12 +5,11 @@ import { join } from 'node:path';
 import type { CfgType, Output, RawImage, StreamInput, StreamOptions } from '../../../../engine';
 import { Engine } from '../../../../engine/engine';
 import { brightness } from '../../../lib/brightness-adapter';
+import { assertSameFrames, LAW_OPTIONS, outputsOf, STEPS } from '../../../lib/laws';
 import { recording, REFERENCE_MODEL, relativeError } from '../../../lib/reference';
 
 const reference = recording('img2img-4step-self');
 const PROMPT = { tokenIds: reference.token_ids['a red sun over the sea'], negativeTokenIds: reference.token_ids[''] };
-const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
-const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
 const grey = (level: number, side = 64): RawImage => ({
   data: new Uint8Array(side * side * 3).fill(level),
   width: side,
@@ -49,26 +48,8 @@ describe('adapters', () => {
       params: { weights: { light: k % 4 === 3 ? 0 : 2 - k / 2, 'second one': k / 4 } },
     }));
 
-  async function run(on: Engine, options: Partial<StreamOptions>, inputs: StreamInput[]): Promise<Output[]> {
-    const stream = await on.createStream({ ...base, ...options });
-    await stream.setPrompt(PROMPT);
-    const outputs: Output[] = [];
-    for (const input of inputs) outputs.push(...(await stream.process(input)));
-    outputs.push(...(await stream.flush()));
-    await stream.close();
-    return outputs;
-  }
-
-  function assertSame(got: Output[], expected: Output[], what: string, tolerance = 1e-4): void {
-    assert.deepEqual(
-      got.map(({ id }) => id),
-      expected.map(({ id }) => id),
-    );
-    got.forEach(({ latent }, k) => {
-      const error = relativeError(latent, expected[k].latent);
-      assert.ok(error <= tolerance, `${what}, frame ${k}: off by ${error}`);
-    });
-  }
+  const run = (on: Engine, options: Partial<StreamOptions>, inputs: StreamInput[]): Promise<Output[]> =>
+    outputsOf(on, options, PROMPT, inputs);
 
   it('are told by name and kind', () => {
     assert.deepEqual(engine.info.adapters, [
@@ -83,7 +64,7 @@ describe('adapters', () => {
       for (const [count, tIndexList] of Object.entries(STEPS)) {
         const options = { cfgType, tIndexList, guidanceScale: 1.4, delta: 0.7 };
         const batched = await run(engine, options, frames(7));
-        assertSame(batched, await run(engine, { ...options, useDenoisingBatch: false }, frames(7)), `${count} steps`);
+        assertSameFrames(batched, await run(engine, { ...options, useDenoisingBatch: false }, frames(7)), `${count} steps`);
         const without = await run(
           plain,
           options,
@@ -91,7 +72,7 @@ describe('adapters', () => {
         );
         assert.ok(relativeError(batched[0].latent, without[0].latent) > 0.001, 'the adapters do something');
         // Frame 2 brings no picture for either of them.
-        assertSame([batched[2]], [without[2]], `without pictures, ${count} steps`);
+        assertSameFrames([batched[2]], [without[2]], `without pictures, ${count} steps`);
       }
     });
   }
@@ -118,11 +99,11 @@ describe('adapters', () => {
     const bare = inputs.map(({ id, image }) => ({ id, image }));
     const alone = [await run(engine, {}, inputs), await run(engine, {}, bare)];
     const together = await Promise.all([run(engine, {}, inputs), run(engine, {}, bare)]);
-    together.forEach((outputs, k) => assertSame(outputs, alone[k], `stream ${k}`));
+    together.forEach((outputs, k) => assertSameFrames(outputs, alone[k], `stream ${k}`));
   });
 
   it('take a weight live: those that it does not name keep theirs, and a frame in flight keeps its own', async () => {
-    const stream = await engine.createStream({ ...base, weights: { 'second one': 0.5 } });
+    const stream = await engine.createStream({ ...LAW_OPTIONS, weights: { 'second one': 0.5 } });
     await stream.setPrompt(PROMPT);
     const input = { image: reference.frame(0), pictures: { light: grey(200), 'second one': grey(90) } };
     const outputs = await stream.process({ ...input, id: 'before' });
@@ -134,7 +115,7 @@ describe('adapters', () => {
       { ...input, id: 'before', params: { weights: { 'second one': 0.5 } } },
       { ...input, id: 'after', params: { weights: { 'second one': 0.5, light: 3 } } },
     ]);
-    assertSame(outputs, expected, 'live');
+    assertSameFrames(outputs, expected, 'live');
     assert.ok(relativeError(outputs[0].latent, outputs[1].latent) > 0.001);
   });
 
@@ -144,7 +125,7 @@ describe('adapters', () => {
       { model: REFERENCE_MODEL, fixedShapes: true },
     ]) {
       const other = await Engine.load({ ...more, adapters: { light: path } }, { adapterKinds: [brightness] });
-      const stream = await other.createStream({ ...base, width: 128, height: 128 });
+      const stream = await other.createStream({ ...LAW_OPTIONS, width: 128, height: 128 });
       await stream.setPrompt(more.model === 'starter' ? { prompt: 'night' } : PROMPT);
       const [dark, light] = [0, 255].map((level) => ({
         image: grey(100, 128),
@@ -167,7 +148,7 @@ describe('adapters', () => {
     await refused({ 'a/b': path }, 'EBADPARAM', /"a\/b"/);
     await refused({ light: 5 }, 'EBADPARAM', /"light".*5/);
     await refused([path], 'EBADPARAM', /paths by names/);
-    const stream = await engine.createStream(base);
+    const stream = await engine.createStream(LAW_OPTIONS);
     await stream.setPrompt(PROMPT);
     const image = reference.frame(0);
     await assert.rejects(stream.process({ image, pictures: { depth: image } }), {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { type CfgType, Engine, type Output, type Prompt, type RawImage, type StreamInput, type StreamOptions } from '../../../../engine';
+import { type CfgType, Engine, type RawImage, type StreamInput } from '../../../../engine';
 import type { AdapterKind } from '../../../../engine/model/adapters/adapter';
 import { controlNexts } from '../../../../engine/model/adapters/controlnext';
 import { Model } from '../../../../engine/model/model';
@@ -11,6 +11,7 @@ import { makeInt64s, makeNode } from '../../../../engine/net/onnx/node';
 import { withControlInputs } from '../../../../engine/net/onnx/patches/control';
 import { controlCase } from '../../../lib/control-cases';
 import { kindPath, modelWith, pictureOf, ROWS, recorded, rowOf, rowsFor } from '../../../lib/control-kinds';
+import { outputsOf, STEPS } from '../../../lib/laws';
 import { inHalf } from '../../../lib/half';
 import { relativeError } from '../../../lib/reference';
 import { renamed, rewritten } from '../../../lib/rewritten';
@@ -274,9 +275,7 @@ describe('T2I-Adapters, ControlNeXts and ControlNets in a UNet agree with what P
 });
 
 describe('laws of T2I-Adapters, ControlNeXts and ControlNets in a UNet', () => {
-  const base: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: [20, 40], cfgType: 'none' };
   const PROMPT = { tokenIds: controlCase('plain').tokenIds[''], negativeTokenIds: controlCase('plain').tokenIds['a red sun over the sea'] };
-  const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
   const CASES: Record<string, { unet: string; adapters: Record<string, string>; names: [string, string] }> = {
     'files beside a plain UNet': {
       unet: 'sd',
@@ -309,17 +308,17 @@ describe('laws of T2I-Adapters, ControlNeXts and ControlNets in a UNet', () => {
       const engine = await load();
       for (const cfgType of ['none', 'full', 'self', 'initialize'] as CfgType[])
         for (const tIndexList of Object.values(STEPS)) {
-          const options = { ...base, cfgType, tIndexList, guidanceScale: 1.4 };
-          const batched = await paintedBy(engine, options, frames(), PROMPT);
-          const single = await paintedBy(engine, { ...options, useDenoisingBatch: false }, frames(), PROMPT);
+          const options = { cfgType, tIndexList, guidanceScale: 1.4 };
+          const batched = await outputsOf(engine, options, PROMPT, frames());
+          const single = await outputsOf(engine, { ...options, useDenoisingBatch: false }, PROMPT, frames());
           batched.forEach(({ latent }, k) =>
             assert.ok(relativeError(latent, single[k].latent) <= 1e-4, `${cfgType} ${tIndexList} frame ${k}`),
           );
-          const plain = await paintedBy(
+          const plain = await outputsOf(
             engine,
             options,
-            frames().map(({ id, image }) => ({ id, image })),
             PROMPT,
+            frames().map(({ id, image }) => ({ id, image })),
           );
           assert.ok(relativeError(plain[0].latent, batched[0].latent) > 0.001, 'they do something');
         }
@@ -328,21 +327,11 @@ describe('laws of T2I-Adapters, ControlNeXts and ControlNets in a UNet', () => {
 
     it(`${what}: beside nets that are opened anew for every size, the same`, async () => {
       const [free, fixedOnes] = [await load(), await load(true)];
-      const expected = await paintedBy(free, base, frames(), PROMPT);
-      (await paintedBy(fixedOnes, base, frames(), PROMPT)).forEach(({ latent }, k) =>
+      const expected = await outputsOf(free, {}, PROMPT, frames());
+      (await outputsOf(fixedOnes, {}, PROMPT, frames())).forEach(({ latent }, k) =>
         assert.ok(relativeError(latent, expected[k].latent) <= 1e-4, `frame ${k}`),
       );
       await Promise.all([free.close(), fixedOnes.close()]);
     });
   }
 });
-
-async function paintedBy(engine: Engine, options: StreamOptions, frames: StreamInput[], prompt: Prompt): Promise<Output[]> {
-  const stream = await engine.createStream(options);
-  await stream.setPrompt(prompt);
-  const outputs: Output[] = [];
-  for (const frame of frames) outputs.push(...(await stream.process(frame)));
-  outputs.push(...(await stream.flush()));
-  await stream.close();
-  return outputs;
-}
