@@ -29,6 +29,10 @@ export interface AdapterSource {
 export interface Adapter extends AdapterInfo {
   /** Nets of its own, opened beside those of the model: `controlnet/NAME`. */
   readonly nets?: PerRole<NetFiles>;
+  /** Heads of those of them whose graph is changed before they are opened. */
+  readonly heads?: Headers;
+  /** Which of several of its kind it is, for people. */
+  readonly variant?: string;
   /**
    * What is made once a frame of its picture, at the stream's size, for all rows of the frame: they keep it as
    * `row.pictures[name]`. Asked for of frames alone that have the picture and a weight other than 0. Default: the picture itself.

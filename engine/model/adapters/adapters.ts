@@ -70,9 +70,9 @@ export class Adapters {
   /** Nets of their own, and their heads. Rejects as {@link readHeader} does. */
   async nets(): Promise<{ files: PerRole<NetFiles>; headers: Headers }> {
     const files = Object.assign({}, ...this.all.map(({ nets }) => nets)) as PerRole<NetFiles>;
-    const headers: Headers = {};
+    const headers: Headers = Object.assign({}, ...this.all.map(({ heads }) => heads));
     for (const [role, net] of Object.entries(files) as [NetRole, NetFiles][])
-      headers[role] = await readHeader(role, net, { reach: await Reach.of(dirname(net.path)) });
+      headers[role] ??= await readHeader(role, net, { reach: await Reach.of(dirname(net.path)) });
     return { files, headers };
   }
 

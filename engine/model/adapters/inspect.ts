@@ -14,6 +14,8 @@ export interface AdapterReport extends Partial<AdapterInfo> {
   path: string;
   /** Whether it lies in the model's own folder, or in its UNet, with which it is opened unasked. */
   isOwn: boolean;
+  /** Which of several of its kind it is: an IP-Adapter is `plain` or `plus`. */
+  variant?: string;
   /** Why it cannot be used, a sentence. */
   problem?: string;
 }
@@ -43,7 +45,8 @@ export async function inspectAdapters(
         graphs[net] ??= model.headers[net]?.graph ?? (await readOnnxGraph(file.path));
         applyPatches(graphs[net], patches);
       }
-      reports.push({ name, path, isOwn, kind: adapter.kind, ...(adapter.picture && { picture: adapter.picture }) });
+      const { picture, variant } = adapter;
+      reports.push({ name, path, isOwn, kind: adapter.kind, ...(picture && { picture }), ...(variant && { variant }) });
     } catch (thrown) {
       reports.push({ name, path, isOwn, problem: EngineError.from(thrown, 'EBADMODEL').message });
     }

@@ -7,12 +7,10 @@ import type { OnnxGraph } from '../../net/onnx/graph';
 import { GraphEdit } from '../../net/onnx/patches/graph-edit';
 import { GraphIndex } from '../../net/onnx/patches/graph-index';
 import { addPictureAttention, type PictureAttention } from '../../net/onnx/patches/ip-adapter';
-import { readSafetensors, type Safetensors, type SafeTensor } from '../../net/safetensors';
+import { readSafetensors, type Safetensors } from '../../net/safetensors';
 import { tensorOf } from '../../net/tensor';
-import type { PicturePrompt } from '../../prompt/prompt-embeds';
-import type { RawImage } from '../../types';
-import { readHeader } from '../headers';
-import { netIn } from '../layouts';
+import { type HeaderNet, readHeader } from '../headers';
+import { type NetFiles, netIn } from '../layouts';
 import { stack } from '../rows';
 import type { FamilyRole } from '../roles';
 import { inputNamed } from '../unet/ports/port';
@@ -20,22 +18,24 @@ import { type UnetRow, weightOf } from '../unet/row';
 import type { Adapter, AdapterKind, AdapterSource } from './adapter';
 import { canonicalProducts } from './layer-products';
 import { ImageEncoder, PictureProjection } from './picture-prompt';
+import { isPlus, TOKENS, withTokens } from './plus-encoder';
+import { weightPlace } from './weight-place';
 
 interface IpAdapter extends Adapter {
   role: FamilyRole;
   file: Safetensors;
   path: string;
-  projection: PictureProjection;
+  /** Tokens that it makes of a picture, and numbers of each. */
+  count: number;
+  width: number;
 }
 
 /** Providers that skip what no row wants (If), without leaving their device for it. */
 const SKIPPING = ['cpu', 'cuda'];
 const CROSS_QUERY = /^(.*)_attn2_to_q$/;
-/** TensorProto.DataType of what the weights may be stored in. */
-const TYPES: Partial<Record<string, number>> = { F32: 1, F16: 10, F64: 11, BF16: 16 };
 
 /**
- * IP-Adapters (arXiv 2308.06721): a picture as a prompt. Its tokens are attended to beside those of the text, in every
+ * IP-Adapters (arXiv 2308.06721), plain ones and plus: a picture as a prompt. Its tokens are attended to beside those of the text, in every
  * cross-attention of a plain UNet: out = Attn(Q, K, V) + s·Attn(Q, K_ip, V_ip). A folder with the image encoder and the
  * adapter's .safetensors file.
  */
@@ -52,22 +52,20 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
         'EBADMODEL',
         'it is an IP-Adapter without its image encoder; name a folder with image_encoder/model.onnx beside the .safetensors file',
       );
-    const projection = await PictureProjection.read(file);
     const role: FamilyRole = `image_encoder/${source.name}`;
-    // What is wrong with the encoder is found before it is opened.
-    const { size: promptSize } = new ImageEncoder(await readHeader(role, encoder, source), encoder.config);
-    return {
+    const weights = await realpath(path);
+    const header = await readHeader(role, encoder, source);
+    const shared = {
       name: source.name,
       kind: 'ip-adapter',
       picture: 'prompt',
       role,
       file,
-      path: await realpath(path),
-      projection,
-      promptSize,
+      path: weights,
       nets: { [role]: encoder },
-      encodePrompt: (picture, nets) => encodePicture(picture, new ImageEncoder(nets[role] as Net, encoder.config), projection),
-    };
+    } as const;
+    if (isPlus(file)) return { ...shared, ...(await plus(role, await withTokens(header, encoder.path, file, weights), encoder.config)) };
+    return { ...shared, ...(await plain(role, header, encoder.config, file)) };
   },
 
   patches(net, adapters, executionProvider) {
@@ -88,10 +86,10 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
   },
 
   ports: (adapters) =>
-    adapters.map(({ name, projection }) => (unet) => {
+    adapters.map(({ name, count, width }) => (unet) => {
       const [tokens, strength] = [inputNamed(unet, `ip/${name}/tokens`), inputNamed(unet, `ip/${name}`)];
       if (!tokens || !strength) return undefined;
-      const none = projection.tokensOf(new Float32Array(projection.size));
+      const none = { tokens: new Float32Array(count * width), count, width };
       return {
         inputs: [tokens, strength],
         fill({ rows, batch }) {
@@ -119,18 +117,51 @@ async function weightsOf({ path, isFolder }: AdapterSource): Promise<string | un
   return files.length === 1 ? join(path, files[0]) : undefined;
 }
 
-/** Negative rows attend to the tokens of a picture that shows nothing. */
-async function encodePicture(picture: RawImage, encoder: ImageEncoder, projection: PictureProjection): Promise<PicturePrompt> {
-  const embedding = await encoder.embed(picture);
-  if (embedding.length !== projection.size)
-    throw new EngineError(
-      'EBADMODEL',
-      `its image encoder gives ${embedding.length} numbers, its projection takes ${projection.size}: they are not of one adapter`,
-    );
-  return { positive: projection.tokensOf(embedding), negative: projection.tokensOf(new Float32Array(projection.size)) };
+type Variant = Pick<IpAdapter, 'variant' | 'heads' | 'promptSize' | 'encodePrompt' | 'count' | 'width'>;
+
+/** Of a picture's embedding a few tokens. Negative rows attend to those of an embedding of zeros. */
+async function plain(role: FamilyRole, header: Net, config: NetFiles['config'], file: Safetensors): Promise<Variant> {
+  const projection = await PictureProjection.read(file);
+  const { width } = projection;
+  const negative = projection.tokensOf(new Float32Array(projection.size));
+  return {
+    variant: 'plain',
+    // What is wrong with the encoder is found before it is opened.
+    promptSize: new ImageEncoder(header, config).size,
+    count: negative.count,
+    width,
+    async encodePrompt(picture, nets) {
+      const embedding = await new ImageEncoder(nets[role] as Net, config).encode(picture);
+      if (embedding.length === projection.size) return { positive: projection.tokensOf(embedding), negative };
+      throw new EngineError(
+        'EBADMODEL',
+        `its image encoder gives ${embedding.length} numbers, its projection takes ${projection.size}: they are not of one adapter`,
+      );
+    },
+  };
 }
 
-function withPictureAttention(graph: OnnxGraph, { name, file, path, projection }: IpAdapter, skips: boolean): OnnxGraph {
+/** Of all patches of a picture more tokens, by a resampler behind the encoder. Negative rows attend to those of no picture. */
+async function plus(role: FamilyRole, header: HeaderNet, config: NetFiles['config']): Promise<Variant> {
+  const [, count, width] = header.outputs[0].shape as [string, number, number];
+  let negative: Promise<Float32Array> | undefined;
+  return {
+    variant: 'plus',
+    heads: { [role]: header },
+    promptSize: new ImageEncoder(header, config, TOKENS).size,
+    count,
+    width,
+    async encodePrompt(picture, nets) {
+      const encoder = new ImageEncoder(nets[role] as Net, config, TOKENS);
+      negative ??= encoder.encode(undefined);
+      negative.catch(() => (negative = undefined));
+      const [shown, none] = await Promise.all([encoder.encode(picture), negative]);
+      return { positive: { tokens: shown, count, width }, negative: { tokens: none, count, width } };
+    },
+  };
+}
+
+function withPictureAttention(graph: OnnxGraph, { name, file, path, width }: IpAdapter, skips: boolean): OnnxGraph {
   const { graph: reaching, locations } = withReachTo(graph, [path]);
   const edit = new GraphEdit(reaching);
   const index = new GraphIndex(reaching);
@@ -148,7 +179,7 @@ function withPictureAttention(graph: OnnxGraph, { name, file, path, projection }
     );
   const weight = (number: number, matrix: string): PictureAttention['key'] => {
     const tensor = file.tensors.get(`ip_adapter.${number}.to_${matrix}_ip.weight`);
-    return placeOf(tensor, locations[0], projection.width);
+    return weightPlace(tensor, `ip_adapter.${number}.to_${matrix}_ip.weight`, locations[0], [undefined, width]);
   };
   const layers = paths.map((layer, k): PictureAttention => {
     const [query, out] = [products.get(`${layer}_attn2_to_q`), products.get(`${layer}_attn2_to_out_0`)];
@@ -161,16 +192,6 @@ function withPictureAttention(graph: OnnxGraph, { name, file, path, projection }
   });
   addPictureAttention(edit, index, layers, { tokens: `ip/${name}/tokens`, strength: `ip/${name}` }, skips);
   return edit.result();
-}
-
-function placeOf(tensor: SafeTensor | undefined, location: string, width: number): PictureAttention['key'] {
-  const type = tensor && TYPES[tensor.type];
-  if (tensor && type !== undefined && tensor.shape.length === 2 && tensor.shape[1] === width)
-    return { location, offset: tensor.offset, length: tensor.length, type, shape: tensor.shape };
-  throw new EngineError(
-    'EBADMODEL',
-    `its weights for a layer are ${tensor ? `[${tensor.shape.join(', ')}] in ${tensor.type}` : 'not there'}, where tokens have ${width} numbers`,
-  );
 }
 
 /** Diffusers lists attention so: down, up, mid; layers by their numbers. */

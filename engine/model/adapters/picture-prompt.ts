@@ -33,7 +33,7 @@ export class PictureProjection {
         if (tensor) return { shape: tensor.shape, values: await readNumbers(file, tensor) };
         throw new EngineError(
           'EBADMODEL',
-          `it has no "image_proj.${name}": its projection is none of the plain IP-Adapter (those of plus and FaceID are not known); use a plain one`,
+          `it has no "image_proj.${name}": its projection is none of the plain IP-Adapter or of plus (those of FaceID and of a whole face are not known); use a plain one or plus`,
         );
       }),
     );
@@ -73,7 +73,7 @@ export class PictureProjection {
   }
 }
 
-/** A CLIP image encoder: `pixel_values` [B, 3, S, S] → `image_embeds` [B, E]. */
+/** A CLIP image encoder: `pixel_values` [B, 3, S, S] → `image_embeds` [B, E], or with a resampler behind it tokens [B, count, width]. */
 export class ImageEncoder {
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
@@ -84,23 +84,25 @@ export class ImageEncoder {
   constructor(
     private readonly net: Net,
     config: { image_size?: unknown },
+    output?: string,
   ) {
     const input = net.inputs.find(({ name }) => name === 'pixel_values') ?? net.inputs[0];
-    const output = net.outputs.find(({ name }) => name === 'image_embeds') ?? net.outputs.find(({ shape }) => shape.length === 2);
-    if (net.inputs.length !== 1 || input.shape.length !== 4 || !output)
+    const given = net.outputs.find(({ name }) => name === (output ?? 'image_embeds'));
+    const embeds = given ?? (output === undefined ? net.outputs.find(({ shape }) => shape.length === 2) : undefined);
+    if (net.inputs.length !== 1 || input.shape.length !== 4 || !embeds)
       throw new EngineError('EBADMODEL', 'its image encoder must take "pixel_values" [B, 3, S, S] and give "image_embeds" [B, E]');
     this.input = input;
-    this.output = output;
+    this.output = embeds;
     this.size = fixed(input.shape[2]) ?? (typeof config.image_size === 'number' ? config.image_size : 224);
   }
 
-  /** @param image of that size; returns [E] */
-  async embed(image: RawImage): Promise<Float32Array> {
+  /** @param image of that size; without one, no picture: a grey in which no channel says anything */
+  async encode(image: RawImage | undefined): Promise<Float32Array> {
     const { size, input } = this;
     const batch = fixed(input.shape[0]) ?? 1;
     const plane = size * size;
     const pixels = new Float32Array(batch * 3 * plane);
-    for (let at = 0; at < pixels.length; at++) {
+    for (let at = 0; image && at < pixels.length; at++) {
       const [channel, pixel] = [Math.floor(at / plane) % 3, at % plane];
       pixels[at] = (image.data[3 * pixel + channel] / 255 - MEAN[channel]) / DEVIATION[channel];
     }
