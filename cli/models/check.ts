@@ -65,7 +65,8 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
       `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`,
     ]);
   }
-  for (const { name, kind, problem } of report.adapters) rows.push(['adapter', `${name}: ${problem ? `no: ${problem}` : kind}`]);
+  for (const { name, kind, variant, problem } of report.adapters)
+    rows.push(['adapter', `${name}: ${problem ? `no: ${problem}` : `${kind}${variant ? ` (${variant})` : ''}`}`]);
   if (origin) rows.push(['from', `${origin.repository} at ${origin.commit}`]);
   for (const { name, works, reason, arithmetic } of providers) {
     const how = arithmetic && report.hasInt8 ? `, in ${arithmetic.arithmetic}: ${arithmetic.reason}` : '';

@@ -1,5 +1,6 @@
 import { parse } from 'node:path';
 import { CONTROL_MAPS, type ControlMapKind } from '../../engine/image/control/maps';
+import { ANY_ADAPTER } from '../../engine/prompt/request';
 import { readNumber, UsageError } from '../command';
 
 /** Where the control pictures of an adapter come from: made of each frame, or read beside them. */
@@ -35,6 +36,20 @@ export function readControls(controls: readonly string[] = []): ControlOption[] 
     if (text.includes('=')) return { name, path: source };
     throw new UsageError(`--control must be one of ${MAPS.join(', ')}, or NAME=MAP, or NAME=PATH; got "${text}"`);
   });
+}
+
+/**
+ * Pictures as prompts, `NAME=PATH` each; without a name a picture is for every adapter that shows one.
+ *
+ * @throws UsageError
+ */
+export function readPicturePaths(pictures: readonly string[] = []): Record<string, string> {
+  const given = pictures.map((text): [string, string] => (text.includes('=') ? pair(text, 'picture') : [ANY_ADAPTER, text]));
+  const names = given.map(([name]) => name);
+  const twice = names.find((name, k) => names.indexOf(name) !== k);
+  if (twice !== undefined)
+    throw new UsageError(`two pictures are for ${twice === ANY_ADAPTER ? 'every adapter' : `"${twice}"`}; give one of them`);
+  return Object.fromEntries(given);
 }
 
 /** `NAME=NUMBER`, separated by commas. @throws UsageError */

@@ -2,7 +2,9 @@ import { Engine } from '../../engine/engine';
 import { findModel } from '../../engine/hub/installed';
 import { hubSettings } from '../../engine/hub/settings';
 import { takeOverCodec } from '../../engine/image/codec';
+import type { Picture } from '../../engine/image/picture';
 import { findFiles, modelFolder } from '../../engine/model/files';
+import type { PromptSpec, WeightedText } from '../../engine/prompt/request';
 import type { Command } from '../command';
 import { ProgressLine } from '../progress-line';
 import { inBytes, inCount, inTime } from '../words';
@@ -10,18 +12,20 @@ import { Controls } from './controls';
 import { openEnds } from './ends';
 import { HELP, readOptions, type RunOptions } from './options';
 import { paint } from './paint';
+import { type PromptPictures, readPromptPictures } from './picture-prompts';
 
 async function execute(args: string[], signal: AbortSignal): Promise<number> {
   const options = readOptions(args);
   takeOverCodec();
   const ends = await openEnds(options);
+  const pictures = await readPromptPictures(options.pictures);
   const model = await findModel(options.model, hubSettings().modelsFolder);
   const line = new ProgressLine();
-  const engine = await load(model, options, line);
+  const engine = await load(model, options, pictures, line);
   try {
     const size = options.size ?? (await nativeSize(model, engine));
     const stream = await engine.createStream({ ...options.stream, ...size });
-    await stream.setPrompt({ prompt: options.prompt, negativePrompt: options.negativePrompt });
+    await stream.setPrompt(promptOf(options, pictures));
     for (const warning of stream.warnings) line.note(warning);
     const { tIndexList, cfgType, guidanceScale, numInferenceSteps } = stream.options;
     const guidance = cfgType === 'none' ? 'none' : `${cfgType} ${guidanceScale}`;
@@ -56,12 +60,21 @@ async function execute(args: string[], signal: AbortSignal): Promise<number> {
   }
 }
 
-async function load(model: string, options: RunOptions, line: ProgressLine): Promise<Engine> {
+function promptOf({ prompt, negativePrompt }: RunOptions, { ids }: PromptPictures): PromptSpec {
+  const one = (text: string): WeightedText[] => [{ text, weight: 1 }];
+  return { prompt: one(prompt), ...(negativePrompt !== undefined && { negativePrompt: one(negativePrompt) }), images: ids };
+}
+
+async function load(model: string, options: RunOptions, { byId }: PromptPictures, line: ProgressLine): Promise<Engine> {
   const { executionProviders, adapters } = options;
   const autoencoder = options.autoencoder === undefined ? undefined : await findModel(options.autoencoder, hubSettings().modelsFolder);
   const engine = await Engine.load(
     { model, executionProviders, adapters, autoencoder },
-    { onProgress: ({ net, loadedBytes, totalBytes }) => line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`) },
+    {
+      onProgress: ({ net, loadedBytes, totalBytes }) => line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`),
+      // The engine asks for no others than its prompt has.
+      findPicture: async (id) => byId.get(id) as Picture,
+    },
   );
   line.clear();
   for (const warning of engine.warnings) line.note(warning);

@@ -2,7 +2,7 @@ import { resolveOptions } from '../../engine/diffusion/options';
 import { tIndexListOf } from '../../engine/diffusion/strength';
 import type { CfgType, StreamOptions } from '../../engine/types';
 import { readArguments, readNumber, UsageError } from '../command';
-import { type ControlOption, readAdapters, readControls, readWeights } from './adapters';
+import { type ControlOption, readAdapters, readControls, readPicturePaths, readWeights } from './adapters';
 import type { PictureFormat } from './pictures';
 
 export const HELP = `Usage: streamdiffusion run --model FOLDER --prompt TEXT [OPTIONS] IN OUT
@@ -32,6 +32,8 @@ Options:
   --control MAP     a control picture of every frame for the adapter of that name: edges, soft-edges, luminance, threshold,
                     blur or movement; NAME=MAP for an adapter of another name, NAME=PATH for a picture, a folder or a video
                     whose pictures go along with the frames; may be given again
+  --picture NAME=PATH
+                    a picture as a prompt, for the IP-Adapter of that name; PATH alone is for every one; may be given again
   --weights LIST    strengths of adapters, such as edges=0.8,style=0.5 (default 1 each)
   --providers LIST  ONNX Runtime execution providers by preference, such as cuda,cpu, or automatic
                     (default cpu)
@@ -45,7 +47,8 @@ Examples:
   streamdiffusion run --model starter --prompt "sunset over the sea" photos painted
   streamdiffusion run --model starter --prompt "night, aurora, snow" --strength 0.7 film.mp4 night.mp4
   streamdiffusion run --model sd --adapter edges=controlnet/canny --control edges --weights edges=0.8 \\
-    --lora style.safetensors --prompt "a garden in ink" film.mp4 ink.mp4`;
+    --lora style.safetensors --prompt "a garden in ink" film.mp4 ink.mp4
+  streamdiffusion run --model sd --adapter look=ip-adapter --picture look.jpg --weights look=0.6 --prompt "a garden" photos painted`;
 
 const OPTIONS = {
   model: { type: 'string' },
@@ -61,6 +64,7 @@ const OPTIONS = {
   adapter: { type: 'string', multiple: true },
   lora: { type: 'string', multiple: true },
   control: { type: 'string', multiple: true },
+  picture: { type: 'string', multiple: true },
   weights: { type: 'string' },
   providers: { type: 'string', default: 'cpu' },
   fps: { type: 'string', default: '25' },
@@ -84,6 +88,8 @@ export interface RunOptions {
   /** Paths by names. */
   adapters: Record<string, string>;
   controls: ControlOption[];
+  /** Paths of pictures as prompts, by the adapters' names. */
+  pictures: Record<string, string>;
   /** Undefined: the model's own. */
   size: { width: number; height: number } | undefined;
   stream: Omit<StreamOptions, 'width' | 'height'>;
@@ -122,6 +128,7 @@ export function readOptions(args: string[]): RunOptions {
     executionProviders: values.providers.split(',').map((name) => name.trim()),
     adapters: readAdapters(values.adapter, values.lora),
     controls: readControls(values.control),
+    pictures: readPicturePaths(values.picture),
     size: readSize(values.size),
     stream,
     fps,

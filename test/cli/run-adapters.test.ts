@@ -86,12 +86,48 @@ describe('streamdiffusion with adapters', () => {
     assert.ok(change(full, plain) > 0 && change(half, plain) > 0 && change(half, full) > 0);
   });
 
+  it('paints by a picture as a prompt, as strongly as asked for', async () => {
+    const paint = async (out: string, ...more: string[]): Promise<Buffer> => {
+      const options = [
+        '--model',
+        model,
+        '--prompt',
+        'night',
+        '--size',
+        '64x64',
+        '--steps',
+        '1',
+        '--adapter',
+        `look=${PATHS.picture}`,
+        ...more,
+      ];
+      const { code, stderr } = await Program.run(['run', ...options, '--overwrite', 'in.png', out], {}, folder);
+      assert.equal(code, 0, stderr);
+      return sharp(join(folder, out)).raw().toBuffer();
+    };
+    const plain = await paint('words.png');
+    const shown = await paint('shown.png', '--picture', 'look=in.png');
+    assert.notDeepEqual(shown, plain);
+    assert.deepEqual(await paint('one.png', '--picture', 'in.png'), shown, 'without a name for the one that shows it');
+    assert.deepEqual(await paint('off.png', '--picture', 'in.png', '--weights', 'look=0'), plain);
+    const fails = async (says: RegExp, ...more: string[]): Promise<void> => {
+      const { code, stderr } = await Program.run(['run', '--model', model, '--prompt', 'x', ...more, 'in.png', 'no.png'], {}, folder);
+      assert.equal(code, 1);
+      assert.match(stderr, says);
+    };
+    await fails(/no adapter that shows one; add an IP-Adapter/, '--size', '64x64', '--picture', 'in.png');
+    await fails(/nowhere\.png cannot be read/, '--adapter', `look=${PATHS.picture}`, '--picture', 'nowhere.png');
+  });
+
   it('says in a check of the model what each adapter is, and fails where one cannot be used', async () => {
     const check = (...adapters: string[]): ReturnType<typeof Program.run> =>
       Program.run(['models', 'check', model, ...adapters.flatMap((each) => ['--adapter', each])], {}, folder);
-    const good = await check(`lines=${PATHS.lines}`);
+    const plus = join(ROOT, 'test/fixtures/ip-adapter-plus');
+    const good = await check(`lines=${PATHS.lines}`, `look=${PATHS.picture}`, `finer=${plus}`);
     assert.equal(good.code, 0);
     assert.match(good.stdout, /^ {2}adapter {2}lines: controlnet$/m);
+    assert.match(good.stdout, /^ {2}adapter {2}look: ip-adapter \(plain\)$/m);
+    assert.match(good.stdout, /^ {2}adapter {2}finer: ip-adapter \(plus\)$/m);
     const bad = await check(`lines=${PATHS.lines}`, 'mine=in.png');
     assert.equal(bad.code, 1);
     assert.match(bad.stdout, /^ {2}adapter {2}mine: no: .*in\.png is none that is known/m);
