@@ -20,7 +20,7 @@ export interface EngineOptions {
   /** A model folder in the diffusers ONNX layout, or `'starter'` for the embedded model. */
   model: string;
   /**
-   * ONNX Runtime execution providers, by preference. Default `['cpu']`. `['automatic']`: the fastest that paints this model as
+   * ONNX Runtime execution providers, by preference. Default `['cpu']`. `['automatic']`: the fastest that runs this model as
    * the processor does, found out by trying, and remembered in STREAMDIFFUSION_CACHE.
    */
   executionProviders?: string[];

@@ -32,9 +32,9 @@ export class LatentPool {
   /** @param most how many are kept */
   constructor(private readonly most: number) {}
 
-  /** One of so many numbers, whatever they are. */
+  /** A latent of this length; its values are arbitrary. */
   take(length: number): Float32Array {
-    // Those of another size are of a picture size that is no more.
+    // Latents of another length belong to a picture size that is no longer used.
     if (this.free.at(-1)?.length !== length) this.free = [];
     return this.free.pop() ?? new Float32Array(length);
   }

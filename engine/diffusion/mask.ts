@@ -1,6 +1,6 @@
 import type { Step } from './schedule';
 
-/** What of a frame is not painted: there it stays what came in. */
+/** The part of a frame that is not painted, where it stays as it came in. */
 export interface Kept {
   /** The clean latent of the incoming picture, [C, h, w]. */
   clean: Float32Array;

@@ -14,7 +14,7 @@ const MAX_STEPS = 1000;
 const MAX_WEIGHTS = 64;
 const MAX_EVERY = 64;
 
-/** Of a stream's options: what each may be by itself, and what it is where nobody says. */
+/** The options of a stream: the range of each by itself, and its default. */
 export const SETTINGS = {
   mode: choiceSetting<StreamOptions['mode']>(undefined, ['img2img', 'txt2img']),
   width: numberSetting(undefined, { min: 1, max: MAX_SIDE, integer: true }),
@@ -75,7 +75,7 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number, a
   return resolved;
 }
 
-/** Options after a change: of the adapters' strengths those that it names, all else as a whole. */
+/** Options after a change. It replaces each option as a whole, but only those of the adapters' strengths that it names. */
 export function changedOptions<O extends Partial<StreamOptions>>(options: O, change: Partial<StreamOptions>): O {
   const weights = change.weights && { weights: { ...options.weights, ...change.weights } };
   return { ...options, ...change, ...weights };

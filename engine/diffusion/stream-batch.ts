@@ -11,7 +11,7 @@ import { evaluate } from './linear-form';
 import { type Kept, keepUnpainted } from './mask';
 import { type DenoiseConfig, planStep } from './step-plan';
 
-/** The positive and negative conditioning of a frame; what they are is the caller's business. */
+/** The positive and negative conditioning of a frame; what is in them is the caller's business. */
 export interface EmbedsPair<C> {
   positive: C;
   negative: C;
@@ -29,9 +29,9 @@ export interface Entry<F, C> {
   /** The noise of this frame, one [C, h, w] for every step. */
   noise: readonly Float32Array[];
   conditioning: EmbedsPair<C>;
-  /** What the UNet is shown of the frame at every step, by name; what it is is the caller's business. */
+  /** What the UNet is shown of the frame at every step, by name; what is in it is the caller's business. */
   pictures?: Pictures;
-  /** What of the frame is not painted. */
+  /** The part of the frame that is not painted. */
   kept?: Kept;
   denoising: DenoiseConfig;
 }
@@ -159,11 +159,11 @@ export class StreamBatch<F, C> {
     if (nextResidual) this.replaceResidual(row, (target) => evaluate(latents, latent, row.latent, [nextResidual, target]));
     else evaluate(latents, latent, row.latent);
     if (row.kept) this.keep(row, row.kept);
-    // That of the entry is not ours.
+    // The entry's own latent belongs to the caller.
     if (stepIndex > 0) this.pool.give(x);
   }
 
-  /** What is not painted goes on as the incoming picture, at the level that the row has come to. */
+  /** Outside of the mask the row goes on as the incoming picture, with as much noise as the row has now. */
   private keep({ latent, denoising, stepIndex, finished, noise }: Row<F, C>, kept: Kept): void {
     const { steps, doAddNoise } = denoising;
     const hasNoise = doAddNoise || steps[stepIndex - 1].intermediate !== undefined;

@@ -15,7 +15,7 @@ import { fromWireError } from '../util/channel';
 import { residentMemory } from '../util/process-memory';
 import { probe, providersHere } from '../net/ort/provider-reports';
 
-/** In the place of a list of execution providers: the fastest of this machine that paints this model right. `automatic:1`: on the second card. */
+/** In the place of a list of execution providers: the fastest on this machine that runs this model correctly. `automatic:1`: on the second card. */
 export const AUTOMATIC = 'automatic';
 
 export function isAutomatic(providers: readonly string[] = []): boolean {
@@ -46,7 +46,7 @@ export type ChoiceFor = Pick<ModelSettings, 'model' | 'executionProviders' | 'in
 export interface TrialSettings {
   /** The file that keeps what was found. */
   memory?: string;
-  /** What one provider may take to load the model and paint some frames, ms. Default 3 minutes. */
+  /** What one provider may take to load the model and render some frames, ms. Default 3 minutes. */
   limitMs?: number;
   /** Ends what is under way; then the promise rejects with ECLOSED. */
   signal?: AbortSignal;
@@ -72,7 +72,7 @@ export async function recallChoice(engine: ChoiceFor, memory = choiceMemory()): 
 
 /**
  * Tries every execution provider of this system with the model's own nets, each in a process of its own, compares what it
- * paints with the processor's float32, and remembers the fastest that is right.
+ * renders with the processor's float32, and remembers the fastest that is right.
  *
  * Rejects with ENOMODEL or EBADMODEL when the model cannot be used, ECLOSED when it was ended.
  */
@@ -173,7 +173,7 @@ function run(order: TrialOrder, { limitMs = LIMIT_MS, signal }: TrialSettings): 
   });
 }
 
-/** Beside an engine that paints there must be room for the model once more. */
+/** Beside a running engine there must be room for the model a second time. */
 async function shortOfMemory({ model, autoencoder }: ChoiceFor): Promise<string | undefined> {
   const { nets } = await findFiles(modelFolder(model), autoencoder);
   const needed = OVERHEAD * Object.values(nets).reduce((sum, { bytes }) => sum + bytes, 0);

@@ -25,7 +25,7 @@ export interface TrialResult {
 
 export type TrialAnswer = { result: TrialResult } | { error: WireError };
 
-/** A size that every model paints, pixels, in steps of eight latents. */
+/** A size that every model can render, pixels, in steps of eight latents. */
 const SIDE = 256;
 const LATENT_STEP = 8;
 /** Of a schedule of 1000: halfway. */
@@ -67,7 +67,7 @@ async function paint(model: Model): Promise<{ ms: number; outputs: TrialOutputs 
 }
 
 /**
- * What a frame would take on a processor that has nothing else to do, and whose cores share the frames: one that paints
+ * What a frame would take on a processor that has nothing else to do, and whose cores share the frames: one that renders
  * meanwhile is slower, and a card is not, which must not speak for the card.
  */
 function idle({ info }: Model, wall: number, { user, system }: NodeJS.CpuUsage): number {

@@ -26,7 +26,7 @@ export interface PromptNet {
   readonly loras: readonly string[];
   /** The same under other strengths of these; those that are not named have 1. */
   under(weights: Readonly<Record<string, number>>): PromptNet;
-  /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to paint with. */
+  /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to render with. */
   blank(): PromptEmbeds;
   /**
    * The embedding of a text, [tokens, width]; `(word:1.2)` gives a word another weight.

@@ -103,7 +103,7 @@ export class DiffusionStream implements Stream {
     return this.batch.buffered;
   }
 
-  /** Names of the pictures that frames may bring, and of those that one is painted from under some options. */
+  /** Names of the pictures that frames may bring, and of those that one is rendered from under some options. */
   get knownPictures(): string[] {
     return this.pictures.known;
   }
@@ -217,7 +217,7 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** The third: finished latents to pictures, beside those of earlier calls, and never given back before them. They must not be drawn on: a later frame may be painted from them. */
+  /** The third: finished latents to pictures, beside those of earlier calls, and never given back before them. They must not be drawn on: a later frame may be made from them. */
   async render(finished: DenoisedFrame<Frame>[]): Promise<Output[]> {
     this.checkOpen();
     const making = Promise.all(finished.map((each) => this.picture(each)));

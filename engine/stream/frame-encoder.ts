@@ -26,8 +26,8 @@ export interface Masked {
 }
 
 /**
- * What becomes of a frame's picture before it enters the batch: it takes in what the loops back want of what was finished
- * last, and becomes a latent.
+ * Makes a latent of a frame's picture before it enters the batch, mixed with what was finished last as far as the stream's feedback
+ * asks for it.
  */
 export class FrameEncoder {
   private readonly motion = new MotionMeter();
@@ -52,7 +52,7 @@ export class FrameEncoder {
     if (this.lastImage) this.lastImage = { ...this.lastImage, data: new Uint8Array(this.lastImage.data) };
   }
 
-  /** Nothing was finished yet, and nothing has moved. */
+  /** Forgets what was finished, and how much the scene moved. */
   restart(): void {
     this.motion.restart();
     this.lastImage = undefined;
@@ -61,7 +61,7 @@ export class FrameEncoder {
   }
 
   /**
-   * Where that is wanted, with less noise while the scene moves.
+   * The options of a frame, with less noise while the scene moves, where that is wanted.
    *
    * @throws EBADFRAME when there is no picture
    */
@@ -74,8 +74,8 @@ export class FrameEncoder {
   }
 
   /**
-   * The clean latent of a picture, [C, h, w], with as much of what was finished last as the loops back want; that only where it is
-   * painted.
+   * The clean latent of a picture, [C, h, w], mixed with what was finished last as the stream's feedback says, but only where the
+   * frame is painted.
    *
    * @param mask where that is; everywhere without one
    * @param isOurs whether nobody needs the picture afterwards
@@ -179,7 +179,7 @@ export class FrameEncoder {
   }
 }
 
-/** What is said of a picture that nobody wants. */
+/** What the sender is told of a picture that no adapter wants. */
 export function strangePicture(name: string, known: readonly string[]): string {
   const others = known.filter((each) => !OWN_PICTURES.includes(each));
   const there = others.length > 0 ? `there are pictures for ${others.join(', ')}` : 'this engine has no adapter that wants one';

@@ -6,7 +6,7 @@ import { type LiveChange, Overtaken } from './size-trials';
 
 /** The settings of a running stream. What takes long to prepare is left to a newer update that says otherwise. */
 export class LiveSettings {
-  /** Under which frames are made that bring no settings of their own. */
+  /** The setup of frames that bring no settings of their own. */
   setup: StreamSetup;
   /** What the stream was opened with. */
   private readonly first: StreamSetup;

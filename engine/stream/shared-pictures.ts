@@ -6,10 +6,10 @@ export class SharedPictures {
   private readonly byAdapter = new Map<string, { prepared: unknown; width: number; height: number; used: number }>();
 
   /**
-   * What the frame gets that comes next: that of an earlier one as long as fewer frames than `controlEvery` were painted from it and
-   * the size is the same, else its own.
+   * What the next frame gets: an earlier frame's as long as fewer than `controlEvery` frames were rendered from it and the size is the
+   * same, otherwise its own.
    *
-   * @param prepare makes its own, from which so many frames may be painted
+   * @param prepare makes the frame's own, from which so many frames may be rendered
    */
   async of({ name, isAlwaysComputed }: Adapter, options: ResolvedOptions, prepare: (frames: number) => Promise<unknown>): Promise<unknown> {
     const { width, height } = options;

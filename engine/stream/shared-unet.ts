@@ -41,7 +41,7 @@ export class SharedUnet {
       // for ever, each waiting while the other computes alone; without the token a picture would be encoded in between.
       const followUp = place.expectFollowUp();
       await nextTurn();
-      // And those whose frames became ready while the UNet computed: their news is in the event loop, and not heard yet.
+      // Streams whose frames became ready while the UNet computed are let in as well: that news still waits in the event loop.
       await nextTurn();
       if (this.waiting.length === 0) followUp.release();
     }

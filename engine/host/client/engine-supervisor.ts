@@ -173,7 +173,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     if (this.choice) this.providers.want(this.choice.providers);
   }
 
-  /** Behind the engine that paints on the processor meanwhile. */
+  /** Runs behind the engine, which meanwhile renders on the processor. */
   private async tryProviders(): Promise<void> {
     if (this.trial) return;
     const trial = new AbortController();

@@ -74,7 +74,7 @@ export class RemoteStream {
     return this.wanted;
   }
 
-  /** What the frames to come are painted for that bring nothing of their own. */
+  /** The conditioning of the frames to come that bring none of their own. */
   get newestConditioning(): PromptSpec | undefined {
     return this.conditioning;
   }

@@ -8,7 +8,7 @@ import { quote } from '../../util/quote';
 /**
  * Decodes pictures of a frame to the stream's size.
  *
- * @param wanted the names of those that the frame is painted from
+ * @param wanted the names of those that the frame is rendered from
  * @throws EBADFRAME
  */
 export async function decodePictures(

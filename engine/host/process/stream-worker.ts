@@ -238,7 +238,7 @@ export class StreamWorker {
     }
   }
 
-  /** The pictures that the frame is painted from. Those that nobody wants are left out, which is told. */
+  /** The pictures that the frame is rendered from. Those that no adapter wants are left out, and the sender is told so. */
   private async decoded({ picture, pictures }: FrameRequest, options: StreamOptions): Promise<Record<string, RawImage>> {
     const given: Record<string, Picture> = { ...pictures, ...(picture && { image: picture }) };
     const known = this.stream.knownPictures;

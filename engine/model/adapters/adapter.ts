@@ -37,7 +37,7 @@ export interface Adapter extends AdapterInfo {
    * What is made once a frame of its picture, at the stream's size, for all rows of the frame: they keep it as
    * `row.pictures[name]`. Asked for of frames alone that have the picture and a weight other than 0. Default: the picture itself.
    *
-   * @param frames so many may be painted from it, one after the other
+   * @param frames so many may be rendered from it, one after the other
    */
   prepare?(picture: RawImage, nets: Nets, frames: number): Promise<unknown>;
   /** Whether its net is computed with every frame in any case: leaving it out now and then would save nothing. */

@@ -3,13 +3,13 @@ import type { UnetRow } from '../unet/row';
 /** Both sides of eight steps. What a large net gives for one is 30 MB at 512×512. */
 const PLACES_KEPT = 16;
 
-/** A control picture, and what a net made of it where further frames are to be painted from that. */
+/** A control picture, and what a net made of it where further frames are rendered from that. */
 export class ControlPicture<R> {
   readonly kept = new Map<string, Promise<R>>();
 
   /**
    * @param pixels [3, H, W] in 0..1, at the stream's size
-   * @param isShared whether several frames are painted from it
+   * @param isShared whether several frames are rendered from it
    */
   constructor(
     readonly pixels: Float32Array,
