@@ -16,7 +16,7 @@ import { readDialog, type DenoiserFields } from './lib/denoiser/stream-settings'
 
 type DenoiserDef = NodeDef & DenoiserFields & SafetyFields & { engine?: string; restUnseen?: unknown };
 
-/** The stream-batch denoiser: frames in, painted frames out. */
+/** The stream-batch denoiser: frames in, denoised frames out. */
 export = (RED: NodeAPI): void => {
   function StreamDiffusionDenoiser(this: Node, def: DenoiserDef): void {
     const status = startNode(RED, this, def);

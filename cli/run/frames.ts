@@ -12,7 +12,7 @@ export interface FrameSource {
   frames(width: number, height: number): AsyncIterable<Frame>;
 }
 
-/** Where painted frames go. */
+/** Where rendered frames go. */
 export interface FrameSink {
   write(name: string, image: RawImage): Promise<void>;
   /** All are written: completes what is to be completed. */

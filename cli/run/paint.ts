@@ -11,7 +11,7 @@ export interface Painting {
   width: number;
   height: number;
   signal: AbortSignal;
-  /** A frame is done with: painted, or skipped. */
+  /** A frame is done: rendered or skipped. */
   onFrame: (done: number) => void;
   /** A frame cannot be read. */
   onSkipped: (name: string, error: EngineError) => void;
@@ -21,7 +21,7 @@ export interface Painting {
  * Sends every frame through the stream, whose steps overlap, and what comes out into the sink, in order.
  * Frames that cannot be read are left out. On Ctrl+C, or when something fails, nothing half-written stays.
  *
- * @returns how many frames were painted
+ * @returns how many frames were rendered
  */
 export async function paint({ source, sink, stream, controls, width, height, signal, onFrame, onSkipped }: Painting): Promise<number> {
   let painted = 0;

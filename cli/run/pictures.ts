@@ -13,7 +13,7 @@ export type PictureFormat = 'png' | 'jpeg';
 const JPEG_QUALITY = 92;
 const byName = new Intl.Collator('en', { numeric: true });
 
-/** Picture files, one after the other. While one is painted, the next one is decoded. */
+/** Picture files, one after the other. While one is rendered, the next one is decoded. */
 export class PictureSource implements FrameSource {
   readonly count: number;
 

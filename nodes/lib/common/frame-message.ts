@@ -8,7 +8,7 @@ export interface FrameInfo {
   /** Pixels. */
   width: number;
   height: number;
-  /** When the picture was taken or, when nobody says, came in: ms since 1970. */
+  /** When the picture was taken or, where that is not known, came in: ms since 1970. */
   timestamp: number;
   /** From the denoiser's input to its output, ms. */
   latencyMs: number;

@@ -18,7 +18,7 @@ export function wakeAll(): boolean {
 }
 
 /**
- * A denoiser that paints nothing while nobody wants its pictures. The newest frame of each topic is held, to be painted
+ * A denoiser that renders nothing while nobody wants its pictures. The newest frame of each topic is held, to be rendered
  * as soon as somebody looks: the next one may be long in coming, or not come at all while the scene stands still.
  */
 export class Rest {
@@ -37,7 +37,7 @@ export class Rest {
     return resting.has(this);
   }
 
-  /** Whether this frame is not to be painted now; it is then held, in place of the one before. */
+  /** Whether this frame is not to be rendered now; it is then held, in place of the one before. */
   takes(msg: NodeMessage, topic: string): boolean {
     // What asks for a snapshot or a recording wants the picture that it comes with.
     if (msg.snapshot || msg.record !== undefined || this.isWanted()) {

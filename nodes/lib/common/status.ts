@@ -60,7 +60,7 @@ export class Status {
     this.show('ready', text);
   }
 
-  /** It paints nothing because nobody would see it. */
+  /** It renders nothing because nobody would see it. */
   resting(): void {
     this.show('ready', this.shared('resting'));
   }

@@ -17,7 +17,7 @@ export class Room {
   private round = 0;
 
   /**
-   * @param learnMs how long it is looked at
+   * @param learnMs how long to look at it before it counts as learned
    * @param known what was learned before
    * @param onLearned told when the room has become known, or is no longer
    */

@@ -106,7 +106,7 @@ export class Denoiser implements EngineUser, Tunable {
     }
   }
 
-  /** What it paints at present, for whoever shows that. */
+  /** What it renders at present, for those who show that. */
   painting(): Painting {
     const { state } = this.host;
     const { model, adapters = [] }: Partial<EngineInfo> = state.phase === 'ready' ? state.info : {};
@@ -150,7 +150,7 @@ export class Denoiser implements EngineUser, Tunable {
     return !isReset(msg) && (hasPayload(msg) || msg.pictures !== undefined || !isSettingsOnly(msg));
   }
 
-  /** Paints a frame, unless it may rest; its parameters hold either way. */
+  /** Renders a frame, unless it may rest; its parameters hold either way. */
   private async paint(msg: NodeMessage, topic: string, send: Send): Promise<void> {
     const stream = this.streamOf(topic);
     if (!stream) return this.measure('dropped', msg, 1);
@@ -174,7 +174,7 @@ export class Denoiser implements EngineUser, Tunable {
     }
   }
 
-  /** Paints a frame that rested: its message has ended, and its parameters have been taken over. */
+  /** Renders a frame that rested: its message has ended, and its parameters have been taken over. */
   private async paintHeld(msg: NodeMessage, topic: string): Promise<void> {
     try {
       const stream = this.streams.get(topic);

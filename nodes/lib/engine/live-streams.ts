@@ -43,7 +43,7 @@ export interface WatchedStream {
   readonly settings?: StreamSettings;
 }
 
-/** The newest frame of a stream, and what it was painted from. */
+/** The newest frame of a stream, and what it was rendered from. */
 export interface Painted {
   result: FinishedFrame;
   picture?: Picture;
@@ -133,7 +133,7 @@ function shownSettings({ mode, tIndexList, numInferenceSteps = 50 }: StreamSetti
   return { mode, strength: Math.round(strengthOf(tIndexList, numInferenceSteps) * 1000) / 1000 };
 }
 
-/** Of several prompt encoders the one that says just now what a frame was painted under; of a single one, that. */
+/** The prompt encoder whose prompt a frame was rendered under, where there are several; a single one in any case. */
 function encoderOf(RED: NodeAPI, encoders: string[], conditioning: PromptSpec | undefined): string | undefined {
   if (encoders.length < 2) return encoders[0];
   return encoders.find((id) => {

@@ -9,11 +9,11 @@ import { nameOf, SCENES, type Scene, type Scenes } from './scenes';
 import { lineOf, KNOBS, type PlayValues, readSound, readValues, WEIGHT } from './values';
 import { readJsonMessage } from '../web/json-message';
 
-/** Settings go into the flow no more often than that, ms: knobs are turned faster than pictures are painted. */
+/** Settings go into the flow no more often than that, ms: knobs are turned faster than frames are rendered. */
 const SEND_MS = 33;
-/** How often it is looked at what is painted, while somebody has the page open, ms. */
+/** How often to look what is rendered, while somebody has the page open, ms. */
 const LOOK_MS = 500;
-/** What somebody has just set counts until the flow has had time to take it over, ms; after that, what is painted. */
+/** What somebody has just set counts until the flow has had time to take it over, ms; after that, what is rendered. */
 const SETTLE_MS = 2000;
 /** Messages of one page: more than a hand with ten knobs and a microphone make. */
 const MESSAGES = { burst: 180, perSecond: 90 };
@@ -26,7 +26,7 @@ const MOST_WAITING = 2_000_000;
 export interface Instrument {
   /** Sends a message through the sink's second output. */
   send(msg: object): void;
-  /** What is painted for the sink; undefined where no denoiser stands before it. */
+  /** What is rendered for the sink; undefined where no denoiser stands before it. */
   painting(): Painting | undefined;
   /** What the model reads in these prompts; undefined where it cannot be said. */
   words(model: string, texts: string[], withList: boolean): Promise<ModelWords>;
@@ -117,7 +117,7 @@ export class Desk {
     void this.tellWords([socket], true);
   }
 
-  /** Tells all pages what has changed since: what is painted, what is done with the pictures. */
+  /** Tells all pages what has changed since: settings of the rendering, and what is done with the pictures. */
   look(now = performance.now()): void {
     const painting = this.instrument.painting();
     if (painting) this.follow(painting, now);
@@ -231,7 +231,7 @@ export class Desk {
     this.change({ ...(prompt !== undefined && { prompt }), params, weights });
   }
 
-  /** Takes over what is painted, but for what was set here a moment ago. */
+  /** Takes over what is rendered, but for what was set here a moment ago. */
   private follow(painting: Painting, now: number): void {
     const isSettled = (name: string): boolean => now - (this.touched.get(name) ?? -Infinity) > SETTLE_MS;
     const { prompt, params, weights } = valuesOf(painting, this.values);

@@ -6,7 +6,7 @@ import { denoiserBefore, flowNodes } from '../common/flow-graph';
 import { type Painting, PAINTINGS } from '../common/painting';
 import { KNOBS, type Knob, type PlayValues, type Prompt } from './values';
 
-/** What is painted for a sink: by the nearest denoiser before it, by wires and links; undefined where there is none. */
+/** What is rendered for a sink: by the nearest denoiser before it, by wires and links; undefined where there is none. */
 export function paintingBefore(RED: NodeAPI, sinkId: string): Painting | undefined {
   const id = denoiserBefore(flowNodes(RED), sinkId)?.id;
   return id === undefined ? undefined : PAINTINGS.of(RED.nodes.getNode(id))?.painting();

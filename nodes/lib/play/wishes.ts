@@ -13,7 +13,7 @@ const OF_ONE = { burst: 3, perSecond: 0.5 };
 /** Of all together: what a flow and those who look through it can take. */
 const OF_ALL = { burst: 60, perSecond: 10 };
 const TOO_FAST = 1008;
-/** So often it is looked whether there is a model, ms. */
+/** How often to look whether there is a model, ms. */
 const WORDS_MS = 1000;
 /** Visitors whose last answer is kept for when they come back. */
 const MOST_ANSWERS = 500;

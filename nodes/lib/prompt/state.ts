@@ -19,7 +19,7 @@ export interface PromptFields {
   transition?: unknown;
   transitionMethod?: unknown;
   easing?: unknown;
-  /** The picture: a file's path, or itself as a data URI. What it is in is read by {@link readPictureField}. */
+  /** The picture: a file's path, or the picture itself as a data URI; read by {@link readPictureField}. */
   picture?: unknown;
   /** The name of the adapter that shows it; empty is all that show one. */
   pictureFor?: unknown;

@@ -9,7 +9,7 @@ import type { ShownPicture, Viewer } from '../web/viewer';
 const JPEG_QUALITY = 85;
 /** Somebody who has just gone may come back, as a page that is loaded anew does, or ask for the next JPEG. */
 const LINGER_MS = 3000;
-/** So long a picture that was painted for who asks may take; then the one before must do. */
+/** How long to wait for a picture that is rendered because somebody asks, ms; after that the one before is sent. */
 const FRESH_MS = 2000;
 /** Pixels a side. */
 const LARGEST_BLACK = 2048;
@@ -51,7 +51,7 @@ export class SinkFeed {
 
   /**
    * @param onError told about a picture that a viewer wanted and that cannot be read
-   * @param wake lets those paint who rested because nobody looked; tells whether a picture is coming
+   * @param wake wakes denoisers that rested because nobody looked; tells whether a picture is coming
    */
   constructor(
     private readonly onError: (error: EngineError) => void,
@@ -130,7 +130,7 @@ export class SinkFeed {
     this.newest = undefined;
   }
 
-  /** The newest picture as JPEG, painted for this purpose where none was while nobody looked; undefined when there is none. */
+  /** The newest picture as JPEG; rendered now where the flow rested because nobody looked; undefined when there is none. */
   async newestJpeg(): Promise<Buffer | undefined> {
     if (this.look()) await this.next();
     return this.newest && (await this.encoded(this.newest))?.jpeg;
