@@ -2,6 +2,7 @@ import type { Node, NodeAPI, NodeAPISettingsWithData, NodeMessage } from 'node-r
 import type { EngineError } from '../engine/errors';
 import { toPicture } from '../engine/image/picture';
 import { onClose } from './lib/common/closing';
+import { Opening } from './lib/common/opening';
 import { ErrorThrottle, disableNode } from './lib/common/error-throttle';
 import { readBoolean, readOptionalNumber } from './lib/common/fields';
 import { frameFacts } from './lib/common/frame-message';
@@ -21,6 +22,7 @@ import { SinkRoutes, type Sink } from './lib/sink/routes';
 import {
   holdsLogin,
   readGallery,
+  readHours,
   readPages,
   readPush,
   readVirtualCamera,
@@ -30,6 +32,9 @@ import {
 } from './lib/sink/settings';
 import { startNode } from './lib/common/start-node';
 import type { Status } from './lib/common/status';
+
+/** The pictures go black, and come back, within this time when the sink closes and opens, ms. */
+const CLOSE_MS = 2000;
 
 /** In settings.js: where ffmpeg is, for recordings and virtual cameras. */
 interface Settings extends NodeAPISettingsWithData {
@@ -55,6 +60,7 @@ export = (RED: NodeAPI<Settings>): void => {
     let push: Push | undefined;
     let choice: ReturnType<typeof readPages>;
     let pictures: GalleryChoice;
+    let times: ReturnType<typeof readHours>;
     try {
       media = new SinkMedia(def.name, readMediaOptions(def, ffmpeg), feed, {
         failed: report,
@@ -62,6 +68,7 @@ export = (RED: NodeAPI<Settings>): void => {
       });
       choice = readPages(def);
       pictures = readGallery(def);
+      times = readHours(def);
       const options = readVirtualCamera(def, ffmpeg);
       camera = options && new VirtualCamera(options, reportOnce);
       const where = readPush(def, this.credentials, ffmpeg);
@@ -80,7 +87,11 @@ export = (RED: NodeAPI<Settings>): void => {
     const closeGallery = gallery(def.name, pictures, media, report, failed);
     const pages = RED.settings.httpNodeRoot === false ? undefined : openPages(RED, this, def.name, choice, feed, media, failed);
 
+    const opening = new Opening(times.hours, (isOpen) => feed.close(isOpen ? undefined : times.look, CLOSE_MS));
+    if (!opening.isOpen) feed.close(times.look);
+
     onInput(this, async (msg, send) => {
+      if (msg.hours !== undefined) opening.obey(msg);
       if (isReset(msg)) {
         feed.reset();
       } else if (isMeantAsPicture(msg) || !(isSettingsOnly(msg) || isOrder(msg))) {
@@ -99,15 +110,18 @@ export = (RED: NodeAPI<Settings>): void => {
         .map((what) => RED._(`status.${what}`));
       const people = feed.viewers - (media.isRecording ? 1 : 0) - played.length;
       const viewers = RED._(people === 1 ? 'status.viewer' : 'status.viewers', { number: people });
+      const told = [...programs, viewers].map((text) => ` · ${text}`).join('');
+      if (!opening.isOpen) return status.outOfHours(opening.opens, told);
       status.show(fps > 0 ? 'running' : 'ready', [...programs, viewers, status.rate(fps)].join(' · '));
     }, 1000).unref();
 
     onClose(this, async () => {
       clearInterval(ticker);
+      opening.close();
       status.close();
       leave();
       const written = [media.stop(), camera?.finish(), push?.finish(), pages?.close(), closeGallery()];
-      feed.close();
+      feed.end();
       await Promise.all(written);
     });
   }
@@ -158,7 +172,12 @@ export = (RED: NodeAPI<Settings>): void => {
 
 /** Whether the message asks for something to be done with the pictures: a recording, a snapshot, black, a standstill; or answers a visitor. */
 const isOrder = (msg: NodeMessage): boolean =>
-  msg.record !== undefined || Boolean(msg.snapshot) || msg.blackout !== undefined || msg.freeze !== undefined || msg.answer !== undefined;
+  msg.hours !== undefined ||
+  msg.record !== undefined ||
+  Boolean(msg.snapshot) ||
+  msg.blackout !== undefined ||
+  msg.freeze !== undefined ||
+  msg.answer !== undefined;
 
 /** Does it, and puts into the message where a file is written, and where a snapshot is in the gallery. */
 async function obey(

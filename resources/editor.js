@@ -29,6 +29,17 @@ window.StreamDiffusion = Object.assign(
         };
       },
 
+      /** A validator of opening hours, as far as their form goes; the runtime knows the days. */
+      openingHours: () => {
+        const times = /^(24\/7|off|closed|\d{1,2}(:\d{2})?\s*-\s*\d{1,2}(:\d{2})?(\s*,\s*\d{1,2}(:\d{2})?\s*-\s*\d{1,2}(:\d{2})?)*)$/i;
+        const isRule = (rule) => times.test(rule.trim().replace(/^([a-z]{2,3}(\s*-\s*[a-z]{2,3})?[\s,]+)+/i, ''));
+        return function (value, _options) {
+          const rules = (value || '').replace(/[–—]/g, '-').split(';');
+          const isMeant = (rule) => rule.trim() !== '';
+          return /^\$\{/.test(value) || rules.filter(isMeant).every(isRule) || this._('invalid.hours');
+        };
+      },
+
       /** The login before the host of an address; its password may hold any character, as it is. */
       loginIn: (text) => {
         const scheme = /^\s*[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];

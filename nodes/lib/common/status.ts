@@ -76,6 +76,12 @@ export class Status {
     this.show('waiting', shorten(error.message, 64));
   }
 
+  /** Out of its opening hours. @param opens when it opens again, ms since 1970 @param more what else is to be told */
+  outOfHours(opens?: number, more = ''): void {
+    const text = opens === undefined ? this.shared('closed') : this.shared('closedUntil', { when: this.when(opens) });
+    this.show('stopped', text + more);
+  }
+
   stopped(): void {
     this.show('stopped', this.shared('stopped'));
   }
@@ -101,7 +107,16 @@ export class Status {
     this.timer = setTimeout(() => this.send(), this.intervalMs).unref();
   }
 
-  private shared(key: string, values?: Record<string, number>): string {
+  /** The time on the wall, with the day of the week where it is another day. */
+  private when(at: number): string {
+    const [time, now] = [new Date(at), new Date()];
+    const clock = `${time.getHours()}:${String(time.getMinutes()).padStart(2, '0')}`;
+    return time.toDateString() === now.toDateString()
+      ? clock
+      : `${this.shared('weekdays').split(' ')[time.getDay()] ?? ''} ${clock}`.trim();
+  }
+
+  private shared(key: string, values?: Record<string, number | string>): string {
     return this.translate(SHARED + key, values);
   }
 }

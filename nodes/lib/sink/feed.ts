@@ -14,6 +14,9 @@ const FRESH_MS = 2000;
 /** Pixels a side. */
 const LARGEST_BLACK = 2048;
 
+/** What a sink shows out of its hours: black, or its last picture. */
+export type ClosedLook = 'black' | 'still';
+
 /** A picture whose JPEG is made at most once, and only when somebody asks for it. */
 class Frame {
   private encoding: Promise<ShownPicture> | undefined;
@@ -45,6 +48,9 @@ export class SinkFeed {
   private readonly encodings = new NewestWins();
   private lastLook = -Infinity;
   private isFrozen = false;
+  private isDark = false;
+  /** What is shown out of opening hours. */
+  private closed: ClosedLook | undefined;
   /** A black picture for viewers without a curtain of their own, while there is a black-out. */
   private black: Frame | undefined;
   private readonly awaiting = new Set<() => void>();
@@ -60,6 +66,7 @@ export class SinkFeed {
 
   /** Whether somebody sees the pictures: a viewer, a recording, who has just gone or has just asked for a JPEG. */
   get isLookedAt(): boolean {
+    if (this.closed) return false;
     return this.audience.size > 0 || performance.now() - this.lastLook < LINGER_MS;
   }
 
@@ -78,7 +85,7 @@ export class SinkFeed {
    * @param info `msg.frame`, for viewers that ask for it
    */
   show(picture: Picture, info?: unknown): void {
-    if (this.isFrozen) return;
+    if (this.isFrozen || (this.closed === 'still' && this.newest)) return;
     // A copy: it may be asked for long after its message, and the flow may draw on the same bytes meanwhile.
     const frame = new Frame(copyOf(picture), info);
     this.newest = frame;
@@ -109,6 +116,19 @@ export class SinkFeed {
    * @param fadeMs for viewers that can fade; the others change at once
    */
   blackout(on: boolean, fadeMs = 0): void {
+    this.isDark = on;
+    this.darken(fadeMs);
+  }
+
+  /** Out of opening hours nobody counts as somebody who looks on. @param look what is shown meanwhile; undefined: it is open */
+  close(look: ClosedLook | undefined, fadeMs = 0): void {
+    this.closed = look;
+    this.darken(fadeMs);
+    if (!look) this.look();
+  }
+
+  private darken(fadeMs: number): void {
+    const on = this.isDark || this.closed === 'black';
     if (on === this.isBlack) return;
     this.black = on ? blackLike(this.newest?.size) : undefined;
     const { black, newest } = this;
@@ -157,7 +177,7 @@ export class SinkFeed {
     if (this.audience.delete(viewer)) this.lastLook = performance.now();
   }
 
-  close(): void {
+  end(): void {
     this.newest = undefined;
     for (const come of this.awaiting) come();
     for (const viewer of this.audience) viewer.end();

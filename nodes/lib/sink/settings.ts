@@ -1,6 +1,8 @@
 import type { NodeDef } from 'node-red';
 import { EngineError } from '../../../engine/errors';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
+import { OpeningHours } from '../common/opening-hours';
+import type { ClosedLook } from './feed';
 import type { VirtualCameraOptions } from './virtual-camera';
 import type { MediaOptions } from './media';
 import type { GalleryChoice } from './open-gallery';
@@ -24,6 +26,8 @@ export interface SinkDef extends NodeDef {
   gallery?: string;
   galleryDays?: unknown;
   galleryMost?: unknown;
+  hours?: string;
+  closed?: string;
 }
 
 /** How the live page shows the pictures; each can be set otherwise in the page's address. */
@@ -122,5 +126,16 @@ export function readGallery(def: SinkDef): GalleryChoice {
       most: readOptionalNumber(def.galleryMost, 'galleryMost', 300, { min: 1, max: 5000, integer: true }),
       minFree: readMediaOptions(def).minFree,
     },
+  };
+}
+
+/**
+ * When the sink is open, and what it shows while it is not.
+ * @throws EBADPARAM naming the field that cannot work
+ */
+export function readHours(def: SinkDef): { hours: OpeningHours | undefined; look: ClosedLook } {
+  return {
+    hours: OpeningHours.read(def.hours ?? '', 'hours'),
+    look: readOptionalChoice(def.closed, 'closed', 'black', ['black', 'still']),
   };
 }

@@ -7,14 +7,23 @@ import { FrameRate } from '../common/frame-rate';
 import { withCode } from '../common/input';
 import { isReset } from '../common/message';
 import type { PictureFacts, Producer } from '../common/producer';
+import { SerialQueue } from '../../../engine/util/serial-queue';
+import { Opening } from '../common/opening';
 import type { SourceSettings } from './settings';
 import { shorten, type Status, type Translate } from '../common/status';
 
 const STATUS_MS = 1000;
 
-/** What a source node does between its start and its close: it has a producer while it runs, and sends its pictures. */
+/**
+ * What a source node does between its start and its close: it has a producer while it runs, and sends its pictures. It runs while it is told to and
+ * its hours let it.
+ */
 export class FrameSource {
   private producer: Producer | undefined;
+  /** Whether it is to run while it is open. */
+  private isWanted: boolean;
+  private readonly opening: Opening;
+  private readonly changes = new SerialQueue();
   private lastFrameId = 0;
   private readonly faults = new ErrorThrottle();
   private readonly rate = new FrameRate();
@@ -26,22 +35,49 @@ export class FrameSource {
     private readonly status: Status,
     private readonly translate: Translate,
   ) {
-    if (settings.autostart) this.start();
-    else status.stopped();
+    this.isWanted = settings.autostart;
+    this.opening = new Opening(settings.hours, () => void this.change());
+    if (this.isToRun) this.start();
+    else this.showRest();
   }
 
   /** Starts, stops or begins again, as the message says. Rejects with EBADPARAM when it says something else. */
   async take(msg: NodeMessageInFlow): Promise<void> {
+    if (msg.hours !== undefined) {
+      this.opening.obey(msg);
+      await this.changes.idle();
+      if (!isCommand(msg)) return;
+    }
     const command = commandOf(msg);
-    if (command !== 'start') await this.stop();
-    if (command === 'restart') await this.settings.restart?.();
-    if (command !== 'stop') this.start();
+    await this.change(command !== 'stop', command === 'restart');
   }
 
   async close(): Promise<void> {
     clearInterval(this.ticker);
+    this.opening.close();
     this.status.close();
-    await this.stop();
+    this.isWanted = false;
+    await this.changes.run(() => this.stop());
+  }
+
+  private get isToRun(): boolean {
+    return this.isWanted && this.opening.isOpen;
+  }
+
+  /** One change after the other: what is stopped has to let go of its camera before that is opened again. */
+  private change(isWanted = this.isWanted, anew = false): Promise<void> {
+    return this.changes.run(async () => {
+      this.isWanted = isWanted;
+      if (anew || !this.isToRun) await this.stop();
+      if (anew) await this.settings.restart?.();
+      if (this.isToRun) this.start();
+      else this.showRest();
+    });
+  }
+
+  private showRest(): void {
+    if (this.isWanted && !this.opening.isOpen) this.status.outOfHours(this.opening.opens);
+    else this.status.stopped();
   }
 
   private start(): void {
@@ -62,7 +98,6 @@ export class FrameSource {
   private async stop(): Promise<void> {
     const { producer } = this;
     this.producer = undefined;
-    this.status.stopped();
     await producer?.stop();
   }
 
@@ -97,6 +132,10 @@ export class FrameSource {
     if (fps > 0 && this.producer) this.status.show('running', this.status.rate(fps));
   }
 }
+
+/** Whether a message that has another purpose also says what a source is to do. */
+const isCommand = (msg: NodeMessageInFlow): boolean =>
+  isReset(msg) || [true, false, 'start', 'stop'].includes(msg.payload as string | boolean);
 
 /** What a message asks a source to do; `msg.reset` begins again from the first picture. */
 function commandOf(msg: NodeMessageInFlow): 'start' | 'stop' | 'restart' {

@@ -8,6 +8,7 @@ import { holdsSecret } from '../ffmpeg/camera-address';
 import type { FfmpegInput } from '../ffmpeg/arguments';
 import { readInputOptions } from '../ffmpeg/options';
 import { readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
+import { OpeningHours } from '../common/opening-hours';
 import { BrowserProducer } from './browser';
 import { FolderProducer } from './folder';
 import type { Door, PageKind } from '../web/visitor-pages';
@@ -39,6 +40,7 @@ export interface SourceDef extends NodeDef {
   options?: string;
   result?: string;
   drawing?: string;
+  hours?: string;
 }
 
 export interface SourceCredentials {
@@ -50,6 +52,8 @@ export interface SourceSettings extends FrameFormat {
   kind: SourceKind;
   topic: string;
   autostart: boolean;
+  /** When it is at work; undefined: always. */
+  hours: OpeningHours | undefined;
   /** The page that visitors bring pictures to; only for the kinds that have one. */
   page?: { kind: PageKind; door: Door };
   /** Begins again from the first picture, where starting anew does not. */
@@ -97,6 +101,7 @@ export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCr
     kind,
     topic: def.topic ?? '',
     autostart: readOptionalBoolean(def.autostart, 'autostart', true),
+    hours: OpeningHours.read(def.hours ?? '', 'hours'),
     ...format,
     ...(kind === 'browser' && { page: { kind: 'camera', door } }),
     ...(kind === 'drawing' && { page: { kind: 'draw', door: drawing }, restart: () => drawing.sheet.reset() }),
