@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import { Mailbox } from '../../../engine/util/mailbox';
 import { MULTIPART_TYPE, PART_BEGINS, partOf } from './multipart';
 import { backlogOf } from './tcp-backlog';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
@@ -24,7 +25,7 @@ export const STREAM_HEADERS = {
  * half a minute of old pictures.
  */
 export class MjpegViewer implements Viewer {
-  private waiting: ShownPicture | undefined;
+  private readonly waiting = new Mailbox<ShownPicture>();
   private waitingSince: number | undefined;
   private isSlow = false;
   /** Looks in a row that spoke against `isSlow`. */
@@ -44,23 +45,25 @@ export class MjpegViewer implements Viewer {
   }
 
   show(picture: ShownPicture): void {
-    this.waiting = picture;
+    this.waiting.put(picture);
     this.waitingSince ??= performance.now();
     if (!this.isSlow || this.nextCheck === undefined) this.sendWaiting();
-    if (this.waiting && performance.now() - this.waitingSince > STALLED_MS) this.response.destroy();
+    if (this.waiting.full && performance.now() - this.waitingSince > STALLED_MS) this.response.destroy();
   }
 
   end(): void {
-    this.waiting = undefined;
+    this.waiting.take();
     this.response.end();
   }
 
   private sendWaiting(): void {
-    const { waiting, response } = this;
+    const { response } = this;
     // Between the end and 'close' a write would be an error that nobody catches.
-    if (!waiting || response.writableNeedDrain || response.writableEnded || response.destroyed) return;
-    this.waiting = this.waitingSince = undefined;
-    const part = partBefore(waiting);
+    if (response.writableNeedDrain || response.writableEnded || response.destroyed) return;
+    const picture = this.waiting.take();
+    if (!picture) return;
+    this.waitingSince = undefined;
+    const part = partBefore(picture);
     this.sentBytes = part.length;
     this.sentSinceCheck = true;
     response.write(part);

@@ -1,4 +1,5 @@
 import type { WebSocket } from 'ws';
+import { Mailbox } from '../../../engine/util/mailbox';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
 const ALIVE_MS = 10_000;
@@ -25,7 +26,7 @@ export class SocketViewer implements Viewer {
   private pingedAt: number[] = [];
   private isQuick = false;
   private lastProgress = performance.now();
-  private waiting: ShownPicture | undefined;
+  private readonly waiting = new Mailbox<ShownPicture>();
   private readonly alive: NodeJS.Timeout | undefined;
 
   constructor(
@@ -46,7 +47,7 @@ export class SocketViewer implements Viewer {
   show(picture: ShownPicture): void {
     if (this.socket.readyState !== this.socket.OPEN) return;
     if (this.onTheWay < (this.isQuick ? QUICK.onTheWay : ON_THE_WAY)) return this.send(picture);
-    this.waiting = picture;
+    this.waiting.put(picture);
     if (performance.now() - this.lastProgress > STALLED_MS) this.socket.terminate();
   }
 
@@ -83,8 +84,7 @@ export class SocketViewer implements Viewer {
   private onTaken(pictures = 1): void {
     this.lastProgress = performance.now();
     this.onTheWay = Math.max(0, this.onTheWay - pictures);
-    const picture = this.waiting;
-    this.waiting = undefined;
+    const picture = this.waiting.take();
     if (picture) this.show(picture);
   }
 }
