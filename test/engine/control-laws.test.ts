@@ -93,6 +93,48 @@ describe('laws of control', () => {
     assertSameFrames(together[1], await run(plain, { cfgType: 'self' }, plainFrames), 'without, beside an engine that has none');
   });
 
+  // The random ControlNet is so strong that a thirtieth of it covers most others.
+  for (const [name, most] of Object.entries({ depth: 0.02, style: 1, detail: 1, picture: 1 }))
+    it(`a strength that is swept with every frame shows no jump and loses nothing: ${name}`, async () => {
+      const { image, depth } = reference.pictures(0);
+      const prompt = { ...PROMPT, images: { picture: depth } };
+      const swept: StreamInput[] = Array.from({ length: 31 }, (_, k) => ({
+        id: k,
+        prompt,
+        pictures: { image, depth },
+        params: { weights: { ...OFF, [name]: (most * k) / 30 } },
+      }));
+      const outputs = await run(engine, {}, swept);
+      assert.deepEqual(
+        outputs.map(({ id }) => id),
+        swept.map(({ id }) => id),
+      );
+      const way = relativeError(outputs[30].latent, outputs[0].latent);
+      assert.ok(way > 0.01, 'it does something');
+      outputs.slice(1).forEach(({ latent, id }, k) => {
+        const step = relativeError(latent, outputs[k].latent);
+        assert.ok(step > 0 && step <= way / 5, `frame ${id} is ${step} from the one before, of ${way} in all`);
+      });
+      for (const k of [0, 15, 30]) assertSameFrames([outputs[k]], await run(engine, {}, [swept[k]]), 'alone');
+    });
+
+  it('refuses strengths that are no numbers with the frame that brings them, and paints the next one', async () => {
+    const stream = await engine.createStream({ ...LAW_OPTIONS, tIndexList: STEPS[1] });
+    await stream.setPrompt(PROMPT);
+    const { image } = reference.pictures(0);
+    const bad: unknown[] = [NaN, Infinity, -Infinity, '1', '', null, true, {}, [1], 1n];
+    for (const value of bad)
+      for (const name of ['depth', 'style', 'picture']) {
+        const params = { weights: { [name]: value as number } };
+        await assert.rejects(stream.process({ id: 'bad', image, params }), { code: 'EBADPARAM' }, `${name}: ${String(value)}`);
+        await assert.rejects(engine.createStream({ ...LAW_OPTIONS, ...params }), { code: 'EBADPARAM' });
+      }
+    const [{ id, latent }] = await stream.process({ id: 'good', image });
+    assert.equal(id, 'good');
+    assert.ok(latent.every(Number.isFinite));
+    await stream.close();
+  });
+
   it('takes control pictures of any size', async () => {
     const { image, depth } = reference.pictures(0);
     const big = { data: new Uint8Array(3 * 160 * 96).fill(128), width: 160, height: 96, channels: 3 as const };
