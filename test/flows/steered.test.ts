@@ -119,6 +119,32 @@ describe('examples that steer by adapters', function () {
     });
   });
 
+  describe('a picture as the prompt', () => {
+    let example: Example;
+    before(async () => {
+      const adapters = [{ name: 'look', path: PATHS.picture }];
+      const model = await withTokenizer();
+      example = await Example.start('22 - Picture as prompt.json', 'look', (flow) => onModel(flow, model, adapters));
+    });
+    after(() => example?.end());
+
+    // The reference model paints nearly the same of all frames: what differs here comes of the picture.
+    it('takes over what is sent to its page, gradually, and goes back to its words', async () => {
+      const page = await fetch(`${example.server.address}/look`);
+      assert.match(await page.text(), /type="file"/);
+      const words = await example.picture();
+      const body = await sharp({ create: { width: 80, height: 60, channels: 3, background: '#e02010' } })
+        .jpeg()
+        .toBuffer();
+      const sent = await fetch(`${example.server.address}/look`, { method: 'POST', headers: { 'content-type': 'image/jpeg' }, body });
+      assert.equal(sent.status, 204);
+      await example.becomes((picture) => distance(picture, words) > 0.1, 'it looks otherwise');
+      await example.press('picture-as-prompt-words');
+      await example.becomes((picture) => distance(picture, words) < 0.05, 'the words alone');
+      assert.doesNotMatch(example.server.output, /EBAD|error/i);
+    });
+  });
+
   describe('a LoRA with a fader over MQTT, with a real broker', () => {
     let example: Example;
     let broker: Broker;
