@@ -3,6 +3,7 @@ import { compareToManifest, findModel } from '../../engine/hub/installed';
 import { readManifest } from '../../engine/hub/manifest';
 import { hubSettings } from '../../engine/hub/settings';
 import { inspectModel, type ModelReport } from '../../engine/model/folder';
+import type { SuitedSettings } from '../../engine/model/suited';
 import { type Command, readArguments } from '../command';
 import { readAdapters } from '../run/adapters';
 import { inBytes } from '../words';
@@ -65,6 +66,7 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
       `${vaeScaleFactor}× autoencoder, ${latentChannels} latent channels, predicts ${predictionType}, text width ${textWidth}`,
     ]);
   }
+  if (report.suited) rows.push(['made for', inSettings(report.suited)]);
   for (const { name, kind, variant, problem } of report.adapters)
     rows.push(['adapter', `${name}: ${problem ? `no: ${problem}` : `${kind}${variant ? ` (${variant})` : ''}`}`]);
   if (origin) rows.push(['from', `${origin.repository} at ${origin.commit}`]);
@@ -78,6 +80,12 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
     ...problems.map((problem) => `  wrong: ${problem}`),
     ...notes.map((note) => `  note: ${note}`),
   ].join('\n');
+}
+
+function inSettings({ kind, settings: { width, height, steps, strength, cfgType } }: SuitedSettings): string {
+  const size = `${width}×${height}`;
+  if (kind === 'other') return `${size}, many steps: it does not say that it was distilled for few`;
+  return `${size}, steps ${steps}, strength ${strength}, guidance ${cfgType} (${kind})`;
 }
 
 export const check: Command = { help: HELP, run };

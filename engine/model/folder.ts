@@ -7,6 +7,7 @@ import { readHeader, type Headers } from './headers';
 import { limitOf, notesOn } from './notes';
 import { assemble, loadTokenizers } from './parts';
 import { factsOf, netNames, type NetName } from './roles';
+import { type SuitedSettings, suitedSettings } from './suited';
 
 /** What a model folder contains and whether it can be used: plain JSON. */
 export interface ModelReport {
@@ -23,6 +24,8 @@ export interface ModelReport {
   adapters: AdapterReport[];
   /** Undefined while something is wrong with the model. */
   info?: Pick<EngineInfo, 'vaeScaleFactor' | 'latentChannels' | 'predictionType'> & { textWidth: number };
+  /** Settings of a stream that fit it, as far as its configs tell. Undefined while something is wrong with the model. */
+  suited?: SuitedSettings;
   /** The only execution providers that can run it, when its operators bind it to some. */
   executionProviders?: string[];
   /** Why it cannot be used, in sentences. */
@@ -101,6 +104,7 @@ async function inspect(
     predictionType: parts.schedulerConfig.predictionType,
     textWidth: parts.textEncoder.width,
   };
+  report.suited = suitedSettings(files, parts.vaeScaleFactor, files.folder === modelFolder('starter'));
   const limit = limitOf(nets);
   if (limit) report.executionProviders = limit.providers;
   report.notes.push(...notesOn(parts, nets));

@@ -101,4 +101,22 @@ describe("the denoiser's dialog while it is open", () => {
       ],
     );
   });
+
+  it('fills in the settings that the model was made for, and says what it changed', async () => {
+    await editor.edit('denoiser', '#denoiser-suited button:visible');
+    const about = page.locator('#denoiser-suited [role=status]');
+    assert.match(await about.innerText(), /embedded model.*two steps/);
+    await page.fill('#node-input-width', '128');
+    await page.fill('#node-input-steps', '4');
+    await page.selectOption('#node-input-mode', 'img2img');
+    await page.click('#denoiser-suited button');
+    assert.match(await about.innerText(), /Changed: .*Size 128 → 256/);
+    assert.match(await about.innerText(), /Steps 4 → 2/);
+    const values = await Promise.all(['width', 'height', 'steps', 'cfgType'].map((name) => page.inputValue(`#node-input-${name}`)));
+    assert.deepEqual(values, ['256', '256', '2', 'none']);
+    await page.click('#denoiser-suited button');
+    assert.match(await about.innerText(), /say so already/);
+    await keepScreenshot(page, 'denoiser-suited');
+    await editor.close('cancel');
+  });
 });
