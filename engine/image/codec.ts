@@ -65,9 +65,10 @@ export async function decode(picture: Picture, width: number, height: number, fi
   }
   try {
     const fitted = open(picture).resize(width, height, { fit, background: 'black' }).removeAlpha().raw();
-    // Not a Buffer: its memory could not be moved to another thread.
+    // The memory of what toBuffer() gives could not be moved to another thread.
     const { data } = await fitted.toUint8Array();
-    return { data, width, height, channels: 3 };
+    // That is a Buffer all the same, whose slice() is no copy.
+    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height, channels: 3 };
   } catch (thrown) {
     throw undecodable(thrown);
   }

@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { EngineError } from '../../../engine/errors';
 import { findFiles, modelFolder } from '../../../engine/model/files';
 import { int8Patch, type NetWish, openPatched, patchesFor } from '../../../engine/model/graph-patches';
 import { patchedFingerprint } from '../../../engine/model/fingerprint';
 import type { NetFiles } from '../../../engine/model/layouts';
-import type { OnnxGraph } from '../../../engine/net/onnx/graph';
+import { withFixedSizes } from '../../../engine/net/onnx/edit';
+import { type OnnxGraph, readOnnxGraph, writeOnnxGraph } from '../../../engine/net/onnx/graph';
 import { makeNode, readNode } from '../../../engine/net/onnx/node';
 import type { GraphPatch } from '../../../engine/net/onnx/patches/patch';
+import { onnxRuntime } from '../../../engine/net/ort/runtime';
 
 describe('what is changed of a net before it is opened', () => {
   const wish = { name: 'unet', executionProvider: 'cpu', arithmetic: 'int8' } as const;
@@ -33,6 +38,35 @@ describe('what is changed of a net before it is opened', () => {
       'no provider gets an operator that it may lack',
     );
     assert.deepEqual(notes, []);
+  });
+
+  it('leaves hardly an operator that fixed sizes would take out', async () => {
+    const { unet } = (await findFiles(modelFolder('starter'))).nets;
+    assert.ok(unet);
+    const folder = await mkdtemp(join(tmpdir(), 'optimised-'));
+    // What ONNX Runtime is left with before it goes by the provider.
+    const left = async (graph: OnnxGraph): Promise<number> => {
+      const optimised = join(folder, 'model.onnx');
+      const session = await onnxRuntime().InferenceSession.create(writeOnnxGraph(graph), {
+        graphOptimizationLevel: 'basic',
+        optimizedModelFilePath: optimised,
+        extra: { session: { model_external_initializers_file_folder_path: graph.folder } },
+      });
+      await session.release();
+      return (await readOnnxGraph(optimised)).nodes.length;
+    };
+    const sizes = { sample: [1, 16, 16, 16], timestep: [1], encoder_hidden_states: [1, 24, 128] };
+    try {
+      const exported = await readOnnxGraph(unet.path);
+      const cuda = { ...wish, executionProvider: 'cuda', arithmetic: 'float32' } as const;
+      const changed = (await openChanged(cuda, unet, (graph) => Promise.resolve(graph), [])) ?? exported;
+      const [free, fixed] = [await left(changed), await left(withFixedSizes(changed, sizes))];
+      assert.ok(free <= 1.05 * fixed, `${free} of the engine's graph with free sizes, ${fixed} with fixed ones`);
+      const [freeFile, fixedFile] = [await left(exported), await left(withFixedSizes(exported, sizes))];
+      assert.ok(freeFile > 1.5 * fixedFile && fixed < fixedFile, `${freeFile} and ${fixedFile} of the file as it is`);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   });
 
   it('is nothing where the changed net is refused, which is told', async () => {
