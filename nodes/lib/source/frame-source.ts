@@ -36,7 +36,7 @@ export class FrameSource {
     private readonly translate: Translate,
   ) {
     this.isWanted = settings.autostart;
-    this.opening = new Opening(settings.hours, () => void this.change());
+    this.opening = new Opening(settings.hours, () => void this.change().catch((thrown: unknown) => this.fail(thrown)));
     if (this.isToRun) this.start();
     else this.showRest();
   }
