@@ -65,10 +65,8 @@ export async function decode(picture: Picture, width: number, height: number, fi
   }
   try {
     const fitted = open(picture).resize(width, height, { fit, background: 'black' }).removeAlpha().raw();
-    // The memory of what toBuffer() gives could not be moved to another thread.
-    const { data } = await fitted.toUint8Array();
-    // That is a Buffer all the same, whose slice() is no copy.
-    return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width, height, channels: 3 };
+    // The memory of what toBuffer() gives could not be moved to another thread; what toUint8Array() gives is never freed (sharp 0.35).
+    return { data: new Uint8Array(await fitted.toBuffer()), width, height, channels: 3 };
   } catch (thrown) {
     throw undecodable(thrown);
   }

@@ -44,6 +44,17 @@ describe('codec', () => {
     assert.deepEqual([moved.length, data.length], [32 * 32 * 3, 0]);
   });
 
+  it('gives memory that is freed again', async () => {
+    const picture = toPicture(await sharpHalves(64, 64).jpeg().toBuffer());
+    const [side, count] = [512, 400];
+    const decodeSome = async (): Promise<number> => {
+      for (let k = 0; k < count / 2; k++) await decode(picture, side, side);
+      return process.memoryUsage().rss;
+    };
+    const grown = (await decodeSome().then(async (before) => (await decodeSome()) - before)) / (side * side * 3 * (count / 2));
+    assert.ok(grown < 0.5, `${(100 * grown).toFixed(0)} % of what was decoded is still held`);
+  });
+
   it('crops to cover, or borders, or stretches', async () => {
     const wide = toPicture(await sharpHalves(64, 16).png().toBuffer());
     const cover = await decode(wide, 16, 16);
