@@ -103,6 +103,14 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       check();
     }
 
-    return { prepare, value, valid };
+    /** Adds one, by the name of its folder where that can be one and is free. */
+    function add(path) {
+      const name = path.split(/[\\/]/).pop();
+      const taken = rows().map((row) => row.name);
+      $('#engine-adapters').editableList('addItem', { name: NAME.test(name) && !taken.includes(name) ? name : '', path });
+      $('#engine-adapters input').last().trigger('input');
+    }
+
+    return { prepare, value, valid, add };
   })(),
 });

@@ -5,11 +5,12 @@
  * @param {string} options.id of the engine node, whose saved token counts if none was typed
  * @param {() => string} options.token what was typed
  * @param {(folder: string) => void} options.onUse told which folder was chosen
+ * @param {(path: string) => void} options.onAdapter told which adapter was chosen
  * @param {(folder: string) => void} options.onAutoencoder told which folder's autoencoder was
  * @param {(key: string, values?: object) => string} options.words
  */
 function EngineModels(options) {
-  const { panel, id, token, onUse, onAutoencoder, words } = options;
+  const { panel, id, token, onUse, onAutoencoder, onAdapter, words } = options;
   const { bytes, time, post, reason } = window.StreamDiffusion;
   const POLL_MS = 700;
   const downloads = $('<div>').appendTo(panel);
@@ -43,6 +44,8 @@ function EngineModels(options) {
 
   function kindOf(model) {
     if (model.usable) return words(model.nets.includes('vae_encoder') ? 'models.both' : 'models.txt2img');
+    if (model.adapters.length > 0)
+      return words('models.adapter', { kind: model.adapters.map(({ kind }) => words(`adapters.kind.${kind}`)).join(', ') });
     return words(isAutoencoder(model) ? 'models.autoencoder' : 'models.unusable');
   }
 
@@ -51,15 +54,12 @@ function EngineModels(options) {
     if (list.installed.length === 0) installed.append($('<p>').text(words('models.none')));
     list.installed.forEach((model) => {
       const isPart = !model.usable && isAutoencoder(model);
-      const problem = model.usable || isPart ? '' : model.problems[0];
+      const problem = model.usable || isPart || model.adapters.length > 0 ? '' : model.problems[0];
       const [label, use] = isPart ? ['models.useAutoencoder', onAutoencoder] : ['models.use', onUse];
-      row(model.name, `${bytes(model.bytes)} · ${kindOf(model)}`, problem)
-        .append(
-          button(label, 'fa-check', () => {
-            use(model.folder);
-          }),
-        )
-        .appendTo(installed);
+      const entry = row(model.name, `${bytes(model.bytes)} · ${kindOf(model)}`, problem).appendTo(installed);
+      const adding = model.adapters.map(({ path }) => ['models.useAdapter', () => onAdapter(path)]);
+      for (const [word, act] of adding.length > 0 ? adding : [[label, () => use(model.folder)]])
+        entry.append(button(word, 'fa-check', act));
     });
   }
 

@@ -37,27 +37,38 @@ async function run(args: string[]): Promise<number> {
   const autoencoder = values.autoencoder === undefined ? undefined : await findModel(values.autoencoder, modelsFolder);
   const report = await examine(await findModel(positionals[0], modelsFolder), readAdapters(values.adapter), autoencoder);
   console.log(values.json ? JSON.stringify(report, null, 2) : inWords(report));
-  return report.usable && report.adapters.every(({ problem }) => !problem) ? 0 : 1;
+  const isFine = isForOthers(report) ? report.problems.length === 0 : report.usable;
+  return isFine && report.adapters.every(({ problem }) => !problem) ? 0 : 1;
 }
 
 async function examine(model: string, adapters: Record<string, string>, autoencoder: string | undefined): Promise<Report> {
   const report = await inspectModel(model, adapters, autoencoder);
   const manifest = await readManifest(report.folder);
-  const problems = [...report.problems, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
+  // An adapter lacks nothing when it lacks a model's nets.
+  const own = isForOthers(report) ? [] : report.problems;
+  const problems = [...own, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
   const providers = report.usable ? await tryProviders(report.executionProviders) : [];
   if (report.usable && !providers.some(({ works }) => works)) problems.push('No execution provider of this machine can run it.');
   return {
     ...report,
     problems,
-    usable: problems.length === 0,
+    usable: report.usable && problems.length === 0,
+    ...(isForOthers(report) && {
+      notes: [`"streamdiffusion models check MODEL --adapter NAME=${report.alone[0].path}" says whether a model can use it.`],
+    }),
     ...(manifest && { origin: { repository: manifest.repository, commit: manifest.commit } }),
     providers,
   };
 }
 
+function isForOthers({ alone }: Pick<ModelReport, 'alone'>): boolean {
+  return alone.some(({ kind }) => kind !== undefined);
+}
+
 function inWords({ folder, usable, nets, info, origin, providers, problems, notes, ...report }: Report): string {
   const rows: [string, string][] = [];
   if (nets.length > 0) rows.push(['nets', nets.map(({ name, bytes }) => `${name} ${inBytes(bytes)}`).join(', ')]);
+  for (const { path, kind, problem } of report.alone) rows.push(['adapter', `${kind ?? `no: ${problem}`} (${path})`]);
   if (info) {
     const { vaeScaleFactor, latentChannels, predictionType, textWidth } = info;
     rows.push(['can do', kindOf({ folder, usable: true, nets, problems, notes, ...report })]);
@@ -75,7 +86,7 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
     rows.push([name, works ? `can run it${how}` : `no: ${reason}`]);
   }
   return [
-    `${folder}: ${usable ? 'can be used' : 'cannot be used'}`,
+    `${folder}: ${usable ? 'can be used' : isForOthers(report) ? 'is no model; it is for others' : 'cannot be used'}`,
     ...rows.map(([label, text]) => `  ${label.padEnd(8)} ${text}`),
     ...problems.map((problem) => `  wrong: ${problem}`),
     ...notes.map((note) => `  note: ${note}`),

@@ -31,14 +31,16 @@ function describe({ name, bytes, report, manifest }: InstalledModel): string {
   return `  ${name}  ${inBytes(bytes)}  ${kindOf(report)}${origin}`;
 }
 
-/** What a model can be used for, in a few words. */
-export function kindOf({ usable, nets, hasTokenizer }: ModelReport): string {
+/** What a model, or what is used beside one, can be used for, in a few words. */
+export function kindOf({ usable, nets, hasTokenizer, alone }: ModelReport): string {
   const has = (name: string): boolean => nets.some((net) => net.name === name);
   if (usable) {
     const modes = has('vae_encoder') ? 'image to image, text to image' : 'text to image';
     return hasTokenizer ? modes : `${modes}; prompts as token ids`;
   }
   if (nets.length > 0 && nets.every(({ name }) => name.startsWith('vae_'))) return 'an autoencoder for other models';
+  const kinds = alone.flatMap(({ kind }) => kind ?? []);
+  if (kinds.length > 0) return `for other models: ${kinds.join(', ')}`;
   return 'cannot be run: see "streamdiffusion models check"';
 }
 

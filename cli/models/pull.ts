@@ -42,8 +42,15 @@ async function run(args: string[], signal: AbortSignal): Promise<number> {
   try {
     const folder = await pullOne({ ...options, repository: positionals[0], signal }, line);
     if (autoencoder !== undefined) await pullOne({ repository: autoencoder, to: join(folder, AUTOENCODER), signal }, line);
-    const { usable, problems } = await inspectModel(folder);
-    if (!usable) line.note(`By itself it cannot be run:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
+    const { usable, problems, alone } = await inspectModel(folder);
+    const adapters = alone.flatMap(({ path, kind }) => (kind ? `${kind}: --adapter NAME=${path}` : []));
+    if (adapters.length > 0) {
+      line.note(["It steers models; give its path in the engine's dialog, or on the command line:", ...adapters].join('\n  '));
+      return 0;
+    }
+    for (const { path, problem } of alone)
+      line.note(`${path} is neither a model nor an adapter (${problem}); a net that makes pictures of pictures goes into a control map`);
+    if (!usable && alone.length === 0) line.note(`By itself it cannot be run:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
     // Of a repository with some nets nothing else was asked; of two of them that they fit.
     return usable || autoencoder === undefined ? 0 : 1;
   } finally {

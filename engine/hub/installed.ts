@@ -5,7 +5,7 @@ import { onDisk } from './disk';
 import { type Manifest, readManifest } from './manifest';
 import { isRepositoryName } from './repository';
 
-/** A model in the folder of models. */
+/** A model in the folder of models, or what steers others. */
 export interface InstalledModel {
   /** Its place in the folder of models: OWNER/NAME for pulled ones. */
   name: string;
@@ -35,7 +35,7 @@ export async function listInstalled(modelsFolder: string): Promise<InstalledMode
 async function lookInto(modelsFolder: string, name: string): Promise<InstalledModel | undefined> {
   const folder = join(modelsFolder, name);
   const [report, manifest] = [await inspectModel(folder), await readManifest(folder)];
-  if (report.nets.length === 0 && !manifest) return undefined;
+  if (report.nets.length + report.alone.length === 0 && !manifest) return undefined;
   return { name, folder, bytes: await folderBytes(folder), report, manifest };
 }
 

@@ -3,6 +3,7 @@ import { EngineError } from '../errors';
 import { OWN_AUTOENCODER } from '../model/autoencoder';
 import { netAlone, netAmong } from '../model/layouts';
 import { isAutoencoder, isNetName, netNames, type NetName } from '../model/roles';
+import { selectAdapter } from './adapter-selection';
 import type { Listing, RepositoryFile } from './repository';
 
 const TOKENIZER_FILES = '(vocab\\.json|merges\\.txt|tokenizer\\.json|tokenizer_config\\.json|special_tokens_map\\.json|words\\.json)';
@@ -18,13 +19,17 @@ const WANTED = [
 
 /** Files beside a net that are not its weights, which may have any name: they are for other programs. */
 const FOREIGN = /\.(safetensors|bin|ckpt|pt|pth|msgpack|h5|gguf|tflite|xml|json|txt|md|png|jpe?g|py|onnx)$/i;
+const CONFIGS = new Set(['config.json', 'preprocessor_config.json']);
+/** Folders of nets that are no model's. */
+const OF_ADAPTERS = new Set(['image_encoder', 'controlnet', 'onnx']);
 const SAFE_NAME = /^\w[\w.-]*$/;
 
 /**
  * The files of a repository that the engine can use: the nets, found as in a folder on disk, with their weights; configs,
- * tokenizers, schedule, licence. A path that leads elsewhere matches nothing.
+ * tokenizers, schedule, licence; of a repository without a model, the adapter that it holds. A path that leads elsewhere
+ * matches nothing.
  *
- * @throws ENOMODEL when there is no net among them
+ * @throws ENOMODEL when there is neither
  */
 export function selectFiles({ repository, files }: Listing): RepositoryFile[] {
   const folders = byFolder(files);
@@ -32,7 +37,10 @@ export function selectFiles({ repository, files }: Listing): RepositoryFile[] {
   const nets = netNames.flatMap((net) => placesOf(net, folders));
   const controlNets = nets.length > 0 ? ownControlNets(folders) : [];
   for (const path of [...nets, ...controlNets]) for (const part of [path, ...besideNet(path, folders)]) needed.add(part);
-  if (nets.length > 0) return files.filter(({ path }) => needed.has(path));
+  const adapter = nets.length > 0 ? undefined : selectAdapter(repository, files, folders);
+  for (const path of adapter?.nets ?? []) for (const part of [path, ...besideNet(path, folders, !path.includes('/'))]) needed.add(part);
+  for (const path of adapter ? [...adapter.others, 'preprocessor_config.json'] : []) needed.add(path);
+  if (nets.length > 0 || adapter) return files.filter(({ path }) => needed.has(path));
 
   const forPyTorch = files.some(({ path }) => /\.(safetensors|bin|ckpt)$/.test(path));
   throw new EngineError(
@@ -91,11 +99,14 @@ function onnxFiles(folder: string, folders: Folders): string[] {
   return (folders.get(folder) ?? []).filter((name) => name.endsWith('.onnx'));
 }
 
-/** The config and the weights of a net. In a folder of its own they have any name, beside other nets they begin with its own. */
-function besideNet(path: string, folders: Folders): string[] {
+/**
+ * The config and the weights of a net. In a folder of its own they have any name, beside other nets they begin with its own, and so
+ * they do on top of a repository that has no other net.
+ */
+function besideNet(path: string, folders: Folders, isOnTop = false): string[] {
   const [folder, net] = [posix.dirname(path), posix.basename(path)];
-  const isOwn = isNetName(posix.basename(folder)) || isControlNet(folder);
+  const isOwn = isNetName(posix.basename(folder)) || isControlNet(folder) || OF_ADAPTERS.has(folder);
   const isWeights = (name: string): boolean => !FOREIGN.test(name) && (name.startsWith(net) || (isOwn && !name.includes('.onnx')));
-  const names = (folders.get(folder) ?? []).filter((name) => isWeights(name) || (isOwn && name === 'config.json'));
+  const names = (folders.get(folder) ?? []).filter((name) => isWeights(name) || ((isOwn || isOnTop) && CONFIGS.has(name)));
   return names.map((name) => posix.join(folder, name));
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { EngineError } from '../errors';
 import type { EngineInfo } from '../types';
+import { type AdapterAlone, adaptersAlone } from './adapters/alone';
 import { type AdapterReport, inspectAdapters } from './adapters/inspect';
 import { findFiles, missingNets, modelFolder, type ModelFiles } from './files';
 import { readHeader, type Headers } from './headers';
@@ -22,6 +23,8 @@ export interface ModelReport {
   hasInt8: boolean;
   /** Those in its own folder, and those that were asked about. */
   adapters: AdapterReport[];
+  /** In a folder without a model: adapters for others. */
+  alone: AdapterAlone[];
   /** Undefined while something is wrong with the model. */
   info?: Pick<EngineInfo, 'vaeScaleFactor' | 'latentChannels' | 'predictionType'> & { textWidth: number };
   /** Settings of a stream that fit it, as far as its configs tell. Undefined while something is wrong with the model. */
@@ -55,6 +58,7 @@ export async function inspectModel(
     hasTokenizer: false,
     hasInt8: false,
     adapters: [],
+    alone: [],
     problems: [],
     notes: [],
   };
@@ -89,6 +93,7 @@ async function inspect(
     report.hasInt8 ||= net.ranges !== undefined;
     nets[name] = await attempt(() => readHeader(name, net, files));
   }
+  if (report.nets.length === 0) report.alone = await adaptersAlone(files);
   const needed = missingNets(files);
   if (needed.length > 0) report.problems.push(`${files.folder} lacks ${needed.join(', ')}.`);
   if (!files.nets.vae_encoder) report.notes.push('Without a vae_encoder this model only does txt2img.');

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
-import { readFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { keepScreenshot, setStage } from '../lib/browser';
@@ -12,17 +13,24 @@ describe('engine dialog: adapters', () => {
   let editor: Editor;
   let page: Page;
   let folder: string;
+  let models: string;
   setStage({
     prepare: async () => {
       folder = await changedModel({ 'controlnet/shape/model.onnx': await readFile(join(PATHS.depth, 'model.onnx')) });
-      return {};
+      models = await mkdtemp(join(tmpdir(), 'installed-'));
+      await mkdir(join(models, 'ink'));
+      await cp(PATHS.style, join(models, 'ink/style.safetensors'));
+      return { STREAMDIFFUSION_MODELS: models };
     },
     open: async ({ browser, server }) => {
       editor = await Editor.open(browser, server, 1000);
       page = editor.page;
     },
   });
-  after(removeModelFolders);
+  after(async () => {
+    await removeModelFolders();
+    if (models) await rm(models, { recursive: true });
+  });
 
   const row = (k: number) => page.locator('#engine-adapters .streamdiffusion-adapter').nth(k);
   const add = async (name: string, path: string): Promise<void> => {
@@ -56,6 +64,22 @@ describe('engine dialog: adapters', () => {
     assert.deepEqual(await saved(), [{ name: 'depth', path: PATHS.depth }]);
     await editor.editEngine();
     assert.equal(await row(0).locator('[data-field=path]').inputValue(), PATHS.depth);
+    await editor.close('cancel');
+    assert.deepEqual(editor.errors.splice(0), []);
+  });
+
+  it('are in the list of what is installed, and come from there into that of the engine', async () => {
+    await editor.editEngine();
+    const count = await page.locator('#engine-adapters .streamdiffusion-adapter').count();
+    await page.click('#engine-choose');
+    const entry = page.locator('.streamdiffusion-model', { hasText: 'for other models: LoRA' });
+    await entry.waitFor({ timeout: PATIENCE });
+    await keepScreenshot(page, 'engine-installed-adapter');
+    await entry.getByRole('button', { name: 'add as adapter' }).click();
+    assert.deepEqual(
+      [await row(count).locator('[data-field=name]').inputValue(), await row(count).locator('[data-field=path]').inputValue()],
+      ['ink', join(models, 'ink')],
+    );
     await editor.close('cancel');
     assert.deepEqual(editor.errors.splice(0), []);
   });

@@ -24,7 +24,16 @@ export interface EngineCredentials extends ServerCredentials {
 export interface ModelList {
   /** The folder of models. */
   folder: string;
-  installed: { name: string; folder: string; bytes: number; usable: boolean; nets: string[]; repository?: string; problems: string[] }[];
+  installed: {
+    name: string;
+    folder: string;
+    bytes: number;
+    usable: boolean;
+    nets: string[];
+    repository?: string;
+    problems: string[];
+    adapters: { path: string; kind: string }[];
+  }[];
   known: readonly KnownRepository[];
   downloads: DownloadState[];
 }
@@ -75,6 +84,7 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
           nets: report.nets.map((net) => net.name),
           repository: manifest?.repository,
           problems: report.problems,
+          adapters: report.alone.flatMap(({ path, kind }) => (kind === undefined ? [] : { path, kind })),
         })),
         known: KNOWN_REPOSITORIES,
         downloads: downloads.states,

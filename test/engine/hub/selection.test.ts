@@ -144,6 +144,48 @@ describe('which files of a repository are needed', () => {
     }
   });
 
+  describe('of a repository without a model', () => {
+    it('a LoRA: the only one, or the one that diffusers saved; of several nobody knows which', () => {
+      const lora = ['README.md', 'style.safetensors'];
+      assert.deepEqual(selected(...lora, 'sample.png', '.gitattributes'), lora);
+      assert.deepEqual(selected('pytorch_lora_weights.safetensors', 'checkpoint-500.safetensors'), ['pytorch_lora_weights.safetensors']);
+      assert.throws(() => selected('a.safetensors', 'b.safetensors'), {
+        code: 'ENOMODEL',
+        message: /several .*a\.safetensors, b\.safetensors/,
+      });
+    });
+
+    it('no whole model in one file, which is for other programs', () => {
+      const whole = [{ path: 'v1-5.safetensors', bytes: 4.2e9, checksum }];
+      assert.throws(() => selectFiles({ repository: 'a/b', commit: '', files: whole }), { code: 'ENOMODEL', message: /PyTorch/ });
+    });
+
+    it('a ControlNet on top, in a folder of its name, or several', () => {
+      const top = ['config.json', 'model.onnx', 'model.onnx_data'];
+      assert.deepEqual(selected(...top, 'demo.webp', 'diffusion_pytorch_model.safetensors', 'model_fp16.onnx'), top);
+      const inFolder = ['controlnet/config.json', 'controlnet/model.onnx', 'controlnet/weights.pb'];
+      assert.deepEqual(selected(...inFolder), inFolder);
+      const several = ['controlnet/canny/model.onnx', 'controlnet/depth/model.onnx', 'controlnet/depth/model.onnx_data'];
+      assert.deepEqual(selected(...several), several);
+    });
+
+    it('an IP-Adapter with its encoder', () => {
+      const paths = [
+        'image_encoder/config.json',
+        'image_encoder/model.onnx',
+        'image_encoder/model.onnx_data',
+        'ip-adapter_sd15.safetensors',
+      ];
+      assert.deepEqual(selected(...paths, 'image_encoder/pytorch_model.bin'), paths);
+    });
+
+    it('a net for pictures, with what says how it takes them; none for texts', () => {
+      const depth = ['preprocessor_config.json', 'onnx/model.onnx'];
+      assert.deepEqual(selected(...depth, 'onnx/model_quantized.onnx').sort(), ['onnx/model.onnx', 'preprocessor_config.json']);
+      assert.throws(() => selected('tokenizer.json', 'onnx/model.onnx'), { code: 'ENOMODEL' });
+    });
+  });
+
   it('none of a repository without ONNX nets, and says what there is instead', () => {
     assert.throws(() => selected('unet/diffusion_pytorch_model.safetensors', 'model_index.json'), {
       code: 'ENOMODEL',
