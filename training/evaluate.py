@@ -29,6 +29,7 @@ from .sheets import FRAME_PROMPTS, PROMPTS, grid
 from .styles import LUMINANCE
 
 CAPTION_SEED, FRAME_SEED, SHAPE_SEED = 20260, 20261, 20263     # never used in training
+CONTROL_PROMPTS = ("hills at sunset", "night, aurora, snow, mountains", "autumn forest by day")
 
 
 def held_out_captions(count, thing_probability=.72):
@@ -193,6 +194,21 @@ def draw_sheets(pipeline, out):
         grid(rows, FRAME_PROMPTS, out / f"frames-{number}.jpg")
 
 
+def draw_control_sheet(pipeline, out):
+    """Visitors and two photographs, their outlines, and three prompts at strength .8 without and with them."""
+    rng = np.random.default_rng(SHAPE_SEED + 2)
+    shown = [figure_frame(rng) for _ in range(5)]
+    frames = np.stack([frame for frame, _ in shown] + photographs()[:6:5])
+    maps = np.stack([control_maps(rng, *pair)[..., KINDS.index("silhouette")] for pair in shown] +
+                    [soft_edges((p.astype(np.float32) @ LUMINANCE).astype(np.uint8)) for p in frames[len(shown):]])
+    control, z = np.repeat(maps[:, None], 3, 1).astype(np.float32) / 255, pipeline.encode(frames)
+    drawn, rows = noises(z.shape, 2, 12), [frames, np.repeat(maps[..., None], 3, 3)]
+    for prompt in CONTROL_PROMPTS:
+        text = pipeline.encode_texts([prompt] * len(frames))
+        rows += [pipeline.decode(pipeline.sample(text, image_t_index(.8, 2), drawn, start=z, control=c)) for c in (None, control)]
+    grid(rows, [""] * len(frames), out / "control.jpg")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--work", type=Path, required=True)
@@ -204,6 +220,8 @@ def main():
     options.out.mkdir(parents=True, exist_ok=True)
     pipeline, judge = OnnxPipeline(options.model), load_judge(options.work)
     draw_sheets(pipeline, options.out)
+    if pipeline.residuals:
+        draw_control_sheet(pipeline, options.out)
     numbers = shard_numbers(options.work, "scenes", held_out=True)
     scenes = load_shard(options.work, "scenes", numbers[-1])[0]
     reference = sharpness(scenes)

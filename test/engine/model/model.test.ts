@@ -24,7 +24,7 @@ describe('model folder', () => {
       latentChannels: info.latentChannels,
       predictionType: 'epsilon',
       arithmetic: info.arithmetic,
-      adapters: [],
+      adapters: [{ name: 'shape', kind: 'controlnet', picture: 'frame' }],
     });
     assert.ok(info.arithmetic?.reason);
     assert.deepEqual(model.warnings, []);
