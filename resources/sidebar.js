@@ -26,11 +26,14 @@
 
     function show(streams) {
       const before = cards;
+      let above;
       cards = {};
       streams.forEach((stream) => {
         const key = JSON.stringify([stream.id, stream.topic]);
         cards[key] = before[key] || window.StreamDiffusion.streamCard(stream, words);
-        if (!before[key]) cards[key].element.appendTo(list);
+        const { element } = cards[key];
+        if (!before[key]) above ? element.insertAfter(above) : element.prependTo(list);
+        above = element;
         cards[key].update(stream);
       });
       Object.keys(before).forEach((key) => {

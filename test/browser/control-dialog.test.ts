@@ -19,10 +19,12 @@ describe('the dialog of the control map', () => {
     net: ['net', 'provider', 'inputRange', 'outputRange'],
   };
 
+  let id: string;
+
   it('shows the fields of each kind, with a word for everything and its usual values, and saves what was chosen', async () => {
     const { page } = editor;
-    const id = await editor.drag('control', { x: 500, y: 600 });
-    await editor.edit('control');
+    id = await editor.drag('control', { x: 500, y: 600 });
+    await editor.edit('control', undefined, id);
     for (const [kind, fields] of Object.entries(FIELDS)) {
       await page.selectOption('#node-input-kind', kind);
       const shown = await page.evaluate(() =>
@@ -56,8 +58,7 @@ describe('the dialog of the control map', () => {
   it('learns the room anew by a press of the button of a node that runs', async () => {
     const { page } = editor;
     await editor.deploy();
-    await page.locator('.red-ui-flow-node-button-button').first().waitFor();
-    const [{ id }] = await editor.nodes('control');
+    await page.locator(`[id="${id}"] .red-ui-flow-node-button-button`).waitFor();
     await page.locator(`[id="${id}"] .red-ui-flow-node-button-button`).click({ force: true });
     await page.locator('.red-ui-notification', { hasText: 'The room is being learned' }).waitFor();
   });

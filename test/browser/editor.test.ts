@@ -169,7 +169,7 @@ describe('editor', () => {
     assert.deepEqual(asked, []);
 
     await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
-    const picture = page.locator('.streamdiffusion-stream img').last();
+    const picture = page.locator('.streamdiffusion-stream').first().locator('img').last();
     await page.waitForFunction(
       () =>
         /\d frames a second, latency \d+ ms\s+\d+ % left out/.test(

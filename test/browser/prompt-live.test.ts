@@ -25,7 +25,7 @@ describe('a running stream', () => {
 
   const now = async (): Promise<Shown> => {
     const response = await fetch(`${stage.server.address}/streamdiffusion/streams`);
-    return ((await response.json()) as Shown[])[0];
+    return ((await response.json()) as Shown[]).find(({ prompt }) => prompt)!;
   };
   /** Waits until the stream is painted as `isSo` says. */
   const become = async (isSo: (shown: Shown) => boolean): Promise<Shown> => {
@@ -75,7 +75,7 @@ describe('a running stream', () => {
 
   it('is played from the sidebar: strength and prompt, with its words as chips', async () => {
     await editor.red((RED) => RED.sidebar.show('streamdiffusion'));
-    const card = page.locator('.streamdiffusion-stream');
+    const card = page.locator('.streamdiffusion-stream').first();
     const field = card.locator('textarea');
     await page.waitForFunction(
       () => document.querySelector<HTMLTextAreaElement>('.streamdiffusion-stream textarea')?.value === 'desert, day',

@@ -87,7 +87,7 @@ export function isPreviewOpen(): boolean {
 }
 
 /**
- * `GET streamdiffusion/streams`: all {@link LiveStream}s, under the editor's own login; with `?node=ID` those of one node, which
+ * `GET streamdiffusion/streams`: all {@link LiveStream}s, denoisers before control maps, under the editor's own login; with `?node=ID` those of one node, which
  * wakes no denoiser that rests.
  */
 export function serveStreams(RED: NodeAPI): void {
@@ -102,6 +102,8 @@ export function serveStreams(RED: NodeAPI): void {
     const open = asked.flatMap(([id, topics]) =>
       [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => ({ id, topic, entry })),
     );
+    // What is played on stands above what it is made of.
+    open.sort((a, b) => Number(!a.entry.stream.settings) - Number(!b.entry.stream.settings));
     Promise.all(
       open.map(async ({ id, topic, entry }) => {
         const encoder = encoderOf(RED, encodersBefore(nodes, id), entry.conditioning);
