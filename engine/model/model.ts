@@ -14,6 +14,7 @@ import type { SchedulerConfig } from '../diffusion/schedule';
 import type { EngineInfo, RawImage, ServerOptions } from '../types';
 import type { Adapter, AdapterKind, Nets } from './adapters/adapter';
 import { Adapters } from './adapters/adapters';
+import { adaptersOnServer } from './adapters-on-server';
 import { asServed } from './adapters/served';
 import { type FindPicture, PicturePrompts } from './adapters/picture-prompts';
 import { findFiles, missingNets, modelFolder } from './files';
@@ -129,7 +130,9 @@ export class Model {
     const tokenizers = await loadTokenizers(files);
     const ofModel = await readHeaders(files);
     const notes = notesOn(assemble(files, ofModel, ofModel, tokenizers, Adapters.none(settings.adapterKinds)), ofModel);
-    const adapters = await Adapters.open(settings.adapters, { files, headers: ofModel }, settings.adapterKinds, notes);
+    const found = await Adapters.open(settings.adapters, { files, headers: ofModel }, settings.adapterKinds, notes);
+    const { adapters, note } = await adaptersOnServer(settings.model, { files, headers: ofModel }, found, settings.server);
+    if (note) notes.push(note);
     const further = await adapters.nets();
     const headers = { ...ofModel, ...further.headers };
     const elsewhere = netsOnServer(settings.server);

@@ -1,6 +1,7 @@
 import { EngineError } from '../errors';
 import type { ServerOptions } from '../types';
 import { Adapters } from './adapters/adapters';
+import { adaptersOnServer } from './adapters-on-server';
 import { asServed } from './adapters/served';
 import { findFiles, modelFolder } from './files';
 import { readHeaders } from './headers';
@@ -14,7 +15,7 @@ export interface ServedNetReport {
   instances: number;
   /** Whether it is there in int8. */
   int8: boolean;
-  /** Addresses that cannot be used while others can, in sentences. */
+  /** Addresses that cannot be used while others can, adapters that it has no inputs for: in sentences. */
   warnings: string[];
   /** Of the addresses on this machine: why tensors are sent there; undefined where they pass through shared memory. */
   sharedMemory: { where: string; off: string | undefined }[];
@@ -35,7 +36,8 @@ export async function checkServer(
 ): Promise<ServedNetReport[]> {
   const files = await findFiles(modelFolder(model), autoencoder);
   const headers = await readHeaders(files);
-  const adapters = await Adapters.open(paths, { files, headers });
+  const found = await Adapters.open(paths, { files, headers });
+  const { adapters, note } = await adaptersOnServer(model, { files, headers }, found, server);
   const prefix = server.prefix ?? serverPrefix(model);
   const checks = [...netsOnServer(server)].map(async (name): Promise<ServedNetReport[]> => {
     const [net, header] = [files.nets[name], headers[name]];
@@ -45,7 +47,8 @@ export async function checkServer(
       const { int8, warnings, sharedMemory } = served;
       const { instances } = served.place;
       await served.close();
-      return [{ name: `${prefix}_${name}`, instances, int8, warnings, sharedMemory }];
+      const all = note && name === 'unet' ? [...warnings, note] : warnings;
+      return [{ name: `${prefix}_${name}`, instances, int8, warnings: all, sharedMemory }];
     } catch (thrown) {
       return [
         {

@@ -25,6 +25,8 @@ export class Adapters {
     private readonly kinds: readonly AdapterKind[],
     /** In the order of their names, whatever order they were asked for in. */
     private readonly byKind: ReadonlyMap<AdapterKind, readonly Adapter[]>,
+    /** Names of those that lie in the model's own folder, and that nobody asked for. */
+    readonly own: readonly string[] = [],
   ) {}
 
   /** No adapters: the inputs that exports have for some are filled all the same. */
@@ -56,7 +58,17 @@ export class Adapters {
     const names = files.map(({ adapter }) => adapter.name);
     const found = [...files, ...adaptersInModel(model.headers, names, kinds)].sort((a, b) => (a.adapter.name < b.adapter.name ? -1 : 1));
     const byKind = new Map(kinds.map((kind) => [kind, found.filter((one) => one.kind === kind).map(({ adapter }) => adapter)]));
-    return new Adapters(kinds, byKind);
+    return new Adapters(
+      kinds,
+      byKind,
+      own.map(([name]) => name).filter((name) => names.includes(name)),
+    );
+  }
+
+  /** Those that were asked for, and those in the model's nets. */
+  withoutOwn(): Adapters {
+    const kept = [...this.byKind].map(([kind, adapters]) => [kind, adapters.filter(({ name }) => !this.own.includes(name))] as const);
+    return new Adapters(this.kinds, new Map(kept));
   }
 
   get all(): Adapter[] {
