@@ -74,6 +74,30 @@ describe('adapters of an engine whose UNet runs on a server', () => {
       assert.ok((await errorOf(name, 'with')) <= 1e-4);
     });
 
+  it("are done without where only the model's own have no inputs there, and that is said", async () => {
+    const starter = await OnnxNet.load(join(ROOT, 'models/starter/unet/model.onnx'), { executionProvider: 'cpu' });
+    const older = await InferenceServer.start({ starter_unet: { net: starter, fingerprint: undefined } });
+    try {
+      const there = { addresses: [older.address] };
+      const engine = await Engine.load({ model: 'starter', server: there });
+      assert.deepEqual(engine.info.adapters, []);
+      assert.match(engine.warnings.join('\n'), /no inputs for the model's own "shape"; "streamdiffusion models repository"/);
+      await engine.close();
+      const [unet] = await checkServer('starter', there);
+      assert.equal(unet.error, undefined);
+      assert.match(unet.warnings.join(), /"shape"/);
+      // What was asked for is not left out.
+      const adapters = { shape: join(ROOT, 'models/starter/controlnet/shape') };
+      await assert.rejects(Engine.load({ model: 'starter', server: there, adapters }), {
+        code: 'EBADMODEL',
+        message: /--adapter NAME=PATH/,
+      });
+    } finally {
+      await older.stop();
+      await starter.close();
+    }
+  });
+
   it('have inputs in the repository, with a warm-up of rows that use none', async () => {
     const text = await config('with_unet');
     for (const input of ['control/down_00', 'control/mid', 'lora/style', 'ip/picture/tokens'])
