@@ -44,7 +44,8 @@ describe('streamdiffusion models repository', function () {
       'instance_group [ { count: 2 kind: KIND_GPU } ]',
       'dynamic_batching { max_queue_delay_microseconds: 500 }',
       'version_policy: { latest { num_versions: 1 } }',
-      `parameters { key: "fingerprint" value: { string_value: "${await fingerprintOf('models/starter/unet/model.onnx')}" } }`,
+      `parameters { key: "fingerprint" value: { string_value: "${await fingerprintOf('models/starter/unet/model.onnx')}-control" } }`,
+      'input [ { name: "control/down_00" data_type: TYPE_FP32 dims: [ 128, -1, -1 ] } ]',
       'parameters { key: "intra_op_thread_count" value: { string_value: "3" } }',
       '  inputs { key: "sample" value: { data_type: TYPE_FP32 dims: [ 16, 16, 16 ] zero_data: true } }',
     ])
@@ -70,14 +71,16 @@ describe('streamdiffusion models repository', function () {
   });
 
   it('in int8 as the engine computes it, where an int8.json says how', async () => {
-    const cpu = ['--nets', 'unet,text_encoder', '--device', 'cpu'];
-    assert.match((await write('starter', ...cpu)).stdout, /starter_unet {2}version 1\n *note: --int8 makes it/);
-    const { stdout } = await write('starter', ...cpu, '--int8', '--weight-bits', '8');
+    // Without its ControlNet, for which the net would have further inputs.
+    const model = await changedModel({ controlnet: null }, modelFolder('starter'));
+    const cpu = ['--prefix', 'starter', '--nets', 'unet,text_encoder', '--device', 'cpu'];
+    assert.match((await write(model, ...cpu)).stdout, /starter_unet {2}version 1\n *note: --int8 makes it/);
+    const { stdout } = await write(model, ...cpu, '--int8', '--weight-bits', '8');
     assert.match(
       stdout,
       /starter_unet {2}version 2\n *note: in int8\nstarter_text_encoder {2}version 1, there already\n *note: it has no int8\.json, so it stays as it is\n/,
     );
-    const { unet } = (await findFiles(modelFolder('starter'))).nets;
+    const { unet } = (await findFiles(model)).nets;
     assert.ok(unet?.ranges);
     assert.ok((await config('starter_unet')).includes(`"${await fingerprintOf(unet.path)}-${int8Name(unet.ranges)}"`));
     const settings = { executionProvider: 'cpu', intraOpNumThreads: 1 };
@@ -95,8 +98,8 @@ describe('streamdiffusion models repository', function () {
     };
     assert.deepEqual(await written.run(feeds), await here.run(feeds));
     await Promise.all([here.close(), written.close()]);
-    assert.match((await write('starter', ...cpu, '--int8')).stdout, /starter_unet {2}version 2, there already/);
-    assert.match((await write('starter', ...cpu, '--int8', '--weight-bits', '7')).stdout, /starter_unet {2}version 3\n *note: in int8/);
+    assert.match((await write(model, ...cpu, '--int8')).stdout, /starter_unet {2}version 2, there already/);
+    assert.match((await write(model, ...cpu, '--int8', '--weight-bits', '7')).stdout, /starter_unet {2}version 3\n *note: in int8/);
     assert.ok((await config('starter_unet')).includes(`"${await fingerprintOf(unet.path)}-${int8Name(unet.ranges, 7)}"`));
   });
 
