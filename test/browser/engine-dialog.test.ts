@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readdir, rm, stat } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import type { Page } from 'playwright-core';
 import { inspectModel } from '../../engine/model/folder';
 import { keepScreenshot, setStage } from '../lib/browser';
@@ -53,6 +53,11 @@ describe('engine dialog: models', () => {
     await page.fill('#engine-repository', repository);
     await page.click('#engine-another button');
   };
+  /** How much of a file has arrived while it is not whole yet, bytes. */
+  const partOf = async (file: string): Promise<number> => {
+    const staged = (await readdir(folder, { recursive: true })).filter((path) => basename(path).startsWith(basename(file)));
+    return Math.max(0, ...(await Promise.all(staged.map(async (path) => (await stat(join(folder, path))).size))));
+  };
   /** What the list says, on one line. */
   const panel = async (): Promise<string> => (await page.locator('#engine-models').innerText()).replace(/\s+/g, ' ');
   const shows = (selector: string): Promise<unknown> => page.waitForSelector(`#engine-models ${selector}`, { timeout: PATIENCE });
@@ -73,6 +78,7 @@ describe('engine dialog: models', () => {
       undefined,
       { timeout: PATIENCE },
     );
+    while ((await partOf(WEIGHTS)) === 0) await page.waitForTimeout(50);
     await keepScreenshot(page, 'engine-download');
     await page.click('.streamdiffusion-model[data-state="running"] button');
     await shows('[data-state="cancelled"]');
