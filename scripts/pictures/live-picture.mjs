@@ -2,13 +2,14 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { DOCS, told } from './places.mjs';
-import { PRESETS } from './presets.mjs';
 import { room, testCardAt } from './scenes.mjs';
 
 const require = createRequire(import.meta.url);
 const { Engine } = require('../../dist/engine');
 const { tIndexListOf } = require('../../dist/engine/diffusion/strength');
+const { drawControlMap, USUAL_SETTINGS } = require('../../dist/engine/image/control/maps');
 const example = require('../../examples/01 - Live picture.json');
+const camera = require('../../examples/04 - Camera to page.json');
 
 const SIZE = 256;
 const SHOWN = 176;
@@ -16,18 +17,18 @@ const GAP = 4;
 const FRAMES = 16;
 const FRAME_MS = 90;
 
-const { cfgType, strength, steps } = example.find(({ type }) => type === 'streamdiffusion-denoiser');
+const denoiserOf = (flow) => flow.find(({ type }) => type === 'streamdiffusion-denoiser');
 const prompts = example.filter(({ type }) => type === 'inject').map(({ props }) => props[0].v);
 
 /** What comes in, and how it is painted: the first example, and somebody who waves before a camera. */
 const ROWS = [
   {
     frameAt: (index) => testCardAt(4000 + index * 2 * FRAME_MS, SIZE),
-    settings: { cfgType, strength: Number(strength), steps: Number(steps) },
+    settings: denoiserOf(example),
   },
   {
     frameAt: (index) => room(SIZE, 48 + 26 * Math.sin((2 * Math.PI * index) / (FRAMES - 1)), 0.44),
-    settings: PRESETS.find(({ name }) => name === 'faithful').settings,
+    settings: denoiserOf(camera),
   },
 ];
 
@@ -37,18 +38,26 @@ const shown = ({ data }) =>
     .png()
     .toBuffer();
 
-/** Frames under one prompt. */
-async function paint(engine, { strength, steps, cfgType }, prompt, frames) {
+/** The outlines that steer a frame, as the examples' control map draws them. */
+function outlines(image) {
+  const { data, width, height } = drawControlMap(image, { kind: 'soft-edges', ...USUAL_SETTINGS['soft-edges'], invert: false }).map;
+  return { data: Uint8Array.from({ length: 3 * data.length }, (_, k) => data[Math.floor(k / 3)]), width, height, channels: 3 };
+}
+
+/** Frames under one prompt, by a denoiser of an example. */
+async function paint(engine, { strength, steps, cfgType, guidanceScale, weights }, prompt, frames) {
   const stream = await engine.createStream({
     mode: 'img2img',
     width: SIZE,
     height: SIZE,
     cfgType,
-    tIndexList: tIndexListOf(strength, steps, 50),
+    guidanceScale: Number(guidanceScale),
+    weights,
+    tIndexList: tIndexListOf(Number(strength), Number(steps), 50),
   });
   await stream.setPrompt({ prompt });
   const outputs = [];
-  for (const image of frames) outputs.push(...(await stream.process({ image })));
+  for (const image of frames) outputs.push(...(await stream.process({ image, pictures: { shape: outlines(image) } })));
   outputs.push(...(await stream.flush()));
   await stream.close();
   return Promise.all(outputs.map(({ image }) => shown(image)));
