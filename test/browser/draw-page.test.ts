@@ -164,21 +164,23 @@ describe('drawing page', () => {
     await page.waitForSelector('#picture.live', { timeout: PATIENCE });
     const times: number[] = [];
     for (let k = 0; k < STROKES; k++) {
-      // Black over all, and back: the picture's brightness follows.
+      // Black over all, and back: the picture follows.
       const bright = k % 2 === 1;
       await page.evaluate((isBright) => {
-        const luma = (): number => {
+        const colours = (): number[] => {
           const small = document.createElement('canvas');
           small.width = small.height = 4;
           const context = small.getContext('2d')!;
           context.drawImage(document.querySelector('#picture') as HTMLCanvasElement, 0, 0, 4, 4);
-          return context.getImageData(0, 0, 4, 4).data.reduce((sum, value) => sum + value, 0);
+          return [...context.getImageData(0, 0, 4, 4).data];
         };
-        const before = luma();
+        const before = colours();
         const watch = { began: 0, took: 0 };
         Object.assign(window, { watch });
         const look = (): void => {
-          if (watch.began === 0 || Math.abs(luma() - before) < 64 * 8) return;
+          const change = colours().reduce((sum, value, k) => sum + Math.abs(value - before[k]), 0) / before.length;
+          // Nothing else moves: without the stroke the picture stays as it is.
+          if (watch.began === 0 || change < 4) return;
           watch.took = performance.now() - watch.began;
           removeEventListener('picture', look);
         };

@@ -84,7 +84,7 @@ describe('editor', () => {
 
   it('shows which steps a strength means, warns of a size that the model cannot do, and keeps what was edited', async () => {
     await editDenoiser();
-    assert.match((await page.textContent('#denoiser-timesteps'))!, /indices 18, 34 of 50 · timesteps 639, 319/);
+    assert.match((await page.textContent('#denoiser-timesteps'))!, /indices 25, 37 of 50 · timesteps 499, 259/);
     assert.equal(await page.locator('#denoiser-timesteps').isVisible(), false, 'numbers of the schedule are for who opens its section');
     await page.locator('#denoiser-slider').fill('0.4');
     assert.equal(await page.inputValue('#node-input-strength'), '0.4');

@@ -43,7 +43,7 @@ describe('a running stream', () => {
   it('is described with what comes in and goes out, strength, prompt and who says it', async () => {
     const { id: encoder } = (await editor.nodes('prompt'))[0];
     const shown = await become((stream) => stream.prompt.length > 0);
-    assert.deepEqual([shown.mode, shown.strength, shown.encoder], ['img2img', 0.64, encoder]);
+    assert.deepEqual([shown.mode, shown.strength, shown.encoder], ['img2img', 0.5, encoder]);
     for (const picture of [shown.source, shown.picture]) assert.match(Buffer.from(picture!, 'base64').toString('latin1'), /^\xff\xd8/);
     assert.notEqual(shown.source, shown.picture);
   });
