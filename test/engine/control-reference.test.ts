@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
-import { Engine, type Output } from '../../engine';
-import { controlCase, controlCases, PATHS } from '../lib/control-cases';
+import { Engine } from '../../engine';
+import { controlCase, controlCases, paintCase, PATHS } from '../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../lib/reference';
 
 const TOLERANCE = 1e-4;
@@ -32,30 +32,13 @@ describe('adapters agree with what PyTorch computes', () => {
   for (const name of CASES) {
     it(name, async () => {
       const reference = controlCase(name);
-      const { case: settings, tokenIds } = reference;
-      const off = Object.fromEntries(engine.info.adapters.map((adapter) => [adapter.name, 0]));
-      const weights = {
-        ...off,
-        ...settings.controls,
-        ...settings.loras,
-        ...(settings.ip_adapter && { picture: settings.ip_adapter.scale }),
-      };
-      const image = reference.prompt();
-      const stream = await engine.createStream({ ...reference.options, weights });
-      await stream.setPrompt({
-        tokenIds: tokenIds[settings.prompt],
-        negativeTokenIds: tokenIds[settings.negative_prompt],
-        ...(image && { images: { picture: image } }),
-      });
-      const outputs: Output[] = [];
-      for (let frame = 0; frame < settings.frames; frame++)
-        outputs.push(...(await stream.process({ id: frame, pictures: reference.pictures(frame) })));
+      const { case: settings } = reference;
+      const outputs = await paintCase(engine, reference);
       assert.equal(outputs.length, settings.frames - settings.t_index_list.length + 1);
       for (const { id, latent } of outputs) {
         const error = relativeError(latent, reference.x0(Number(id)));
         assert.ok(error <= TOLERANCE, `frame ${id} is off by ${error} standard deviations`);
       }
-      await stream.close();
     });
   }
 });

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RawImage, StreamOptions } from '../../engine';
+import type { Engine, Output, RawImage, StreamOptions } from '../../engine';
 import { ROOT, streamOptions } from './reference';
 
 /** What PyTorch computed with adapters on the reference model, and the adapters: ControlNets, LoRAs, an IP-Adapter. */
@@ -47,6 +47,28 @@ export interface ControlCase {
 /** Names of the cases. */
 export function controlCases(): string[] {
   return Object.keys(recorded().cases);
+}
+
+/** What an engine with these adapters makes of a case: those that it does not name are off. */
+export async function paintCase(engine: Engine, { case: settings, tokenIds, ...reference }: ControlCase): Promise<Output[]> {
+  const weights = {
+    ...Object.fromEntries(engine.info.adapters.map(({ name }) => [name, 0])),
+    ...settings.controls,
+    ...settings.loras,
+    ...(settings.ip_adapter && { picture: settings.ip_adapter.scale }),
+  };
+  const image = reference.prompt();
+  const stream = await engine.createStream({ ...reference.options, weights });
+  await stream.setPrompt({
+    tokenIds: tokenIds[settings.prompt],
+    negativeTokenIds: tokenIds[settings.negative_prompt],
+    ...(image && { images: { picture: image } }),
+  });
+  const outputs: Output[] = [];
+  for (let frame = 0; frame < settings.frames; frame++)
+    outputs.push(...(await stream.process({ id: frame, pictures: reference.pictures(frame) })));
+  await stream.close();
+  return outputs;
 }
 
 export function controlCase(name: string): ControlCase {

@@ -4,10 +4,10 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { Engine, type Output, type ServerOptions } from '../../../../engine';
+import { Engine, type ServerOptions } from '../../../../engine';
 import { checkServer } from '../../../../engine/model/server-check';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
-import { controlCase, PATHS } from '../../../lib/control-cases';
+import { controlCase, paintCase, PATHS } from '../../../lib/control-cases';
 import { InferenceServer } from '../../../lib/inference-server';
 import { REFERENCE_MODEL, relativeError, ROOT } from '../../../lib/reference';
 
@@ -50,20 +50,8 @@ describe('adapters of an engine whose UNet runs on a server', () => {
 
   async function errorOf(name: string, prefix: string): Promise<number> {
     const reference = controlCase(name);
-    const { case: settings, tokenIds } = reference;
     const engine = await Engine.load({ model: REFERENCE_MODEL, adapters: ADAPTERS, server: on(prefix) });
-    const off = Object.fromEntries(Object.keys(ADAPTERS).map((each) => [each, 0]));
-    const weights = { ...off, ...settings.controls, ...settings.loras, ...(settings.ip_adapter && { picture: settings.ip_adapter.scale }) };
-    const stream = await engine.createStream({ ...reference.options, weights });
-    const image = reference.prompt();
-    await stream.setPrompt({
-      tokenIds: tokenIds[settings.prompt],
-      negativeTokenIds: tokenIds[settings.negative_prompt],
-      ...(image && { images: { picture: image } }),
-    });
-    const outputs: Output[] = [];
-    for (let frame = 0; frame < settings.frames; frame++)
-      outputs.push(...(await stream.process({ id: frame, pictures: reference.pictures(frame) })));
+    const outputs = await paintCase(engine, reference);
     await engine.close();
     assert.ok(outputs.length > 0);
     return Math.max(...outputs.map(({ id, latent }) => relativeError(latent, reference.x0(Number(id)))));
