@@ -208,9 +208,9 @@ describe('drawing page', () => {
   it('comes back by itself after a deploy, to a sheet of its own', async () => {
     const { page } = await open();
     // What is drawn before the page has noticed goes to the sheet that is gone.
-    const back = comesBack(page);
+    const back = await comesBack(page);
     await stage.server.change('streamdiffusion-source', { fps: '11' });
-    await back;
+    await back();
     await choose(page, 'house');
     await draw(page, [0.6, 0.3], [0.9, 0.3]);
     await becomes(page, [0.75, 0.3], COLOURS.house);

@@ -75,9 +75,9 @@ describe('performance page', () => {
       });
     await page.waitForFunction(() => document.querySelector('canvas')!.width > 1, undefined, { timeout: PATIENCE });
     // No transition: how soon the first changed picture comes is asked.
-    const back = comesBack(page);
+    const back = await comesBack(page);
     await stage.server.change('streamdiffusion-prompt', { transition: '0' });
-    await back;
+    await back();
     await settles(page, 'knob-strength', 0.5);
     // While it was deployed the page was away, and browsers tell of every request that failed.
     errors.length = 0;

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
 import { Server } from './server';
+import { PATIENCE } from './until';
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
@@ -84,19 +85,29 @@ export async function openPage(
   return { page, errors };
 }
 
-/** Resolves once a page that is here has lost its connection and has come back; call it before it is lost, which takes a moment only. */
-export function comesBack(page: Page): Promise<void> {
-  return page.evaluate(
-    () =>
-      new Promise<void>((resolve) => {
-        let wasAway = false;
-        new MutationObserver(() => {
-          const isHere = document.body.classList.contains('here');
-          if (isHere && wasAway) resolve();
-          wasAway ||= !isHere;
-        }).observe(document.body, { attributeFilter: ['class'] });
-      }),
-  );
+/** Watches a page that is here, and returns what waits until it has lost its connection and has come back. Await it before the connection is lost. */
+export async function comesBack(page: Page): Promise<() => Promise<void>> {
+  await page.evaluate(() => {
+    const { body } = document;
+    let wasAway = false;
+    new MutationObserver((_, observer) => {
+      const isHere = body.classList.contains('here');
+      if (isHere && wasAway) {
+        observer.disconnect();
+        body.dataset.cameBack = 'yes';
+      }
+      wasAway ||= !isHere;
+    }).observe(body, { attributeFilter: ['class'] });
+    delete body.dataset.cameBack;
+  });
+  return async () => {
+    try {
+      await page.waitForSelector('body[data-came-back]', { timeout: PATIENCE });
+    } catch (thrown) {
+      const state = await page.evaluate(() => `${document.body.className}: ${document.body.innerText.slice(0, 300)}`);
+      throw new Error(`the page did not come back; it shows "${state}"`, { cause: thrown });
+    }
+  };
 }
 
 /** Keeps what a page shows, for people to look at: in the folder SCREENSHOTS, or in the system's own for temporary files. */

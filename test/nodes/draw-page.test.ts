@@ -41,7 +41,7 @@ describe('drawing page of a source', () => {
   let arrived: number;
   afterEach(async () => web.stop());
 
-  async function start(more: object = {}, options: { guard?: Guard } = {}): Promise<void> {
+  async function start(more: object = {}, options: { guard?: Guard; settings?: object } = {}): Promise<void> {
     web = await WebFlow.start(
       [source],
       [
@@ -213,6 +213,30 @@ describe('drawing page of a source', () => {
     assert.equal(await web.socket('wall/draw', login), 503);
     const response = await fetch(`${web.address}/wall/draw`, { headers: login });
     assert.doesNotMatch(await response.text(), /\{\{|https?:\/\/(?!www\.w3\.org)/, 'the page needs nothing from elsewhere');
+  });
+
+  it('sends a visitor away who was not through the door when a deploy closed it, and takes one who comes back', async () => {
+    let letIn: (() => void) | undefined;
+    const webSocketNodeVerifyClient = (_: object, done: (ok: boolean) => void): void => {
+      letIn = () => done(true);
+    };
+    await start({}, { settings: { webSocketNodeVerifyClient } });
+    const early = web.enter('wall/draw');
+    await until(() => letIn !== undefined);
+    await helper.setFlows(
+      [
+        { ...SOURCE, fps: '25' },
+        { id: 'out', type: 'helper' },
+      ],
+      'full',
+    );
+    letIn!();
+    assert.equal(await (await early).closed, 1001);
+    const late = enter();
+    letIn = undefined;
+    await until(() => letIn !== undefined);
+    letIn!();
+    assert.equal((await late).you, 1);
   });
 
   it('says that the source is stopped, and draws on when it starts again', async () => {

@@ -7,7 +7,7 @@ import sink from '../../nodes/sink';
 import { PATIENCE, helper, until, type FlowNode } from '../lib/flow';
 import { readMjpeg } from '../lib/mjpeg';
 import { strain } from '../lib/strain';
-import { WebFlow, type Visitor } from '../lib/web-flow';
+import { WebFlow } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', wires: [[]] }];
 
@@ -37,7 +37,6 @@ describe('viewers of a sink', () => {
   afterEach(async () => web.stop());
 
   const show = (payload: Buffer, frame: object = {}): void => helper.getNode('sink').receive({ payload, frame });
-  const seenBy = (visitor: Visitor): Buffer[] => visitor.heard.filter((message) => Buffer.isBuffer(message));
 
   it('get every picture over a WebSocket, as a JPEG in one message', async () => {
     show(pictures[0]);
@@ -75,31 +74,34 @@ describe('viewers of a sink', () => {
     const sockets = await Promise.all(Array.from({ length: 10 }, () => web.enter('wall')));
     const drawing = await web.enter('wall?details');
     drawing.on('message', (_, isBinary) => isBinary && drawing.send(''));
-    let streamed = 0;
-    const streams = Array.from({ length: 8 }, async () => {
-      for await (const _ of readMjpeg(`${web.address}/wall.mjpg`)) streamed++;
+    const streamed = Array<number>(8).fill(0);
+    const streams = streamed.map(async (_, k) => {
+      for await (const part of readMjpeg(`${web.address}/wall.mjpg`)) if (part) streamed[k]++;
     });
     await new Promise((resolve) => setTimeout(resolve, 300));
 
-    let received = 0;
+    const received = sockets.map(() => 0);
+    let drawn = 0;
     let least = Infinity;
     let most = 0;
     const began = performance.now();
     for (let k = 0; k < SHOWN; k++) {
       show(pictures[k % pictures.length]);
-      await new Promise((resolve) => setTimeout(resolve, Math.max(0, began + (k + 1) * MS - performance.now())));
-      // What viewers received is not the sink's memory.
-      for (const socket of sockets) {
-        received += socket.heard.length;
-        socket.heard.length = 0;
-      }
-      drawing.heard.length = 0;
-      // On a busy machine the viewers, which are part of it, need longer.
+      // The viewers are part of this process: on a busy machine they need longer, and a picture that is not awaited would make
+      // way for the next one, as it is to.
+      const count = k + 1;
+      const all = (): number[] => [...streamed, ...received, drawn];
       await until(
-        () => streamed >= 8 * (k - 1) * 0.95,
+        () => {
+          // What viewers received is not the sink's memory.
+          for (const [i, { heard }] of sockets.entries()) received[i] += heard.splice(0).length;
+          drawn += drawing.heard.splice(0).filter((message) => Buffer.isBuffer(message)).length;
+          return all().every((seen) => seen === count);
+        },
         PATIENCE,
-        () => `${streamed} of ${8 * k} pictures streamed`,
+        () => `of ${count} pictures the viewers got ${all().join(', ')}`,
       );
+      await new Promise((resolve) => setTimeout(resolve, Math.max(0, began + count * MS - performance.now())));
       if (k < SHOWN / 3 || k % 10 > 0) continue;
       collectGarbage();
       const { arrayBuffers } = process.memoryUsage();
@@ -107,13 +109,6 @@ describe('viewers of a sink', () => {
       most = Math.max(most, arrayBuffers);
     }
     const rate = (SHOWN * 1000) / (performance.now() - began);
-    await until(
-      () => streamed >= 8 * SHOWN * 0.95,
-      PATIENCE,
-      () => `${streamed} of ${8 * SHOWN} pictures streamed`,
-    );
-    for (const socket of sockets) received += seenBy(socket).length;
-    assert.ok(received >= 10 * SHOWN * 0.95, `${received} of ${10 * SHOWN} pictures came over WebSockets`);
     console.log(
       `      ${rate.toFixed(1)} pictures a second to 19 viewers beside a stalled one; buffers from ${Math.round(least / 1e6)} to ${Math.round(most / 1e6)} MB`,
     );

@@ -70,13 +70,14 @@ export class PlayRoutes {
     }
   }
 
-  private async accept({ desk, players, onLost }: PlayPage, name: string, request: Request, response: Response): Promise<void> {
+  private async accept(found: PlayPage, name: string, request: Request, response: Response): Promise<void> {
+    const { desk, players, onLost } = found;
     if (desk.isFull) {
       response.status(503).set('Retry-After', '10').type('text').send('This page is open as often as it can be.\n');
     } else if (players === 'login' && !this.tickets.take(request.query.ticket, name)) {
       response.status(401).type('text').send('This page asks for a ticket, which the editor gives to whoever is logged in.\n');
     } else {
-      const socket = await this.sockets?.accept(request, response, 'settings', onLost);
+      const socket = await this.sockets?.accept(request, response, 'settings', () => this.pages.get(name) === found, onLost);
       if (socket) desk.enter(socket);
     }
   }

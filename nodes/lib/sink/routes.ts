@@ -73,12 +73,13 @@ export class SinkRoutes {
       response.once('close', () => sink.feed.remove(viewer));
       await sink.feed.add(viewer);
     } else {
-      await this.addSocket(sink, request, response);
+      await this.addSocket(sink, name, request, response);
     }
   }
 
-  private async addSocket({ feed, onLost }: Sink, request: Request, response: Response): Promise<void> {
-    const socket = await this.sockets?.accept(request, response, 'words', onLost);
+  private async addSocket(sink: Sink, name: string, request: Request, response: Response): Promise<void> {
+    const { feed, onLost } = sink;
+    const socket = await this.sockets?.accept(request, response, 'words', () => this.sinks.get(name) === sink, onLost);
     if (!socket) return;
     const viewer = new SocketViewer(socket, 'details' in request.query, 'times' in request.query);
     socket.once('close', () => feed.remove(viewer));

@@ -19,6 +19,8 @@ const PING_MS = 20_000;
 const HANDSHAKE_MS = 10_000;
 /** So long the other side may take to end a connection as well, ms: to read its last answer, or to say goodbye. */
 const LEAVE_MS = 1000;
+/** WebSocket close code "going away": the page comes back to the node that takes this one's place. */
+const GONE = 1001;
 
 /** What the other side has to send. */
 export type Brings = 'pictures' | 'settings' | 'words';
@@ -94,12 +96,14 @@ export class WebSockets {
   /**
    * Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow.
    * @param brings a larger message than that ends the connection
+   * @param isThere whether the node still is, once the handshake is through: a deploy may have come in between
    * @param lost told when it looks as if a proxy had not passed on what a handshake needs
    */
   async accept(
     request: Request,
     response: Response,
     brings: Brings,
+    isThere: () => boolean,
     lost?: (what: Lost, request: Request) => void,
   ): Promise<WebSocket | undefined> {
     const upgrade = this.upgrades.get(request);
@@ -126,6 +130,10 @@ export class WebSockets {
       socket.once('close', () => resolve(undefined));
       this.sockets[brings].handleUpgrade(request, socket, head, (webSocket) => {
         clearTimeout(deadline);
+        if (!isThere()) {
+          webSocket.close(GONE);
+          return resolve(undefined);
+        }
         keepAlive(webSocket);
         resolve(webSocket);
       });

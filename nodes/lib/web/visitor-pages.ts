@@ -81,7 +81,7 @@ export class PageRoutes {
     if (why) {
       response.set('Cache-Control', 'no-store').json(why);
     } else if (this.sockets?.wants(request)) {
-      await this.accept(found, request, response);
+      await this.accept(found, name, request, response);
     } else {
       response
         .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
@@ -90,12 +90,13 @@ export class PageRoutes {
     }
   }
 
-  private async accept({ door, onLost }: VisitorPage, request: Request, response: Response): Promise<void> {
+  private async accept(found: VisitorPage, name: string, request: Request, response: Response): Promise<void> {
+    const { door, onLost } = found;
     if (door.isFull) {
       response.status(503).set('Retry-After', '10').type('text').send('This page has as many visitors as it can have.\n');
       return;
     }
-    const socket = await this.sockets?.accept(request, response, KINDS[this.kind].brings, onLost);
+    const socket = await this.sockets?.accept(request, response, KINDS[this.kind].brings, () => this.pages.get(name) === found, onLost);
     if (socket) door.enter(socket);
   }
 }
