@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -7,7 +7,9 @@ import { Broker, mqttClient, type MqttClient } from '../lib/broker';
 import { PATHS } from '../lib/control-cases';
 import { changedModel, removeModelFolders, withTokenizer } from '../lib/model-folder';
 import { node, onnxModel, value, weight } from '../lib/onnx-maker';
+import { readMjpeg } from '../lib/mjpeg';
 import { ROOT } from '../lib/reference';
+import { tensorFile } from '../lib/safetensors';
 import { Server } from '../lib/server';
 import { newestPicture } from '../lib/sink-picture';
 import { PATIENCE, until } from '../lib/until';
@@ -22,6 +24,13 @@ async function small(jpeg: Buffer): Promise<Buffer> {
 /** Grey levels by which two pictures differ, on average. */
 function distance(a: Buffer, b: Buffer): number {
   return a.reduce((sum, byte, k) => sum + Math.abs(byte - b[k]), 0) / a.length;
+}
+
+/** How many frames come in so many milliseconds. */
+async function framesWithin(seen: readonly unknown[], ms: number): Promise<number> {
+  const before = seen.length;
+  await new Promise((resolve) => setTimeout(resolve, ms));
+  return seen.length - before;
 }
 
 /** A ControlNet of the embedded model's shape: the brighter the control picture, the more it adds to every feature there. */
@@ -82,11 +91,26 @@ class Example {
   }
 }
 
+/** A LoRA of the embedded model's last convolution, so strong that everybody sees it. */
+function gaudyLora(): Buffer {
+  const wave = (length: number, high: number, speed: number): Float32Array =>
+    Float32Array.from({ length }, (_, k) => high * Math.sin(speed * k + 1));
+  return tensorFile({
+    'unet.conv_out.lora_A.weight': { shape: [2, 128, 3, 3], data: wave(2 * 128 * 9, 0.05, 0.7) },
+    'unet.conv_out.lora_B.weight': { shape: [16, 2, 1, 1], data: wave(32, 3, 2.1) },
+  });
+}
+
+/** Fields of the nodes of a type, in the place of what an example has there. */
+function withFields(flow: string, type: string, fields: object): string {
+  const nodes = JSON.parse(flow) as { type: string }[];
+  for (const each of nodes) if (each.type === type) Object.assign(each, fields);
+  return JSON.stringify(nodes);
+}
+
 /** The engine of an example, on another model. */
 function onModel(flow: string, model: string, adapters: object[] = []): string {
-  const nodes = JSON.parse(flow) as { type: string }[];
-  for (const each of nodes) if (each.type === 'streamdiffusion-engine') Object.assign(each, { modelType: 'str', model, adapters });
-  return JSON.stringify(nodes);
+  return withFields(flow, 'streamdiffusion-engine', { modelType: 'str', model, adapters });
 }
 
 describe('examples that steer by adapters', function () {
@@ -190,6 +214,91 @@ describe('examples that steer by adapters', function () {
       const plain = await example.picture();
       client.publish('weights/style', '1');
       await example.becomes((picture) => distance(picture, plain) > 0.1, 'the style is on');
+    });
+  });
+
+  describe('a fader that is swept sixty times a second, with a real broker', () => {
+    const SWEEP_MS = 4000;
+    const MESSAGES = (SWEEP_MS * 60) / 1000;
+    let example: Example;
+    let broker: Broker;
+    let client: MqttClient;
+    let folder: string;
+    before(async function () {
+      if (!Broker.isThere) {
+        console.log('      mosquitto is not installed');
+        this.skip();
+      }
+      broker = await Broker.start();
+      folder = await mkdtemp(join(tmpdir(), 'swept-'));
+      const path = join(folder, 'gaudy.safetensors');
+      await writeFile(path, gaudyLora());
+      // One picture again and again: what changes is the fader's.
+      await mkdir(join(folder, 'still'));
+      await sharp({ create: { width: 256, height: 256, channels: 3, background: '#6080a0' } })
+        .jpeg()
+        .toFile(join(folder, 'still', 'still.jpg'));
+      const still = { kind: 'folder', folder: join(folder, 'still'), interval: '80' };
+      example = await Example.start('21 - LoRA with a fader over MQTT.json', 'style', (flow) =>
+        withFields(onModel(flow, join(ROOT, 'models/starter'), [{ name: 'style', path }]), 'streamdiffusion-source', still).replace(
+          '"port":"1883"',
+          `"port":"${broker.port}"`,
+        ),
+      );
+      client = await mqttClient(broker.port);
+    });
+    after(async () => {
+      client?.end(true);
+      await example?.end();
+      await broker?.stop();
+      if (folder) await rm(folder, { recursive: true, force: true });
+    });
+
+    it('shows no jump, ends where the fader ends, and costs no frame', async () => {
+      const set = (weight: number): void => client.publish('weights/style', String(weight));
+      const full = await example.picture();
+      set(0);
+      await example.becomes((picture) => distance(picture, full) > 15, 'the style is off');
+      await new Promise((resolve) => setTimeout(resolve, 1000));
+      const plain = await example.picture();
+      const span = distance(plain, full);
+
+      const seen: { jpeg: Buffer; at: number }[] = [];
+      const stop = new AbortController();
+      const stream = (async () => {
+        for await (const { jpeg } of readMjpeg(`${example.server.address}/streamdiffusion/style.mjpg`)) {
+          if (stop.signal.aborted) return;
+          seen.push({ jpeg, at: performance.now() });
+        }
+      })();
+      await until(() => seen.length > 2);
+      const atRest = await framesWithin(seen, SWEEP_MS);
+      const first = seen.length;
+      const began = performance.now();
+      for (let k = 1; k <= MESSAGES; k++) {
+        set(k / MESSAGES);
+        await new Promise((resolve) => setTimeout(resolve, Math.max(0, began + (k * 1000) / 60 - performance.now())));
+      }
+      const swept = seen.length - first;
+      await example.becomes((picture) => distance(picture, full) < 0.05 * span, 'it ends where the fader ends');
+      stop.abort();
+      await stream;
+
+      // How far each picture is on the way from one end to the other.
+      const shown = seen.slice(first - 1);
+      const way = await Promise.all(shown.map(async ({ jpeg }) => distance(await small(jpeg), plain) / span));
+      const steps = way.slice(1).map((part, k) => part - way[k]);
+      const told = `${swept} frames, ${atRest} at rest: ${way.map((part) => part.toFixed(2)).join(' ')}`;
+      console.log(`      ${told}`);
+      // Where the machine stood still for a moment the fader has gone on.
+      const pauses = steps.map((_, k) => (shown[k + 1].at - shown[k].at) / SWEEP_MS);
+      assert.ok(
+        steps.every((step, k) => step < 0.15 + 2 * pauses[k]),
+        `it jumps: ${told}`,
+      );
+      assert.ok(Math.min(...steps) > -0.05, `it goes back: ${told}`);
+      assert.ok(swept >= 0.5 * atRest, `frames are lost: ${told}`);
+      assert.doesNotMatch(example.server.output, /EBAD|error/i);
     });
   });
 });
