@@ -25,19 +25,23 @@ class Frame {
   private readonly at = Date.now();
 
   constructor(
-    private readonly picture: Picture,
+    private readonly picture: Picture | (() => Promise<Picture>),
     private readonly info: unknown,
   ) {}
 
-  /** Pixels, as far as is known. */
-  get size(): { width: number; height: number } | undefined {
-    const { picture } = this;
-    return picture.kind === 'raw' ? picture : jpegSize(Buffer.from(picture.data.buffer, picture.data.byteOffset, picture.data.byteLength));
+  shown(): Promise<ShownPicture> {
+    this.encoding ??= this.encode();
+    return this.encoding;
   }
 
-  shown(): Promise<ShownPicture> {
-    this.encoding ??= toJpeg(this.picture, JPEG_QUALITY).then((jpeg) => ({ jpeg, frame: this.info, at: this.at }));
-    return this.encoding;
+  /** Black in the size that this picture has as JPEG: programs that read along keep the size in which they begin. */
+  black(): Frame {
+    return new Frame(async () => blackPicture(jpegSize((await this.shown()).jpeg)), {});
+  }
+
+  private async encode(): Promise<ShownPicture> {
+    const picture = typeof this.picture === 'function' ? await this.picture() : this.picture;
+    return { jpeg: await toJpeg(picture, JPEG_QUALITY), frame: this.info, at: this.at };
   }
 }
 
@@ -51,7 +55,8 @@ export class SinkFeed {
   private isDark = false;
   /** What is shown out of opening hours. */
   private closed: ClosedLook | undefined;
-  /** A black picture for viewers without a curtain of their own, while there is a black-out. */
+  private isCurtainDown = false;
+  /** What viewers without a curtain of their own get meanwhile; undefined before the first picture, which says how large it is. */
   private black: Frame | undefined;
   private readonly awaiting = new Set<() => void>();
 
@@ -91,15 +96,16 @@ export class SinkFeed {
     this.newest = frame;
     for (const come of this.awaiting) come();
     if (this.audience.size === 0) return;
+    if (this.isBlack && !this.black) this.showPlainly();
     void this.encodings.run(async () => {
       if (this.newest !== frame) return;
       const shown = await this.encoded(frame);
-      if (shown) for (const viewer of this.audience) if (!this.black || viewer.curtain) viewer.show(shown);
+      if (shown) for (const viewer of this.audience) if (!this.isBlack || viewer.curtain) viewer.show(shown);
     });
   }
 
   get isBlack(): boolean {
-    return this.black !== undefined;
+    return this.isCurtainDown;
   }
 
   get frozen(): boolean {
@@ -130,19 +136,32 @@ export class SinkFeed {
   private darken(fadeMs: number): void {
     const on = this.isDark || this.closed === 'black';
     if (on === this.isBlack) return;
-    this.black = on ? blackLike(this.newest?.size) : undefined;
-    const { black, newest } = this;
+    this.isCurtainDown = on;
+    this.black = undefined;
     for (const viewer of this.audience) viewer.curtain?.(on, fadeMs);
-    const frame = black ?? newest;
+    this.showPlainly();
+  }
+
+  /** Black, or the newest picture, to viewers without a curtain of their own, if that is still what they are to see when it is encoded. */
+  private showPlainly(): void {
+    const frame = this.plainFrame();
     void (frame && this.encoded(frame))?.then((shown) => {
-      if (!shown || this.black !== black) return;
+      if (!shown || frame !== this.plainFrame()) return;
       for (const viewer of this.audience) if (!viewer.curtain) viewer.show(shown);
     });
   }
 
+  /** What viewers without a curtain of their own are to see now. */
+  private plainFrame(): Frame | undefined {
+    if (!this.isBlack) return this.newest;
+    this.black ??= this.newest?.black();
+    return this.black;
+  }
+
   /** What the audience sees, as JPEG. */
   async shownJpeg(): Promise<Buffer | undefined> {
-    return this.black ? (await this.encoded(this.black))?.jpeg : this.newestJpeg();
+    if (!this.isBlack) return this.newestJpeg();
+    return (await this.encoded(this.plainFrame() ?? new Frame(blackPicture(), {})))?.jpeg;
   }
 
   /** Forgets the newest picture; viewers keep what they see until the next one. */
@@ -165,12 +184,12 @@ export class SinkFeed {
   async add(viewer: Viewer): Promise<void> {
     this.audience.add(viewer);
     this.look();
-    if (this.black) viewer.curtain?.(true, 0);
-    const frame = this.black && !viewer.curtain ? this.black : this.newest;
+    if (this.isBlack) viewer.curtain?.(true, 0);
+    const wanted = (): Frame | undefined => (viewer.curtain ? this.newest : this.plainFrame());
+    const frame = wanted();
     const shown = frame && (await this.encoded(frame));
     // Whatever came while this one was encoded has been shown already.
-    const isNewest = frame === this.newest || (frame === this.black && !viewer.curtain);
-    if (shown && isNewest && this.audience.has(viewer)) viewer.show(shown);
+    if (shown && frame === wanted() && this.audience.has(viewer)) viewer.show(shown);
   }
 
   remove(viewer: Viewer): void {
@@ -201,6 +220,7 @@ export class SinkFeed {
     try {
       return await frame.shown();
     } catch (thrown) {
+      if (this.black === frame) this.black = undefined;
       // Told once: a frame that is no longer the newest has been reported or overtaken.
       if (this.newest === frame) {
         this.newest = undefined;
@@ -212,8 +232,8 @@ export class SinkFeed {
 }
 
 /** A black picture of a size; a header may claim one that no machine has room for. */
-function blackLike(size = { width: 512, height: 512 }): Frame {
+function blackPicture(size = { width: 512, height: 512 }): Picture {
   const share = Math.min(1, LARGEST_BLACK / Math.max(size.width, size.height));
   const [width, height] = [Math.max(1, Math.round(size.width * share)), Math.max(1, Math.round(size.height * share))];
-  return new Frame({ kind: 'raw', data: new Uint8Array(width * height * 3), width, height, channels: 3 }, {});
+  return { kind: 'raw', data: new Uint8Array(width * height * 3), width, height, channels: 3 };
 }
