@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { EngineError, type ErrorCode } from '../../errors';
 import { changedOptions } from '../../diffusion/options';
 import { copiesOf, copyOf } from '../../image/picture';
@@ -43,7 +44,7 @@ export class RemoteStream {
   /** Resolves when the stream is closed: nobody waits then for an opening that will not come. */
   private readonly withdrawn = new Promise<void>((resolve) => (this.withdraw = resolve));
 
-  /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words; with a code, what cannot be used of it. */
+  /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words; with a code, what the stream goes on without. */
   onWarning: (text: string, code?: ErrorCode) => void = () => undefined;
 
   /** The stream has gone back to its safe settings, of which the flow is to hear. */
@@ -177,8 +178,8 @@ export class RemoteStream {
 
   /** Gives up what it was changed to. @returns whether there was anything */
   goBack(): boolean {
-    if (isPartOf(this.safe, this.wanted)) return false;
-    this.wanted = { ...this.wanted, ...this.safe };
+    if (isDeepStrictEqual(this.safe, this.wanted)) return false;
+    this.wanted = this.safe;
     this.mailbox.take()?.resolve({ outcome: 'dropped' });
     this.onGoneBack();
     return true;
@@ -293,9 +294,16 @@ function isRefused(thrown: unknown, code: ErrorCode): boolean {
 }
 
 /** Takes a change back, but nothing that was changed after it. */
-function withoutChange(settings: StreamSettings, params: LiveParams, before: StreamSettings): StreamSettings {
-  const names = (Object.keys(params) as (keyof StreamSettings)[]).filter((name) => Object.is(settings[name], params[name]));
-  return { ...settings, ...Object.fromEntries(names.map((name) => [name, before[name]])) };
+function withoutChange(settings: StreamSettings, { weights, ...params }: LiveParams, before: StreamSettings): StreamSettings {
+  const restored = restore(settings, params, before);
+  return weights ? { ...restored, weights: restore(settings.weights ?? {}, weights, before.weights ?? {}) } : restored;
+}
+
+/** `now` with what `change` set in it, and nobody since, as it was `before`. */
+function restore<T extends object>(now: T, change: Partial<T>, before: T): T {
+  const names = (Object.keys(change) as (keyof T)[]).filter((name) => Object.is(now[name], change[name]));
+  const entries = Object.entries({ ...now, ...Object.fromEntries(names.map((name) => [name, before[name]])) });
+  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as T;
 }
 
 function isPartOf(params: LiveParams, settings: StreamSettings): boolean {

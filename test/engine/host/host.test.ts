@@ -92,6 +92,14 @@ describe('host: the engine in a process of its own', () => {
     await gone(pid);
   });
 
+  it('takes a refused change of a stream back as a whole, the strengths of adapters in it as well', async () => {
+    const before = { ...settings, weights: { style: 0.3 } };
+    const stream = acquireHost(STARTER).openStream(before);
+    await stream.submit({ picture: frames[0] });
+    await assert.rejects(stream.update({ width: 65, seed: 7, weights: { style: 0.6, depth: 0.5 } }), { code: 'EBADPARAM' });
+    assert.deepEqual(stream.settings, before);
+  });
+
   it('outlives a redeploy: taken again within the grace period it is the same process', async () => {
     const host = acquireHost(STARTER);
     await become(host, 'ready');

@@ -89,7 +89,7 @@ describe('host: memory of the engine process', () => {
     stream.update({ width: 96, seed: 5 }).catch(() => undefined);
     await until(() => ends.length === 2);
     await until(() => told === 1);
-    assert.equal(stream.settings.width, 64);
+    assert.deepEqual(stream.settings, settings, 'also what those do not name');
     const result = await stream.submit({ picture: BLACK });
     assert.ok(result.outcome === 'finished' && result.width === 64);
     assert.equal((await other.submit({ picture: BLACK })).outcome, 'finished');
