@@ -70,9 +70,9 @@ describe('a denoiser on an engine with adapters', () => {
   });
 
   it('goes on without a picture that no adapter wants, and refuses what is no picture or weight', async () => {
-    const warned = calls('denoiser', 'warn');
+    const told = calls('denoiser', 'error') as { code?: string; message: string }[];
     assert.ok(await paint({ pictures: { edges: frames[1] } }));
-    await until(() => warned.some((text) => /"edges".*depth/.test(String(text))), PATIENCE);
+    await until(() => told.some(({ code, message }) => code === 'EBADPARAM' && /"edges".*depth/.test(message)), PATIENCE);
     await paint({ pictures: { depth: 'no picture' } });
     await paint({ params: { weights: { depth: 'much' } } });
     assert.deepEqual(ledger.errors, ['EBADFRAME', 'EBADPARAM']);

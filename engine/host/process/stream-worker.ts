@@ -62,7 +62,7 @@ export class StreamWorker {
    * one does as well. The frames that bring such settings hear of it.
    *
    * @param onTaken called whenever a frame leaves the waiting place
-   * @param onWarning called with what the model does not see of a new prompt; with a code, where part of it cannot be used
+   * @param onWarning called with what the model does not see of a new prompt; with a code, what the stream goes on without
    */
   static async open(
     engine: Engine,
@@ -98,9 +98,7 @@ export class StreamWorker {
 
   async update(params: LiveParams): Promise<void> {
     splitSettings(changedOptions(this.settings, params));
-    // Only a name that is new here is wrong; one that the engine used to have comes along with the others.
-    const gone = strangersIn(params, this.stream.adapters).filter((name) => name in (this.settings.weights ?? {}));
-    const { format, quality, ...options } = withoutWeights(params, gone);
+    const { format, quality, ...options } = this.withoutStrangers(params);
     // What changes and no more: other changes may be under way.
     if (Object.keys(options).length > 0) await this.stream.update(options);
     this.settings = changedOptions(this.settings, params);
@@ -238,22 +236,25 @@ export class StreamWorker {
     }
   }
 
-  /** The pictures that the frame is rendered from. Those that no adapter wants are left out, and the sender is told so. */
+  /** The pictures that the frame is rendered from. Those that no adapter wants are left out, and the flow is told so. */
   private async decoded({ picture, pictures }: FrameRequest, options: StreamOptions): Promise<Record<string, RawImage>> {
     const given: Record<string, Picture> = { ...pictures, ...(picture && { image: picture }) };
     const known = this.stream.knownPictures;
+    const strangers = Object.keys(given).filter((name) => !known.includes(name));
     this.warn(
-      Object.keys(given)
-        .filter((name) => !known.includes(name))
-        .map((name) => strangePicture(name, known)),
+      strangers.map((name) => `${strangePicture(name, known)}; the stream goes on without it`),
+      'EBADPARAM',
     );
     return decodePictures(given, this.stream.wantedPictures(options), options);
   }
 
-  /** Settings may be older than the engine, whose adapters have changed: the frames go on without those that it has not. */
-  private withoutStrangers(settings: StreamSettings): StreamSettings {
+  /** Strengths may be older than the engine, from which an adapter has been removed: the stream goes on under the others. */
+  private withoutStrangers<S extends LiveParams>(settings: S): S {
     const strangers = strangersIn(settings, this.stream.adapters);
-    this.warn(strangers.map((name) => `weights: this engine has no adapter called ${quote(name)}; frames are painted without it`));
+    this.warn(
+      strangers.map((name) => `weights: this engine has no adapter called ${quote(name)}; the stream goes on without it`),
+      'EBADPARAM',
+    );
     return withoutWeights(settings, strangers);
   }
 

@@ -32,7 +32,7 @@ export type Notification =
   | { event: 'taken'; stream: number }
   /** A prompt names this picture, which the process does not know, or has forgotten. */
   | { event: 'wants'; picture: string }
-  /** What the model does not see of a stream's new prompt; with a code, why part of it is left out. */
+  /** What the model does not see of a stream's new prompt; with a code, what the stream goes on without, and why. */
   | { event: 'warning'; stream: number; text: string; code?: ErrorCode };
 
 export type Response = Answer;

@@ -40,7 +40,7 @@ export class DenoiserStreams {
   /**
    * @param dialog the settings there
    * @param onProblem hears what goes wrong outside of a message
-   * @param onWarning hears what the model does not see of a prompt, or cannot use of it (with a code), and whom settings do not reach
+   * @param onWarning hears what the model does not see of a prompt, whom settings do not reach, and, with a code, what a stream goes on without
    */
   constructor(
     private readonly host: EngineSupervisor,
