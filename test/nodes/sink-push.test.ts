@@ -5,6 +5,7 @@ import { createServer } from 'node:net';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { hiding } from '../../engine/util/hidden-options';
+import { maskSecrets } from '../../nodes/lib/ffmpeg/camera-address';
 import { Push } from '../../nodes/lib/sink/push';
 import { pushAddress, type PushCredentials, type PushOptions } from '../../nodes/lib/sink/push-address';
 import sink from '../../nodes/sink';
@@ -239,6 +240,40 @@ describe('pictures sent to another program', function () {
     assert.doesNotMatch(srt.address, /hush/);
     const secure = pushAddress('rtmps://host/live', { key: 'k' }).further.join(' ');
     assert.match(secure, /-tls_verify 1/);
+  });
+
+  it('keeps the stream id of SRT whole, also one that begins with a #, and out of sight', () => {
+    const id = '#!::r=live/wall,m=publish,u=me,s=hush-hush';
+    for (const written of [id, encodeURIComponent(id), encodeURI(id)]) {
+      for (const rest of ['', '&latency=200000']) {
+        const { hidden, target, address } = pushAddress(`srt://host:9000?streamid=${written}${rest}`);
+        assert.deepEqual(hidden, [['srt_streamid', id]], written);
+        assert.equal(target, `srt://host:9000${rest.replace('&', '?')}`);
+        assert.equal(address, `srt://host:9000?streamid=***${rest}`);
+      }
+    }
+    const phrase = pushAddress('srt://host:9000?passphrase=hush#hush-hush&streamid=#!::r=a');
+    assert.deepEqual(phrase.hidden, [
+      ['passphrase', 'hush#hush-hush'],
+      ['srt_streamid', '#!::r=a'],
+    ]);
+    assert.doesNotMatch(phrase.address + phrase.target, /hush/);
+    assert.deepEqual(pushAddress('srt://host:9000#!::r=a', { key: id }).hidden, [['srt_streamid', id]]);
+  });
+
+  it('sends a stream key of RTSP that asks for something to where it is meant, and masks it as it is sent', () => {
+    const CASES: [address: string, key: string, target: string][] = [
+      ['rtsp://host/live', 'wall?token=hush-hush', 'rtsp://host/live/wall?token=hush-hush'],
+      ['rtsp://host/live/?tcp', '/wall?token=hush-hush', 'rtsp://host/live/wall?token=hush-hush&tcp'],
+      ['rtsp://host/live?tcp', 'hush-hush', 'rtsp://host/live/hush-hush?tcp'],
+      ['rtsp://host', 'hush#hush', 'rtsp://host/hush%23hush'],
+      ['rtsp://host', 'hush |"hush?hush= <#hush', 'rtsp://host/hush%20|%22hush?hush=%20%3C%23hush'],
+    ];
+    for (const [address, key, target] of CASES) {
+      const where = pushAddress(address, { key });
+      assert.equal(where.target, target);
+      assert.doesNotMatch(maskSecrets(`${where.target}: Connection refused`, where.secrets), /hush/, target);
+    }
   });
 
   it('hides options from the list of processes where the system can', () => {

@@ -50,9 +50,7 @@ type Where = Pick<PushOptions, 'address' | 'target' | 'format' | 'further' | 'hi
  * @throws EBADPARAM when pictures cannot be sent there
  */
 export function pushAddress(text: string, { user, password, key }: Partial<PushCredentials> = {}): Where {
-  // What a server of SRT is asked by may hold a login as well.
-  const ids = [...text.matchAll(/[?&]streamid=([^&#\s]+)/g)].map(([, id]) => id);
-  const secrets = [...secretsOf(text, password), ...[key ?? '', ...ids].filter(({ length }) => length >= TELLING_LENGTH)];
+  const secrets = [...secretsOf(text, password), ...telling([key ?? '', ...srtSecrets(text)])];
   const told = maskSecrets(text.trim(), secrets);
   const within = splitLogin(text);
   const plain = within?.address ?? text.trim();
@@ -68,7 +66,7 @@ export function pushAddress(text: string, { user, password, key }: Partial<PushC
   }
   if ((key ?? '').length > LONGEST_KEY)
     throw new EngineError('EBADPARAM', `the stream key has ${key?.length} characters, of at most ${LONGEST_KEY}`);
-  const address = new URL(plain);
+  const address = new URL(scheme === 'srt' ? withoutHash(plain) : plain);
   if (!address.hostname) throw new EngineError('EBADPARAM', `push needs a host: ${quote(told)} has none`);
   const login = user ? { user, password: password ?? '' } : within;
   const where =
@@ -78,10 +76,31 @@ export function pushAddress(text: string, { user, password, key }: Partial<PushC
         ? rtmp(address, login, key)
         : rtsp(address, login, key);
   const trusted = trust({ anyCertificate: false }, `${scheme}:`).flatMap(([name, value]) => [`-${name}`, value]);
-  return { address: told, format: FORMATS[scheme], secrets, ...where, further: [...where.further, ...trusted] };
+  const { keyAsSent = '', ...way } = where;
+  return {
+    address: told,
+    format: FORMATS[scheme],
+    ...way,
+    secrets: [...secrets, ...telling([keyAsSent])],
+    further: [...way.further, ...trusted],
+  };
 }
 
-type Way = Pick<PushOptions, 'target' | 'further' | 'hidden'>;
+interface Way extends Pick<PushOptions, 'target' | 'further' | 'hidden'> {
+  /** The stream key as it stands in the target, where it stands there. */
+  keyAsSent?: string;
+}
+
+const telling = (secrets: string[]): string[] => secrets.filter(({ length }) => length >= TELLING_LENGTH);
+
+/** SRT knows no fragments: its stream ids begin with `#!::` as a rule. */
+const withoutHash = (address: string): string => address.replace(/\?.*/s, (query) => query.replaceAll('#', '%23'));
+
+/** What an address of SRT holds that nobody is to read, as it is written there and as it is meant: a stream id may hold a login as well. */
+function srtSecrets(text: string): string[] {
+  const pairs = [...text.trim().matchAll(/[?&]((?:streamid|passphrase)=([^&]+))/g)];
+  return pairs.flatMap(([, pair, written]) => [written, ...new URLSearchParams(pair).values()]);
+}
 
 function rtmp(address: URL, login: Login | undefined, key?: string): Way {
   logIn(address, login);
@@ -92,8 +111,20 @@ function rtmp(address: URL, login: Login | undefined, key?: string): Way {
 
 function rtsp(address: URL, login: Login | undefined, key?: string): Way {
   logIn(address, login);
-  if (key) address.pathname = `${address.pathname.replace(/\/+$/, '')}/${key.replace(/^\/+/, '')}`;
-  return { target: address.href, further: ['-rtsp_transport', 'tcp'], hidden: [] };
+  const keyAsSent = key && addKey(address, key);
+  return { target: address.href, further: ['-rtsp_transport', 'tcp'], hidden: [], keyAsSent };
+}
+
+/** Puts a stream key behind the path; what it asks for, as in `wall?token=…`, comes before what the address does. @returns it as it stands there */
+function addKey(address: URL, key: string): string {
+  const [path, ...asked] = key.replace(/^\/+/, '').split('?');
+  const base = `${address.pathname.replace(/\/+$/, '')}/`;
+  const own = address.search.slice(1);
+  address.pathname = base + path;
+  address.search = asked.join('?');
+  const sent = address.pathname.slice(base.length) + address.search;
+  address.search = [address.search.slice(1), own].filter(Boolean).join('&');
+  return sent;
 }
 
 /** ffmpeg takes the first of two options, in the address; what is secret there goes where nobody reads it. */
