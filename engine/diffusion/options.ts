@@ -13,13 +13,14 @@ const MAX_SEEDS = 8;
 const MAX_STEPS = 1000;
 const MAX_WEIGHTS = 64;
 const MAX_EVERY = 64;
+const DEFAULT_STEPS = 50;
 
 /** The options of a stream: the range of each by itself, and its default. */
 export const SETTINGS = {
   mode: choiceSetting<StreamOptions['mode']>(undefined, ['img2img', 'txt2img']),
   width: numberSetting(undefined, { min: 1, max: MAX_SIDE, integer: true }),
   height: numberSetting(undefined, { min: 1, max: MAX_SIDE, integer: true }),
-  numInferenceSteps: numberSetting(50, { min: 1, max: MAX_STEPS, integer: true }),
+  numInferenceSteps: numberSetting(DEFAULT_STEPS, { min: 1, max: MAX_STEPS, integer: true }),
   tIndexList: indexListSetting(),
   cfgType: choiceSetting<CfgType>('self', ['none', 'full', 'self', 'initialize']),
   guidanceScale: numberSetting(1.2),
@@ -64,15 +65,25 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number, a
     checkSetting(setting, name, value);
     Object.assign(resolved, { [name]: value });
   }
+  checkTogether(resolved, vaeScaleFactor, adapters);
+  return resolved;
+}
+
+/**
+ * Checks what no option shows by itself, of options that have each been checked.
+ *
+ * @param vaeScaleFactor, adapters as in {@link resolveOptions}
+ * @throws EBADPARAM
+ */
+export function checkTogether(options: StreamOptions, vaeScaleFactor: number, adapters?: readonly string[]): void {
+  const { tIndexList, numInferenceSteps = DEFAULT_STEPS, weights = {} } = options;
   for (const side of ['width', 'height'] as const) {
-    const fits = resolved[side] % vaeScaleFactor === 0;
-    check(fits, side, resolved[side], `a multiple of ${vaeScaleFactor} from ${vaeScaleFactor} to ${MAX_SIDE}`);
+    const fits = options[side] % vaeScaleFactor === 0;
+    check(fits, side, options[side], `a multiple of ${vaeScaleFactor} from ${vaeScaleFactor} to ${MAX_SIDE}`);
   }
-  const { tIndexList, numInferenceSteps } = resolved;
   const last = numInferenceSteps - 1;
   check(tIndexList[tIndexList.length - 1] <= last, 'tIndexList', tIndexList, `numbers up to ${last} (numInferenceSteps - 1)`);
-  checkNames(resolved.weights, adapters);
-  return resolved;
+  checkNames(weights, adapters);
 }
 
 /** Options after a change. It replaces each option as a whole, but only those of the adapters' strengths that it names. */

@@ -1,6 +1,6 @@
 import { EngineError } from '../../../engine/errors';
 import type { LiveParams, PictureFormat, StreamSettings } from '../../../engine/host/protocol/messages';
-import { resolveOptions, SETTINGS } from '../../../engine/diffusion/options';
+import { checkTogether, SETTINGS } from '../../../engine/diffusion/options';
 import { STRENGTH, strengthOf, tIndexListOf } from '../../../engine/diffusion/strength';
 import type { EngineInfo } from '../../../engine/types';
 import { quote } from '../../../engine/util/quote';
@@ -42,6 +42,7 @@ export function readParams(params: unknown, current: StreamSettings, engine: Par
   // What was wrong before is not the fault of a message about something else.
   const factor = live.width === undefined && live.height === undefined ? 1 : (engine.vaeScaleFactor ?? 1);
   const adapters = live.weights && engine.adapters?.map(({ name }) => name);
+  // Each of `current` was checked when it came; the engine, which others call as well, checks all of them again.
   checkTogether({ ...current, ...live }, factor, adapters);
   // Those that are not named keep theirs.
   return live.weights ? { ...live, weights: { ...current.weights, ...live.weights } } : live;
@@ -57,18 +58,6 @@ function stepsFromStrength(params: { strength?: unknown; steps?: unknown }, live
     params.strength === undefined ? strengthOf(current.tIndexList, before) : readSetting(STRENGTH, 'strength', params.strength);
   const steps = params.steps === undefined ? current.tIndexList.length : readSetting(STEPS, 'steps', params.steps);
   return { tIndexList: tIndexListOf(strength, steps, live.numInferenceSteps ?? before) };
-}
-
-/**
- * What can be known here; the model checks again.
- * @throws EBADPARAM
- */
-function checkTogether(
-  { format: _format, quality: _quality, ...options }: StreamSettings,
-  vaeScaleFactor: number,
-  adapters: string[] | undefined,
-): void {
-  resolveOptions(options, vaeScaleFactor, adapters);
 }
 
 /** The settings in the denoiser's dialog: strings of input fields, and nothing at all for fields newer than the flow. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { SETTINGS } from '../../../../engine/diffusion/options';
 import type { StreamSettings } from '../../../../engine/host/protocol/messages';
 import { readDialog, readParams } from '../../../../nodes/lib/denoiser/stream-settings';
 
@@ -91,6 +92,25 @@ describe('settings of a stream', () => {
     assert.deepEqual(readParams({ strength: 1 }, CURRENT), { tIndexList: [0, 25] });
     assert.deepEqual(readParams({ steps: 4 }, CURRENT), { tIndexList: [18, 26, 34, 42] });
     assert.deepEqual(readParams({ strength: 0.5, steps: 1, numInferenceSteps: 10 }, CURRENT), { tIndexList: [5], numInferenceSteps: 10 });
+  });
+
+  it('are checked when they come, and not again with those of every later message', () => {
+    const { guidanceScale } = SETTINGS;
+    const { isValid } = guidanceScale;
+    let checks = 0;
+    guidanceScale.isValid = (value): value is number => {
+      checks++;
+      return isValid(value);
+    };
+    try {
+      const current = { ...CURRENT, ...readParams({ guidanceScale: 1.4 }, CURRENT) };
+      assert.ok(checks > 0);
+      checks = 0;
+      readParams({ seed: 5 }, current);
+      assert.equal(checks, 0);
+    } finally {
+      guidanceScale.isValid = isValid;
+    }
   });
 
   it('are refused when they cannot work', () => {
