@@ -1,9 +1,12 @@
-import { EngineError } from '../../errors';
-import { quote } from '../../util/quote';
 import type { StreamOptions } from '../../types';
+import { checkSetting, choiceSetting, numberSetting } from '../../util/setting';
 import type { PictureFormat, StreamSettings } from './messages';
 
-const FORMATS: readonly PictureFormat[] = ['jpeg', 'png', 'raw'];
+/** How pictures leave: the range of each setting, and its default. */
+export const OUTPUT_SETTINGS = {
+  format: choiceSetting<PictureFormat>('jpeg', ['jpeg', 'png', 'raw']),
+  quality: numberSetting(85, { min: 1, max: 100, integer: true }),
+};
 
 /** How finished pictures are encoded. */
 export interface OutputSettings {
@@ -17,15 +20,9 @@ export interface OutputSettings {
  *
  * @throws EBADPARAM for a format or quality that cannot work; the engine checks its own options
  */
-export function splitSettings({ format = 'jpeg', quality = 85, ...options }: StreamSettings): {
-  options: StreamOptions;
-  output: OutputSettings;
-} {
-  if (!FORMATS.includes(format)) {
-    throw new EngineError('EBADPARAM', `format must be one of ${FORMATS.join(', ')}; got ${quote(format)}`);
-  }
-  if (!(Number.isInteger(quality) && quality >= 1 && quality <= 100)) {
-    throw new EngineError('EBADPARAM', `quality must be a whole number from 1 to 100; got ${quote(quality)}`);
-  }
+export function splitSettings(settings: StreamSettings): { options: StreamOptions; output: OutputSettings } {
+  const { format = OUTPUT_SETTINGS.format.default, quality = OUTPUT_SETTINGS.quality.default, ...options } = settings;
+  checkSetting(OUTPUT_SETTINGS.format, 'format', format);
+  checkSetting(OUTPUT_SETTINGS.quality, 'quality', quality);
   return { options, output: { format, quality } };
 }

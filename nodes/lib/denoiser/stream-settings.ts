@@ -1,17 +1,17 @@
 import { EngineError } from '../../../engine/errors';
-import type { LiveParams, PictureFormat, StreamSettings } from '../../../engine/host/protocol/messages';
+import type { LiveParams, StreamSettings } from '../../../engine/host/protocol/messages';
+import { OUTPUT_SETTINGS } from '../../../engine/host/protocol/settings';
 import { checkTogether, SETTINGS } from '../../../engine/diffusion/options';
 import { STRENGTH, strengthOf, tIndexListOf } from '../../../engine/diffusion/strength';
 import type { EngineInfo } from '../../../engine/types';
 import { quote } from '../../../engine/util/quote';
-import { choiceSetting, numberSetting, readSetting, type Setting } from '../../../engine/util/setting';
+import { numberSetting, readSetting, type Setting } from '../../../engine/util/setting';
 import { isEmpty } from '../common/fields';
 
 /** What msg.params and the dialog may set, in the node as in the library; how pictures leave is the node's own. */
 export const STREAM_SETTINGS = {
   ...SETTINGS,
-  format: choiceSetting<PictureFormat>('jpeg', ['jpeg', 'png', 'raw']),
-  quality: numberSetting(85, { min: 1, max: 100, integer: true }),
+  ...OUTPUT_SETTINGS,
 } satisfies { [Name in keyof Required<StreamSettings>]: Setting<Required<StreamSettings>[Name]> };
 /** With the strength, the friendlier way to say `tIndexList`. */
 const STEPS = numberSetting(undefined, { min: 1, integer: true });
