@@ -86,7 +86,7 @@ export class CodecProcess {
     return !this.gone && !this.isLast && !this.isReserved && this.jobs.size < PLACES[this.work];
   }
 
-  /** Of its job that has taken most of the processor time, ms. */
+  /** The processor time of the job that has taken most of it, ms. */
   get slowest(): number {
     return Math.max(0, ...this.jobs.notes.map(({ effort }) => effort));
   }

@@ -16,9 +16,9 @@ const MOST = 21;
  * steps may then be at most 1 / 0.94 of the pictures'.
  */
 const LEAST_SPEED = 0.94;
-/** While the first looks are on their way, it goes at this part of the clock's speed: it may have set out at a turn. */
+/** Until the first looks have come, the transition goes at this part of the clock's speed: it may have set out at a turn. */
 const CAREFUL = 0.7;
-/** Parts of a transition: until when it does so at most, and by when it has made up for it if no plan can be made. */
+/** How long it is that careful at most, and by when it has caught up if no plan can be made, as parts of the transition. */
 const CAREFUL_UNTIL = 0.1;
 const CAUGHT_UP = 0.4;
 /** Parts of the way below this are not told apart. */
@@ -106,7 +106,7 @@ export class EvenPath {
     this.plan = { positions: this.samples.map((sample) => sample.position), lengths, from: this.last };
   }
 
-  /** Of a stretch that has been given out. */
+  /** Whether a position lies within a stretch that has been given out. */
   private isInside(position: number): boolean {
     return [...this.stretches].some(([from, to]) => position > from && position < to);
   }

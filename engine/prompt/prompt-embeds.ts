@@ -19,7 +19,7 @@ export interface PictureTokens {
   tokens: Float32Array;
   count: number;
   width: number;
-  /** How much of it there is, 0..1: on the way from a prompt without a picture, a part. Default 1. */
+  /** How strongly the picture counts, 0..1: less than 1 where it is blended with a prompt that has none. Default 1. */
   presence?: number;
 }
 
@@ -29,7 +29,7 @@ export interface PicturePrompt {
   negative: PictureTokens;
 }
 
-/** Of several pictures, by the names of the adapters that show them, one side. */
+/** One side of several pictures, by the names of the adapters that show them. */
 export function sideOf(pictures: Readonly<Record<string, PicturePrompt>>, side: keyof PicturePrompt): Record<string, PictureTokens> {
   return Object.fromEntries(Object.entries(pictures).map(([name, picture]) => [name, picture[side]]));
 }
@@ -46,7 +46,7 @@ const LEAST_COSINE = 1e-4;
  * - `cosine`: the same with the weights wᵢ·cos(eᵢ, m), where m = Σ wᵢ·eᵢ: texts that disagree with the rest count less.
  *
  * Pictures that belong to the parts are blended in the same way and with the same shares, adapter by adapter; where some parts
- * have none, the picture is there in part.
+ * have none, the picture counts less strongly.
  *
  * @param parts weights without a positive sum count as equal
  * @throws EBADPROMPT when a weight is no finite number

@@ -17,9 +17,9 @@ import type { PromptNet } from './text-encoder';
 import { TransitionPath } from './transition-path';
 import { quote } from '../util/quote';
 
-/** Conditionings that are kept: of a transition its two ends, of a show its scenes. With two texts of 77 × 2048, 1.2 MiB each. */
+/** How many conditionings are kept: the two ends of a transition, the scenes of a show. One with two texts of 77 × 2048 takes 1.2 MiB. */
 const KEPT = 16;
-/** Ways whose pace is remembered: of the transition under way, and of those of a few others that alternate with it. */
+/** How many transitions have their pace remembered: the one under way, and a few others that alternate with it. */
 const PATHS_KEPT = 4;
 
 /** What a frame is drawn towards and, under guidance, away from. */
@@ -29,9 +29,9 @@ export interface EncodedPrompt {
   negative: PromptEmbeds | undefined;
   /** What of the prompts the model does not see, in sentences. */
   warnings: string[];
-  /** In a transition that goes at the pace of the pictures. */
+  /** The transition that this is part of, if it goes at the pace of the pictures. */
   way?: TransitionPath;
-  /** Where on it, 0..1. */
+  /** The position on it, 0..1. */
   position?: number;
 }
 
@@ -59,7 +59,7 @@ export class PromptEncoder {
     if (!transition) return to;
     const { from, position, method, pace } = transition;
     checkTransition(transition);
-    // Where it set out stays for the whole transition, and may itself be a blend of many.
+    // The start stays the same for the whole transition, and may itself be a blend of many.
     const start = await this.kept.get(JSON.stringify(from), () => this.encode({ ...from }, show));
     if (pace === 'embedding') return new TransitionPath(start, to, method).between(position);
     return this.ways.getOrMake(JSON.stringify([from, target, method]), () => new TransitionPath(start, to, method)).at(position);
@@ -93,7 +93,7 @@ export class PromptEncoder {
     const negative = await this.encodeTexts(negativePrompt, 'negativePrompt', method);
     return {
       positive: await encode('positive'),
-      // The pictures that negative rows see are there to the same part as those of the positive ones.
+      // Negative rows see their pictures as strongly as positive rows see theirs.
       negative: shown ? { ...negative, images: (await encode('negative')).images } : negative,
       warnings: [...new Set([prompt, negativePrompt].flatMap((texts) => this.warnings(texts)))],
     };
@@ -110,8 +110,8 @@ export class PromptEncoder {
   }
 
   /**
-   * @param options `complete` puts what is added into each text, for itself: so a blend goes evenly from one to the other; `images`
-   *   are those of each text
+   * @param options `complete` adds to a text what the model's list of words adds to a prompt, to each text by itself, so that a blend
+   *   goes evenly from one to the other; `images` are those of each text
    */
   private async encodeTexts(
     texts: string | WeightedText[],

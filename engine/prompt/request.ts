@@ -25,8 +25,8 @@ export type TransitionMethod = 'linear' | 'slerp';
 export const TRANSITION_METHODS = ['linear', 'slerp'] as const satisfies readonly TransitionMethod[];
 
 /**
- * What changes evenly with a transition's position: `embedding`, the conditioning itself; `picture`, as far as this can be
- * found out while it is on its way, what is to be seen under it, which the conditioning then follows.
+ * What changes evenly with a transition's position: `embedding`, the conditioning itself; `picture`, the pictures that are made
+ * under it, as far as that can be found out during the transition, and the conditioning follows.
  */
 export type TransitionPace = 'picture' | 'embedding';
 export const TRANSITION_PACES = ['picture', 'embedding'] as const satisfies readonly TransitionPace[];
@@ -57,7 +57,7 @@ export interface Transition {
   pace?: TransitionPace;
 }
 
-/** The same without the pictures of its own and of what it comes from. */
+/** The prompt without its own pictures and those of the prompts that it comes from. */
 export function withoutImages({ images: _images, prompt, transition, ...rest }: PromptSpec): PromptSpec {
   return {
     ...rest,
@@ -66,7 +66,7 @@ export function withoutImages({ images: _images, prompt, transition, ...rest }: 
   };
 }
 
-/** The pictures of a prompt and of what it comes from, each once. */
+/** The ids of the pictures of a prompt and of the prompts that it comes from, each once. */
 export function imagesIn({ images, prompt, transition }: PromptSpec): string[] {
   const own = [images, ...prompt.map((text) => text.images)].flatMap((ids) => Object.values(ids ?? {}));
   return [...new Set([...own, ...(transition ? imagesIn(transition.from) : [])])];

@@ -2,7 +2,7 @@ import { LruCache } from '../util/lru-cache';
 import { type EncodedPrompt, type NamedPrompt, PromptEncoder, type ShowPictures } from './prompt-encoder';
 import type { PromptNet } from './text-encoder';
 
-/** Strengths whose prompts are kept: of frames that alternate between some. */
+/** For how many sets of strengths prompts are kept: frames may alternate between some. */
 const STRENGTHS_KEPT = 8;
 
 /** A prompt encoder for every set of strengths that the text encoder's LoRAs have. */
@@ -17,7 +17,7 @@ export class WeightedPrompts {
   }
 
   /**
-   * @param show finds what adapters make of its pictures
+   * @param show finds what adapters make of the prompt's pictures
    * @param weights by the adapters' names; those that are not named have 1
    * @throws EBADPROMPT
    */

@@ -84,7 +84,7 @@ export class WordTable {
     return this.languages.flatMap(([, { meanings }]) => meanings.get(key) ?? []);
   }
 
-  /** Of the list's own language only. */
+  /** Words of the list's own language only. */
   ownMeaning(word: string): string | undefined {
     return this.languages.find(([name]) => name === this.own)?.[1].meanings.get(fold(word));
   }

@@ -5,7 +5,7 @@ import { type Background, learnBackground } from './background';
 import { type ControlMapSettings, type ControlMapState, drawControlMap } from './maps';
 import type { Plane } from './plane';
 
-/** Of maps in colours; grey ones are PNGs, exact to the byte. */
+/** JPEG quality of maps in colours; grey ones are PNGs, exact to the byte. */
 const QUALITY = 90;
 
 export interface ControlMapJob {

@@ -37,7 +37,7 @@ export class Denoiser implements EngineUser, Tunable {
   private arrived = 0;
   /** Brings back the settings from before the dialog was opened. */
   private untuned: (() => Promise<void>) | undefined;
-  /** With a frame or without. */
+  /** The conditioning that came last, with a frame or without. */
   private newestConditioning: PromptSpec | undefined;
   private closed = false;
 

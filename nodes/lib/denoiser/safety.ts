@@ -12,7 +12,7 @@ import { veiled } from './veil';
 const VEILS = ['off', 'hold', 'blur', 'black'] as const;
 export type Veil = Exclude<(typeof VEILS)[number], 'off'>;
 
-/** Of the dialog. */
+/** The fields of the dialog that are about it. */
 export interface SafetyFields {
   safety?: unknown;
   safetyNet?: unknown;
@@ -26,7 +26,7 @@ export interface SafetySettings {
   file?: string;
   /** Whether each frame waits for its own verdict; else for that of the one before. */
   isStrict: boolean;
-  /** From which score on a picture is not shown. */
+  /** A picture with this score or a higher one is not shown. */
   threshold: number;
 }
 

@@ -173,7 +173,7 @@ export class DenoiserStreams {
     return this.waiting.get(topic) ?? this.toCome;
   }
 
-  /** As far as the engine has said by now in what steps its pictures grow, it is asked for nothing that it would refuse. */
+  /** Refuses what the engine would refuse, as far as it has said by now in what steps its pictures grow and which adapters it has. */
   private read(params: unknown, current: StreamSettings): ReturnType<typeof readParams> {
     const { state } = this.host;
     return readParams(params, current, state.phase === 'ready' ? state.info : {});

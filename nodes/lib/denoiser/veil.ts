@@ -4,7 +4,7 @@ import { USUAL_SETTINGS } from '../../../engine/image/control/maps';
 import type { Picture } from '../../../engine/image/picture';
 import type { Veil } from './safety';
 
-/** How blurred a picture is: of its shorter side. Nothing can be told in it but its colours. */
+/** The blur, as a part of the shorter side: nothing can be made out any more but colours. */
 const BLUR = 1 / 12;
 const QUALITY = 85;
 

@@ -52,7 +52,7 @@ export class PromptMotion {
     const done = 'ms' in settings.length ? now - startedAt : way.frames;
     const share = done / lengthOf(settings);
     const position = Math.round(ease(share, settings.easing) * POSITIONS) / POSITIONS;
-    // Rounded, it may be there a little before its time.
+    // Rounded up, the position may reach the target a little early.
     if (position >= 1) this.way = undefined;
     return onTheWay(from, this.target, position, settings);
   }

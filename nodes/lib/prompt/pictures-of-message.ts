@@ -19,7 +19,7 @@ export function adaptersBehind(RED: NodeAPI, id: string): readonly AdapterInfo[]
 export function takePictures(msg: NodeMessage, adapters: readonly AdapterInfo[], isFrame: boolean): unknown {
   const { pictures } = msg;
   if (pictures === undefined || pictures === null) return undefined;
-  // What is wrong with those of a frame the denoiser says.
+  // The denoiser says what is wrong with those of a frame.
   if (typeof pictures !== 'object' || Array.isArray(pictures)) return isFrame ? undefined : pictures;
   const isForPrompt = (name: string): boolean => {
     const adapter = adapters.find((each) => each.name === name);

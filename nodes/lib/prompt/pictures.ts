@@ -22,7 +22,7 @@ export function readImages(value: unknown, name: string): PictureIds {
   return { ...Object.fromEntries(known), ...(others.length > 0 && keep(Object.fromEntries(others), name)) };
 }
 
-/** Of one text of a list: `image` for every adapter that shows one, `images` (or `pictures`) by their names; undefined for none. */
+/** The pictures of one text of a list: `image` for every adapter that shows one, `images` (or `pictures`) by their names; undefined for none. */
 export function readImagesOfText(
   { image, images, pictures }: { image?: unknown; images?: unknown; pictures?: unknown },
   name: string,

@@ -11,7 +11,7 @@ import { readImages, readImagesOfText } from './pictures';
 /** Bounds against mistakes (a file as a prompt), far above what a text encoder reads. */
 const MAX_LENGTH = 10_000;
 const MAX_TEXTS = 32;
-/** Characters of all texts of a list, and of all lists of a conditioning with all that it comes from. */
+/** How many characters all texts of a list may have, and all lists of a conditioning and of the prompts that it comes from. */
 const MAX_LIST = 40_000;
 const MAX_CONDITIONING = 200_000;
 

@@ -7,7 +7,7 @@ import { denoiserBehind, flowNodes } from '../common/flow-graph';
 import { withCode } from '../common/input';
 import { guardAdmin, onlyJson } from '../web/site';
 
-/** Bounds of a question: texts, and characters of all. */
+/** The most texts of a question, and the most characters of all of them. */
 const MOST_TEXTS = 64;
 const MOST_CHARACTERS = 40_000;
 /** Reading a list of words takes a tenth of a second; a file that takes longer is none. */
