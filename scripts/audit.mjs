@@ -2,7 +2,7 @@
 // (D03 of the Flow Library's scorecard), which is told and fails nothing: it happens by itself, on a day like any other. Fails for grave ones and tells the others. Where the
 // registry does not answer (no network, a mirror without this service) nothing is known, which is no failure; nor is
 // "no weaknesses" believed of a registry that knows of none in a package that is famous for one.
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,32 +23,19 @@ if (problem) {
   process.exitCode = grave.length > 0 ? 1 : 0;
 }
 
-for (const { name, latest } of await newerThanTheirRange()) console.log(`audit: ${name} ${latest} is newer than the range in package.json`);
+for (const { name, latest } of newerThanTheirRange()) console.log(`audit: ${name} ${latest} is newer than the range in package.json`);
 
-/** Nothing where the registry does not answer. */
-async function newerThanTheirRange() {
-  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
-  const asked = Object.entries(dependencies).map(async ([name, range]) => {
-    const [[latest], allowed] = await Promise.all([versions(name), versions(`${name}@${range}`)]);
-    return latest !== undefined && allowed.length > 0 && !allowed.includes(latest) ? [{ name, latest }] : [];
-  });
-  return (await Promise.all(asked)).flat();
-}
-
-/** @returns {Promise<string[]>} */
-function versions(name) {
-  return new Promise((resolve) => {
-    execFile('npm', ['view', name, 'version', '--json'], { timeout: 30_000, shell: process.platform === 'win32' }, (_, stdout) => {
-      const answer = read(stdout);
-      resolve([answer].flat().filter((one) => typeof one === 'string'));
-    });
-  });
+/** One look at the registry for all of them; nothing where it does not answer. */
+function newerThanTheirRange() {
+  const { stdout } = npm(process.cwd(), 'outdated', '--omit=dev', '--json');
+  return Object.entries(read(stdout) ?? {})
+    .filter(([, { wanted, latest }]) => latest !== undefined && latest !== wanted)
+    .map(([name, { latest }]) => ({ name, latest }));
 }
 
 /** @returns {{ weaknesses: { name: string, severity: string, range: string }[], problem?: string }} */
 function ask(folder) {
-  const options = { cwd: folder, encoding: 'utf8', timeout: 60_000, maxBuffer: 64 * 1024 ** 2, shell: process.platform === 'win32' };
-  const { stdout, error } = spawnSync('npm', ['audit', '--omit=dev', '--package-lock-only', '--json'], options);
+  const { stdout, error } = npm(folder, 'audit', '--omit=dev', '--package-lock-only', '--json');
   const report = read(stdout);
   if (report?.vulnerabilities) return { weaknesses: Object.values(report.vulnerabilities) };
   return { weaknesses: [], problem: error?.message ?? report?.message ?? 'it gives no report' };
@@ -68,6 +55,11 @@ function knowsTheFamous() {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function npm(folder, ...args) {
+  const options = { cwd: folder, encoding: 'utf8', timeout: 60_000, maxBuffer: 64 * 1024 ** 2, shell: process.platform === 'win32' };
+  return spawnSync('npm', args, options);
 }
 
 function read(text) {
