@@ -55,7 +55,7 @@ const STUB = `(function (behaviours) {
       if (provider === 'cpu') {
         const session = await InferenceSession.create(model, options);
         // A processor that takes its time, so that a card can be faster.
-        return behaviour === 'slow' ? delayed(session, /trial-main/.test(process.argv[1]) ? 800 : 50) : session;
+        return behaviour === 'slow' ? delayed(session, /trial-main/.test(process.argv[1]) ? 240 : 50) : session;
       }
       if (behaviour === undefined || behaviour === 'missing') throw new Error('backend not found for ' + provider);
       const session = await InferenceSession.create(model, { ...options, executionProviders: [{ name: 'cpu' }] });
@@ -67,7 +67,7 @@ const STUB = `(function (behaviours) {
         inputMetadata: session.inputMetadata, outputMetadata: session.outputMetadata, release: () => session.release(),
         run: async (feeds) => {
           const results = await session.run(feeds);
-          if (behaviour === 'slow') wait(200);
+          if (behaviour === 'slow') wait(60);
           if (behaviour === 'hangs') wait(1e9);
           if (behaviour === 'crashes') process.kill(process.pid, 'SIGSEGV');
           for (const { data } of Object.values(results)) {
