@@ -14,7 +14,7 @@ const FRAGMENT_US = 200_000;
 /** A recording that takes nothing for this long is given up, ms. */
 const STANDSTILL_MS = 15_000;
 /** What waits is lost when this process is killed; while ffmpeg starts there is no other way. */
-const LIMITS: WriterLimits = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };
+export const LIMITS: WriterLimits = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };
 
 export interface RecordingOptions {
   /** ffmpeg's path, or its name to be found on PATH. */
@@ -52,6 +52,7 @@ export class Recording implements Viewer {
   constructor(
     private readonly options: RecordingOptions,
     private readonly events: RecordingEvents,
+    private readonly limits: WriterLimits = LIMITS,
   ) {
     this.guard = setInterval(() => void this.checkDisk(), GUARD_MS).unref();
     this.beat = setInterval(() => this.stay(), BEAT_MS / 2).unref();
@@ -90,7 +91,7 @@ export class Recording implements Viewer {
     if (!size) return undefined;
     const { width, height } = size;
     const onExit = (exit: WriterExit): void => void (!this.over && this.fail(...this.failureOf(exit)));
-    const writer = new FfmpegWriter(ffmpeg, recordingArguments(file, width, height), onExit, LIMITS);
+    const writer = new FfmpegWriter(ffmpeg, recordingArguments(file, width, height), onExit, this.limits);
     writer.write(timedPicturesHead(width, height));
     this.beganAt = performance.now();
     return writer;
