@@ -3,7 +3,7 @@
 // registry does not answer (no network, a mirror without this service) nothing is known, which is no failure; nor is
 // "no weaknesses" believed of a registry that knows of none in a package that is famous for one.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 

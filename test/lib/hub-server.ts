@@ -4,11 +4,14 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { until } from './until';
 
 /** How a file is to be given out wrongly. */
 export interface Fault {
   /** Break the connection after so many bytes of an answer. */
   cutAfter?: number;
+  /** Break it only when this is so. @param from the byte from which the next answer would be asked for if all has arrived */
+  cutWhen?: (from: number) => boolean;
   /** Send nothing more after so many bytes, and keep the connection. */
   stallAfter?: number;
   /** Change one byte. */
@@ -151,7 +154,10 @@ export class HubServer {
     if (fault.stallAfter !== undefined) return;
     if (stopAt === end) response.end();
     // What was written is to arrive before the end does.
-    else setTimeout(() => response.destroy(), 50);
+    else {
+      await (fault.cutWhen ? until(() => fault.cutWhen!(stopAt)) : sleep(50));
+      response.destroy();
+    }
   }
 
   private takeFault(file: string): Fault {

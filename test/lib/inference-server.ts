@@ -6,12 +6,15 @@ import type { Net, Tensor } from '../../engine/net/net';
 import { byteLength, bytesOf, tensorFrom } from '../../engine/net/rows';
 import { datatypeOf, typeOf } from '../../engine/net/server/datatypes';
 import { GrpcFace } from './inference-server-grpc';
+import { until } from './until';
 import { type AskedPlace, placeIn, type ServerMemory } from './inference-server-memory';
 
 /** How runs are to be answered wrongly. */
 export interface Fault {
   /** Wait before the answer, ms. */
   delayMs?: number;
+  /** Wait until so many runs have been under way at once. */
+  together?: number;
   status?: number;
   /** What the server says with the status. */
   reason?: string;
@@ -212,6 +215,7 @@ export class InferenceServer {
     this.runs.push(rows);
     const fault = this.takeFault();
     if (fault.delayMs) await sleep(fault.delayMs);
+    if (fault.together) await until(() => this.mostBusy >= fault.together!).catch(() => undefined);
     if (fault.status) return { status: fault.status, reason: fault.reason ?? 'told to fail' };
     if (rows > maxRows) return { status: 400, reason: `inference request batch-size must be <= ${maxRows}` };
     let outputs: Record<string, Tensor>;

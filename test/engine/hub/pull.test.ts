@@ -45,6 +45,17 @@ describe('pull: a model from a repository', () => {
   /** Everything beside the target that a pull may have left, without the leading folder. */
   const leftovers = async (): Promise<string[]> => (await readdir(folder)).filter((name) => name.startsWith('.'));
 
+  /** Of the weights, while they arrive. */
+  const part = (): string => join(folder, '.model.partial', `${WEIGHTS}.${sha256(weights).slice(0, 12)}.part`);
+  const hasArrived = (from: number): boolean => existsSync(part()) && statSync(part()).size === from;
+  /** Cuts the weights off when their first megabyte and all other files are here. */
+  async function cutOff(): Promise<void> {
+    const others = [...hub.files.keys()].filter((path) => !unwanted.includes(path) && path !== WEIGHTS);
+    const areHere = (): boolean => others.every((path) => existsSync(join(folder, '.model.partial', `commit-${COMMIT}`, path)));
+    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000, cutWhen: (from) => hasArrived(from) && areHere() });
+    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }), { code: 'ENETWORK' });
+  }
+
   beforeEach(async () => {
     const files = filesIn(REFERENCE_MODEL);
     files.set(WEIGHTS, weights).set('README.md', Buffer.from('a model card'));
@@ -85,7 +96,7 @@ describe('pull: a model from a repository', () => {
   });
 
   it('goes on where the connection was cut', async () => {
-    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000, times: 2 });
+    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000, cutWhen: hasArrived, times: 2 });
     await pulled();
     assert.equal(await contentOf(WEIGHTS), sha256(weights));
     assert.deepEqual(hub.rangesOf(WEIGHTS), [undefined, 'bytes=1000000-', 'bytes=2000000-']);
@@ -95,8 +106,7 @@ describe('pull: a model from a repository', () => {
     hub.faults.set(WEIGHTS, { stallAfter: 1_000_000 });
     const cancel = new AbortController();
     const first = assert.rejects(pulled({ signal: cancel.signal }), { code: 'ECLOSED' });
-    const part = join(folder, '.model.partial', `${WEIGHTS}.${sha256(weights).slice(0, 12)}.part`);
-    await until(() => existsSync(part) && statSync(part).size === 1_000_000);
+    await until(() => hasArrived(1_000_000));
     cancel.abort();
     await first;
     assert.ok(!existsSync(target));
@@ -111,10 +121,8 @@ describe('pull: a model from a repository', () => {
   });
 
   it('never mixes revisions: what was cut off at one goes on at another with nothing but equal contents', async () => {
-    // All but the weights are there when it is cut off; then a file of the same length has another content.
-    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
-    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }), { code: 'ENETWORK' });
-    await until(() => existsSync(join(folder, '.model.partial', `commit-${COMMIT}`, 'vae_encoder/model.onnx')));
+    await cutOff();
+    // A file of the same length has another content.
     const first = hub.files.get('vae_encoder/model.onnx')!;
     const other = Buffer.from(first);
     other[other.length - 1] ^= 1;
@@ -136,8 +144,7 @@ describe('pull: a model from a repository', () => {
   });
 
   it('takes no file of an earlier try by its length alone', async () => {
-    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
-    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }), { code: 'ENETWORK' });
+    await cutOff();
     const staged = join(folder, '.model.partial', `commit-${COMMIT}`, 'unet/model.onnx');
     const content = await readFile(staged);
     content[100] ^= 1;
@@ -166,9 +173,7 @@ describe('pull: a model from a repository', () => {
   });
 
   it('begins again where a server cannot go on in the middle', async () => {
-    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000, times: 1 });
-    const first = pulled({ retryPolicy: { tries: 1 } });
-    await assert.rejects(first, { code: 'ENETWORK' });
+    await cutOff();
     hub.faults.set(WEIGHTS, { noRange: true });
     await pulled();
     assert.equal(await contentOf(WEIGHTS), sha256(weights));
@@ -213,10 +218,8 @@ describe('pull: a model from a repository', () => {
   });
 
   it('notices that what an earlier try left was changed since', async () => {
-    hub.faults.set(WEIGHTS, { cutAfter: 1_000_000 });
-    await assert.rejects(pulled({ retryPolicy: { tries: 1 } }));
-    const part = (await readdir(folder, { recursive: true })).find((name) => name.endsWith('.part'))!;
-    await writeFile(join(folder, part), randomBytes(1_000_000));
+    await cutOff();
+    await writeFile(part(), randomBytes(1_000_000));
     hub.faults.clear();
     await pulled();
     assert.equal(await contentOf(WEIGHTS), sha256(weights));

@@ -94,7 +94,7 @@ for (const protocol of ['http', 'grpc'] as const)
     it('more rows than the server takes go in several runs beside each other', async () => {
       server.models.set('tiny', { net: local, maxRows: 2 });
       const net = await open();
-      server.fault = { delayMs: 30 };
+      server.fault = { together: 3 };
       assert.deepEqual(await net.run(feeds(5)), await local.run(feeds(5)));
       assert.deepEqual([...server.runs].sort(), [1, 2, 2]);
       assert.equal(server.mostBusy, 3);
@@ -267,7 +267,7 @@ for (const protocol of ['http', 'grpc'] as const)
         const other = await start();
         const net = await open({ addresses: [server.address, other.address] });
         assert.equal(net.place.instances, 2);
-        for (const one of [server, other]) one.fault = { delayMs: 50 };
+        for (const one of [server, other]) one.fault = { together: 2 };
         await Promise.all([1, 2, 3, 4].map(() => net.run(feeds(1))));
         assert.deepEqual([server.runs.length, other.runs.length], [2, 2]);
       });

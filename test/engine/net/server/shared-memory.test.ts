@@ -90,7 +90,7 @@ for (const protocol of ['http', 'grpc'] as const)
     it('a region of its own for every run that is under way, and larger ones for larger runs', async () => {
       const net = await open();
       for (const rows of [1, 2, 300]) await isRight(net, rows);
-      server.fault = { delayMs: 50 };
+      server.fault = { together: 6 };
       await Promise.all([1, 2, 300, 2, 1, 300].map((rows, seed) => isRight(net, rows, seed)));
       assert.equal(memory.writes, 6);
       assert.equal(memory.registered.length, 6);
@@ -101,7 +101,7 @@ for (const protocol of ['http', 'grpc'] as const)
     it('does without where there are too many at once', async () => {
       const net = await open();
       await isRight(net, 1);
-      server.fault = { delayMs: 50 };
+      server.fault = { together: 24 };
       await Promise.all(Array.from({ length: 24 }, (_, seed) => isRight(net, 1, seed)));
       assert.equal(memory.writes, 16);
       assert.equal(memory.registered.length, 16);
@@ -214,7 +214,7 @@ for (const protocol of ['http', 'grpc'] as const)
       const other = await start();
       const net = await open({ addresses: [server.address, other.address] });
       await isRight(net, 1);
-      for (const one of [server, other]) one.fault = { delayMs: 30 };
+      for (const one of [server, other]) one.fault = { together: 2 };
       await Promise.all([1, 2, 3, 4].map((seed) => isRight(net, 1, seed)));
       assert.deepEqual([server.memory!.writes, other.memory!.writes], [2, 2]);
     });
