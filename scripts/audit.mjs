@@ -3,7 +3,7 @@
 // registry does not answer (no network, a mirror without this service) nothing is known, which is no failure; nor is
 // "no weaknesses" believed of a registry that knows of none in a package that is famous for one.
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -27,9 +27,10 @@ for (const { name, latest } of newerThanTheirRange()) console.log(`audit: ${name
 
 /** One look at the registry for all of them; nothing where it does not answer. */
 function newerThanTheirRange() {
+  const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
   const { stdout } = npm(process.cwd(), 'outdated', '--omit=dev', '--json');
   return Object.entries(read(stdout) ?? {})
-    .filter(([, { wanted, latest }]) => latest !== undefined && latest !== wanted)
+    .filter(([name, { wanted, latest }]) => name in dependencies && latest !== wanted)
     .map(([name, { latest }]) => ({ name, latest }));
 }
 
