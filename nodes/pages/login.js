@@ -16,7 +16,8 @@ class EditorLogin {
       event.preventDefault();
       this.submit();
     };
-    $('#login').oncancel = (event) => event.preventDefault();
+    $('#leave').onclick = () => this.done();
+    $('#login').oncancel = (event) => $('#leave').hidden && event.preventDefault();
   }
 
   /** The editor's address, beside that of this page; a proxy may have put something before both. */
@@ -28,24 +29,28 @@ class EditorLogin {
   }
 
   /**
-   * Asks the editor's side. Without a login that is good for it, asks for one, and then calls `retry`.
+   * Asks the editor's side. Without a login that is good for it, asks for one in the dialog, and then calls `retry`; the dialog stays until it worked.
+   * @param {boolean} mayLeave whether the page is of use without it, so that the dialog can be left
    * @returns {Promise<Response | undefined>} undefined while there is no login. Rejects when the server is away
    */
-  async ask(method, path, retry) {
+  async ask(method, path, retry, mayLeave = false) {
     if (this.page.admin !== 'false') {
       for (const token of [...this.tokens(), undefined]) {
         const headers = token ? { Authorization: `Bearer ${token}` } : {};
         const response = await fetch(this.admin + path, { method, headers, signal: AbortSignal.timeout(4000) });
-        if (response.ok) return response;
+        if (response.ok) {
+          this.done();
+          return response;
+        }
         if (response.status !== 401 && response.status !== 403) throw new Error(`status ${response.status}`);
       }
     }
     this.retry = retry;
-    this.open(await this.way());
+    this.open(await this.way(), mayLeave);
     return undefined;
   }
 
-  /** It has worked: the dialog is needed no more. */
+  /** The dialog is needed no more. */
   done() {
     if ($('#login').open) $('#login').close();
   }
@@ -67,7 +72,11 @@ class EditorLogin {
     }
   }
 
-  open(way) {
+  open(way, mayLeave) {
+    $('#leave').hidden = !mayLeave;
+    // What somebody is typing stays.
+    if ($('#login').open && way === this.shown) return;
+    this.shown = way;
     const isPassword = way === 'password';
     $('#loginWhy').textContent = text(isPassword ? this.help : way === 'none' ? 'logInNowhere' : 'logInEditor');
     const fields = [

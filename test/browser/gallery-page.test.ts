@@ -123,6 +123,33 @@ describe('gallery behind the login of the editor', () => {
   });
   const LOGIN = { username: 'curator', password: 'secret' };
 
+  it('keeps its login open, and what is typed there, while it looks for new pictures; it can be left', async () => {
+    const context = await stage.browser.newContext({ httpCredentials: LOGIN, locale: 'en-GB' });
+    const { page } = await openPage(context, stage.server.address + GALLERY, { width: 390, height: 844 });
+    await page.waitForFunction((empty) => document.getElementById('say')?.textContent === empty, textsOf('en').galleryEmpty, {
+      timeout: PATIENCE,
+    });
+    const isTidying = (): Promise<string | null> => page.getAttribute('#tidy', 'aria-pressed');
+    await page.click('#tidy');
+    await page.waitForSelector('#login[open]', { timeout: PATIENCE });
+    await page.fill('#user', 'cura');
+    await page.evaluate('look()');
+    assert.equal(await page.locator('#login[open]').count(), 1, 'the list came, which needs no login');
+    assert.equal(await page.inputValue('#user'), 'cura');
+    assert.deepEqual(await seriousFindings(page), []);
+    await page.click('#leave');
+    assert.equal(await page.locator('#login[open]').count(), 0);
+    assert.equal(await isTidying(), 'false');
+    await page.click('#tidy');
+    await page.waitForSelector('#login[open]', { timeout: PATIENCE });
+    await page.fill('#user', 'curator');
+    await page.fill('#password', 'secret');
+    await page.click('#enter');
+    await page.waitForSelector('#tidy[aria-pressed="true"]', { timeout: PATIENCE });
+    assert.equal(await page.locator('#login[open]').count(), 0);
+    await context.close();
+  });
+
   it('lists nothing without it, everything with it, and deletes', async () => {
     const { address } = stage.server;
     const auth = { Authorization: `Basic ${Buffer.from('curator:secret').toString('base64')}` };
@@ -156,6 +183,9 @@ describe('gallery behind the login of the editor', () => {
     await keepScreenshot(page, 'gallery-login');
     await page.fill('#user', 'curator');
     await page.fill('#password', 'secret');
+    await page.evaluate('look()');
+    assert.equal(await page.inputValue('#user'), 'curator', 'who types is not interrupted');
+    assert.equal(await page.locator('#leave:visible').count(), 0, 'there is nothing behind it');
     await page.click('#enter');
     await shows(page, 1);
     await page.click('#tidy');
