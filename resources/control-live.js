@@ -16,9 +16,9 @@
 
   const field = (name) => $(`#node-input-${name}`);
 
-  /** The dialog's values that act at once. An empty one is the kind's usual value. */
+  /** The dialog's values that act at once. An empty one is the kind's usual value. In another size a silhouette would have to learn its room anew. */
   function controlParams() {
-    const names = ['kind', 'size', ...Object.keys(SLIDERS)];
+    const names = ['kind', ...(field('kind').val() === 'silhouette' ? [] : ['size']), ...Object.keys(SLIDERS)];
     return Object.fromEntries([...names.map((name) => [name, field(name).val()]), ['invert', field('invert').prop('checked')]]);
   }
 

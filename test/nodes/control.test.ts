@@ -188,6 +188,24 @@ describe('control map', () => {
     assert.equal(await white(wider), 0);
   });
 
+  it('keeps the learned room while its dialog is open: another size comes with a deploy', async () => {
+    await start({ kind: 'silhouette', learnSeconds: '0', radius: '0', size: '512' });
+    const white = async (): Promise<number> =>
+      (await pixelsOf(mapOf(await give({ payload: await roomWith(60) }), 'silhouette'))).data.filter((value) => value > 0).length;
+    await give({ payload: await roomWith() });
+    assert.ok((await white()) > 2000);
+    const dialog = TUNABLES.of(helper.getNode('control'))!;
+    await assert.rejects(dialog.tune({ params: { size: '32' } }), {
+      code: 'EBADPARAM',
+      message: 'the size of a silhouette comes with a deploy: it has learned the room in 512',
+    });
+    assert.ok((await white()) > 2000, 'the room is still known');
+    await dialog.tune({ params: { kind: 'silhouette', size: '512', threshold: '255' } });
+    assert.equal(await white(), 0, 'the rest acts at once');
+    await dialog.endTuning(false);
+    assert.ok((await white()) > 2000);
+  });
+
   it('says that it learns for as long as it was told', async () => {
     await start({ kind: 'silhouette', learnSeconds: '1.5' });
     const statuses = calls('control', 'status') as { text: string }[];

@@ -104,7 +104,7 @@ export interface TunedControl {
 
 /**
  * What becomes of a running control map under changed fields of its dialog; what was said by `msg.control` stays where the dialog does not speak of it.
- * @throws EBADPARAM also for a kind of map that only comes with a deploy
+ * @throws EBADPARAM also for what only comes with a deploy: kinds of map, and another size of a silhouette, which would lose the room it has learned
  */
 export function tuneControl({ fields, settings }: TunedControl, params: unknown): TunedControl {
   if (typeof params !== 'object' || params === null) throw new EngineError('EBADPARAM', `params must be an object, not ${quote(params)}`);
@@ -116,6 +116,8 @@ export function tuneControl({ fields, settings }: TunedControl, params: unknown)
   const isAnother = (next.kind ?? 'edges') !== (fields.kind ?? 'edges');
   if (isAnother && [fields.kind, next.kind].some((kind) => kind === 'silhouette' || kind === 'net'))
     throw new EngineError('EBADPARAM', 'a silhouette, and a map that a net draws, come and go with a deploy');
+  if (next.kind === 'silhouette' && read.size !== settings.size)
+    throw new EngineError('EBADPARAM', `the size of a silhouette comes with a deploy: it has learned the room in ${settings.size}`);
   const named = Object.fromEntries(Object.entries(read.map).filter(([name]) => names.includes(name)));
   const map = isAnother ? read.map : checked({ ...settings.map, ...named });
   return { fields: next, settings: { ...settings, map, ...(names.includes('size') && { size: read.size }) } };
