@@ -82,7 +82,8 @@ function readDays(text: string, refused: (what: string) => EngineError): number[
     .split(/\s*,\s*|(?<!-)\s+(?!-)/)
     .filter(Boolean)
     .flatMap((part) => {
-      const [first, last = first] = part.split('-').map(dayOf);
+      const [first, last = first, ...more] = part.split('-').map(dayOf);
+      if (more.length > 0) throw refused(`${quote(part)} has more than a first and a last day; days are apart by ","`);
       return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, k) => (first + k) % 7);
     });
 }

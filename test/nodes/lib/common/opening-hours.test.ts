@@ -98,6 +98,8 @@ describe('opening hours', () => {
       ['10:00-18:00; Th', /"Th" says no time/],
       ['Xy 10:00-18:00', /no day "Xy".*Mo Tu We/],
       ['Mo-Xy 10:00-18:00', /no day "Xy"/],
+      ['Mo-We-Fr 10:00-18:00', /"Mo-We-Fr" has more than a first and a last day/],
+      ['Sa, Mo – We – Fr 10:00-18:00', /"Mo - We - Fr" has more than a first and a last day/],
       ['10:00-25:00', /no time of a day/],
       ['10:75-18:00', /no time of a day/],
       ['10:00-10:00', /lasts no time; a whole day is 00:00-24:00/],
