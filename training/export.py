@@ -27,6 +27,8 @@ OPSET = 17
 TOLERANCE = 2e-2    # largest difference to PyTorch that rounding the weights to float16 may cause
 
 
+VAE = {"_class_name": "AutoencoderTiny", "latent_channels": CHANNELS, "scaling_factor": 1.,
+       "block_out_channels": [64] * (FACTOR.bit_length()), "sample_size": 256}
 RESIDUALS = ["down_block_00", "down_block_01", "down_block_02", "mid_block"]
 
 
@@ -93,8 +95,6 @@ def write_configs(out):
 def write_nets(work, model, out):
     encoder, decoder = load_autoencoder(work)
     unet, text_encoder = load_models(work / f"{model}.pt")
-    vae = {"_class_name": "AutoencoderTiny", "latent_channels": CHANNELS, "scaling_factor": 1.,
-           "block_out_channels": [64] * (FACTOR.bit_length()), "sample_size": 256}
     batch, size = {0: "batch_size"}, {0: "batch_size", 2: "height", 3: "width"}
     ids, latents = token_ids(["a castle at night"] * 2), torch.randn(2, CHANNELS, 16, 16)
     write_net(text_encoder, (ids,), ["input_ids"], ["last_hidden_state"], {"input_ids": batch, "last_hidden_state": batch},
@@ -109,11 +109,17 @@ def write_nets(work, model, out):
                "sample_size": 16, "cross_attention_dim": WIDTH})
     picture = torch.rand(2, 3, 256, 256) * 2 - 1
     write_net(encoder, (picture,), ["sample"], ["latent_sample"], {"sample": size, "latent_sample": size},
-              out / "vae_encoder", vae)
-    write_net(decoder, (latents,), ["latent_sample"], ["sample"], {"latent_sample": size, "sample": size},
-              out / "vae_decoder", vae)
+              out / "vae_encoder", VAE)
+    write_decoder(decoder, out)
     if (work / "control.pt").exists():
         write_control(work, out)
+
+
+def write_decoder(decoder, out):
+    """The decoder alone: it needs nothing of the other nets but their latents."""
+    size = {0: "batch_size", 2: "height", 3: "width"}
+    write_net(decoder, (torch.randn(2, CHANNELS, 16, 16),), ["latent_sample"], ["sample"], {"latent_sample": size, "sample": size},
+              out / "vae_decoder", VAE)
 
 
 def write_control(work, out):
@@ -132,11 +138,14 @@ def main():
     parser.add_argument("--model", default="few_step")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--control", action="store_true", help="only the control branch, into a model folder that is there")
+    parser.add_argument("--decoder", action="store_true", help="the decoder alone, in the same way")
     options = parser.parse_args()
     common.setup()
     if options.control:
         write_control(options.work, options.out)
-    else:
+    if options.decoder:
+        write_decoder(load_autoencoder(options.work)[1], options.out)
+    if not (options.control or options.decoder):
         write_nets(options.work, options.model, options.out)
         write_configs(options.out)
     total = sum(p.stat().st_size for p in options.out.rglob("*") if p.is_file())
