@@ -244,6 +244,21 @@ describe('gallery of a sink', () => {
     assert.equal((await ask(path)).status, 404);
   });
 
+  it('keeps a picture for its visitor where the folder for files cannot be written, and says so', async () => {
+    await writeFile(join(folder, 'a file'), '');
+    await start({ folder: join(folder, 'a file', 'snapshots') });
+    const errors = calls('sink', 'error');
+    const kept = messagesAt('out', 1);
+    helper.getNode('sink').receive({ payload: await jpeg(), snapshot: true });
+    const [{ filename, gallery }] = (await kept) as { filename?: string; gallery?: string }[];
+    assert.equal(filename, undefined);
+    assert.equal((await ask(gallery!.replace(/^.*\/streamdiffusion\//, ''))).status, 200);
+    assert.deepEqual(
+      errors.map((error) => (error as { code: string }).code),
+      ['EDISK'],
+    );
+  });
+
   it('says what is wrong: a field, a snapshot before the first picture', async () => {
     await start();
     const errors = calls('sink', 'error') as (Error & { code: string })[];

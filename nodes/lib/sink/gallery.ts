@@ -57,8 +57,8 @@ const CLOCKS: Clocks = { wall: () => Date.now(), steady: () => performance.now()
 
 /**
  * The snapshots of a sink that visitors take home: a bounded number for a bounded time, in a folder of its own. How old a picture is counts by the
- * clock on the wall from its file's name when it is read, and from then on by a clock that nobody sets: a wall clock that is put right while the
- * piece runs deletes nothing, and one that is behind keeps a picture longer at most.
+ * clock on the wall from its file's name when it is read, and from then on by a clock that nobody sets: a wall clock that is put right until
+ * the next deploy deletes nothing, and one that is behind keeps a picture longer at most.
  */
 export class Gallery {
   /** Oldest first. */

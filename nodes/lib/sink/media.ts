@@ -66,14 +66,28 @@ export class SinkMedia {
     return recording.file;
   }
 
-  /** Keeps the newest picture as JPEG. Rejects with EBADPARAM, EDISK, and EBADFRAME when there is none. */
+  /**
+   * Keeps the newest picture as JPEG, in the folder and in the gallery; where one of them fails the other keeps it all the same, which is told.
+   * Rejects with EBADPARAM or EDISK when nothing kept it, and EBADFRAME when there is none.
+   */
   async snapshot(): Promise<Snapshot> {
     const { gallery } = this;
     const jpeg = await this.feed.newestJpeg();
     if (!jpeg) throw new EngineError('EBADFRAME', 'there is no picture yet to take a snapshot of');
-    const filename = this.options.folder || !gallery ? await this.write(jpeg) : undefined;
-    const picture = await gallery?.add(jpeg);
-    return { ...(filename && { filename }), ...(picture && { picture }) };
+    const [file, picture] = await Promise.allSettled([
+      this.options.folder || !gallery ? this.write(jpeg) : Promise.resolve(undefined),
+      gallery?.add(jpeg) ?? Promise.resolve(undefined),
+    ]);
+    const kept: Snapshot = {
+      ...(file.status === 'fulfilled' && file.value && { filename: file.value }),
+      ...(picture.status === 'fulfilled' && picture.value && { picture: picture.value }),
+    };
+    const problem = [file, picture].find((one) => one.status === 'rejected');
+    if (!problem) return kept;
+    const error = EngineError.from(problem.reason, 'EDISK', 'the snapshot cannot be written: ');
+    if (!kept.filename && !kept.picture) throw error;
+    this.events.failed(error);
+    return kept;
   }
 
   private async write(jpeg: Buffer): Promise<string> {
