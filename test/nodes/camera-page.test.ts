@@ -78,7 +78,7 @@ describe('camera page of a source', () => {
     visitor.send(JSON.stringify({ timestamp: 12 }));
     visitor.send(jpeg);
     await until(() => arrived.length === 2);
-    for (const msg of arrived) assert.ok(Math.abs((msg.frame as Frame).timestamp - Date.now()) < 2000);
+    for (const msg of arrived) assert.ok(Math.abs((msg.frame as Frame).timestamp - Date.now()) < 10_000);
   });
 
   it('lets no more into the flow than it wants, whatever is sent', async () => {

@@ -118,7 +118,7 @@ describe('a denoiser that rests while nobody looks', () => {
     await until(() => pictures(visitor).length > 0);
     const ms = performance.now() - opened;
     console.log(`      first picture ${Math.round(ms)} ms after the address was opened`);
-    assert.ok(ms < 1000 * strain(), `${ms} ms`);
+    assert.ok(ms < 5000 * strain(), `${ms} ms`);
     assert.equal((await sharp(pictures(visitor)[0]).metadata()).width, 64);
 
     film();

@@ -66,7 +66,7 @@ describe('a large size and back', () => {
       );
       await until(() => ledger.sent[0].length > sent + 5);
       const took = performance.now() - began;
-      assert.ok(took < 6000 * strain(), `${JSON.stringify(params)}: ${took} ms`);
+      assert.ok(took < 15_000 * strain(), `${JSON.stringify(params)}: ${took} ms`);
     }
     assert.deepEqual([...new Set(widths())], [128]);
     assert.deepEqual([...new Set(ledger.errors)], ['EBADPARAM']);
@@ -84,7 +84,7 @@ describe('a large size and back', () => {
     );
     const took = performance.now() - began;
     console.log(`      a picture of the new size after ${Math.round(took)} ms`);
-    assert.ok(took < 5000 * strain(), `${took} ms`);
+    assert.ok(took < 15_000 * strain(), `${took} ms`);
   });
 
   it('a stream that is opened, and kept busy, by frames with enormous settings holds up no other one, and takes no memory', async () => {

@@ -11,7 +11,6 @@ import { hugePng } from '../lib/huge-png';
 import { keepLedger, type Ledger } from '../lib/ledger';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { jpeg, jpegs } from '../lib/pictures';
-import { strain } from '../lib/strain';
 
 const SIZE = { width: '64', height: '64' };
 
@@ -53,6 +52,7 @@ describe('stream-batch denoiser', () => {
 
   it('paints a frame and sends it in the message that it came with', async () => {
     await start();
+    const given = performance.now();
     await giveAndWait({ payload: frames[0], topic: 'camera', frame: { id: 'f1', timestamp: 123, source: 'here' }, mine: { kept: true } });
     assert.deepEqual([out().length, ledger.done.length, ledger.errors.length], [1, 1, 0]);
     const [msg] = out();
@@ -60,7 +60,8 @@ describe('stream-batch denoiser', () => {
     assert.deepEqual([format, width, height, msg.contentType], ['jpeg', 64, 64, 'image/jpeg']);
     const { latencyMs, ...frame } = msg.frame as FrameInfo;
     assert.deepEqual(frame, { id: 'f1', timestamp: 123, source: 'here', width: 64, height: 64, stream: 'camera' });
-    assert.ok(latencyMs > 0 && latencyMs < 1000 * strain(), `${latencyMs} ms`);
+    const took = performance.now() - given;
+    assert.ok(latencyMs > 0 && latencyMs <= took, `${latencyMs} ms of ${took} in all`);
     assert.deepEqual(msg.mine, { kept: true });
   });
 

@@ -4,7 +4,7 @@ import { decode, encode, thumbnail } from '../../../engine/image/codec';
 import { toPicture, type Picture } from '../../../engine/image/picture';
 import type { RawImage } from '../../../engine/types';
 import { hugePng } from '../../lib/huge-png';
-import { strain } from '../../lib/strain';
+import { processorMs } from '../../lib/strain';
 
 /** Left half red, right half blue. */
 const halves = (width: number, height: number): Buffer =>
@@ -168,9 +168,9 @@ describe('codec', () => {
     it('a PNG of 20,000 × 20,000 pixels, at once', async () => {
       const huge = hugePng(20000, 20000);
       assert.equal((await sharp(huge, { limitInputPixels: false }).metadata()).height, 20000);
-      const started = performance.now();
+      const started = processorMs();
       await refuses(toPicture(huge), /64 megapixels/);
-      assert.ok(performance.now() - started < 500 * strain());
+      assert.ok(processorMs() - started < 500);
     });
   });
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { parsePromptWeights } from '../../../engine/prompt/prompt-weights';
-import { strain } from '../../lib/strain';
+import { processorMs } from '../../lib/strain';
 
 describe('weights in a prompt', () => {
   const cases: [string, [string, number][]][] = [
@@ -61,9 +61,9 @@ describe('weights in a prompt', () => {
   }
 
   it('reads thousands of parentheses in no time', () => {
-    const started = performance.now();
+    const started = processorMs();
     assert.equal(parsePromptWeights('('.repeat(100_000))[0].text.length, 100_000);
     assert.equal(parsePromptWeights(`${'('.repeat(1000)}x${':1.1)'.repeat(1000)}`).length, 1);
-    assert.ok(performance.now() - started < 2000 * strain());
+    assert.ok(processorMs() - started < 2000);
   });
 });

@@ -11,7 +11,6 @@ import type { ServerAccess } from '../../../../engine/net/server/options';
 import { ServerNet } from '../../../../engine/net/server/server-net';
 import { type AnswerHeader, type Fault, InferenceServer } from '../../../lib/inference-server';
 import { tinyUnet } from '../../../lib/onnx-maker';
-import { strain } from '../../../lib/strain';
 
 const fingerprint = (): Promise<string> => Promise.resolve('right');
 
@@ -207,7 +206,7 @@ for (const protocol of ['http', 'grpc'] as const)
         server.fault = { delayMs: 5000, times: 1 };
         const began = performance.now();
         assert.equal(await failure(net.run(feeds(2)), /within 0.15 s/), 'ETIMEOUT');
-        assert.ok(performance.now() - began < 1000 * strain());
+        assert.ok(performance.now() - began < 4000);
         assert.deepEqual(await net.run(feeds(2)), await local.run(feeds(2)));
       });
 

@@ -5,7 +5,6 @@ import { onClose } from '../../../../nodes/lib/common/closing';
 import { onInput, type InputHandler } from '../../../../nodes/lib/common/input';
 import { calls, helper, startFlow, until } from '../../../lib/flow';
 import { keepLedger } from '../../../lib/ledger';
-import { strain } from '../../../lib/strain';
 
 const FLOW = [
   { id: 'n1', type: 'probe', wires: [['out']] },
@@ -92,7 +91,7 @@ describe('the close of a node', () => {
     const warnings = calls('n1', 'warn');
     const begun = performance.now();
     await helper.getNode('n1').close(true);
-    assert.ok(performance.now() - begun < 1000 * strain());
+    assert.ok(performance.now() - begun < 10_000);
     await until(() => warnings.length === 1);
   });
 
