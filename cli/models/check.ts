@@ -54,7 +54,9 @@ async function examine(model: string, adapters: Record<string, string>, autoenco
     problems,
     usable: report.usable && problems.length === 0,
     ...(isForOthers(report) && {
-      notes: [`"streamdiffusion models check MODEL --adapter NAME=${report.alone[0].path}" says whether a model can use it.`],
+      notes: [
+        `"streamdiffusion models check MODEL --adapter NAME=${report.alone.find(({ kind }) => kind !== undefined)?.path}" says whether a model can use it.`,
+      ],
     }),
     ...(manifest && { origin: { repository: manifest.repository, commit: manifest.commit } }),
     providers,

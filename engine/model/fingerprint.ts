@@ -23,6 +23,13 @@ export async function fingerprintOf(path: string): Promise<string> {
   return hash.digest('hex').slice(0, 32);
 }
 
+/** The same of a file of weights that become part of a net, in eight letters and digits. */
+export async function fileDigest(path: string): Promise<string> {
+  const hash = createHash('sha256');
+  await addSamples(hash, await realpath(path));
+  return hash.digest('hex').slice(0, 8);
+}
+
 /** Of a net that was changed by patches. @param fingerprint of the net itself */
 export function patchedFingerprint(fingerprint: string, patches: readonly GraphPatch[]): string {
   return [fingerprint, ...patches.flatMap((patch) => patch.fingerprint ?? [])].join('-');

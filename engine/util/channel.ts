@@ -65,7 +65,12 @@ export class Channel<R extends object, N = undefined> {
     const id = this.count++;
     return new Promise((resolve, reject) => {
       this.pending.set(id, { note, resolve, reject });
-      this.send({ ...request, id });
+      try {
+        this.send({ ...request, id });
+      } catch (thrown) {
+        // It was never under way, as with bytes that cannot be moved to a thread.
+        this.take(id)?.reject(thrown as Error);
+      }
     });
   }
 

@@ -9,6 +9,7 @@ import { GraphIndex } from '../../net/onnx/patches/graph-index';
 import { addPictureAttention, type PictureAttention } from '../../net/onnx/patches/ip-adapter';
 import { readSafetensors, type Safetensors } from '../../net/safetensors';
 import { tensorOf } from '../../net/tensor';
+import { fileDigest } from '../fingerprint';
 import { type HeaderNet, readHeader } from '../headers';
 import { type NetFiles, netIn } from '../layouts';
 import { stack } from '../rows';
@@ -25,6 +26,8 @@ interface IpAdapter extends Adapter {
   role: FamilyRole;
   file: Safetensors;
   path: string;
+  /** Of its weights, which become part of the UNet. */
+  digest: string;
   /** Tokens that it makes of a picture, and numbers of each. */
   count: number;
   width: number;
@@ -63,6 +66,7 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
       file,
       path: weights,
       nets: { [role]: encoder },
+      digest: await fileDigest(weights),
     } as const;
     if (isPlus(file)) return { ...shared, ...(await plus(role, await withTokens(header, encoder.path, file, weights), encoder.config)) };
     return { ...shared, ...(await plain(role, header, encoder.config, file)) };
@@ -73,7 +77,7 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
     const skips = SKIPPING.includes(executionProvider.split(':')[0]);
     return adapters.map((adapter) => ({
       name: `the IP-Adapter ${adapter.name}`,
-      fingerprint: 'ip-adapter',
+      fingerprint: `ip-adapter-${adapter.digest}`,
       apply(graph) {
         try {
           return withPictureAttention(graph, adapter, skips);

@@ -3,6 +3,7 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../errors';
 import { loraInput } from '../../net/onnx/patches/lora';
+import { fileDigest } from '../fingerprint';
 import { netNames } from '../roles';
 import { inputNamed, portPerRow } from '../unet/ports/port';
 import { weightOf } from '../unet/row';
@@ -12,7 +13,7 @@ import { withLora } from './lora-graph';
 
 interface LoraAdapter extends Adapter {
   lora: LoraFile;
-  /** Of what is in its file, as far as its head tells. */
+  /** Of what is in its file: all of its head, and samples of its weights. */
   digest: string;
 }
 
@@ -33,7 +34,7 @@ export const loras: AdapterKind<LoraAdapter> = {
     const nets = netNames.filter((name) => lora.parts.has(name as never));
     const absent = nets.find((name) => source.headers[name] === undefined);
     if (absent) throw new EngineError('EBADMODEL', `it changes ${absent}, which this model has not: it was made for another model`);
-    return { name: source.name, kind: 'lora', lora, digest: digestOf(lora) };
+    return { name: source.name, kind: 'lora', lora, digest: await digestOf(lora) };
   },
 
   patches(net, adapters, executionProvider) {
@@ -69,7 +70,11 @@ async function fileOf({ path, isFolder }: AdapterSource): Promise<string | undef
   return files.length === 1 && files[0].endsWith('.safetensors') ? join(path, files[0]) : undefined;
 }
 
-function digestOf({ parts }: LoraFile): string {
+async function digestOf({ parts, path }: LoraFile): Promise<string> {
   const modules = [...parts].map(([part, layers]) => [part, [...layers]]);
-  return createHash('sha256').update(JSON.stringify(modules)).digest('hex').slice(0, 8);
+  return createHash('sha256')
+    .update(JSON.stringify(modules))
+    .update(await fileDigest(path))
+    .digest('hex')
+    .slice(0, 8);
 }

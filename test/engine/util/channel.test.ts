@@ -43,6 +43,14 @@ describe('channel of requests', () => {
     assert.equal(sent.length, 1, 'nothing is sent any more');
   });
 
+  it('forgets a request that could not be sent', async () => {
+    const channel = new Channel<Order, string>(() => {
+      throw new TypeError('its bytes cannot be moved');
+    });
+    await assert.rejects(channel.request({ say: 'a' }, 'a'), /its bytes cannot be moved/);
+    assert.equal(channel.size, 0);
+  });
+
   it('gives up single requests; the others go on', async () => {
     const channel = open();
     const [slow, other] = [channel.request({ say: 'a' }, 'slow'), channel.request({ say: 'b' }, 'other')];

@@ -3,11 +3,13 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, type Output, type RawImage, type StreamOptions } from '../../../../engine';
+import { Adapters } from '../../../../engine/model/adapters/adapters';
 import { ipAdapters } from '../../../../engine/model/adapters/ip-adapter';
 import type { Tensor } from '../../../../engine/net/net';
 import { readOnnxGraph } from '../../../../engine/net/onnx/graph';
 import { fuseAttention } from '../../../../engine/net/onnx/patches/attention';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
+import { patchedFingerprint } from '../../../../engine/model/fingerprint';
 import { findFiles } from '../../../../engine/model/files';
 import { readHeaders } from '../../../../engine/model/headers';
 import { Reach } from '../../../../engine/model/reach';
@@ -55,6 +57,28 @@ describe('IP-Adapters', () => {
 
   it('are told by their kind, and want a picture with the prompt', () => {
     assert.deepEqual(engine.info.adapters, [{ name: 'picture', kind: 'ip-adapter', picture: 'prompt' }]);
+  });
+
+  it('of another training are told apart, so that no server computes with the weights of another', async () => {
+    const file = await readSafetensors(WEIGHTS);
+    const values = await Promise.all(
+      [...file.tensors.values()].map(
+        async (tensor) => [tensor.name, { shape: tensor.shape, data: await readNumbers(file, tensor) }] as const,
+      ),
+    );
+    const trained = join(folder, 'trained');
+    await cp(PATHS.picture, trained, { recursive: true });
+    await writeFile(
+      join(trained, 'ip-adapter.safetensors'),
+      tensorFile(Object.fromEntries(values.map(([name, { shape, data }]) => [name, { shape, data: data.map((value) => 0.9 * value) }]))),
+    );
+    const nameOf = async (path: string): Promise<string> => {
+      const files = await findFiles(REFERENCE_MODEL);
+      const adapters = await Adapters.open({ picture: path }, { files, headers: await readHeaders(files) });
+      return patchedFingerprint('unet', adapters.patches('unet', 'cpu'));
+    };
+    assert.equal(await nameOf(PATHS.picture), await nameOf(PATHS.picture));
+    assert.notEqual(await nameOf(trained), await nameOf(PATHS.picture));
   });
 
   it('change nothing, to the byte, at weight 0 or without a picture', async () => {

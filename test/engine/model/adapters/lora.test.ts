@@ -3,6 +3,10 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, type Output, type StreamOptions } from '../../../../engine';
+import { Adapters } from '../../../../engine/model/adapters/adapters';
+import { findFiles } from '../../../../engine/model/files';
+import { patchedFingerprint } from '../../../../engine/model/fingerprint';
+import { readHeaders } from '../../../../engine/model/headers';
 import { readNumbers, readSafetensors } from '../../../../engine/net/safetensors';
 import { fieldsOf, message } from '../../../../engine/net/onnx/protobuf';
 import { controlCase, PATHS } from '../../../lib/control-cases';
@@ -57,6 +61,13 @@ describe('LoRAs', () => {
     return path;
   }
 
+  /** What a UNet's fingerprint has of it. */
+  async function nameInFingerprint(path: string): Promise<string> {
+    const files = await findFiles(REFERENCE_MODEL);
+    const adapters = await Adapters.open({ style: path }, { files, headers: await readHeaders(files) });
+    return patchedFingerprint('unet', adapters.patches('unet', 'cpu'));
+  }
+
   const renamedKeys = (tensors: Tensors, rename: (key: string) => string): Tensors =>
     Object.fromEntries(Object.entries(tensors).map(([key, tensor]) => [rename(key), tensor]));
 
@@ -101,6 +112,16 @@ describe('LoRAs', () => {
     const metadata = { lora_adapter_metadata: JSON.stringify({ 'unet.lora_alpha': 2 * rank, 'unet.r': rank }) };
     const path = await written('alpha', await tensorsOf(PATHS.style), 'F32', metadata);
     assert.ok((await painted('lora-style-1', { style: path }, { weights: { style: 0.5 } })).error <= 1e-4);
+  });
+
+  it('of the same layers and another training are told apart, so that no server computes with the weights of another', async () => {
+    const tensors = await tensorsOf(PATHS.style);
+    const trained = Object.fromEntries(
+      Object.entries(tensors).map(([key, { shape, data }]) => [key, { shape, data: data.map((value) => value * 0.9) }]),
+    );
+    const same = await nameInFingerprint(await written('same', tensors));
+    assert.equal(await nameInFingerprint(await written('again', tensors)), same);
+    assert.notEqual(await nameInFingerprint(await written('trained', trained)), same);
   });
 
   it('in a folder, as diffusers saves one', async () => {
