@@ -45,7 +45,8 @@ async function examine(model: string, adapters: Record<string, string>, autoenco
   const report = await inspectModel(model, adapters, autoencoder);
   const manifest = await readManifest(report.folder);
   // An adapter lacks nothing when it lacks a model's nets.
-  const own = isForOthers(report) ? [] : report.problems;
+  const adapter = adapterIn(report);
+  const own = adapter ? [] : report.problems;
   const problems = [...own, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
   const providers = report.usable ? await tryProviders(report.executionProviders) : [];
   if (report.usable && !providers.some(({ works }) => works)) problems.push('No execution provider of this machine can run it.');
@@ -53,18 +54,21 @@ async function examine(model: string, adapters: Record<string, string>, autoenco
     ...report,
     problems,
     usable: report.usable && problems.length === 0,
-    ...(isForOthers(report) && {
-      notes: [
-        `"streamdiffusion models check MODEL --adapter NAME=${report.alone.find(({ kind }) => kind !== undefined)?.path}" says whether a model can use it.`,
-      ],
+    ...(adapter && {
+      notes: [`"streamdiffusion models check MODEL --adapter NAME=${adapter.path}" says whether a model can use it.`],
     }),
     ...(manifest && { origin: { repository: manifest.repository, commit: manifest.commit } }),
     providers,
   };
 }
 
-function isForOthers({ alone }: Pick<ModelReport, 'alone'>): boolean {
-  return alone.some(({ kind }) => kind !== undefined);
+function isForOthers(report: Pick<ModelReport, 'alone'>): boolean {
+  return adapterIn(report) !== undefined;
+}
+
+/** The first adapter for other models that lies in the folder, and can be used. */
+function adapterIn({ alone }: Pick<ModelReport, 'alone'>): ModelReport['alone'][number] | undefined {
+  return alone.find(({ kind }) => kind !== undefined);
 }
 
 function inWords({ folder, usable, nets, info, origin, providers, problems, notes, ...report }: Report): string {

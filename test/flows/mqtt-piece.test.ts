@@ -3,7 +3,7 @@ import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { Broker, mqttClient, type MqttClient } from '../lib/broker';
+import { type Broker, brokerOrSkip, mqttClient, type MqttClient } from '../lib/broker';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
 import { strain } from '../lib/strain';
@@ -28,11 +28,7 @@ describe('the example that listens to MQTT, with a real broker', function () {
   const errors: string[] = [];
 
   before(async function () {
-    if (!Broker.isThere) {
-      console.log('      mosquitto is not installed');
-      this.skip();
-    }
-    broker = await Broker.start();
+    broker = await brokerOrSkip(this);
     folder = await mkdtemp(join(tmpdir(), 'piece-'));
     const flow = await readFile(join(ROOT, 'examples/02 - MQTT piece.json'), 'utf8');
     await writeFile(join(folder, 'flows.json'), flow.replace('"port": "1883"', `"port": "${broker.port}"`));

@@ -3,7 +3,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { Broker, mqttClient, type MqttClient } from '../lib/broker';
+import { type Broker, brokerOrSkip, mqttClient, type MqttClient } from '../lib/broker';
 import { PATHS } from '../lib/control-cases';
 import { changedModel, removeModelFolders, withTokenizer } from '../lib/model-folder';
 import { node, onnxModel, value, weight } from '../lib/onnx-maker';
@@ -174,11 +174,7 @@ describe('examples that steer by adapters', function () {
     let broker: Broker;
     let client: MqttClient;
     before(async function () {
-      if (!Broker.isThere) {
-        console.log('      mosquitto is not installed');
-        this.skip();
-      }
-      broker = await Broker.start();
+      broker = await brokerOrSkip(this);
       const model = await withTokenizer();
       const adapters = [{ name: 'style', path: PATHS.style }];
       example = await Example.start('21 - LoRA with a fader over MQTT.json', 'style', (flow) =>
@@ -225,11 +221,7 @@ describe('examples that steer by adapters', function () {
     let client: MqttClient;
     let folder: string;
     before(async function () {
-      if (!Broker.isThere) {
-        console.log('      mosquitto is not installed');
-        this.skip();
-      }
-      broker = await Broker.start();
+      broker = await brokerOrSkip(this);
       folder = await mkdtemp(join(tmpdir(), 'swept-'));
       const path = join(folder, 'gaudy.safetensors');
       await writeFile(path, gaudyLora());

@@ -1,7 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Engine, Output, RawImage, StreamOptions } from '../../engine';
-import { ROOT, streamOptions } from './reference';
+import { Adapters } from '../../engine/model/adapters/adapters';
+import { findFiles } from '../../engine/model/files';
+import { patchedFingerprint } from '../../engine/model/fingerprint';
+import { readHeaders } from '../../engine/model/headers';
+import { REFERENCE_MODEL, ROOT, streamOptions } from './reference';
 
 /** What PyTorch computed with adapters on the reference model, and the adapters: ControlNets, LoRAs, an IP-Adapter. */
 export const CONTROL = join(ROOT, 'test/fixtures/control');
@@ -101,6 +105,13 @@ export function controlCase(name: string): ControlCase {
     },
     prompt: () => (tensors.ip_picture ? planes(tensors.ip_picture, 0) : undefined),
   };
+}
+
+/** What adapters add to the fingerprint of the reference model's UNet. */
+export async function fingerprintWith(paths: Record<string, string>): Promise<string> {
+  const files = await findFiles(REFERENCE_MODEL);
+  const adapters = await Adapters.open(paths, { files, headers: await readHeaders(files) });
+  return patchedFingerprint('unet', adapters.patches('unet', 'cpu'));
 }
 
 let cases: Cases | undefined;

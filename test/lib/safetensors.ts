@@ -1,4 +1,5 @@
 import { toFloat16 } from '../../engine/net/float16';
+import { readNumbers, readSafetensors } from '../../engine/net/safetensors';
 
 export interface TensorEntry {
   dtype: string;
@@ -14,12 +15,19 @@ export function safetensors(header: Record<string, unknown>, values: Uint8Array)
   return Buffer.concat([length, json, values]);
 }
 
+export type Tensors = Record<string, { shape: number[]; data: Float32Array }>;
+
+/** What is in a file. */
+export async function tensorsOf(path: string): Promise<Tensors> {
+  const file = await readSafetensors(path);
+  const entries = [...file.tensors.values()].map(
+    async (tensor) => [tensor.name, { shape: tensor.shape, data: await readNumbers(file, tensor) }] as const,
+  );
+  return Object.fromEntries(await Promise.all(entries));
+}
+
 /** A file of these tensors, in one element type. */
-export function tensorFile(
-  tensors: Record<string, { shape: number[]; data: Float32Array }>,
-  dtype: 'F32' | 'F16' | 'BF16' = 'F32',
-  metadata?: Record<string, string>,
-): Buffer {
+export function tensorFile(tensors: Tensors, dtype: 'F32' | 'F16' | 'BF16' = 'F32', metadata?: Record<string, string>): Buffer {
   const parts: Buffer[] = [];
   const header: Record<string, unknown> = metadata ? { __metadata__: metadata } : {};
   let at = 0;

@@ -9,15 +9,13 @@ import { findFiles } from '../../../../engine/model/files';
 import { readHeaders } from '../../../../engine/model/headers';
 import type { NetRole } from '../../../../engine/model/roles';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
-import { readNumbers, readSafetensors } from '../../../../engine/net/safetensors';
 import type { PicturePrompt } from '../../../../engine/prompt/prompt-embeds';
 import { controlCase } from '../../../lib/control-cases';
 import { REFERENCE_MODEL, relativeError, ROOT } from '../../../lib/reference';
-import { tensorFile } from '../../../lib/safetensors';
+import { tensorFile, type Tensors, tensorsOf } from '../../../lib/safetensors';
 
 const PLUS = join(ROOT, 'test/fixtures/ip-adapter-plus');
 const WEIGHTS = 'ip-adapter-plus.safetensors';
-type Tensors = Parameters<typeof tensorFile>[0];
 
 interface Expected {
   picture: number[];
@@ -38,9 +36,7 @@ describe('IP-Adapters plus', () => {
     folder = await mkdtemp(join(tmpdir(), 'ip-adapter-plus-'));
     expected = JSON.parse(await readFile(join(PLUS, 'expected.json'), 'utf8')) as Expected;
     picture = { data: Uint8Array.from(expected.picture), width: expected.size, height: expected.size, channels: 3 };
-    const file = await readSafetensors(join(PLUS, WEIGHTS));
-    tensors = {};
-    for (const tensor of file.tensors.values()) tensors[tensor.name] = { shape: tensor.shape, data: await readNumbers(file, tensor) };
+    tensors = await tensorsOf(join(PLUS, WEIGHTS));
   });
   after(() => rm(folder, { recursive: true }));
 

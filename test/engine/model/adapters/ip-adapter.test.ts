@@ -3,22 +3,18 @@ import { cp, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, type Output, type RawImage, type StreamOptions } from '../../../../engine';
-import { Adapters } from '../../../../engine/model/adapters/adapters';
 import { ipAdapters } from '../../../../engine/model/adapters/ip-adapter';
 import type { Tensor } from '../../../../engine/net/net';
 import { readOnnxGraph } from '../../../../engine/net/onnx/graph';
 import { fuseAttention } from '../../../../engine/net/onnx/patches/attention';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
-import { patchedFingerprint } from '../../../../engine/model/fingerprint';
 import { findFiles } from '../../../../engine/model/files';
 import { readHeaders } from '../../../../engine/model/headers';
 import { Reach } from '../../../../engine/model/reach';
-import { readNumbers, readSafetensors } from '../../../../engine/net/safetensors';
-import { controlCase, PATHS } from '../../../lib/control-cases';
+import { controlCase, fingerprintWith, PATHS } from '../../../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../../../lib/reference';
-import { tensorFile } from '../../../lib/safetensors';
+import { tensorFile, type Tensors, tensorsOf } from '../../../lib/safetensors';
 
-type Tensors = Parameters<typeof tensorFile>[0];
 const WEIGHTS = join(PATHS.picture, 'ip-adapter.safetensors');
 
 describe('IP-Adapters', () => {
@@ -60,25 +56,14 @@ describe('IP-Adapters', () => {
   });
 
   it('of another training are told apart, so that no server computes with the weights of another', async () => {
-    const file = await readSafetensors(WEIGHTS);
-    const values = await Promise.all(
-      [...file.tensors.values()].map(
-        async (tensor) => [tensor.name, { shape: tensor.shape, data: await readNumbers(file, tensor) }] as const,
-      ),
+    const weaker = Object.entries(await tensorsOf(WEIGHTS)).map(
+      ([name, { shape, data }]) => [name, { shape, data: data.map((value) => 0.9 * value) }] as const,
     );
     const trained = join(folder, 'trained');
     await cp(PATHS.picture, trained, { recursive: true });
-    await writeFile(
-      join(trained, 'ip-adapter.safetensors'),
-      tensorFile(Object.fromEntries(values.map(([name, { shape, data }]) => [name, { shape, data: data.map((value) => 0.9 * value) }]))),
-    );
-    const nameOf = async (path: string): Promise<string> => {
-      const files = await findFiles(REFERENCE_MODEL);
-      const adapters = await Adapters.open({ picture: path }, { files, headers: await readHeaders(files) });
-      return patchedFingerprint('unet', adapters.patches('unet', 'cpu'));
-    };
-    assert.equal(await nameOf(PATHS.picture), await nameOf(PATHS.picture));
-    assert.notEqual(await nameOf(trained), await nameOf(PATHS.picture));
+    await writeFile(join(trained, 'ip-adapter.safetensors'), tensorFile(Object.fromEntries(weaker)));
+    assert.equal(await fingerprintWith({ picture: PATHS.picture }), await fingerprintWith({ picture: PATHS.picture }));
+    assert.notEqual(await fingerprintWith({ picture: trained }), await fingerprintWith({ picture: PATHS.picture }));
   });
 
   it('change nothing, to the byte, at weight 0 or without a picture', async () => {
@@ -136,9 +121,7 @@ describe('IP-Adapters', () => {
   });
 
   it('that cannot be used say why', async () => {
-    const file = await readSafetensors(WEIGHTS);
-    const tensors: Tensors = {};
-    for (const tensor of file.tensors.values()) tensors[tensor.name] = { shape: tensor.shape, data: await readNumbers(file, tensor) };
+    const tensors = await tensorsOf(WEIGHTS);
     const without = (pattern: RegExp): Tensors => Object.fromEntries(Object.entries(tensors).filter(([name]) => !pattern.test(name)));
     const square = { shape: [64, 48], data: new Float32Array(64 * 48) };
     const refused = async (changed: Tensors, says: RegExp): Promise<void> => {

@@ -3,19 +3,12 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, type Output, type StreamOptions } from '../../../../engine';
-import { Adapters } from '../../../../engine/model/adapters/adapters';
-import { findFiles } from '../../../../engine/model/files';
-import { patchedFingerprint } from '../../../../engine/model/fingerprint';
-import { readHeaders } from '../../../../engine/model/headers';
-import { readNumbers, readSafetensors } from '../../../../engine/net/safetensors';
 import { fieldsOf, message } from '../../../../engine/net/onnx/protobuf';
-import { controlCase, PATHS } from '../../../lib/control-cases';
+import { controlCase, fingerprintWith, PATHS } from '../../../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../../../lib/reference';
 import { refused } from '../../../lib/refused-adapter';
 import { renamed, rewritten } from '../../../lib/rewritten';
-import { tensorFile } from '../../../lib/safetensors';
-
-type Tensors = Parameters<typeof tensorFile>[0];
+import { tensorFile, type Tensors, tensorsOf } from '../../../lib/safetensors';
 
 describe('LoRAs', () => {
   let folder: string;
@@ -42,14 +35,6 @@ describe('LoRAs', () => {
     return { latent: outputs[0].latent, error: relativeError(outputs[0].latent, reference.x0(0)) };
   }
 
-  async function tensorsOf(path: string): Promise<Tensors> {
-    const file = await readSafetensors(path);
-    const entries = [...file.tensors.values()].map(
-      async (tensor) => [tensor.name, { shape: tensor.shape, data: await readNumbers(file, tensor) }] as const,
-    );
-    return Object.fromEntries(await Promise.all(entries));
-  }
-
   async function written(
     name: string,
     tensors: Tensors,
@@ -59,13 +44,6 @@ describe('LoRAs', () => {
     const path = join(folder, `${name}.safetensors`);
     await writeFile(path, tensorFile(tensors, type, metadata));
     return path;
-  }
-
-  /** What a UNet's fingerprint has of it. */
-  async function nameInFingerprint(path: string): Promise<string> {
-    const files = await findFiles(REFERENCE_MODEL);
-    const adapters = await Adapters.open({ style: path }, { files, headers: await readHeaders(files) });
-    return patchedFingerprint('unet', adapters.patches('unet', 'cpu'));
   }
 
   const renamedKeys = (tensors: Tensors, rename: (key: string) => string): Tensors =>
@@ -119,9 +97,9 @@ describe('LoRAs', () => {
     const trained = Object.fromEntries(
       Object.entries(tensors).map(([key, { shape, data }]) => [key, { shape, data: data.map((value) => value * 0.9) }]),
     );
-    const same = await nameInFingerprint(await written('same', tensors));
-    assert.equal(await nameInFingerprint(await written('again', tensors)), same);
-    assert.notEqual(await nameInFingerprint(await written('trained', trained)), same);
+    const same = await fingerprintWith({ style: await written('same', tensors) });
+    assert.equal(await fingerprintWith({ style: await written('again', tensors) }), same);
+    assert.notEqual(await fingerprintWith({ style: await written('trained', trained) }), same);
   });
 
   it('in a folder, as diffusers saves one', async () => {
