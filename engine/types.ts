@@ -1,5 +1,5 @@
 import type { NetName } from './model/roles';
-import type { ArithmeticChoice, Int8Wish } from './net/ort/arithmetic';
+import type { ArithmeticChoice, Int8Wish } from './net/ort/arithmetic-kinds';
 import type { ServerAccess } from './net/server/options';
 
 /** A decoded picture: interleaved RGB bytes, row-major, `data.length = width · height · 3`. */

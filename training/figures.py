@@ -1,8 +1,6 @@
 """Visitors: camera-like frames with a figure whose outline is known. People from head to foot, busts, hands, drawings.
 
 `figure_frame(rng, size)` gives a frame as uint8 [size, size, 3] and the figure as uint8 [size, size], 0 or 255.
-
-    python -m training.figures --sheet FILE.png      # frames, control pictures, scenes
 """
 import numpy as np
 
@@ -68,26 +66,3 @@ def figure_frame(rng, size=256):
         figure = np.asarray(sketch.mask.reduce(2)) > 127
         if LEAST < figure.mean() < MOST:
             return as_camera(rng, np.asarray(sketch.image.reduce(2)).astype(np.float32)), np.where(figure, 255, 0).astype(np.uint8)
-
-
-def main():
-    import argparse
-
-    from PIL import Image
-
-    from .shapes import make_shape
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sheet", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
-    sheet = Image.new("RGB", (10 * 128, 9 * 128))
-    for k in range(30):
-        frame, maps, scene, _ = make_shape(rng)
-        for j, picture in enumerate((frame, maps, scene)):
-            sheet.paste(Image.fromarray(picture).resize((128, 128), Image.LANCZOS), (k % 10 * 128, (k // 10 * 3 + j) * 128))
-    sheet.save(options.sheet)
-
-
-if __name__ == "__main__":
-    main()

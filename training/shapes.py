@@ -2,7 +2,10 @@
 
 The figure is made of the scene's land, lit and weathered as the scene is: a person as a mountain with snow on the
 shoulders, as a hill, as a skyline with lit windows. At night it may be a constellation, in neon an outline of light.
+
+    python -m training.shapes --sheet FILE.png      # frames, control pictures, scenes
 """
+import argparse
 import dataclasses
 
 import numpy as np
@@ -149,3 +152,21 @@ def make_shape(rng, size=256):
     best = max((candidate(rng, frame, figure, lighter) for _ in range(CANDIDATES)), key=lambda choice: choice[0])
     _, attributes, layout = best
     return frame, control_maps(rng, frame, figure), render_with_figure(attributes, layout, figure, lighter, size, size), attributes
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sheet", required=True)
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    rng = np.random.default_rng(options.seed)
+    sheet = Image.new("RGB", (10 * 128, 9 * 128))
+    for k in range(30):
+        frame, maps, scene, _ = make_shape(rng)
+        for j, picture in enumerate((frame, maps, scene)):
+            sheet.paste(Image.fromarray(picture).resize((128, 128), Image.LANCZOS), (k % 10 * 128, (k // 10 * 3 + j) * 128))
+    sheet.save(options.sheet)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,10 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
-import type { Json } from '../util/json-file';
-import { isTiny, latentSpace, scaleFactor } from './configs';
-import type { ModelFiles } from './files';
-import type { Headers } from './headers';
 import { findNet, type NetFiles, subfolders } from './layouts';
 import { Reach } from './reach';
 import { isAutoencoder, type NetName, netNames } from './roles';
@@ -46,11 +42,6 @@ export async function otherAutoencoder(model: string, reach: Reach, chosen: stri
   throw new EngineError('ENOMODEL', `${chosen} has no autoencoder: neither vae_encoder/model.onnx nor vae_decoder/model.onnx`);
 }
 
-/** Of a net that is not looked at: without a config that says otherwise its autoencoder is a full one. */
-const UNKNOWN_NET = new Set(['Softmax']);
-
-const says = (config: Json): boolean => Object.keys(config).length > 0;
-
 async function halvesIn(folder: string, reach: Reach): Promise<OtherAutoencoder['nets']> {
   const nets: OtherAutoencoder['nets'] = {};
   for (const name of netNames.filter(isAutoencoder)) {
@@ -58,36 +49,4 @@ async function halvesIn(folder: string, reach: Reach): Promise<OtherAutoencoder[
     if (net) nets[name] = net;
   }
   return nets;
-}
-
-/**
- * Whether pictures and latents are to an autoencoder from elsewhere what they are to the model, as far as configs tell: how many
- * channels latents have, how much smaller they are, and, of two full ones, how they are scaled. What is tiny has its own scale.
- *
- * @param channels of the UNet's latents
- * @param xl whether the model is an SDXL one
- * @throws EBADMODEL where they do not fit
- */
-export function checkAutoencoder({ nets, autoencoder, replaced }: ModelFiles, headers: Headers, channels: number, xl: boolean): void {
-  if (!autoencoder) return;
-  const misfit = (what: string): EngineError =>
-    new EngineError('EBADMODEL', `the autoencoder in ${autoencoder.folder} ${what}: it belongs to another family of models`);
-  for (const name of Object.keys(autoencoder.nets) as NetName[]) {
-    const [theirs, ours] = [nets[name]?.config ?? {}, replaced[name]?.config ?? {}];
-    const net = headers[name];
-    const side = name === 'vae_encoder' ? net?.outputs : net?.inputs;
-    const given = side?.find(({ shape }) => shape.length === 4)?.shape[1];
-    const isTheirsTiny = isTiny(theirs, net?.operators ?? new Set());
-    const space = latentSpace(theirs, channels, isTheirsTiny, xl);
-    // An encoder of a distribution gives means and variances.
-    const counts = [space.channels, typeof given !== 'number' || (name === 'vae_encoder' && given === 2 * channels) ? channels : given];
-    const wrong = counts.find((count) => count !== channels);
-    if (wrong !== undefined) throw misfit(`makes latents of ${wrong} channels, but the unet takes ${channels}`);
-    if (!says(theirs) || !says(ours)) continue;
-    if (scaleFactor(theirs) !== scaleFactor(ours))
-      throw misfit(`makes latents ${scaleFactor(theirs)} times smaller than pictures, the model's own ${scaleFactor(ours)} times`);
-    const own = latentSpace(ours, channels, false, xl);
-    if (isTheirsTiny || isTiny(ours, UNKNOWN_NET) || (space.scale === own.scale && space.shift === own.shift)) continue;
-    throw misfit(`scales latents by ${space.scale}, the model's own by ${own.scale}`);
-  }
 }

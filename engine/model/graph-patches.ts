@@ -1,7 +1,7 @@
-import type { Arithmetic } from '../net/ort/arithmetic-trial';
+import type { Arithmetic } from '../net/ort/arithmetic-kinds';
 import type { OnnxGraph } from '../net/onnx/graph';
 import { readOnnxGraph } from '../net/onnx/graph';
-import { inputName, timestepPerRow } from '../net/onnx/edit';
+import { inputName } from '../net/onnx/edit';
 import { fuseAttention } from '../net/onnx/patches/attention';
 import { inInt8, int8Name, type TensorRanges, type WeightBits } from '../net/onnx/patches/int8';
 import { applyPatches, type GraphPatch } from '../net/onnx/patches/patch';
@@ -27,11 +27,6 @@ export interface NetWish {
   /** Such as `cpu` or `cuda:1`. */
   executionProvider: string;
   arithmetic: Arithmetic;
-}
-
-/** @param batch name of the free dimension that counts rows */
-export function timestepPatch(timestep: string, batch: string): GraphPatch {
-  return { name: 'a timestep a row', apply: (graph) => timestepPerRow(graph, timestep, batch) };
 }
 
 const ATTENTION: GraphPatch = { name: 'attention in one operator', optional: true, apply: fuseAttention };

@@ -2,11 +2,11 @@ import { realpath, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import type { Net, TensorInfo } from '../net/net';
+import { timestepPerRow } from '../net/onnx/edit';
 import { readOnnxHeader } from '../net/onnx/file';
 import { commonFolder, type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';
 import { printable } from '../util/quote';
 import type { ModelFiles } from './files';
-import { timestepPatch } from './graph-patches';
 import type { NetFiles } from './layouts';
 import { netNames, type NetRole, type PerRole } from './roles';
 
@@ -78,7 +78,7 @@ async function withTimestepPerRow(header: HeaderNet, path: string): Promise<Head
   const single = timestep?.shape.length === 0 || (timestep?.shape.length === 1 && timestep.shape[0] === 1);
   if (!single || typeof batch !== 'string') return header;
   const rows = batch || 'batch';
-  const graph = timestepPatch(timestep.name, rows).apply(await readOnnxGraph(path));
+  const graph = timestepPerRow(await readOnnxGraph(path), timestep.name, rows);
   if (!graph) return header;
   return { ...header, graph, inputs: header.inputs.map((input) => (input === timestep ? { ...input, shape: [rows] } : input)) };
 }

@@ -1,8 +1,8 @@
 import { EngineError } from '../errors';
 import { placeOf } from '../net/pool/place';
 import { FixedShapeNet, prefersFixedShapes } from '../net/ort/fixed-shape-net';
-import { type ArithmeticChoice, chooseArithmetic, type Int8Wish } from '../net/ort/arithmetic';
-import type { Arithmetic } from '../net/ort/arithmetic-trial';
+import { chooseArithmetic } from '../net/ort/arithmetic';
+import type { Arithmetic, ArithmeticChoice, Int8Wish } from '../net/ort/arithmetic-kinds';
 import type { LocalNet } from '../net/net';
 import type { OpenNet } from '../net/pool/net-thread';
 import { type OnnxGraph, readOnnxGraph } from '../net/onnx/graph';

@@ -7,7 +7,7 @@ import { Tokenizer, TOKENIZER_FILES } from '../prompt/tokenizer';
 import type { SchedulerConfig } from '../diffusion/schedule';
 import { isTiny, latentSpace, scaleFactor, schedulerConfig, wholeIn } from './configs';
 import type { Nets } from './adapters/adapter';
-import { checkAutoencoder } from './autoencoder';
+import { checkAutoencoder } from './autoencoder-fit';
 import { Adapters } from './adapters/adapters';
 import type { ModelFiles } from './files';
 import type { Headers } from './headers';

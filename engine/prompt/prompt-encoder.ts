@@ -14,26 +14,13 @@ import {
   type WeightedText,
 } from './request';
 import type { PromptNet } from './text-encoder';
-import { TransitionPath } from './transition-path';
+import { type EncodedPrompt, TransitionPath } from './transition-path';
 import { quote } from '../util/quote';
 
 /** How many conditionings are kept: the two ends of a transition, the scenes of a show. One with two texts of 77 × 2048 takes 1.2 MiB. */
 const KEPT = 16;
 /** How many transitions have their pace remembered: the one under way, and a few others that alternate with it. */
 const PATHS_KEPT = 4;
-
-/** What a frame is drawn towards and, under guidance, away from. */
-export interface EncodedPrompt {
-  positive: PromptEmbeds;
-  /** Undefined when neither a negative prompt nor a tokenizer to encode an empty one is there. */
-  negative: PromptEmbeds | undefined;
-  /** What of the prompts the model does not see, in sentences. */
-  warnings: string[];
-  /** The transition that this is part of, if it goes at the pace of the pictures. */
-  way?: TransitionPath;
-  /** The position on it, 0..1. */
-  position?: number;
-}
 
 /** A prompt whose pictures are named by their content. */
 export type NamedPrompt = (WithoutImages<Prompt> & { images?: PictureIds }) | PromptSpec;

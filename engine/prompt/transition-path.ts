@@ -1,7 +1,19 @@
 import { EvenPath } from './even-path';
-import { between } from './prompt-embeds';
-import type { EncodedPrompt } from './prompt-encoder';
+import { between, type PromptEmbeds } from './prompt-embeds';
 import type { TransitionMethod } from './request';
+
+/** What a frame is drawn towards and, under guidance, away from. */
+export interface EncodedPrompt {
+  positive: PromptEmbeds;
+  /** Undefined when neither a negative prompt nor a tokenizer to encode an empty one is there. */
+  negative: PromptEmbeds | undefined;
+  /** What of the prompts the model does not see, in sentences. */
+  warnings: string[];
+  /** The transition that this is part of, if it goes at the pace of the pictures. */
+  way?: TransitionPath;
+  /** The position on it, 0..1. */
+  position?: number;
+}
 
 /** The way between two conditionings, and the pace at which a transition goes it. */
 export class TransitionPath {

@@ -1,5 +1,6 @@
 import { LruCache } from '../util/lru-cache';
-import { type EncodedPrompt, type NamedPrompt, PromptEncoder, type ShowPictures } from './prompt-encoder';
+import { type NamedPrompt, PromptEncoder, type ShowPictures } from './prompt-encoder';
+import type { EncodedPrompt } from './transition-path';
 import type { PromptNet } from './text-encoder';
 
 /** For how many sets of strengths prompts are kept: frames may alternate between some. */

@@ -5,7 +5,7 @@ import type { DenoisedFrame } from '../diffusion/stream-batch';
 import { EngineError } from '../errors';
 import { toThumbnail } from '../image/pixels';
 import type { Model } from '../model/model';
-import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import type { EncodedPrompt } from '../prompt/transition-path';
 import type { PromptSpec } from '../prompt/request';
 import { WeightedPrompts } from '../prompt/weighted-prompts';
 import type { FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from '../types';

@@ -1,7 +1,7 @@
 import type { LatentShape } from '../diffusion/latent';
 import type { StreamSetup } from '../diffusion/setup';
 import type { Pictures } from '../diffusion/stream-batch';
-import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import type { EncodedPrompt } from '../prompt/transition-path';
 import type { PromptSpec } from '../prompt/request';
 import type { FollowNewest, FrameId, Prompt } from '../types';
 import type { Masked } from './frame-encoder';

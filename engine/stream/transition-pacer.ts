@@ -2,7 +2,7 @@ import { mix } from '../diffusion/latent';
 import type { DenoiseConfig } from '../diffusion/step-plan';
 import { type EmbedsPair, type DenoisedFrame, type Entry, type Evaluation, StreamBatch } from '../diffusion/stream-batch';
 import type { PromptEmbeds } from '../prompt/prompt-embeds';
-import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import type { EncodedPrompt } from '../prompt/transition-path';
 import { pairAt, type Probe, TransitionProbes } from './transition-probes';
 
 /** A frame on its way into the batch, at the pace of the transition that it may be part of. */

@@ -1,7 +1,7 @@
 import type { LatentShape } from '../diffusion/latent';
 import { type EmbedsPair, type DenoisedFrame, type Entry, type Evaluation, type Pictures, StreamBatch } from '../diffusion/stream-batch';
 import type { PromptEmbeds } from '../prompt/prompt-embeds';
-import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import type { EncodedPrompt } from '../prompt/transition-path';
 import type { TransitionPath } from '../prompt/transition-path';
 /** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
 const AT_FIRST = 5;

@@ -6,7 +6,7 @@ import type { DenoiseConfig } from '../diffusion/step-plan';
 import type { DenoisedFrame, EmbedsPair } from '../diffusion/stream-batch';
 import { EngineError } from '../errors';
 import type { Model } from '../model/model';
-import type { EncodedPrompt } from '../prompt/prompt-encoder';
+import type { EncodedPrompt } from '../prompt/transition-path';
 import type { PromptEmbeds } from '../prompt/prompt-embeds';
 import type { FrameId } from '../types';
 import { type Frame, followsAll, followsPrompt, type Prepared } from './frame';

@@ -1,5 +1,5 @@
 import type { Picture } from '../../image/picture';
-import type { Int8Wish } from '../../net/ort/arithmetic';
+import type { Int8Wish } from '../../net/ort/arithmetic-kinds';
 import type { PromptSpec } from '../../prompt/request';
 import type { EngineInfo, ServerOptions, StreamOptions } from '../../types';
 import type { RestartTimes } from '../client/restarts';

@@ -1,11 +1,18 @@
-import type { OnnxGraph } from './graph';
 import { locationsIn, MODEL, NODE, type Places, relocated, SPARSE, TENSOR } from './places';
+
+/** The messages of a graph that may name files with values; see `OnnxGraph`. */
+interface Messages {
+  model: Buffer;
+  nodes: Buffer[];
+  weights: Buffer[];
+  rest: Buffer[];
+}
 
 /** In the rest of a graph values can only be sparse. */
 const REST: Places = { 15: SPARSE };
 
 /** The files that a graph's values lie in, as it names them. */
-export function externalFilesOf({ model, nodes, weights, rest }: OnnxGraph): string[] {
+export function externalFilesOf({ model, nodes, weights, rest }: Messages): string[] {
   const locations = [
     ...locationsIn(model, MODEL),
     ...weights.flatMap((weight) => locationsIn(weight, TENSOR)),
@@ -16,7 +23,7 @@ export function externalFilesOf({ model, nodes, weights, rest }: OnnxGraph): str
 }
 
 /** The graph with its values in files of other names. @param names of the new files, by the old ones */
-export function withExternalFiles(graph: OnnxGraph, names: ReadonlyMap<string, string>): OnnxGraph {
+export function withExternalFiles<G extends Messages>(graph: G, names: ReadonlyMap<string, string>): G {
   const { model, nodes, weights, rest } = graph;
   return {
     ...graph,

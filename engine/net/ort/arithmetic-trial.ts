@@ -4,11 +4,6 @@ import type { OnnxGraph } from '../onnx/graph';
 import { OnnxNet } from './onnx-net';
 import { arithmeticModel } from './probe-model';
 
-/** How nets can compute: in float32, or in int8 with weights of eight or of seven bits. */
-export type Arithmetic = 'float32' | 'int8' | 'int8-7bit';
-
-export const arithmetics: readonly Arithmetic[] = ['float32', 'int8', 'int8-7bit'];
-
 /** What came of trying. */
 export interface Trial {
   /** Which of the two kinds of int8 give what float32 gives when activations and weights are as large as can be. */

@@ -1,16 +1,8 @@
 import { cpus } from 'node:os';
 import { memoryFile, recall, remember } from '../../util/memory-file';
-import { type Arithmetic, type Trial, tryArithmetic } from './arithmetic-trial';
+import type { ArithmeticChoice, Int8Wish } from './arithmetic-kinds';
+import { type Trial, tryArithmetic } from './arithmetic-trial';
 import { runtimeVersion } from './runtime';
-
-/** Whether nets that can compute in int8 do: where that is right and faster, wherever it is right, or never. */
-export type Int8Wish = 'auto' | boolean;
-
-export interface ArithmeticChoice {
-  arithmetic: Arithmetic;
-  /** What was tried and what came out, in a sentence. */
-  reason: string;
-}
 
 /** From so much on int8 is worth its rounding. */
 const PAYS_FROM = 1.15;

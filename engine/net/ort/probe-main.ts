@@ -1,6 +1,7 @@
 /** Tries the execution provider that is named as the argument, and prints a {@link ProbeAnswer} as JSON. */
 import { EngineError } from '../../errors';
-import { type ArithmeticChoice, arithmeticMemory, chooseArithmetic } from './arithmetic';
+import { arithmeticMemory, chooseArithmetic } from './arithmetic';
+import type { ArithmeticChoice } from './arithmetic-kinds';
 import { probeProviders } from './providers';
 
 export interface ProbeAnswer {

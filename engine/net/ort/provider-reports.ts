@@ -1,7 +1,7 @@
 import { execFile } from 'node:child_process';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import type { ArithmeticChoice } from './arithmetic';
+import type { ArithmeticChoice } from './arithmetic-kinds';
 import type { ProbeAnswer } from './probe-main';
 
 const execute = promisify(execFile);

@@ -7,10 +7,7 @@ import { NewestWins } from '../../../engine/util/newest-wins';
 import { isEmpty, readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 import { withCode } from '../common/input';
 import { PerTopic } from '../common/per-topic';
-import { veiled } from './veil';
-
-const VEILS = ['off', 'hold', 'blur', 'black'] as const;
-export type Veil = Exclude<(typeof VEILS)[number], 'off'>;
+import { type Veil, VEILS, veiled } from './veil';
 
 /** The fields of the dialog that are about it. */
 export interface SafetyFields {

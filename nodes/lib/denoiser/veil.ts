@@ -2,7 +2,10 @@ import type { FinishedFrame } from '../../../engine/host/protocol/messages';
 import { codecPool, controlPool } from '../../../engine/image/codec-pool';
 import { USUAL_SETTINGS } from '../../../engine/image/control/maps';
 import type { Picture } from '../../../engine/image/picture';
-import type { Veil } from './safety';
+
+/** What is done about a picture that is not for everybody. */
+export const VEILS = ['off', 'hold', 'blur', 'black'] as const;
+export type Veil = Exclude<(typeof VEILS)[number], 'off'>;
 
 /** The blur, as a part of the shorter side: nothing can be made out any more but colours. */
 const BLUR = 1 / 12;
