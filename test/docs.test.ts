@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { runInNewContext } from 'node:vm';
 import { ROOT } from './lib/reference';
 import { Program } from './lib/program';
@@ -177,6 +177,12 @@ describe('documentation', () => {
         for (const [option] of call.matchAll(/--[a-z-]+/g)) assert.ok(stdout.includes(option), `${command} has no ${option}`);
       }
     }
+  });
+
+  it('has a row for each example in the README, by its name', () => {
+    const rows = [...read('README.md').matchAll(/^\| (\d\d [^|]+?) \|/gm)].map(([, row]) => row);
+    const examples = readdirSync(join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.json'));
+    assert.deepEqual(rows, examples.map((file) => basename(file, '.json').replace(' - ', ' ')).sort());
   });
 
   it('has scripts that there are', () => {
