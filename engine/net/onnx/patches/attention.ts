@@ -2,7 +2,7 @@ import type { OnnxGraph } from '../graph';
 import { type GraphNode, intAttribute, intsAttribute, makeNode } from '../node';
 import { field, fieldsOf, message } from '../protobuf';
 import { GraphIndex } from './graph-index';
-import { scaleOf, sizeAt } from './shape-values';
+import { rankOf, scaleOf, sizeAt } from './shape-values';
 
 const MICROSOFT = 'com.microsoft';
 
@@ -138,6 +138,8 @@ function splitHeads(index: GraphIndex, tensor: string): { joined: string; heads:
   if (node?.operator !== 'Transpose' || !['0,2,1,3', '0,2,3,1'].includes(intsAttribute(node, 'perm')?.join() ?? '')) return undefined;
   const reshape = index.producer(node.inputs[0]);
   if (reshape?.operator !== 'Reshape') return undefined;
+  // diffusers counts pictures before the tokens of an IP-Adapter: [B, 1, N, H·d].
+  if ((rankOf(index, reshape.inputs[0]) ?? 3) !== 3) return undefined;
   tensors.push(reshape.outputs[0]);
   const heads = sizeAt(index, reshape.inputs[1], 2);
   return { joined: reshape.inputs[0], heads: heads !== undefined && heads > 0 ? heads : undefined, tensors };

@@ -42,6 +42,13 @@ export function sizeAt(index: GraphIndex, tensor: string, position: number): num
   return typeof size === 'number' ? size : undefined;
 }
 
+/** How many dimensions a tensor has, where a Reshape before it tells. */
+export function rankOf(index: GraphIndex, tensor: string): number | undefined {
+  const node = index.producer(tensor);
+  if (node?.operator === 'Reshape') return sizesOf(index, node.inputs[1])?.length;
+  return node && ['MatMul', 'Cast', 'Identity'].includes(node.operator) ? rankOf(index, node.inputs[0]) : undefined;
+}
+
 function allSizes(index: GraphIndex, tensor: string): Sizes {
   const constant = index.constant(tensor);
   if (constant) return constant;
