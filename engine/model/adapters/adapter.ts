@@ -63,8 +63,12 @@ export interface AdapterKind<A extends Adapter = Adapter> {
    * @throws EBADMODEL for one of this kind that cannot be used, or not with this model
    */
   open(source: AdapterSource): Promise<A | undefined>;
-  /** Those that a model has in its own nets: they are there unasked. */
-  inModel?(headers: Headers): readonly A[];
+  /**
+   * Those that a model has in its own nets: they are there unasked.
+   *
+   * @param opened those of this kind that files hold, which may be what one in the nets lacks
+   */
+  inModel?(headers: Headers, opened: readonly A[]): readonly A[];
   /**
    * What all adapters of this kind change in a net of the model, after whatever makes it faster and after the kinds before
    * this one. Ports see the inputs that this adds.

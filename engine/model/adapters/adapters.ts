@@ -56,7 +56,9 @@ export class Adapters {
     ]);
     const files = opened.flatMap((one) => one ?? []);
     const names = files.map(({ adapter }) => adapter.name);
-    const found = [...files, ...adaptersInModel(model.headers, names, kinds)].sort((a, b) => (a.adapter.name < b.adapter.name ? -1 : 1));
+    const found = [...files, ...adaptersInModel(model.headers, names, files, kinds)].sort((a, b) =>
+      a.adapter.name < b.adapter.name ? -1 : 1,
+    );
     const byKind = new Map(kinds.map((kind) => [kind, found.filter((one) => one.kind === kind).map(({ adapter }) => adapter)]));
     return new Adapters(
       kinds,
@@ -106,16 +108,28 @@ export async function ownAdapters({ folder }: ModelFiles): Promise<[name: string
   return names.sort().map((name) => [name, join(folder, 'controlnet', name)]);
 }
 
-/** Those that are parts of a model's nets, under names that no other one has. */
+/** An adapter with its kind. */
+interface Opened {
+  kind: AdapterKind;
+  adapter: Adapter;
+}
+
+/**
+ * Those that are parts of a model's nets, under names that no other one has.
+ *
+ * @param opened those that files hold
+ */
 export function adaptersInModel(
   headers: Headers,
   taken: readonly string[],
+  opened: readonly Opened[],
   kinds: readonly AdapterKind[],
-): { kind: AdapterKind; adapter: Adapter }[] {
+): Opened[] {
   const freeName = (name: string): string => (taken.includes(name) ? freeName(`${name} in the model`) : name);
-  return kinds.flatMap((kind) =>
-    (kind.inModel?.(headers) ?? []).map((adapter) => ({ kind, adapter: { ...adapter, name: freeName(adapter.name) } })),
-  );
+  return kinds.flatMap((kind) => {
+    const ofKind = opened.filter((one) => one.kind === kind).map(({ adapter }) => adapter);
+    return (kind.inModel?.(headers, ofKind) ?? []).map((adapter) => ({ kind, adapter: { ...adapter, name: freeName(adapter.name) } }));
+  });
 }
 
 function entriesOf(paths: unknown): [name: string, path: string][] {
@@ -144,7 +158,7 @@ export async function openAdapter(
   path: string,
   model: { files: ModelFiles; headers: Headers },
   kinds: readonly AdapterKind[],
-): Promise<{ kind: AdapterKind; adapter: Adapter }> {
+): Promise<Opened> {
   const real = await realpath(path).catch(() => undefined);
   const found = real === undefined ? undefined : await stat(real);
   if (real === undefined || !found || !(found.isDirectory() || found.isFile()))

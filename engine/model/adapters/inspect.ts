@@ -31,13 +31,15 @@ export async function inspectAdapters(
   const own = (await ownAdapters(model.files)).filter(([name]) => !Object.hasOwn(paths, name));
   const graphs: PerRole<OnnxGraph> = {};
   const reports: AdapterReport[] = [];
+  const opened: Awaited<ReturnType<typeof openAdapter>>[] = [];
   for (const [name, path, isOwn] of [
     ...own.map(([name, path]) => [name, path, true] as const),
     ...Object.entries(paths).map(([name, path]) => [name, path, false] as const),
   ]) {
     try {
       checkAdapter(name, path);
-      const { kind, adapter } = await openAdapter(name, path, model, ADAPTER_KINDS);
+      const found = await openAdapter(name, path, model, ADAPTER_KINDS);
+      const { kind, adapter } = found;
       for (const net of netNames) {
         const file = model.files.nets[net];
         const patches = file ? (kind.patches?.(net, [adapter], 'cpu') ?? []) : [];
@@ -45,6 +47,7 @@ export async function inspectAdapters(
         graphs[net] ??= model.headers[net]?.graph ?? (await readOnnxGraph(file.path));
         applyPatches(graphs[net], patches);
       }
+      opened.push(found);
       const { picture, variant } = adapter;
       reports.push({ name, path, isOwn, kind: adapter.kind, ...(picture && { picture }), ...(variant && { variant }) });
     } catch (thrown) {
@@ -53,7 +56,7 @@ export async function inspectAdapters(
   }
   const names = reports.map(({ name }) => name);
   const unet = model.files.nets.unet?.path ?? model.files.folder;
-  for (const { adapter } of adaptersInModel(model.headers, names, ADAPTER_KINDS))
+  for (const { adapter } of adaptersInModel(model.headers, names, opened, ADAPTER_KINDS))
     reports.push({ name: adapter.name, path: unet, isOwn: true, kind: adapter.kind, ...(adapter.picture && { picture: adapter.picture }) });
   return reports;
 }

@@ -1,7 +1,6 @@
-import { readdir, realpath } from 'node:fs/promises';
+import { realpath } from 'node:fs/promises';
 import { join } from 'node:path';
 import { EngineError } from '../../errors';
-import type { Net } from '../../net/net';
 import { withReachTo } from '../../net/onnx/further-files';
 import type { OnnxGraph } from '../../net/onnx/graph';
 import { GraphEdit } from '../../net/onnx/patches/graph-edit';
@@ -10,27 +9,21 @@ import { addPictureAttention, type PictureAttention } from '../../net/onnx/patch
 import { readSafetensors, type Safetensors } from '../../net/safetensors';
 import { tensorOf } from '../../net/tensor';
 import { fileDigest } from '../fingerprint';
-import { type HeaderNet, readHeader } from '../headers';
-import { type NetFiles, netIn } from '../layouts';
+import { netIn } from '../layouts';
 import { stack } from '../rows';
 import type { FamilyRole } from '../roles';
 import { inputNamed } from '../unet/ports/port';
-import { type UnetRow, weightOf } from '../unet/row';
-import type { Adapter, AdapterKind, AdapterSource } from './adapter';
+import { pictureStrength } from '../unet/row';
+import type { Adapter, AdapterKind } from './adapter';
 import { canonicalProducts } from './layer-products';
-import { ImageEncoder, PictureProjection } from './picture-prompt';
-import { isPlus, TOKENS, withTokens } from './plus-encoder';
+import { type Variant, variantOf, weightsOf } from './picture-variant';
 import { weightPlace } from './weight-place';
 
-interface IpAdapter extends Adapter {
-  role: FamilyRole;
+interface IpAdapter extends Adapter, Variant {
   file: Safetensors;
   path: string;
   /** Of its weights, which become part of the UNet. */
   digest: string;
-  /** Tokens that it makes of a picture, and numbers of each. */
-  count: number;
-  width: number;
 }
 
 /** Providers that skip what no row wants (If), without leaving their device for it. */
@@ -56,20 +49,16 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
         'it is an IP-Adapter without its image encoder; name a folder with image_encoder/model.onnx beside the .safetensors file',
       );
     const role: FamilyRole = `image_encoder/${source.name}`;
-    const weights = await realpath(path);
-    const header = await readHeader(role, encoder, source);
-    const shared = {
+    return {
       name: source.name,
       kind: 'ip-adapter',
       picture: 'prompt',
-      role,
       file,
-      path: weights,
+      path: await realpath(path),
       nets: { [role]: encoder },
-      digest: await fileDigest(weights),
-    } as const;
-    if (isPlus(file)) return { ...shared, ...(await plus(role, await withTokens(header, encoder.path, file, weights), encoder.config)) };
-    return { ...shared, ...(await plain(role, header, encoder.config, file)) };
+      digest: await fileDigest(await realpath(path)),
+      ...(await variantOf(source, role, encoder, file)),
+    };
   },
 
   patches(net, adapters, executionProvider) {
@@ -98,7 +87,7 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
         inputs: [tokens, strength],
         fill({ rows, batch }) {
           const values = rows.map(({ conditioning }) => (conditioning.images?.[name] ?? none).tokens);
-          const strengths = rows.map((row) => Float32Array.of(strengthOf(row, name)));
+          const strengths = rows.map((row) => Float32Array.of(pictureStrength(row, name)));
           return {
             [tokens.name]: tensorOf(tokens.type, stack(values, batch), [batch, none.count, none.width]),
             [strength.name]: tensorOf(strength.type, stack(strengths, batch), [batch]),
@@ -107,63 +96,6 @@ export const ipAdapters: AdapterKind<IpAdapter> = {
       };
     }),
 };
-
-/** How strongly a row sees the picture of its prompt; not at all without one. */
-function strengthOf(row: UnetRow, name: string): number {
-  const picture = row.conditioning.images?.[name];
-  return picture ? weightOf(row, name) * (picture.presence ?? 1) : 0;
-}
-
-/** In a folder the only .safetensors file. */
-async function weightsOf({ path, isFolder }: AdapterSource): Promise<string | undefined> {
-  if (!isFolder) return path.endsWith('.safetensors') ? path : undefined;
-  const files = (await readdir(path)).filter((file) => file.endsWith('.safetensors'));
-  return files.length === 1 ? join(path, files[0]) : undefined;
-}
-
-type Variant = Pick<IpAdapter, 'variant' | 'heads' | 'promptSize' | 'encodePrompt' | 'count' | 'width'>;
-
-/** Of a picture's embedding a few tokens. Negative rows attend to those of an embedding of zeros. */
-async function plain(role: FamilyRole, header: Net, config: NetFiles['config'], file: Safetensors): Promise<Variant> {
-  const projection = await PictureProjection.read(file);
-  const { width } = projection;
-  const negative = projection.tokensOf(new Float32Array(projection.size));
-  return {
-    variant: 'plain',
-    // What is wrong with the encoder is found before it is opened.
-    promptSize: new ImageEncoder(header, config).size,
-    count: negative.count,
-    width,
-    async encodePrompt(picture, nets) {
-      const embedding = await new ImageEncoder(nets[role] as Net, config).encode(picture);
-      if (embedding.length === projection.size) return { positive: projection.tokensOf(embedding), negative };
-      throw new EngineError(
-        'EBADMODEL',
-        `its image encoder gives ${embedding.length} numbers, its projection takes ${projection.size}: they are not of one adapter`,
-      );
-    },
-  };
-}
-
-/** Of all patches of a picture more tokens, by a resampler behind the encoder. Negative rows attend to those of no picture. */
-async function plus(role: FamilyRole, header: HeaderNet, config: NetFiles['config']): Promise<Variant> {
-  const [, count, width] = header.outputs[0].shape as [string, number, number];
-  let negative: Promise<Float32Array> | undefined;
-  return {
-    variant: 'plus',
-    heads: { [role]: header },
-    promptSize: new ImageEncoder(header, config, TOKENS).size,
-    count,
-    width,
-    async encodePrompt(picture, nets) {
-      const encoder = new ImageEncoder(nets[role] as Net, config, TOKENS);
-      negative ??= encoder.encode(undefined);
-      negative.catch(() => (negative = undefined));
-      const [shown, none] = await Promise.all([encoder.encode(picture), negative]);
-      return { positive: { tokens: shown, count, width }, negative: { tokens: none, count, width } };
-    },
-  };
-}
 
 function withPictureAttention(graph: OnnxGraph, { name, file, path, width }: IpAdapter, skips: boolean): OnnxGraph {
   const { graph: reaching, locations } = withReachTo(graph, [path]);

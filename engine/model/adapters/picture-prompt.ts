@@ -79,6 +79,8 @@ export class ImageEncoder {
   private readonly output: TensorInfo;
   /** Pixels of the side of the picture that it takes. */
   readonly size: number;
+  /** Numbers of an embedding, where the export tells. */
+  readonly width: number | undefined;
 
   /** @throws EBADMODEL for another kind of net */
   constructor(
@@ -93,6 +95,7 @@ export class ImageEncoder {
       throw new EngineError('EBADMODEL', 'its image encoder must take "pixel_values" [B, 3, S, S] and give "image_embeds" [B, E]');
     this.input = input;
     this.output = embeds;
+    this.width = fixed(embeds.shape[1]);
     this.size = fixed(input.shape[2]) ?? (typeof config.image_size === 'number' ? config.image_size : 224);
   }
 

@@ -21,3 +21,9 @@ export interface UnetRow {
 export function weightOf({ weights }: Pick<UnetRow, 'weights'>, adapter: string): number {
   return weights?.[adapter] ?? 1;
 }
+
+/** How strongly a row sees the picture of its prompt; not at all without one. */
+export function pictureStrength({ conditioning, weights }: Pick<UnetRow, 'conditioning' | 'weights'>, adapter: string): number {
+  const picture = conditioning.images?.[adapter];
+  return picture ? weightOf({ weights }, adapter) * (picture.presence ?? 1) : 0;
+}

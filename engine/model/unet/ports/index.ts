@@ -13,11 +13,14 @@ const PORTS: readonly ClaimPort[] = [timestep, sample, hiddenStates, textEmbeds,
 /**
  * The ports of a UNet.
  *
- * @param further of adapters
+ * @param further of adapters; inputs that they claim are no others': an adapter may add something to what the UNet attends to
  * @throws EBADMODEL when it needs an input that no port knows
  */
 export function portsOf(unet: UnetFacts, further: readonly ClaimPort[] = []): Port[] {
-  const ports = [...PORTS, ...further].flatMap((claim) => claim(unet) ?? []);
+  const ofAdapters = further.flatMap((claim) => claim(unet) ?? []);
+  const taken = new Set(ofAdapters.flatMap(({ inputs }) => inputs));
+  const own = PORTS.flatMap((claim) => claim(unet) ?? []).filter(({ inputs }) => !inputs.some((info) => taken.has(info)));
+  const ports = [...own, ...ofAdapters];
   const claimed = new Set(ports.flatMap(({ inputs }) => inputs));
   const unknown = unet.inputs.find((info) => !claimed.has(info));
   if (!unknown) return ports;
