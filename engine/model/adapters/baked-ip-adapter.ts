@@ -11,18 +11,12 @@ import { readHeader } from '../headers';
 import { type NetFiles, netIn } from '../layouts';
 import { fixed } from '../rows';
 import type { FamilyRole } from '../roles';
-import type { Adapter, AdapterKind, AdapterSource } from './adapter';
-import { bakedIpPort } from './baked-ip-port';
+import type { AdapterKind, AdapterSource } from './adapter';
+import { type BakedIpAdapter, bakedIpPort } from './baked-ip-port';
 import { checkIpInputs, type IpInputs, ipInputsOf } from './ip-inputs';
 import { canonicalProducts } from './layer-products';
 import { ImageEncoder } from './picture-prompt';
 import { variantOf, weightsOf } from './picture-variant';
-
-/** An IP-Adapter in a UNet, and what a folder has told of it. */
-export interface BakedIpAdapter extends Adapter {
-  /** What the UNet is given of a picture: so many tokens, or one embedding, and numbers of each. Without a folder nobody knows. */
-  shape?: { count: number; width: number };
-}
 
 const VALUES = /_attn2_(?:processor_)?to_v_ip(?:_0)?$/;
 const TEXT_VALUES = /_attn2_to_v$/;

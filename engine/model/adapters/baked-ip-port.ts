@@ -3,8 +3,14 @@ import { stackedTensor, tensorOf } from '../../net/tensor';
 import { checkDims, fixed } from '../rows';
 import { type ClaimPort, type Feeds, inputNamed, kept, promptsOf, type Run } from '../unet/ports/port';
 import { pictureStrength, type UnetRow } from '../unet/row';
-import type { BakedIpAdapter } from './baked-ip-adapter';
+import type { Adapter } from './adapter';
 import { checkIpInputs, type IpInputs, ipInputsOf } from './ip-inputs';
+
+/** An IP-Adapter in a UNet, and what a folder has told of it. */
+export interface BakedIpAdapter extends Adapter {
+  /** What the UNet is given of a picture: so many tokens, or one embedding, and numbers of each. Without a folder nobody knows. */
+  shape?: { count: number; width: number };
+}
 
 /**
  * The inputs of a UNet with an IP-Adapter in it. Rows whose prompt has no picture get zeros, at strength 0.
