@@ -1,4 +1,5 @@
 import sharp from 'sharp';
+import type { RawImage } from '../../engine';
 import type { Picture } from '../../engine/image/picture';
 
 /** A JPEG of one colour with a square in it, `size` × `size`. */
@@ -13,4 +14,10 @@ export async function jpeg(colour: { r: number; g: number; b: number }, size = 6
 
 export async function jpegs(count: number, size = 64): Promise<(Picture & { kind: 'encoded' })[]> {
   return Promise.all(Array.from({ length: count }, (_, k) => jpeg({ r: (k * 40) % 256, g: 90, b: 255 - ((k * 25) % 256) }, size)));
+}
+
+/** How alike two pictures are, dB: 40 looks the same, 30 is a little off. */
+export function peakSignalToNoise(a: RawImage, b: RawImage): number {
+  const squares = a.data.reduce((sum, one, k) => sum + (one - b.data[k]) ** 2, 0);
+  return 10 * Math.log10((255 ** 2 * a.data.length) / squares);
 }

@@ -10,6 +10,7 @@ import { inInt8, type TensorRanges, type WeightBits } from '../../../../../engin
 import { readOnnxGraph, type OnnxGraph } from '../../../../../engine/net/onnx/graph';
 import { OnnxNet } from '../../../../../engine/net/ort/onnx-net';
 import { node, onnxModel, value, weight } from '../../../../lib/onnx-maker';
+import { peakSignalToNoise } from '../../../../lib/pictures';
 
 const CPU = { executionProvider: 'cpu', intraOpNumThreads: 1 };
 const SIDE = 8;
@@ -161,9 +162,4 @@ for (const kind of kinds) {
       });
     });
   });
-}
-
-function peakSignalToNoise(a: RawImage, b: RawImage): number {
-  const squares = a.data.reduce((sum, one, k) => sum + (one - b.data[k]) ** 2, 0);
-  return 10 * Math.log10((255 ** 2 * a.data.length) / squares);
 }
