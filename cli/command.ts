@@ -21,7 +21,7 @@ type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allow
 /**
  * Node's own argument parser, with its complaints as {@link UsageError}.
  *
- * @param names of the arguments that are no options, in order; every one is needed
+ * @param names of the arguments that are not options, in order; every one is needed
  * @throws UsageError
  */
 export function readArguments<T extends Options>(args: string[], options: T, names: string[]): Pick<Parsed<T>, 'values' | 'positionals'> {

@@ -92,7 +92,7 @@ function inWords({ folder, usable, nets, info, origin, providers, problems, note
     rows.push([name, works ? `can run it${how}` : `no: ${reason}`]);
   }
   return [
-    `${folder}: ${usable ? 'can be used' : isForOthers(report) ? 'is no model; it is for others' : 'cannot be used'}`,
+    `${folder}: ${usable ? 'can be used' : isForOthers(report) ? 'is not a model; it is for others' : 'cannot be used'}`,
     ...rows.map(([label, text]) => `  ${label.padEnd(8)} ${text}`),
     ...problems.map((problem) => `  wrong: ${problem}`),
     ...notes.map((note) => `  note: ${note}`),

@@ -101,5 +101,5 @@ async function readAt(file: FileHandle, position: number, length: number): Promi
 }
 
 function damaged(path: string): EngineError {
-  return new EngineError('EBADPARAM', `${path} is no whole zip archive, as wheels and NuGet packages are`);
+  return new EngineError('EBADPARAM', `${path} is not a whole zip archive, as wheels and NuGet packages are`);
 }

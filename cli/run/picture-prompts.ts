@@ -10,7 +10,7 @@ export interface PromptPictures {
   byId: ReadonlyMap<string, Picture>;
 }
 
-/** Reads them, and leaves it to the engine to decode them. Rejects with ESOURCE for a file that cannot be read, EBADFRAME for what is no picture. */
+/** Reads them, and leaves it to the engine to decode them. Rejects with ESOURCE for a file that cannot be read, EBADFRAME for what is not a picture. */
 export async function readPromptPictures(paths: Readonly<Record<string, string>>): Promise<PromptPictures> {
   const ids: Record<string, string> = {};
   const byId = new Map<string, Picture>();

@@ -15,7 +15,7 @@ export class VideoSource implements FrameSource {
     private readonly facts: VideoFacts,
   ) {}
 
-  /** Rejects with ESOURCE when it is no video. */
+  /** Rejects with ESOURCE when it is not a video. */
   static async open(path: string): Promise<VideoSource> {
     const absolute = resolve(path);
     return new VideoSource(absolute, await probeVideo(absolute));

@@ -12,7 +12,7 @@ import { rms } from '../util/vectors';
  */
 export function mixLatent(latent: Float32Array, last: Float32Array, amount: number): Float32Array {
   const strength = rms(last);
-  // A latent of zeros, or one that is no number any more, has nothing to give.
+  // A latent of zeros, or one that is not a number any more, has nothing to give.
   if (!(strength > 0 && strength < Infinity)) return latent;
   const gain = Math.min(1, rms(latent) / strength);
   return latent.map((value, k) => (1 - amount) * value + amount * gain * last[k]);

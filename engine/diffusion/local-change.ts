@@ -4,7 +4,7 @@ import { EngineError } from '../errors';
 const FIELDS = 32;
 /** Of pure noise the largest of so many fields has some three times the change of the median one. */
 const ABOVE_NOISE = 4;
-/** A change of the whole picture beyond this is no noise, but a change: a light that is switched on, a fade. */
+/** A change of the whole picture beyond this is not noise, but a change: a light that is switched on, a fade. */
 const MOST_NOISE = 5e-4;
 
 /**
@@ -14,7 +14,7 @@ const MOST_NOISE = 5e-4;
  * @param a pixels in -1..1, rows of interleaved RGB, side × side × 3
  * @param b another picture of the same size
  * @returns 0 for equal pictures, and for those that differ by noise; 4 at the most
- * @throws EBADPARAM when the picture is no square of RGB
+ * @throws EBADPARAM when the picture is not a square of RGB
  */
 export function localChange(a: Float32Array, b: Float32Array): number {
   const side = Math.sqrt(a.length / 3);

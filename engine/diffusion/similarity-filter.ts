@@ -73,7 +73,7 @@ export class SimilarityFilter {
    *
    * @param frame the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there. For the measure
    *   `local` a square one, rows of interleaved RGB. Of a frame with several pictures these by name: what differs most counts.
-   * @throws EBADPARAM when the measure is `local` and a picture is no square of RGB
+   * @throws EBADPARAM when the measure is `local` and a picture is not a square of RGB
    */
   accepts(frame: Pixels | Readonly<Record<string, Pixels>>): boolean {
     const current = thumbnails(frame);

@@ -3,20 +3,21 @@ import { EngineError } from '../errors';
 import { netAlone } from '../model/layouts';
 import type { RepositoryFile } from './repository';
 
-/** A LoRA is small; what is larger is a whole model in one file, for other programs. */
+/** The largest LoRA, bytes; a larger file is a whole model for other programs. */
 const LARGEST_LORA = 2e9;
-/** The name under which diffusers saves one. */
+/** The name that diffusers gives to a LoRA's file. */
 const LORA = 'pytorch_lora_weights.safetensors';
-/** Where a net lies that is all there is in a repository. */
+/** The folders of a net that is the only one in its repository. */
 const PLACES = ['.', 'controlnet', 'onnx'];
 
 /**
- * What steers models, in a repository that holds no model: an IP-Adapter (its image encoder and one .safetensors file), a net by
- * itself (a ControlNet, or one that draws or judges pictures) and ControlNets as `controlnet/NAME`, or a LoRA. A net in `onnx` alone counts where it takes pictures.
+ * The adapter in a repository without a model: an IP-Adapter (its image encoder and one .safetensors file), a net by
+ * itself (a ControlNet, or one that draws or judges pictures) and ControlNets as `controlnet/NAME`, or a LoRA. A net that is
+ * only in `onnx` counts where it takes pictures.
  *
- * @param folders names of files by folder, '.' for the top
- * @returns the nets, and the files that are none; undefined where there is nothing of the kind
- * @throws ENOMODEL for a repository with several LoRAs, none of which is the one that is meant
+ * @param folders the names of files by folder, '.' for the top
+ * @returns the nets and the other files; undefined where there is no adapter
+ * @throws ENOMODEL for a repository with several LoRAs, none of which has diffusers' name
  */
 export function selectAdapter(
   repository: string,

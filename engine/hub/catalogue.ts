@@ -1,4 +1,4 @@
-/** A repository that others report to work, from what its makers publish about it. */
+/** A repository that others report to work, as its authors describe it. */
 export interface KnownRepository {
   repository: string;
   bytes: number;
@@ -7,13 +7,13 @@ export interface KnownRepository {
   about: string;
 }
 
-/** Repositories to begin with. Sizes and licences are those published; the makers of this package have opened none of them. */
+/** Repositories to begin with. Sizes and licences are as published; the authors of this package have opened none of them. */
 export const KNOWN_REPOSITORIES: readonly KnownRepository[] = [
   {
     repository: 'schmuell/sd-turbo-ort-web',
     bytes: 2.58e9,
     licence: 'Stability AI, non-commercial',
-    about: 'SD-Turbo at 512×512, weights in float16: 1 to 4 steps, guidance none. Wants a GPU (webgpu, cuda) to be live.',
+    about: 'SD-Turbo at 512×512, weights in float16: 1 to 4 steps, guidance none. Needs a GPU (webgpu, cuda) to be live.',
   },
   {
     repository: 'jdp8/sd-turbo-onnx',
@@ -25,7 +25,7 @@ export const KNOWN_REPOSITORIES: readonly KnownRepository[] = [
     repository: 'TheyCallMeHex/LCM-Dreamshaper-V7-ONNX',
     bytes: 5e9,
     licence: 'MIT',
-    about: 'LCM Dreamshaper v7 at 512×512 and above: 2 to 8 steps. Wants a GPU with 8 GB.',
+    about: 'LCM Dreamshaper v7 at 512×512 and above: 2 to 8 steps. Needs a GPU with 8 GB.',
   },
   {
     repository: 'julienkay/taesd',
@@ -37,6 +37,6 @@ export const KNOWN_REPOSITORIES: readonly KnownRepository[] = [
     repository: 'IlyasMoutawwakil/tiny-stable-diffusion-onnx',
     bytes: 9e6,
     licence: 'see its page',
-    about: 'The shape of Stable Diffusion with random weights: noise for pictures, good for trying the way of a download.',
+    about: 'The shape of Stable Diffusion with random weights: noise for pictures, good for trying a download.',
   },
 ];

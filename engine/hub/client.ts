@@ -9,7 +9,7 @@ export interface Answer {
   status: number;
   headers: Headers;
   chunks: AsyncIterable<Uint8Array>;
-  /** Ends the connection without reading on. */
+  /** Ends the connection without reading the rest. */
   discard: () => void;
 }
 
@@ -17,8 +17,8 @@ const MAX_REDIRECTS = 5;
 const MAX_JSON_BYTES = 8 * 1024 * 1024;
 
 /**
- * Asks the hub. Every wait has a deadline. Failures that may pass are a {@link TransientError}, others an EngineError: ENOMODEL,
- * EDENIED, ENETWORK.
+ * A client of the hub. Every wait has a deadline. Failures that may pass are a {@link TransientError}, others an EngineError:
+ * ENOMODEL, EDENIED, ENETWORK.
  */
 export class HubClient {
   constructor(
@@ -29,8 +29,8 @@ export class HubClient {
   /**
    * Asks for JSON.
    *
-   * @param path from the first slash on
-   * @returns the value, and the address of the next page if this is one of several
+   * @param path with its leading slash
+   * @returns the value, and the address of the next page if there is one
    */
   async getJson(path: string, subject: string): Promise<{ value: unknown; next: string | undefined }> {
     const { headers, chunks } = await this.get(path, subject);
@@ -47,20 +47,20 @@ export class HubClient {
     } catch {
       throw new EngineError(
         'ENETWORK',
-        `${this.settings.endpoint} does not answer as Hugging Face does: ${path} is no JSON; check HF_ENDPOINT`,
+        `${this.settings.endpoint} does not answer as Hugging Face does: ${path} is not JSON; check HF_ENDPOINT`,
       );
     }
   }
 
   /**
-   * Asks for a file, or for its rest, and follows redirects.
+   * Asks for a file, or for the rest of it, and follows redirects.
    *
-   * @param subject what is asked for, for errors
-   * @param from first byte that is wanted; the answer is 206 when the server begins there, 200 when it begins at 0
+   * @param subject the name of the file in errors
+   * @param from the first byte that is wanted; the answer is 206 when the server begins there, 200 when it begins at 0
    */
   async get(path: string, subject: string, from = 0): Promise<Answer> {
-    if (process.env.HF_HUB_OFFLINE === '1') throw new EngineError('ENETWORK', 'HF_HUB_OFFLINE=1 forbids to download; unset it');
-    // A mirror may have a path of its own, which comes first.
+    if (process.env.HF_HUB_OFFLINE === '1') throw new EngineError('ENETWORK', 'HF_HUB_OFFLINE=1 forbids downloads; unset it');
+    // A mirror may have a path prefix.
     let url = new URL(this.settings.endpoint + path);
     for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
       const answer = await this.ask(url, from);
@@ -97,7 +97,7 @@ export class HubClient {
   }
 
   private headers(url: URL, from: number): Record<string, string> {
-    // The token is the hub's alone: files come from other servers, with addresses that carry their own permission.
+    // The token is sent to the hub only: files come from other servers, at addresses that carry their own permission.
     return {
       'user-agent': 'streamdiffusion-node-red',
       'accept-encoding': 'identity',
@@ -111,7 +111,7 @@ export class HubClient {
   }
 
   private refusal({ status, headers }: Answer, url: URL, subject: string): Error {
-    // Addresses of files hold for a while only; the hub gives a new one at the next try.
+    // Addresses of files expire; the next try gets a new one from the hub.
     if (!this.isHub(url)) return new TransientError(`${url.host} answers ${status} for ${subject}`);
     const { endpoint, token } = this.settings;
     const said = printable(headers.get('x-error-message') ?? '', 300);
@@ -144,7 +144,7 @@ async function* chunksOf(body: Response['body'], url: URL, watch: Watch): AsyncG
   }
 }
 
-/** The network's own words lie in the causes of what fetch rejects with. */
+/** The reason of a failed fetch is in the causes of its error. */
 function reasonOf(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   if (thrown.cause instanceof Error) return reasonOf(thrown.cause);

@@ -1,10 +1,10 @@
 import { mkdir, statfs } from 'node:fs/promises';
 import { EngineError } from '../errors';
 
-/** Left free beyond what a download needs. */
+/** The room that a download leaves free, bytes. */
 const MARGIN_BYTES = 64 * 1024 * 1024;
 
-/** Does something with files; rejects with EDISK, and what to do, when the system refuses. */
+/** Does something with files; rejects with EDISK, which says what to do, when the system refuses. */
 export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -14,9 +14,9 @@ export async function onDisk<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /**
- * Rejects with EDISK unless the disk of a folder, which is made, has room.
+ * Creates a folder, and rejects with EDISK unless its disk has room.
  *
- * @param bytes still to be written
+ * @param bytes the number still to be written
  */
 export async function checkRoom(folder: string, bytes: number): Promise<void> {
   const { bavail, bsize } = await onDisk(async () => {
@@ -30,7 +30,7 @@ export async function checkRoom(folder: string, bytes: number): Promise<void> {
   throw new EngineError('EDISK', `${folder} has ${has} free, and ${needs} are needed; make room, or choose another folder`);
 }
 
-/** An error of the file system as EDISK; any other as it is. */
+/** An error of the file system as EDISK; any other error unchanged. */
 function diskError(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || !('syscall' in thrown) || !('code' in thrown)) return thrown;
   const advice: Partial<Record<string, string>> = {

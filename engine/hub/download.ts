@@ -10,17 +10,17 @@ import type { Staging } from './staging';
 
 export interface Transfer extends Retrying {
   client: HubClient;
-  /** Told of bytes that came, and with a negative number of bytes that have to come again. */
+  /** Called with the number of bytes that arrived, or with a negative number of bytes that must be sent again. */
   onBytes: (bytes: number) => void;
 }
 
 /**
- * Downloads one file, from where an earlier try ended, checks it, and then moves it to its place.
+ * Downloads one file, continuing where an earlier try ended, checks it, and moves it to its place.
  *
  * Rejects with ENETWORK, EDENIED, ENOMODEL, EDISK, ECLOSED; with EINTEGRITY when the content is wrong twice.
  *
  * @param from the file's path on the hub
- * @param staging where it belongs on disk
+ * @param staging the folder of the unfinished download
  */
 export async function downloadFile(from: string, staging: Staging, file: RepositoryFile, transfer: Transfer): Promise<void> {
   const [part, target] = [staging.partOf(file), staging.pathOf(file)];
@@ -31,7 +31,7 @@ export async function downloadFile(from: string, staging: Staging, file: Reposit
   let wrongContents = 0;
   const attempt = async (progressed: () => void): Promise<void> => {
     const digest = await receive(from, part, file, transfer, (have) => {
-      // A server that breaks off at the same place each time brings nothing.
+      // A server that breaks off at the same place each time makes no progress.
       if (have > furthest) progressed();
       furthest = Math.max(furthest, have);
     });
@@ -39,7 +39,7 @@ export async function downloadFile(from: string, staging: Staging, file: Reposit
     await onDisk(() => rm(part));
     transfer.onBytes(-file.bytes);
     wrongContents++;
-    const message = `${file.path} arrived with other content than was announced`;
+    const message = `${file.path} does not have the content that the hub announced`;
     if (wrongContents < 2) throw new TransientError(message);
     throw new EngineError('EINTEGRITY', `${message}, twice; something on the way is broken, try again later or from another network`);
   };
@@ -47,7 +47,7 @@ export async function downloadFile(from: string, staging: Staging, file: Reposit
   await onDisk(() => rename(part, target));
 }
 
-/** Brings the part to the length of the file. Resolves to the checksum of all of it. */
+/** Completes the partial file. Resolves to the checksum of the whole. */
 async function receive(
   from: string,
   part: string,
@@ -70,12 +70,12 @@ async function receive(
     if (have > 0) await onDisk(() => addFile(hash, part, undefined, signal));
     if (have < file.bytes) {
       const answer = await client.get(from, file.path, have);
-      // A server that cannot begin in the middle begins at the start.
+      // A server without byte ranges begins at the start.
       if (answer.status === 200 && have > 0) await startOver();
       for await (const chunk of answer.chunks) {
         have += chunk.length;
         if (have > file.bytes)
-          throw new EngineError('EINTEGRITY', `${file.path} goes on after the ${file.bytes} bytes that were announced; try again later`);
+          throw new EngineError('EINTEGRITY', `${file.path} is longer than the ${file.bytes} bytes that the hub announced; try again later`);
         await onDisk(() => output.appendFile(chunk));
         hash.update(chunk);
         onBytes(chunk.length);

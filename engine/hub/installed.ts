@@ -5,19 +5,19 @@ import { onDisk } from './disk';
 import { type Manifest, readManifest } from './manifest';
 import { isRepositoryName } from './repository';
 
-/** A model in the folder of models, or what steers others. */
+/** A model or an adapter in the folder of models. */
 export interface InstalledModel {
   /** Its place in the folder of models: OWNER/NAME for pulled ones. */
   name: string;
   folder: string;
-  /** All files together. */
+  /** The size of all files together. */
   bytes: number;
   report: ModelReport;
-  /** Where it was pulled from, if it was. */
+  /** Where it was pulled from; undefined if it was not. */
   manifest: Manifest | undefined;
 }
 
-/** The models in a folder, by name: pulled ones in OWNER/NAME, others in folders that people put there. None when there is no such folder. */
+/** The models in a folder, sorted by name: pulled ones in OWNER/NAME, others in folders that people put there. Empty when there is no such folder. */
 export async function listInstalled(modelsFolder: string): Promise<InstalledModel[]> {
   const models: InstalledModel[] = [];
   for (const name of await subfolders(modelsFolder)) {
@@ -39,14 +39,14 @@ async function lookInto(modelsFolder: string, name: string): Promise<InstalledMo
   return { name, folder, bytes: await folderBytes(folder), report, manifest };
 }
 
-/** The folder that is meant: `starter`, a path, or the name of a repository that was pulled. */
+/** The folder of a model that is named `starter`, by its path, or by the repository that it was pulled from. */
 export async function findModel(nameOrFolder: string, modelsFolder: string): Promise<string> {
   if (nameOrFolder === 'starter' || !isRepositoryName(nameOrFolder) || (await isFolder(nameOrFolder))) return nameOrFolder;
   const pulled = join(modelsFolder, nameOrFolder);
   return (await isFolder(pulled)) ? pulled : nameOrFolder;
 }
 
-/** What differs from what was pulled, in sentences: files that are missing or of another length. */
+/** The differences from what was pulled, in sentences: files that are missing or have another length. */
 export async function compareToManifest(folder: string, { repository, files }: Manifest): Promise<string[]> {
   const problems: string[] = [];
   for (const { path, bytes } of files) {

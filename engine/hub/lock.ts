@@ -4,15 +4,15 @@ import { EngineError } from '../errors';
 import { onDisk } from './disk';
 
 /**
- * Does `work` while no other process does: a file with the process's number stands for it. One that a killed process
- * left behind does not count. Rejects with EBADPARAM while another one works.
+ * Does `work` unless another process is doing it; the lock is a file with the process's id. A lock left by a killed process
+ * does not count. Rejects with EBADPARAM while another process holds it.
  */
 export async function withLock<T>(path: string, what: string, work: () => Promise<T>): Promise<T> {
   await onDisk(() => mkdir(dirname(path), { recursive: true }));
   if (!(await take(path))) {
     const owner = Number(await readFile(path, 'utf8').catch(() => ''));
     if (isAlive(owner)) {
-      throw new EngineError('EBADPARAM', `process ${owner} is at work on ${what}; wait for it (if there is no such work, delete ${path})`);
+      throw new EngineError('EBADPARAM', `process ${owner} is working on ${what}; wait for it (if that is not so, delete ${path})`);
     }
     await rm(path, { force: true });
     if (!(await take(path))) throw new EngineError('EBADPARAM', `another process has just begun with ${what}; wait for it`);
@@ -39,11 +39,11 @@ async function take(path: string): Promise<boolean> {
 function isAlive(pid: number): boolean {
   if (!Number.isInteger(pid) || pid <= 0) return false;
   try {
-    // Signal 0 only asks.
+    // Signal 0 only tests whether the process exists.
     process.kill(pid, 0);
     return true;
   } catch (thrown) {
-    // It is there, and belongs to somebody else.
+    // The process exists and belongs to another user.
     return thrown instanceof Error && 'code' in thrown && thrown.code === 'EPERM';
   }
 }

@@ -4,15 +4,15 @@ import { readBounded } from '../util/bounded-file';
 import { onDisk } from './disk';
 import { isRepositoryName, type Listing, type RepositoryFile } from './repository';
 
-/** What a pulled folder says about itself, so that it can be checked, repaired and renewed. */
+/** The record in a pulled folder of what was pulled, so that it can be checked, repaired and updated. */
 export type Manifest = Listing;
 
 const NAME = '.pulled.json';
 
-/** Of a repository with tens of thousands of files, bytes. */
+/** The largest manifest, bytes: that of a repository with tens of thousands of files. */
 const LARGEST = 2 ** 23;
 
-/** The manifest of a folder; undefined when it was not pulled, or its manifest is damaged, or names what no pull would have. */
+/** The manifest of a folder; undefined when the folder was not pulled, or its manifest is damaged or names files that no pull would write. */
 export async function readManifest(folder: string): Promise<Manifest | undefined> {
   const text = await readBounded(join(folder, NAME), LARGEST).catch(() => undefined);
   if (text === undefined) return undefined;
@@ -31,7 +31,7 @@ export async function readManifest(folder: string): Promise<Manifest | undefined
   }
 }
 
-/** The folder may have come from somebody else: what it says of itself is looked up on this disk. */
+/** Whether an entry is a valid file. The folder may come from somebody else, and the paths in its manifest are looked up on this disk. */
 function isFile(file: Partial<RepositoryFile> | null): boolean {
   const { path, bytes } = file ?? {};
   return typeof path === 'string' && path.split('/').every((part) => /^[\w-][\w.-]*$/.test(part)) && Number.isSafeInteger(bytes);

@@ -1,25 +1,25 @@
-/** How far a download is. */
+/** The progress of a download. */
 export interface PullProgress {
   phase: 'checking' | 'downloading';
-  /** Bytes that are there, those of earlier tries included. */
+  /** Bytes that have arrived, including those of earlier tries. */
   doneBytes: number;
   totalBytes: number;
-  /** Over the last seconds; 0 while nothing comes. */
+  /** The speed over the last five seconds; 0 while nothing arrives. */
   bytesPerSecond: number;
-  /** At this speed, ms; undefined while that is not known. */
+  /** The remaining time at this speed, ms; undefined while it is unknown. */
   remainingMs: number | undefined;
 }
 
 const WINDOW_MS = 5000;
 const SAMPLE_MS = 250;
 
-/** Adds up what has arrived, and tells the speed over the last five seconds. */
+/** Counts the bytes that arrive, and measures the speed over the last five seconds. */
 export class ProgressMeter {
   private received = 0;
   private readonly samples: { at: number; received: number }[];
 
   /**
-   * @param doneBytes there already; they do not count as speed
+   * @param doneBytes bytes of earlier tries, which do not count towards the speed
    * @param now a clock, ms
    */
   constructor(
@@ -30,7 +30,7 @@ export class ProgressMeter {
     this.samples = [{ at: this.now(), received: 0 }];
   }
 
-  /** Bytes that came; fewer than none when some have to come again. */
+  /** Adds bytes that arrived; a negative number when some must be sent again. */
   add(bytes: number): void {
     this.doneBytes += bytes;
     if (bytes > 0) this.received += bytes;

@@ -1,4 +1,4 @@
-/** Downloads one model in a process of its own, by order of its parent, and ends with it. */
+/** The process of a download: pulls one model for its parent, and ends with it. */
 import { constants, setPriority } from 'node:os';
 import { EngineError } from '../errors';
 import type { PullProgress } from './progress';
@@ -9,7 +9,7 @@ const PROGRESS_MS = 250;
 const cancelled = new AbortController();
 
 function send(report: PullReport): Promise<void> {
-  // A parent that is gone is noticed by 'disconnect'; what could not be sent to it does not matter any more.
+  // That the parent has gone is noticed by 'disconnect'; a report that could not be sent to it does not matter then.
   return new Promise((sent) => (process.connected && process.send ? process.send(report, undefined, undefined, () => sent()) : sent()));
 }
 
@@ -32,7 +32,7 @@ async function run(request: PullRequest): Promise<void> {
 }
 
 process.title = 'streamdiffusion-download';
-// Checksums of gigabytes are computed when nobody else wants the processor.
+// Checksums of gigabytes are computed when nobody else needs the processor.
 setPriority(constants.priority.PRIORITY_LOW);
 process.on('disconnect', () => cancelled.abort());
 process.on('message', (message: PullOrder) => {

@@ -9,13 +9,13 @@ import type { PullOrder, PullReport } from './pull-messages';
 const CANCEL_LIMIT_MS = 5000;
 
 /**
- * {@link pull} in a process of its own: hashing and writing gigabytes would take the event loop from everything else.
- * Same options, results and errors; progress comes at most four times a second. Rejects with EHOST when the process ends
- * before its time. It ends with this process; what has arrived stays for the next download.
+ * {@link pull} in a process of its own, since hashing and writing gigabytes would block the event loop. Options, results and
+ * errors are the same; progress is reported at most four times a second. Rejects with EHOST when the process ends before it
+ * is done. It ends with this process; what has arrived is kept for the next download.
  */
 export function pullInProcess({ onProgress, onRetry, signal, ...request }: PullOptions): Promise<PullResult> {
   return new Promise((resolve, reject) => {
-    // The parent's own arguments (an inspector's port above all) are not for the child.
+    // The parent's own arguments (especially an inspector's port) are not for the child.
     const child = fork(join(__dirname, 'pull-main.js'), [], {
       serialization: 'advanced',
       execArgv: [],
@@ -42,7 +42,7 @@ export function pullInProcess({ onProgress, onRetry, signal, ...request }: PullO
       clearTimeout(killer);
       signal?.removeEventListener('abort', cancel);
       const how = signal?.aborted ? 'was cancelled' : `ended with ${killed ?? `code ${code}`} ${stderr.trim()}`.trim();
-      // Settled already unless the process ended without a word.
+      // This has no effect unless the process ended without a report.
       reject(new EngineError(signal?.aborted ? 'ECLOSED' : 'EHOST', `the download ${how}; the next one goes on from here`));
     });
 

@@ -18,13 +18,13 @@ export interface PullOptions {
   repository: string;
   /** Branch, tag or commit. Default `main`. */
   revision?: string;
-  /** The folder that the model is to become. Default: OWNER/NAME in the folder of models. */
+  /** The folder to create for the model. Default: OWNER/NAME in the folder of models. */
   to?: string;
-  /** Called for every piece that arrives, many times a second. */
+  /** Called for every chunk that arrives, many times a second. */
   onProgress?: (progress: PullProgress) => void;
-  /** Told when something fails and is tried again: why, and after what pause, ms. */
+  /** Called when something failed and will be tried again, with the reason and the pause before that, ms. */
   onRetry?: (reason: string, pauseMs: number) => void;
-  /** Ends the download; what has arrived stays for the next one. */
+  /** Ends the download; what has arrived is kept for the next one. */
   signal?: AbortSignal;
   settings?: HubSettings;
   retryPolicy?: Partial<RetryPolicy>;
@@ -33,21 +33,21 @@ export interface PullOptions {
 export interface PullResult {
   folder: string;
   commit: string;
-  /** Of all files. */
+  /** The size of all files. */
   bytes: number;
-  /** Of those that came over the network this time. */
+  /** The part that came over the network this time. */
   downloadedBytes: number;
 }
 
 const PARALLEL_FILES = 3;
 
 /**
- * Downloads a model from a Hugging Face repository: the files that the engine can use, each checked by its checksum.
- * The folder appears when it is whole. A download that was cut off goes on where it ended; a folder that is there
- * already is checked, and repaired or renewed.
+ * Downloads a model from a Hugging Face repository: the files that the engine can use, each verified by its checksum. The
+ * folder appears when it is complete. An interrupted download continues where it ended; a folder that exists already is
+ * checked, and repaired or updated.
  *
- * Rejects with EBADPARAM (names, or a folder with something else in it), ENOMODEL (no such repository, or nothing in it
- * to use), EDENIED, ENETWORK, EINTEGRITY, EDISK, ECLOSED (the signal).
+ * Rejects with EBADPARAM (a name, or a folder with other files in it), ENOMODEL (no such repository, or nothing in it that
+ * can be used), EDENIED, ENETWORK, EINTEGRITY, EDISK, ECLOSED (the signal).
  */
 export async function pull(options: PullOptions): Promise<PullResult> {
   const { repository, revision = 'main' } = options;
@@ -65,7 +65,7 @@ export async function pull(options: PullOptions): Promise<PullResult> {
   return withLock(`${staging.folder}.lock`, target, () => new Pull(options, settings, retrying, listing, files, staging).run(present));
 }
 
-/** One pull, once it is known what is to be there. */
+/** One pull, once it is known which files are needed. */
 class Pull {
   private readonly totalBytes: number;
 
@@ -95,7 +95,7 @@ class Pull {
     return { ...result, downloadedBytes };
   }
 
-  /** Whether the folder that is there needs nothing. */
+  /** Whether the existing folder is complete and up to date. */
   private async isWhole(): Promise<boolean> {
     const meter = new ProgressMeter(this.totalBytes);
     for (const file of this.files) {
@@ -106,7 +106,7 @@ class Pull {
     return true;
   }
 
-  /** Takes what is on this machine already. Resolves to the rest. */
+  /** Takes the files that are on this machine already. Resolves to the rest. */
   private async collect(): Promise<RepositoryFile[]> {
     const { signal, onProgress } = this.options;
     const meter = new ProgressMeter(this.totalBytes);
@@ -121,7 +121,7 @@ class Pull {
     return missing;
   }
 
-  /** From earlier tries for another commit, from the folder that is to be renewed, or from the cache of Hugging Face's own tools. */
+  /** Takes a file from earlier tries for another commit, from the folder that is updated, or from the cache of Hugging Face's own tools. */
   private async takeLocal(file: RepositoryFile): Promise<boolean> {
     const cache = join(this.settings.cacheFolder, `models--${this.listing.repository.replace('/', '--')}`);
     const sources = [
@@ -134,7 +134,7 @@ class Pull {
     return false;
   }
 
-  /** Resolves to the number of bytes that came. */
+  /** Resolves to the number of bytes that arrived. */
   private async download(missing: RepositoryFile[]): Promise<number> {
     const { signal, onProgress } = this.options;
     let needed = 0;
@@ -143,7 +143,7 @@ class Pull {
 
     const meter = new ProgressMeter(this.totalBytes, this.totalBytes - needed);
     let downloadedBytes = 0;
-    // The first file that fails ends the others.
+    // The first file that fails ends the other downloads.
     const failed = new AbortController();
     const retrying = { ...this.retrying, signal: signal ? AbortSignal.any([signal, failed.signal]) : failed.signal };
     const transfer: Transfer = {

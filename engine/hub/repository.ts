@@ -3,16 +3,16 @@ import { printable, quote } from '../util/quote';
 import type { HubClient } from './client';
 import { type Retrying, withRetries } from './retry';
 
-/** A file in a repository, and how its content can be told from any other. */
+/** A file in a repository, with a checksum of its content. */
 export interface RepositoryFile {
-  /** Relative to the repository, with slashes. */
+  /** The path in the repository, with slashes. */
   path: string;
   bytes: number;
-  /** sha256 of the content for files in Git LFS, else the name that Git gives to the content (sha1). */
+  /** The sha256 of the content for files in Git LFS, otherwise Git's name of the content (sha1). */
   checksum: { algorithm: 'sha256' | 'git-sha1'; digest: string };
 }
 
-/** What a repository contains at one commit. */
+/** The files of a repository at one commit. */
 export interface Listing {
   repository: string;
   commit: string;
@@ -37,7 +37,7 @@ export function checkRepository(name: string, revision: string): void {
 }
 
 /**
- * Asks the hub which commit a revision is, and for its files with sizes and checksums.
+ * Asks the hub for the commit of a revision, and for its files with sizes and checksums.
  *
  * Rejects with EBADPARAM, ENOMODEL, EDENIED, ENETWORK, ECLOSED.
  */
@@ -58,13 +58,13 @@ export async function listRepository(client: HubClient, repository: string, revi
     if (!Array.isArray(value)) throw strange(repository, 'no list of files');
     for (const entry of value as unknown[]) files.push(...readEntry(entry, repository));
     if (files.length > MAX_FILES) throw strange(repository, `more than ${MAX_FILES} files`);
-    // Of the next page's address, which a mirror may have left as it was, only what tells pages apart.
+    // Only the query of the next page's address is used: a mirror may not have rewritten the rest.
     query = next && /\?.*/.exec(next)?.[0];
   }
   return { repository, commit, files };
 }
 
-/** Where the hub gives a file of a commit out. */
+/** The hub's path of a file at a commit. */
 export function resolvePath({ repository, commit }: Listing, { path }: RepositoryFile): string {
   return `/${repository}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`;
 }

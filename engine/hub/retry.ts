@@ -2,13 +2,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { EngineError } from '../errors';
 import { Backoff } from '../util/backoff';
 
-/** How long a transfer is waited for. */
+/** The retry policy of a transfer. */
 export interface RetryPolicy {
-  /** A server that sends nothing for this long is asked again, ms. */
+  /** The request is repeated when the server sends nothing for this long, ms. */
   silenceMs: number;
-  /** Tries in a row that bring nothing, before giving up. */
+  /** The number of tries in a row without progress before giving up. */
   tries: number;
-  /** Pause before the second try, ms; doubled for each further one, to at most a minute. */
+  /** The pause before the second try, ms; doubled for each further one, up to a minute. */
   pauseMs: number;
 }
 
@@ -16,9 +16,9 @@ export const RETRY_POLICY: RetryPolicy = { silenceMs: 30_000, tries: 6, pauseMs:
 
 const LONGEST_PAUSE_MS = 60_000;
 
-/** A failure that may be gone at the next try. */
+/** A failure that may have passed at the next try. */
 export class TransientError extends Error {
-  /** @param pauseMs how long the server wants to be left alone */
+  /** @param pauseMs the pause that the server asks for, ms */
   constructor(
     message: string,
     readonly pauseMs = 0,
@@ -27,18 +27,18 @@ export class TransientError extends Error {
   }
 }
 
-/** How failures are met. */
+/** How failed requests are retried. */
 export interface Retrying {
   policy: RetryPolicy;
-  /** Ends it. */
+  /** Ends the retries. */
   signal?: AbortSignal;
-  /** Told why it is tried again, and after what pause, ms. */
+  /** Called before a retry with the reason and the pause before it, ms. */
   onRetry?: (reason: string, pauseMs: number) => void;
 }
 
 /**
- * Does `work` again after a {@link TransientError}, ever more slowly. It calls `progressed` when a try brought something, which
- * starts the count anew. Rejects with ENETWORK after too many tries, with ECLOSED when the signal says so.
+ * Does `work`, and repeats it after a {@link TransientError}, with growing pauses. `work` calls `progressed` when a try made
+ * progress, which resets the count. Rejects with ENETWORK after too many tries, with ECLOSED when the signal is aborted.
  */
 export async function withRetries<T>(work: (progressed: () => void) => Promise<T>, { policy, signal, onRetry }: Retrying): Promise<T> {
   const backoff = new Backoff({ first: policy.pauseMs, last: LONGEST_PAUSE_MS });

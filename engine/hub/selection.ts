@@ -8,7 +8,7 @@ import type { Listing, RepositoryFile } from './repository';
 
 const TOKENIZER_FILES = '(vocab\\.json|merges\\.txt|tokenizer\\.json|tokenizer_config\\.json|special_tokens_map\\.json|words\\.json)';
 
-/** What the engine reads besides nets; some exports have it in folders, some at the top. And the licence. */
+/** The files that the engine reads besides nets, in folders or at the top, and the licence. */
 const WANTED = [
   /^(LICENSE|LICENCE|NOTICE)[\w.-]*$/i,
   /^README\.md$/,
@@ -17,16 +17,16 @@ const WANTED = [
   new RegExp(`^(tokenizer/|tokenizer_2/)?${TOKENIZER_FILES}$`),
 ];
 
-/** Files beside a net that are not its weights, which may have any name: they are for other programs. */
+/** The endings of files for other programs. Any other file beside a net may be its weights, which can have any name. */
 const FOREIGN = /\.(safetensors|bin|ckpt|pt|pth|msgpack|h5|gguf|tflite|xml|json|txt|md|png|jpe?g|py|onnx)$/i;
 const CONFIGS = new Set(['config.json', 'preprocessor_config.json']);
-/** Folders of nets that are no model's. */
+/** Folders of nets that belong to adapters and not to a model. */
 const OF_ADAPTERS = new Set(['image_encoder', 'controlnet', 'onnx']);
 const SAFE_NAME = /^\w[\w.-]*$/;
 
 /**
  * The files of a repository that the engine can use: the nets, found as in a folder on disk, with their weights; configs,
- * tokenizers, schedule, licence; of a repository without a model, the adapter that it holds. A path that leads elsewhere
+ * tokenizers, schedule, licence; in a repository without a model, its adapter. A path that leads out of the repository
  * matches nothing.
  *
  * @throws ENOMODEL when there is neither
@@ -45,16 +45,16 @@ export function selectFiles({ repository, files }: Listing): RepositoryFile[] {
   const forPyTorch = files.some(({ path }) => /\.(safetensors|bin|ckpt)$/.test(path));
   throw new EngineError(
     'ENOMODEL',
-    `${repository} has no ONNX net in a place where one is looked for (unet/model.onnx, vae_decoder/model.onnx and so on); ` +
+    `${repository} has no ONNX net in any of the usual places (unet/model.onnx, vae_decoder/model.onnx and so on); ` +
       (forPyTorch
         ? `it has weights for PyTorch: convert them with "optimum-cli export onnx --model ${repository} FOLDER"`
-        : 'take another repository'),
+        : 'choose another repository'),
   );
 }
 
 type Folders = Map<string, string[]>;
 
-/** Names of files by the folder that they lie in, '.' for the top. Only names that are one on every system. */
+/** The names of files by their folder, '.' for the top. Names that are not valid on every system are left out. */
 function byFolder(files: RepositoryFile[]): Folders {
   const folders: Folders = new Map();
   for (const { path } of files) {
@@ -65,7 +65,7 @@ function byFolder(files: RepositoryFile[]): Folders {
   return folders;
 }
 
-/** Where a net lies: in the model's folder, and an autoencoder also in that of a tiny one, which is wanted beside the full one. */
+/** The places of a net: in the model's folder, and for an autoencoder also in the tiny one's folder, which is wanted beside the full one. */
 function placesOf(net: NetName, folders: Folders): string[] {
   const tiny = [...folders.keys()].map((folder) => folder.split('/')[0]).filter((top) => OWN_AUTOENCODER.test(top));
   const roots = isAutoencoder(net) ? ['.', ...new Set(tiny)] : ['.'];
@@ -100,8 +100,8 @@ function onnxFiles(folder: string, folders: Folders): string[] {
 }
 
 /**
- * The config and the weights of a net. In a folder of its own they have any name, beside other nets they begin with its own, and so
- * they do on top of a repository that has no other net.
+ * The config and the weights of a net. In a folder of its own they may have any name. Beside other nets, and at the top of a
+ * repository, their names begin with the net's.
  */
 function besideNet(path: string, folders: Folders, isOnTop = false): string[] {
   const [folder, net] = [posix.dirname(path), posix.basename(path)];

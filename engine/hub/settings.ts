@@ -5,13 +5,13 @@ import { quote } from '../util/quote';
 
 /** Where models come from and where they are kept. */
 export interface HubSettings {
-  /** Address of the hub, without a slash at its end. */
+  /** The hub's address, without a trailing slash. */
   endpoint: string;
-  /** For private repositories and those with a licence to accept. */
+  /** The token for private repositories and for those with a licence to accept. */
   token?: string;
-  /** The cache of Hugging Face's own tools: what is there already is not downloaded again. Only read. */
+  /** The cache of Hugging Face's own tools: files in it are not downloaded again. It is only read. */
   cacheFolder: string;
-  /** Pulled models lie here as OWNER/NAME. */
+  /** The folder of pulled models, which are in OWNER/NAME. */
   modelsFolder: string;
 }
 
@@ -31,7 +31,7 @@ export function hubSettings(env: NodeJS.ProcessEnv = process.env): HubSettings {
   };
 }
 
-/** Whether an address may be asked: https, or http on this machine. */
+/** Whether requests to an address are allowed: https, or http on this machine. */
 export function isAllowed(url: URL): boolean {
   return url.protocol === 'https:' || (url.protocol === 'http:' && isLoopback(url));
 }

@@ -6,16 +6,16 @@ import { onDisk } from './disk';
 import { isManifest, readManifest } from './manifest';
 import type { RepositoryFile } from './repository';
 
-/** How a file that is not whole yet is called. */
+/** The ending of an unfinished file. */
 const PART = '.part';
 
 /**
- * A folder beside the target in which a model is put together, so that the target is either whole or not there. Whole files
- * lie in a folder of their commit, so that no model is put together from two; those that are not whole lie outside of it and
- * carry their content in their names, so that a later commit that has the same content goes on with them.
+ * A folder beside the target in which a model is assembled, so that the target is either complete or absent. Complete files
+ * are in a folder of their commit, so that no model is mixed from two commits. Unfinished files are outside it and have the
+ * checksum of their content in their names, so that a later commit with the same content continues them.
  */
 export class Staging {
-  /** Of all commits. */
+  /** The folder of all commits. */
   readonly folder: string;
   private readonly own: string;
 
@@ -33,27 +33,27 @@ export class Staging {
     return this.own;
   }
 
-  /** Where a whole file belongs. */
+  /** The path of a complete file. */
   pathOf({ path }: RepositoryFile): string {
     return join(this.own, path);
   }
 
-  /** Where a file lies until it is whole. */
+  /** The path of a file until it is complete. */
   partOf({ path, checksum }: RepositoryFile): string {
     return join(this.folder, `${path}.${checksum.digest.slice(0, 12)}${PART}`);
   }
 
-  /** How much of a file earlier tries have left, bytes. */
+  /** The length of what earlier tries have left of a file, bytes. */
   async partBytes(file: RepositoryFile): Promise<number> {
     return (await stat(this.partOf(file)).catch(() => undefined))?.size ?? 0;
   }
 
-  /** Whether an earlier try has finished this file, by its content. */
+  /** Whether an earlier try has completed this file, judged by its content. */
   has(file: RepositoryFile, signal?: AbortSignal): Promise<boolean> {
     return hasContent(this.pathOf(file), file, signal);
   }
 
-  /** Where earlier tries for other commits may have left a file. */
+  /** The places where earlier tries for other commits may have left a file. */
   async elsewhere({ path }: RepositoryFile): Promise<string[]> {
     const names = await readdir(this.folder).catch(() => []);
     return names
@@ -62,16 +62,16 @@ export class Staging {
       .filter((place) => !place.startsWith(this.own + sep));
   }
 
-  /** Takes a file from a place on this machine, if its content is right. Weights cost no room where the disk can link. */
+  /** Takes a file from elsewhere on this machine if its content is right. Weights take no room where the disk supports hard links. */
   async takeFrom(source: string, file: RepositoryFile, signal?: AbortSignal): Promise<boolean> {
-    // A file that cannot be read is as good as none.
+    // A file that cannot be read counts as missing.
     if (!(await hasContent(source, file, signal).catch(() => false))) return false;
     const target = this.pathOf(file);
     await onDisk(async () => {
       await mkdir(dirname(target), { recursive: true });
       await rm(target, { force: true });
       const real = await realpath(source);
-      // Configs get edited; that must not change the file that they came from.
+      // Configs are copied: people edit them, which must not change the original.
       if (file.checksum.algorithm === 'git-sha1') await copyFile(real, target);
       else await link(real, target).catch(() => copyFile(real, target));
     });
@@ -79,8 +79,8 @@ export class Staging {
   }
 
   /**
-   * Makes the staged folder the target. What an older target had and `files` do not name is gone then, but for what was pulled into it on
-   * its own, and so is what other commits have left.
+   * Makes the staged folder the target. Files of an older target that `files` does not name are removed, except repositories
+   * that were pulled into it by themselves, and so are the files of other commits.
    */
   async publish(files: RepositoryFile[]): Promise<void> {
     await onDisk(async () => {
@@ -101,7 +101,7 @@ export class Staging {
     });
   }
 
-  /** Removes what does not belong to the model. */
+  /** Removes files that do not belong to the model. */
   private async sweep(files: RepositoryFile[]): Promise<void> {
     const wanted = new Set(files.map((file) => this.pathOf(file)));
     for (const name of await readdir(this.own, { recursive: true })) {
@@ -111,7 +111,7 @@ export class Staging {
   }
 }
 
-/** Moves the folders of other repositories that were pulled into a model's, such as an autoencoder. */
+/** Moves the folders of other repositories that were pulled into a model's folder, such as an autoencoder. */
 async function keepPulled(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {
     const isPulled = (await readManifest(join(from, name))) !== undefined;
@@ -120,14 +120,14 @@ async function keepPulled(from: string, to: string): Promise<void> {
 }
 
 /**
- * Rejects with EBADPARAM when there is something at the target that a download must not replace.
+ * Rejects with EBADPARAM when the target is something that a download must not replace.
  *
- * @param repository whose folder may be renewed
+ * @param repository the one whose folder may be updated
  */
 export async function checkTarget(target: string, repository: string, pulled: string | undefined): Promise<void> {
   if (pulled === repository) return;
   const found = await stat(target).catch(() => undefined);
   if (!found || (found.isDirectory() && (await readdir(target)).length === 0)) return;
-  const content = pulled ? `holds ${pulled}` : found.isDirectory() ? 'has files of another origin in it' : 'is a file';
+  const content = pulled ? `holds ${pulled}` : found.isDirectory() ? 'contains other files' : 'is a file';
   throw new EngineError('EBADPARAM', `${target} ${content}; choose another folder with --to, or move it away`);
 }

@@ -1,13 +1,13 @@
-/** One request: each wait in it has a deadline, and ends with it. */
+/** A watch over one request: each of its waits has a deadline, and ends when the request does. */
 export class Watch {
-  /** For the request; aborted at its end. */
+  /** The request's signal; aborted when the request ends. */
   readonly signal: AbortSignal;
   private readonly controller = new AbortController();
   private readonly ended: Promise<never>;
 
   /**
    * @param silenceMs the longest wait
-   * @param parent ends it from outside
+   * @param parent ends the request from outside
    */
   constructor(
     private readonly silenceMs: number,
@@ -15,13 +15,13 @@ export class Watch {
   ) {
     this.signal = parent ? AbortSignal.any([parent, this.controller.signal]) : this.controller.signal;
     this.ended = new Promise((_, reject) => this.signal.addEventListener('abort', () => reject(this.signal.reason), { once: true }));
-    // Nobody may be waiting when it ends.
+    // The rejection is handled here, since nobody may be waiting when the request ends.
     this.ended.catch(() => undefined);
   }
 
   /**
-   * Rejects as the step does, or when the deadline is over, or at once when the request ends: a read that is aborted in
-   * the moment in which its answer begins would otherwise wait for ever (seen in Node 20.20, once in a hundred times).
+   * Rejects as the step does, or at the deadline, or at once when the request ends: a read that is aborted at the moment when
+   * its answer begins would otherwise wait for ever (seen in Node 20.20, once in a hundred times).
    */
   async within<T>(step: Promise<T>): Promise<T> {
     const timer = setTimeout(() => this.controller.abort(new Error(`sent nothing for ${this.silenceMs / 1000} s`)), this.silenceMs);
@@ -32,7 +32,7 @@ export class Watch {
     }
   }
 
-  /** Ends the connection, if there still is one. */
+  /** Ends the connection, if it is still open. */
   end(): void {
     this.controller.abort();
   }

@@ -43,7 +43,7 @@ function read(payload: unknown): Picture {
     if (isJsonBuffer(payload) && payload.width === undefined) return encoded(bytesOfJson(payload));
     if ('data' in payload) return raw(payload);
   }
-  throw bad(`no picture: ${quote(payload)}; wanted is a Buffer with an encoded picture, { data, width, height, channels } or base64`);
+  throw bad(`no picture: ${quote(payload)}; expected a Buffer with an encoded picture, { data, width, height, channels } or base64`);
 }
 
 /** A copy, for whoever keeps a picture beyond its message: its sender may draw on the same bytes anew. */

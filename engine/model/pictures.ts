@@ -51,7 +51,7 @@ export async function runOnPicture(
     return net.run({ [name]: picture, [name + BYTES.middle]: scalar(middle), [name + BYTES.half]: scalar(half) });
   }
   const pixels: PixelTensor = { type: 'pixels', data, dims, ...movable };
-  // What is no picture comes back as it is.
+  // What is not a picture comes back as it is.
   if (net.runPixels) return net.runPixels({ [name]: pixels }, { name, range }) as Promise<Record<string, Tensor>>;
   return net.run({ [name]: fromPixels(pixels, type, range) });
 }
@@ -60,7 +60,7 @@ export async function runOnPicture(
  * Runs a net that gives a picture.
  *
  * @returns the picture and the dimensions that the net gave it, [B, 3, H, W]
- * @throws EBADMODEL when the net gives what is no number
+ * @throws EBADMODEL when the net gives what is not a number
  */
 export async function runToPicture(
   net: Net,

@@ -118,7 +118,7 @@ export class VaeDecoder {
    * @param latent scaled, [C, h, w]
    * @param height of the latent, h
    * @param width of the latent, w
-   * @throws EBADMODEL when the net gives what is no number
+   * @throws EBADMODEL when the net gives what is not a number
    */
   async decodePicture(latent: Float32Array, height: number, width: number): Promise<RawImage> {
     const { data, dims } = await runToPicture(this.net, 'vae_decoder', this.output, this.feeds(latent, height, width), this.range);

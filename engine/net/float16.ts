@@ -1,6 +1,6 @@
 /**
  * IEEE 754 half precision in plain JavaScript, for nets whose inputs and outputs are float16.
- * Reading goes through a table of all 65,536 values: an order of magnitude faster than arithmetic per value.
+ * Reading looks values up in a table of all 65,536: an order of magnitude faster than computing each.
  */
 
 let table: Float32Array | undefined;
@@ -27,21 +27,21 @@ export function fromFloat16(bits: Uint16Array): Float32Array {
   return out;
 }
 
-/** Single precision bit patterns of the smallest normal half, and how far from there on rounding cannot overflow. */
+/** The single precision bit pattern of the smallest normal half, and the length of the range above it in which rounding cannot overflow. */
 const LEAST_NORMAL = 0x38800000;
 const NORMALS = 0x477fe000 - LEAST_NORMAL;
 
 /**
  * Numbers as half precision bit patterns, rounded to nearest even; beyond 65,504 they become infinite.
  *
- * @param out takes them, as many as there are values
+ * @param out receives the bit patterns; as long as `values`
  */
 export function toFloat16(values: Float32Array, out = new Uint16Array(values.length)): Uint16Array {
   const words = new Uint32Array(values.buffer, values.byteOffset, values.length);
   for (let i = 0; i < words.length; i++) {
     const word = words[i];
     const magnitude = word & 0x7fffffff;
-    // Nearly all: the exponent is rebased, and half a unit less one is added, or half a unit where the last bit is odd.
+    // Nearly all values take this path: the exponent is rebased, and half a unit less one is added, or half a unit where the last bit is odd.
     const isNormal = (magnitude - LEAST_NORMAL) >>> 0 <= NORMALS;
     out[i] = isNormal ? ((word >>> 16) & 0x8000) | ((magnitude - 0x37fff001 + ((magnitude >>> 13) & 1)) >>> 13) : halfOf(word);
   }

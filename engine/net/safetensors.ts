@@ -3,40 +3,40 @@ import { EngineError } from '../errors';
 import { kindOf, printable } from '../util/quote';
 import { fromFloat16 } from './float16';
 
-/** Element types that can be computed with; others (int8, float8 …) are those of other kinds of files. */
+/** Element types that can be used; others (int8, float8 …) occur only in files for other purposes. */
 export type SafetensorsType = 'F32' | 'F16' | 'BF16' | 'F64' | 'I64' | 'I32';
 
-/** One tensor of a file: where its values lie, row-major and little-endian. */
+/** One tensor of a file, and the place of its values, which are row-major and little-endian. */
 export interface SafeTensor {
   name: string;
   type: SafetensorsType;
   shape: number[];
-  /** Of its first byte in the file. */
+  /** The position of its first byte in the file. */
   offset: number;
-  /** Bytes. */
+  /** Its length, bytes. */
   length: number;
 }
 
 export interface Safetensors {
   path: string;
   tensors: ReadonlyMap<string, SafeTensor>;
-  /** What its maker wrote into it. */
+  /** The metadata that the file's author wrote. */
   metadata: Readonly<Record<string, string>>;
 }
 
 const SIZES: Record<SafetensorsType, number> = { F32: 4, F16: 2, BF16: 2, F64: 8, I64: 8, I32: 4 };
-/** Bytes of each element of all types of the format, so that a file with others is understood, if not used. */
+/** Bytes per element of the format's other types, so that a file with such tensors can be checked, though they are not used. */
 const OTHER_SIZES: Record<string, number> = { BOOL: 1, U8: 1, I8: 1, F8_E5M2: 1, F8_E4M3: 1, I16: 2, U16: 2, U32: 4, U64: 8 };
-/** The format allows 100 MB; adapters have thousands of tensors of a hundred bytes of header each. */
+/** The largest header, bytes. The format allows 100 MB; adapters have some thousand tensors with a hundred bytes of header each. */
 const LARGEST_HEADER = 2 ** 25;
 const MOST_TENSORS = 100_000;
 const MOST_DIMENSIONS = 8;
 
 /**
- * Reads the head of a .safetensors file (8 bytes with its length, then JSON), but no values: milliseconds, also for
- * gigabytes. Every tensor is checked to lie in the file, to be as long as its shape says, and to overlap with no other.
+ * Reads the header of a .safetensors file (8 bytes with its length, then JSON) but no values, which takes milliseconds even
+ * for gigabytes. Checks that every tensor is inside the file, as long as its shape says, and overlaps with no other.
  *
- * Rejects with EBADMODEL when the file is torn, or another kind of file.
+ * Rejects with EBADMODEL when the file is torn, or of another kind.
  */
 export async function readSafetensors(path: string): Promise<Safetensors> {
   const file = await openRegular(path).catch((thrown: unknown) => {
@@ -45,7 +45,7 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   try {
     const { size } = await file.stat();
     const wrong = (how: string): EngineError =>
-      new EngineError('EBADMODEL', `${printable(path, 1000)} is torn, damaged or no safetensors file (${how}); download it again`);
+      new EngineError('EBADMODEL', `${printable(path, 1000)} is torn, damaged or not a safetensors file (${how}); download it again`);
     const start = Buffer.alloc(8);
     const { bytesRead } = await file.read(start, 0, 8, 0);
     if (bytesRead < 8) throw wrong(`it has ${size} bytes`);
@@ -62,7 +62,7 @@ export async function readSafetensors(path: string): Promise<Safetensors> {
   }
 }
 
-/** The values of a small tensor as numbers, such as an alpha. Rejects with EBADMODEL when it cannot be read. */
+/** The values of a small tensor, such as an alpha. Rejects with EBADMODEL when they cannot be read. */
 export async function readNumbers({ path }: Safetensors, tensor: SafeTensor): Promise<Float32Array> {
   const file = await openRegular(path);
   try {

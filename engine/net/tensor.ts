@@ -3,10 +3,10 @@ import { brightness, toImage, toInterleaved, toPlanes, UNITS } from '../image/pi
 import { fromFloat16, toFloat16 } from './float16';
 import type { PixelTensor, Tensor, TensorType } from './net';
 
-/** Of a picture's values, which are many, every so-manieth is looked at; what overflows in a net spreads over its whole output. */
+/** Only every 61st of a picture's many values is checked: NaN in a net spreads over its whole output. */
 export const PIXEL_STRIDE = 61;
 
-/** Numbers as a tensor of the type that a net wants; whole types round towards zero. */
+/** Numbers as a tensor of a net's type; integer types round towards zero. */
 export function tensorOf(type: TensorType, values: Float32Array, dims: number[]): Tensor {
   switch (type) {
     case 'float32':
@@ -24,7 +24,7 @@ export function tensorOf(type: TensorType, values: Float32Array, dims: number[])
   }
 }
 
-/** Rows of equal length behind each other as one tensor, for a batch of `batch` rows; missing ones repeat the last. */
+/** Rows of equal length as one tensor with `batch` rows; missing ones repeat the last. */
 export function stackedTensor(type: TensorType, rows: readonly Float32Array[], batch: number, dims: number[]): Tensor {
   const { length } = rows[0];
   const rowOf = (k: number): Float32Array => rows[Math.min(k, rows.length - 1)];
@@ -39,7 +39,7 @@ export function stackedTensor(type: TensorType, rows: readonly Float32Array[], b
   return tensorOf(type, floats, dims);
 }
 
-/** The values of a tensor as float32; a float32 tensor's own data, not a copy. */
+/** The values of a tensor as float32; of a float32 tensor, its own data and not a copy. */
 export function floatsOf(tensor: Tensor): Float32Array {
   const { data } = tensor;
   if (data instanceof Float32Array) return data;
@@ -47,7 +47,7 @@ export function floatsOf(tensor: Tensor): Float32Array {
   return Float32Array.from(data, Number);
 }
 
-/** The numbers that pixels stand for, as a net of this type takes them; as often behind each other as it takes pictures. */
+/** Pixels as the numbers of a net of this type, repeated for as many pictures as the net takes. */
 export function fromPixels({ data, dims }: PixelTensor, type: TensorType, range: PixelRange): Tensor {
   const [batch, , height, width] = dims;
   const length = 3 * height * width;
@@ -59,7 +59,7 @@ export function fromPixels({ data, dims }: PixelTensor, type: TensorType, range:
   return tensorOf(type, batch === 1 ? floats : repeated(floats, new Float32Array(batch * length)), dims);
 }
 
-/** The first picture of a net's output as pixels; an output that is no picture, or holds what is no number, as it is. */
+/** The first picture of a net's output as pixels; an output that is not a picture, or that holds NaN, is returned unchanged. */
 export function toPixels(tensor: Tensor, range: PixelRange): Tensor | PixelTensor {
   const { data, dims } = tensor;
   const [, channels, height, width] = dims;
@@ -74,15 +74,15 @@ export function toPixels(tensor: Tensor, range: PixelRange): Tensor | PixelTenso
   return isFiniteHere(values, Number.isFinite) ? { ...pixels, data: toImage(values, width, height, range).data } : tensor;
 }
 
-/** What each byte is to a net in half precision. */
+/** The half precision number of each byte. */
 const HALVES = perRange((range) => toFloat16(UNITS[range]));
-/** What each half is as a byte. */
+/** The byte of each half precision number. */
 const BYTES = perRange((range) => {
   const floats = fromFloat16(Uint16Array.from({ length: 65_536 }, (_, bits) => bits));
   return Uint8Array.from(floats, (value) => brightness(value, range));
 });
 
-/** Made when it is first needed. */
+/** One table per range, computed when it is first needed. */
 function perRange<T>(make: (range: PixelRange) => T): Record<PixelRange, () => T> {
   const lazy = (range: PixelRange): (() => T) => {
     let made: T | undefined;

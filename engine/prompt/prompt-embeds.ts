@@ -49,7 +49,7 @@ const LEAST_COSINE = 1e-4;
  * have none, the picture counts less strongly.
  *
  * @param parts weights without a positive sum count as equal
- * @throws EBADPROMPT when a weight is no finite number
+ * @throws EBADPROMPT when a weight is not a finite number
  */
 export function blend(parts: { conditioning: PromptEmbeds; weight: number }[], method: BlendMethod = 'linear'): PromptEmbeds {
   if (parts.length === 0) throw new RangeError('nothing to blend');

@@ -15,7 +15,7 @@ const WORDS = new RegExp(
   'gu',
 );
 const IS_UNSPACED = new RegExp(`^[${UNSPACED}]`, 'u');
-/** What English leaves behind an apostrophe is no word: "it's", "castle’s". */
+/** What English leaves behind an apostrophe is not a word: "it's", "castle’s". */
 const ENDINGS = /(?<=\p{L})['’](?:s|t|d|m|re|ve|ll)(?![\p{L}\p{M}\p{N}])/giu;
 
 /** The words of a text in their order; signs and spaces are none. */

@@ -70,7 +70,7 @@ export class TextEncoder implements PromptNet {
   /**
    * @param tokenizer undefined for a model without one, which then takes token ids only
    * @param config says what the net itself leaves free
-   * @throws EBADMODEL when the net is no text encoder
+   * @throws EBADMODEL when the net is not a text encoder
    */
   constructor(
     private readonly net: Net,

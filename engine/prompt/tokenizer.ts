@@ -122,7 +122,7 @@ export class Tokenizer {
   }
 }
 
-/** A list of words as its tokenizer splits texts and writes words. Its special tokens are no words. */
+/** A list of words as its tokenizer splits texts and writes words. Its special tokens are not words. */
 function wordListOf(tokenizer: HuggingFaceTokenizer, table: WordTable | undefined): WordList {
   const { normalizer, pre_tokenizer } = tokenizer;
   const special = new Set<string>([...tokenizer.get_added_tokens_decoder().values()].map(({ content }) => content));

@@ -7,7 +7,7 @@ const LEAST_SUM = 1e-3;
 /**
  * Weights as shares of a sum of 1. Weights without a positive sum (all zero, or cancelling) count as equal.
  *
- * @throws EBADPROMPT when a weight is no finite number
+ * @throws EBADPROMPT when a weight is not a finite number
  */
 export function normalizeWeights(weights: readonly number[]): number[] {
   const bad = weights.find((weight) => !Number.isFinite(weight));

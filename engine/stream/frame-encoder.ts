@@ -15,10 +15,10 @@ import type { RawImage, StreamOptions } from '../types';
 import { SharedPictures } from './shared-pictures';
 import { composed, composedLatent, type PaintMask, paintMask } from './paint-mask';
 
-/** What pictures are called that are no adapter's: the frame itself, and where it is painted. */
+/** The names of pictures that belong to no adapter: the frame itself, and its mask. */
 export const OWN_PICTURES: readonly string[] = ['image', 'mask'];
 
-/** A frame that is painted in part. */
+/** The mask of a frame that is denoised in part. */
 export interface Masked {
   mask: PaintMask;
   /** At the stream's size. */
@@ -26,8 +26,7 @@ export interface Masked {
 }
 
 /**
- * Makes a latent of a frame's picture before it enters the batch, mixed with what was finished last as far as the stream's feedback
- * asks for it.
+ * Encodes a frame's picture before it enters the batch, mixed with the last finished frame as the stream's feedback settings say.
  */
 export class FrameEncoder {
   private readonly motion = new MotionMeter();
@@ -37,22 +36,22 @@ export class FrameEncoder {
 
   constructor(private readonly model: Model) {}
 
-  /** A latent that has been finished, [C, h, w]. A copy is kept: whoever gets it may change it. */
+  /** Takes a finished latent, [C, h, w], for feedback. It is copied, since its receiver may change it. */
   denoised(latent: Float32Array, shape: LatentShape): void {
     this.lastLatent = { latent: latent.slice(), shape };
   }
 
-  /** A picture that has been finished, and that nobody draws on until {@link handOut}. */
+  /** Takes a finished picture for feedback. Nobody may change it before {@link handOut}. */
   rendered(image: RawImage): void {
     this.lastImage = image;
   }
 
-  /** Finished pictures go to others, who may draw on them. */
+  /** Called before finished pictures are returned to callers, who may change them. */
   handOut(): void {
     if (this.lastImage) this.lastImage = { ...this.lastImage, data: new Uint8Array(this.lastImage.data) };
   }
 
-  /** Forgets what was finished, and how much the scene moved. */
+  /** Forgets finished frames, and how much the scene moved. */
   restart(): void {
     this.motion.restart();
     this.lastImage = undefined;
@@ -61,7 +60,7 @@ export class FrameEncoder {
   }
 
   /**
-   * The options of a frame, with less noise while the scene moves, where that is wanted.
+   * The options of a frame. Where `motion` asks for it, there is less noise while the scene moves.
    *
    * @throws EBADFRAME when there is no picture
    */
@@ -74,11 +73,11 @@ export class FrameEncoder {
   }
 
   /**
-   * The clean latent of a picture, [C, h, w], mixed with what was finished last as the stream's feedback says, but only where the
-   * frame is painted.
+   * The clean latent of a picture, [C, h, w], mixed with the last finished frame as the feedback settings say, but only where the
+   * mask is white.
    *
-   * @param mask where that is; everywhere without one
-   * @param isOurs whether nobody needs the picture afterwards
+   * @param mask undefined for the whole frame
+   * @param isOurs whether nobody needs the picture's bytes afterwards
    * @throws EBADFRAME when there is no picture
    */
   async encode(image: RawImage | undefined, options: ResolvedOptions, mask?: PaintMask, isOurs = false): Promise<Float32Array> {
@@ -97,9 +96,9 @@ export class FrameEncoder {
   }
 
   /**
-   * Where a frame is painted, and what stays of it elsewhere; undefined where all of it is painted.
+   * The mask of a frame, and the picture that stays where it is black; undefined where the whole frame is denoised.
    *
-   * @throws EBADFRAME when the mask or the frame is no picture
+   * @throws EBADFRAME when the mask or the frame is not a picture
    */
   async masked(image: RawImage | undefined, mask: RawImage | undefined, { options, shape }: StreamSetup): Promise<Masked | undefined> {
     if (mask === undefined || options.mode !== 'img2img') return undefined;
@@ -108,26 +107,26 @@ export class FrameEncoder {
     const where = paintMask(await fitted(mask, options), options.maskFeather, shape);
     if (!where) return undefined;
     const incoming = await fitted(image, options);
-    // A copy, which slice() of a Buffer is not: whoever gave it may draw on it while the frame is in flight, or it is moved into the encoder.
+    // Copied, since the sender may change it while the frame is in flight, or the encoder's thread takes it. A Buffer's slice() would not copy.
     return { mask: where, incoming: { ...incoming, data: new Uint8Array(incoming.data) } };
   }
 
-  /** Names of the pictures that may come with frames; those for the prompt may come along. */
+  /** The names of the pictures that may come with frames, including those of prompts. */
   get known(): string[] {
     const adapters = this.model.adapters.filter(({ picture }) => picture !== undefined);
     return [...OWN_PICTURES, ...adapters.map(({ name }) => name)];
   }
 
-  /** Names of those that a frame is painted from under these options. */
+  /** The names of the pictures that a frame is rendered from under these options. */
   wanted({ mode, weights = {} }: StreamOptions): string[] {
     const adapters = this.ofAdapters.filter(({ name }) => weights[name] !== 0);
     return [...(mode === 'img2img' ? OWN_PICTURES : []), ...adapters.map(({ name }) => name)];
   }
 
   /**
-   * What the adapters that work on a frame make of its pictures, by their names.
+   * A frame's pictures, prepared by the adapters that use them, by the adapters' names.
    *
-   * @throws EBADPARAM for a picture that no adapter wants, EBADFRAME for what is no picture
+   * @throws EBADPARAM for a picture that no adapter wants, EBADFRAME for what is not a picture
    */
   async forAdapters(pictures: Record<string, RawImage>, options: ResolvedOptions): Promise<Pictures> {
     const { known } = this;
@@ -155,9 +154,9 @@ export class FrameEncoder {
   }
 
   /**
-   * A latent that comes in the place of a picture; undefined for none.
+   * Checks a latent that is given instead of a picture; undefined for none.
    *
-   * @throws EBADPARAM when it is none of this shape
+   * @throws EBADPARAM when it does not have this shape
    */
   given(latent: Float32Array | undefined, { height, width }: LatentShape): Float32Array | undefined {
     if (latent === undefined) return undefined;
@@ -179,7 +178,7 @@ export class FrameEncoder {
   }
 }
 
-/** What the sender is told of a picture that no adapter wants. */
+/** The message for a picture that no adapter uses. */
 export function strangePicture(name: string, known: readonly string[]): string {
   const others = known.filter((each) => !OWN_PICTURES.includes(each));
   const there = others.length > 0 ? `there are pictures for ${others.join(', ')}` : 'this engine has no adapter that wants one';

@@ -6,17 +6,17 @@ import type { PromptSpec } from '../prompt/request';
 import type { FollowNewest, FrameId, Prompt } from '../types';
 import type { Masked } from './frame-encoder';
 
-/** A frame between `process` and its output. */
+/** A frame from `process` to its output. */
 export interface Frame {
   id: FrameId;
   enteredAt: number;
   shape: LatentShape;
   follow: FollowNewest;
-  /** Whether it came with a prompt of its own. */
+  /** Whether it has a prompt of its own. */
   hasPrompt: boolean;
-  /** Known once it has entered, where one was drawn for it. */
+  /** Set once the frame has entered, where a seed was drawn for it. */
   seed?: number;
-  /** Where it is painted, if not everywhere. */
+  /** The frame's mask; undefined where the whole frame is denoised. */
   masked?: Masked;
 }
 
@@ -24,12 +24,12 @@ export interface Frame {
 export interface Prepared {
   frame: Frame;
   setup: StreamSetup;
-  /** img2img: the picture's clean latent; txt2img: x_T, or undefined for the stream's own noise. [C, h, w] */
+  /** In img2img the picture's clean latent, in txt2img x_T, or undefined for the stream's own noise. [C, h, w] */
   latent: Float32Array | undefined;
-  /** What adapters have made of the frame's other pictures, by their names. */
+  /** The frame's other pictures as their adapters prepared them, by the adapters' names. */
   pictures: Pictures;
   conditioning: EncodedPrompt;
-  /** The stream's prompt at that time. */
+  /** The stream's prompt when the frame was prepared. */
   prompt: Prompt | PromptSpec;
 }
 

@@ -4,13 +4,13 @@ import type { StreamOptions } from '../types';
 import type { SetupCache } from './setup-cache';
 import { type LiveChange, Overtaken } from './size-trials';
 
-/** The settings of a running stream. What takes long to prepare is left to a newer update that says otherwise. */
+/** The settings of a running stream. A change that takes long to prepare is skipped if a newer update sets the same option. */
 export class LiveSettings {
-  /** The setup of frames that bring no settings of their own. */
+  /** The setup of frames without settings of their own. */
   setup: StreamSetup;
-  /** What the stream was opened with. */
+  /** The setup that the stream was opened with. */
   private readonly first: StreamSetup;
-  /** Updates that have been asked for and are not done, in their order. */
+  /** Pending updates, oldest first. */
   private readonly updates = new Set<Partial<StreamOptions>>();
 
   /** @throws EBADPARAM for options that cannot work, ENOMODEL when they need a net that the model lacks */
@@ -26,13 +26,13 @@ export class LiveSettings {
     return this.setup.options;
   }
 
-  /** For a frame: updates that come after this call overtake it. */
+  /** The change for a frame: updates after this call overtake it. */
   change(): LiveChange {
     const before = new Set(this.updates);
     return { from: this.first, isOvertaken: () => [...this.updates].some((update) => !before.has(update)) };
   }
 
-  /** An update has been asked for. @returns it, for {@link apply} in its turn and {@link end} after that */
+  /** Registers an update. @returns it, for {@link apply} in its turn and {@link end} afterwards */
   begin(params: Partial<StreamOptions>): Partial<StreamOptions> {
     const update = { ...params };
     this.updates.add(update);
@@ -43,7 +43,7 @@ export class LiveSettings {
     this.updates.delete(update);
   }
 
-  /** @throws EBADPARAM, and the settings then stay as they were */
+  /** Applies an update. @throws EBADPARAM, and then keeps the settings */
   async apply(update: Partial<StreamOptions>): Promise<StreamSetup> {
     const left = (): Partial<StreamOptions> => {
       const newer = [...this.updates].slice([...this.updates].indexOf(update) + 1);
@@ -61,7 +61,7 @@ export class LiveSettings {
   }
 }
 
-/** Whether a newer change of this option leaves nothing of an older one. */
+/** Whether a newer change of this option replaces an older one as a whole. */
 function isWhole(name: string): boolean {
   return name !== 'weights';
 }

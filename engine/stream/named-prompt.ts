@@ -6,9 +6,9 @@ import type { Prompt, RawImage } from '../types';
 import { quote } from '../util/quote';
 
 /**
- * A prompt whose pictures are named by their content, and the pictures that it brought.
+ * Replaces the pictures in a prompt by hashes of their content, and returns the pictures by these names.
  *
- * @throws EBADFRAME for what is no picture
+ * @throws EBADFRAME for what is not a picture
  */
 export function named(prompt: Prompt | PromptSpec): { prompt: NamedPrompt; brought: Map<string, RawImage> } {
   const brought = new Map<string, RawImage>();

@@ -3,19 +3,19 @@ import { blurred } from '../image/control/blur';
 import { luminance } from '../image/control/plane';
 import type { RawImage } from '../types';
 
-/** Where a frame is painted. */
+/** The part of a frame that is denoised. */
 export interface PaintMask {
-  /** 0 (stays the incoming picture) to 255 (is painted), of each pixel. */
+  /** For each pixel, 0 (stays as in the incoming picture) to 255 (is denoised). */
   pixels: Uint8Array;
-  /** The mean of that over each latent position, 0..1, [h, w]. */
+  /** The mean over the pixels of each latent position, 0..1, [h, w]. */
   latent: Float32Array;
 }
 
 /**
- * A mask from its picture, white where it is to be painted; undefined where all of it is.
+ * A mask from a picture that is white where the frame is denoised; undefined where all of it is white.
  *
  * @param picture of the stream's size
- * @param feather standard deviation of its soft border, pixels. It lies inside of what is white, so that black stays black.
+ * @param feather the standard deviation of the soft border, pixels. The border is inside the white area, so that black stays black.
  */
 export function paintMask(picture: RawImage, feather: number, shape: LatentShape): PaintMask | undefined {
   const mask = luminance(picture);
@@ -24,7 +24,7 @@ export function paintMask(picture: RawImage, feather: number, shape: LatentShape
   return { pixels, latent: means(pixels, picture.width, shape) };
 }
 
-/** The picture where it is painted, the incoming one where not; both of one size. */
+/** The denoised picture where the mask is white, the incoming one where it is black; both have the same size. */
 export function composed(painted: RawImage, incoming: RawImage, { pixels }: PaintMask): RawImage {
   const data = new Uint8Array(painted.data.length);
   for (let pixel = 0, at = 0; pixel < pixels.length; pixel++) {
@@ -36,12 +36,12 @@ export function composed(painted: RawImage, incoming: RawImage, { pixels }: Pain
   return { ...painted, data };
 }
 
-/** What two latents [C, h, w] are where it is painted, and where not. */
+/** Two latents [C, h, w] combined: the denoised one where the mask is white, the incoming one where it is black. */
 export function composedLatent(painted: Float32Array, incoming: Float32Array, { latent: shares }: PaintMask): Float32Array {
   return painted.map((value, k) => incoming[k] + shares[k % shares.length] * (value - incoming[k]));
 }
 
-/** Half of a straight border's blur lies on either side of it; only the inner half is taken, from 0 to 1. */
+/** Keeps the inner half of a blurred border, rescaled to 0..1: blur spreads a border to both sides. */
 function feathered(mask: Uint8Array, soft: Uint8Array): Uint8Array {
   const out = new Uint8Array(mask.length);
   for (let at = 0; at < out.length; at++) out[at] = (mask[at] * Math.max(0, 2 * soft[at] - 255)) / 255 + 0.5;

@@ -4,7 +4,7 @@ import { type ResolvedOptions, resolveOptions } from '../diffusion/options';
 import { Setups, type StreamSetup } from '../diffusion/setup';
 import type { StreamOptions } from '../types';
 
-/** The setups of a stream, each with the proof that the model works under it. */
+/** The setups of a stream that the model is known to work with. */
 export class SetupCache {
   private readonly setups: Setups;
 
@@ -24,13 +24,13 @@ export class SetupCache {
     return resolved;
   }
 
-  /** Of options whose picture size is known to work. */
+  /** The setup of options whose picture size is known to work. */
   get(options: ResolvedOptions): StreamSetup {
     return this.setups.get(options);
   }
 
   /**
-   * Of any options, when they are known to work.
+   * The setup of any options, once they are known to work.
    *
    * @param change of a running stream
    * @throws EBADPARAM; Overtaken

@@ -1,15 +1,15 @@
 import type { Adapter } from '../model/adapters/adapter';
 import { everyOf, type ResolvedOptions } from '../diffusion/options';
 
-/** What adapters have made of a frame's pictures, for the frames behind it that are not computed by their nets. */
+/** Pictures that adapters prepared for one frame, shared with the frames after it that their nets do not compute. */
 export class SharedPictures {
   private readonly byAdapter = new Map<string, { prepared: unknown; width: number; height: number; used: number }>();
 
   /**
-   * What the next frame gets: an earlier frame's as long as fewer than `controlEvery` frames were rendered from it and the size is the
-   * same, otherwise its own.
+   * The prepared picture of the next frame: an earlier frame's while fewer than `controlEvery` frames were rendered from it and
+   * the size is the same, otherwise its own.
    *
-   * @param prepare makes the frame's own, from which so many frames may be rendered
+   * @param prepare prepares the frame's own picture, from which this many frames may be rendered
    */
   async of({ name, isAlwaysComputed }: Adapter, options: ResolvedOptions, prepare: (frames: number) => Promise<unknown>): Promise<unknown> {
     const { width, height } = options;
@@ -25,7 +25,7 @@ export class SharedPictures {
     return prepared;
   }
 
-  /** The next frame with a picture gets its own. */
+  /** Makes the next frame with a picture use its own. */
   forget(adapter: string): void {
     this.byAdapter.delete(adapter);
   }

@@ -10,9 +10,9 @@ interface Request {
 }
 
 /**
- * One UNet for all streams of an engine: whatever is asked for while the UNet is busy, or in the same turn of the event
- * loop, goes through it in one call. No stream waits for a slower one. A UNet that runs on servers with several copies of
- * it takes as many calls at the same time.
+ * One UNet for all streams of an engine: requests that arrive while it is busy, or in the same turn of the event loop, are
+ * computed in one call. No stream waits for a slower one. A UNet with several copies on servers takes as many calls at the
+ * same time.
  */
 export class SharedUnet {
   private waiting: Request[] = [];
@@ -37,18 +37,18 @@ export class SharedUnet {
       const requests = this.waiting;
       this.waiting = [];
       await this.serve(requests);
-      // Streams that have frames in flight ask again as soon as they are answered. Without this pause two of them would take turns
-      // for ever, each waiting while the other computes alone; without the token a picture would be encoded in between.
+      // Streams with frames in flight send the next request as soon as they are answered. Without this pause two of them would take
+      // turns for ever, each waiting while the other computes alone; without the token a picture would be encoded in between.
       const followUp = place.expectFollowUp();
       await nextTurn();
-      // Streams whose frames became ready while the UNet computed are let in as well: that news still waits in the event loop.
+      // Frames that became ready while the UNet computed are included: their events still wait in the event loop.
       await nextTurn();
       if (this.waiting.length === 0) followUp.release();
     }
     this.running--;
   }
 
-  /** Settles every request; one that cannot be computed does not take the others with it. */
+  /** Settles every request; one that cannot be computed does not fail the others. */
   private async serve(requests: Request[]): Promise<void> {
     try {
       const predictions = await this.unet.predict(requests.flatMap((request) => request.evaluations));
@@ -64,5 +64,5 @@ export class SharedUnet {
   }
 }
 
-/** Of the event loop. */
+/** Resolves in the next turn of the event loop. */
 const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

@@ -5,60 +5,59 @@ import type { PromptEmbeds } from '../prompt/prompt-embeds';
 import type { EncodedPrompt } from '../prompt/transition-path';
 import { pairAt, type Probe, TransitionProbes } from './transition-probes';
 
-/** A frame on its way into the batch, at the pace of the transition that it may be part of. */
+/** A frame that is about to enter the batch, paced by the transition that it may be part of. */
 export interface PacedEntry<F> extends Entry<F, PromptEmbeds> {
-  /** It is denoised under another conditioning as well, and leaves as a mixture of both. */
+  /** For a frame that is also denoised under a second conditioning, and leaves as a mixture of both. */
   dissolve?: Dissolve;
-  /** x̂0 of the last step, where it is known already: the frame only takes its turn. [C, h, w] */
+  /** x̂0 of the last step where it is known already, so that the frame is not denoised. [C, h, w] */
   knownX0?: Float32Array;
 }
 
-/** `part`, 0..1, is the other's share. */
+/** `part`, 0..1, is the share of the second conditioning. */
 interface Dissolve {
   conditioning: EmbedsPair<PromptEmbeds>;
   part: number;
 }
 
-/** A frame that has entered: it leaves when none of its entries in the batch is under way. */
+/** A frame that has entered; it leaves when all of its entries in the batch are done. */
 interface PacedFrame<F> {
   frame: F;
-  /** x̂0 of what is finished of it. */
+  /** x̂0 of its finished entries. */
   latent: Float32Array | undefined;
   underWay: number;
 }
 
-/** What an entry of the batch is to its frame: itself, or the other half of a dissolve, with its share. */
+/** An entry of the batch: the frame itself, or the second half of a dissolve with its share. */
 interface Half<F> {
   of: PacedFrame<F>;
   otherShare?: number;
 }
 
 /**
- * A stream batch whose frames go through transitions evenly. A dissolve is two ordinary entries, merged when they leave; a
- * frame whose latent is known enters none; and beside the first frames of a transition a few more are denoised to see how
- * its pictures change.
+ * A stream batch in which transitions change pictures at an even pace. A dissolve is two ordinary entries that are merged when
+ * they leave; a frame whose latent is known has no entry; and with the first frames of a transition a few probes are denoised
+ * to measure how its pictures change.
  *
- * @typeParam F what identifies a frame to the caller
+ * @typeParam F identifies a frame to the caller
  */
 export class TransitionPacer<F> {
   private readonly batch = new StreamBatch<Half<F>, PromptEmbeds>();
   private readonly probes = new TransitionProbes();
-  /** Oldest first, as they are to leave. */
+  /** Oldest first, the order in which they leave. */
   private frames: PacedFrame<F>[] = [];
 
-  /** @param onProbe hears of every picture that was made only to be looked at */
+  /** @param onProbe called with the latent of every probe */
   constructor(private readonly onProbe: (probe: Probe, latent: Float32Array) => void) {}
 
-  /** Frames that have not left yet. */
+  /** The number of frames that have not left yet. */
   get inFlight(): number {
     return this.frames.length;
   }
 
   /**
-   * Call it for every frame that is about to enter.
+   * Must be called for every frame that is about to enter.
    *
-   * @param dissolves whether the frame is to be one of two pictures of a transition's way that were looked at, where it is
-   *   between them
+   * @param dissolves whether a frame between two probes of its transition becomes the dissolve of the two
    */
   pace(prompt: EncodedPrompt, entry: Entry<F, PromptEmbeds>, dissolves: boolean): PacedEntry<F> {
     this.probes.follow(prompt, entry);
@@ -73,26 +72,26 @@ export class TransitionPacer<F> {
     if (dissolve) this.enterHalf({ of: frame, otherShare: dissolve.part }, entry, dissolve.conditioning);
   }
 
-  /** Makes the frames in flight that `match` go on under another conditioning, which ends a dissolve. */
+  /** Changes the conditioning of the frames in flight that `match`, which ends their dissolves. */
   setConditioning(conditioning: EmbedsPair<PromptEmbeds>, match: (frame: F) => boolean = () => true): void {
     for (const { of } of this.batch.remove(({ of, otherShare }) => otherShare !== undefined && match(of.frame))) of.underWay--;
     this.batch.setConditioning(conditioning, ({ of }) => match(of.frame));
   }
 
-  /** As that of the stream batch. */
+  /** As in the stream batch. */
   setDenoising(denoising: DenoiseConfig, match: (frame: F) => boolean = () => true): void {
     this.batch.setDenoising(denoising, ({ of }) => match(of.frame));
   }
 
-  /** What the UNet has to predict for the next tick, for the frames and for what is looked at beside them. */
+  /** The UNet evaluations of the next tick, for frames and probes. */
   evaluations(): Evaluation<PromptEmbeds>[] {
     return [...this.batch.evaluations(), ...this.probes.evaluations()];
   }
 
   /**
-   * Moves every frame one step on.
+   * Moves every frame on by one step.
    *
-   * @param predictions the UNet's answers, in the order of {@link evaluations}
+   * @param predictions the UNet's outputs, in the order of {@link evaluations}
    * @returns the frames that are done, oldest first
    */
   advance(predictions: readonly Float32Array[]): DenoisedFrame<F>[] {
@@ -104,7 +103,7 @@ export class TransitionPacer<F> {
     return leaving.flatMap(({ frame, latent }) => (latent ? [{ frame, latent }] : []));
   }
 
-  /** Takes out the frames that `match`, or all of them. */
+  /** Removes the frames that `match`, or all of them. */
   remove(match: (frame: F) => boolean = () => true): F[] {
     this.batch.remove(({ of }) => match(of.frame));
     const removed = this.frames.filter(({ frame }) => match(frame));
@@ -112,7 +111,7 @@ export class TransitionPacer<F> {
     return removed.map(({ frame }) => frame);
   }
 
-  /** Nothing is looked at any more. */
+  /** Removes all probes. */
   stopProbes(): void {
     this.probes.stop();
   }
@@ -123,8 +122,8 @@ export class TransitionPacer<F> {
   }
 
   /**
-   * A frame of a transition as the dissolve of the two pictures that were looked at before it and behind it, if it is the
-   * same frame as they: out of pure noise pictures nearly jump at some places of a way, slowly as one may pass them.
+   * The dissolve of the probes before and after a frame's position in its transition, if the probes show the same frame. From
+   * pure noise, pictures almost jump at some positions, however slowly these are passed.
    */
   private dissolve({ way, position }: EncodedPrompt, entry: Entry<F, PromptEmbeds>): PacedEntry<F> | undefined {
     if (!way || position === undefined || !this.probes.areOf(entry)) return undefined;
@@ -136,7 +135,7 @@ export class TransitionPacer<F> {
   }
 }
 
-/** A frame's own half leaves before the other one: it entered before it. */
+/** Adds a half to its frame. A frame's own half leaves first, since it entered first. */
 function merge<F>({ of, otherShare }: Half<F>, latent: Float32Array): void {
   of.underWay--;
   of.latent = of.latent && otherShare !== undefined ? mix(of.latent, latent, otherShare) : latent;

@@ -3,13 +3,13 @@ import { type EmbedsPair, type DenoisedFrame, type Entry, type Evaluation, type 
 import type { PromptEmbeds } from '../prompt/prompt-embeds';
 import type { EncodedPrompt } from '../prompt/transition-path';
 import type { TransitionPath } from '../prompt/transition-path';
-/** How many enter beside a frame of a transition: first as many as tell something at all, then fewer. */
+/** The number of probes that enter with a frame of a transition: at first as many as are needed to tell anything, then fewer. */
 const AT_FIRST = 5;
 const BESIDE_A_FRAME = 2;
-/** A transition whose frames are further apart (parts of the whole) would be over before much is known of it. */
+/** Transitions with larger steps (as part of the whole) get no probes: they would be over before much is known. */
 const LONGEST_STEP = 1 / 16;
 
-/** A picture that is made only to be looked at: where on which way it is. */
+/** A picture that is only rendered to be measured: its transition and its position on it. */
 export interface Probe {
   way: TransitionPath;
   position: number;
@@ -17,19 +17,19 @@ export interface Probe {
 }
 
 /**
- * Finds out how a transition's pictures change along its way. Beside its first frames a few more rows go through the UNet:
- * one and the same frame, with its noise and settings, under conditionings from all along the way. No rows, and no
- * time, are spent while there is no transition, and on prompts that come with every frame.
+ * Measures how a transition's pictures change along its path. With its first frames a few more rows go through the UNet: the
+ * same frame, with its noise and settings, under conditionings from all along the path. No rows, and no time, are spent
+ * without a transition, or on prompts that come with every frame.
  */
 export class TransitionProbes {
   private readonly batch = new StreamBatch<Probe, PromptEmbeds>();
   private way: TransitionPath | undefined;
-  /** The frame that all of a way's probes are: only then do they show nothing but the way. */
+  /** The frame that all probes of a path show, so that they differ only by their positions. */
   private frame: Entry<unknown, PromptEmbeds> | undefined;
   private lastTime = 0;
   private entered = 0;
 
-  /** Call it for every frame that enters. */
+  /** Must be called for every frame that enters. */
   follow({ way }: EncodedPrompt, entry: Entry<unknown, PromptEmbeds>): void {
     if (way !== this.way) {
       this.stop();
@@ -42,12 +42,12 @@ export class TransitionProbes {
     this.lastTime = way?.time ?? 0;
   }
 
-  /** Whether this way's probes are the same frame as the entry, and differ by their conditionings alone. */
+  /** Whether the path's probes show the same frame as the entry, and differ only by their conditionings. */
   areOf(entry: Entry<unknown, PromptEmbeds>): boolean {
     return this.frame !== undefined && areAlike(entry, this.frame);
   }
 
-  /** As those of the stream batch. */
+  /** As in the stream batch. */
   evaluations(): Evaluation<PromptEmbeds>[] {
     return this.batch.evaluations();
   }
@@ -73,13 +73,13 @@ export class TransitionProbes {
   }
 }
 
-/** The conditioning at a position of a way, of which the negative one may be missing. */
+/** The conditioning at a position of a path; the negative one may be missing. */
 export function pairAt(way: TransitionPath, position: number): EmbedsPair<PromptEmbeds> {
   const { positive, negative } = way.between(position);
   return { positive, negative: negative ?? positive };
 }
 
-/** Whether under the same conditioning they become the same picture. */
+/** Whether two entries would become the same picture under the same conditioning. */
 function areAlike(a: Entry<unknown, PromptEmbeds>, b: Entry<unknown, PromptEmbeds>): boolean {
   const rows = [a.latent, ...a.noise];
   const others = [b.latent, ...b.noise];

@@ -15,16 +15,16 @@ import type { SharedUnet } from './shared-unet';
 import { type PacedEntry, TransitionPacer } from './transition-pacer';
 import type { Probe } from './transition-probes';
 
-/** The middle of a stream: frames enter the stream batch with their noise, a full buffer at a time, and all of them move on together. */
+/** The second stage of a stream: frames enter the stream batch with their noise, a full frame buffer at a time, and move on together. */
 export class UnetBatcher {
   private readonly batch: TransitionPacer<Frame>;
-  /** Frames of a buffer that is not full yet. */
+  /** The frames of a frame buffer that is not full yet. */
   private buffer: PacedEntry<Frame>[] = [];
   private readonly seeds: Seeds;
 
   /**
-   * @param pictures takes what is finished, for frames that are mixed with it
-   * @param onProbe hears of every latent that was made only to be looked at
+   * @param pictures takes finished latents, for feedback
+   * @param onProbe called with the latent of every probe
    */
   constructor(
     private readonly model: Model,
@@ -36,32 +36,32 @@ export class UnetBatcher {
     this.seeds = new Seeds(model.info.latentChannels);
   }
 
-  /** Frames at some step. */
+  /** The number of frames in the batch. */
   get inFlight(): number {
     return this.batch.inFlight;
   }
 
-  /** Frames that wait for their buffer to fill. */
+  /** The number of frames that wait for their frame buffer to fill. */
   get buffered(): number {
     return this.buffer.length;
   }
 
-  /** Of the frames that follow the stream's prompt. */
+  /** Changes the conditioning of frames that follow the stream's prompt. */
   setConditioning(pair: EmbedsPair<PromptEmbeds>): void {
     this.batch.setConditioning(pair, followsPrompt);
     for (const entry of this.buffer) if (followsPrompt(entry.frame)) entry.conditioning = pair;
   }
 
-  /** Of the frames that follow all settings; between two ticks, as a row's guidance must not change while the UNet works for it. */
+  /** Changes the settings of frames that follow all settings. Must be called between two ticks: a row's guidance must not change while the UNet computes it. */
   setDenoising(denoising: DenoiseConfig): void {
     this.batch.setDenoising(denoising, followsAll);
   }
 
   /**
-   * Takes a frame into the buffer; once that is full, its frames enter and all frames move on.
+   * Adds a frame to the frame buffer; once that is full, its frames enter and all frames move on.
    *
-   * @param prompt under which it begins
-   * @returns the frames whose last step this was
+   * @param prompt the frame's prompt at its first step
+   * @returns the frames that have finished their last step
    */
   async enter(prepared: Prepared, prompt: EncodedPrompt): Promise<DenoisedFrame<Frame>[]> {
     const { frameBufferSize, useDenoisingBatch } = prepared.setup.options;
@@ -70,7 +70,7 @@ export class UnetBatcher {
     return useDenoisingBatch ? this.tick(this.takeBuffer()) : this.drain();
   }
 
-  /** Moves every frame one step on, and those that enter through their first. */
+  /** Moves every frame on by one step, including those that enter. */
   async tick(entering: PacedEntry<Frame>[] = []): Promise<DenoisedFrame<Frame>[]> {
     for (const entry of entering) this.batch.enter(entry);
     const newest = entering.at(-1);
@@ -84,7 +84,7 @@ export class UnetBatcher {
       if (last) this.pictures.denoised(last.latent, last.frame.shape);
       return finished;
     } catch (error) {
-      // The caller hears of this call's frames by its rejection; those of earlier calls stay in flight.
+      // The rejection tells the caller about this call's frames; those of earlier calls stay in flight.
       const failed = new Set(entering.map((entry) => entry.frame));
       this.batch.remove((frame) => failed.has(frame));
       this.batch.stopProbes();
@@ -92,14 +92,14 @@ export class UnetBatcher {
     }
   }
 
-  /** Moves on until nothing waits and nothing is in flight. */
+  /** Makes ticks until no frame waits or is in flight. */
   async drain(): Promise<DenoisedFrame<Frame>[]> {
     const finished = this.buffer.length > 0 ? await this.tick(this.takeBuffer()) : [];
     while (this.batch.inFlight > 0) finished.push(...(await this.tick()));
     return finished;
   }
 
-  /** Takes all frames out, unfinished, and begins with the first seed again. */
+  /** Removes all frames, unfinished, and starts again with the first seed. */
   reset(): FrameId[] {
     const frames = [...this.batch.remove(), ...this.takeBuffer().map((entry) => entry.frame)];
     this.batch.stopProbes();
@@ -107,7 +107,7 @@ export class UnetBatcher {
     return frames.map(({ id }) => id);
   }
 
-  /** A frame at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
+  /** A frame's entry at the first step, in the next free place of the frame buffer: its latent with noise added, or x_T itself. */
   private entry({ frame, setup, latent, pictures }: Prepared, prompt: EncodedPrompt): PacedEntry<Frame> {
     const { shape, denoising, options } = setup;
     const { frameBufferSize, mode } = options;
@@ -116,7 +116,7 @@ export class UnetBatcher {
     const noised = latent && mode === 'img2img' ? addNoise(latent, rows[0], denoising.steps[0]) : (latent ?? rows[0]);
     const kept = latent && frame.masked && { clean: latent, painted: frame.masked.mask.latent };
     const entry = { frame, latent: noised, shape, noise: rows, conditioning: embedsPair(prompt, setup), pictures, kept, denoising };
-    // Where every number of rows is compiled for itself, more rows now and then would cost more than they bring.
+    // Where each number of rows is compiled separately, occasional extra rows would cost more than they gain.
     if (this.model.unet.place.compilesShapes) return entry;
     return this.batch.pace(prompt, entry, mode === 'txt2img' && !followsPrompt(frame));
   }

@@ -5,13 +5,13 @@ import { type FileHandle, open } from 'node:fs/promises';
  * Opens a regular file for reading. Whatever else a path may name is refused at once: opened in the usual way, a pipe that
  * nobody writes to would hold one of the few threads that Node.js reads files with, for ever.
  *
- * Rejects as node:fs does; with code EINVAL where it is no regular file.
+ * Rejects as node:fs does; with code EINVAL where it is not a regular file.
  */
 export async function openRegular(path: string): Promise<FileHandle> {
   const file = await open(path, constants.O_RDONLY | (constants.O_NONBLOCK ?? 0));
   try {
     if ((await file.stat()).isFile()) return file;
-    throw Object.assign(new Error(`${path} is no regular file`), { code: 'EINVAL' });
+    throw Object.assign(new Error(`${path} is not a regular file`), { code: 'EINVAL' });
   } catch (thrown) {
     await file.close();
     throw thrown;

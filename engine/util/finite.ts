@@ -1,8 +1,8 @@
 import { EngineError } from '../errors';
 
 /**
- * Throws EBADMODEL when values are no numbers: a half-precision net that overflowed, a card that computes wrongly. Such a
- * frame is no picture and must not be shown.
+ * Throws EBADMODEL when values are not numbers: a half-precision net that overflowed, a card that computes wrongly. Such a
+ * frame is not a picture and must not be shown.
  *
  * @param values what a net gave
  * @param net its name, for people

@@ -78,7 +78,7 @@ export function numberIn(value: unknown): unknown {
   return typeof value === 'string' && value.length <= MOST_DIGITS && value.trim() !== '' ? Number(value) : value;
 }
 
-/** The items of a text, with spaces or commas between them; undefined of what is no text, or too long to be a list. */
+/** The items of a text, with spaces or commas between them; undefined of what is not a text, or too long to be a list. */
 export function itemsIn(value: unknown, between = /[\s,]+/): string[] | undefined {
   if (typeof value !== 'string' || value.length > MOST_LETTERS) return undefined;
   return value.split(between).filter((item) => item.trim() !== '');

@@ -36,7 +36,7 @@ class Link {
   /**
    * @param {string} address of the page
    * @param {object} events all but `onNews` and `onLost` may be left out:
-   *   - `onNews(news)`, and `onPicture(blob)` for what is no JSON
+   *   - `onNews(news)`, and `onPicture(blob)` for what is not JSON
    *   - `onOpen()`, `onClose(code)`, which may `end()` it
    *   - `onLost(problem?, advice?)`: there is no connection; told again when it turns out why
    *   - `query()` before each try: resolves to what its address needs besides, such as `ticket=…&`; rejects when there is no connection;

@@ -8,7 +8,7 @@ function numberIn(text, least, most) {
 
 /**
  * The part of a picture that a screen of a wall shows, in shares of its sides: `crop=x,y,width,height`, or `tile=column,row,columns,rows`
- * counted from 1. Undefined for all of it, and for what is no part.
+ * counted from 1. Undefined for all of it, and for what is not one of them.
  */
 function cropOf(asked) {
   const numbers = (name) => asked.get(name)?.split(',').map(Number);
@@ -228,7 +228,7 @@ class Warp {
 
   move(corner, place) {
     const places = this.places.map((old, k) => (k === corner ? place : old));
-    // One that has crossed another one is no corner any more.
+    // One that has crossed another one is no longer a corner.
     if (!isShape(places)) return;
     this.places = places;
     this.keep();

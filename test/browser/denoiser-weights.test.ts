@@ -111,7 +111,7 @@ describe("the denoiser's dialog: a slider for each adapter", () => {
     assert.deepEqual(await saved(), { weights: { ink: 0.5, lost: 0.3 }, valid: true });
   });
 
-  it('saves what differs from how they were trained, and marks what is no number', async () => {
+  it('saves what differs from how they were trained, and marks what is not a number', async () => {
     await open();
     await field('shape').fill('-1.5');
     assert.equal(await slider('shape').getAttribute('min'), '-2');

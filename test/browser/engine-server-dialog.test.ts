@@ -37,7 +37,7 @@ describe('engine dialog: nets on a server', function () {
     await page.selectOption('#node-config-input-runOn', 'server');
     assert.match(await page.innerText('#engine-server-trouble'), /An address of the server is missing/);
     await page.fill('#node-config-input-serverAddresses', 'http://gpu-1:8000, ftp://gpu-2');
-    assert.match(await page.innerText('#engine-server-trouble'), /“ftp:\/\/gpu-2” is no address/);
+    assert.match(await page.innerText('#engine-server-trouble'), /“ftp:\/\/gpu-2” is not an address/);
     await page.fill('#node-config-input-serverAddresses', `${inference.address} grpcs://gpu-2:8001`);
     assert.equal(await page.isVisible('#engine-server-trouble'), false);
     await page.uncheck('#engine-server-nets input[value="unet"]');

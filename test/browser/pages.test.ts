@@ -50,7 +50,7 @@ describe('pages for visitors', () => {
         const codes = page.locator('.code');
         for (const [k, path] of ['/live', '/live/camera'].entries())
           assert.equal(await readCode(await codes.nth(k).screenshot()), `${stage.server.address}/streamdiffusion${path}`);
-        assert.ok(await page.locator('#here').isVisible(), 'says that 127.0.0.1 is no address for a phone');
+        assert.ok(await page.locator('#here').isVisible(), 'says that 127.0.0.1 is not an address for a phone');
         await speaks(page);
         assert.deepEqual(await seriousFindings(page), []);
         await keepScreenshot(page, `pages-${language}`);

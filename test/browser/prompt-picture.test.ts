@@ -46,7 +46,7 @@ describe("the prompt encoder's dialog", () => {
     assert.equal(await kept(), '');
   });
 
-  it('says so where a file is no picture, and keeps what there was', async () => {
+  it('says so where a file is not a picture, and keeps what there was', async () => {
     await editor.edit('prompt');
     await page.locator('#prompt-picture-file').setInputFiles({ name: 'a.png', mimeType: 'image/png', buffer: Buffer.from('no picture') });
     await page.locator('#prompt-picture-problem:not(:empty)').waitFor();

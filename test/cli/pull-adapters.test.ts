@@ -51,7 +51,7 @@ describe('streamdiffusion models pull: a repository that holds an adapter alone'
       assert.match((await run('models', 'list')).stdout, new RegExp(`owner/adapter .*for other models: ${kind} `));
       const alone = await run('models', 'check', REPOSITORY);
       assert.equal(alone.code, 0, alone.stdout);
-      assert.match(alone.stdout, /is no model; it is for others/);
+      assert.match(alone.stdout, /is not a model; it is for others/);
       const together = await run('models', 'check', REFERENCE_MODEL, '--adapter', `mine=${target()}`);
       assert.equal(together.code, 0, together.stdout);
       assert.match(together.stdout, new RegExp(`adapter +mine: ${kind}`));

@@ -118,7 +118,7 @@ describe('laws of control', () => {
       for (const k of [0, 15, 30]) assertSameFrames([outputs[k]], await run(engine, {}, [swept[k]]), 'alone');
     });
 
-  it('refuses strengths that are no numbers with the frame that brings them, and paints the next one', async () => {
+  it('refuses strengths that are not numbers with the frame that brings them, and paints the next one', async () => {
     const stream = await engine.createStream({ ...LAW_OPTIONS, tIndexList: STEPS[1] });
     await stream.setPrompt(PROMPT);
     const { image } = reference.pictures(0);
@@ -146,7 +146,7 @@ describe('laws of control', () => {
     assert.ok(relativeError(outputs[1].latent, outputs[0].latent) > 1e-3);
   });
 
-  it('refuses weights that are no numbers, and names that no adapter has', async () => {
+  it('refuses weights that are not numbers, and names that no adapter has', async () => {
     const stream = await engine.createStream(LAW_OPTIONS);
     const bad: Record<string, number>[] = [
       { depth: Number.NaN },

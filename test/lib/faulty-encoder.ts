@@ -3,7 +3,7 @@ import { node, onnxModel, value, weight } from './onnx-maker';
 
 /**
  * A picture encoder, 16× to 16 channels as the embedded model's, that works for every picture but a white one. At that
- * one its run fails, never ends, or gives what is no number.
+ * one its run fails, never ends, or gives what is not a number.
  */
 export function faultyEncoder(fault: 'fails' | 'hangs' | 'gives NaN'): Buffer {
   const channels = 16;

@@ -165,7 +165,7 @@ describe('camera page of a source', () => {
     }
   });
 
-  it('sends away what is no JPEG, or too much of it, and takes the next visitor', async () => {
+  it('sends away what is not a JPEG, or too much of it, and takes the next visitor', async () => {
     await start();
     for (const [what, code] of [
       [Buffer.from('GIF89a'), 1003],

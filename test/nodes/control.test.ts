@@ -306,7 +306,7 @@ describe('control map', () => {
     assert.deepEqual(shades, [50, 52]);
   });
 
-  it('refuses what is no picture, and goes on', async () => {
+  it('refuses what is not a picture, and goes on', async () => {
     await start();
     const bad = [Buffer.alloc(0), frames[0].subarray(0, 300), 'text', 5, { width: 3 }, undefined];
     for (const payload of bad) assert.equal(await give({ payload }), undefined);

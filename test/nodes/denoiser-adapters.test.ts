@@ -69,7 +69,7 @@ describe('a denoiser on an engine with adapters', () => {
     assert.deepEqual(await paint(masked), before);
   });
 
-  it('goes on without a picture that no adapter wants, and refuses what is no picture or weight', async () => {
+  it('goes on without a picture that no adapter wants, and refuses what is not a picture or weight', async () => {
     const told = calls('denoiser', 'error') as { code?: string; message: string }[];
     assert.ok(await paint({ pictures: { edges: frames[1] } }));
     await until(() => told.some(({ code, message }) => code === 'EBADPARAM' && /"edges".*depth/.test(message)), PATIENCE);

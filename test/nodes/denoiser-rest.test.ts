@@ -174,7 +174,7 @@ describe('a denoiser that rests while nobody looks', () => {
     assert.deepEqual(ledger.errors, []);
   });
 
-  it('refuses what is no picture as ever', async () => {
+  it('refuses what is not a picture as ever', async () => {
     await start();
     helper.getNode('denoiser').receive({ payload: { not: 'a picture' } } as NodeMessage);
     await until(() => ledger.ended === 1);

@@ -208,7 +208,7 @@ describe('drawing page of a source', () => {
     await start({}, { guard });
     const login = { authorization: 'Basic bWU6c2VjcmV0' };
     assert.equal(await web.socket('wall/draw'), 401);
-    assert.equal(await web.socket('wall/camera', login), 404, 'it is no camera page');
+    assert.equal(await web.socket('wall/camera', login), 404, 'it is not a camera page');
     await Promise.all(Array.from({ length: 32 }, () => web.enter('wall/draw', login)));
     assert.equal(await web.socket('wall/draw', login), 503);
     const response = await fetch(`${web.address}/wall/draw`, { headers: login });

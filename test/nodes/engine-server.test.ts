@@ -39,8 +39,8 @@ describe('engine: nets on a server', () => {
   it('are refused when they cannot work, in a sentence', () => {
     const wrong: [object, object, RegExp][] = [
       [{ serverAddresses: ' ' }, {}, /no address/],
-      [{ serverAddresses: 'ftp://x' }, {}, /"ftp:\/\/x" is no address/],
-      [{ serverNets: 'vae' }, {}, /"vae" is no net/],
+      [{ serverAddresses: 'ftp://x' }, {}, /"ftp:\/\/x" is not an address/],
+      [{ serverNets: 'vae' }, {}, /"vae" is not a net/],
       [{ serverNets: ' ' }, {}, /no net is chosen/],
       [{ serverLogin: 'token' }, {}, /wants a token/],
       [{ serverLogin: 'basic' }, { serverPassword: 'p' }, /wants a user/],
@@ -190,7 +190,7 @@ describe('engine: nets on a server', () => {
       const pipe = join(await mkdtemp(join(tmpdir(), 'pipe-')), 'pipe');
       execFileSync('mkfifo', [pipe]);
       const started = performance.now();
-      assert.match((await check({ serverCa: pipe })).lines[0], /certificates cannot be read.*no regular file/);
+      assert.match((await check({ serverCa: pipe })).lines[0], /certificates cannot be read.*not a regular file/);
       assert.match((await check({ serverCa: '/nowhere.pem' })).lines[0], /certificates cannot be read/);
       assert.ok(performance.now() - started < 20_000);
       await rm(join(pipe, '..'), { recursive: true });

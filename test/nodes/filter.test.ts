@@ -215,7 +215,7 @@ describe('similarity filter', () => {
     assert.equal(await give({ payload: { data: pixels, width: 64, height: 64 }, topic: 'raw' }), 'skipped');
   });
 
-  it('refuses what is no picture, and goes on', async () => {
+  it('refuses what is not a picture, and goes on', async () => {
     await start();
     const bad = [Buffer.alloc(0), frames[0].subarray(0, 300), 'text', 5, { width: 3 }, undefined];
     for (const payload of bad) assert.equal(await give({ payload }), '');

@@ -70,7 +70,7 @@ describe('pictures as prompts', () => {
     return (painter.sent[0][sent]?.payload as { data: Buffer } | undefined)?.data;
   }
 
-  /** Gives what is no frame, and waits until everybody has taken it over. */
+  /** Gives what is not a frame, and waits until everybody has taken it over. */
   async function tell(msg: object): Promise<void> {
     const [ended, before] = [painter.ended, line.ended];
     helper.getNode('prompt').receive(msg as NodeMessage);

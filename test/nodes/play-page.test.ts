@@ -283,7 +283,7 @@ describe('performance page of a sink', () => {
     }
   });
 
-  it('sends on what a microphone hears, and nothing that is no share', async () => {
+  it('sends on what a microphone hears, and nothing that is not a share', async () => {
     await start();
     const page = await enter();
     await order(page, { sound: { level: 0.5, bass: 0.25, treble: 1, beat: true, more: 'x' } });

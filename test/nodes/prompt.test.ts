@@ -165,7 +165,7 @@ describe('prompt encoder', () => {
     assert.deepEqual(seen, [DIALOG, DIALOG]);
   });
 
-  it('refuses what is no prompt, and keeps the one it has', async () => {
+  it('refuses what is not a prompt, and keeps the one it has', async () => {
     await start();
     const bad = [
       { prompt: 5 },

@@ -110,7 +110,7 @@ describe('a virtual camera of a sink', function () {
     assert.ok(passed > 10);
   });
 
-  it('that is no video device, or without ffmpeg: in words as well', async () => {
+  it('that is not a video device, or without ffmpeg: in words as well', async () => {
     const device = join(folder, 'file');
     await writeFile(device, '');
     for (const [ffmpeg, sentence] of [

@@ -177,7 +177,7 @@ describe('sink', () => {
     assert.ok(red.mean < 10 && blue.mean > 240);
   });
 
-  it('reports what is no picture on the message, and goes on', async () => {
+  it('reports what is not a picture on the message, and goes on', async () => {
     await start([
       { id: 'tab', type: 'tab' },
       ...[...FLOW, { id: 'catcher', type: 'catch', scope: null, wires: [['caught']] }, { id: 'caught', type: 'helper' }].map((node) => ({

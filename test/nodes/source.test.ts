@@ -176,7 +176,7 @@ describe('frame source', () => {
       assert.equal(errors.length, 1, 'once, not in every round');
     });
 
-    it('leaves out what is no picture or cannot be read, at no beat and told once, until it is written anew', async () => {
+    it('leaves out what is not a picture or cannot be read, at no beat and told once, until it is written anew', async () => {
       for (const name of ['._a.png', '.hidden.jpg', '~$a.jpg', '.DS_Store']) await writeFile(join(folder, name), 'not a picture');
       await writeFile(join(folder, 'a0.jpg'), '');
       for (const name of ['a1.jpg', 'a2.jpg', 'a3.jpg']) await writeFile(join(folder, name), 'torn');

@@ -115,7 +115,7 @@ describe('model folders that somebody else has made', function () {
       for (const location of ['../../../../../../etc/hostname', '/etc/hostname', 'a/../../b', '..\\..\\x', 'C:\\x', '', 'a\nb']) {
         for (const net of [decoder('model.onnx_data', [constantFrom(location)]), decoder(location)]) {
           const other = await changedModel({ 'vae_decoder/model.onnx': net, 'vae_decoder/model.onnx_data': values });
-          assert.match(await problemsOf(other), /weights from outside of its folder/, JSON.stringify(location));
+          assert.match(await problemsOf(other), /weights from outside its folder/, JSON.stringify(location));
         }
       }
     });
@@ -134,7 +134,7 @@ describe('model folders that somebody else has made', function () {
       nets[3] = message(field(1, 8), field(7, message(field(15, field(1, externalWeight('', [1], location))))));
       for (const net of nets) {
         const folder = await changedModel({ 'vae_decoder/model.onnx': net, 'vae_decoder/model.onnx_data': values });
-        assert.match(await problemsOf(folder), /weights from outside of its folder/);
+        assert.match(await problemsOf(folder), /weights from outside its folder/);
       }
     });
   });
@@ -171,7 +171,7 @@ describe('model folders that somebody else has made', function () {
       const local = await changedModel({ vae_decoder: null });
       await symlink(join(snapshot, 'vae_decoder'), join(local, 'vae_decoder'));
       await opens(local);
-      // Another name of the whole folder is no link inside of it.
+      // Another name of the whole folder is not a link inside of it.
       await symlink(snapshot, join(outside, 'other name'));
       await opens(join(outside, 'other name'));
       await rm(join(repository, '..'), { recursive: true });
@@ -264,7 +264,7 @@ describe('model folders that somebody else has made', function () {
         await rm(join(folder, name));
         execFileSync('mkfifo', [join(folder, name)]);
         const { says, ms } = check(folder);
-        assert.match(says, /is no regular file/, name);
+        assert.match(says, /is not a regular file/, name);
         assert.ok(ms < 20_000, `${ms} ms`);
       }
     });

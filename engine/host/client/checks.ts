@@ -9,16 +9,16 @@ import { endWithParent } from '../../util/orphan-guard';
 import { residentMemory } from '../../util/process-memory';
 import { type Answer, Channel } from '../../util/channel';
 
-/** The checks that there are: of a model folder, of a server, of the folder of downloaded models. */
+/** The checks: of a model folder, of a server, of the folder of downloaded models, of a model's words. */
 export const CHECKS = { inspectModel, checkServer, listInstalled, modelWords };
 
 type Checks = typeof CHECKS;
 export type CheckName = keyof Checks;
 
-/** How many run at once; further ones wait. */
+/** The number of checks that run at once; further ones wait. */
 const MOST_RUNNING = 3;
 const MOST_WAITING = 30;
-/** Resident memory that one may take, bytes, and how often it is checked, ms. */
+/** The most resident memory of a check, bytes, and how often it is measured, ms. */
 const LARGEST = 2 ** 30;
 const LOOK_MS = 200;
 
@@ -26,13 +26,13 @@ let running = 0;
 const waiting: (() => void)[] = [];
 
 /**
- * One of the {@link CHECKS} in a process of its own, with a deadline and a limit of memory: what it reads was made by others,
- * and the process that asks has better things to do than to wait for it.
+ * Runs one of the {@link CHECKS} in a process of its own, with a deadline and a memory limit: it reads files of others, which
+ * must not block or bring down this process.
  *
- * Rejects as the check does; with ETIMEOUT or EMEMORY beyond its limits, EHOST when its process ends before its time, EBADPARAM
- * when too many wait.
+ * Rejects as the check does; with ETIMEOUT or EMEMORY beyond its limits, EHOST when its process ends without an answer,
+ * EBADPARAM when too many checks wait.
  *
- * @param limitMs longest that it may take
+ * @param limitMs the deadline, ms
  */
 export async function checkInProcess<N extends CheckName>(
   name: N,
@@ -40,7 +40,7 @@ export async function checkInProcess<N extends CheckName>(
   limitMs = 60_000,
 ): Promise<Awaited<ReturnType<Checks[N]>>> {
   if (waiting.length >= MOST_WAITING)
-    throw new EngineError('EBADPARAM', `${MOST_WAITING} checks wait for each other; try again when they are done`);
+    throw new EngineError('EBADPARAM', `${MOST_WAITING} checks are waiting already; try again when they are done`);
   if (running >= MOST_RUNNING) await new Promise<void>((turn) => waiting.push(turn));
   else running++;
   try {
@@ -53,7 +53,7 @@ export async function checkInProcess<N extends CheckName>(
 }
 
 function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown> {
-  // Its heap, where JavaScript's objects are; bytes that are read are held outside of it, and looked after below.
+  // This limits the heap, which holds JavaScript's objects; buffers are outside it and are limited below.
   const child = fork(join(__dirname, '../process/check-main.js'), [], {
     serialization: 'advanced',
     execArgv: ['--max-old-space-size=512'],
@@ -69,7 +69,7 @@ function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown
   const scales = setInterval(async () => {
     const bytes = (await residentMemory(child.pid ?? 0)) ?? 0;
     if (bytes <= LARGEST) return;
-    end('EMEMORY', `took more than ${LARGEST / 2 ** 20} MB of memory, and was ended: something that it reads is not what it should be`);
+    end('EMEMORY', `took more than ${LARGEST / 2 ** 20} MB of memory and was ended: a file that it reads is not what it should be`);
   }, LOOK_MS);
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
@@ -80,7 +80,7 @@ function run(name: CheckName, args: unknown[], limitMs: number): Promise<unknown
   child.once('close', (code, signal) => {
     clearTimeout(late);
     clearInterval(scales);
-    // Answered already unless the process ended without a word.
+    // This has no effect unless the process ended without an answer.
     end('EHOST', `ended with ${signal ?? `code ${code}`}${/heap out of memory/.test(stderr) ? ' (out of memory)' : ''}`);
   });
   return channel.request({ name, args }, undefined);

@@ -13,23 +13,23 @@ import type { Method, Methods, Notification, Order, Response } from '../protocol
 /** Why a process ended. */
 export interface Ending {
   error: EngineError;
-  /** It crashed or hung, so its execution provider is suspect; false when somebody or a limit ended it. */
+  /** Whether it crashed or hung, so that its execution provider is suspect; false when somebody or a limit ended it. */
   byItself: boolean;
 }
 
 interface Events {
   notification: [Notification];
-  /** The process is gone; every pending request has been rejected with the error. */
+  /** The process has ended; every pending request has been rejected with the error. */
   exit: [Ending];
 }
 
 const LIMITS: Limits = { silence: 30_000, stall: 120_000, loading: 600_000, memory: availableMemory() };
 const LOOK_INTERVAL = 500;
-/** Memory can grow fast: a large picture takes its share within a second. */
+/** How often memory is measured, ms: it can grow fast, since a large picture takes its memory within a second. */
 const WEIGH_INTERVAL = IS_CHEAP ? 100 : 2000;
-/** A process that a driver holds in the kernel cannot even be killed; it is left behind after this time, ms. */
+/** A process that a driver holds in the kernel cannot be killed; it is abandoned after this time, ms. */
 const KILL_LIMIT = 10_000;
-/** From one look to the next whether all is answered, ms. */
+/** How often `drained` checks for pending requests, ms. */
 const DRAIN_LOOK = 10;
 const STDERR_KEPT = 4096;
 const CRASHES: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'];
@@ -39,7 +39,7 @@ const LOADING: readonly Method[] = ['load', 'open', 'update'];
 /** One run of the engine process: requests and answers over its pipe, and a watch over its health. */
 export class EngineProcess extends EventEmitter<Events> {
   private readonly child: ChildProcess;
-  // A pipe that breaks is followed by 'close', which settles everything.
+  // A broken pipe is followed by 'close', which settles everything.
   private readonly channel = new Channel<Order, Method>((request) => this.child.send(request, () => undefined));
   private readonly signs: VitalSigns;
   private stderr = '';
@@ -59,7 +59,7 @@ export class EngineProcess extends EventEmitter<Events> {
     this.signs = new VitalSigns(limits, LOOK_INTERVAL);
     this.child = fork(join(__dirname, '../process/main.js'), [], {
       serialization: 'advanced',
-      // Telemetry of ONNX Runtime is off before the library loads; inspector options of the parent would clash over the port.
+      // ONNX Runtime's telemetry must be off before the library loads; the parent's inspector options would claim the same port.
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
       execArgv: childOptions(process.execArgv),
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
@@ -80,18 +80,18 @@ export class EngineProcess extends EventEmitter<Events> {
     return this.child.pid;
   }
 
-  /** Resident memory, at most two seconds old, bytes. */
+  /** Resident memory, bytes, measured at most two seconds ago. */
   get memoryBytes(): number {
     return this.signs.memoryBytes;
   }
 
-  /** Settles with the answer, or rejects with the engine's error, or with the reason of its end when the process dies before. */
+  /** Resolves with the answer. Rejects with the engine's error, or with the reason of the process's end when that comes first. */
   request<M extends Method>(method: M, params: Methods[M]['params']): Promise<Methods[M]['result']> {
     if (this.channel.size === 0) this.signs.heard();
     return this.channel.request({ method, params } as Order, method) as Promise<Methods[M]['result']>;
   }
 
-  /** Resolves when it owes no answer any more, or after a while, ms. */
+  /** Resolves when no request is pending, or after `limitMs`. */
   async drained(limitMs: number): Promise<void> {
     for (const end = performance.now() + limitMs; this.channel.size > 0 && performance.now() < end; ) {
       await new Promise((resolve) => setTimeout(resolve, DRAIN_LOOK));
@@ -99,16 +99,16 @@ export class EngineProcess extends EventEmitter<Events> {
   }
 
   /**
-   * Ends the process at once and waits until it is gone.
-   * @param reason what pending requests are rejected with
-   * @param byItself whether what it ran on is suspect
+   * Kills the process and waits until it has ended.
+   * @param reason the error that pending requests are rejected with
+   * @param byItself whether its execution provider is suspect
    */
   async kill(reason?: EngineError, byItself = false): Promise<void> {
     if (this.channel.closed) return;
     if (reason) this.killedFor ??= { error: reason, byItself };
     const exited = new Promise((resolve) => this.once('exit', resolve));
     this.child.kill('SIGKILL');
-    const limit = setTimeout(() => this.end('does not end, not even when it is killed, and was left behind', true), KILL_LIMIT);
+    const limit = setTimeout(() => this.end('does not end even when it is killed, and was abandoned', true), KILL_LIMIT);
     await exited;
     clearTimeout(limit);
   }
@@ -123,7 +123,7 @@ export class EngineProcess extends EventEmitter<Events> {
     }
     this.signs.worked();
     if (!this.channel.hear(message))
-      void this.kill(new EngineError('EHOST', 'the engine process gave an answer that nobody had asked for, and was ended'), true);
+      void this.kill(new EngineError('EHOST', 'the engine process sent an answer without a request and was ended'), true);
   }
 
   private watch(): void {
@@ -131,7 +131,7 @@ export class EngineProcess extends EventEmitter<Events> {
     if (error) void this.kill(error, error.code === 'ETIMEOUT');
   }
 
-  /** Where reading it is expensive, only a process that reports nothing itself is asked. */
+  /** Measures memory. Where that is expensive, only a process that does not report it itself is measured. */
   private async weigh(): Promise<void> {
     const { pid } = this;
     if (pid === undefined || this.weighing || !(IS_CHEAP || this.signs.isQuiet)) return;
@@ -160,10 +160,10 @@ export class EngineProcess extends EventEmitter<Events> {
   }
 }
 
-/** Programs on the command line, each followed by their text. */
+/** The options of Node.js that are followed by a program's text. */
 const EVAL = ['-e', '--eval', '-p', '--print', '-pe'];
 
-/** A process's options of Node.js that are its child's as well: not an inspector's port, and not a program that it would run instead of its own. */
+/** A process's options of Node.js for its child: without an inspector's port, and without a program that would run instead of the child's own. */
 export function childOptions(options: readonly string[]): string[] {
   return options.filter((option, k) => !option.startsWith('--inspect') && !EVAL.includes(option) && !EVAL.includes(options[k - 1]));
 }

@@ -10,25 +10,25 @@ import { ProviderOrder } from './provider-order';
 import { Restarts } from './restarts';
 import type { Notification } from '../protocol/wire';
 
-/** Errors that another try cannot fix: somebody has to change a file or a setting first. */
+/** Errors that another try cannot fix: somebody must change a file or a setting first. */
 const LASTING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENOMODEL', 'EBADMODEL', 'ENOPROVIDER', 'EBADPARAM', 'ENOCODEC']);
-/** Errors of a frame that point at the engine rather than at the frame. */
+/** Errors of a frame whose cause is the engine rather than the frame. */
 const UNWELL: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['EBADMODEL', 'EHOST', 'EINTERNAL']);
 /** After this many failures in a row, each of a frame that was sent after the previous failure, the process is replaced. */
 const UNWELL_LIMIT = 3;
-/** After this many ends in a row the execution provider that may have caused them is given up for the next one. */
+/** After this many crashes in a row, the execution provider that may have caused them is given up for the next one. */
 const PROVIDER_CHANCES = 2;
-/** After this many ends for lack of memory, without a healthy run between them, streams give up what they were changed to. */
+/** After this many ends for lack of memory without a healthy run between them, streams go back to their safe settings. */
 const MEMORY_CHANCES = 2;
-/** After this many ends in a row frames no longer wait for the next start. */
+/** After this many ends in a row, frames no longer wait for the next start. */
 const PATIENCE = 3;
 
-/** Where providers are to be chosen that were never tried: so long after it is ready, ms, so that the first pictures come first. */
+/** For `automatic`, untried providers are tried this long after the engine is ready, ms, so that the first pictures are not delayed. */
 const TRIAL_AFTER = 3000;
-/** What is in flight may take so long to come out of a process that another one follows, ms. */
+/** When a process is replaced, its frames in flight have this long to finish, ms. */
 const DRAIN_LIMIT = 5000;
 
-/** The parent's side of one engine: keeps its process alive and its streams set up. */
+/** The parent's side of one engine: restarts its process and opens its streams again. */
 export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice: [ProviderChoice] }> {
   private process: EngineProcess | undefined;
   private readonly streams = new Map<number, RemoteStream>();
@@ -43,18 +43,18 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
   private outOfMemory = 0;
   private current: HostState = { phase: 'stopped' };
   private since = Date.now();
-  /** What was found for `automatic`. */
+  /** The choice for `automatic`. */
   private choice: ProviderChoice | undefined;
   private trial: AbortController | undefined;
 
   constructor(private readonly settings: HostSettings) {
     super();
-    this.setMaxListeners(0); // one for every node that uses the engine
+    this.setMaxListeners(0); // every node that uses the engine listens
     this.restarts = new Restarts(settings.restarts);
     this.providers = new ProviderOrder(isAutomatic(settings.executionProviders) ? ['cpu'] : (settings.executionProviders ?? ['cpu']));
   }
 
-  /** Whether a choice for that engine is one for this. */
+  /** Whether a choice of execution providers for those settings applies to this engine. */
   isFor({ model, autoencoder, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): boolean {
     const { settings } = this;
     const isModel = settings.model === model && settings.autoencoder === autoencoder;
@@ -62,7 +62,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     return this.isAutomatic && isSame && settings.executionProviders?.[0] === executionProviders?.[0];
   }
 
-  /** Takes over what was chosen for `automatic`; where that is another provider, pictures go on there once it is loaded. */
+  /** Takes over a choice for `automatic`. If it is another provider, frames move there once it is loaded. */
   async adopt(choice: ProviderChoice): Promise<void> {
     this.trial?.abort();
     this.choice = choice;
@@ -76,7 +76,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     return this.current;
   }
 
-  /** Of the engine process, while there is one. */
+  /** The engine process's id, while there is one. */
   get pid(): number | undefined {
     return this.process?.pid;
   }
@@ -91,15 +91,16 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     };
   }
 
-  /** Starts the process, unless it runs or is about to. */
+  /** Starts the process, unless it runs or is starting. */
   start(): void {
     if (this.current.phase === 'stopped' || this.current.phase === 'failed') void this.launch();
   }
 
   /**
-   * Does not wait for the engine; the stream does.
-   * @param name of the stream, for people
-   * @param safe settings to go back to when those that came later take more memory than there is
+   * Returns at once; the stream waits for the engine.
+   *
+   * @param name the stream's name, for people
+   * @param safe the settings to go back to when later ones take more memory than there is
    */
   openStream(settings: StreamSettings, conditioning?: PromptSpec, name = '', safe = settings): RemoteStream {
     const id = this.streamsMade++;
@@ -121,7 +122,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     await Promise.all(closed);
   }
 
-  /** @param quietly a try that is unlikely to work: the state stays as it is until it has worked */
+  /** @param quietly for a try that is unlikely to work: the state does not change until it has */
   private async launch(quietly = false): Promise<void> {
     clearTimeout(this.retry);
     // A quiet try may be under way.
@@ -147,7 +148,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
       if (this.isAutomatic && !this.choice) void this.tryProviders();
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
-      // A process that died while loading has been dealt with by its exit.
+      // If the process ended while loading, 'exit' has handled it.
       if (LASTING.has(error.code)) await this.fail(process, error);
       else await process.kill(error);
     }
@@ -157,7 +158,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     this.process = process;
     process.once('exit', (ending) => this.lost(process, ending));
     process.on('notification', (notification) => {
-      // Also while it finishes what it has after another one has taken over.
+      // A process that was replaced may also ask while it finishes its frames.
       if (notification.event === 'wants') void this.bring(process, notification.picture);
       else if (this.process === process) this.hear(notification);
     });
@@ -168,12 +169,12 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
   }
 
   private async recall(): Promise<void> {
-    // What is wrong with the model the engine's process says itself.
+    // Faults of the model are reported by the engine's process.
     this.choice = await recallChoice(this.settings).catch(() => undefined);
     if (this.choice) this.providers.want(this.choice.providers);
   }
 
-  /** Runs behind the engine, which meanwhile renders on the processor. */
+  /** Tries the providers in the background, while the engine renders on the processor. */
   private async tryProviders(): Promise<void> {
     if (this.trial) return;
     const trial = new AbortController();
@@ -184,7 +185,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     if (choice && !trial.signal.aborted) await this.adopt(choice);
   }
 
-  /** To a process on the providers that are wanted now: it takes over once it has loaded the model, and what is in flight has come out. */
+  /** Moves to a process on the providers that are wanted now: it takes over once it has loaded the model and the frames in flight have finished. */
   private async move(): Promise<void> {
     const before = this.process;
     if (!before || this.current.phase !== 'ready') return;
@@ -202,13 +203,13 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
       this.become({ phase: 'ready', info, warnings });
       for (const stream of moving) stream.attach(next);
     } catch {
-      // It cannot be used after all: the engine stays where it is, and the next start finds out why.
+      // The new provider does not work after all: the engine stays where it is, and the next start reports why.
       await next.kill();
     }
   }
 
   private async bring(process: EngineProcess, id: string): Promise<void> {
-    // A process that dies instead of answering needs no picture.
+    // A process that ends instead of answering needs no picture.
     await process.request('picture', { id, picture: PROMPT_PICTURES.get(id) }).catch(() => undefined);
   }
 
@@ -220,10 +221,10 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     this.become({ phase: 'loading', net, loadedBytes, totalBytes });
   }
 
-  /** A driver that lost its card answers every frame with an error; a new process may find the card again. */
+  /** Replaces a process after failures in a row: a driver that has lost its card fails every frame, and a new process may find the card again. */
   private judge(sentAt: number, error?: EngineError): void {
     if (!error) this.unwell = 0;
-    // Frames that were in flight together fail together: that is one failure, and says nothing of the next frame.
+    // Frames that were in flight together fail together: that counts as one failure and says nothing about the next frame.
     if (!error || !UNWELL.has(error.code) || sentAt < this.unwellAt) return;
     this.unwellAt = performance.now();
     this.unwell++;
@@ -250,7 +251,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     this.retry.unref();
   }
 
-  /** The process has ended: waits a little, longer each time, and starts another. */
+  /** The process has ended: starts another after a pause that grows each time. */
   private lost(process: EngineProcess, { error, byItself }: Ending): void {
     if (this.current.phase === 'stopped' || this.process !== process) return;
     this.process = undefined;
@@ -259,7 +260,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     const delayMs = this.restarts.ended(this.readyAt === undefined ? 0 : performance.now() - this.readyAt);
     const { attempt } = this.restarts;
     if (attempt === 1) this.outOfMemory = 0;
-    // Before it was ready the model alone took too much, whatever the streams are.
+    // Before the engine was ready, the model alone took too much memory, whatever the streams need.
     if (error.code === 'EMEMORY' && this.readyAt !== undefined && ++this.outOfMemory >= MEMORY_CHANCES) this.lighten(error);
     if (byItself && attempt >= PROVIDER_CHANCES) this.providers.giveUp(provider, error.message);
     for (const stream of this.streams.values()) stream.detach(attempt > PATIENCE ? error : undefined);
@@ -267,7 +268,7 @@ export class EngineSupervisor extends EventEmitter<{ state: [HostState]; choice:
     this.retry = setTimeout(() => void this.launch(), delayMs);
   }
 
-  /** Streams go back to their safe settings; where all have these, the largest one is set aside until it gets others. */
+  /** Streams go back to their safe settings; where all have them already, the largest stream is suspended until its settings change. */
   private lighten(error: EngineError): void {
     this.outOfMemory = 0;
     const streams = [...this.streams.values()];

@@ -1,4 +1,4 @@
-/** What a flow uses of the engine's host process. */
+/** The client of the engine's host process, for flows. */
 export { LARGEST_PROMPT_PICTURE, PROMPT_PICTURES } from './prompt-pictures';
 export { EngineSupervisor } from './engine-supervisor';
 export { RemoteStream } from './remote-stream';

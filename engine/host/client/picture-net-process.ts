@@ -6,7 +6,7 @@ import { type Answer, Channel } from '../../util/channel';
 import { endWithParent } from '../../util/orphan-guard';
 import type { OpenRequest, PictureNetRequest } from '../protocol/picture-net';
 
-/** A net of a gigabyte on a slow disk takes a minute to open. */
+/** The deadline for opening a net, ms: one of a gigabyte on a slow disk takes a minute. */
 const OPEN_LIMIT = 180_000;
 const ANSWER_LIMIT = 60_000;
 const RETRY = { first: 2000, last: 60_000 };
@@ -19,8 +19,9 @@ interface Life {
 }
 
 /**
- * A net that draws pictures, or judges them, in a process of its own, which starts with the first picture. When it ends, or does not answer in
- * time, or the net cannot be opened, it is tried again after a pause; until then every picture is refused with what was wrong.
+ * A net that draws or judges pictures, in a process of its own, which starts with the first picture. When the process ends,
+ * does not answer in time or cannot open the net, it is tried again after a pause; until then every picture is refused with
+ * the error.
  */
 export class PictureNetProcess {
   private readonly backoff = new Backoff(RETRY);
@@ -34,7 +35,7 @@ export class PictureNetProcess {
     return this.life?.child.pid;
   }
 
-  /** Rejects with the net's error, EBADFRAME when it is no picture, ETIMEOUT, EHOST, ECLOSED. */
+  /** Rejects with the net's error, EBADFRAME when it is not a picture, ETIMEOUT, EHOST, ECLOSED. */
   async ask(request: Exclude<PictureNetRequest, OpenRequest>): Promise<unknown> {
     if (this.closed) throw new EngineError('ECLOSED', 'the net was closed');
     if (this.refusal && performance.now() < this.refusal.until) throw this.refusal.error;
@@ -55,7 +56,7 @@ export class PictureNetProcess {
   private start(): Life {
     const child = fork(join(__dirname, '../process/picture-net-main.js'), [], {
       serialization: 'advanced',
-      // Inspector options of the parent would clash over the port.
+      // The parent's inspector options would claim the same port.
       execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
@@ -77,7 +78,7 @@ export class PictureNetProcess {
     return life;
   }
 
-  /** A process that does not answer is ended. */
+  /** Ends a process that does not answer in time. */
   private async within<T>(life: Life, limitMs: number, answer: Promise<T>): Promise<T> {
     const late = setTimeout(
       () => this.lose(life, new EngineError('ETIMEOUT', `the net has not answered within ${limitMs / 1000} s, and was ended`)),

@@ -4,15 +4,15 @@ import { pictureId } from '../../image/picture-id';
 import { imagesIn, type PromptSpec } from '../../prompt/request';
 import { quote } from '../../util/quote';
 
-/** Of a picture that comes with a prompt: a photograph of a telephone, or 1080p as raw pixels with alpha. */
+/** The largest picture of a prompt, bytes: a phone's photograph, or 1080p as raw pixels with alpha. */
 export const LARGEST_PROMPT_PICTURE = 8 * 2 ** 20;
-/** Bytes of pictures that are kept though no prompt that somebody holds has them. */
+/** The most bytes of pictures that are kept although no prompt in use has them. */
 const MOST_BYTES = 64 * 2 ** 20;
 const MOST_PICTURES = 256;
 
 /**
- * The pictures of prompts, as they came, by their content: prompts name them, and engines ask for those that they do not know.
- * Those of a prompt that somebody holds (see {@link hold}) stay; of the others the newest.
+ * The pictures of prompts, undecoded, by a hash of their content: prompts name them, and engines ask for those that they do
+ * not know. Pictures of a prompt in use (see {@link hold}) are kept; of the others, the newest.
  */
 export class PromptPictures {
   /** Oldest first. */
@@ -30,7 +30,7 @@ export class PromptPictures {
   ) {}
 
   /**
-   * Keeps a copy: its sender may draw on the same bytes anew.
+   * Keeps a copy of a picture: its sender may reuse the buffer.
    *
    * @returns its id
    * @throws EBADFRAME for one that is too large
@@ -58,9 +58,9 @@ export class PromptPictures {
   }
 
   /**
-   * Keeps the pictures of a prompt, and of what it comes from, for as long as somebody has this object.
+   * Keeps the pictures of a prompt, and of the one that it changes from, for as long as this object is referenced.
    *
-   * @throws EBADPROMPT where one is not kept any more
+   * @throws EBADPROMPT where one is no longer kept
    */
   hold(prompt: PromptSpec): void {
     const ids = imagesIn(prompt);
@@ -70,7 +70,7 @@ export class PromptPictures {
       if (picture) return picture;
       throw new EngineError(
         'EBADPROMPT',
-        `the prompt names a picture (${quote(id)}) that is not kept any more; send it again through a prompt encoder`,
+        `the prompt names a picture (${quote(id)}) that is no longer kept; send it again through a prompt encoder`,
       );
     });
     this.held.set(prompt, pictures);
@@ -87,5 +87,5 @@ export class PromptPictures {
   }
 }
 
-/** Those of this process. */
+/** The pictures of this process. */
 export const PROMPT_PICTURES = new PromptPictures();

@@ -17,7 +17,7 @@ const hosts = new Map<string, Entry>();
 /** Defaults of settings that are left out. */
 const DEFAULTS = { executionProviders: ['cpu'], intraOpNumThreads: 0, adapters: {} } satisfies Partial<HostSettings>;
 
-/** A key that is equal for settings that mean the same. */
+/** A key that is equal for settings with the same meaning. */
 function keyOf(settings: HostSettings): string {
   const given = Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
   return stableText({ ...DEFAULTS, ...given });
@@ -37,7 +37,7 @@ export function acquireHost(settings: HostSettings): EngineSupervisor {
   return entry.host;
 }
 
-/** Removes one user. When the last one has left, the process stops, unless somebody acquires it within the grace period. */
+/** Removes one user. After the last one has left, the process stops unless somebody acquires it within the grace period. */
 export function releaseHost(host: EngineSupervisor): void {
   for (const [key, entry] of hosts) {
     if (entry.host !== host || entry.users === 0) continue;
@@ -47,13 +47,13 @@ export function releaseHost(host: EngineSupervisor): void {
       hosts.delete(key);
       void host.stop();
     }, GRACE);
-    // A process that has nothing else to do may end; the engine process ends with it.
+    // The timer does not keep this process alive; the engine process ends with it.
     entry.ending.unref();
     return;
   }
 }
 
-/** Tells the hosts that a choice of execution providers is for. */
+/** Passes a choice of execution providers to the hosts that it applies to. */
 export async function adoptChoice(engine: ChoiceFor, choice: ProviderChoice): Promise<void> {
   await Promise.all([...hosts.values()].filter(({ host }) => host.isFor(engine)).map(({ host }) => host.adopt(choice)));
 }

@@ -2,15 +2,15 @@ import { Backoff, type BackoffTimes, jittered } from '../../util/backoff';
 
 /** When a process that ended is started again, ms. */
 export interface RestartTimes extends BackoffTimes {
-  /** A process that was ready for this long was healthy: its end resets the delays. */
+  /** A process that was ready for this long was healthy, and its end resets the delays, ms. */
   sound: number;
-  /** Pause between tries where only a changed file or setting can help: a disk that is mounted, a model that arrives. */
+  /** The pause between tries where only a changed file or setting can help, such as a mounted disk or a downloaded model, ms. */
   hopeless: number;
 }
 
 const TIMES: RestartTimes = { first: 250, last: 30_000, sound: 60_000, hopeless: 60_000 };
 
-/** The delays between a process's ends and its new starts: short at first, then longer, never in step with others. */
+/** The delays before a process is started again: short at first, then longer, with jitter so that processes do not start in step. */
 export class Restarts {
   private readonly times: RestartTimes;
   private readonly backoff: Backoff;
@@ -21,18 +21,19 @@ export class Restarts {
     this.backoff = new Backoff(this.times);
   }
 
-  /** Ends without a healthy run between them, up to the last one. */
+  /** The number of ends in a row without a healthy run between them. */
   get attempt(): number {
     return this.backoff.failures;
   }
 
-  /** Ends altogether. */
+  /** The number of all ends. */
   get count(): number {
     return this.total;
   }
 
   /**
-   * A process has ended.
+   * Counts the end of a process.
+   *
    * @param readyFor how long it had been ready, ms
    * @returns the delay before the next start, ms
    */
@@ -42,7 +43,7 @@ export class Restarts {
     return jittered(this.backoff.next());
   }
 
-  /** The delay before the next try of what is unlikely to work, ms. */
+  /** The delay before the next try where only a changed file or setting can help, ms. */
   hopeless(): number {
     return jittered(this.times.hopeless);
   }

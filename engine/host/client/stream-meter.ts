@@ -1,6 +1,6 @@
 import type { FrameResult, StreamStats } from '../protocol/messages';
 
-/** Frames of this time count for rate and latency, ms. */
+/** The window over which rate and latency are measured, ms. */
 const WINDOW = 2000;
 
 /** Counts the outcomes of the frames of one stream. */
@@ -9,7 +9,7 @@ export class StreamMeter {
   private recent: { at: number; latencyMs: number }[] = [];
   private finishedAt: number | undefined;
 
-  /** Counts a frame and its outcome, and puts the latency as seen from here into the result. */
+  /** Counts a frame and its outcome, and adds the latency as measured here to the result. */
   async watch(settled: Promise<FrameResult>, submittedAt: number): Promise<FrameResult> {
     this.counters.in++;
     try {
@@ -34,7 +34,7 @@ export class StreamMeter {
     const now = performance.now();
     const recent = this.within(now);
     const latencies = recent.map(({ latencyMs }) => latencyMs).sort((a, b) => a - b);
-    // n frames span n-1 intervals; a single one has no rate.
+    // n frames span n - 1 intervals; a single one has no rate.
     const span = recent.length > 1 ? recent[recent.length - 1].at - recent[0].at : 0;
     const { in: entered, out, dropped, failed } = this.counters;
     return {

@@ -2,13 +2,13 @@ import { EngineError } from '../../errors';
 
 /** Limits beyond which an engine process counts as broken. */
 export interface Limits {
-  /** Without any message, ms. */
+  /** The longest time without any message, ms. */
   silence: number;
-  /** Without a finished run or any other sign of work while it owes an answer, ms. */
+  /** The longest time without a finished run or other progress while an answer is pending, ms. */
   stall: number;
-  /** The same while it loads a model or opens a stream, which may compile a whole net, ms. */
+  /** The same while the process loads a model or opens a stream, which may compile a whole net, ms. */
   loading: number;
-  /** Resident memory, bytes. */
+  /** The most resident memory, bytes. */
   memory: number;
 }
 
@@ -16,8 +16,8 @@ export interface Limits {
 export type Owed = 'nothing' | 'loading' | 'answers';
 
 /**
- * What a process's messages say of its health. Time is counted in looks, not by the clock: a parent that was asleep or
- * busy itself must not take a child for dead whose messages it has not read yet.
+ * A process's health, judged by its messages. Time is counted in checks and not by the clock: a parent that was suspended or
+ * busy must not mistake a child for dead whose messages it has not read yet.
  */
 export class VitalSigns {
   private silent = 0;
@@ -26,7 +26,7 @@ export class VitalSigns {
   private runs = 0;
   private runningMs = 0;
 
-  /** @param interval from one {@link look} to the next, ms */
+  /** @param interval the time from one {@link check} to the next, ms */
   constructor(
     private readonly limits: Limits,
     private readonly interval: number,
@@ -37,17 +37,17 @@ export class VitalSigns {
     return this.memory;
   }
 
-  /** Something came from the process. */
+  /** The process sent a message. */
   heard(): void {
     this.silent = 0;
   }
 
-  /** It made progress towards an answer. */
+  /** The process made progress towards an answer. */
   worked(): void {
     this.stalled = 0;
   }
 
-  /** @param heartbeat resident memory in bytes, runs of nets that have ended, how long the oldest one under way has taken in ms */
+  /** @param heartbeat resident memory in bytes, the number of finished runs of nets, and how long the oldest run under way has taken, ms */
   heartbeat({ memory, runs, runningMs }: { memory: number; runs: number; runningMs: number }): void {
     this.memory = memory;
     this.runningMs = runningMs;
@@ -55,17 +55,17 @@ export class VitalSigns {
     this.runs = runs;
   }
 
-  /** Resident memory as its parent has read it, bytes: a process whose event loop is held up does not say it. */
+  /** Resident memory as measured by the parent, bytes: a process with a blocked event loop does not report it. */
   weighed(memory: number): void {
     this.memory = memory;
   }
 
-  /** Whether nothing was heard for two looks. */
+  /** Whether nothing was heard for two checks. */
   get isQuiet(): boolean {
     return this.silent > 2;
   }
 
-  /** Why the process has to be ended, if it takes too much memory. */
+  /** The reason to end the process if it takes too much memory. */
   get tooHeavy(): EngineError | undefined {
     const { memory } = this.limits;
     if (this.memory <= memory) return undefined;
@@ -75,7 +75,7 @@ export class VitalSigns {
     );
   }
 
-  /** Called at every interval. @returns why the process has to be ended, if it has to */
+  /** Called at every interval. @returns the reason to end the process, if there is one */
   check(owed: Owed): EngineError | undefined {
     this.silent++;
     this.stalled = owed === 'nothing' ? 0 : this.stalled + 1;
@@ -86,7 +86,7 @@ export class VitalSigns {
     if (owed !== 'nothing' && this.silent * this.interval > (isLoading ? loading : silence)) {
       return broken('ETIMEOUT', `gave no sign of life for ${seconds(isLoading ? loading : silence)} and was ended`);
     }
-    // One net may hang while others go on.
+    // One net may hang while others still finish runs.
     if (owed !== 'nothing' && Math.max(this.stalled * this.interval, this.runningMs) > (isLoading ? loading : stall)) {
       return broken('ETIMEOUT', `made no progress for ${seconds(isLoading ? loading : stall)} and was ended: a net or its driver hangs`);
     }

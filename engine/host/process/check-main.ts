@@ -14,7 +14,7 @@ process.once('message', ({ id, name, args }: { id: number; name: CheckName; args
   });
 });
 
-/** Errors lose their codes on the way unless they are made into plain values; see fromWireError. */
+/** Converts errors to plain values, since they would lose their codes on the way; see fromWireError. */
 function plain(result: unknown): unknown {
   if (result instanceof EngineError) return toWireError(result);
   if (Array.isArray(result)) return result.map(plain);

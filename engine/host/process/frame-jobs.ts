@@ -4,17 +4,17 @@ import type { FrameId, Output } from '../../types';
 import type { FrameRequest, FrameResult } from '../protocol/messages';
 import type { OutputSettings } from '../protocol/settings';
 
-/** A frame whose sender waits for what becomes of it. */
+/** A frame whose sender waits for the result. */
 export interface FrameJob {
   id: number;
   frame: FrameRequest;
-  /** Known once the job was taken. */
+  /** Set once the job was taken. */
   output?: OutputSettings;
   resolve: (result: FrameResult) => void;
   reject: (error: EngineError) => void;
 }
 
-/** The frames of a stream that were taken in and have not been answered. */
+/** The frames of a stream that were taken in and not answered yet. */
 export class FrameJobs {
   private readonly jobs = new Map<number, FrameJob>();
   private delivery: Promise<void> = Promise.resolve();
@@ -34,9 +34,9 @@ export class FrameJobs {
   }
 
   /**
-   * Encodes finished frames, while the nets go on; they are answered in their order.
+   * Encodes finished frames while the nets go on, and answers them in order.
    *
-   * @param usual how a frame is encoded that says nothing of it
+   * @param usual how a frame without settings of its own is encoded
    */
   deliver(outputs: readonly Output[], usual: () => OutputSettings): void {
     for (const { id, image, latencyMs, seed } of outputs) {

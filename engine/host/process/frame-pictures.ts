@@ -6,9 +6,9 @@ import type { RawImage, StreamOptions } from '../../types';
 import { quote } from '../../util/quote';
 
 /**
- * Decodes pictures of a frame to the stream's size.
+ * Decodes the pictures of a frame to the stream's size.
  *
- * @param wanted the names of those that the frame is rendered from
+ * @param wanted the names of the pictures that the frame is rendered from
  * @throws EBADFRAME
  */
 export async function decodePictures(
@@ -21,7 +21,7 @@ export async function decodePictures(
   return Object.fromEntries(names.map((name, k) => [name, images[k]]));
 }
 
-/** Here where that is little work; else where it can be ended, since a picture that is made for it holds up its decoder. */
+/** Decodes a light picture here, others in the codec's processes, which can be ended: a malicious picture keeps its decoder busy. */
 async function decoded(name: string, picture: Picture, { width, height }: StreamOptions): Promise<RawImage> {
   try {
     return await (isQuick(picture) ? decode(picture, width, height) : codecPool.decode(picture, width, height));

@@ -12,9 +12,9 @@ import { answerTo } from '../../util/channel';
 import type { Method, Methods, Notification, Request, Response } from '../protocol/wire';
 
 const ALIVE_INTERVAL = 1000;
-/** What a tick may take after a change of a running stream, ms, unless it took a good part of that before. */
+/** The longest that a tick may take after a change of a running stream, ms, unless it took a good part of that before. */
 const LIVE_LIMIT = 3000;
-/** Nice value; systems that know classes only take it for normal until the nets have set theirs. */
+/** The nice value; systems with priority classes only treat it as normal until the nets set theirs. */
 const PRIORITY = 5;
 
 let engine: Engine | undefined;
@@ -23,7 +23,7 @@ const streams = new Map<number, Promise<StreamWorker>>();
 const pictures = new WantedPictures((picture) => send({ event: 'wants', picture }));
 
 function send(message: Notification | Response): void {
-  // A parent that is gone is noticed by 'disconnect'; what could not be sent to it does not matter any more.
+  // That the parent has gone is noticed by 'disconnect'; a message that could not be sent to it does not matter then.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -40,7 +40,7 @@ async function streamOf(stream: number): Promise<StreamWorker> {
 
 const methods: { [M in Method]: (params: Methods[M]['params']) => Promise<Methods[M]['result']> } = {
   async load(settings) {
-    // At once, so that a codec that is missing is told as that, and not with every frame.
+    // The codec is loaded at once, so that a missing one is reported as such and not with every frame.
     takeOverCodec();
     const onProgress = (progress: LoadProgress): void => send({ event: 'progress', ...progress });
     const open = openPlanned(settings.intraOpNumThreads);
@@ -76,12 +76,12 @@ async function answer({ id, method, params }: Request): Promise<void> {
   send(await answerTo(id, () => (methods[method] as (params: unknown) => Promise<unknown>)(params)));
 }
 
-// Before any thread of the picture codec is made, which inherits it: below the flow, which keeps answering while every core
-// computes, and on Linux above the nets, whose threads step down further: what is short must not wait for what is long.
+// Set before the picture codec's threads start, which inherit it: below the flow, which must answer while every core
+// computes, and on Linux above the nets, whose threads lower theirs further. Short work must not wait for long work.
 setPriority(PRIORITY);
 process.title = 'streamdiffusion-engine';
 process.on('message', (request: Request) => void answer(request));
-// At once: an orderly exit would have to wait for the nets, and aborts when it does not.
+// Killed at once: an orderly exit would have to wait for the nets, and aborts when it does not.
 process.on('disconnect', () => process.kill(process.pid, 'SIGKILL'));
 // Ctrl+C and service managers reach the whole process group; the parent decides when the engine ends, and it ends with it.
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => undefined);

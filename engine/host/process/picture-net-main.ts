@@ -1,4 +1,4 @@
-/** The process of a net that draws pictures, or judges them: opens it, does what its parent asks, and ends with it. */
+/** The process of a net that draws or judges pictures: opens it, answers its parent, and ends with it. */
 import { availableParallelism, setPriority } from 'node:os';
 import { decodeWithin, takeOverCodec } from '../../image/codec';
 import { type ControlMap, toFile } from '../../image/control/jobs';
@@ -9,12 +9,12 @@ import { type Answer, answerTo } from '../../util/channel';
 import { SerialQueue } from '../../util/serial-queue';
 import type { PictureNetRequest } from '../protocol/picture-net';
 
-/** As the engine's: before the nets of others that wait, after the flow. */
+/** The engine process's nice value: after the flow, before nets that run in the background. */
 const PRIORITY = 5;
-/** The engine wants the others. */
+/** Half of the cores; the engine needs the others. */
 const THREADS = Math.max(1, Math.floor(availableParallelism() / 2));
 const queue = new SerialQueue();
-/** A classifier wants no more. */
+/** The shorter side of a picture for a classifier, pixels; none needs more. */
 const JUDGED_SIZE = 512;
 let net: PictureNet | undefined;
 let classifier: Classifier | undefined;
@@ -48,7 +48,7 @@ takeOverCodec();
 process.title = 'streamdiffusion-net';
 process.on('message', ({ id, ...request }: PictureNetRequest & { id: number }) => {
   void answerTo(id, () => queue.run(() => perform(request as PictureNetRequest))).then((answer: Answer) => {
-    // A parent that is gone is noticed by 'disconnect'.
+    // That the parent has gone is noticed by 'disconnect'.
     if (process.connected) process.send?.(answer, undefined, undefined, () => undefined);
   });
 });

@@ -1,12 +1,12 @@
 import type { LocalNet, Net } from '../../net/net';
 import { type Place, type PlacedNet, placeOf } from '../../net/pool/place';
 
-/** Watches the runs of all nets of a process, to tell whether its work goes on. */
+/** Watches the runs of all nets of a process, to tell whether it makes progress. */
 export class RunWatch {
   private ended = 0;
   private readonly underWay = new Set<{ beats: number }>();
 
-  /** The net, watched from now on. */
+  /** Wraps a net so that its runs are watched. */
   watch(net: LocalNet): LocalNet {
     return new WatchedNet(net, (run) => this.during(run));
   }
@@ -22,12 +22,12 @@ export class RunWatch {
     }
   }
 
-  /** Runs that have ended since the process began. */
+  /** The number of runs that have ended since the process started. */
   get runs(): number {
     return this.ended;
   }
 
-  /** To be called at every heartbeat. @returns how many heartbeats the oldest run under way has seen: a process that was suspended has none meanwhile */
+  /** Called at every heartbeat. @returns the age of the oldest run under way in heartbeats, which do not count while the process is suspended */
   beat(): number {
     for (const run of this.underWay) run.beats++;
     return Math.max(0, ...[...this.underWay].map(({ beats }) => beats));

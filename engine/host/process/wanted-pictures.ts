@@ -1,7 +1,7 @@
 import { EngineError } from '../../errors';
 import type { Picture } from '../../image/picture';
 
-/** The flow's process answers at once unless something holds it, ms. */
+/** The deadline for an answer, ms. The flow's process answers at once unless something blocks it. */
 const LIMIT_MS = 20_000;
 
 interface Wanted {
@@ -9,11 +9,11 @@ interface Wanted {
   settle: (picture: Picture | EngineError) => void;
 }
 
-/** Pictures of prompts that were asked for, by their ids, and have not come: each is asked for once, whoever wants it. */
+/** Pictures of prompts that were requested by id and have not arrived: each is requested once, however many want it. */
 export class WantedPictures {
   private readonly wanted = new Map<string, Wanted>();
 
-  /** @param ask the other process, which answers with {@link take} */
+  /** @param ask sends a request to the other process, whose answer is passed to {@link take} */
   constructor(
     private readonly ask: (id: string) => void,
     private readonly limitMs = LIMIT_MS,
@@ -26,7 +26,7 @@ export class WantedPictures {
     let settle: Wanted['settle'] = () => undefined;
     const picture = new Promise<Picture>((resolve, reject) => {
       const late = setTimeout(
-        () => settle(new EngineError('ETIMEOUT', `a picture of the prompt has not come within ${this.limitMs / 1000} s`)),
+        () => settle(new EngineError('ETIMEOUT', `a picture of the prompt has not arrived within ${this.limitMs / 1000} s`)),
         this.limitMs,
       );
       settle = (result) => {
@@ -42,7 +42,7 @@ export class WantedPictures {
   }
 
   take(id: string, picture: Picture | undefined): void {
-    const gone = new EngineError('EBADPROMPT', 'a picture of the prompt is not kept any more; send it again through the prompt encoder');
+    const gone = new EngineError('EBADPROMPT', 'a picture of the prompt is no longer kept; send it again through the prompt encoder');
     this.wanted.get(id)?.settle(picture ?? gone);
   }
 }

@@ -10,25 +10,25 @@ export interface HostSettings {
   executionProviders?: string[];
   intraOpNumThreads?: number;
   int8?: Int8Wish;
-  /** Nets that run on an inference server instead of in the host. */
+  /** The nets that run on an inference server instead of in the host. */
   server?: ServerOptions;
-  /** Paths of adapters, by names. */
+  /** The paths of adapters, by name. */
   adapters?: Record<string, string>;
-  /** A folder whose autoencoder takes the place of the model's. */
+  /** A folder whose autoencoder replaces the model's. */
   autoencoder?: string;
-  /** A process that owes an answer and shows no sign of life for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */
+  /** A process with a pending request that sends nothing for this long is replaced, ms. Default 30,000; while it loads, ten minutes. */
   silenceLimit?: number;
-  /** A process that owes an answer and of whose nets none ends a run for this long is replaced, ms. Default 120,000. */
+  /** A process with a pending request none of whose nets finishes a run for this long is replaced, ms. Default 120,000. */
   stallLimit?: number;
-  /** A process that takes more resident memory is replaced, bytes. Default: three quarters of the machine's. */
+  /** A process that takes more resident memory than this is replaced, bytes. Default: three quarters of the machine's. */
   memoryLimit?: number;
-  /** When a process that ended is started again. Default: after 0.25 s, then ever later, up to 30 s. */
+  /** The delays before a process that ended is started again. Default: 0.25 s, growing to 30 s. */
   restarts?: Partial<RestartTimes>;
 }
 
 export type PictureFormat = 'jpeg' | 'png' | 'raw';
 
-/** A stream as the denoiser node sets it up. */
+/** The settings of a stream, as the denoiser node makes them. */
 export interface StreamSettings extends StreamOptions {
   format?: PictureFormat;
   /** JPEG quality 1..100. Default 85. */
@@ -41,11 +41,11 @@ export type LiveParams = Partial<StreamSettings>;
 /** One frame on its way in. `picture` is needed for img2img only. */
 export interface FrameRequest {
   picture?: Picture;
-  /** Further pictures of it, by the names of the adapters that want them. */
+  /** Further pictures of the frame, by the names of the adapters that use them. */
   pictures?: Record<string, Picture>;
-  /** Denoise this frame under these prompts; default: the stream's newest conditioning. */
+  /** The prompts of this frame. Default: the stream's newest conditioning. */
   conditioning?: PromptSpec;
-  /** All settings of this frame; default: the stream's as they are at `submit`. */
+  /** All settings of this frame. Default: the stream's at the time of `submit`. */
   settings?: StreamSettings;
 }
 
@@ -56,13 +56,13 @@ export interface FinishedFrame {
   format: PictureFormat;
   width: number;
   height: number;
-  /** From submit to the finished picture. */
+  /** The time from `submit` to the finished picture, ms. */
   latencyMs: number;
   /** The seed that was drawn for this frame, where the setting is -1. */
   seed?: number;
 }
 
-/** `dropped`: a newer frame took its place before it was its turn, or the stream was reset. */
+/** `dropped`: a newer frame replaced it before its turn, or the stream was reset. */
 export type FrameResult = FinishedFrame | { outcome: 'dropped' };
 
 /** Counters of one stream since it was opened. `in = out + dropped + failed + inFlight`. */
@@ -79,7 +79,7 @@ export interface StreamStats extends StreamCounters {
   fps: number;
   /** Median latency of the frames of the last two seconds, ms. */
   latencyMs: number;
-  /** Since the last finished frame, ms; null before the first. */
+  /** The time since the last finished frame, ms; null before the first. */
   lastFrameAgeMs: number | null;
 }
 
@@ -95,9 +95,9 @@ export type HostState =
 /** The state of a host and its streams, for monitoring. */
 export interface HostReport {
   state: HostState;
-  /** When the present phase began, ms since 1970. */
+  /** When the current phase began, ms since 1970. */
   since: number;
-  /** Processes that ended without being asked to. */
+  /** The number of processes that ended unexpectedly. */
   restarts: number;
   /** Resident memory of the process, bytes; 0 while there is none. */
   memoryBytes: number;

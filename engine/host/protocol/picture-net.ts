@@ -1,4 +1,4 @@
-/** What crosses the pipe to the process of a net that draws pictures, or judges them. Structured-clone values only. */
+/** The messages to the process of a net that draws or judges pictures. They hold structured-clone values only. */
 import type { Picture } from '../../image/picture';
 import type { ClassifierSettings } from '../../net/picture/classifier';
 import type { PictureNetSettings } from '../../net/picture/picture-net';
@@ -12,9 +12,9 @@ export type PictureNetRequest =
   | {
       do: 'draw';
       picture: Picture;
-      /** The picture is reduced until its shorter side has at most so many pixels. */
+      /** The picture is reduced until its shorter side has at most this many pixels. */
       size: number;
-      /** Whether a net that makes pictures larger makes this one larger. */
+      /** Whether a net that enlarges pictures enlarges this one. */
       isScaled: boolean;
       isInverted: boolean;
     };

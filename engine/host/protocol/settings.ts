@@ -2,7 +2,7 @@ import type { StreamOptions } from '../../types';
 import { checkSetting, choiceSetting, numberSetting } from '../../util/setting';
 import type { PictureFormat, StreamSettings } from './messages';
 
-/** How pictures leave: the range of each setting, and its default. */
+/** The range and the default of each setting of finished pictures. */
 export const OUTPUT_SETTINGS = {
   format: choiceSetting<PictureFormat>('jpeg', ['jpeg', 'png', 'raw']),
   quality: numberSetting(85, { min: 1, max: 100, integer: true }),
@@ -11,7 +11,7 @@ export const OUTPUT_SETTINGS = {
 /** How finished pictures are encoded. */
 export interface OutputSettings {
   format: PictureFormat;
-  /** Of a JPEG, 1..100. */
+  /** The quality of a JPEG, 1..100. */
   quality: number;
 }
 

@@ -1,9 +1,9 @@
 import type { FrameResult } from './messages';
 
-/** How files of each format begin. */
+/** The first bytes of each format. */
 const SIGNATURES = { jpeg: [0xff, 0xd8, 0xff], png: [0x89, 0x50, 0x4e, 0x47] } as const;
 
-/** Whether an answer is a valid frame. An invalid one comes from a process whose memory is damaged. */
+/** Whether an answer is a valid frame. An invalid one comes from a process with corrupted memory. */
 export function isValidFrame(result: unknown): result is FrameResult {
   if (typeof result !== 'object' || result === null) return false;
   const { outcome, data, format, width, height } = result as Partial<Record<string, unknown>>;

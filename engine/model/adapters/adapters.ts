@@ -15,7 +15,7 @@ import { ADAPTER_KINDS } from './kinds';
 
 /** Names stand in settings, messages, paths of nets and names of inputs. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_ .-]{0,63}$/u;
-/** What pictures of a frame are called that are no adapter's. */
+/** What pictures of a frame are called that belong to no adapter. */
 const TAKEN = ['image', 'mask'];
 const MOST_ADAPTERS = 32;
 
@@ -38,7 +38,7 @@ export class Adapters {
    * Reads what lies at these paths, by the adapters' names, and what the model's own folder has in `controlnet/NAME`.
    *
    * @param notes takes why one of the model's own cannot be used, which leaves the model as it is
-   * @throws EBADPARAM for a name that cannot be one, EBADMODEL for what is no adapter, or none of this model
+   * @throws EBADPARAM for a name that cannot be one, EBADMODEL for what is not an adapter, or none of this model
    */
   static async open(
     paths: Readonly<Record<string, string>> = {},
@@ -152,7 +152,7 @@ export function checkAdapter(name: string, path: unknown): asserts path is strin
     throw new EngineError('EBADPARAM', `the adapter ${quote(name)} must be the path of a file or folder; got ${quote(path)}`);
 }
 
-/** @throws EBADMODEL for what is no adapter, or none of this model */
+/** @throws EBADMODEL for what is not an adapter, or none of this model */
 export async function openAdapter(
   name: string,
   path: string,

@@ -106,7 +106,7 @@ function controlPicture(name: string): ClaimPort {
   return (net) => {
     const taken = net.inputs.filter(({ shape }) => shape.length === 4);
     const info = inputNamed(net, 'controlnet_cond') ?? taken.find((each) => each !== sampleInput(net));
-    if (!info) throw new EngineError('EBADMODEL', 'it has no input "controlnet_cond" for a picture, so it is no ControlNet');
+    if (!info) throw new EngineError('EBADMODEL', 'it has no input "controlnet_cond" for a picture, so it is not a ControlNet');
     return {
       inputs: [info],
       fill({ rows, batch, height, width }) {

@@ -38,7 +38,7 @@ export async function readLora(path: string): Promise<LoraFile | undefined> {
   >();
   for (const tensor of file.tensors.values()) {
     const key = loraKey(tensor.name);
-    if (!key) throw unusable(`holds "${printable(tensor.name, 120)}", which is no part of a LoRA`);
+    if (!key) throw unusable(`holds "${printable(tensor.name, 120)}", which is not part of a LoRA`);
     const id = `${key.part}/${key.layer}`;
     const entry = entries.get(id) ?? { part: key.part, layer: key.layer, source: tensor.name };
     if (entry[key.role]) throw unusable(`changes the layer ${printable(key.layer, 120)} twice`);

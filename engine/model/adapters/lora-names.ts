@@ -29,7 +29,7 @@ const PARTS: [pattern: RegExp, part: LoraPart][] = [
   [/^base_model\.model\./, 'unet'],
 ];
 
-/** Tensors of methods that are no low-rank product alone, by what their names hold. */
+/** Tensors of methods that are more than a low-rank product, by what their names hold. */
 const OTHER_METHODS: [pattern: RegExp, method: string][] = [
   [/\.hada_(w|t)\d/, 'LoHa'],
   [/\.lokr_(w|t)\d/, 'LoKr'],
@@ -39,7 +39,7 @@ const OTHER_METHODS: [pattern: RegExp, method: string][] = [
   [/\.(diff|diff_b)$|\.lora_B(\.[\w-]+)?\.bias$/, 'a full difference of weights or biases'],
 ];
 
-/** The method of a file that is no plain LoRA; undefined for one that may be. */
+/** The method of a file that is not a plain LoRA; undefined for one that may be. */
 export function otherMethod(names: Iterable<string>): string | undefined {
   for (const name of names) {
     const found = OTHER_METHODS.find(([pattern]) => pattern.test(name));

@@ -40,7 +40,7 @@ export class PicturePrompts {
 
   /**
    * What adapters make of the pictures of a prompt. Rejects with EBADPARAM for a name that no such adapter has, EBADFRAME for
-   * what is no picture.
+   * what is not a picture.
    *
    * @param brought pictures that came with the prompt, by their ids
    */

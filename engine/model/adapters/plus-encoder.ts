@@ -104,7 +104,7 @@ function readResampler(file: Safetensors, location: string): Resampler {
   const [inner] = place('layers.0.0.to_q.weight', [undefined, hidden]).shape;
   const [width] = place('proj_out.weight', [undefined, hidden]).shape;
   if (inner === 0 || inner % HEAD_SIZE !== 0)
-    throw new EngineError('EBADMODEL', `its resampler has queries of ${inner} numbers, which are no heads of ${HEAD_SIZE}`);
+    throw new EngineError('EBADMODEL', `its resampler has queries of ${inner} numbers, which are not heads of ${HEAD_SIZE}`);
   let depth = 0;
   while (file.tensors.has(`image_proj.layers.${depth}.0.to_q.weight`)) depth++;
   const vectors = (layer: string, size: number): [string, number[]][] => [

@@ -30,7 +30,7 @@ export class Unet {
    * @param config says what the net itself leaves free
    * @param factor picture size ÷ latent size
    * @param further ports of adapters
-   * @throws EBADMODEL when the net is no UNet of a latent diffusion model, or needs inputs that are not known
+   * @throws EBADMODEL when the net is not a UNet of a latent diffusion model, or needs inputs that are not known
    */
   constructor(
     private readonly net: Net,
@@ -88,7 +88,7 @@ export class Unet {
     if (prediction.dims.join() !== dims.join()) {
       throw new EngineError(
         'EBADMODEL',
-        `unet gives [${prediction.dims.join(', ')}] for latents [${dims.join(', ')}]: it is no UNet of this model`,
+        `unet gives [${prediction.dims.join(', ')}] for latents [${dims.join(', ')}]: it is not a UNet of this model`,
       );
     }
     return unstack(floatsOf(prediction), batch, rows.length);

@@ -3,15 +3,15 @@ import { type GraphNode, readNode } from './node';
 import { field, fieldsOf, message } from './protobuf';
 
 /**
- * A graph that takes one timestep a row, made of one that takes a single timestep for all rows.
+ * Makes a graph that takes a single timestep for all rows take one timestep per row.
  *
  * Current exports of a UNet declare `timestep` without a dimension, and the graph itself repeats it for every row:
  * Unsqueeze (a list of one), then Expand (to the batch). Without the Unsqueeze, and with a list declared, the same Expand
- * passes a timestep a row through.
+ * passes one timestep per row through.
  *
  * @param timestep name of the input, of rank 0 or shape [1]
  * @param batch name of the free dimension that counts rows
- * @returns undefined where the graph does something else with it, so that nothing can be promised
+ * @returns undefined where the graph uses the timestep in another way, so that the result would not be certain
  */
 export function timestepPerRow(graph: OnnxGraph, timestep: string, batch: string): OnnxGraph | undefined {
   const nodes = [...graph.nodes];
@@ -35,7 +35,7 @@ export function timestepPerRow(graph: OnnxGraph, timestep: string, batch: string
 }
 
 /**
- * The graph with numbers in the place of its free sizes: what compiles kernels for a shape then does so once.
+ * The graph with numbers instead of free sizes: a provider that compiles kernels for a shape then does so once.
  *
  * @param shapes of the inputs, by name
  */
@@ -64,7 +64,7 @@ export function withFixedSizes(graph: OnnxGraph, shapes: Record<string, number[]
 /** Whether an Unsqueeze adds, or a Reshape leaves, a single dimension. */
 function makesOneDimension(graph: OnnxGraph, nodes: GraphNode[], { inputs, attributes }: GraphNode): boolean {
   const count = (bytes: Buffer, number: number): number => fieldsOf(bytes).filter((one) => one.number === number).length;
-  // Its axes or shape are an input, or in opsets before 13 an attribute { ints 8 }.
+  // The axes or the shape are an input, or before opset 13 an attribute { ints 8 }.
   if (inputs.length < 2) return attributes.length === 1 && count(attributes[0], 8) === 1;
   const constant = nodes.find(({ operator, outputs }) => operator === 'Constant' && outputs[0] === inputs[1]);
   // AttributeProto { t 5 }; TensorProto { dims 1, name 8 }.
@@ -74,12 +74,12 @@ function makesOneDimension(graph: OnnxGraph, nodes: GraphNode[], { inputs, attri
   return tensor !== undefined && fieldsOf(tensor).every(({ number, value }) => number !== 1 || value === 1) && count(tensor, 1) <= 1;
 }
 
-/** Name of an input or output. ValueInfoProto { name 1 }. */
+/** The name of an input or output. ValueInfoProto { name 1 }. */
 export function inputName(valueInfo: Buffer): string {
   return inner(valueInfo, 1).toString('utf8');
 }
 
-/** Element type of an input or output, TensorProto.DataType. ValueInfoProto { type 2 { tensor_type 1 { elem_type 1 }}}. */
+/** The element type of an input or output, a TensorProto.DataType. ValueInfoProto { type 2 { tensor_type 1 { elem_type 1 }}}. */
 export function elementType(valueInfo: Buffer): number {
   return fieldsOf(inner(valueInfo, 2, 1)).find(({ number }) => number === 1)?.value ?? 0;
 }
@@ -88,13 +88,13 @@ export function elementType(valueInfo: Buffer): number {
 export function shapeOf(valueInfo: Buffer): (number | string)[] {
   return fieldsOf(inner(valueInfo, 2, 1, 2)).map(({ bytes }) => {
     const [size] = fieldsOf(bytes);
-    // -1 for a free size is a varint of ten bytes, far beyond all safe numbers.
+    // A free size may be written as -1, a varint of ten bytes, far beyond the safe integers.
     if (size?.number === 1) return Number.isSafeInteger(size.value) ? size.value : '';
     return size?.bytes.toString('utf8') ?? '';
   });
 }
 
-/** With another shape; '' for a size that is free. */
+/** The input or output with another shape; '' is a size that is free. */
 export function withShape(valueInfo: Buffer, shape: (number | string)[]): Buffer {
   const dims = shape.map((size) => field(1, size === '' ? '' : typeof size === 'number' ? field(1, size) : field(2, size)));
   const elementType = fieldsOf(inner(valueInfo, 2, 1)).find(({ number }) => number === 1)?.value ?? 0;
@@ -102,7 +102,7 @@ export function withShape(valueInfo: Buffer, shape: (number | string)[]): Buffer
   return message(field(1, inputName(valueInfo)), field(2, field(1, tensor)));
 }
 
-/** The content of a field, of a field in it, and so on; empty where there is none. */
+/** The content of the field at a path of field numbers; empty where there is none. */
 function inner(bytes: Buffer, ...numbers: number[]): Buffer {
   const within = (content: Buffer, number: number): Buffer =>
     fieldsOf(content).find((one) => one.number === number)?.bytes ?? Buffer.alloc(0);

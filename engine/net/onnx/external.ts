@@ -8,10 +8,10 @@ interface Messages {
   rest: Buffer[];
 }
 
-/** In the rest of a graph values can only be sparse. */
+/** The rest of a graph can hold values only in sparse initializers. */
 const REST: Places = { 15: SPARSE };
 
-/** The files that a graph's values lie in, as it names them. */
+/** The files that hold a graph's values, as the graph names them. */
 export function externalFilesOf({ model, nodes, weights, rest }: Messages): string[] {
   const locations = [
     ...locationsIn(model, MODEL),
@@ -22,7 +22,7 @@ export function externalFilesOf({ model, nodes, weights, rest }: Messages): stri
   return [...new Set(locations)];
 }
 
-/** The graph with its values in files of other names. @param names of the new files, by the old ones */
+/** The graph with its external files renamed. @param names the new names, by the old ones */
 export function withExternalFiles<G extends Messages>(graph: G, names: ReadonlyMap<string, string>): G {
   const { model, nodes, weights, rest } = graph;
   return {

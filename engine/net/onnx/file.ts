@@ -6,43 +6,43 @@ import type { TensorInfo, TensorType } from '../net';
 import { ATTRIBUTE, FUNCTION, type Places, SPARSE, TENSOR, TRAINING } from './places';
 import { type Field, ProtobufFile } from './protobuf-file';
 
-/** What an .onnx file says about itself, read without its weights. */
+/** The structure of an .onnx file, read without its weights. */
 export interface OnnxHeader {
   inputs: TensorInfo[];
   outputs: TensorInfo[];
-  /** The kinds of operators it consists of: Conv; com.microsoft.NhwcConv for one outside of the ONNX standard. */
+  /** The operators that it uses: `Conv`, or `com.microsoft.NhwcConv` for one outside the ONNX standard. */
   operators: Set<string>;
-  /** Whether it takes float16 or computes with float16 weights. Weights that are stored so and cast before use do not count. */
+  /** Whether it takes float16 or computes with float16 weights. Weights that are stored in float16 but cast before use do not count. */
   isHalf: boolean;
-  /** Files beside it that hold weights or other values, relative to its folder. None leads out of it by its name. */
+  /** Files that hold weights or other values, relative to its folder. No name leads out of the folder. */
   externalFiles: string[];
 }
 
-/** Operators that do nearly all of the work, with the weights that they take. */
+/** Operators that do nearly all of the work and take weights. */
 const HEAVY = ['Conv', 'Gemm', 'MatMul'];
 const FLOAT16 = 10;
 /**
- * Names of inputs and outputs stand in scripts, server configurations, requests and messages. Exporters write letters, digits
- * and these.
+ * Names of inputs and outputs are written into scripts, server configurations, requests and messages. Exporters use letters, digits
+ * and these signs.
  */
 const TENSOR_NAME = /^[\w./:-]{1,256}$/;
 const MOST_TENSORS = 256;
-/** With the weights that old files list among them. */
+/** Inputs or outputs at most, with the weights that old files list among them. */
 const MOST_LISTED = 100_000;
 const MOST_DIMENSIONS = 16;
-/** Characters of a free size's name. */
+/** The longest name of a free size, characters. */
 const MOST_FORMULA = 256;
-/** No size of a net for pictures is larger. */
+/** The largest size in a shape: no net for pictures has a larger one. */
 const LARGEST_SIZE = 2 ** 20;
 
 /** Element types of onnx.proto's TensorProto.DataType. */
 const elementTypes: Record<number, TensorType> = { 1: 'float32', 6: 'int32', 7: 'int64', 10: 'float16', 11: 'float64' };
 
 /**
- * Reads inputs, outputs and the names of external weight files, in milliseconds also for files of gigabytes: weights are
- * skipped by their length. Field numbers are those of onnx.proto.
+ * Reads inputs, outputs and the names of external weight files. Weights are skipped by their length, so that even a file of
+ * gigabytes takes milliseconds. Field numbers are those of onnx.proto.
  *
- * Rejects with EBADMODEL when the file is torn, or no ONNX file at all.
+ * Rejects with EBADMODEL when the file is torn, or not an ONNX file at all.
  */
 export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
   const file = await openRegular(path).catch((thrown: unknown) => {
@@ -56,7 +56,7 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
     let header: OnnxHeader | undefined;
     for await (const field of reader.fields(0, size)) {
       if (field.number === 7) header = await readGraph(reader, field, path, external);
-      // Functions and instructions for training hold graphs of their own.
+      // Functions and training information hold graphs of their own.
       if (field.number === 25 || field.number === 20)
         await collectExternal(reader, field, external, field.number === 25 ? FUNCTION : TRAINING);
     }
@@ -68,7 +68,7 @@ export async function readOnnxHeader(path: string): Promise<OnnxHeader> {
   }
 }
 
-/** What people put in the place of a model by mistake has well-known beginnings. */
+/** The files that people most often have instead of a model are recognised by their first bytes. */
 async function rejectOtherFiles(reader: ProtobufFile, path: string, size: number): Promise<void> {
   const beginning = (await reader.text(0, Math.min(size, 40))).trimStart();
   if (beginning.startsWith('version https://git-lfs')) {
@@ -113,7 +113,7 @@ async function readGraph(reader: ProtobufFile, { start, end }: Field, path: stri
   return header;
 }
 
-/** NodeProto: its inputs (1), its op_type (4) behind its domain (7), where that is not the standard's. */
+/** NodeProto { input 1, op_type 4, domain 7 }: an operator outside the standard is listed with its domain before its name. */
 async function readNode(
   reader: ProtobufFile,
   { start, end }: Field,
@@ -131,7 +131,7 @@ async function readNode(
   return { operator: domain === '' || domain === 'ai.onnx' ? operator : `${domain}.${operator}`, inputs };
 }
 
-/** TensorProto: its data_type (2), its name (8) and, in external_data (13), the file that holds its values. */
+/** TensorProto { data_type 2, name 8, external_data 13 }. */
 async function readInitializer(
   reader: ProtobufFile,
   { start, end }: Field,
@@ -147,10 +147,10 @@ async function readInitializer(
   return { name, type };
 }
 
-/** Graphs within graphs within graphs are nobody's export. */
+/** The deepest nesting of graphs: no exporter writes more. */
 const DEEPEST = 64;
 
-/** Adds the names of all files that a message wants values from, wherever it may name one. */
+/** Adds the names of all files that a message takes values from, wherever it may name one. */
 async function collectExternal(
   reader: ProtobufFile,
   { start, end }: Field,
@@ -170,7 +170,7 @@ async function addLocation(reader: ProtobufFile, entry: Field, external: Set<str
   if (key === 'location') external.add(value);
 }
 
-/** A path that stays in the folder as it is written; where its links lead is another question. */
+/** Refuses a path that leads out of the folder as it is written; links are followed and checked elsewhere. */
 function checkLocation(location: string, path: string): void {
   const parts = location.split(/[\\/]/);
   const isPlain =
@@ -178,7 +178,7 @@ function checkLocation(location: string, path: string): void {
   if (isPlain) return;
   throw new EngineError(
     'EBADMODEL',
-    `${printable(path, 1000)} wants weights from outside of its folder (${printable(location)}), which is refused; export it again`,
+    `${printable(path, 1000)} takes weights from outside its folder (${printable(location)}), which is refused; export it again`,
   );
 }
 
@@ -223,10 +223,10 @@ async function readValueInfo(reader: ProtobufFile, { start, end }: Field, path: 
 
 async function readDimension(reader: ProtobufFile, { start, end }: Field): Promise<number | string> {
   for await (const field of reader.fields(start, end)) {
-    // It is a formula at times, which means something to its exporter only, but tells sizes that are the same.
+    // The name may be a formula that only its exporter understands, but equal names mean equal sizes.
     if (field.number === 2) return printable(await reader.text(field.start, field.end), MOST_FORMULA);
     if (field.number !== 1) continue;
-    // Some exporters write -1 for a free size, which is a varint of ten bytes.
+    // Some exporters write -1 for a free size, a varint of ten bytes.
     if (!Number.isSafeInteger(field.value)) return '';
     if (field.value <= LARGEST_SIZE) return field.value;
     throw reader.damaged(`an input or output of it has a size of ${field.value}`);

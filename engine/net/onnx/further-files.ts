@@ -3,10 +3,10 @@ import { externalFilesOf, withExternalFiles } from './external';
 import { commonFolder, type OnnxGraph } from './graph';
 
 /**
- * The graph with its folder widened so that these files lie in it as well, so that weights can be read from them in place.
+ * Widens a graph's folder until it contains these files, so that weights can be read from them in place.
  *
  * @param files absolute paths without links
- * @returns the graph, and the files' names as it sees them
+ * @returns the graph, and the files' names relative to its new folder
  */
 export function withReachTo(graph: OnnxGraph, files: readonly string[]): { graph: OnnxGraph; locations: string[] } {
   const folder = commonFolder([join(graph.folder, 'own'), ...files]);

@@ -5,15 +5,15 @@ import { withExternalFiles } from './external';
 import { field, message } from './protobuf';
 import { type Field, ProtobufFile } from './protobuf-file';
 
-/** Weights of at least this many bytes stay where they are; smaller ones (shapes, constants) come along. */
+/** Weights of at least this many bytes stay in their file; smaller ones (shapes, constants) are kept in the graph. */
 const INLINE_LIMIT = 1024;
 
 /**
- * A net without its weights, to be changed and opened again: messages of onnx.proto, still encoded. Weights are named by
- * the file they lie in, their offset and length, so nothing of gigabytes is read or copied.
+ * A net without its weights, to be edited and opened again: encoded messages of onnx.proto. A weight is described by its
+ * file, offset and length, so that gigabytes are neither read nor copied.
  */
 export interface OnnxGraph {
-  /** Where the files with the weights lie, or folders with them. ONNX Runtime reads them from there, also where nobody may write. */
+  /** The folder that contains the files with the weights, itself or in its subfolders. It may be read-only. */
   folder: string;
   /** ModelProto without its graph. */
   model: Buffer;
@@ -24,13 +24,13 @@ export interface OnnxGraph {
   /** ValueInfoProto */
   inputs: Buffer[];
   outputs: Buffer[];
-  /** Other parts of the GraphProto. What was noted of shapes inside is left out: changes make it wrong, and it can be inferred. */
+  /** The other fields of the GraphProto. Recorded inner shapes are left out: edits make them wrong, and they can be inferred. */
   rest: Buffer[];
 }
 
 /** Reads an .onnx file, but no weights. Rejects with EBADMODEL when it is torn. */
 export async function readOnnxGraph(path: string): Promise<OnnxGraph> {
-  // Download caches have links in the place of files, and large weights may be links to another disk.
+  // Download caches hold links instead of files, and large weights may be links to another disk.
   const real = await realpath(path);
   const { externalFiles } = await readOnnxHeader(path);
   const files = await Promise.all(externalFiles.map((name) => realpath(join(dirname(path), name))));
@@ -38,7 +38,7 @@ export async function readOnnxGraph(path: string): Promise<OnnxGraph> {
   try {
     const common = commonFolder([real, ...files]);
     const graph = await new GraphReader(new ProtobufFile(file, path), relative(common, real), common).read((await file.stat()).size);
-    // As seen from the common folder; most often they are called the same.
+    // The names relative to the common folder; most often they are the same.
     const names = new Map(externalFiles.map((name, k) => [name, relative(common, files[k])]));
     return [...names].every(([from, to]) => from === to) ? graph : withExternalFiles(graph, names);
   } finally {
@@ -63,8 +63,8 @@ class GraphReader {
   private readonly graph: OnnxGraph;
 
   /**
-   * @param own where the file lies, as seen from the common folder
-   * @param common folder of the file and of those with its weights
+   * @param own the file's path relative to the common folder
+   * @param common the folder that contains the file and those with its weights
    */
   constructor(
     private readonly file: ProtobufFile,
@@ -97,8 +97,8 @@ class GraphReader {
   }
 
   /**
-   * TensorProto { float_data 4, raw_data 9, external_data 13, data_location 14 }: with the place where its values lie
-   * instead of the values, when they are many.
+   * TensorProto { float_data 4, raw_data 9, external_data 13, data_location 14 }: large values are replaced by their place
+   * in the file.
    */
   private async readWeight(whole: Field): Promise<Buffer> {
     const kept: Buffer[] = [];
@@ -112,13 +112,13 @@ class GraphReader {
     return message(...kept);
   }
 
-  /** A field as it stands in the file. */
+  /** A field as it is encoded in the file. */
   private encoded({ head, end }: Field): Promise<Buffer> {
     return this.file.copy(head, end);
   }
 }
 
-/** The innermost folder that holds all these files: ONNX Runtime reads weights from one folder and those in it only. */
+/** The innermost folder that contains all these files: ONNX Runtime reads weights only from one folder and its subfolders. */
 export function commonFolder(files: string[]): string {
   let folder = dirname(files[0]);
   while (folder !== dirname(folder) && !files.every((file) => file.startsWith(folder.endsWith(sep) ? folder : folder + sep)))

@@ -1,6 +1,6 @@
 import { field, fieldsOf, float, message, type MessageField, varintsOf } from './protobuf';
 
-/** What matters of a node of a graph. */
+/** The fields of a node that edits need. */
 export interface GraphNode {
   operator: string;
   inputs: string[];
@@ -20,7 +20,7 @@ export function readNode(bytes: Buffer): GraphNode {
   return node;
 }
 
-/** A whole number, a list of them, or a fractional number. */
+/** An int, a list of ints, or a float. */
 export type AttributeValue = number | number[] | { float: number };
 
 /** A node of the ONNX standard, or of another domain. */
@@ -47,17 +47,17 @@ function makeAttribute(name: string, value: AttributeValue): Buffer {
   return message(field(1, name), float(2, value.float), field(20, 1));
 }
 
-/** Some nodes of a branch, and which of their outputs is its result. */
+/** The nodes of a branch, and the output that is its result. */
 export interface GraphBranch {
   nodes: Buffer[];
   output: string;
 }
 
 /**
- * An If: computes one of two branches. They may take every tensor of the graph around them.
+ * An If, which computes one of two branches. Branches may use every tensor of the graph around them.
  * GraphProto { node 1, name 2, output 12 }; AttributeProto { name 1, g 6, type 20: GRAPH 5 }.
  *
- * @param type of the result, TensorProto.DataType
+ * @param type of the result, a TensorProto.DataType
  */
 export function makeIf(condition: string, output: string, type: number, yes: GraphBranch, no: GraphBranch): Buffer {
   const graph = ({ nodes, output: result }: GraphBranch): Buffer => {
@@ -80,14 +80,14 @@ export function withOutputs(bytes: Buffer, outputs: string[]): Buffer {
   return message(...outputs.map((output) => field(2, output)), ...others.map(({ number, bytes: content }) => field(number, content)));
 }
 
-/** A whole number among a node's attributes. AttributeProto { name 1, i 3 }. Undefined where it is negative, or not there. */
+/** An int among a node's attributes. AttributeProto { name 1, i 3 }. Undefined where it is negative or missing. */
 export function intAttribute(node: GraphNode, name: string): number | undefined {
   const value = attribute(node, name)?.find(({ number }) => number === 3)?.value;
-  // A negative number is a varint of ten bytes, far beyond all safe numbers.
+  // A negative number is a varint of ten bytes, far beyond the safe integers.
   return value !== undefined && Number.isSafeInteger(value) ? value : undefined;
 }
 
-/** A list of whole numbers among a node's attributes. AttributeProto { name 1, ints 8 }. */
+/** A list of ints among a node's attributes. AttributeProto { name 1, ints 8 }. */
 export function intsAttribute(node: GraphNode, name: string): number[] | undefined {
   return attribute(node, name)?.flatMap((one) => (one.number === 8 ? numbersIn(one) : []));
 }
@@ -103,7 +103,7 @@ const ELEMENT_TYPES = { float32: 1, uint8: 2, int8: 3 };
 /**
  * A constant. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }.
  *
- * @param dims default: one dimension, or none for a single value
+ * @param dims by default one dimension, or none for a single value
  */
 export function makeConstant(
   name: string,
@@ -116,7 +116,7 @@ export function makeConstant(
   return message(...dims.map((size) => field(1, size)), field(2, ELEMENT_TYPES[type]), field(8, name), field(9, new Uint8Array(buffer)));
 }
 
-/** A weight whose values lie in a file. TensorProto { dims 1, data_type 2, name 8, external_data 13 { key 1, value 2 }, data_location 14 }. */
+/** A weight whose values are in a file. TensorProto { dims 1, data_type 2, name 8, external_data 13 { key 1, value 2 }, data_location 14 }. */
 export function externalWeight(
   name: string,
   type: number,
@@ -133,7 +133,7 @@ export function externalWeight(
   );
 }
 
-/** Sizes or indices: a list, or a single number without a dimension. TensorProto { dims 1, data_type 2, name 8, raw_data 9 }. */
+/** Sizes or indices: a list, or a single number (rank 0). TensorProto { dims 1, data_type 2, name 8, raw_data 9 }. */
 export function makeInt64s(name: string, values: number | number[]): Buffer {
   const list = typeof values === 'number' ? [values] : values;
   const { buffer } = BigInt64Array.from(list, BigInt);
@@ -154,7 +154,7 @@ export function makeValueInfo(name: string, dims: number[]): Buffer {
 /**
  * An input or output. ValueInfoProto { name 1, type 2 { tensor_type 1 { elem_type 1, shape 2 { dim 1 { dim_value 1, dim_param 2 }}}}}.
  *
- * @param shape with a name for a size that is free, or '' for one that differs from all others
+ * @param shape a name is a free size, '' one that differs from all others
  */
 export function makeValue(name: string, type: 'float32' | 'float16' | 'uint8', shape: (number | string)[]): Buffer {
   const dims = shape.map((size) => field(1, size === '' ? '' : typeof size === 'number' ? field(1, size) : field(2, size)));
@@ -169,7 +169,7 @@ export function weightShape(tensor: Buffer): { name: string; dims: number[] } {
   return { name, dims: fields.flatMap((one) => (one.number === 1 ? numbersIn(one) : [])) };
 }
 
-/** Numbers of a list stand one by one, or packed behind each other. */
+/** The numbers of a repeated field: one to a field, or packed into one. */
 function numbersIn({ value, bytes }: MessageField): number[] {
   return bytes.length > 0 ? varintsOf(bytes) : [value];
 }

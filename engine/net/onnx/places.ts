@@ -1,6 +1,6 @@
 import { field, fieldsOf, message } from './protobuf';
 
-/** A kind of message of onnx.proto, by the numbers of those of its fields in which files can be named: what they are. */
+/** A kind of message in onnx.proto: those of its fields that can name files, by their numbers. */
 export interface Places {
   [field: number]: Places;
 }
@@ -13,16 +13,16 @@ export const GRAPH: Places = { 1: NODE, 5: TENSOR, 15: SPARSE };
 export const FUNCTION: Places = { 7: NODE };
 export const TRAINING: Places = { 1: GRAPH, 2: GRAPH };
 export const MODEL: Places = { 7: GRAPH, 20: TRAINING, 25: FUNCTION };
-// A branch or a loop is an attribute that is a graph.
+// The body of an If or a Loop is an attribute that holds a graph.
 Object.assign(ATTRIBUTE, { 6: GRAPH, 11: GRAPH });
 
-/** TensorProto { external_data 13 { key 1, value 2 } }: the file that an entry names. */
+/** TensorProto { external_data 13 { key 1, value 2 } }: the file that an entry names, if it names one. */
 function locationIn(entry: Buffer): string | undefined {
   const [key, value] = fieldsOf(entry).map(({ bytes }) => bytes.toString('utf8'));
   return key === 'location' ? value : undefined;
 }
 
-/** The files that a message wants values from, wherever it names one. */
+/** The files that a message takes values from, wherever it names one. */
 export function locationsIn(bytes: Buffer, places: Places): string[] {
   return fieldsOf(bytes).flatMap((part) => {
     if (places === TENSOR && part.number === 13) return locationIn(part.bytes) ?? [];
@@ -31,10 +31,10 @@ export function locationsIn(bytes: Buffer, places: Places): string[] {
 }
 
 /**
- * A message with other names for the files that it wants values from, wherever it names one; itself where it names none
- * of them.
+ * The message with the files that it takes values from renamed, wherever it names one; the same message where it names
+ * none of them.
  *
- * @param names of the new files, by the old ones
+ * @param names the new names, by the old ones
  */
 export function relocated(bytes: Buffer, places: Places, names: ReadonlyMap<string, string>): Buffer {
   let isChanged = false;

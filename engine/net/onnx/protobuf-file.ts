@@ -3,15 +3,15 @@ import { EngineError } from '../../errors';
 import { printable } from '../../util/quote';
 
 /**
- * What a file may make a reader do, so that one made for that purpose (or full of zeros, as cut-off downloads are) takes
- * neither its memory nor its time. Nets of SDXL have a hundredth of these fields, and graphs of 20 MB without weights.
+ * Limits on the work that a file can cause, so that a malicious one (or one full of zeros, as broken downloads are) exhausts
+ * neither memory nor time. Nets of SDXL have a hundredth of these fields, and 20 MB of graph without weights.
  */
 const MOST_FIELDS = 4_000_000;
 const MOST_TEXT = 1024;
 const MOST_TEXTS = 2 ** 26;
 const MOST_COPIED = 2 ** 29;
 
-/** One protobuf field: a number, or the bytes from `start` to `end` of the file; with its key it begins at `head`. */
+/** One protobuf field: a number, or the bytes from `start` to `end` of the file. Its key begins at `head`. */
 export interface Field {
   number: number;
   value: number;
@@ -20,7 +20,7 @@ export interface Field {
   end: number;
 }
 
-/** Walks protobuf messages in a file through a small window, so that skipping a weight reads nothing of it. */
+/** Walks protobuf messages in a file through a small window: a weight that is skipped is not read. */
 export class ProtobufFile {
   private window = Buffer.alloc(0);
   private windowStart = 0;
@@ -53,7 +53,7 @@ export class ProtobufFile {
         throw this.damaged(`byte ${at} makes no sense`);
       }
       if (field.end > end) throw this.damaged(`something in it goes beyond byte ${end}, where it ends`);
-      // There is no field 0; zeros would be read as very many of them.
+      // Field numbers begin at 1; a run of zeros would otherwise be read as very many fields.
       if (number === 0) throw this.damaged(`byte ${field.head} makes no sense`);
       if (++this.fieldsRead > MOST_FIELDS) throw this.damaged(`it has more than ${MOST_FIELDS} parts`);
       yield field;
@@ -61,14 +61,14 @@ export class ProtobufFile {
     }
   }
 
-  /** A name or the like, of at most {@link MOST_TEXT} bytes; all together may have {@link MOST_TEXTS}. */
+  /** A name or other text, of at most {@link MOST_TEXT} bytes; all texts of a file together, {@link MOST_TEXTS}. */
   async text(start: number, end: number): Promise<string> {
     this.textRead += end - start;
     if (end - start > MOST_TEXT || this.textRead > MOST_TEXTS) throw this.damaged(`it has names of ${this.textRead} bytes`);
     return (await this.bytes(start, end - start)).toString('utf8');
   }
 
-  /** The bytes from `start` to `end`. All copies of a file together may take {@link MOST_COPIED}. */
+  /** The bytes from `start` to `end`, copied; all copies of a file together, {@link MOST_COPIED}. */
   async copy(start: number, end: number): Promise<Buffer> {
     this.copied += end - start;
     if (this.copied > MOST_COPIED) {
@@ -80,7 +80,7 @@ export class ProtobufFile {
     return Buffer.from(await this.bytes(start, end - start));
   }
 
-  /** A message of two texts: of key and value. */
+  /** A message of two texts, key and value. */
   async entry({ start, end }: Field): Promise<[key: string, value: string]> {
     const entry: [string, string] = ['', ''];
     for await (const field of this.fields(start, end))
@@ -88,7 +88,7 @@ export class ProtobufFile {
     return entry;
   }
 
-  /** Seven bits a byte, lowest first; the highest bit says that more follow. */
+  /** Seven bits per byte, lowest first; the highest bit says that more follow. */
   private async varint(at: number, end: number): Promise<{ value: number; next: number }> {
     const bytes = await this.bytes(at, Math.min(10, end - at));
     let value = 0;
@@ -110,6 +110,6 @@ export class ProtobufFile {
   }
 
   damaged(how: string): EngineError {
-    return new EngineError('EBADMODEL', `${printable(this.path, 1000)} is torn, damaged or no ONNX file (${how}); download it again`);
+    return new EngineError('EBADMODEL', `${printable(this.path, 1000)} is torn, damaged or not an ONNX file (${how}); download it again`);
   }
 }

@@ -5,16 +5,16 @@ export interface MessageField {
   number: number;
   value: number;
   bytes: Buffer;
-  /** The field as it stands in the message. */
+  /** The whole field as it is encoded in the message. */
   encoded: Buffer;
 }
 
-/** Of one message; {@link fieldsOf} can be told of fewer. */
+/** Fields of one message; {@link fieldsOf} takes a lower limit. */
 const MOST_FIELDS = 1_000_000;
 
 /**
- * One field of a protobuf message: a whole number from 0 as a varint, a text or bytes (also those of a message) with
- * their length before them.
+ * One field of a protobuf message: an integer from 0 as a varint, or a text or bytes (also those of a message) after their
+ * length.
  */
 export function field(number: number, value: number | string | Uint8Array): Buffer {
   if (typeof value === 'number') return Buffer.concat([varint(number * 8), varint(value)]);
@@ -29,16 +29,16 @@ export function float(number: number, value: number): Buffer {
   return Buffer.concat([varint(number * 8 + 5), bytes]);
 }
 
-/** Fields behind each other, which is all that a message is. */
+/** A message, which is its fields one after the other. */
 export function message(...fields: Buffer[]): Buffer {
   return Buffer.concat(fields);
 }
 
 /**
- * The fields of a whole message. Numbers beyond 2^53 lose their lowest bits.
+ * The fields of a message. Numbers beyond 2^53 lose their lowest bits.
  *
- * @param most fields that it may have
- * @throws EBADMODEL for bytes that are no message, or have more fields
+ * @param most the most fields that it may have
+ * @throws EBADMODEL for bytes that are not a message, or that have more fields
  */
 export function fieldsOf(bytes: Buffer, most = MOST_FIELDS): MessageField[] {
   const fields: MessageField[] = [];
@@ -58,9 +58,9 @@ export function fieldsOf(bytes: Buffer, most = MOST_FIELDS): MessageField[] {
 }
 
 /**
- * The numbers of a packed field, one varint behind the other.
+ * The numbers of a packed field, one varint after the other.
  *
- * @throws EBADMODEL for more than `most`, or bytes that are no numbers
+ * @throws EBADMODEL for more than `most`, or bytes that are not numbers
  */
 export function varintsOf(bytes: Buffer, most = MOST_FIELDS): number[] {
   const values: number[] = [];
@@ -91,7 +91,7 @@ class VarintReader {
     throw damaged(`no number ends at byte ${this.at}`);
   }
 
-  /** Goes on behind so many bytes. @returns where they begin */
+  /** Skips bytes. @returns the position where they begin */
   skip(length: number): number {
     const start = this.at;
     this.at += length;
@@ -100,7 +100,7 @@ class VarintReader {
   }
 }
 
-/** Seven bits a byte, lowest first; the highest bit says that more follow. */
+/** Seven bits per byte, lowest first; the highest bit says that more follow. */
 export function varint(value: number): Buffer {
   const bytes: number[] = [];
   for (; value >= 0x80; value = Math.floor(value / 0x80)) bytes.push((value % 0x80) | 0x80);

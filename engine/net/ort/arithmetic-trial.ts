@@ -4,32 +4,32 @@ import type { OnnxGraph } from '../onnx/graph';
 import { OnnxNet } from './onnx-net';
 import { arithmeticModel } from './probe-model';
 
-/** What came of trying. */
+/** The result of a trial. */
 export interface Trial {
-  /** Which of the two kinds of int8 give what float32 gives when activations and weights are as large as can be. */
+  /** Whether each kind of int8 gives the same result as float32 when activations and weights are as large as possible. */
   exact: { int8: boolean; 'int8-7bit': boolean };
-  /** Shortest time of float32 ÷ shortest of int8. */
+  /** The shortest time of float32 ÷ the shortest of int8. */
   speedUp: number;
 }
 
 const CHANNELS = 64;
 const SIDE = 32;
-/** The largest activation; all are. */
+/** The value of every activation: the largest. */
 const LARGEST = 255;
-/** So many rounds without a shorter time, and the shortest are believed. */
+/** The shortest times are final after this many rounds without a shorter one. */
 const ROUNDS_ALIKE = 12;
-/** Of a machine on which that takes long, ms. */
+/** The longest trial, for a machine on which the rounds take long, ms. */
 const LIMIT_MS = 1500;
-/** Of z at its centre. Sums that overflow are wrong by half, right ones by the rounding of y: 1 in 255. */
+/** The relative error of z that is allowed. Sums that overflow are wrong by half, exact ones only by the rounding of y, 1 in 255. */
 const TOLERANCE = 0.02;
 
 const RANGES = { x: [0, LARGEST], y: [0, LARGEST * CHANNELS * 9] } satisfies Record<string, [number, number]>;
 
 /**
- * Computes a small net in each way on the CPU, in this thread, in some 50 ms: whether its products come out right shows
- * where sums overflow, whatever a processor or an emulator says of itself.
+ * Computes a small net in each way on the CPU, in this thread, in about 50 ms. Wrong results show where sums overflow,
+ * whatever a processor or an emulator reports about itself.
  *
- * @param timed whether to find out the speed as well; otherwise `speedUp` is NaN
+ * @param timed whether to measure the speed as well; otherwise `speedUp` is NaN
  */
 export async function tryArithmetic(timed: boolean): Promise<Trial> {
   const graph = arithmeticModel(CHANNELS, SIDE);
@@ -45,7 +45,7 @@ export async function tryArithmetic(timed: boolean): Promise<Trial> {
 }
 
 function open(graph: OnnxGraph | undefined): Promise<OnnxNet> {
-  if (!graph) throw new TypeError('the ranges of the trial are those of its net');
+  if (!graph) throw new TypeError('the trial has ranges that do not belong to its net');
   return OnnxNet.load(graph, { executionProvider: 'cpu', intraOpNumThreads: 1 }, 'the trial of int8');
 }
 
@@ -60,7 +60,7 @@ async function centre(net: OnnxNet): Promise<number> {
   return Number(z.data[(SIDE * SIDE) / 2 + SIDE / 2]);
 }
 
-/** In turn, and the shortest times: what else the machine does meets both, and only ever adds. */
+/** Takes turns and compares the shortest times: other work on the machine affects both alike, and only ever adds. */
 async function speedUp(float32: OnnxNet, int8: OnnxNet): Promise<number> {
   const shortest = [Infinity, Infinity];
   const started = performance.now();

@@ -4,18 +4,18 @@ import type { ArithmeticChoice, Int8Wish } from './arithmetic-kinds';
 import { type Trial, tryArithmetic } from './arithmetic-trial';
 import { runtimeVersion } from './runtime';
 
-/** From so much on int8 is worth its rounding. */
+/** The speed-up from which int8 is worth its rounding. */
 const PAYS_FROM = 1.15;
-/** Machines whose speed is remembered: a home folder may be moved or shared. */
+/** The number of machines whose speed is remembered: a home folder may be moved or shared. */
 const REMEMBERED = 20;
 
 /**
- * How nets with an int8.json are best computed on this machine's processor, found out by trying. Whether int8 is right is
- * tried every time, in some 50 ms; how fast it is only once per processor and version of ONNX Runtime, since one that
- * chose anew at every start would give other pictures after a restart.
+ * How nets with an int8.json are best computed on this machine's processor, found out by trying. Whether int8 is exact is
+ * tried every time, in about 50 ms. Its speed is measured only once per processor and version of ONNX Runtime: a choice made
+ * again at every start could change the pictures after a restart.
  *
- * @param memory the file that keeps what was found; one that cannot be read or written costs another try
- * @param forget whether to try again what is remembered
+ * @param memory the file that keeps the measured speed; where it cannot be read or written, it is measured again
+ * @param forget whether to measure again instead of using the file
  */
 export async function chooseArithmetic(wish: Int8Wish, memory = arithmeticMemory(), forget = false): Promise<ArithmeticChoice> {
   if (wish === false) return { arithmetic: 'float32', reason: 'int8 is switched off' };
@@ -42,7 +42,7 @@ export function arithmeticMemory(env: NodeJS.ProcessEnv = process.env): string {
   return memoryFile('arithmetic.json', env);
 }
 
-/** Machines that call their processors alike may differ in what these can do. */
+/** The key of a machine. It holds more than the processor's name: processors of the same name may differ in what they can do. */
 function machineKey({ exact }: Trial): string {
   const names = [...new Set(cpus().map(({ model }) => model.trim()))].sort();
   return [process.platform, process.arch, ...names, exact.int8 ? 8 : 7, `onnxruntime ${runtimeVersion()}`].join(', ');

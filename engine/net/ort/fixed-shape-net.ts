@@ -6,14 +6,14 @@ import { withRows } from '../rows';
 import { withFixedSizes } from '../onnx/edit';
 import type { OnnxGraph } from '../onnx/graph';
 
-/** Picture sizes whose nets are kept open at the same time: each holds the weights again. */
+/** The number of picture sizes whose nets are kept open at the same time: each holds a copy of the weights. */
 const SIZES_KEPT = 2;
 
 /**
- * Execution providers that compile a whole graph ahead of its runs and are documented to do so best for known sizes. Others
- * are left as they are: measured gains are 1 to 5 % on cpu and none on webgpu. On cuda, where each operator is a launch, there is
- * little to fold: of the embedded UNet's 276 operators, once the arithmetic of sizes is taken out of its graph, fixed sizes leave 268
- * (348 of 577 as it was exported), and every size would hold the weights again.
+ * Execution providers that compile a whole graph before its first run, and that are documented to do so best for known sizes. The
+ * others run with free sizes: measured gains are 1 to 5 % on cpu and none on webgpu. On cuda, where each operator is a launch,
+ * there is little to fold: of the embedded UNet's 276 operators after its shape arithmetic is removed, fixed sizes leave 268
+ * (348 of 577 as it was exported), and every size would hold a copy of the weights.
  */
 const COMPILING = ['dml', 'coreml'];
 
@@ -22,38 +22,38 @@ export function prefersFixedShapes(provider: string): boolean {
   return COMPILING.includes(provider.split(':')[0]);
 }
 
-/** What is fed to a net, by name. */
+/** The inputs of a run, by name. */
 type Sized = Record<string, { dims: number[] }>;
 
 interface Session {
-  /** Rows a run; fewer are filled up. */
+  /** Rows per run; fewer are filled up. */
   rows: number;
   net: Promise<LocalNet>;
 }
 
 /**
- * A net that is opened anew, with numbers in the place of its free sizes, for every picture size it meets. Fewer rows
- * than were met before are filled up with copies of the last, so that a stream that fills or drains compiles nothing.
+ * A net that is opened once for every picture size, with numbers instead of its free sizes. Runs with fewer rows than an
+ * earlier run are filled up with copies of the last row, so that a stream that fills or drains compiles nothing.
  */
 export class FixedShapeNet implements LocalNet, PlacedNet {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
   readonly place = { ...ALONE, compilesShapes: true };
-  /** By the sizes but for the rows. */
+  /** The sessions by all sizes except the number of rows. */
   private readonly sessions = new LruCache<Session>(SIZES_KEPT);
   private closed = false;
 
   private constructor(
     private readonly graph: OnnxGraph,
     private readonly open: (graph: OnnxGraph) => Promise<LocalNet>,
-    /** Open until the first size is known. */
+    /** The net with free sizes, open until the first size is known. */
     private free: LocalNet | undefined,
   ) {
     this.inputs = free?.inputs ?? [];
     this.outputs = free?.outputs ?? [];
   }
 
-  /** Opens the net as it is first: what is wrong with it is found now, not when the first stream begins. */
+  /** Opens the net with free sizes first, so that its errors are found now and not when the first stream begins. */
   static async load(graph: OnnxGraph, open: (graph: OnnxGraph) => Promise<LocalNet>): Promise<FixedShapeNet> {
     return new FixedShapeNet(graph, open, await open(graph));
   }
@@ -68,7 +68,7 @@ export class FixedShapeNet implements LocalNet, PlacedNet {
     return Object.fromEntries(Object.entries(outputs).map(([name, tensor]) => [name, withRows(tensor, rows)]));
   }
 
-  /** Of one picture, so that no rows are to be filled up. */
+  /** A run with one picture, so there are no rows to fill up. */
   async runPixels(feeds: Record<string, Tensor | PixelTensor>, pixels: Pixels): Promise<Record<string, Tensor | PixelTensor>> {
     const { session } = await this.prepare(feeds);
     return (await session.net).runPixels(feeds, pixels);
@@ -86,7 +86,7 @@ export class FixedShapeNet implements LocalNet, PlacedNet {
     return { session: await this.session(feeds, batched, rows), batched, rows };
   }
 
-  /** The net for these sizes and at least so many rows. */
+  /** The session for these sizes and at least this many rows. */
   private async session(feeds: Sized, batched: string[], rows: number): Promise<Session> {
     const key = Object.entries(feeds)
       .map(([name, { dims }]) => [name, ...(batched.includes(name) ? dims.slice(1) : dims)].join())
@@ -100,7 +100,7 @@ export class FixedShapeNet implements LocalNet, PlacedNet {
     return session;
   }
 
-  /** Closes what it takes the place of first: memory for the weights twice may not be there. */
+  /** Closes the session that it replaces first: there may not be enough memory for the weights twice. */
   private async openFixed(feeds: Sized, batched: string[], rows: number, outgrown: Session | undefined): Promise<LocalNet> {
     const free = this.free;
     this.free = undefined;
@@ -113,7 +113,7 @@ export class FixedShapeNet implements LocalNet, PlacedNet {
   }
 }
 
-/** A net that could not be opened needs no closing: whoever asked for it has heard why. */
+/** Closes a session. One that could not be opened is passed over: whoever asked for it got the error. */
 async function closeSession({ net }: Session): Promise<void> {
   const opened = await net.catch(() => undefined);
   await opened?.close();

@@ -5,11 +5,11 @@ import { type OnnxGraph, writeOnnxGraph } from '../onnx/graph';
 import { firstLine, onnxRuntime } from './runtime';
 import { fromPixels, toPixels } from '../tensor';
 
-/** Where and how a session computes. */
+/** Where a session computes, and with how many threads. */
 export interface SessionSettings {
-  /** An ONNX Runtime execution provider, with a device number if wanted: `cpu`, `cuda`, `cuda:1`. */
+  /** An ONNX Runtime execution provider, optionally with a device number: `cpu`, `cuda`, `cuda:1`. */
   executionProvider: string;
-  /** Threads of one net. Default: ONNX Runtime's choice, the number of physical cores. */
+  /** Threads per net. Default: ONNX Runtime's choice, the number of physical cores. */
   intraOpNumThreads?: number;
 }
 
@@ -29,8 +29,8 @@ export class OnnxNet implements Net {
   }
 
   /**
-   * Opens an .onnx file, one held in memory, or a graph whose weights stay in their files (then `name` stands for it in
-   * errors). External weights are found beside the file. Rejects with EBADMODEL when the file cannot be used.
+   * Opens an .onnx file, its content in memory, or a graph whose weights stay in their files. Errors call the latter two
+   * `name`. External weights are found beside the file. Rejects with EBADMODEL when the net cannot be used.
    */
   static async load(
     model: string | Uint8Array | OnnxGraph,
@@ -57,7 +57,7 @@ export class OnnxNet implements Net {
     try {
       const given = Object.entries(feeds).map(([name, tensor]) => [name, ortTensor(tensor)] as const);
       const run = this.session.run(Object.fromEntries(given));
-      // Without the results: a chain of promises that kept them would keep every output there ever was.
+      // The chain of promises drops the results: otherwise it would keep every output there ever was.
       this.running = Promise.allSettled([this.running, run]).then(() => undefined);
       const results = await run;
       return Object.fromEntries(this.outputs.map((output) => [output.name, tensorFrom(results[output.name], output)]));
@@ -84,7 +84,7 @@ export class OnnxNet implements Net {
   }
 }
 
-/** A session as it is, for nets whose tensors are of other types. */
+/** A bare session, for nets with tensors of other types. */
 export function openSession(model: string | Uint8Array | OnnxGraph, settings: SessionSettings): Promise<InferenceSession> {
   const { InferenceSession } = onnxRuntime();
   if (typeof model === 'string') return InferenceSession.create(model, sessionOptions(settings));
@@ -93,8 +93,8 @@ export function openSession(model: string | Uint8Array | OnnxGraph, settings: Se
 }
 
 /**
- * Of a graph that has been checked, and in a process of its own that is replaced if it crashes: what WebGPU checks with every
- * call is time. Measured on a software device alone, and on no card yet.
+ * WebGPU's checks of every call cost time. They are switched off, since graphs are checked beforehand and the process is
+ * replaced if it crashes. Measured on a software device only, not on a card yet.
  */
 const WEBGPU = { preferredLayout: 'NHWC', validationMode: 'disabled', enableRobustness: false } as const;
 
@@ -105,7 +105,7 @@ export function providerConfig(provider: string): InferenceSession.ExecutionProv
   return config;
 }
 
-/** @param weightsFolder where the weights of a net held in memory lie */
+/** @param weightsFolder the folder with the weights of a net held in memory */
 function sessionOptions(
   { executionProvider, intraOpNumThreads }: SessionSettings,
   weightsFolder?: string,
@@ -119,7 +119,7 @@ function sessionOptions(
     // DirectML refuses sessions that plan their memory ahead.
     enableMemPattern: executionProvider.split(':')[0] !== 'dml',
     logSeverityLevel: 3,
-    // Every session has threads of its own. Spinning while idle, they would steal the cores of the net whose turn it is.
+    // Every session has its own threads. If they were spinning while idle, they would take the cores from the net that runs.
     extra: { session: { intra_op: { allow_spinning: '0' }, inter_op: { allow_spinning: '0' }, ...weights } },
   };
 }
@@ -134,11 +134,11 @@ function tensorInfo(meta: InferenceSession.ValueMetadata, net: string): TensorIn
   return { name: meta.name, type: meta.type as TensorType, shape: [...meta.shape] };
 }
 
-/** A tensor as ONNX Runtime takes it. */
+/** A tensor in ONNX Runtime's own form. */
 export function ortTensor({ type, data, dims }: Tensor): OrtTensor {
   const { Tensor } = onnxRuntime();
   const tensor = new Tensor(type, data, dims);
-  // From Node 24 on it holds a Float16Array, which ONNX Runtime's native half (1.30) cannot read ("expected 160, got 0").
+  // From Node 24 on, `data` is a Float16Array, which ONNX Runtime's native part (1.30) cannot read ("expected 160, got 0").
   if (type === 'float16') Object.defineProperty(tensor, 'data', { value: data });
   return tensor;
 }
@@ -153,7 +153,7 @@ function tensorFrom(tensor: OrtTensor, { type }: TensorInfo): Tensor {
     data instanceof Int32Array ||
     data instanceof Uint8Array;
   if (isWide) return { type, data, dims };
-  // float16: a Uint16Array, or from Node 24 on a Float16Array over the same bits.
+  // A float16 tensor holds a Uint16Array, or from Node 24 on a Float16Array over the same bits.
   const { buffer, byteOffset, length } = data as Uint16Array<ArrayBuffer>;
   return { type, data: new Uint16Array(buffer, byteOffset, length), dims };
 }

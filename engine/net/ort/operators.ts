@@ -1,7 +1,7 @@
 /**
- * Operators outside of the ONNX standard that optimised exports of Stable Diffusion use, and the execution providers of
- * ONNX Runtime that compute them. Other operators of com.microsoft found in such models (attention, fused convolutions
- * and products, quantised weights) run on cpu as well.
+ * Operators outside the ONNX standard that optimised exports of Stable Diffusion use, with the execution providers of
+ * ONNX Runtime that compute them. The other com.microsoft operators found in such models (attention, fused convolutions
+ * and products, quantized weights) run on cpu as well.
  *
  * Source: the kernels that ONNX Runtime registers for each provider.
  */
@@ -15,15 +15,15 @@ const LIMITED: Record<string, string[]> = {
   'com.microsoft.BiasSplitGelu': ['cuda', 'dml', 'webgpu'],
 };
 
-/** What binds a net to some execution providers. */
+/** The operators that limit a net to some execution providers. */
 export interface OperatorLimit {
-  /** The operators that do. */
+  /** The operators that not every provider can compute. */
   operators: string[];
   /** The providers that can compute all of them. */
   providers: string[];
 }
 
-/** Undefined for a net that every provider can run. */
+/** The limit of a net with these operators; undefined for a net that every provider can run. */
 export function operatorLimit(operators: ReadonlySet<string>): OperatorLimit | undefined {
   const found = Object.keys(LIMITED).filter((operator) => operators.has(operator));
   if (found.length === 0) return undefined;

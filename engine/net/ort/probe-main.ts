@@ -5,9 +5,9 @@ import type { ArithmeticChoice } from './arithmetic-kinds';
 import { probeProviders } from './providers';
 
 export interface ProbeAnswer {
-  /** Why it does not work; undefined when it does. */
+  /** Why the provider does not work; undefined when it does. */
   reason?: string;
-  /** Of cpu: tried anew, and remembered for the engines that start after it. */
+  /** For cpu: the choice, measured again and remembered for the engines that start afterwards. */
   arithmetic?: ArithmeticChoice;
 }
 
@@ -17,7 +17,7 @@ async function probe(name: string): Promise<ProbeAnswer> {
     return name === 'cpu' ? { arithmetic: await chooseArithmetic('auto', arithmeticMemory(), true) } : {};
   } catch (thrown) {
     const { message } = EngineError.from(thrown, 'ENOPROVIDER');
-    // The sentence names the provider and gives advice; beside its name, the provider's own words are enough.
+    // The sentence names the provider and gives advice; the report shows the name itself, so the provider's own words are enough.
     return { reason: new RegExp(`\\(${name}: (.*)\\)`, 's').exec(message)?.[1] ?? message };
   }
 }

@@ -3,7 +3,7 @@ import { writeOnnxGraph } from '../onnx/graph';
 import { makeConstant, makeNode, makeValueInfo } from '../onnx/node';
 import { field, message } from '../onnx/protobuf';
 
-/** ModelProto { ir_version 1, opset_import 8 { version 2 }}: the first that has scales by channel. */
+/** ModelProto { ir_version 1, opset_import 8 { version 2 }}: the first opset with scales per channel. */
 const MODEL = message(field(1, 8), field(8, field(2, 13)));
 const NAME = field(2, 'probe');
 
@@ -21,7 +21,7 @@ export function probeModel(): Uint8Array {
   });
 }
 
-/** A convolution of usual size, 3×3 over `channels` to as many, at `side`×`side`, then a product of matrices, y → z; all weights are one. */
+/** A convolution of usual size, 3×3 over `channels` to as many, at `side`×`side`, then a matrix product, y → z; all weights are 1. */
 export function arithmeticModel(channels: number, side: number): OnnxGraph {
   const dims = [1, channels, side, side];
   const ones = (...shape: number[]): number[] => new Array<number>(shape.reduce((a, b) => a * b)).fill(1);

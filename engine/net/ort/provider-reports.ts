@@ -11,20 +11,20 @@ const PROBE_LIMIT_MS = 60_000;
 export interface ProviderReport {
   name: string;
   works: boolean;
-  /** Why not. */
+  /** Why it cannot. */
   reason?: string;
-  /** Of cpu: how nets that can compute in int8 are best computed here. */
+  /** For cpu: how nets that can compute in int8 are best computed here. */
   arithmetic?: ArithmeticChoice;
 }
 
-/** The execution providers in ONNX Runtime's binaries for each system. */
+/** The execution providers that ONNX Runtime's binaries contain for each system. */
 const PROVIDERS: Partial<Record<NodeJS.Platform, string[]>> = {
   linux: ['cuda', 'webgpu', 'cpu'],
   win32: ['dml', 'webgpu', 'cpu'],
   darwin: ['coreml', 'webgpu', 'cpu'],
 };
 
-/** Names of the execution providers that there can be on this system, the processor last. */
+/** The names of the execution providers that this system may have, `cpu` last. */
 export function providersHere(): string[] {
   return PROVIDERS[process.platform] ?? ['cpu'];
 }
@@ -32,7 +32,7 @@ export function providersHere(): string[] {
 /**
  * Tries every execution provider of this system with a tiny net.
  *
- * @param able the only ones that can run the model, when its operators bind it to some
+ * @param able the only providers that can run the model, where its operators limit it to some
  */
 export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
   const reports: ProviderReport[] = [];
@@ -46,7 +46,7 @@ export async function tryProviders(able?: string[]): Promise<ProviderReport[]> {
   return reports;
 }
 
-/** Whether a provider works here. In a process of its own: drivers print what they like, and may crash. */
+/** Tries a provider in a separate process: drivers print to the console, and may crash. */
 export async function probe(name: string): Promise<ProbeAnswer> {
   try {
     const { stdout } = await execute(process.execPath, [join(__dirname, './probe-main.js'), name], {

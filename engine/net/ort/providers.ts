@@ -4,17 +4,17 @@ import type { OperatorLimit } from './operators';
 import { probeModel } from './probe-model';
 import { firstLine } from './runtime';
 
-/** An execution provider that was wanted and does not work here, and why in the runtime's own words. */
+/** A wanted execution provider that does not work here, with the reason in the runtime's own words. */
 export interface RefusedProvider {
   provider: string;
   reason: string;
 }
 
 /**
- * The first of the wanted execution providers that runs a net on this machine. ONNX Runtime itself does not fall back:
- * a session whose first provider is missing is an error. So each is tried with a net of one addition.
+ * The first of the wanted execution providers that runs a net on this machine. ONNX Runtime itself does not fall back: a
+ * session whose first provider is missing is an error. So each is tried with a net of one addition.
  *
- * Rejects with ENOPROVIDER, naming every reason, when none works.
+ * Rejects with ENOPROVIDER, which names every reason, when none works.
  *
  * @param limit leaves out providers that cannot run the model in question
  */
@@ -52,9 +52,9 @@ async function refusal(provider: string): Promise<string | undefined> {
   }
 }
 
-/** The sentence in a message of the runtime: its first line, without the place in the source that checked a condition. */
+/** The reason in a message of the runtime: its first line, without the place in ONNX Runtime's source. */
 function reasonIn(message: string): string {
-  // Of all its libraries that may be missing the runtime names none.
+  // The runtime does not name the library that is missing.
   if (/_Cuda: Failed to load shared library/.test(message)) {
     return 'its libraries do not load: it needs an NVIDIA driver, CUDA 13, cuDNN 9 and ONNX Runtime\'s CUDA files; "npx streamdiffusion providers check" says what is missing, "providers install cuda" fetches the latter';
   }

@@ -6,8 +6,8 @@ type OnnxRuntime = typeof import('onnxruntime-node');
 let runtime: OnnxRuntime | undefined;
 
 /**
- * ONNX Runtime, loaded when a net is first needed: its binary is large, does not exist for every system, and a process
- * that only passes pictures on must not carry it.
+ * ONNX Runtime, loaded when a net is first needed: its binary is large, does not exist for every system, and is not needed
+ * in a process that only passes pictures on.
  *
  * Throws ENOPROVIDER when the library cannot be loaded here.
  */
@@ -24,7 +24,7 @@ export function onnxRuntime(): OnnxRuntime {
   }
 }
 
-/** Such as 1.30.0; empty where it does not tell. */
+/** The version, such as 1.30.0; empty where ONNX Runtime does not tell it. */
 export function runtimeVersion(): string {
   return onnxRuntime().env.versions.node ?? '';
 }
@@ -40,8 +40,8 @@ function advice(cause: Error): string {
 }
 
 /**
- * The first line of a message: ONNX Runtime and the loader append stacks and paths that help nobody. It may quote names out
- * of the model.
+ * The first line of a message: ONNX Runtime and the loader append stacks and paths that help nobody. It may quote names from
+ * the model.
  */
 export function firstLine(message: string): string {
   return printable(message.slice(0, 4096).split('\n', 1)[0].trim(), 500);

@@ -16,13 +16,13 @@ export interface ClassifierSettings {
   executionProvider: string;
 }
 
-/** What classifiers call pictures that not everybody should see. */
+/** The labels of classifiers for pictures that not everybody should see. */
 const UNSAFE = /nsfw|unsafe|porn|hentai|sex|explicit|nud|violen|gore|^(medium|high)$/i;
 const USUAL_SIDE = 224;
 
 /**
- * A net that tells how unfit a picture is for a public room: Stable Diffusion's `safety_checker` (`clip_input`, `images` →
- * `has_nsfw_concepts`), or any classifier of one picture. Runs in this process, and blocks it meanwhile.
+ * A net that rates how unfit a picture is for a public room: Stable Diffusion's `safety_checker` (`clip_input`, `images` →
+ * `has_nsfw_concepts`), or any classifier of one picture. It runs in this process and blocks it meanwhile.
  */
 export class Classifier {
   private constructor(
@@ -32,7 +32,7 @@ export class Classifier {
     private readonly unsafe: number[],
   ) {}
 
-  /** Rejects with ENOMODEL when there is no such file, EBADMODEL when it is no classifier. */
+  /** Rejects with ENOMODEL when there is no such file, EBADMODEL when it is not a classifier. */
   static async load({ file: path, executionProvider }: ClassifierSettings, intraOpNumThreads?: number): Promise<Classifier> {
     const file = await findNet(path);
     const name = basename(file);
@@ -50,7 +50,7 @@ export class Classifier {
     }
   }
 
-  /** 0 (fit for everybody) to 1. Rejects with EBADMODEL when the net cannot say. */
+  /** The rating, 0 (fit for everybody) to 1. Rejects with EBADMODEL when the net fails or gives NaN. */
   async score(image: RawImage): Promise<number> {
     const feeds: Record<string, ReturnType<typeof ortTensor>> = {};
     for (const { input, type, tables, side } of this.inputs) {
@@ -63,7 +63,7 @@ export class Classifier {
     });
     const values = Array.from(results[this.output].data as ArrayLike<number | boolean | bigint>, Number);
     const score = results[this.output].type === 'bool' ? Math.max(...values) : this.shareOf(values);
-    if (!Number.isFinite(score)) throw new EngineError('EBADMODEL', 'the classifier gave what is no number');
+    if (!Number.isFinite(score)) throw new EngineError('EBADMODEL', 'the classifier gave a value that is not a number');
     return score;
   }
 
@@ -71,7 +71,7 @@ export class Classifier {
     return this.session.release();
   }
 
-  /** Of the classes that are unsafe, by the softmax of all; a single value is a probability, or its logit. */
+  /** The share of the unsafe classes in the softmax of all; a single value is a probability, or its logit. */
   private shareOf(values: number[]): number {
     if (values.length === 1) return values[0] >= 0 && values[0] <= 1 ? values[0] : 1 / (1 + Math.exp(-values[0]));
     const most = Math.max(...values);
@@ -89,19 +89,19 @@ function readInput(
 ): { input: NetInput; type: TensorInfo['type']; tables: ColourTables; side: number } {
   const type = meta.isTensor ? meta.type : 'no tensor';
   if (type !== 'float32' && type !== 'float16') {
-    throw new EngineError('EBADMODEL', `${net} is no classifier of pictures: it takes ${quote(meta.name)}, which is ${type}`);
+    throw new EngineError('EBADMODEL', `${net} is not a classifier of pictures: it takes ${quote(meta.name)}, which is ${type}`);
   }
   const shape = meta.isTensor ? [...meta.shape] : [];
   const { size = {} } = config;
   const side = size.shortest_edge ?? size.height ?? USUAL_SIDE;
-  // The safety checker is shown the picture as well, as it is, with its channels last.
+  // The safety checker also takes the unscaled picture, with its channels last.
   const isPlain = meta.name === 'images';
   const input = netInput([{ name: meta.name, type, shape }], net);
   if (isPlain && typeof shape[3] === 'string' && typeof shape[1] === 'string') Object.assign(input, { isChannelsLast: true });
   return { input, type, tables: isPlain ? colourTables('0..1') : tablesOf(config), side };
 }
 
-/** Those that `config.json` names so; none where it names none. */
+/** The indices of the labels in `config.json` that are unsafe; empty where there are none. */
 async function unsafeLabels(file: string): Promise<number[]> {
   for (const folder of [dirname(file), dirname(dirname(file))]) {
     const config = await readJson<{ id2label?: Record<string, string> }>(join(folder, 'config.json'));

@@ -4,11 +4,11 @@ import { quote } from '../../util/quote';
 import type { Tensor, TensorInfo } from '../net';
 import { tensorOf } from '../tensor';
 
-/** What black and white are to a net: numbers, or those of ImageNet's colours with the mean taken off. */
+/** The numbers of black and white in a net's input; `imagenet` normalises by the mean and deviation of ImageNet's colours. */
 export const INPUT_RANGES = ['auto', '0..1', '-1..1', '0..255', 'imagenet'] as const;
 export type InputRange = (typeof INPUT_RANGES)[number];
 
-/** A number for each of a colour's 256 values, red, green and blue. */
+/** The numbers of the 256 values of red, green and blue. */
 export type ColourTables = [Float32Array, Float32Array, Float32Array];
 
 /** How a net takes its picture. */
@@ -16,7 +16,7 @@ export interface NetInput {
   name: string;
   isChannelsLast: boolean;
   channels: 1 | 3;
-  /** Fixed ones, pixels. */
+  /** The fixed width, pixels; undefined where it is free. */
   width?: number;
   height?: number;
 }
@@ -35,7 +35,7 @@ export function netInput(inputs: readonly TensorInfo[], net: string): NetInput {
     const got = inputs.map(({ name, shape: each }) => `${quote(name)} [${each.join(', ')}]`).join(' and ');
     throw new EngineError(
       'EBADMODEL',
-      `${net} is no net from picture to picture: it takes ${got || 'nothing'}; wanted is one [N, C, H, W]`,
+      `${net} is not a net from picture to picture: it takes ${got || 'nothing'}; expected one [N, C, H, W]`,
     );
   }
   const isChannelsLast = isChannels(shape[3]) && !isChannels(shape[1]);
@@ -84,7 +84,7 @@ export function colourTables(range: Exclude<InputRange, 'auto'>): ColourTables {
   }
 }
 
-/** (value · scale − mean) / std of each colour. */
+/** (value · scale − mean) / std for each colour. */
 export function normalized(scale: number, mean: readonly number[], std: readonly number[]): ColourTables {
   const table = (channel: number): Float32Array =>
     Float32Array.from({ length: 256 }, (_, value) => (value * scale - mean[channel]) / std[channel]);

@@ -5,7 +5,7 @@ import { quote } from '../../util/quote';
 import type { Tensor } from '../net';
 import { floatsOf } from '../tensor';
 
-/** What is black and white in a net's output; `stretch` makes the least black and the most white. */
+/** The numbers of black and white in a net's output; `stretch` makes the smallest black and the largest white. */
 export const OUTPUT_RANGES = ['auto', '0..1', '-1..1', '0..255', 'stretch'] as const;
 export type OutputRange = (typeof OUTPUT_RANGES)[number];
 
@@ -14,12 +14,12 @@ const BOUNDS: Record<Exclude<OutputRange, 'auto' | 'stretch'>, [black: number, w
   '-1..1': [-1, 1],
   '0..255': [0, 255],
 };
-/** How quickly the bounds of a stretch follow those of the newest picture: at once they would flicker. */
+/** The weight of the newest picture in the bounds of `stretch`: with 1, the picture would flicker. */
 const FOLLOW = 0.2;
-/** Angle between the hues of neighbouring classes, degrees: the golden one, so that none resemble each other. */
+/** The angle between the hues of neighbouring classes, degrees: the golden angle, so that no two resemble each other. */
 const HUE = 137.508;
 
-/** Makes pictures of what a net gives: one channel is grey, three are colours, more are the scores of classes, each of which gets a colour. */
+/** Turns a net's output into a picture: one channel is grey, three are colours, more are scores of classes, each of which gets a colour. */
 export class NetOutput {
   private bounds: [black: number, white: number] | undefined;
 
@@ -28,7 +28,7 @@ export class NetOutput {
     private readonly net: string,
   ) {}
 
-  /** @throws EBADMODEL when it is no picture, or holds what is no number */
+  /** @throws EBADMODEL when the output is not a picture, or holds NaN */
   toPicture(tensor: Tensor): Plane | RawImage {
     const { channels, height, width, isChannelsLast } = this.layoutOf(tensor.dims);
     const values = floatsOf(tensor);
@@ -54,7 +54,7 @@ export class NetOutput {
       const [channels, height, width] = isChannelsLast ? [rest[2], rest[0], rest[1]] : rest;
       return { channels, height, width, isChannelsLast };
     }
-    throw new EngineError('EBADMODEL', `${this.net} gives no picture: its output is ${quote(dims)}; wanted is [1, C, H, W] or [1, H, W]`);
+    throw new EngineError('EBADMODEL', `${this.net} gives no picture: its output is ${quote(dims)}; expected [1, C, H, W] or [1, H, W]`);
   }
 
   private boundsOf(values: Float32Array, channels: number): [black: number, white: number] {
@@ -64,7 +64,8 @@ export class NetOutput {
       if (value < least) least = value;
       if (value > most) most = value;
     }
-    if (!Number.isFinite(least) || !Number.isFinite(most)) throw new EngineError('EBADMODEL', `${this.net} gave what is no number`);
+    if (!Number.isFinite(least) || !Number.isFinite(most))
+      throw new EngineError('EBADMODEL', `${this.net} gave a value that is not a number`);
     if (this.range === 'auto' && (channels === 3 || (least >= -0.01 && most <= 1.01 && !this.bounds))) return guessed(least, most);
     const before = this.bounds ?? [least, most];
     this.bounds = [before[0] + FOLLOW * (least - before[0]), before[1] + FOLLOW * (most - before[1])];
@@ -72,13 +73,13 @@ export class NetOutput {
   }
 }
 
-/** As the values of a picture say: bytes, around zero, or from zero on. */
+/** The range that a picture's values suggest: bytes, around zero, or from zero. */
 function guessed(least: number, most: number): [black: number, white: number] {
   if (most > 8) return BOUNDS['0..255'];
   return least < -0.2 ? BOUNDS['-1..1'] : BOUNDS['0..1'];
 }
 
-/** The colour of the class with the highest score, the first one black; of two classes, black and white. */
+/** A picture of the classes with the highest scores, the first class in black; two classes are black and white. */
 function classes(at: (channel: number, pixel: number) => number, count: number, width: number, height: number): Plane | RawImage {
   const best = new Uint16Array(width * height);
   for (let pixel = 0; pixel < best.length; pixel++) {
@@ -95,7 +96,7 @@ function classes(at: (channel: number, pixel: number) => number, count: number, 
   return { data, width, height, channels: 3 };
 }
 
-/** A full colour of this hue, degrees. */
+/** A saturated colour of this hue, degrees. */
 function colourOf(hue: number): number[] {
   return [0, 8, 4].map((offset) => {
     const k = (offset + hue / 30) % 12;

@@ -10,18 +10,18 @@ import { colourTables, type ColourTables, type InputRange, type NetInput, netInp
 import { NetOutput, type OutputRange } from './net-output';
 
 export interface PictureNetSettings {
-  /** An .onnx file, or a folder with `model.onnx`, itself or in `onnx`. */
+  /** An .onnx file, or a folder with `model.onnx` in it or in its folder `onnx`. */
   file: string;
   executionProvider: string;
-  /** `auto`: as the `preprocessor_config.json` beside the net says, else 0..1. */
+  /** `auto` follows the `preprocessor_config.json` beside the net; without one it is 0..1. */
   input: InputRange;
   output: OutputRange;
 }
 
-/** What a net whose sides are free is fed with is a multiple of this, unless its configuration says otherwise, pixels. */
+/** The input of a net with free sides is a multiple of this, unless its configuration says otherwise, pixels. */
 const MULTIPLE = 32;
 
-/** Of Hugging Face's image processors. */
+/** The fields of Hugging Face's image processors that are read. */
 export interface Preprocessor {
   image_mean?: number[];
   image_std?: number[];
@@ -32,7 +32,7 @@ export interface Preprocessor {
   ensure_multiple_of?: number;
 }
 
-/** Any net from a picture to a picture: depth, line art, segmentation, style, a larger picture. Runs in this process, and blocks it meanwhile. */
+/** Any net from a picture to a picture: depth, line art, segmentation, style, super-resolution. It runs in this process and blocks it meanwhile. */
 export class PictureNet {
   private readonly input: NetInput;
   private readonly output: NetOutput;
@@ -49,7 +49,7 @@ export class PictureNet {
     this.tables = settings.input === 'auto' ? tablesOf(config) : colourTables(settings.input);
   }
 
-  /** Rejects with ENOMODEL when there is no such file, EBADMODEL when it is no net from picture to picture. */
+  /** Rejects with ENOMODEL when there is no such file, EBADMODEL when it is not a net from picture to picture. */
   static async load(settings: PictureNetSettings, intraOpNumThreads?: number): Promise<PictureNet> {
     const file = await findNet(settings.file);
     const net = await OnnxNet.load(file, { executionProvider: settings.executionProvider, intraOpNumThreads });
@@ -62,9 +62,9 @@ export class PictureNet {
   }
 
   /**
-   * What the net makes of a picture.
+   * Runs the net on a picture.
    *
-   * @param isScaled whether a net that makes pictures larger makes this one larger; else the result has the picture's size
+   * @param isScaled whether a net that enlarges pictures enlarges this one; otherwise the result has the picture's size
    */
   async draw(image: RawImage, isScaled: boolean): Promise<Plane | RawImage> {
     const { width, height } = this.sizeFor(image);
@@ -80,7 +80,7 @@ export class PictureNet {
     return this.net.close();
   }
 
-  /** The net's own, or one in the picture's proportions. */
+  /** The net's fixed size, or one in the picture's proportions. */
   private sizeFor(image: RawImage): { width: number; height: number } {
     const { size = {}, ensure_multiple_of: multiple = MULTIPLE } = this.config;
     const shorter = Math.min(image.width, image.height);
@@ -90,16 +90,16 @@ export class PictureNet {
   }
 }
 
-/** The file of a net that is named by itself, or by its folder. Rejects with ENOMODEL. */
+/** The file of a net, given the file or its folder. Rejects with ENOMODEL. */
 export async function findNet(path: string): Promise<string> {
   for (const file of [path, join(path, 'model.onnx'), join(path, 'onnx/model.onnx')]) {
     const found = await stat(file).catch(() => undefined);
     if (found?.isFile()) return file;
   }
-  throw new EngineError('ENOMODEL', `there is no net at ${path}: wanted is an .onnx file, or a folder with model.onnx`);
+  throw new EngineError('ENOMODEL', `there is no net at ${path}: give an .onnx file, or a folder with model.onnx`);
 }
 
-/** Beside the net, in the folder above `onnx`, or in a pipeline's folder for all its nets. */
+/** The configuration beside the net, in the folder above `onnx`, or in a pipeline's folder for all its nets. */
 export async function preprocessorOf(file: string): Promise<Preprocessor> {
   const above = dirname(dirname(file));
   for (const folder of [dirname(file), above, join(above, 'feature_extractor')]) {
@@ -109,7 +109,7 @@ export async function preprocessorOf(file: string): Promise<Preprocessor> {
   return {};
 }
 
-/** What a picture's values are to the net. */
+/** The net's numbers for a picture's values. */
 export function tablesOf({
   image_mean: mean,
   image_std: std,

@@ -3,7 +3,7 @@ import { type NetSource, NetThread } from './net-thread';
 import type { SessionSettings } from '../ort/onnx-net';
 import type { FollowUp, Place, PlacedNet } from './place';
 
-/** Which members of a pool hold a copy of a net. */
+/** The members of a pool that hold a copy of a net. */
 export type Members = readonly number[];
 
 interface Task {
@@ -13,12 +13,12 @@ interface Task {
 
 /** A net is divided when it takes this many times as long as all others together. */
 const DIVIDES_FROM = 1.25;
-/** The weight of earlier measurements after the next run of a net that can be divided. */
+/** The weight that earlier measurements keep with every further run of a net that can be divided. */
 const MEMORY = 0.8;
 
 /**
  * Threads that share the work of an engine's nets. Each runs one net at a time; a net that several of them hold is run by
- * whichever is free first, so that no core rests while there is something to compute.
+ * the first that is free, so that no core is idle while there is something to compute.
  */
 export class NetPool {
   private readonly threads: NetThread[] = [];
@@ -27,12 +27,12 @@ export class NetPool {
   private readonly waiting: Task[] = [];
   /** Callers that wait until a member is idle, oldest first. */
   private readonly idlers: { members: Members; grant: () => void }[] = [];
-  /** Nets of which another run is about to follow. */
+  /** Nets whose next run is about to follow, with the members that it needs. */
   private readonly expected = new Map<object, Members>();
-  /** Computing time of all nets together, ms. */
+  /** The computing time of all nets together, ms. */
   private worked = 0;
 
-  /** @param size how many members, numbered from 0 */
+  /** @param size the number of members, which are numbered from 0 */
   constructor(readonly size: number) {
     for (let member = 0; member < size; member++) this.threads.push(new NetThread());
   }
@@ -47,7 +47,7 @@ export class NetPool {
     throw failed.reason;
   }
 
-  /** Runs something on the first of these members that is free. */
+  /** Does `work` on the first of these members that is free. */
   perform<T>(members: Members, work: (member: number) => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const begin = (member: number): Promise<void> => work(member).then(resolve, reject);
@@ -64,12 +64,12 @@ export class NetPool {
     });
   }
 
-  /** @param net whose next run is about to come, until {@link followed} */
+  /** Announces that the net's next run is about to come, until {@link followed}. */
   expect(net: object, members: Members): void {
     this.expected.set(net, members);
   }
 
-  /** The run that was expected of this net is asked for, or does not come. */
+  /** Withdraws {@link expect}: the net's run was requested, or will not come. */
   followed(net: object): void {
     if (this.expected.delete(net)) this.grantSoon();
   }
@@ -79,7 +79,7 @@ export class NetPool {
     this.worked += ms;
   }
 
-  /** Computing time of all nets until now, ms. */
+  /** The computing time of all nets until now, ms. */
   get workedMs(): number {
     return this.worked;
   }
@@ -104,7 +104,7 @@ export class NetPool {
     }
   }
 
-  /** In the next turn of the event loop: those who wait for the run that has just ended say before whether another follows. */
+  /** Grants in the next turn of the event loop: until then, those who waited for the run that has just ended can announce another. */
   private grantSoon(): void {
     if (this.idlers.length > 0) setImmediate(() => this.grant());
   }
@@ -118,17 +118,17 @@ export class NetPool {
   }
 }
 
-/** A net of which some members of a pool hold a copy each. */
+/** A net that some members of a pool hold a copy of. */
 class PooledNet implements LocalNet, PlacedNet, Place {
   readonly inputs: Net['inputs'];
   readonly outputs: Net['outputs'];
   readonly place = this;
   readonly instances = 1;
   readonly compilesShapes = false;
-  /** Computing time of this net, and of all nets, at the last run that could be divided, ms. */
+  /** The computing time of this net, and of all nets, at the last run that could be divided, ms. */
   private seen = { own: 0, all: 0 };
   private own = 0;
-  /** Recent computing time of this net and of all others, ms. */
+  /** The recent computing time of this net and of all others, ms. */
   private late = { own: 0, others: 0 };
 
   constructor(
@@ -174,7 +174,7 @@ class PooledNet implements LocalNet, PlacedNet, Place {
 
   /**
    * A divided run costs a little more in total and ends earlier. That pays where this net takes more time than all others
-   * together: then members would wait for it. Otherwise they are busy with the others.
+   * together, because members would be idle while it runs. Otherwise they are busy with the other nets.
    */
   parts(): number {
     const all = this.pool.workedMs;

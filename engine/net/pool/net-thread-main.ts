@@ -8,7 +8,7 @@ import type { PixelTensor, Tensor } from '../net';
 import type { LoadedNet, ThreadRequest } from './net-thread';
 import { OnnxNet } from '../ort/onnx-net';
 
-// Of this thread and those that ONNX Runtime makes in it; of the whole process on systems whose threads have no priority of their own.
+// The priority of this thread and of those that ONNX Runtime starts in it; on systems without priorities per thread, of the whole process.
 setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const nets = new Map<number, OnnxNet>();

@@ -5,7 +5,7 @@ import { type Answer, Channel } from '../../util/channel';
 import type { LocalNet, Pixels, PixelTensor, Tensor, TensorInfo } from '../net';
 import type { OnnxNet, SessionSettings } from '../ort/onnx-net';
 
-/** What a thread is asked to do: `load` is answered with a {@link LoadedNet}, `run` with the outputs. */
+/** A request to a thread: `load` is answered with a {@link LoadedNet}, `run` with the outputs. */
 export type ThreadOrder =
   | { do: 'load'; model: NetSource; settings: SessionSettings; name: string }
   | { do: 'run'; net: number; feeds: Record<string, Tensor | PixelTensor>; pixels?: Pixels }
@@ -14,24 +14,24 @@ export type ThreadOrder =
 
 export type ThreadRequest = ThreadOrder & { id: number };
 
-/** A net's number in its thread, and what it takes and gives. */
+/** A net's number in its thread, and its inputs and outputs. */
 export interface LoadedNet {
   net: number;
   inputs: TensorInfo[];
   outputs: TensorInfo[];
 }
 
-/** What a net is opened from: plain data, so that it can be sent to a thread. */
+/** The source that a net is opened from: plain data, so that it can be sent to a thread. */
 export type NetSource = Parameters<typeof OnnxNet.load>[0];
 
 /** Opens a net as OnnxNet.load does. */
 export type OpenNet = (source: NetSource, settings: SessionSettings, name?: string) => Promise<LocalNet>;
 
 /**
- * A thread with nets of its own. ONNX Runtime blocks the thread that runs a net; in threads of their own the UNet works
- * on one frame while the autoencoder works on the frames before and after it, and the process stays awake.
+ * A thread with nets of its own. ONNX Runtime blocks the thread that runs a net. In threads of their own, the UNet works on
+ * one frame while the autoencoder works on the frames before and after it, and the process stays responsive.
  *
- * A thread must not be ended while it runs a net: that aborts the whole process. It ends by itself, after `close`.
+ * A thread must not be terminated while it runs a net: that would abort the whole process. It ends by itself after `close`.
  */
 export class NetThread {
   private readonly worker = new Worker(join(__dirname, 'net-thread-main.js'));
@@ -80,10 +80,10 @@ export class NetThread {
   }
 }
 
-/** Other feeds are copied: they are small beside the run, and their owners go on using them. */
+/** The buffers that are moved. Other feeds are copied: copying is quick compared with the run, and their owners go on using them. */
 function movedBy(order: ThreadOrder): ArrayBuffer[] {
   if (order.do !== 'run') return [];
-  // What is a part of something cannot go without the rest.
+  // A view of a part cannot be moved without the rest of its buffer.
   const whole = Object.values(order.feeds).filter(({ movable, data }) => movable && data.byteLength === data.buffer.byteLength);
   return [...new Set(whole.map(({ data }) => data.buffer as ArrayBuffer))];
 }

@@ -3,36 +3,36 @@ import type { Net, TensorInfo } from '../net';
 import { typeOf } from './datatypes';
 import type { ModelHead, TensorHead } from './transport';
 
-/** What the model folder says of a net. */
+/** A net as it is in the model folder. */
 export interface ExpectedNet extends Pick<Net, 'inputs' | 'outputs'> {
-  /** Of the net's files, to be compared with that of the server; made when it is wanted. */
+  /** The fingerprint of the net's files, to be compared with the server's; computed when it is needed. */
   fingerprint: () => Promise<string>;
-  /** Of the same net in int8, with weights of eight and of seven bits, where it can be computed so. */
+  /** The fingerprints of the same net in int8, with weights of eight and of seven bits, where it can compute in int8. */
   int8Fingerprints?: () => Promise<string[]>;
 }
 
-/** How a net is called on a server that serves it as the model folder has it. */
+/** How to call a net on a server whose net matches the one in the model folder. */
 export interface Agreement {
   inputs: TensorInfo[];
   outputs: TensorInfo[];
-  /** Inputs [B] that the server wants as [B, 1]. */
+  /** Inputs [B] that the server takes as [B, 1]. */
   columns: string[];
-  /** Most rows a run. */
+  /** The most rows per run. */
   maxRows: number;
   /** Runs that the server computes at the same time. */
   instances: number;
-  /** Whether the server has the net in int8, where it tells. */
+  /** Whether the server has the net in int8, as far as it tells. */
   int8: boolean;
 }
 
 /**
- * Compares what a server says of a model with the net in the model folder: the same names, ranks and fixed sizes. Types may
- * differ where both are fractions, or both whole (a TensorRT plan in half precision): the server's is then taken. So is a
- * size that only the server has fixed.
+ * Compares a server's description of a model with the net in the model folder: names, ranks and fixed sizes must be the same.
+ * Types may differ where both are floating-point or both integer (a TensorRT plan in half precision): the server's type is
+ * used. So is a size that only the server has fixed.
  *
  * Rejects with EBADMODEL when the server has another model.
  *
- * @param what the model and its server, for messages
+ * @param what names the model and its server in messages
  */
 export async function agree(expected: ExpectedNet, head: ModelHead, what: string): Promise<Agreement> {
   const columns: string[] = [];
@@ -46,7 +46,7 @@ export async function agree(expected: ExpectedNet, head: ModelHead, what: string
     const type = typeOf(given.datatype);
     if (!type || type.startsWith('float') !== own.type.startsWith('float'))
       throw contradiction(`its ${kind} "${own.name}" is ${given.datatype}, not ${own.type}`);
-    // Triton knows no tensors that have rows and nothing else.
+    // Triton has no tensors of rank 1 with a batch dimension.
     const isColumn = own.shape.length === 1 && given.shape.length === 2 && given.shape[1] === 1;
     if (isColumn) columns.push(own.name);
     const sizes = isColumn ? given.shape.slice(0, 1) : given.shape;
@@ -63,7 +63,7 @@ export async function agree(expected: ExpectedNet, head: ModelHead, what: string
   });
   const further = head.inputs.find(({ name }) => !inputs.some((own) => own.name === name));
   if (further) throw contradiction(`it wants an input "${further.name}"`);
-  // Exports may have outputs that are of no use; who needs one that is not served will say so.
+  // Exports may have outputs that nobody uses; a missing one is reported by whoever needs it.
   const outputs = expected.outputs.flatMap((own) => {
     const given = named(head.outputs, own.name);
     return given ? [merge(own, given, 'output')] : [];

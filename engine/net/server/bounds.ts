@@ -1,35 +1,35 @@
 /**
- * What a server may answer. It need not mean harm: a gateway with a page for errors, another program on the port, or a
- * bug, and a process that believed all it is told would end for want of memory.
+ * Limits on a server's answers. A server need not be malicious: a gateway's error page, another program on the port or a
+ * bug could otherwise make the process run out of memory.
  */
 import { printable } from '../../util/quote';
 import type { TensorInfo } from '../net';
 import { type ModelHead, type ModelLimits, nonsense, ServerFailure, type TensorHead } from './transport';
 
-/** A description of a model or of the server, bytes. */
+/** The largest description of a model or of the server, bytes. */
 export const LARGEST_DESCRIPTION = 2 ** 22;
-/** Of a refusal no more than this is read, bytes. */
+/** The part of a refusal that is read, bytes. */
 export const LARGEST_REFUSAL = 2 ** 16;
-/** A run's outputs, bytes, and those of a net that gives pictures: 4096×4096 in float32. */
+/** The largest outputs of a run, bytes, and those of a net that gives pictures: 4096×4096 in float32. */
 export const LARGEST_RUN = 2 ** 26;
 const LARGEST_PICTURES = 2 ** 28;
-/** Numbers of a run in JSON, which takes several times the memory: four million are a picture of 1182×1182. */
+/** The most numbers of a run in JSON, which takes several times the memory: four million are a picture of 1182×1182. */
 const MOST_NUMBERS = 2 ** 22;
 const MOST_TEXTS = 50_000;
 const MOST_LISTS = 200_000;
-/** Inputs and outputs of a model. */
+/** The most inputs or outputs of a model. */
 const MOST_TENSORS = 256;
 const MOST_DIMENSIONS = 16;
-/** Copies of a net on one server, and rows of a run. */
+/** The most copies of a net on one server, and the most rows of a run. */
 const MOST_INSTANCES = 1024;
 const MOST_ROWS = 65_536;
 
-/** How many bytes the answer to a run of a net may have. */
+/** The largest answer to a run of a net, bytes. */
 export function largestRun(outputs: readonly TensorInfo[]): number {
   return outputs.some(({ shape }) => shape.length === 4 && shape[1] === 3) ? LARGEST_PICTURES : LARGEST_RUN;
 }
 
-/** Makes sense of an answer. @throws ServerFailure where that fails, whatever is the matter with it */
+/** Decodes an answer. @throws ServerFailure where that fails, for whatever reason */
 export function decoded<T>(where: string, work: () => T): T {
   try {
     return work();
@@ -40,7 +40,7 @@ export function decoded<T>(where: string, work: () => T): T {
 }
 
 /**
- * The JSON in an answer, an object or a list. What there is of lists, texts and numbers is counted first: a million empty
+ * The JSON in an answer, an object or a list. Lists, texts and numbers are counted before it is parsed: a million empty
  * lists take two megabytes to send and a hundred to hold.
  *
  * @throws ServerFailure
@@ -59,13 +59,13 @@ export function readJson(bytes: Buffer, where: string): object {
   try {
     value = JSON.parse(bytes.toString('utf8'));
   } catch {
-    // Said below; without its contents, since the address may be that of any program.
+    // The failure below does not quote the contents: they may come from any program that listens at the address.
   }
   if (typeof value === 'object' && value !== null) return value;
   throw nonsense(where, 'no JSON');
 }
 
-/** The inputs and outputs of a model as its server describes them. @throws ServerFailure for more of them than there can be, or none that make sense */
+/** The inputs and outputs of a model as its server describes them. @throws ServerFailure where there are too many, or one makes no sense */
 export function checkedHeads(
   { inputs, outputs }: Pick<ModelHead, 'inputs' | 'outputs'>,
   where: string,
@@ -86,7 +86,7 @@ export function checkHead(head: Partial<Record<keyof TensorHead, unknown>>, wher
     throw nonsense(where, `an input or output "${printable(name, 40)}" of type ${printable(datatype, 20)} with ${shape.length} dimensions`);
 }
 
-/** What a server tells of its limits, as far as it makes sense. */
+/** The limits that a server reports, as far as they make sense. */
 export function limitsOf(rows: unknown, instances: unknown, fingerprint: unknown): ModelLimits {
   const whole = (value: unknown, most: number): number => {
     const number = Number(value);
@@ -100,7 +100,7 @@ export function limitsOf(rows: unknown, instances: unknown, fingerprint: unknown
   };
 }
 
-/** Of so many outputs. @throws ServerFailure */
+/** Checks the number of outputs. @throws ServerFailure for too many */
 export function checkCount(outputs: number, where: string): void {
   if (outputs > MOST_TENSORS) throw nonsense(where, `an answer with ${outputs} outputs`);
 }

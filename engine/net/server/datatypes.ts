@@ -1,6 +1,6 @@
 import type { TensorType } from '../net';
 
-/** The protocol's names of the element types that a net may take or give. */
+/** The protocol's names of the element types. */
 const NAMES: Record<TensorType, string> = {
   float32: 'FP32',
   float16: 'FP16',
@@ -14,7 +14,7 @@ export function datatypeOf(type: TensorType): string {
   return NAMES[type];
 }
 
-/** Undefined for a type that no net of ours has. */
+/** The element type of the protocol's name; undefined for one that nets here do not have. */
 export function typeOf(datatype: string): TensorType | undefined {
   return (Object.keys(NAMES) as TensorType[]).find((type) => NAMES[type] === datatype);
 }

@@ -16,9 +16,9 @@ import {
   type TensorHead,
 } from './transport';
 
-/** Of one message of a server's answer. */
+/** The most fields of one message in a server's answer. */
 const MOST_FIELDS = 10_000;
-/** Sizes of a tensor, or cards that copies of a net run on. */
+/** The most sizes of a tensor, or cards that copies of a net run on. */
 const MOST_NUMBERS = 1024;
 const fieldsOf = (bytes: Buffer): MessageField[] => allFields(bytes, MOST_FIELDS);
 
@@ -72,7 +72,7 @@ export function encodeRun({ model, inputs, outputs }: InferRequest, id: string):
  * ModelInferResponse { model_version 2, id 3, outputs 5, raw_output_contents 6 }; InferOutputTensor { name 1, datatype 2,
  * shape 3, contents 5 }.
  *
- * @throws ServerFailure when it is no answer to the run `id`
+ * @throws ServerFailure when it is not an answer to the run `id`
  */
 export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer {
   const fields = fieldsOf(bytes);
@@ -84,7 +84,7 @@ export function decodeRun(bytes: Buffer, id: string, where: string): InferAnswer
   checkCount(all(fields, 5).length, where);
   for (const output of all(fields, 5)) {
     const { name, datatype, shape } = tensorHead(output, where);
-    // Of an output that it has written to shared memory Triton sends no bytes, in its place.
+    // For an output in shared memory Triton sends an empty entry.
     const bytes = all(fieldsOf(output), 5).map((values) => contents(values, shape))[0] ?? raw[next++];
     outputs.set(name, { datatype, shape, ...(bytes?.length && { bytes }) });
   }
@@ -115,7 +115,7 @@ function inMemory(place: Place | undefined, number: number): Buffer[] {
   ];
 }
 
-/** InferTensorContents { int_contents 2, int64_contents 3, fp32_contents 6 }, which servers without raw contents answer with. */
+/** InferTensorContents { int_contents 2, int64_contents 3, fp32_contents 6 }: the answers of servers without raw contents. */
 function contents(bytes: Buffer, shape: number[]): Uint8Array | undefined {
   const count = shape.reduce((product, size) => product * size, 1);
   for (const { number, bytes: values } of fieldsOf(bytes)) {
@@ -130,7 +130,7 @@ function contents(bytes: Buffer, shape: number[]): Uint8Array | undefined {
 function tensorHead(bytes: Buffer, where: string): TensorHead {
   const fields = fieldsOf(bytes);
   const [name, datatype] = [text(all(fields, 1)[0]), text(all(fields, 2)[0])];
-  // -1 is a varint of ten bytes, far beyond all sizes.
+  // -1 is a varint of ten bytes, far beyond any size.
   const shape = numbers(fields, 3).map((size) => (size >= 2 ** 63 ? -1 : size));
   const head = { name, datatype, shape };
   checkHead(head, where);
@@ -141,7 +141,7 @@ function all(fields: MessageField[], number: number): Buffer[] {
   return fields.filter((one) => one.number === number).map(({ bytes }) => bytes);
 }
 
-/** Repeated whole numbers, packed or one by one. */
+/** Repeated integers, packed or one by one. */
 function numbers(fields: MessageField[], number: number): number[] {
   return fields
     .filter((one) => one.number === number)

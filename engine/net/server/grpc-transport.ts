@@ -25,23 +25,23 @@ import {
 } from './transport';
 
 const SERVICE = '/inference.GRPCInferenceService/';
-/** What a server may send before it must wait, bytes: HTTP/2's own 64 kB would stop it several times a picture. */
+/** The flow-control window, bytes: with HTTP/2's default of 64 kB a server would have to pause several times per picture. */
 const WINDOW = 8 * 2 ** 20;
 const OPTIONS: ChannelOptions = {
   'grpc.max_send_message_length': -1,
   'grpc-node.flow_control_window': WINDOW,
-  // A server that was away is asked again as soon as its replica's rest is over.
+  // When to ask an unreachable server again is decided by its replica, so the channel reconnects quickly.
   'grpc.initial_reconnect_backoff_ms': 100,
   'grpc.min_reconnect_backoff_ms': 100,
   'grpc.max_reconnect_backoff_ms': 400,
-  // As over HTTP: an inference server is not looked for behind a proxy, nor its settings in the DNS.
+  // As over HTTP, no proxy is used for an inference server, and no settings are looked up in the DNS.
   'grpc.enable_http_proxy': 0,
   'grpc.service_config_disable_resolution': 1,
-  // Each net has a connection of its own, whose end concerns that net alone.
+  // Each net has its own connection, so that a lost one concerns that net alone.
   'grpc.use_local_subchannel_pool': 1,
 };
 
-/** What gRPC's codes are called in HTTP. */
+/** The HTTP status that corresponds to each of gRPC's codes. */
 const HTTP_STATUS: Partial<Record<status, number>> = {
   [status.INVALID_ARGUMENT]: 400,
   [status.OUT_OF_RANGE]: 400,
@@ -58,8 +58,8 @@ export class GrpcTransport implements Transport {
   private runs = 0;
 
   /**
-   * @param onLost called whenever the connection has ended: who listens there next may be another server
-   * @param largest what the answer to a run may have, bytes, also after it was decompressed
+   * @param onLost called whenever the connection has ended: the next one may lead to another server
+   * @param largest the largest answer to a run, bytes, also after decompression
    */
   constructor(
     private readonly address: Address,
@@ -76,7 +76,7 @@ export class GrpcTransport implements Transport {
     try {
       return { ...heads, ...(await this.ask('ModelConfig', nameOnly(model), deadlineMs, decodeConfig)) };
     } catch (thrown) {
-      // Of Triton's own; other servers know no such thing and no such limits.
+      // This call is Triton's own; other servers have neither it nor these limits.
       if ((thrown as { cause?: Partial<ServiceError> }).cause?.code === status.UNIMPLEMENTED) return heads;
       throw thrown;
     }
@@ -133,7 +133,7 @@ export class GrpcTransport implements Transport {
     const stateOf = (): connectivityState => this.client.getChannel().getConnectivityState(false);
     const state = stateOf();
     if (state === connectivityState.TRANSIENT_FAILURE) {
-      // It would refuse all calls until its own rest is over; when to ask again is decided by the replica.
+      // The channel would refuse all calls until its own back-off is over; when to ask again is decided by the replica.
       this.client.close();
       this.client = this.connect();
     }
@@ -150,7 +150,7 @@ export class GrpcTransport implements Transport {
         (error, answer) => {
           if (answer) return resolve(answer);
           const failure = this.failure(error as ServiceError, deadlineMs);
-          // The connection was kept, and had ended unnoticed.
+          // A kept connection had ended unnoticed.
           failure.isStale = state === connectivityState.READY && stateOf() !== connectivityState.READY && !heard;
           reject(failure);
         },
@@ -162,7 +162,7 @@ export class GrpcTransport implements Transport {
   private failure(error: ServiceError, deadlineMs: number): ServerFailure {
     const { code, details } = error;
     const { text } = this.address;
-    // In the words of this side's library; a server that refuses what it was sent names its own limit.
+    // This is the message of the client's own library; a server that refuses a large request names its own limit.
     if (code === status.RESOURCE_EXHAUSTED && new RegExp(`(vs|larger than) ${this.largest}\\)?$`).test(details))
       return nonsense(text, `more than ${this.largest} bytes`);
     if (code === status.DEADLINE_EXCEEDED) return tooSlow(text, deadlineMs);

@@ -4,8 +4,8 @@ import { checkCount, checkHead, readJson } from './bounds';
 import { type GivenTensor, type InferAnswer, type InferRequest, nonsense, type Place } from './transport';
 
 /**
- * A run as the body of a request: a header in JSON, and the tensors' bytes behind it one after the other (the protocol's
- * binary tensor data extension; float16 has no other form). Of what lies in shared memory the header tells the place.
+ * A run as the body of a request: a header in JSON, followed by the tensors' bytes one after the other (the protocol's
+ * binary tensor data extension; float16 has no other form). For tensors in shared memory the header gives the place.
  */
 export function encodeRun({ inputs, outputs }: InferRequest, id: string): { header: Buffer; tensors: Uint8Array[] } {
   const header = {
@@ -34,8 +34,8 @@ interface Output {
 }
 
 /**
- * @param headerLength what the answer says of the length of its JSON; undefined when it is all JSON
- * @throws ServerFailure when it is no answer to the run `id`
+ * @param headerLength the length of the answer's JSON as the answer declares it; undefined when it is all JSON
+ * @throws ServerFailure when it is not an answer to the run `id`
  */
 export function decodeRun(body: Buffer, headerLength: number | undefined, id: string, where: string): InferAnswer {
   const end = headerLength ?? body.length;
@@ -54,7 +54,7 @@ export function decodeRun(body: Buffer, headerLength: number | undefined, id: st
     const size = parameters?.binary_data_size;
     if (typeof size === 'number') {
       if (!(Number.isInteger(size) && size >= 0 && at + size <= body.length))
-        throw nonsense(where, `"${name}" ends behind the end of the answer`);
+        throw nonsense(where, `"${name}" ends after the end of the answer`);
       outputs.set(head.name, { ...head, bytes: body.subarray(at, at + size) });
       at += size;
     } else if (Array.isArray(data)) outputs.set(head.name, { ...head, bytes: bytesOfNumbers(head.name, head.datatype, data, where) });
@@ -64,10 +64,10 @@ export function decodeRun(body: Buffer, headerLength: number | undefined, id: st
   return { outputs, ...(typeof answer.model_version === 'string' && { version: answer.model_version }) };
 }
 
-/** Values in JSON, which servers without the extension answer with; nested or flat. */
+/** The bytes of values in JSON, nested or flat: the answers of servers without the extension. */
 function bytesOfNumbers(name: string, datatype: string, data: unknown[], where: string): Uint8Array {
   const values = data.flat(Infinity) as number[];
-  if (!values.every((value) => typeof value === 'number')) throw nonsense(where, `"${name}" holds values that are no numbers`);
+  if (!values.every((value) => typeof value === 'number')) throw nonsense(where, `"${name}" holds values that are not numbers`);
   switch (typeOf(datatype)) {
     case 'float32':
       return bytesOf(Float32Array.from(values));

@@ -18,7 +18,7 @@ import {
   unreachable,
 } from './transport';
 
-/** Runs under way at the same time on one address. */
+/** The most connections to one address, each for one run at a time. */
 const SOCKETS = 32;
 
 interface Reply {
@@ -27,15 +27,15 @@ interface Reply {
   body: Buffer;
 }
 
-/** The protocol over HTTP, with connections that are kept. */
+/** The protocol over HTTP, with kept connections. */
 export class HttpTransport implements Transport {
   private readonly agent: http.Agent;
   private readonly known = new WeakSet<object>();
   private runs = 0;
 
   /**
-   * @param onLost called whenever a connection has ended: who listens there next may be another server
-   * @param largest what the answer to a run may have, bytes
+   * @param onLost called whenever a connection has ended: the next one may lead to another server
+   * @param largest the largest answer to a run, bytes
    */
   constructor(
     private readonly address: Address,
@@ -54,7 +54,7 @@ export class HttpTransport implements Transport {
     const { text } = this.address;
     const { inputs, outputs } = (await this.get(path, deadlineMs)) as { inputs?: unknown; outputs?: unknown };
     const heads = decoded(text, () => checkedHeads({ inputs: tensorHeads(inputs), outputs: tensorHeads(outputs) }, text));
-    // Of Triton's own; other servers know no such thing and no such limits.
+    // This path is Triton's own; other servers have neither it nor these limits.
     const reply = await this.send('GET', `${path}/config`, [], {}, deadlineMs);
     if (reply.status !== 200) return heads;
     return { ...heads, ...decoded(text, () => limitsIn(readJson(reply.body, text))) };
@@ -94,7 +94,7 @@ export class HttpTransport implements Transport {
     this.agent.destroy();
   }
 
-  /** Where one kept connection has ended unnoticed, the others will have, too. */
+  /** Drops all kept connections: where one has ended unnoticed, the others will have ended as well. */
   private forgetConnections(): void {
     for (const socket of Object.values(this.agent.freeSockets).flatMap((sockets) => sockets ?? [])) socket.destroy();
   }
@@ -116,7 +116,7 @@ export class HttpTransport implements Transport {
     if (status !== 200) throw this.refused(status, body);
   }
 
-  /** Servers of the protocol give a reason in JSON, gateways a page; what another program says is not repeated. */
+  /** A refusal. Servers of the protocol give a reason in JSON; a gateway's page, or the text of another program, is not quoted. */
   private refused(status: number, body: Buffer): ServerFailure {
     const said = /^\s*\{[\s\S]*"(?:error|detail)"\s*:\s*"((?:[^"\\]|\\.){0,1000})/.exec(body.subarray(0, 8192).toString('utf8'))?.[1] ?? '';
     return refusal(this.address.text, status, said);
@@ -170,7 +170,7 @@ export class HttpTransport implements Transport {
         readBody(response, text, largest).then(
           (body) => {
             clearTimeout(timer);
-            // Of a refusal that goes on the rest is not wanted.
+            // The rest of a long refusal is not read.
             if (!response.complete) request.destroy();
             resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
           },
@@ -188,7 +188,7 @@ export class HttpTransport implements Transport {
   }
 }
 
-/** The whole body, or of a refusal its beginning; rejects when it breaks off, or is larger than it may be. */
+/** The whole body, or the beginning of a refusal; rejects when it breaks off or is too large. */
 async function readBody(response: IncomingMessage, where: string, largest: number): Promise<Buffer> {
   const isRefusal = response.statusCode !== 200;
   const encoding = response.headers['content-encoding'] ?? 'identity';
@@ -201,16 +201,16 @@ async function readBody(response: IncomingMessage, where: string, largest: numbe
     if (body.length + chunk.length > largest) throw nonsense(where, `more than ${largest} bytes`);
     body.add(chunk);
   }
-  if (!response.complete || (announced !== undefined && announced !== body.length)) throw nonsense(where, 'half an answer');
+  if (!response.complete || (announced !== undefined && announced !== body.length)) throw nonsense(where, 'an incomplete answer');
   return body.content;
 }
 
-/** Bytes that arrive in pieces, however small these are: each piece by itself would take a hundred bytes more. */
+/** Collects bytes in one buffer, however small the pieces are: each piece kept by itself would take a hundred bytes more. */
 class GrowingBuffer {
   length = 0;
   private buffer: Buffer;
 
-  /** @param expected how many there will be, as far as that is known; memory is only taken as they come */
+  /** @param expected the number of bytes, as far as it is known; memory is only taken as they arrive */
   constructor(expected: number) {
     this.buffer = Buffer.allocUnsafeSlow(Math.max(4096, expected));
   }
@@ -233,13 +233,13 @@ class GrowingBuffer {
 
 function tensorHeads(given: unknown): TensorHead[] {
   const heads = (Array.isArray(given) ? given : []) as Partial<Record<keyof TensorHead, unknown>>[];
-  // Some servers write whole numbers as texts.
+  // Some servers write integers as texts.
   return heads.map(
     ({ name, datatype, shape }) => ({ name, datatype, shape: Array.isArray(shape) ? shape.map(Number) : undefined }) as TensorHead,
   );
 }
 
-/** What Triton's configuration of a model tells of its limits. */
+/** The limits in Triton's configuration of a model. */
 function limitsIn(config: object): ModelLimits {
   const {
     max_batch_size: rows,

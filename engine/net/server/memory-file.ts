@@ -15,20 +15,20 @@ import {
 import { join } from 'node:path';
 import { threadId } from 'node:worker_threads';
 
-/** Where Linux keeps POSIX shared memory: the region /NAME is the file NAME in here, in memory (tmpfs). */
+/** The folder of POSIX shared memory on Linux, in memory (tmpfs): the region /NAME is the file NAME in it. */
 export const MEMORY_FOLDER = '/dev/shm';
 const PREFIX = 'streamdiffusion';
-/** Zeros are written in pieces of so many bytes. */
+/** Zeros are written in pieces of this many bytes. */
 const PIECE = 2 ** 20;
-/** What belongs to a process that cannot be seen from here is old after this time without a change, ms. */
+/** A file of a process that cannot be seen from here counts as orphaned after this time without a change, ms. */
 const OLD = 24 * 3600_000;
 
-/** Names of this thread's files that are in use. */
+/** The names of this thread's files that are in use. */
 const inUse = new Set<string>();
 
 /**
- * A file in memory that another process maps into its own. Reading and writing it at a position is a copy in memory, and
- * what one of the two has written the other one sees.
+ * A file in memory that another process maps. Reading and writing it at a position is a copy in memory, and each process
+ * sees what the other has written.
  */
 export class MemoryFile {
   private constructor(
@@ -38,15 +38,15 @@ export class MemoryFile {
   ) {}
 
   /**
-   * Of this length from the beginning and for good: whoever had mapped a file that is cut off would crash, and so would
-   * who wrote where the memory is full, so that all of it is taken at once.
+   * Creates a file whose length never changes, with all of its memory taken at once: a process would crash if a file that it
+   * has mapped became shorter, or if it wrote to one for which there is no memory left.
    *
    * @throws as node:fs does, ENOSPC where there is no room
    */
   static create(length: number): MemoryFile {
     const name = `${PREFIX}-${owner()}-${randomBytes(8).toString('hex')}`;
     const path = join(MEMORY_FOLDER, name);
-    // For this user alone: it holds pictures.
+    // Only this user may read it: it holds pictures.
     const descriptor = openSync(path, 'wx+', 0o600);
     inUse.add(name);
     const file = new MemoryFile(name, length, descriptor);
@@ -61,7 +61,7 @@ export class MemoryFile {
     }
   }
 
-  /** @throws ENOSPC rather than write a part */
+  /** @throws ENOSPC where not all of it can be written */
   write(bytes: Uint8Array, at: number): void {
     if (writeSync(this.descriptor, bytes, 0, bytes.length, at) === bytes.length) return;
     throw Object.assign(new Error(`no room in ${MEMORY_FOLDER}`), { code: 'ENOSPC' });
@@ -75,40 +75,40 @@ export class MemoryFile {
     return bytes;
   }
 
-  /** Takes away the name. Who has mapped it keeps it, and nothing is left of it when both have gone, however they go. */
+  /** Removes the name. Processes that have mapped the file keep it, and it is gone once they have ended, however they end. */
   unlink(): void {
     rmSync(join(MEMORY_FOLDER, this.name), { force: true });
   }
 
-  /** To be called once. The memory is given back when the other process has unmapped it as well. */
+  /** Must be called once. The memory is freed when the other process has unmapped it as well. */
   close(): void {
     inUse.delete(this.name);
     closeSync(this.descriptor);
   }
 }
 
-/** Removes the files of processes that were killed before they could do it. What belongs to somebody else stays, and stops nothing. */
+/** Removes the files of processes that were killed before they could do so themselves. Files of other users are left alone without an error. */
 export function sweepMemoryFiles(): void {
   for (const name of readdirSync(MEMORY_FOLDER)) {
     const path = join(MEMORY_FOLDER, name);
     try {
       if (isOrphan(name) || (isForeign(name) && isOld(path))) unlinkSync(path);
     } catch {
-      // Another user's, a folder, or gone by now.
+      // It belongs to another user, is a folder, or has gone by now.
     }
   }
 }
 
-/** Whether a name is one of ours whose process is no more. */
+/** Whether a name is one of this package's whose process has ended. */
 export function isOrphan(name: string): boolean {
   const [, space, pid, start, thread] = partsOf(name);
   if (space === undefined || space !== processSpace()) return false;
   if (startOf(Number(pid)) !== start) return true;
-  // Other threads of this process look after their own.
+  // Other threads of this process look after their own files.
   return Number(pid) === process.pid && Number(thread) === threadId && !inUse.has(name);
 }
 
-/** Of a container whose processes have numbers of their own. */
+/** Whether a file belongs to a container with process ids of its own. */
 function isForeign(name: string): boolean {
   const [, space] = partsOf(name);
   return space !== undefined && space !== processSpace();
@@ -122,7 +122,7 @@ function isOld(path: string): boolean {
   }
 }
 
-/** Who made a file: numbers of processes are used again, but not at the same time of start. */
+/** The owner of a file. Process ids are used again, but not with the same start time. */
 function owner(): string {
   return `${processSpace()}-${process.pid}-${startOf(process.pid)}-${threadId}`;
 }
@@ -133,17 +133,17 @@ function partsOf(name: string): (string | undefined)[] {
 
 let space: string | undefined;
 
-/** Number of the namespace in which the numbers of processes mean something. */
+/** The namespace in which process ids are valid. */
 function processSpace(): string {
   space ??= /\d+/.exec(readlinkSync('/proc/self/ns/pid'))?.[0] ?? '0';
   return space;
 }
 
-/** When a process began, in ticks since the machine did; undefined where there is none. */
+/** When a process started, in ticks since the machine did; undefined where there is no such process. */
 function startOf(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
-    // The second field is a name in brackets, which may hold anything.
+    // The second field is the process's name in brackets, which may contain anything.
     return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
   } catch {
     return undefined;

@@ -2,22 +2,22 @@ import { isOrphan, MemoryFile } from './memory-file';
 import { ServerFailure, type Transport } from './transport';
 
 const SMALLEST = 2 ** 16;
-/** Larger runs are sent, bytes. */
+/** The largest region, bytes; larger runs are sent over the connection. */
 const LARGEST = 2 ** 26;
-/** Of one net on one server. */
+/** The most regions of one net on one server. */
 const MOST = 16;
 const MOST_BYTES = 2 ** 28;
-/** What is unmapped at once of those that killed processes have left. */
+/** The most orphaned regions of killed processes that are unmapped at once. */
 const MOST_ORPHANS = 256;
-/** After this no run is under way any more that its flow has given up, ms. */
+/** After this time, a run that its flow has given up is no longer under way, ms. */
 const LEAVE_ALONE = 60_000;
-/** Longest wait for the server to map or unmap a region, ms: a frame waits for it. */
+/** The longest wait for the server to map or unmap a region, ms: a frame waits for it. */
 const DEADLINE = 1000;
 
 /**
- * Regions of shared memory that a server has mapped, each for one run at a time: made when they are needed, used again, of
- * bounded number and size. Their files have no names as soon as the server has them, so a process that is killed leaves
- * none; what the server has mapped for it is unmapped when another flow comes.
+ * Regions of shared memory that a server has mapped, each for one run at a time. They are created when they are needed, used
+ * again, and limited in number and size. Their files lose their names as soon as the server has mapped them, so that a killed
+ * process leaves none behind; the regions that the server had mapped for it are unmapped when another flow comes.
  */
 export class MemoryRegions {
   private readonly idle: MemoryFile[] = [];
@@ -29,16 +29,16 @@ export class MemoryRegions {
     private readonly leaveAloneMs = LEAVE_ALONE,
   ) {}
 
-  /** A first region, to see whether the server can. Rejects with the reason where it cannot. */
+  /** Maps a first region, to see whether the server can. Rejects with the reason where it cannot. */
   async prepare(): Promise<void> {
     if (this.idle.length === 0) this.idle.push(await this.register(SMALLEST));
     this.later(() => this.sweep());
   }
 
   /**
-   * A region with so many bytes that nobody else uses. Rejects with the reason where the server does not want to map one.
+   * A free region of at least `bytes`. Rejects with the reason where the server refuses to map one.
    *
-   * @returns undefined where there can be none now
+   * @returns undefined where no region is available now
    */
   async take(bytes: number): Promise<MemoryFile | undefined> {
     if (bytes > LARGEST) return undefined;
@@ -47,7 +47,7 @@ export class MemoryRegions {
       this.idle.splice(this.idle.indexOf(fitting), 1);
       return fitting;
     }
-    // Powers of two, so that a growing batch has few of them.
+    // Lengths are powers of two, so that a growing batch needs few regions.
     const length = Math.max(SMALLEST, 2 ** Math.ceil(Math.log2(bytes)));
     while (!this.hasRoom(length)) {
       const smallest = this.bySize().shift();
@@ -58,7 +58,7 @@ export class MemoryRegions {
     try {
       return await this.register(length);
     } catch (thrown) {
-      // A server that is away is noticed by the run that is sent.
+      // An unreachable server is noticed by the run that is sent instead.
       if (thrown instanceof ServerFailure && !thrown.isRefusal) return undefined;
       throw thrown;
     }
@@ -68,7 +68,7 @@ export class MemoryRegions {
     this.idle.push(region);
   }
 
-  /** One whose run nobody waits for any more: the server may still use it, and old ones do not wait before they unmap. */
+  /** Gives up a region whose run nobody waits for any more. The server may still use it, so it is unmapped later. */
   abandon(region: MemoryFile): void {
     this.later(() => this.drop(region));
   }
@@ -82,7 +82,7 @@ export class MemoryRegions {
     await Promise.all(this.idle.splice(0).map((region) => this.drop(region)));
   }
 
-  /** No run may be under way. What was abandoned is unmapped when another flow comes. */
+  /** No run may be under way. Abandoned regions are unmapped when another flow comes. */
   async close(): Promise<void> {
     for (const timer of this.timers) clearTimeout(timer);
     await this.dropIdle();
@@ -115,7 +115,7 @@ export class MemoryRegions {
     if (this.all.delete(region)) region.close();
   }
 
-  /** What processes have left on the server that were killed. */
+  /** Unmaps the regions that killed processes have left on the server. */
   private async sweep(): Promise<void> {
     const names = await this.transport.memoryRegions(DEADLINE).catch(() => []);
     await Promise.all(
@@ -130,7 +130,7 @@ export class MemoryRegions {
     await this.transport.unregisterMemory(name, DEADLINE).catch(() => undefined);
   }
 
-  /** When no run that was given up, here or by a process that was killed, can be under way any more. */
+  /** Does something once no abandoned run, of this process or of a killed one, can be under way any more. */
   private later(work: () => Promise<void>): void {
     const timer = setTimeout(() => {
       this.timers.delete(timer);

@@ -5,8 +5,8 @@ import { quote } from '../../util/quote';
 /** How to reach a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */
 export interface ServerAccess {
   /**
-   * Where it listens: `http://gpu-1:8000`, `https://…`, or `grpc://gpu-1:8001` and `grpcs://…` for gRPC. Several are equal
-   * replicas: a run goes to the one with the least to do, and to the next when one fails.
+   * Its addresses: `http://gpu-1:8000`, `https://…`, or `grpc://gpu-1:8001` and `grpcs://…` for gRPC. Several are equal
+   * replicas: a run goes to the one with the fewest runs under way, and to the next when one fails.
    */
   addresses: string[];
   /** Sent as `Authorization: Bearer …`. */
@@ -14,27 +14,27 @@ export interface ServerAccess {
   /** Sent as basic credentials, together with `password`. */
   user?: string;
   password?: string;
-  /** A file of certificates (PEM) to trust besides those of the system, for a server with one of its own making. */
+  /** A file of certificates (PEM) to trust besides those of the system, for a server with a self-signed one. */
   ca?: string;
-  /** Longest wait for one answer, ms. The first of each shape may take a minute: servers compile then. Default 10,000. */
+  /** The longest wait for an answer, 50..600,000 ms, default 10,000. The first run of each shape may take a minute, since servers compile it. */
   timeoutMs?: number;
-  /** Whether tensors pass through shared memory where server and flow are on one machine and the server can. Default true. */
+  /** Whether tensors pass through shared memory where server and flow are on one machine and the server supports it. Default true. */
   sharedMemory?: boolean;
 }
 
-/** An address that was checked. */
+/** A checked address. */
 export interface Address {
   protocol: 'http' | 'grpc';
   tls: boolean;
   host: string;
   port: number;
-  /** What stands before the protocol's own paths, as on a gateway: empty, or `/prefix`. */
+  /** The prefix of the protocol's own paths, as on a gateway: empty, or `/prefix`. */
   path: string;
-  /** As it appears in messages. */
+  /** The address as it appears in messages. */
   text: string;
 }
 
-/** The same for every address. */
+/** The settings that all addresses share. */
 export interface Access {
   headers: Record<string, string>;
   ca?: Buffer;
@@ -51,7 +51,7 @@ const SCHEMES: Record<string, Pick<Address, 'protocol' | 'tls'>> = {
 const PORTS = { http: 8000, grpc: 8001 };
 
 /**
- * All but the certificates, which {@link readCertificates} reads.
+ * Reads all settings except the certificates, which {@link readCertificates} reads.
  *
  * @throws EBADPARAM for an address, a deadline or credentials that cannot work
  */
@@ -80,25 +80,25 @@ export function readAddress(text: string): Address {
   if (!scheme || !url.hostname) {
     throw new EngineError(
       'EBADPARAM',
-      `"${text}" is no address of a server; write one such as http://gpu-1:8000, https://…, grpc://gpu-1:8001 or grpcs://…`,
+      `"${text}" is not an address of a server; write one such as http://gpu-1:8000, https://…, grpc://gpu-1:8001 or grpcs://…`,
     );
   }
   if (url.username || url.password)
     throw new EngineError('EBADPARAM', 'an address of a server must not hold a password; give user and password, or a token, beside it');
   const path = url.pathname.replace(/\/+(v2\/?)?$/, '');
   if (url.search || url.hash || (scheme.protocol === 'grpc' && path)) {
-    throw new EngineError('EBADPARAM', `"${text}" has more behind host and port than an address of a server may have`);
+    throw new EngineError('EBADPARAM', `"${text}" has more after host and port than an address of a server may have`);
   }
   const port = url.port ? Number(url.port) : scheme.tls ? 443 : PORTS[scheme.protocol];
   const host = url.hostname.replace(/^\[|\]$/g, '');
   return { ...scheme, host, port, path, text: `${url.protocol}//${url.hostname}:${port}${path}` };
 }
 
-/** Without a scheme it is HTTP, as people write `gpu-1:8000`. */
+/** An address without a scheme, such as `gpu-1:8000`, is HTTP. */
 function parse(text: unknown): URL | undefined {
   if (typeof text !== 'string') return undefined;
   const trimmed = text.trim();
-  // URL hides the ports that are usual for http and https; another scheme shows them.
+  // URL drops the default ports of http and https; another scheme keeps them.
   const [, scheme, rest] = /^(?:([a-z]+):\/\/)?([^\s/]\S*)$/i.exec(trimmed) ?? [];
   try {
     return rest === undefined || rest.includes('://') ? undefined : withScheme(scheme?.toLowerCase() ?? 'http', rest);
@@ -127,10 +127,10 @@ function printable(text: string, what: string): string {
   throw new EngineError('EBADPARAM', `the ${what} for the server holds characters that cannot be sent`);
 }
 
-/** A file of certificates for all that Debian trusts has 220 kB. */
+/** The largest file of certificates, bytes. The file with all that Debian trusts has 220 kB. */
 const LARGEST_CERTIFICATES = 2 ** 20;
 
-/** Rejects with EBADPARAM for a file that cannot be read, is no file, or is too large to hold certificates. */
+/** Rejects with EBADPARAM for a file that cannot be read, is not a file, or is too large to hold certificates. */
 export async function readCertificates(path: string): Promise<Buffer> {
   try {
     return await readBounded(path, LARGEST_CERTIFICATES);

@@ -5,24 +5,24 @@ import { HttpTransport } from './http-transport';
 import { isThisMachine, SharedMemory } from './shared-memory';
 import type { InferAnswer, InferRequest, Transport } from './transport';
 
-/** How long a server that failed rests, ms. */
+/** How long a server that failed is passed over, ms: first, and at most. */
 const RESTS = { first: 500, last: 30_000 };
 
-/** One of several equal servers of a net, and how it has done of late. */
+/** One of several equal servers of a net, and its recent failures. */
 export class Replica {
   readonly transport: Transport;
   readonly text: string;
-  /** Undefined where the server is on another machine, or memory is not to be used. */
+  /** Undefined where the server is on another machine, or shared memory is switched off. */
   readonly memory: SharedMemory | undefined;
   /** Runs under way. */
   busy = 0;
-  /** Of the model that has answered last. */
+  /** The version of the model that answered last. */
   version: string | undefined;
   private readonly rests = new Backoff(RESTS);
   private restUntil = 0;
   private agreed: Agreement | undefined;
 
-  /** @param largest what the answer to a run may have, bytes */
+  /** @param largest the largest answer to a run, bytes */
   constructor(
     readonly address: Address,
     access: Access,
@@ -39,9 +39,9 @@ export class Replica {
   }
 
   /**
-   * A run, through shared memory where that can be.
+   * A run, through shared memory where possible.
    *
-   * @param lengths of the outputs, bytes by name; undefined until a run of these shapes has told them
+   * @param lengths of the outputs, bytes by name; undefined until a run of these shapes has shown them
    */
   async infer(request: InferRequest, lengths: ReadonlyMap<string, number> | undefined, deadlineMs: number): Promise<InferAnswer> {
     const answer = lengths && (await this.memory?.infer(request, lengths, deadlineMs));
@@ -54,7 +54,7 @@ export class Replica {
     this.transport.close();
   }
 
-  /** Undefined until it was compared with the model folder, and again whenever a connection has ended: who listens there now? */
+  /** Undefined until the server was compared with the model folder, and again after a connection has ended: another server may listen there now. */
   get agreement(): Agreement | undefined {
     return this.agreed;
   }
@@ -67,20 +67,20 @@ export class Replica {
     return performance.now() < this.restUntil;
   }
 
-  /** It has done what it should. */
+  /** Records a success. */
   worked(): void {
     this.rests.reset();
     this.restUntil = 0;
   }
 
-  /** Others are asked first for a while. */
+  /** Records a failure: other replicas are asked first for a while. */
   failed(): void {
     this.agreed = undefined;
     this.restUntil = performance.now() + this.rests.next();
   }
 }
 
-/** Its library takes a moment to load, which only those wait for who use it. */
+/** Loads gRPC's library only when it is used, since loading takes a moment. */
 function grpcTransport(...settings: [Address, Access, () => void, number]): Transport {
   const { GrpcTransport } = require('./grpc-transport') as typeof import('./grpc-transport');
   return new GrpcTransport(...settings);

@@ -10,27 +10,27 @@ import { readAccess, readCertificates, type ServerAccess } from './options';
 import { Replica } from './replica';
 import { type GivenTensor, nonsense, type SentTensor, ServerFailure } from './transport';
 
-/** The first run of a shape compiles kernels or whole engines, ms. */
+/** The deadline of the first run of a shape, ms: servers compile kernels or whole engines then. */
 const FIRST_RUN_DEADLINE = 60_000;
-/** Shapes that are remembered to have been run. */
+/** The number of shapes whose runs are remembered. */
 const SHAPES_KEPT = 64;
 
 /**
  * A net on a server of the Open Inference Protocol, or on several equal ones. A run that fails on one of them is tried on
- * the others: it changes nothing there, so it may be computed twice.
+ * the others: runs have no side effects, so one may be computed twice.
  *
- * An answer is used only when it has the outputs, types, sizes and number of bytes that the run must have, from a server
- * that was compared with the model folder and has not gone away since.
+ * An answer is used only when it has the right outputs, types, sizes and number of bytes, and comes from a server that was
+ * compared with the model folder and has not disconnected since.
  */
 export class ServerNet implements PlacedNet {
   readonly inputs: TensorInfo[];
   readonly outputs: TensorInfo[];
-  /** How long outputs are, bytes by name, for the shapes of inputs that have been run. */
+  /** The lengths of the outputs, bytes by name, for the shapes of inputs that have been run. */
   private readonly lengths = new LruCache<ReadonlyMap<string, number>>(SHAPES_KEPT);
   private readonly running = new Set<Promise<unknown>>();
   private next = 0;
   private closed = false;
-  /** What is not as wished but works, in sentences. */
+  /** Problems that do not prevent runs, in sentences. */
   readonly warnings: string[] = [];
 
   private constructor(
@@ -42,7 +42,7 @@ export class ServerNet implements PlacedNet {
   ) {
     this.inputs = agreement.inputs;
     this.outputs = agreement.outputs;
-    // Several flows begin with different replicas.
+    // Flows begin with different replicas.
     this.next = Math.floor(Math.random() * replicas.length);
   }
 
@@ -76,7 +76,7 @@ export class ServerNet implements PlacedNet {
     }
   }
 
-  /** As many runs as the servers have copies of the net: more would wait there. */
+  /** Allows as many runs as the servers have copies of the net: more would wait there. */
   get place(): Place {
     return { ...ALONE, instances: this.replicas.reduce((sum, { agreement }) => sum + (agreement?.instances ?? 0), 0) || 1 };
   }
@@ -85,7 +85,7 @@ export class ServerNet implements PlacedNet {
     return this.replicas.some(({ agreement }) => agreement?.int8);
   }
 
-  /** Of the servers on this machine that can be used: why tensors are sent there; undefined where they pass through shared memory. */
+  /** The usable servers on this machine, each with the reason why shared memory is off; undefined where it is in use. */
   get sharedMemory(): { where: string; off: string | undefined }[] {
     return this.replicas.flatMap(({ text, memory, agreement }) => (memory && agreement ? [{ where: text, off: memory.off }] : []));
   }
@@ -107,7 +107,7 @@ export class ServerNet implements PlacedNet {
     await Promise.all(this.replicas.map((replica) => replica.close()));
   }
 
-  /** More rows than a server takes at once go in several runs beside each other, so that its instances share them. */
+  /** Rows beyond a server's limit are sent in several parallel runs, so that its instances share them. */
   private async compute(feeds: Record<string, Tensor>): Promise<Record<string, Tensor>> {
     const rows = this.rowsOf(feeds);
     const most = Math.min(...this.replicas.map(({ agreement }) => agreement?.maxRows ?? Infinity));
@@ -122,7 +122,7 @@ export class ServerNet implements PlacedNet {
     return Object.fromEntries(this.outputs.map(({ name }) => [name, joined(results.map((result) => result[name]))]));
   }
 
-  /** Rows of a run; undefined for a net that has none. */
+  /** The rows of a run; undefined for a net without rows. */
   private rowsOf(feeds: Record<string, Tensor>): number | undefined {
     const batched = this.inputs.find(({ shape }) => typeof shape[0] === 'string');
     return batched && feeds[batched.name].dims[0];
@@ -132,7 +132,7 @@ export class ServerNet implements PlacedNet {
     return typeof this.inputs.find((input) => input.name === name)?.shape[0] === 'string';
   }
 
-  /** On the replica with the least to do, else on the next; each is tried once, or again where a kept connection had ended. */
+  /** Runs on the replica with the fewest runs under way, otherwise on the next. Each is tried once, or again where a kept connection had ended. */
   private async somewhere(feeds: Record<string, Tensor>, rows: number | undefined): Promise<Record<string, Tensor>> {
     const left = new Set(this.replicas);
     const again = new Set<Replica>();
@@ -151,14 +151,14 @@ export class ServerNet implements PlacedNet {
         }
         left.delete(replica);
         replica.failed();
-        // What starts again compiles again.
+        // A server that was restarted compiles again.
         if (thrown.code === 'ENETWORK') this.lengths.clear();
         failures.push(thrown);
       }
     }
   }
 
-  /** Those that are known to work come first; the others are looked at meanwhile, so that no frame waits for them. */
+  /** Prefers replicas that are known to work; the others are rechecked meanwhile, so that no frame waits for them. */
   private choose(left: Set<Replica>): Replica | undefined {
     const candidates = [...left];
     const sound = candidates.filter(({ agreement }) => agreement);
@@ -174,9 +174,9 @@ export class ServerNet implements PlacedNet {
     return idle[this.next % idle.length];
   }
 
-  /** Looks whether a server that was away is back, and still serves this net. */
+  /** Checks whether an unreachable server is back and still serves this net. */
   private async recheck(replica: Replica): Promise<void> {
-    // Until the answer is there nobody asks again.
+    // Counts as a failure until the answer has arrived, so that nobody asks again meanwhile.
     replica.failed();
     await this.check(replica).catch(() => undefined);
   }
@@ -209,7 +209,7 @@ export class ServerNet implements PlacedNet {
       const before = replica.version;
       replica.version = answer.version;
       if (before !== undefined && answer.version !== before) {
-        // Another version stands in the place of the one that was compared with the model folder: nothing of its answer is used.
+        // Another version has replaced the one that was compared with the model folder: its answer is not used.
         replica.agreement = undefined;
         if (isRepeated) throw nonsense(replica.text, `versions ${before} and ${answer.version} of "${this.model}" in turn`);
         return await this.on(replica, feeds, rows, true);
@@ -243,7 +243,7 @@ function sameTensors(a: Pick<Net, 'inputs' | 'outputs'>, b: Pick<Net, 'inputs' |
   return JSON.stringify([a.inputs, a.outputs]) === JSON.stringify([b.inputs, b.outputs]);
 }
 
-/** An output that is what it must be, as a tensor. */
+/** Checks an output and returns it as a tensor. */
 function checked(
   output: TensorInfo,
   given: GivenTensor | undefined,
@@ -259,7 +259,7 @@ function checked(
   if (given.datatype !== datatypeOf(type) || !fits) {
     throw nonsense(
       where,
-      `"${name}" as ${given.datatype} [${given.shape.join(', ')}], where ${datatypeOf(type)} [${sizes.map((size) => size ?? '?').join(', ')}] was to come`,
+      `"${name}" as ${given.datatype} [${given.shape.join(', ')}], where ${datatypeOf(type)} [${sizes.map((size) => size ?? '?').join(', ')}] was expected`,
     );
   }
   const { bytes } = given;
@@ -268,7 +268,7 @@ function checked(
   return tensorFrom(type, bytes, shape);
 }
 
-/** The failure of a run that no replica could compute: the first one's reason, since the others are most often of its kind. */
+/** The failure of a run that no replica could compute: the first reason, since the others are most often the same. */
 function summary(failures: ServerFailure[]): EngineError {
   if (failures.length === 1) return failures[0];
   const [{ code }] = failures;

@@ -6,33 +6,33 @@ import { MEMORY_FOLDER, type MemoryFile, sweepMemoryFiles } from './memory-file'
 import { MemoryRegions } from './memory-regions';
 import { type InferAnswer, type InferRequest, type Place, ServerFailure, type Transport } from './transport';
 
-/** As servers list it. */
+/** The extension's name in a server's list. */
 const EXTENSION = 'system_shared_memory';
-/** After so many failures with fewer than {@link SOUND} good runs in between memory is not used any more. */
+/** Memory is switched off after this many failures with fewer than {@link SOUND} good runs in between. */
 const MOST_FAILURES = 3;
 const SOUND = 100;
-/** Where each tensor begins, as processors like it. */
+/** Every tensor begins at a multiple of this, bytes: a cache line. */
 const ALIGNMENT = 64;
-/** What stands at both ends of an output until the server has written it, bytes. */
+/** The length of the seals at both ends of an output, bytes. */
 const SEAL = 16;
 
 let swept = false;
 
 /**
- * Memory that a net's flow and its server share, where both are on one machine: inputs and outputs of a run pass through
- * it, and only their places over the connection (the protocol's system shared memory extension).
+ * Memory that a flow and its server share where both are on one machine: the tensors of a run pass through it, and only their
+ * places are sent over the connection (the protocol's system shared memory extension).
  *
- * Every run has a region to itself, a {@link MemoryFile} that the server has mapped as a whole. Before the run its outputs
- * are sealed with bytes that nobody can guess. Where the seals are broken afterwards the server has written to this very
- * file, so it has also read its inputs there; where they are not, nothing of it is used.
+ * Every run has a region to itself, a {@link MemoryFile} that the server has mapped as a whole. Before the run, its outputs
+ * are sealed with random bytes. Where the seals are broken afterwards, the server has written to this very file, so it has
+ * also read its inputs there; where they are not, nothing of the answer is used.
  */
 export class SharedMemory {
-  /** How often memory had failed when a region was new. */
+  /** The number of failures when a region was created. */
   private readonly ages = new WeakMap<MemoryFile, number>();
   private age = 0;
   private failures = 0;
   private goodRuns = 0;
-  /** Why it is not used. */
+  /** Why memory is not used; undefined where it is. */
   off: string | undefined = 'it was not tried yet';
 
   constructor(
@@ -40,7 +40,7 @@ export class SharedMemory {
     private readonly regions = new MemoryRegions(transport),
   ) {}
 
-  /** Tries with a first region whether the server can, where it is not in use. Does not reject: see {@link off}. */
+  /** Tries a first region where memory is not in use yet. Does not reject: see {@link off}. */
   async prepare(deadlineMs: number): Promise<void> {
     if (this.off === undefined) return;
     try {
@@ -55,10 +55,10 @@ export class SharedMemory {
   /**
    * A run whose tensors pass through memory.
    *
-   * Rejects as {@link Transport.infer} does where the server is away or slow.
+   * Rejects as {@link Transport.infer} does where the server is unreachable or slow.
    *
-   * @param lengths of the outputs, bytes by name, as an earlier run of these shapes has given them
-   * @returns undefined where this could not be done: the run is to be sent
+   * @param lengths of the outputs, bytes by name, as in an earlier run of these shapes
+   * @returns undefined where this was not possible, so that the run must be sent
    */
   async infer(
     { model, inputs, outputs }: InferRequest,
@@ -87,7 +87,7 @@ export class SharedMemory {
         const output = answer.outputs.get(name);
         if (!output || output.bytes) continue;
         if (endsOf(place).some((offset) => seal.equals(region.read(offset, SEAL))))
-          return this.failed(region, 'the server writes to other memory than that of this machine');
+          return this.failed(region, 'the server does not write to the memory of this machine');
         output.bytes = region.read(place.offset, place.length);
       }
       if (++this.goodRuns >= SOUND) this.failures = 0;
@@ -102,7 +102,7 @@ export class SharedMemory {
     }
   }
 
-  /** The server is told to unmap it. No run may be under way. */
+  /** Makes the server unmap everything. No run may be under way. */
   async close(): Promise<void> {
     this.off = 'it was closed';
     await this.regions.close();
@@ -120,7 +120,7 @@ export class SharedMemory {
     }
   }
 
-  /** A server that was started again knows no region any more, so that several runs may fail, for one reason. */
+  /** Counts failures. A server that was restarted has forgotten all regions: the runs that fail on old ones count as one failure. */
   private failed(region: MemoryFile, reason: string): undefined {
     if (this.ages.get(region) === this.age) {
       this.age++;
@@ -132,7 +132,7 @@ export class SharedMemory {
   }
 }
 
-/** Whether an address is one of this machine. A container may stand behind it all the same, which shows later. */
+/** Whether an address belongs to this machine. There may still be a container behind it, which the seals reveal. */
 export function isThisMachine(host: string): boolean {
   if (host === 'localhost' || host === '::1' || host.startsWith('127.')) return true;
   return Object.values(networkInterfaces()).some((addresses) => addresses?.some(({ address }) => address === host));
@@ -149,7 +149,7 @@ async function whyNot(transport: Transport, deadlineMs: number): Promise<string 
 /** A part of a region, bytes. */
 type Span = Omit<Place, 'region'>;
 
-/** Tensors behind each other in a region. */
+/** Places tensors one after the other in a region. */
 class Placing {
   end = 0;
 

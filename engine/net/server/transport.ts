@@ -10,13 +10,13 @@ export interface TensorHead {
   shape: number[];
 }
 
-/** What a server may tell of a model beyond its inputs and outputs. */
+/** The limits of a model that a server may report besides its inputs and outputs. */
 export interface ModelLimits {
-  /** Most rows a run, where the server has such a limit. */
+  /** The most rows per run, where the server has such a limit. */
   maxRows?: number;
-  /** How many copies of the net it runs beside each other, where it tells. */
+  /** The number of copies of the net that it runs in parallel, where it tells. */
   instances?: number;
-  /** What the model was made of, where its configuration tells. */
+  /** The fingerprint of the files that the model was made from, where its configuration has it. */
   fingerprint?: string;
 }
 
@@ -26,7 +26,7 @@ export interface ModelHead extends ModelLimits {
   outputs: TensorHead[];
 }
 
-/** A tensor as it is sent: the place of its bytes in shared memory, or the bytes. */
+/** A tensor as it is sent: its bytes, or their place in shared memory. */
 export interface SentTensor {
   name: string;
   datatype: string;
@@ -35,7 +35,7 @@ export interface SentTensor {
   place?: Place;
 }
 
-/** A part of a region of shared memory that the server knows, bytes. */
+/** A part of a region of shared memory that the server has mapped, bytes. */
 export interface Place {
   region: string;
   offset: number;
@@ -45,11 +45,11 @@ export interface Place {
 export interface InferRequest {
   model: string;
   inputs: SentTensor[];
-  /** `place`: where the server is to write the output instead of sending it. */
+  /** `place` is where the server shall write the output instead of sending it. */
   outputs: { name: string; place?: Place }[];
 }
 
-/** `bytes` is undefined where the server has sent none, as when it has written them to shared memory. */
+/** `bytes` is undefined where the server has sent none because it has written them to shared memory. */
 export interface GivenTensor {
   datatype: string;
   shape: number[];
@@ -57,34 +57,34 @@ export interface GivenTensor {
 }
 
 export interface InferAnswer {
-  /** Of the model that has answered; undefined where the server does not say. */
+  /** The version of the model that answered; undefined where the server does not tell. */
   version?: string;
   outputs: Map<string, GivenTensor>;
 }
 
-/** One server, reached in one way. All calls reject with {@link ServerFailure}, after `deadlineMs` at the latest. */
+/** A connection to one server. All calls reject with {@link ServerFailure}, after `deadlineMs` at the latest. */
 export interface Transport {
   describe(model: string, deadlineMs: number): Promise<ModelHead>;
   infer(request: InferRequest, deadlineMs: number): Promise<InferAnswer>;
-  /** What the server can beyond the protocol, such as `system_shared_memory`. */
+  /** The protocol's extensions that the server supports, such as `system_shared_memory`. */
   extensions(deadlineMs: number): Promise<string[]>;
-  /** Makes the server map the shared memory /NAME, and call it so. */
+  /** Makes the server map the shared memory /NAME, under that name. */
   registerMemory(name: string, bytes: number, deadlineMs: number): Promise<void>;
   unregisterMemory(name: string, deadlineMs: number): Promise<void>;
-  /** Names of all shared memory that the server has mapped, for whomever. */
+  /** The names of all shared memory that the server has mapped, for any client. */
   memoryRegions(deadlineMs: number): Promise<string[]>;
   /** Ends all connections. */
   close(): void;
 }
 
-/** What went wrong with a server. */
+/** A failed call to a server. */
 export class ServerFailure extends EngineError {
-  /** A connection that was kept had ended unnoticed: nothing is wrong with the server, which may by now be another one. */
+  /** A kept connection had ended unnoticed. Nothing is wrong with the server, but it may be another one by now. */
   isStale = false;
-  /** The server has answered, and does not want to: it is through with the call. */
+  /** The server has answered with a refusal, so the call is over. */
   isRefusal = false;
 
-  /** @param elsewhere whether another server may do better */
+  /** @param elsewhere whether another server may succeed */
   constructor(
     code: ErrorCode,
     message: string,
@@ -96,9 +96,9 @@ export class ServerFailure extends EngineError {
 }
 
 /**
- * What the protocol's answers other than success mean, by HTTP's numbers.
+ * The failure for an answer other than success, by its HTTP status.
  *
- * @param shown what the transport calls the status
+ * @param shown the transport's own name of the status
  */
 export function refusal(where: string, status: number, reason: string, shown = String(status), cause?: Error): ServerFailure {
   const failure = (code: ErrorCode, what: string, elsewhere: boolean): ServerFailure =>
@@ -115,20 +115,20 @@ export function refusal(where: string, status: number, reason: string, shown = S
   return failure('ENETWORK', `failed (${shown})${said}`, true);
 }
 
-/** An answer that makes no sense: nothing of it is used. */
+/** The failure for an answer that makes no sense and is not used. */
 export function nonsense(where: string, how: string): ServerFailure {
-  return new ServerFailure('ENETWORK', `${where} has answered what it should not: ${inOneLine(how, 500)}`, true);
+  return new ServerFailure('ENETWORK', `${where} gave an answer that makes no sense: ${inOneLine(how, 500)}`, true);
 }
 
 export function tooSlow(where: string, deadlineMs: number): ServerFailure {
   return new ServerFailure('ETIMEOUT', `${where} has not answered within ${deadlineMs / 1000} s`, true);
 }
 
-/** No connection, or one that broke off. */
+/** The failure for a connection that was refused or broke off. */
 export function unreachable(where: string, thrown: unknown): ServerFailure {
   const { code, message } = thrown as NodeJS.ErrnoException;
   const untrusted = /^(SELF_SIGNED|DEPTH_ZERO|UNABLE_TO_|CERT_|ERR_TLS_CERT)/.test(code ?? '') || /certificate/i.test(message);
-  const advice = untrusted ? '; if the certificate is of your own making, name the file of its authority' : '';
+  const advice = untrusted ? '; if the certificate is self-signed, name the file of its authority' : '';
   return new ServerFailure(
     'ENETWORK',
     `${where} cannot be reached, or broke off: ${inOneLine(message || code || 'connection lost', 300)}${advice}`,

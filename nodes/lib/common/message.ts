@@ -5,7 +5,7 @@ import { EngineError } from '../../../engine/errors';
 const LONGEST_TOPIC = 1024;
 
 /**
- * The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names, and where the topic is no name.
+ * The stream that a message belongs to: its `msg.topic`, or '' for the one stream of a flow that needs no names, and where the topic is not a name.
  *
  * @throws EBADPARAM for one of more than 1024 characters
  */

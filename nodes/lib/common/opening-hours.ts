@@ -94,10 +94,11 @@ function readTimes(text: string, refused: (what: string) => EngineError): Span[]
   if (/^(off|closed)$/i.test(times)) return [];
   return times.split(',').map((part) => {
     const [, ...numbers] = SPAN.exec(part.trim()) ?? [];
-    if (numbers.length === 0) throw refused(`${quote(part.trim())} is no time from – to, such as 10:00-18:00, and not "off"`);
+    if (numbers.length === 0) throw refused(`${quote(part.trim())} is neither "off" nor hours such as 10:00-18:00`);
     const [fromHour, fromMinute, toHour, toMinute] = numbers.map((number) => Number(number ?? 0));
     const [from, to] = [60 * fromHour + fromMinute, 60 * toHour + toMinute];
-    if (Math.max(from, to) > DAY_MINUTES || Math.max(fromMinute, toMinute) > 59) throw refused(`${quote(part.trim())} is no time of a day`);
+    if (Math.max(from, to) > DAY_MINUTES || Math.max(fromMinute, toMinute) > 59)
+      throw refused(`${quote(part.trim())} is not a time of day`);
     if (from === to) throw refused(`${quote(part.trim())} lasts no time; a whole day is 00:00-24:00`);
     return from < to ? [from, to] : [from, to + DAY_MINUTES];
   });

@@ -10,7 +10,7 @@ const MOST_PICTURES = 32;
  * a picture are left out.
  *
  * @param of what they are a property of, for errors
- * @throws EBADFRAME with the name of the first that is no picture
+ * @throws EBADFRAME with the name of the first that is not a picture
  */
 export function readPictures(pictures: unknown, of = 'msg.pictures'): Record<string, Picture> {
   if (typeof pictures !== 'object' || pictures === null || Array.isArray(pictures) || ArrayBuffer.isView(pictures))

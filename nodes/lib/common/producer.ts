@@ -24,7 +24,7 @@ export interface PictureFacts {
 export interface ProducerEvents {
   /** A new picture. */
   frame(jpeg: Buffer, facts?: PictureFacts): void;
-  /** There is no picture at the moment, and that is no fault: somebody has to bring one. */
+  /** There is no picture at the moment, and that is not a fault: somebody has to bring one. */
   waiting(forWhat: 'visitor' | 'picture'): void;
   /** Something failed. `retryMs`: it tries again after that time; without it the producer has given up. */
   failed(error: EngineError, retryMs?: number): void;

@@ -31,7 +31,7 @@ export class ControlTopic {
 
   /**
    * The map of the message's picture, made off the calling thread, in the order in which frames came; undefined for a frame that a
-   * newer one replaced. Rejects with EBADFRAME when the payload is no picture.
+   * newer one replaced. Rejects with EBADFRAME when the payload is not a picture.
    */
   async draw(msg: NodeMessage): Promise<FinishedFrame | undefined> {
     // As it is now: whoever sent it may draw on the same bytes while the frame waits.

@@ -146,7 +146,7 @@ export function readProviders(list: string | undefined, device: EngineDef['devic
     .filter((name) => name !== '');
   for (const name of names) {
     if (!/^[a-z][a-z0-9]*(:\d+)?$/.test(name)) {
-      throw new EngineError('EBADPARAM', `"${name}" is no execution provider; write names such as cuda, cpu separated by commas`);
+      throw new EngineError('EBADPARAM', `"${name}" is not an execution provider; write names such as cuda, cpu separated by commas`);
     }
   }
   if (names.length > 1 && names.some((name) => isAutomatic([name]))) {

@@ -57,7 +57,7 @@ export function readServerFields(fields: ServerFields, credentials: ServerCreden
 function readNets(text: string): NetName[] {
   const names = list(text);
   const unknown = names.find((name) => !isNetName(name));
-  if (unknown !== undefined) throw new EngineError('EBADPARAM', `"${unknown}" is no net; there are ${netNames.join(', ')}`);
+  if (unknown !== undefined) throw new EngineError('EBADPARAM', `"${unknown}" is not a net; there are ${netNames.join(', ')}`);
   if (names.length === 0) throw new EngineError('EBADPARAM', 'no net is chosen to run on the server; choose some, or let them run here');
   return netNames.filter((name) => names.includes(name.replace(/_2$/, '')));
 }

@@ -64,7 +64,7 @@ export function ffmpegArguments(options: FfmpegInput, platform: NodeJS.Platform 
     '-loglevel',
     'error',
     ...inputArguments(options, platform, demands ?? demandsOf(options, platform)),
-    // A cover is no moving picture: ffmpeg would read the sound beside it again and again, as fast as it can.
+    // A cover is not a moving picture: ffmpeg would read the sound beside it again and again, as fast as it can.
     ...(isVideo && !isPlaylist(options.input) ? ['-map', '0:V:0'] : []),
     '-an',
     '-sn',
@@ -91,7 +91,7 @@ function isPlaylist(input: string): boolean {
   return isAddress(input) && /\.(m3u8|mpd)([?#]|$)/i.test(input);
 }
 
-/** How a camera is asked when nothing is known of it yet, or as the further options say; none for what is no camera of this machine. */
+/** How a camera is asked when nothing is known of it yet, or as the further options say; none for what is not a camera of this machine. */
 export function demandsOf(input: FfmpegInput, platform: NodeJS.Platform, said: string[] = []): string[] | undefined {
   const { kind, options = [] } = input;
   const isAsked = options.some(([name]) => ['f', 'video_size', 'framerate', 'input_format', 'pixel_format'].includes(name));

@@ -104,7 +104,7 @@ const OF_INPUT = [
   'strict_mime_boundary',
 ];
 
-/** Formats that carry pictures of one source; others lead to further inputs, or to what is no camera. */
+/** Formats that carry pictures of one source; others lead to further inputs, or to what is not a camera. */
 const FORMATS = [
   'v4l2',
   'video4linux2',

@@ -26,7 +26,7 @@ export class FilterTopic {
 
   /**
    * Compares the message's pictures, off the calling thread, and tells the verdict; in the order in which frames came.
-   * A frame that a newer one replaced gets none. Rejects with EBADFRAME when the payload, or one of `msg.pictures`, is no picture.
+   * A frame that a newer one replaced gets none. Rejects with EBADFRAME when the payload, or one of `msg.pictures`, is not a picture.
    */
   async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
     const further = msg.pictures === undefined ? {} : readPictures(msg.pictures);

@@ -38,7 +38,7 @@ export class Scenes {
       const { size } = await stat(this.file);
       if (size > MOST_BYTES) throw new Error(`it has ${size} bytes`);
       const kept: unknown = JSON.parse(await readFile(this.file, 'utf8'));
-      if (!Array.isArray(kept)) throw new Error('it is no list');
+      if (!Array.isArray(kept)) throw new Error('it is not a list');
       for (let k = 0; k < SCENES; k++) this.all[k] ??= readScene(kept[k]);
     } catch (thrown) {
       if ((thrown as NodeJS.ErrnoException).code === 'ENOENT') return;

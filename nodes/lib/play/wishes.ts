@@ -59,7 +59,7 @@ export class WishDoor implements Door {
 
   /**
    * Answers a visitor, also one that is away for a moment.
-   * @throws EBADPARAM for what is no answer
+   * @throws EBADPARAM for what is not an answer
    */
   answer(visitor: unknown, answer: unknown): void {
     if (typeof visitor !== 'string')

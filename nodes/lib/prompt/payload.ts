@@ -13,7 +13,7 @@ const utf8 = new TextDecoder('utf-8', { fatal: true });
 export type Said = Partial<Record<(typeof NAMES)[number], unknown>>;
 
 /**
- * What a message's payload says when it is no picture: a text, the same in a Buffer as MQTT and TCP nodes send it, or an object
+ * What a message's payload says when it is not a picture: a text, the same in a Buffer as MQTT and TCP nodes send it, or an object
  * with `prompt` and the like, which may be JSON in such a text.
  */
 export function saidIn({ payload }: NodeMessage): Said | undefined {
@@ -23,7 +23,7 @@ export function saidIn({ payload }: NodeMessage): Said | undefined {
   return jsonIn(text) ?? { prompt: text };
 }
 
-/** An object with a prompt, or pictures for one, is no picture, whatever else it has. */
+/** An object with a prompt, or pictures for one, is not a picture, whatever else it has. */
 function isSaying(value: unknown): value is Said {
   if (typeof value !== 'object' || value === null || value instanceof Uint8Array || Array.isArray(value)) return false;
   return ['prompt', 'negativePrompt', 'pictures'].some((name) => name in value) && !('data' in value) && !('bitmap' in value);

@@ -13,7 +13,7 @@ const LONGEST_DATA_URI = 512 * 1024;
  * The picture of a prompt encoder's dialog: the path of a file, or the picture itself as a data URI.
  *
  * @returns its id by the name of the adapter that it is for; nothing for an empty field. Rejects with ESOURCE where the file cannot
- *   be read, EBADFRAME where it is no picture or too large.
+ *   be read, EBADFRAME where it is not a picture or too large.
  */
 export async function readPictureField({ picture, pictureFor }: { picture?: unknown; pictureFor?: unknown }): Promise<PictureIds> {
   if (isEmpty(picture)) return {};

@@ -184,7 +184,7 @@ function saidBy(msg: NodeMessage): Said {
   return { ...said, blend: blend ?? said?.blend, transition: transition ?? said?.transition };
 }
 
-/** Whether the payload is there to say something, and is no picture. A query beside `msg.prompt` is not read, and may ask for a picture from text. */
+/** Whether the payload is there to say something, and is not a picture. A query beside `msg.prompt` is not read, and may ask for a picture from text. */
 export function isSayingPayload(msg: NodeMessage): boolean {
   const isObject = typeof msg.payload === 'object' && !(msg.payload instanceof Uint8Array);
   const isRead = msg.prompt === undefined && msg.negativePrompt === undefined;

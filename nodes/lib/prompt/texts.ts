@@ -18,7 +18,7 @@ const MAX_CONDITIONING = 200_000;
 /**
  * A prompt from a message or dialog: a text, or a list of texts and `{ text, weight, image }`, of which text or image will do; a
  * missing weight is 1.
- * @throws EBADPROMPT saying what is wrong, EBADFRAME for an image that is no picture
+ * @throws EBADPROMPT saying what is wrong, EBADFRAME for an image that is not a picture
  */
 export function readPrompt(value: unknown, name: string): WeightedText[] {
   const items: unknown[] = Array.isArray(value) ? value : [value];

@@ -77,7 +77,7 @@ export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions 
 
 /**
  * The virtual camera that the sink plays into; undefined when it has none.
- * @throws EBADPARAM when it is no device, or this machine has no such devices
+ * @throws EBADPARAM when it is not a device, or this machine has no such devices
  */
 export function readVirtualCamera(
   def: SinkDef,

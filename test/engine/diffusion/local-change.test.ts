@@ -95,7 +95,7 @@ describe('the similarity filter with the measure "local"', () => {
     assert.ok(skipped(frames) < 0.2, `skips ${skipped(frames)}`);
   });
 
-  it('counts a change of the whole picture, which is no noise', () => {
+  it('counts a change of the whole picture, which is not noise', () => {
     const picture = (value: number): Float32Array => new Float32Array(3 * SIZE * SIZE).fill(value);
     assert.equal(localChange(picture(0.2), picture(0.2)), 0);
     assert.ok(localChange(picture(0), picture(0.1)) > 0.007);
@@ -111,7 +111,7 @@ describe('the similarity filter with the measure "local"', () => {
     }
   });
 
-  it('refuses what is no square of RGB', () => {
+  it('refuses what is not a square of RGB', () => {
     const filter = new SimilarityFilter({ measure: 'local' });
     filter.accepts(new Float32Array(3 * 7));
     assert.throws(

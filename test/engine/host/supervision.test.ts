@@ -87,7 +87,7 @@ describe('host: supervision', () => {
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');
   });
 
-  it('what is no number is never shown as a picture', async () => {
+  it('what is not a number is never shown as a picture', async () => {
     const model = await changedModel({ 'vae_encoder/model.onnx': faultyEncoder('gives NaN') }, STARTER);
     const stream = acquireHost({ model }).openStream(settings);
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');

@@ -163,7 +163,7 @@ describe('what counts as a picture', () => {
   describe('and what does not', () => {
     it('nothing, numbers, truth, lists, objects of other kinds', () => {
       for (const payload of [undefined, null, 42, true, [1, 2], {}, { width: 8, height: 4 }, () => 1, new Float32Array(96)])
-        refused(payload, /^no picture: .*wanted is a Buffer/);
+        refused(payload, /^no picture: .*expected a Buffer/);
     });
 
     it('empty and unknown Buffers', () => {
@@ -206,7 +206,7 @@ describe('what counts as a picture', () => {
       refused({ ...raw, colorSpace: 'RGBA' }, /4 channels has 128 bytes; got 96/);
     });
 
-    it('a list of pictures, or of what is none, and JSON of what are no bytes', () => {
+    it('a list of pictures, or of what is none, and JSON of what are not bytes', () => {
       refused([files.jpeg, files.png], /a list of 2 with 2 pictures; send one after the other/);
       refused([Buffer.from('a'), Buffer.from('b')], /none of JPEG, PNG/);
       refused({ type: 'Buffer', data: [255, 216, 'a'] }, /whole numbers from 0 to 255; number 3 is "a"/);

@@ -203,7 +203,7 @@ describe('model folder', () => {
         'has garbage for a net',
         { 'unet/model.onnx': Buffer.alloc(5000, 7) },
         'EBADMODEL',
-        /unet.model\.onnx is torn, damaged or no ONNX file/,
+        /unet.model\.onnx is torn, damaged or not an ONNX file/,
       ],
       ['has an empty net', { 'vae_encoder/model.onnx': '' }, 'EBADMODEL', /vae_encoder.model\.onnx is torn, damaged/],
       [
@@ -213,7 +213,7 @@ describe('model folder', () => {
         /unet.model\.onnx.*Git LFS/,
       ],
       ['has broken JSON', { 'unet/config.json': '{"in_channels": 4,' }, 'EBADMODEL', /unet.config\.json is not a JSON object/],
-      ['has a config that is no object', { [schedulerFile]: '[]' }, 'EBADMODEL', /scheduler_config\.json is not a JSON object/],
+      ['has a config that is not an object', { [schedulerFile]: '[]' }, 'EBADMODEL', /scheduler_config\.json is not a JSON object/],
       ['has a broken tokenizer', { 'tokenizer/tokenizer.json': { model: {} } }, 'EBADMODEL', /tokenizer/],
       ['has an unknown schedule', { [schedulerFile]: { beta_schedule: 'sigmoid' } }, 'EBADMODEL', /beta_schedule.*sigmoid.*scaled_linear/],
       ['has an unknown prediction type', { [schedulerFile]: { prediction_type: 'flow' } }, 'EBADMODEL', /prediction_type.*flow/],
@@ -249,7 +249,7 @@ describe('model folder', () => {
         /unet must take latents/,
       ],
       [
-        'wants weights from outside of its folder',
+        'takes weights from outside its folder',
         {
           'vae_decoder/model.onnx': onnxModel({
             inputs: [value('x', 'float32', [1])],
@@ -259,7 +259,7 @@ describe('model folder', () => {
           }),
         },
         'EBADMODEL',
-        /outside of its folder \(\.\.\/unet\/model\.onnx\)/,
+        /outside its folder \(\.\.\/unet\/model\.onnx\)/,
       ],
       [
         'keeps its weights in a file that is not there',

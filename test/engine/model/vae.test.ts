@@ -113,7 +113,7 @@ describe('autoencoder', () => {
         await Promise.all([encoderNet.close(), decoderNet.close()]);
       });
 
-      it('is refused where the net gives what is no number', async () => {
+      it('is refused where the net gives what is not a number', async () => {
         const net = await OnnxNet.load(tinyDecoder(), cpu);
         await assert.rejects(new VaeDecoder(net, space).decodePicture(Float32Array.of(NaN, NaN, NaN, NaN), 1, 1), {
           code: 'EBADMODEL',

@@ -131,7 +131,7 @@ describe('blends as another program computes them', () => {
     }
   });
 
-  it('are finite for all weights there are, and an error for what is no number', () => {
+  it('are finite for all weights there are, and an error for what is not a number', () => {
     const random = randn([3 * 4000], 11);
     const kinds = [
       (x: number) => x,

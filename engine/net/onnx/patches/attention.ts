@@ -13,19 +13,19 @@ interface Attention {
   key: string;
   value: string;
   heads: number;
-  /** Undefined: 1/√d. */
+  /** Undefined stands for 1/√d. */
   scale: number | undefined;
   /** The node whose output is [B, N, H·d]. */
   end: GraphNode;
 }
 
 /**
- * The graph with every attention that is found in it as one `com.microsoft.MultiHeadAttention`, which ONNX Runtime computes
+ * Replaces every attention that it finds in a graph by one `com.microsoft.MultiHeadAttention`, which ONNX Runtime computes
  * block by block: the scores of all positions to all others, 168 MB for a layer of Stable Diffusion at 512×512, are never
- * written. Known are two forms: heads as a dimension of their own (scaled_dot_product_attention), and heads folded into the
- * batch (diffusers before 2.0); with the scale on the scores, or its roots on Q and K.
+ * written. It knows two forms: heads as a dimension of their own (scaled_dot_product_attention), and heads folded into the
+ * batch (diffusers before 2.0); with the scale applied to the scores, or its square root to both Q and K.
  *
- * @returns undefined where there is none
+ * @returns undefined where it finds none
  */
 export function fuseAttention(graph: OnnxGraph): OnnxGraph | undefined {
   const index = new GraphIndex(graph);
@@ -62,13 +62,13 @@ function attentionAt(index: GraphIndex, softmax: GraphNode): Attention | undefin
   return scale && { query: query.joined, key: key.joined, value: value.joined, heads: known[0], scale: scale.constant, end };
 }
 
-/** What Q, K or their product is multiplied by. */
+/** A factor of Q, K or their product. */
 interface Factor {
   tensor: string;
   divides: boolean;
 }
 
-/** What is multiplied by numbers, with those taken down. */
+/** The tensor before it is multiplied by scalars, which are added to `factors`. */
 function unscaled(index: GraphIndex, tensor: string, factors: Factor[]): string {
   const node = index.producer(tensor);
   if (!node) return tensor;
@@ -81,7 +81,7 @@ function unscaled(index: GraphIndex, tensor: string, factors: Factor[]): string 
   return unscaled(index, isLeft ? b : a, factors);
 }
 
-/** Constants of one number, and what is computed from sizes alone. */
+/** Whether a tensor is a constant of one number, or computed from sizes alone. */
 function isScalar(index: GraphIndex, tensor: string): boolean {
   const constant = index.constant(tensor);
   if (constant) return constant.length === 1;
@@ -91,7 +91,7 @@ function isScalar(index: GraphIndex, tensor: string): boolean {
   );
 }
 
-/** The product of all factors, for any size of a head: a number, or 1/√d (then `constant` is undefined). Undefined where it is neither. */
+/** The product of all factors: a number, or 1/√d for heads of any size (then `constant` is undefined). Undefined where it is neither. */
 function productOf(index: GraphIndex, factors: Factor[], tensors: string[]): { constant: number | undefined } | undefined {
   const sizes = [40, 64];
   const scales = sizes.map((size) =>
@@ -106,7 +106,7 @@ function productOf(index: GraphIndex, factors: Factor[], tensors: string[]): { c
   return scales.every((scale, k) => Math.abs((scale ?? 0) * Math.sqrt(sizes[k]) - 1) < 1e-4) ? { constant: undefined } : undefined;
 }
 
-/** torch.baddbmm with beta 0, as old exports have it, adds nothing. */
+/** The other operand of an addition of zeros: old exports have torch.baddbmm with beta 0. */
 function withoutZeros(index: GraphIndex, tensor: string): string {
   const node = index.producer(tensor);
   if (node?.operator === 'Cast' || node?.operator === 'Identity') return withoutZeros(index, node.inputs[0]);
@@ -119,14 +119,14 @@ function withoutZeros(index: GraphIndex, tensor: string): string {
   return others.length === 1 ? others[0] : tensor;
 }
 
-/** K of what is Kᵀ; a transposition that also brings the heads forward is left to `splitHeads`. */
+/** K, given Kᵀ; a transposition that also moves the heads forward is left to `splitHeads`. */
 function untransposed(index: GraphIndex, tensor: string, factors: Factor[]): string {
   const node = index.producer(tensor);
   const perm = node?.operator === 'Transpose' ? intsAttribute(node, 'perm')?.join() : undefined;
   return node && (perm === '0,1,3,2' || perm === '0,2,1') ? unscaled(index, node.inputs[0], factors) : tensor;
 }
 
-/** The tensor [B, N, H·d] that a Reshape and a Transpose make heads of. */
+/** The tensor [B, N, H·d] that a Reshape and a Transpose split into heads. */
 function splitHeads(index: GraphIndex, tensor: string): { joined: string; heads: number | undefined; tensors: string[] } | undefined {
   let node = index.producer(tensor);
   const tensors = [tensor];
@@ -150,18 +150,18 @@ function joinedHeads(index: GraphIndex, tensor: string): GraphNode | undefined {
   let node = index.onlyUser(passedOn(index, tensor));
   if (node?.operator === 'Reshape') node = index.onlyUser(node.outputs[0]);
   if (node?.operator !== 'Transpose' || intsAttribute(node, 'perm')?.join() !== '0,2,1,3') return undefined;
-  // The sizes of the result may be read off it as well.
+  // A Shape may read the sizes of the result as well.
   const reshapes = index.users(node.outputs[0]).filter(({ operator }) => operator !== 'Shape');
   return reshapes.length === 1 && reshapes[0].operator === 'Reshape' && reshapes[0].inputs[0] === node.outputs[0] ? reshapes[0] : undefined;
 }
 
-/** A tensor behind the casts that follow it. */
+/** A tensor after the casts that follow it. */
 function passedOn(index: GraphIndex, tensor: string): string {
   const node = index.onlyUser(tensor);
   return node && (node.operator === 'Cast' || node.operator === 'Identity') ? passedOn(index, node.outputs[0]) : tensor;
 }
 
-/** ModelProto { opset_import 8 { domain 1, version 2 }} with that of ONNX Runtime's own operators. */
+/** ModelProto { opset_import 8 { domain 1, version 2 }} with the opset of ONNX Runtime's own operators. */
 function withOpset(model: Buffer): Buffer {
   const isThere = fieldsOf(model).some(
     ({ number, bytes }) => number === 8 && fieldsOf(bytes).some((one) => one.number === 1 && one.bytes.toString('utf8') === MICROSOFT),

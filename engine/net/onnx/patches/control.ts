@@ -5,9 +5,9 @@ import { type EditedNode, GraphEdit } from './graph-edit';
 import { GraphIndex } from './graph-index';
 
 /**
- * A plain UNet with inputs for the residuals of ControlNets, which are added as diffusers does: to the skip tensors on their
- * way from the contracting half to the expanding one (`control/down_00` …, in the order in which they are made), and to the
- * middle block's output (`control/mid`). Each is [B, C, h', w'], or zeros that are added to all positions, [B, C, 1, 1].
+ * Adds inputs for the residuals of ControlNets to a plain UNet. As in diffusers, they are added to the skip tensors on their
+ * way from the contracting half to the expanding one (`control/down_00` …, in the order in which they are computed), and to the
+ * middle block's output (`control/mid`). Each is [B, C, h', w'], or zeros that are broadcast, [B, C, 1, 1].
  *
  * The places are found by structure, see {@link skipJoins}.
  *
@@ -40,7 +40,7 @@ export function withControlInputs(graph: OnnxGraph, type: 'float32' | 'float16')
 /** The first version of the standard with this operator. */
 const CAST_LIKE = 15;
 
-/** Channels of a tensor [B, C, h, w], as the convolutions that it comes from tell them. */
+/** The channels of a tensor [B, C, h, w], derived from the convolutions that compute it. */
 export function channelsOf(index: GraphIndex, tensor: string, depth = 0): number | undefined {
   const node = index.producer(tensor);
   if (!node || depth > 24) return undefined;
@@ -62,7 +62,7 @@ export function channelsOf(index: GraphIndex, tensor: string, depth = 0): number
 /** Operators that leave the number of channels as it is. */
 const PASSING = ['Identity', 'Cast', 'Div', 'Sigmoid', 'Relu', 'Resize', 'QuantizeLinear', 'DequantizeLinear', 'Clip'];
 
-/** Of a convolution's weight, which may be quantized. */
+/** The output channels of a convolution's weight, which may be quantized. */
 function outputChannels(index: GraphIndex, weight: string): number | undefined {
   const dims = index.weightDims(weight);
   if (dims) return dims[0];

@@ -6,18 +6,18 @@ import type { GraphIndex } from './graph-index';
 export interface SkipJoin<N extends GraphNode = GraphNode> {
   /** The Concat of channels. */
   node: N;
-  /** Which of its two inputs is the skip tensor. */
+  /** The position of the skip tensor among its two inputs. */
   skip: 0 | 1;
 }
 
 /**
- * The joins of a UNet's skip tensors, in the order of the graph: the last skip tensor is joined first, and what it is joined to is
- * the middle block's output. A skip tensor is what a Concat of channels joins to a hidden state that was itself made of it.
+ * The joins of a UNet's skip tensors, in the order of the graph: the last skip tensor is joined first, to the middle block's
+ * output. A skip tensor is one that a Concat of channels joins to a hidden state that was computed from it.
  */
 export function skipJoins<N extends GraphNode>(index: GraphIndex, nodes: readonly N[]): SkipJoin<N>[] {
   return nodes.flatMap((node): SkipJoin<N>[] => {
     if (node.operator !== 'Concat' || node.inputs.length !== 2) return [];
-    // A negative axis is read as undefined, and no Concat can be without one.
+    // A negative axis reads as undefined; every Concat has one.
     if (![1, undefined].includes(intAttribute(node, 'axis'))) return [];
     const [a, b] = node.inputs;
     const joins = (hidden: string, skip: string): boolean => isMadeOf(index, hidden, beforeControl(index, skip).tensor);
@@ -34,15 +34,15 @@ export interface PathTensor {
 
 /** The contracting half of a UNet. */
 export interface DownPath {
-  /** What is made of the latents first. */
+  /** The first tensor that is computed from the latents. */
   first: string;
-  /** Of every block: its output, which goes on to the next block. */
+  /** The output of every block, which is the input of the next. */
   outputs: string[];
-  /** Of every block: where a T2I-Adapter's feature is added. Of blocks with attention, before they make the picture smaller. */
+  /** Where a T2I-Adapter's feature is added in every block. In blocks with attention, that is before they downsample. */
   features: PathTensor[];
   /** The middle block's output. */
   middle: PathTensor;
-  /** Nodes through which skip tensors go to the expanding half. */
+  /** The nodes through which skip tensors reach the expanding half. */
   toJoins: ReadonlySet<GraphNode>;
 }
 
@@ -75,9 +75,9 @@ export function downPath(index: GraphIndex): DownPath | undefined {
 }
 
 /**
- * A skip tensor that goes nowhere but to its join is the sum of the true one and of residuals, as exports with control have it.
+ * A skip tensor that is used by nothing but its join is the sum of the true one and of residuals, in exports with control inputs.
  *
- * @returns the true one, and the sums behind it
+ * @returns the true one, and the nodes that add to it
  */
 function beforeControl(index: GraphIndex, tensor: string): { tensor: string; sums: GraphNode[] } {
   const sum = index.producer(tensor);
@@ -99,19 +99,19 @@ function makesSmaller(index: GraphIndex, tensor: string): boolean {
 const PASSING = ['Identity', 'Cast', 'QuantizeLinear', 'DequantizeLinear'];
 const ATTENDING = ['Softmax', 'MultiHeadAttention', 'Attention', 'GroupQueryAttention'];
 
-/** Whether there is attention on the way from one tensor to another one. */
+/** Whether there is attention on the way from `origin` to a tensor. */
 function hasAttention(index: GraphIndex, tensor: string, origin: string): boolean {
   const found = [...ancestors(index, tensor, origin)];
   return found.some((each) => ATTENDING.includes(index.producer(each)?.operator ?? ''));
 }
 
-/** Whether a tensor is computed from another one. */
+/** Whether a tensor is computed from `origin`. */
 function isMadeOf(index: GraphIndex, tensor: string, origin: string): boolean {
   for (const each of ancestors(index, tensor)) if (each === origin && each !== tensor) return true;
   return false;
 }
 
-/** A tensor and all that it is computed from, but for what lies behind `end`. */
+/** A tensor and everything that it is computed from, back to `end`. */
 function* ancestors(index: GraphIndex, tensor: string, end?: string): Generator<string> {
   const seen = new Set([tensor]);
   const queue = [tensor];

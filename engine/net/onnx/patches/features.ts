@@ -6,27 +6,26 @@ import { type DownPath, downPath } from './down-path';
 import { GraphEdit } from './graph-edit';
 import { GraphIndex } from './graph-index';
 
-/** The first versions of the standard with CastLike, and with the axes of a mean as an input. */
+/** The first opsets with CastLike, and with the axes of a mean as an input. */
 const CAST_LIKE = 15;
 const AXES_AS_INPUT = 18;
 
 const FEATURE_INPUT = /^features\/(\d+)_(\d+)$/;
 
-/** @returns of an input for a feature its place among them, and how often the latents are halved there */
+/** @returns the place of a feature's input among them, and how often the latents are halved there; undefined for another input */
 export function featureInput(name: string): { at: number; halvings: number } | undefined {
   const found = FEATURE_INPUT.exec(name);
   return found ? { at: Number(found[1]), halvings: Number(found[2]) } : undefined;
 }
 
 /**
- * A plain UNet with inputs for the features of T2I-Adapters (arXiv 2302.08453), `features/0_0` … (see
- * {@link featureInput}), which are added as diffusers does:
- * at the end of every block of the contracting half, and the one that is left to the middle block's output. Each is [B, C, h', w'],
- * or zeros that are added to all positions, [B, C, 1, 1].
+ * Adds inputs for the features of T2I-Adapters (arXiv 2302.08453), `features/0_0` … (see {@link featureInput}), to a plain
+ * UNet. As in diffusers, they are added at the end of every block of the contracting half, and one that is left over to the
+ * middle block's output. Each is [B, C, h', w'], or zeros that are broadcast, [B, C, 1, 1].
  *
- * @param channels of each feature, where that is known
+ * @param channels of each feature, where they are known
  * @param type of the inputs; a net that computes in half precision may take float32 as well
- * @throws EBADMODEL where there are as many features as this UNet has no place for
+ * @throws EBADMODEL where the number of features does not fit this UNet
  */
 export function withFeatureInputs(graph: OnnxGraph, channels: readonly (number | undefined)[], type: 'float32' | 'float16'): OnnxGraph {
   const index = new GraphIndex(graph);
@@ -53,15 +52,15 @@ export function withFeatureInputs(graph: OnnxGraph, channels: readonly (number |
   return edit.result();
 }
 
-/** Where a ControlNeXt works: behind a UNet's first convolution (XL), or behind its first block, where skip tensors stay as they are. */
+/** Where a ControlNeXt is added: after a UNet's first convolution (XL), or after its first block, where skip tensors stay unchanged. */
 export type NextPlace = 'convolution' | 'block';
 
 /**
- * A plain UNet to which a ControlNeXt's residual is added (arXiv 2408.06070): with the mean and deviation that the UNet's own values
- * have there, and the strength of every row.
+ * Adds a ControlNeXt's residual to a plain UNet (arXiv 2408.06070), scaled to the mean and deviation of the UNet's own values
+ * there and by the strength of every row.
  *
- * @param input name of the new inputs: `input/control`, float32 [B, C, h', w'] of mean 0 and deviation 1, or zeros for all positions,
- *   [B, C, 1, 1]; and `input`, the strengths, float32 [B]
+ * @param input names the new inputs: `input/control`, float32 [B, C, h', w'] of mean 0 and deviation 1, or zeros that are
+ *   broadcast, [B, C, 1, 1]; and `input`, the strengths, float32 [B]
  * @throws EBADMODEL where the residual does not fit there
  */
 export function withCrossNormalised(graph: OnnxGraph, input: string, place: NextPlace, channels: number | undefined): OnnxGraph {
@@ -116,7 +115,7 @@ function pathOf(index: GraphIndex): DownPath {
   if (path && path.outputs.length > 0) return path;
   throw new EngineError(
     'EBADMODEL',
-    'this UNet joins no skip tensors, so that there is no place for it; use a model shaped like Stable Diffusion',
+    'this UNet joins no skip tensors, so there is no place for it; use a model shaped like Stable Diffusion',
   );
 }
 

@@ -2,14 +2,14 @@ import { inputName } from '../edit';
 import type { OnnxGraph } from '../graph';
 import { type GraphNode, readNode, withInputs, withOutputs } from '../node';
 
-/** A node of a graph that is being changed. */
+/** A node of a graph that is being edited. */
 export interface EditedNode extends GraphNode {
   bytes: Buffer;
 }
 
 /**
- * A graph to which nodes are added and whose nodes get other inputs. Nodes stay in an order in which each stands behind
- * those whose outputs it takes, and all names stay what they were, so that edits can follow each other.
+ * A graph to which nodes are added and whose nodes get other inputs. Every node stays after those whose outputs it takes,
+ * and all names stay unchanged, so that one edit can follow another.
  */
 export class GraphEdit {
   readonly nodes: EditedNode[];
@@ -17,7 +17,7 @@ export class GraphEdit {
   private readonly inputs: Buffer[];
   private readonly before = new Map<EditedNode, Buffer[]>();
   private readonly after = new Map<EditedNode, Buffer[]>();
-  /** At the beginning: what depends on inputs and weights alone. */
+  /** Nodes that depend on inputs and weights alone; they come first. */
   private readonly first: Buffer[] = [];
 
   constructor(private readonly graph: OnnxGraph) {
@@ -46,13 +46,13 @@ export class GraphEdit {
     this.after.set(node, [...(this.after.get(node) ?? []), ...nodes]);
   }
 
-  /** Feeds a node from another tensor. */
+  /** Makes a node take another tensor. */
   replaceInput(node: EditedNode, position: number, tensor: string): void {
     node.inputs[position] = tensor;
     node.bytes = withInputs(node.bytes, node.inputs);
   }
 
-  /** Lets what was a node's output come from elsewhere: the node's own output gets another name. */
+  /** Frees the name of a node's output for a new producer: the node's own output gets another name. */
   renameOutput(node: EditedNode, position: number, name: string): void {
     node.outputs[position] = name;
     node.bytes = withOutputs(node.bytes, node.outputs);

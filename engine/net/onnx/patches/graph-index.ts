@@ -4,7 +4,7 @@ import { type GraphNode, readNode, weightShape } from '../node';
 import { fieldsOf } from '../protobuf';
 import { tensorName, tensorValues } from './tensor-values';
 
-/** The nodes of a graph by the tensors that they give and take. */
+/** The nodes of a graph by the tensors that they produce and use. */
 export class GraphIndex {
   readonly nodes: GraphNode[];
   private readonly producers = new Map<string, GraphNode>();
@@ -27,18 +27,18 @@ export class GraphIndex {
     return this.producers.get(tensor);
   }
 
-  /** The only node that takes this tensor; undefined where there are several, or it leaves the graph. */
+  /** The only node that uses this tensor; undefined where there are several, or where it is an output of the graph. */
   onlyUser(tensor: string): GraphNode | undefined {
     const users = this.consumers.get(tensor);
     return users?.length === 1 && !this.outputs.has(tensor) ? users[0] : undefined;
   }
 
-  /** All nodes that take this tensor. */
+  /** All nodes that use this tensor. */
   users(tensor: string): GraphNode[] {
     return this.consumers.get(tensor) ?? [];
   }
 
-  /** Numbers of a small constant that lies in the graph itself; undefined for all else. */
+  /** The numbers of a small constant that is stored in the graph itself; undefined for any other tensor. */
   constant(tensor: string): number[] | undefined {
     const weight = this.weights.get(tensor);
     if (weight) return tensorValues(weight);
@@ -48,13 +48,13 @@ export class GraphIndex {
     return content && tensorValues(content);
   }
 
-  /** Dimensions and element type of a weight; undefined for what is none. TensorProto { data_type 2 }. */
+  /** The dimensions and element type of a weight; undefined for any other tensor. TensorProto { data_type 2 }. */
   weight(tensor: string): { dims: number[]; type: number } | undefined {
     const bytes = this.weights.get(tensor);
     return bytes && { dims: weightShape(bytes).dims, type: fieldsOf(bytes).find(({ number }) => number === 2)?.value ?? 0 };
   }
 
-  /** Dimensions of a weight, also of one that is stored in another type and cast. */
+  /** The dimensions of a weight, including one that is stored in another type and cast. */
   weightDims(tensor: string): number[] | undefined {
     const weight = this.weights.get(tensor);
     if (weight) return weightShape(weight).dims;
@@ -62,7 +62,7 @@ export class GraphIndex {
     return node?.operator === 'Cast' ? this.weightDims(node.inputs[0]) : undefined;
   }
 
-  /** Version of the standard's operators. ModelProto { opset_import 8 { domain 1, version 2 }}. */
+  /** The opset of the standard. ModelProto { opset_import 8 { domain 1, version 2 }}. */
   get opset(): number {
     const imports = fieldsOf(this.graph.model).flatMap(({ number, bytes }) => (number === 8 ? [fieldsOf(bytes)] : []));
     const standard = imports.find((fields) => !fields.some((one) => one.number === 1 && one.bytes.length > 0));
@@ -71,13 +71,14 @@ export class GraphIndex {
 
   /**
    * The graph with some of its nodes replaced, and without nodes and weights that nothing needs any more.
-   * @param before nodes to stand directly before others
+   *
+   * @param before nodes to insert directly before others
    */
   replaced(replacements: ReadonlyMap<GraphNode, Buffer>, before: ReadonlyMap<GraphNode, Buffer> = new Map()): OnnxGraph {
     const bytes = new Map(this.nodes.map((node, k) => [node, replacements.get(node) ?? this.graph.nodes[k]]));
     const needed = new Set(this.outputs);
     const kept: Buffer[] = [];
-    // Nodes stand behind those whose outputs they take.
+    // Nodes come after those whose outputs they take, so users are visited first.
     for (const node of [...this.nodes].reverse()) {
       const content = bytes.get(node);
       if (!content || !node.outputs.some((output) => needed.has(output))) continue;

@@ -3,37 +3,36 @@ import type { OnnxGraph } from '../graph';
 import { type GraphNode, intAttribute, makeConstant, makeNode, readNode, weightShape, withInputs } from '../node';
 import { inputName } from '../edit';
 
-/** The smallest and the largest value that a net's tensors take, by their names: found out once, on typical pictures. */
+/** Calibration ranges: the smallest and the largest value of a net's tensors, by name, measured once on typical pictures. */
 export type TensorRanges = Record<string, [min: number, max: number]>;
 
 /**
- * Bits of a weight, its sign included. Where a processor has no dot products (x86 before VNNI), ONNX Runtime adds two
- * products of eight bits in sixteen, which overflow: 2 · 255 · 127 > 32,767. With weights of seven bits they cannot:
- * 2 · 255 · 63 < 32,767.
+ * The bits of a weight, including its sign. On a processor without dot products (x86 before VNNI), ONNX Runtime adds two
+ * products in sixteen bits. With weights of eight bits these sums overflow, 2 · 255 · 127 > 32,767; with seven bits they
+ * cannot, 2 · 255 · 63 < 32,767.
  */
 export type WeightBits = 7 | 8;
 
 /** Operators that do nearly all of the work. */
 const HEAVY = ['Conv', 'Gemm', 'MatMul'];
 const INT32 = 6;
-/** Of a weight that is zero throughout. */
+/** The scale of a weight that is zero throughout. */
 const LEAST_SCALE = 1e-8;
 
 /**
- * A graph that computes in int8 where the ranges of its tensors are known: QuantizeLinear and
- * DequantizeLinear around them, as ONNX Runtime wants to see it to run QLinearConv and the like in between. Activations
- * have one scale a tensor, weights one for every output channel.
+ * Makes a graph compute in int8 where the ranges of its tensors are known: it puts QuantizeLinear and DequantizeLinear
+ * around them, which ONNX Runtime fuses into QLinearConv and the like. Activations have one scale per tensor, weights one
+ * per output channel.
  *
- * Weights need not be read for that: their scales are part of the graph, and ONNX Runtime computes what is constant
- * when it opens it.
+ * The weights are not read: the graph computes their scales, and ONNX Runtime folds these constants when it opens it.
  *
- * @returns undefined where the ranges are of another net
+ * @returns undefined where the ranges belong to another net
  */
 export function inInt8(graph: OnnxGraph, ranges: TensorRanges, weightBits: WeightBits = 8): OnnxGraph | undefined {
   return new Quantizer(graph, ranges, weightBits).run();
 }
 
-/** Differs for other ranges, and for weights of other bits. */
+/** A name that differs for other ranges, and for weights of other bits. */
 export function int8Name(ranges: TensorRanges, weightBits: WeightBits = 8): string {
   const digest = createHash('sha256').update(JSON.stringify(ranges)).digest('hex').slice(0, 8);
   return `int8-${weightBits === 8 ? '' : `${weightBits}bit-`}${digest}`;
@@ -42,7 +41,7 @@ export function int8Name(ranges: TensorRanges, weightBits: WeightBits = 8): stri
 class Quantizer {
   private readonly nodes: Buffer[] = [];
   private readonly constants: Buffer[] = [];
-  /** Dimensions of what is constant, also of weights that are stored in another type and cast. */
+  /** The dimensions of constants, including weights that are stored in another type and cast. */
   private readonly weights = new Map<string, number[]>();
   private readonly quantized = new Set<string>();
 
@@ -98,7 +97,7 @@ class Quantizer {
     this.quantized.add(name);
   }
 
-  /** Symmetric, scale = max|w|/127 (with seven bits: 63) for every output channel. @returns what takes the weight's place */
+  /** Symmetric, scale = max|w|/127 (with seven bits: 63) per output channel. @returns the tensor that replaces the weight */
   private weight(name: string, dims: number[], axis: number): string {
     const result = `${name}/dequantized`;
     if (this.quantized.has(name)) return result;
@@ -116,7 +115,7 @@ class Quantizer {
     return result;
   }
 
-  /** In steps of the products of activations and weights, which is what they are added to. */
+  /** Quantizes a bias in steps of (activation's scale · weight's scale), those of the products that it is added to. */
   private bias(name: string, activation: string, weight: string): string {
     const own = `${name}/of/${weight}`;
     this.nodes.push(
@@ -130,7 +129,7 @@ class Quantizer {
   }
 }
 
-/** The dimension of a weight that counts what comes out. */
+/** The dimension of a weight that counts output channels. */
 function outputAxis(node: GraphNode): number {
   if (node.operator === 'Conv') return 0;
   return node.operator === 'Gemm' && intAttribute(node, 'transB') === 1 ? 0 : 1;

@@ -6,32 +6,32 @@ import type { WeightPlace } from './lora';
 import type { Product } from './module-paths';
 import { sizeAt } from './shape-values';
 
-/** The cross-attention of one layer of a UNet, and what a picture's tokens become in it. */
+/** The cross-attention of one layer of a UNet, and an IP-Adapter's weights for it. */
 export interface PictureAttention {
-  /** Path of the layer. */
+  /** The layer's path. */
   name: string;
-  /** The products that make its queries, and that take its result. */
+  /** The products that compute its queries and project its result. */
   query: Product<EditedNode>;
   out: Product<EditedNode>;
-  /** [inner, width] each, as PyTorch has them. */
+  /** [inner, width] each, as PyTorch stores them. */
   key: WeightPlace;
   value: WeightPlace;
 }
 
 export interface PictureInputs {
-  /** New input with the picture's tokens of every row, float32 [B, tokens, width]. */
+  /** The new input with the picture's tokens for every row, float32 [B, tokens, width]. */
   tokens: string;
-  /** New input with the strength of every row, float32 [B]. */
+  /** The new input with the strength of every row, float32 [B]. */
   strength: string;
 }
 
 /**
- * Adds decoupled attention to a picture's tokens (arXiv 2308.06721) to the cross-attention of a graph:
- * out = Attn(Q, K, V) + s·Attn(Q, K_ip, V_ip). Where no row has a strength, it is not computed. The attention itself may be
- * one operator or many.
+ * Adds decoupled cross-attention to a picture's tokens (arXiv 2308.06721) beside a graph's own cross-attention:
+ * out = Attn(Q, K, V) + s·Attn(Q, K_ip, V_ip). Where every row's strength is 0, it is not computed. The graph's attention
+ * may be one operator or many.
  *
- * @param skips whether the provider can leave out what no row wants (If)
- * @throws EBADMODEL where a weight does not fit, or the graph does not tell the number of heads
+ * @param skips whether the provider can skip the branch with an If
+ * @throws EBADMODEL where a weight does not fit, or the number of heads cannot be read from the graph
  */
 export function addPictureAttention(
   edit: GraphEdit,
@@ -143,7 +143,7 @@ function plainAttention(own: string, query: string, type: number): Buffer[] {
   ];
 }
 
-/** How many heads a layer's queries are split into: as its own attention does, which configs tell in two ways. */
+/** The number of heads of a layer, read from its own attention: configs express it in two ways. */
 function headsOf(index: GraphIndex, query: EditedNode): number | undefined {
   const users = usersOf(index, query.outputs[0]);
   for (const user of users) {
@@ -154,7 +154,7 @@ function headsOf(index: GraphIndex, query: EditedNode): number | undefined {
   return undefined;
 }
 
-/** Those who take a tensor, behind what only multiplies, casts or rounds it. */
+/** The users of a tensor, looking through nodes that only multiply, cast or round it. */
 function usersOf(index: GraphIndex, tensor: string, depth = 0): ReturnType<GraphIndex['users']> {
   return index
     .users(tensor)
@@ -163,7 +163,7 @@ function usersOf(index: GraphIndex, tensor: string, depth = 0): ReturnType<Graph
 
 const PASSING = ['Mul', 'Div', 'Cast', 'Identity', 'QuantizeLinear', 'DequantizeLinear'];
 
-/** Where a product takes its input; where that is rounded to int8, before. */
+/** The place where a product takes its input, before the input is rounded to int8. */
 function placeOf(edit: GraphEdit, index: GraphIndex, node: EditedNode): { node: EditedNode; position: number } {
   const dequantized = index.producer(node.inputs[0]);
   const quantized = dequantized?.operator === 'DequantizeLinear' ? index.producer(dequantized.inputs[0]) : undefined;

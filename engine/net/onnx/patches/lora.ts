@@ -14,46 +14,46 @@ import type { GraphIndex } from './graph-index';
 import type { EditedNode, GraphEdit } from './graph-edit';
 import type { Product } from './module-paths';
 
-/** Name of a net's input for the strength of a LoRA, float32 [B]. */
+/** The name of a net's input for the strength of a LoRA, float32 [B]. */
 export function loraInput(name: string): string {
   return `${LORA_INPUTS}${name}`;
 }
 
 export const LORA_INPUTS = 'lora/';
 
-/** A matrix in a file of its own: where it lies, and its shape as PyTorch has it. */
+/** A matrix in another file: its place there, and its shape as PyTorch has it. */
 export interface WeightPlace {
-  /** As seen from the graph's folder. */
+  /** The file's path relative to the graph's folder. */
   location: string;
   offset: number;
   length: number;
-  /** TensorProto.DataType. */
+  /** A TensorProto.DataType. */
   type: number;
   shape: number[];
 }
 
-/** What a LoRA adds to one layer: y += strength · factor · up · down · x. */
+/** A LoRA's part in one layer: y += strength · factor · up · down · x. */
 export interface LoraLayer {
   name: string;
   down: WeightPlace;
   up: WeightPlace;
   /** alpha ÷ rank */
   factor: number;
-  /** The layer's products in the graph. */
+  /** The products of this layer in the graph. */
   products: Product<EditedNode>[];
 }
 
 export interface LoraBranches {
-  /** Name of the new input with the strength of every row, float32 [B]. */
+  /** The name of the new input with the strength of every row, float32 [B]. */
   input: string;
   layers: LoraLayer[];
 }
 
 /**
- * Adds the branches of a LoRA beside the products of a graph, with a strength for every row as an input. Where no row has
- * one, a branch is not computed.
+ * Adds the branches of a LoRA beside the products of a graph, with an input for the strength of every row. Where every
+ * strength is 0, the branches are not computed.
  *
- * @param branch whether the provider can skip what is not wanted (If)
+ * @param branch whether the provider can skip branches with an If
  * @throws EBADMODEL where a matrix does not fit its product
  */
 export function addLora(edit: GraphEdit, index: GraphIndex, { input, layers }: LoraBranches, branch: boolean): void {
@@ -78,7 +78,7 @@ export function addLora(edit: GraphEdit, index: GraphIndex, { input, layers }: L
     for (const [k, product] of layer.products.entries()) addBranch(edit, index, strengths, { layer, product, k, branch });
 }
 
-/** A LoRA's strength by row as its products want it, made once for each factor and type. */
+/** A LoRA's strength per row in the form that its products need, computed once for each factor and type. */
 class Strengths {
   private readonly made = new Set<string>();
 
@@ -87,7 +87,7 @@ class Strengths {
     readonly input: string,
   ) {}
 
-  /** @returns name of a tensor [B, 1], or for convolutions [B, 1, 1, 1] */
+  /** @returns the name of a tensor [B, 1], or for convolutions [B, 1, 1, 1] */
   of(factor: number, type: number, isConvolution: boolean): string {
     const name = `${this.input}/${isConvolution ? 'conv' : 'linear'}_${type}_${factor}`;
     if (this.made.has(name)) return name;
@@ -123,14 +123,14 @@ function addBranch(
       ]
     : [
         makeNode('MatMul', [x, down], `${own}/low`),
-        // [B, …, rank], of any rank, as [B, …·rank]: rows stand behind each other in every form.
+        // A tensor [B, …, rank] of any number of dimensions becomes [B, …·rank]: rows are contiguous in both.
         makeNode('Shape', [`${own}/low`], `${own}/shape`),
         makeNode('Reshape', [`${own}/low`, `${input}/flat`], `${own}/rows`),
         makeNode('Mul', [`${own}/rows`, strength], `${own}/weighted_rows`),
         makeNode('Reshape', [`${own}/weighted_rows`, `${own}/shape`], `${own}/weighted`),
         makeNode('MatMul', [`${own}/weighted`, up], `${own}/high`),
       ];
-  // Behind its bias, so that what ONNX Runtime makes of product and bias stays one operator.
+  // The branch is added after the bias, so that ONNX Runtime can still fuse product and bias.
   const end = biasOf(edit, index, node) ?? node;
   const output = end.outputs[0];
   const plain = `${own}/plain`;
@@ -151,7 +151,7 @@ function addBranch(
   }
 }
 
-/** The two matrices as the product's own type and form; ONNX Runtime computes that once, when it opens the graph. */
+/** The two matrices in the product's own type and layout; ONNX Runtime converts them once, when it opens the graph. */
 function matrices(edit: GraphEdit, layer: LoraLayer, product: Product, own: string, isConvolution: boolean): [string, string] {
   const { down, up } = layer;
   check(layer, product, isConvolution);
@@ -190,7 +190,7 @@ function groupOf(node: Product['node']): number {
   return intAttribute(node, 'group') ?? 1;
 }
 
-/** The attributes of a convolution, with the kernel of the LoRA's. */
+/** The attributes of a convolution, with the LoRA's kernel size. */
 function convolution(node: EditedNode, { down }: LoraLayer): Record<string, AttributeValue> {
   const attributes: Record<string, AttributeValue> = {};
   const isPoint = down.shape.slice(2).every((size) => size === 1);
@@ -201,14 +201,14 @@ function convolution(node: EditedNode, { down }: LoraLayer): Record<string, Attr
   return attributes;
 }
 
-/** The tensor that was rounded to int8, if this one is what came of it. */
+/** The tensor before it was rounded to int8; a tensor that was not rounded itself. */
 function beforeRounding(index: GraphIndex, tensor: string): string {
   const dequantized = index.producer(tensor);
   const quantized = dequantized?.operator === 'DequantizeLinear' ? index.producer(dequantized.inputs[0]) : undefined;
   return quantized?.operator === 'QuantizeLinear' ? quantized.inputs[0] : tensor;
 }
 
-/** The node that adds a constant bias to a product, where nothing else takes the product. */
+/** The node that adds a constant bias to a product, where nothing else uses the product. */
 function biasOf(edit: GraphEdit, index: GraphIndex, node: EditedNode): EditedNode | undefined {
   const [output] = node.outputs;
   const user = index.onlyUser(output);

@@ -2,21 +2,21 @@ import type { GraphNode } from '../node';
 import { fieldsOf } from '../protobuf';
 import type { GraphIndex } from './graph-index';
 
-/** A product with a weight: a linear layer or a convolution of the model that was exported. */
+/** A product with a weight: a linear layer or a convolution of the exported model. */
 export interface Product<N extends GraphNode = GraphNode> {
   node: N;
-  /** Of its layer's weight, as PyTorch has it: [out, in], or [out, in / groups, kh, kw]. */
+  /** The dimensions of its layer's weight as PyTorch has it: [out, in], or [out, in / groups, kh, kw]. */
   dims: number[];
-  /** TensorProto.DataType of what it computes with: 1 float32, 10 float16, 16 bfloat16. */
+  /** The TensorProto.DataType that it computes in: 1 float32, 10 float16, 16 bfloat16. */
   type: number;
 }
 
 const FLOAT = 1;
 
 /**
- * All products of a graph by the path of the layer that they came from, such as
- * `down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q`. Exporters leave it in up to three places: in the node's
- * name, in that of its weight, and in the node's metadata; the outermost pieces may be those of a wrapper.
+ * All products of a graph by the path of the layer that they come from, such as
+ * `down_blocks.1.attentions.0.transformer_blocks.0.attn1.to_q`. Exporters leave the path in up to three places: in the node's
+ * name, in the name of its weight, and in the node's metadata; its first pieces may belong to a wrapper.
  */
 export function productsByPath<N extends GraphNode & { bytes: Buffer }>(index: GraphIndex, nodes: readonly N[]): Map<string, Product<N>[]> {
   const products = new Map<string, Product<N>[]>();
@@ -42,7 +42,7 @@ function transB(node: GraphNode): boolean {
   });
 }
 
-/** A weight behind what exporters and int8 put between it and its product. */
+/** A product's weight, looking through the nodes that exporters and int8 put between the two. */
 function weightOf(index: GraphIndex, tensor: string, isTransposed = false): { name: string; dims: number[]; type: number } | undefined {
   const own = index.weight(tensor);
   if (own) return { name: tensor, dims: isTransposed ? [...own.dims].reverse() : own.dims, type: own.type };
@@ -61,7 +61,7 @@ function weightOf(index: GraphIndex, tensor: string, isTransposed = false): { na
 
 const PASSING = ['Cast', 'Identity', 'QuantizeLinear', 'DequantizeLinear'];
 
-/** AttributeProto { i 3 } of the only attribute that a Cast needs. */
+/** The target type of a Cast, AttributeProto { i 3 }. */
 function castType(node: GraphNode): number {
   const to = node.attributes
     .map((bytes) => fieldsOf(bytes))
@@ -69,7 +69,7 @@ function castType(node: GraphNode): number {
   return to?.find(({ number }) => number === 3)?.value ?? FLOAT;
 }
 
-/** Where a path may stand. NodeProto { name 3, metadata_props 9 { key 1, value 2 }}. */
+/** The texts that may hold a path. NodeProto { name 3, metadata_props 9 { key 1, value 2 }}. */
 function pathsOf(bytes: Buffer, weight: string): string[] {
   const fields = fieldsOf(bytes);
   const name = fields.find(({ number }) => number === 3)?.bytes.toString('utf8') ?? '';
@@ -77,7 +77,7 @@ function pathsOf(bytes: Buffer, weight: string): string[] {
     .filter(({ number }) => number === 9)
     .map(({ bytes: entry }) => fieldsOf(entry).map((part) => part.bytes.toString('utf8')))
     .find(([key]) => key === 'pkg.torch.onnx.name_scopes')?.[1];
-  // "['', 'down_blocks.0', …, 'down_blocks.0.….to_q', 'linear_3']": the last dotted one that is no operation of its own.
+  // "['', 'down_blocks.0', …, 'down_blocks.0.….to_q', 'linear_3']": the path is the last one with a dot; those without are operations.
   const listed = [...(scopes ?? '').matchAll(/'([^']*)'|"([^"]*)"/g)].map(([, a, b]) => a ?? b);
   return [
     weight.replace(/[._](weight|kernel)(_.*)?$/, ''),

@@ -1,33 +1,33 @@
 import type { OnnxGraph } from '../graph';
 
-/** One change of a net's graph before it is opened. */
+/** One edit of a net's graph before the net is opened. */
 export interface GraphPatch {
-  /** For people. */
+  /** The name that people read. */
   readonly name: string;
   /**
-   * What it adds to a net's fingerprint, as letters, digits and `-`: differs where results do. Default: nothing, for what
-   * changes how a net computes and not what.
+   * Its part of a net's fingerprint, in letters, digits and `-`: it differs where results do. Left out by patches that change
+   * how a net computes but not its results.
    */
   readonly fingerprint?: string;
-  /** Whether the net may be opened without it where ONNX Runtime refuses the changed one: it only makes it faster. */
+  /** Whether the patch only makes the net faster, so that the net may be opened without it where ONNX Runtime refuses the edited one. */
   readonly optional?: boolean;
-  /** What is to be said where it finds nothing to change, a sentence. */
+  /** The note, a sentence, where it finds nothing to change. */
   readonly missed?: string;
   /**
-   * Reads a graph, and never changes it.
+   * Returns the edited graph; the given one is never changed.
    *
    * @returns undefined where it finds nothing to change
-   * @throws EBADMODEL where it cannot do what it is needed for
+   * @throws EBADMODEL where the patch is needed but does not fit the graph
    */
   apply(graph: OnnxGraph): OnnxGraph | undefined;
 }
 
-/** What came of a list of patches. */
+/** The result of a list of patches. */
 export interface Patched {
   graph: OnnxGraph;
-  /** Those that found something to change. */
+  /** The patches that found something to change. */
   applied: GraphPatch[];
-  /** What the others say of that. */
+  /** The notes of the others. */
   notes: string[];
 }
 

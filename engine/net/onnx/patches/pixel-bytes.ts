@@ -4,34 +4,34 @@ import { makeConstant, makeInt64s, makeNode, makeValue } from '../node';
 import { GraphEdit } from './graph-edit';
 import { GraphIndex } from './graph-index';
 
-/** What a net whose picture is in bytes takes and gives beside it, under the picture's name with one of these behind it. */
+/** Further inputs and outputs of a net whose picture is in bytes: the picture's name, followed by one of these. */
 export const BYTES = {
-  /** float32, of an input: the byte that is 0. */
+  /** float32, for an input: the byte that stands for 0. */
   middle: '/middle',
-  /** float32, of an input: how many bytes 1 is away from it; numbers are (byte − middle) / half. */
+  /** float32, for an input: the bytes from 0 to 1; numbers are (byte − middle) / half. */
   half: '/half',
-  /** float32, of an output: what is added before scaling. */
+  /** float32, for an output: the number that is added before scaling. */
   offset: '/offset',
-  /** float32, of an output: one byte's part of what the net gives; bytes are (number + offset) / scale, rounded and clamped. */
+  /** float32, for an output: the difference of one byte; bytes are (number + offset) / scale, rounded and clamped. */
   scale: '/scale',
-  /** float32, of an output: the sum of some of the net's numbers, which is no number where these are none. */
+  /** float32, for an output: the sum of a sample of the net's numbers, which is NaN where one of them is. */
   sum: '/sum',
 } as const;
 
 const [FLOAT32, FLOAT16] = [1, 10];
-/** The first version of the standard whose Slice has steps, and with QuantizeLinear. */
+/** The first opset with QuantizeLinear, and with a Slice that has steps. */
 const LEAST_OPSET = 10;
-/** Of a picture's lines and columns every so-manieth is summed up; what overflows in a net spreads over its whole output. */
+/** Only every 16th row and column are summed: NaN in a net spreads over its whole output. */
 const SUM_STRIDE = 16;
 
 /**
- * The graph of a net that takes, or gives, a picture, with the conversion between interleaved bytes and its numbers inside:
- * [B, H, W, 3] in uint8 in the place of [B, 3, H, W] in float32 or float16, under the same name. It is a third of the work
- * there that it is in JavaScript, and a quarter of the bytes that travel to a card and back. How bright black and white are
- * to the net is told with every run, since it is found out by running it.
+ * Moves the conversion between a picture's interleaved bytes and the net's numbers into the graph: [B, H, W, 3] in uint8
+ * instead of [B, 3, H, W] in float32 or float16, under the same name. That takes a third of the time that JavaScript takes,
+ * and a quarter of the bytes to a card and back. The numbers of black and white are fed with every run, since they are only
+ * found out by running the net.
  *
- * @param name of the picture among inputs or outputs
- * @returns undefined where it is no picture, or the graph too old
+ * @param name of the input or output that is the picture
+ * @returns undefined where it is not a picture, or where the graph's opset is too old
  */
 export function pixelsInBytes(graph: OnnxGraph, side: 'input' | 'output', name: string): OnnxGraph | undefined {
   const value = (side === 'input' ? graph.inputs : graph.outputs).find((info) => inputName(info) === name);

@@ -4,29 +4,30 @@ import type { WeightPlace } from './lora';
 
 /** The layers of a resampler, as PyTorch has their weights: [out, in]. */
 export interface Resampler {
-  /** Heads of its attention. */
+  /** The number of heads of its attention. */
   heads: number;
-  /** What it learned to ask for, [1, count, hidden]. */
+  /** The number of its learned queries, [1, count, hidden]. */
   count: number;
   hidden: number;
-  /** Of a head. */
+  /** The size of one head. */
   headSize: number;
-  /** Numbers of a token that it gives. */
+  /** The width of an output token. */
   width: number;
   depth: number;
-  /** Where a tensor lies, by its name without `image_proj.`. */
+  /** The place of a weight, by its name without `image_proj.`. */
   place(name: string): WeightPlace;
 }
 
-/** As PyTorch's LayerNorm. */
+/** The epsilon of PyTorch's LayerNorm. */
 const EPSILON = 1e-5;
 
 /**
- * Lets an image encoder go on through the resampler of IP-Adapter plus (github.com/tencent-ailab/IP-Adapter, resampler.py): learned
- * queries attend to the picture's patches and to each other, layer after layer. In operators that all opsets have alike.
+ * Continues an image encoder's graph with the resampler of IP-Adapter plus (github.com/tencent-ailab/IP-Adapter, resampler.py):
+ * learned queries attend to the picture's patches and to each other, layer after layer. It uses only operators that are the
+ * same in all opsets.
  *
- * @param states tensor of the graph with a state for every patch, [B, patches, embedding]
- * @param output name of the only output that is left, float32 [B, count, width]
+ * @param states the tensor of the graph with a state for every patch, [B, patches, embedding]
+ * @param output the name of the graph's only output from now on, float32 [B, count, width]
  */
 export function withResampler(graph: OnnxGraph, states: string, resampler: Resampler, output: string): OnnxGraph {
   const building = new Building(resampler);
@@ -101,7 +102,7 @@ class Building {
     return this.node('Add', [this.product(tensor, this.weight(`${layer}.weight`)), this.weight(`${layer}.bias`)]);
   }
 
-  /** Token by token. The mean is a product with 1/width: how sizes are given to ReduceMean differs between opsets. */
+  /** Normalises token by token. The mean is a product with 1/width, because ReduceMean takes its axes differently from opset to opset. */
   private norm(tensor: string, layer: string): string {
     const { shape } = this.resampler.place(`${layer}.weight`);
     const [width] = shape;
@@ -125,7 +126,7 @@ class Building {
     return this.placed(name, this.resampler.place(name));
   }
 
-  /** Keys' and values' weights are one behind the other. */
+  /** Splits a weight that holds the keys' rows first and then the values'. */
   private halves(name: string): [string, string] {
     const { shape, offset, length, ...place } = this.resampler.place(name);
     const half = { ...place, shape: [shape[0] / 2, shape[1]], length: length / 2 };

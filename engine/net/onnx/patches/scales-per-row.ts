@@ -4,10 +4,10 @@ import { type GraphNode, intAttribute, intsAttribute } from '../node';
 import { GraphIndex } from './graph-index';
 
 /**
- * A graph whose input of N scales, [N] or [N, 1], takes one for every row instead, [N, B, 1, 1, 1]. That works where each scale is
- * picked out and multiplied with tensors [B, C, h, w], as exports do.
+ * Makes a graph's input of N scales, [N] or [N, 1], take N scales for every row, [N, B, 1, 1, 1]. This works where each scale is
+ * picked out and multiplied with tensors [B, C, h, w], as in exports.
  *
- * @returns undefined where the graph has no such input, or does something else with it
+ * @returns undefined where the graph has no such input, or uses it in another way
  */
 export function scalesPerRow(graph: OnnxGraph, scales: string): OnnxGraph | undefined {
   const own = graph.inputs.find((input) => inputName(input) === scales);
@@ -16,7 +16,7 @@ export function scalesPerRow(graph: OnnxGraph, scales: string): OnnxGraph | unde
   return { ...graph, inputs: graph.inputs.map((input) => (input === own ? changed : input)) };
 }
 
-/** Whether all that is done with a list is to take single ones out of it, and to multiply with those. */
+/** Whether a list is used only to pick single values out of it and to multiply with them. */
 function isOnlyPicked(index: GraphIndex, list: string): boolean {
   return index.users(list).every((user) => {
     const [output] = user.outputs;

@@ -7,18 +7,18 @@ export interface SizeOf {
   axis: number;
 }
 
-/** All sizes of a tensor from some axis on, however many they are. */
+/** All sizes of a tensor from one axis on, however many there are. */
 interface SizesFrom extends SizeOf {
   open: true;
 }
 
-/** A number, a size of some tensor, or what is computed from such. */
+/** A number, a size of some tensor, or undefined for a size that is computed in another way. */
 export type Size = number | SizeOf | undefined;
 type Sizes = (Size | SizesFrom)[];
 
 const UNKNOWN: SizesFrom = { tensor: '', axis: 0, open: true };
 
-/** Operators that leave the order of numbers as it is. */
+/** Operators that keep the order of numbers. */
 const PASSING = ['Cast', 'Identity', 'Unsqueeze', 'Squeeze', 'Reshape'];
 
 const WHOLE: Record<string, (a: number, b: number) => number> = {
@@ -29,13 +29,13 @@ const WHOLE: Record<string, (a: number, b: number) => number> = {
   Mod: (a, b) => ((a % b) + b) % b,
 };
 
-/** The list of sizes that a Reshape is given, however the graph puts it together; undefined where even its length is not known. */
+/** The list of sizes that a Reshape takes, however the graph composes it; undefined where even its length is unknown. */
 export function sizesOf(index: GraphIndex, tensor: string): Size[] | undefined {
   const sizes = allSizes(index, tensor);
   return sizes.some(isOpen) ? undefined : (sizes as Size[]);
 }
 
-/** One size in such a list, where it does not depend on what is fed; the end of the list need not be known. */
+/** One size in such a list, where it does not depend on the inputs; the end of the list may be unknown. */
 export function sizeAt(index: GraphIndex, tensor: string, position: number): number | undefined {
   const sizes = allSizes(index, tensor);
   const size = sizes.slice(0, position + 1).some(isOpen) ? undefined : sizes[position];
@@ -80,7 +80,7 @@ function gathered(index: GraphIndex, sizes: Sizes, [position] = [] as number[]):
   return position >= 0 && !sizes.slice(0, position + 1).some(isOpen) ? (sizes[position] as Size) : undefined;
 }
 
-/** Of a product with a constant matrix: its columns. */
+/** The last size of a product with a constant matrix: the matrix's columns. */
 function lastSize(index: GraphIndex, tensor: string): Size {
   const node = index.producer(tensor);
   return node?.operator === 'MatMul' ? index.weightDims(node.inputs[1])?.at(-1) : undefined;
@@ -111,9 +111,9 @@ const REAL: Record<string, (a: number, b: number) => number> = {
 };
 
 /**
- * A single number that a graph computes from constants and from one size; undefined where anything else takes part.
+ * A scalar that a graph computes from constants and one size; undefined where it depends on anything else.
  *
- * @param size stands for the last size of these tensors
+ * @param size the value of the last size of these tensors
  */
 export function scaleOf(index: GraphIndex, tensor: string, size: number, tensors: readonly string[]): number | undefined {
   const constant = index.constant(tensor);

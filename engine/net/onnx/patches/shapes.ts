@@ -3,15 +3,15 @@ import { type GraphNode, makeInt64s, makeNode, withInputs } from '../node';
 import { GraphIndex } from './graph-index';
 import { type Size, sizesOf } from './shape-values';
 
-/** The first version of the standard in which Shape can be asked for some sizes only. */
+/** The first opset in which a Shape can return only some of the sizes. */
 const SHAPE_WITH_END = 15;
 
 /**
- * The graph with the arithmetic of sizes taken out that exports put around every Reshape: a dozen nodes that each run with
- * every frame, 588 of 1,366 in a small UNet. What can be said once is: sizes that stay, and the one that follows from the
- * others; and where a tensor gets all sizes of another one, that one is asked for all at once.
+ * Removes the shape arithmetic that exports put around every Reshape: a dozen nodes that run with every frame, 588 of
+ * 1,366 in a small UNet. Sizes that stay, and one that follows from the others, become constants; where a tensor takes all
+ * sizes of another one, a single Shape replaces the arithmetic.
  *
- * @returns undefined where nothing can be taken out
+ * @returns undefined where nothing can be removed
  */
 export function simplifyShapes(graph: OnnxGraph): OnnxGraph | undefined {
   const index = new GraphIndex(graph);
@@ -46,7 +46,7 @@ export function simplifyShapes(graph: OnnxGraph): OnnxGraph | undefined {
   return { ...changed, weights: [...changed.weights, ...weights] };
 }
 
-/** With 0 for a size that stays and −1 for one that follows from the others. */
+/** The sizes as a constant, with 0 for a size that stays and −1 for one that follows from the others. */
 function asConstant(sizes: Size[], reshaped: string): number[] | undefined {
   const numbers = sizes.map((size, axis) => {
     if (typeof size === 'number') return size;
@@ -57,7 +57,7 @@ function asConstant(sizes: Size[], reshaped: string): number[] | undefined {
   return unknown + follows <= 1 ? numbers.map((size) => size ?? -1) : undefined;
 }
 
-/** The tensor whose sizes these are, from its first one on. */
+/** The tensor whose first sizes these are. */
 function asShape(sizes: Size[]): string | undefined {
   const [first] = sizes;
   if (typeof first !== 'object' || sizes.length < 2) return undefined;

@@ -1,7 +1,7 @@
 import { fromFloat16 } from '../../float16';
 import { fieldsOf } from '../protobuf';
 
-/** Larger tensors are no sizes, indices or scales. */
+/** The most values that are read: sizes, indices and scales have fewer. */
 const MOST_VALUES = 64;
 
 /** TensorProto { name 8 }. */
@@ -58,7 +58,7 @@ function rawValues(bytes: Buffer, type: number | undefined): number[] | undefine
   }
 }
 
-/** Packed varints of 64 bits in two's complement, so that −1 has ten bytes. */
+/** Packed varints of 64 bits in two's complement: −1 takes ten bytes. */
 function varints(bytes: Buffer): number[] {
   const values: number[] = [];
   let value = 0n;

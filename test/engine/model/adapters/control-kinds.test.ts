@@ -60,7 +60,7 @@ describe('T2I-Adapters, ControlNeXts and ControlNets in a UNet agree with what P
     }
     const off = rows.map((row) => ({ ...row, weights: Object.fromEntries(Object.keys(weights(0)).map((name) => [name, 0])) }));
     const without = await model.unet.predict(await rowsFor(model, () => ({}), weights));
-    assert.deepEqual(await model.unet.predict(off), without, 'strength 0 is no picture, to the byte');
+    assert.deepEqual(await model.unet.predict(off), without, 'strength 0 is the same as no picture, to the byte');
     assert.ok(relativeError(without[0], together[0]) > 0.01, 'it changes something');
     if (!plain) return;
     for (let k = 0; k < ROWS; k++) assert.ok(relativeError(without[k], rowOf(plain, k)) <= TOLERANCE, `without it, row ${k}`);

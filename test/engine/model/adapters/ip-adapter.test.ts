@@ -109,7 +109,7 @@ describe('IP-Adapters', () => {
     await Promise.all(nets.map((net) => net.close()));
   });
 
-  it('refuse names that are none of theirs, and what is no picture', async () => {
+  it('refuse names that are none of theirs, and what is not a picture', async () => {
     const stream = await engine.createStream(reference.options);
     await assert.rejects(stream.setPrompt({ ...texts, images: { other: reference.prompt() as RawImage } }), {
       code: 'EBADPARAM',

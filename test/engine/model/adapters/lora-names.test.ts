@@ -78,7 +78,7 @@ describe('names of LoRAs', () => {
     assert.equal(canonical('unet.mid_block.resnets.0.conv1'), 'mid_block_resnets_0_conv1');
   });
 
-  it('names methods that are no plain LoRA', () => {
+  it('names methods that are not a plain LoRA', () => {
     assert.equal(otherMethod(['x.hada_w1_a']), 'LoHa');
     assert.equal(otherMethod(['x.lokr_w2']), 'LoKr');
     assert.equal(otherMethod(['x.lora_down.weight', 'x.dora_scale']), 'DoRA');

@@ -42,7 +42,7 @@ describe('the head of an .onnx file', () => {
     for (let cut = 0; cut < whole.length - 64; cut += 1009) {
       await assert.rejects(readOnnxHeader(await write(whole.subarray(0, cut))), {
         code: 'EBADMODEL',
-        message: /model\.onnx is torn, damaged or no ONNX file/,
+        message: /model\.onnx is torn, damaged or not an ONNX file/,
       });
     }
   });
@@ -51,7 +51,7 @@ describe('the head of an .onnx file', () => {
     const pointer = 'version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345\n';
     await assert.rejects(readOnnxHeader(await write(pointer)), { code: 'EBADMODEL', message: /pointer.*Git LFS/ });
     await assert.rejects(readOnnxHeader(await write('<!DOCTYPE html><html></html>')), { code: 'EBADMODEL', message: /web page/ });
-    await assert.rejects(readOnnxHeader(await write('just some text')), { code: 'EBADMODEL', message: /no ONNX file/ });
+    await assert.rejects(readOnnxHeader(await write('just some text')), { code: 'EBADMODEL', message: /not an ONNX file/ });
   });
 
   it('skips weights, names the files that hold them, and drops weights from the inputs', async () => {

@@ -73,10 +73,10 @@ describe('a net on ONNX Runtime', () => {
     await assert.rejects(OnnxNet.load(doubling('bool'), cpu, 'a'), { code: 'EBADMODEL', message: /"x" is bool/ });
   });
 
-  it('names the file that is no net', async () => {
+  it('names the file that is not a net', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'net-'));
     const path = join(folder, 'broken.onnx');
-    await writeFile(path, 'this is no net');
+    await writeFile(path, 'this is not a net');
     await assert.rejects(
       OnnxNet.load(path, cpu),
       (error: Error & { code?: string }) => error.code === 'EBADMODEL' && error.message.includes(path),

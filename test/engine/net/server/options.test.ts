@@ -62,8 +62,8 @@ describe('addresses of an inference server', () => {
     await writeFile(right, 'PEM');
     if (process.platform !== 'win32') {
       execFileSync('mkfifo', [pipe]);
-      await assert.rejects(readCertificates(pipe), bad(/certificates cannot be read.*no regular file/));
-      await assert.rejects(readCertificates('/dev/zero'), bad(/no regular file/));
+      await assert.rejects(readCertificates(pipe), bad(/certificates cannot be read.*not a regular file/));
+      await assert.rejects(readCertificates('/dev/zero'), bad(/not a regular file/));
     }
     for (const path of ['/nowhere.pem', folder, large]) await assert.rejects(readCertificates(path), bad(/certificates cannot be read/));
     assert.equal((await readCertificates(right)).toString(), 'PEM');

@@ -175,9 +175,9 @@ for (const protocol of ['http', 'grpc'] as const)
           return right;
         };
       const faults: [string, Fault, string, RegExp][] = [
-        ['half an answer', { cutAfter: 300 }, 'ENETWORK', /broke off|half/],
-        ['an answer that ends early', { missingBytes: 16 }, 'ENETWORK', /ends behind the end|944 bytes/],
-        ['an answer without its end', { cutAfter: 20 }, 'ENETWORK', /broke off|half/],
+        ['half an answer', { cutAfter: 300 }, 'ENETWORK', /broke off|incomplete/],
+        ['an answer that ends early', { missingBytes: 16 }, 'ENETWORK', /ends after the end|944 bytes/],
+        ['an answer without its end', { cutAfter: 20 }, 'ENETWORK', /broke off|incomplete/],
         ['fewer rows', { header: header(({ outputs: [output] }) => (output.shape = [1, 8, 6, 5])) }, 'ENETWORK', /FP32 \[1, 8, 6, 5\]/],
         ['another type', { header: header(({ outputs: [output] }) => (output.datatype = 'FP16')) }, 'ENETWORK', /FP16/],
         ['another length', { header: header(({ outputs: [output] }) => (output.shape = [2, 4, 6, 6])) }, 'ENETWORK', /960 bytes/],

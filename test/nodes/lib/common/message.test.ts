@@ -14,7 +14,7 @@ describe('topics of messages', () => {
   afterEach(() => helper.unload());
   after(() => stopAllHosts());
 
-  it('are texts, numbers and booleans; what is no name keys no stream', () => {
+  it('are texts, numbers and booleans; what is not a name keys no stream', () => {
     const topics = ['a', 7, false, { a: 1 }, ['b'], null, undefined, 'x'.repeat(1024)].map((topic) => topicOf({ topic } as NodeMessage));
     assert.deepEqual(topics, ['a', '7', 'false', '', '', '', '', 'x'.repeat(1024)]);
   });

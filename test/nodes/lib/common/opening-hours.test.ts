@@ -94,17 +94,17 @@ describe('opening hours', () => {
   it('say what is wrong with a text', () => {
     for (const [text, sentence] of [
       ['always', /"always" says no time/],
-      ['10:00', /"10:00" is no time from/],
+      ['10:00', /"10:00" is neither "off" nor hours/],
       ['10:00-18:00; Th', /"Th" says no time/],
       ['Xy 10:00-18:00', /no day "Xy".*Mo Tu We/],
       ['Mo-Xy 10:00-18:00', /no day "Xy"/],
       ['Mo-We-Fr 10:00-18:00', /"Mo-We-Fr" has more than a first and a last day/],
       ['Sa, Mo – We – Fr 10:00-18:00', /"Mo - We - Fr" has more than a first and a last day/],
-      ['10:00-25:00', /no time of a day/],
-      ['10:75-18:00', /no time of a day/],
+      ['10:00-25:00', /not a time of day/],
+      ['10:75-18:00', /not a time of day/],
       ['10:00-10:00', /lasts no time; a whole day is 00:00-24:00/],
       ['PH off', /no day "PH"/],
-      ['10:00-12:00,', /"" is no time/],
+      ['10:00-12:00,', /"" is neither/],
       ['x'.repeat(501), /501 characters/],
     ] as const) {
       assert.throws(

@@ -28,7 +28,7 @@ describe('inputs for the residuals of ControlNets', () => {
     await net.close();
   });
 
-  it("are found in the starter's UNet, which is no export of diffusers", async () => {
+  it("are found in the starter's UNet, which is not an export of diffusers", async () => {
     const graph = await patched(join(ROOT, 'models/starter/unet/model.onnx'));
     assert.deepEqual(
       graph.inputs

@@ -68,7 +68,7 @@ describe('pictures in bytes inside of the graph', () => {
     }
   }
 
-  it('what overshoots is clamped, and what is no number refused', async () => {
+  it('what overshoots is clamped, and what is not a number refused', async () => {
     const net = await OnnxNet.load(await inBytes(tinyDecoder(), 'output'), cpu);
     const decoder = new VaeDecoder(net, { ...space, scale: 1, shift: 0 });
     const { data } = await decoder.decodePicture(Float32Array.of(-7, 0, 7, 0), 1, 1);
@@ -95,7 +95,7 @@ describe('pictures in bytes inside of the graph', () => {
     await thread.close();
   });
 
-  it('leaves alone what is no picture of three colours in numbers', async () => {
+  it('leaves alone what is not a picture of three colours in numbers', async () => {
     const graph = async (shape: (number | string)[], type: 'float32' | 'int64' = 'float32'): Promise<OnnxGraph> =>
       graphOf(
         onnxModel({
