@@ -24,7 +24,7 @@ Environment:
   HF_TOKEN                for private models and those whose licence has to be accepted
   HF_ENDPOINT             another server with the same interface
   HF_HOME, HF_HUB_CACHE   where other programs keep what they downloaded from there: it is taken, not downloaded again
-  HF_HUB_OFFLINE          1 forbids to download
+  HF_HUB_OFFLINE          1 forbids downloads
 
 Example:
   streamdiffusion models pull julienkay/taesd --to ./taesd

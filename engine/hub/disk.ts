@@ -34,8 +34,8 @@ export async function checkRoom(folder: string, bytes: number): Promise<void> {
 function diskError(thrown: unknown): unknown {
   if (!(thrown instanceof Error) || !('syscall' in thrown) || !('code' in thrown)) return thrown;
   const advice: Partial<Record<string, string>> = {
-    ENOSPC: 'the disk is full; make room and start again: it goes on from here',
-    EDQUOT: 'the quota is used up; make room and start again: it goes on from here',
+    ENOSPC: 'the disk is full; make room and start again: it resumes where it stopped',
+    EDQUOT: 'the quota is used up; make room and start again: it resumes where it stopped',
     EACCES: 'this user may not write there; choose another folder',
     EPERM: 'this user may not write there; choose another folder',
     EROFS: 'the disk is read-only; choose another folder',

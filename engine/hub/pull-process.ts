@@ -43,7 +43,7 @@ export function pullInProcess({ onProgress, onRetry, signal, ...request }: PullO
       signal?.removeEventListener('abort', cancel);
       const how = signal?.aborted ? 'was cancelled' : `ended with ${killed ?? `code ${code}`} ${stderr.trim()}`.trim();
       // This has no effect unless the process ended without a report.
-      reject(new EngineError(signal?.aborted ? 'ECLOSED' : 'EHOST', `the download ${how}; the next one goes on from here`));
+      reject(new EngineError(signal?.aborted ? 'ECLOSED' : 'EHOST', `the download ${how}; the next one resumes where this one stopped`));
     });
 
     order({ order: 'pull', request });

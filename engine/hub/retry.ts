@@ -64,5 +64,5 @@ export async function withRetries<T>(work: (progressed: () => void) => Promise<T
 
 /** @throws ECLOSED */
 export function checkCancelled(signal?: AbortSignal): void {
-  if (signal?.aborted) throw new EngineError('ECLOSED', 'the download was cancelled; the next one goes on from here');
+  if (signal?.aborted) throw new EngineError('ECLOSED', 'the download was cancelled; the next one resumes where this one stopped');
 }

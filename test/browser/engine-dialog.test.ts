@@ -65,7 +65,7 @@ describe('engine dialog: models', () => {
   it('shows models to begin with, their sizes, licences and needs', async () => {
     const text = await panel();
     assert.match(text, /On this machine .*models None yet/);
-    assert.match(text, /schmuell\/sd-turbo-ort-web 2\.6 GB · licence: Stability AI, non-commercial SD-Turbo .* Wants a GPU/);
+    assert.match(text, /schmuell\/sd-turbo-ort-web 2\.6 GB · licence: Stability AI, non-commercial SD-Turbo .* Needs a GPU/);
     assert.match(text, /julienkay\/taesd 9\.8 MB · licence: MIT/);
     await keepScreenshot(page, 'engine-models');
   });

@@ -92,7 +92,7 @@ describe('streamdiffusion models', () => {
       await until(() => program.stdout.includes('%'));
       program.child.kill('SIGINT');
       assert.equal(await program.ended, 130);
-      assert.match(program.stderr, /^the download was cancelled; the next one goes on from here\n$/);
+      assert.match(program.stderr, /^the download was cancelled; the next one resumes where this one stopped\n$/);
       assert.ok(!existsSync(join(folder, 'here')));
     });
 

@@ -29,7 +29,7 @@ export class ProviderOrder {
   /**
    * Gives a provider up, unless it is the only one left.
    *
-   * @param provider undefined when it is not known: the first one then, with which a start begins
+   * @param provider undefined when it is unknown: then the first, with which a start begins
    */
   giveUp(provider: string | undefined, reason: string, now = performance.now()): void {
     const { left } = this;

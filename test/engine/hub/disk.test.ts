@@ -51,7 +51,7 @@ describe('pull: a disk that is full', () => {
     hub.faults.set('unet/model.onnx', { bytesPerSecond: 4 * MIB });
     const failing = assert.rejects(pulled(), {
       code: 'EDISK',
-      message: /the disk is full; make room and start again: it goes on from here/,
+      message: /the disk is full; make room and start again: it resumes where it stopped/,
     });
     await new Promise((later) => setTimeout(later, 500));
     const { bavail, bsize } = await statfs(disk);

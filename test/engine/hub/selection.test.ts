@@ -191,6 +191,6 @@ describe('which files of a repository are needed', () => {
       code: 'ENOMODEL',
       message: /optimum-cli export onnx --model a\/b/,
     });
-    assert.throws(() => selected('README.md'), { code: 'ENOMODEL', message: /take another repository/ });
+    assert.throws(() => selected('README.md'), { code: 'ENOMODEL', message: /choose another repository/ });
   });
 });

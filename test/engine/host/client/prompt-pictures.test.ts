@@ -52,7 +52,7 @@ describe('pictures of prompts', () => {
     assert.equal(pictures.get(nine)?.data[0], 8);
     assert.equal(pictures.get(newest[1])?.data[0], 10);
     assert.equal(pictures.get(ids[0]), undefined);
-    assert.throws(() => pictures.hold(of(ids[0])), { code: 'EBADPROMPT', message: /not kept any more/ });
+    assert.throws(() => pictures.hold(of(ids[0])), { code: 'EBADPROMPT', message: /no longer kept/ });
     pictures.hold(prompt);
   });
 });
