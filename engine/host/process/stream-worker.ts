@@ -4,46 +4,44 @@ import type { Frame, Prepared } from '../../stream/frame';
 import type { Engine } from '../../engine';
 import { EngineError, type ErrorCode } from '../../errors';
 import { changedOptions } from '../../diffusion/options';
-import type { Picture } from '../../image/picture';
 import type { DenoisedFrame } from '../../diffusion/stream-batch';
-import { strangePicture } from '../../stream/frame-encoder';
 import { Overtaken } from '../../stream/size-trials';
-import type { Output, RawImage, StreamOptions } from '../../types';
-import { quote } from '../../util/quote';
-import { imagesIn, withoutImages } from '../../prompt/request';
+import type { Output } from '../../types';
 import { Mailbox } from '../../util/mailbox';
 import { Signal } from '../../util/signal';
-import type { PromptSpec, FrameRequest, FrameResult, LiveParams, StreamSettings } from '../protocol/messages';
+import type { FrameRequest, FrameResult, LiveParams, PromptSpec, StreamSettings } from '../protocol/messages';
 import { splitSettings } from '../protocol/settings';
 import { type FrameJob, FrameJobs } from './frame-jobs';
 import { decodePictures } from './frame-pictures';
+import { MissingAdapters, withKnownWeights } from './missing-adapters';
+import { WarnOnce } from './warn-once';
 
-/** How long an incomplete frame buffer is waited for, ms. */
+/** An incomplete frame buffer waits this long for its missing frames, ms. */
 const PARTIAL_BUFFER_WAIT = 250;
-const WARNINGS_REMEMBERED = 100;
 /** Errors that concern one frame and not the stream. */
 const FRAME_ERRORS = new Set<ErrorCode>(['EBADFRAME', 'EBADPARAM', 'EBADPROMPT', 'ENOMODEL']);
 
 /**
- * A stream in the engine process: a waiting place for one frame, and two loops that run beside each other.
+ * A stream in the engine process: a mailbox for one frame, and two concurrent loops.
  *
- * The intake takes the newest frame, decodes and encodes it. The tick loop moves all frames one step on, with the frame
- * from the intake if there is one. Meanwhile the frames that earlier ticks finished become pictures.
+ * The intake takes the newest frame, decodes and encodes it. The tick loop moves all frames on by one step, with the frame
+ * from the intake if there is one. Meanwhile the frames that earlier ticks finished are rendered.
  */
 export class StreamWorker {
   private readonly mailbox = new Mailbox<FrameJob>();
   private readonly taken = new FrameJobs();
   private takingIn = false;
-  /** Whether the last frame that was taken could be used. */
+  /** Whether the last frame that was taken in could be used. */
   private promising = true;
   private ready: Prepared | undefined;
   private ticking = false;
-  /** Ticks whose finished frames are being turned into pictures. */
+  /** The number of ticks whose finished frames are being rendered. */
   private rendering = 0;
-  /** Counts resets: what was taken in before one is not let in after it. */
+  /** Counts resets: a frame that was taken in before a reset does not enter the batch after it. */
   private era = 0;
   private jobs = 0;
-  private readonly told = new Set<string>();
+  private readonly warnings: WarnOnce;
+  private readonly missing: MissingAdapters;
   private readonly changes = new Signal();
   private closed = false;
 
@@ -51,18 +49,20 @@ export class StreamWorker {
     private readonly stream: DiffusionStream,
     private settings: StreamSettings,
     private readonly onTaken: () => void,
-    private readonly onWarning: (text: string, code?: ErrorCode) => void,
+    onWarning: (text: string, code?: ErrorCode) => void,
   ) {
+    this.warnings = new WarnOnce(onWarning);
+    this.missing = new MissingAdapters(stream, this.warnings);
     void this.takeIn();
     void this.tick();
   }
 
   /**
-   * Opens it under `safe`, and changes it to `settings` from there: what a running stream would refuse to change to, a new
-   * one does as well. The frames that bring such settings hear of it.
+   * Opens a stream under `safe` and then changes it to `settings`, so that a new stream refuses the same changes as a running
+   * one. Frames with settings that were refused are rejected with the reason.
    *
-   * @param onTaken called whenever a frame leaves the waiting place
-   * @param onWarning called with what the model does not see of a new prompt; with a code, what the stream goes on without
+   * @param onTaken called whenever a frame leaves the mailbox
+   * @param onWarning called with the parts of a new prompt that the model does not see; with a code, with what the stream goes on without
    */
   static async open(
     engine: Engine,
@@ -72,7 +72,7 @@ export class StreamWorker {
     safe = settings,
   ): Promise<StreamWorker> {
     const adapters = engine.info.adapters.map(({ name }) => name);
-    const known = (under: StreamSettings): StreamSettings => withoutWeights(under, strangersIn(under, adapters));
+    const known = (under: StreamSettings): StreamSettings => withKnownWeights(under, adapters);
     const open = async (under: StreamSettings): Promise<StreamWorker> => {
       const stream = await engine.createStream(splitSettings(known(under)).options);
       return new StreamWorker(stream, under, onTaken, onWarning);
@@ -82,7 +82,7 @@ export class StreamWorker {
       if (!(thrown instanceof EngineError && FRAME_ERRORS.has(thrown.code))) throw thrown;
       return undefined;
     });
-    // Where those cannot work, better ones may have come.
+    // Where the safe settings do not work, the newer ones may.
     if (!worker) return open(settings);
     await worker.update(known(settings)).catch(() => undefined);
     return worker;
@@ -98,20 +98,20 @@ export class StreamWorker {
 
   async update(params: LiveParams): Promise<void> {
     splitSettings(changedOptions(this.settings, params));
-    const { format, quality, ...options } = this.withoutStrangers(params);
-    // What changes and no more: other changes may be under way.
+    const { format, quality, ...options } = this.missing.withoutWeights(params);
+    // Only the changed options are passed on: other changes may be under way.
     if (Object.keys(options).length > 0) await this.stream.update(options);
     this.settings = changedOptions(this.settings, params);
   }
 
   async setConditioning(conditioning: PromptSpec): Promise<void> {
     await this.stream.setPrompt(conditioning);
-    this.warn(this.stream.warnings);
+    this.warnings.tell(this.stream.warnings);
   }
 
-  /** As `setConditioning`, for a stream that goes on where another one was: pictures that cannot be shown are left out, which is told. */
+  /** As `setConditioning`, for a stream that replaces another: pictures that cannot be used are left out, with a warning. */
   async startUnder(conditioning: PromptSpec): Promise<void> {
-    await this.leavingOutPictures(conditioning, (prompt) => this.setConditioning(prompt));
+    await this.missing.withoutImages(conditioning, (prompt) => this.setConditioning(prompt));
   }
 
   /** Answers everything that waits or is in flight as dropped. */
@@ -145,14 +145,14 @@ export class StreamWorker {
     }
   }
 
-  /** As late as possible, so that a newer frame may still come, but before a net would have to wait for it. */
+  /** Whether to take in a frame: as late as possible, so that a newer one may still arrive, but before a net would be idle without it. */
   private hasRoom(): boolean {
     const { concurrency } = this.stream;
     const underWay = this.ticking ? 1 : 0;
     return !this.ready && (concurrency > 1 ? this.rendering + underWay < concurrency : !this.ticking);
   }
 
-  /** An error of the frame itself rejects its own job only. */
+  /** Decodes and encodes a frame. An error of the frame itself rejects its own job only. */
   private async prepare(job: FrameJob): Promise<void> {
     const { era } = this;
     this.taken.take(job);
@@ -160,14 +160,17 @@ export class StreamWorker {
     this.onTaken();
     try {
       const { conditioning, settings } = job.frame;
-      const { options, output } = splitSettings(this.withoutStrangers(settings ?? this.settings));
+      const { options, output } = splitSettings(this.missing.withoutWeights(settings ?? this.settings));
       job.output = output;
       const admitted = await this.stream.admit(options);
-      const pictures = await this.decoded(job.frame, options);
-      const encoded = conditioning && (await this.leavingOutPictures(conditioning, (prompt) => this.stream.encodePrompt(prompt, options)));
-      if (encoded) this.warn(encoded.warnings);
-      // Bytes of a raw picture are those that came, which may be several pictures.
-      const isOurs = job.frame.picture?.kind === 'encoded';
+      const { picture, pictures: others } = job.frame;
+      const given = this.missing.withoutPictures({ ...others, ...(picture && { image: picture }) });
+      const pictures = await decodePictures(given, this.stream.wantedPictures(options), options);
+      const encoded =
+        conditioning && (await this.missing.withoutImages(conditioning, (prompt) => this.stream.encodePrompt(prompt, options)));
+      if (encoded) this.warnings.tell(encoded.warnings);
+      // A raw picture is not copied: its bytes are the sender's, and several pictures may share them.
+      const isOurs = picture?.kind === 'encoded';
       const prepared = await this.stream.prepare({ id: job.id, pictures, isImageOurs: isOurs, conditioning: encoded, admitted });
       this.promising = true;
       if (era === this.era) this.ready = prepared;
@@ -184,14 +187,14 @@ export class StreamWorker {
     while (!this.closed) {
       const { ready } = this;
       this.ready = undefined;
-      // A frame that is about to be ready is worth waiting for: one UNet call for all rows costs less than two.
+      // Waits for a frame that is about to be ready: one UNet call for all rows costs less than two.
       const isComing = this.promising && (this.takingIn || this.mailbox.full);
       if (ready || (this.stream.inFlight > 0 && !isComing)) await this.step(ready);
       else if (await this.rest()) await this.guarded(async () => this.deliver(await this.stream.flush()));
     }
   }
 
-  /** One tick, with a new frame or without; what it finished is rendered beside the next ones. */
+  /** One tick, with or without a new frame; the frames that it finished are rendered during the next ticks. */
   private async step(entering: Prepared | undefined): Promise<void> {
     this.ticking = true;
     this.changes.notify();
@@ -203,7 +206,7 @@ export class StreamWorker {
     this.changes.notify();
   }
 
-  /** Waits only until rendering may begin: pictures must not pile up when they are made more slowly than frames are denoised. */
+  /** Waits only until rendering may begin: finished frames must not pile up where rendering is slower than denoising. */
   private async render(finished: DenoisedFrame<Frame>[]): Promise<void> {
     while (this.rendering >= this.stream.concurrency) await this.changes.next();
     this.rendering++;
@@ -224,7 +227,7 @@ export class StreamWorker {
     }
   }
 
-  /** When a tick fails, the state of its frames is unknown: all that were taken end with its error. */
+  /** When a tick fails, the state of its frames is unknown: all jobs that were taken are rejected with its error. */
   private async guarded(work: () => Promise<void>): Promise<void> {
     try {
       await work();
@@ -232,52 +235,7 @@ export class StreamWorker {
       if (this.closed) return;
       const error = EngineError.from(thrown, 'EHOST');
       this.taken.settleAll((job) => job.reject(error));
-      await this.reset().catch(() => undefined); // closed meanwhile
-    }
-  }
-
-  /** The pictures that the frame is rendered from. Those that no adapter wants are left out, and the flow is told so. */
-  private async decoded({ picture, pictures }: FrameRequest, options: StreamOptions): Promise<Record<string, RawImage>> {
-    const given: Record<string, Picture> = { ...pictures, ...(picture && { image: picture }) };
-    const known = this.stream.knownPictures;
-    const strangers = Object.keys(given).filter((name) => !known.includes(name));
-    this.warn(
-      strangers.map((name) => `${strangePicture(name, known)}; the stream goes on without it`),
-      'EBADPARAM',
-    );
-    return decodePictures(given, this.stream.wantedPictures(options), options);
-  }
-
-  /** Strengths may be older than the engine, from which an adapter has been removed: the stream goes on under the others. */
-  private withoutStrangers<S extends LiveParams>(settings: S): S {
-    const strangers = strangersIn(settings, this.stream.adapters);
-    this.warn(
-      strangers.map((name) => `weights: this engine has no adapter called ${quote(name)}; the stream goes on without it`),
-      'EBADPARAM',
-    );
-    return withoutWeights(settings, strangers);
-  }
-
-  /** Does something with a prompt; where that fails because of its pictures without them: an adapter may have been removed. */
-  private async leavingOutPictures<T>(prompt: PromptSpec, work: (prompt: PromptSpec) => Promise<T>): Promise<T> {
-    try {
-      return await work(prompt);
-    } catch (thrown) {
-      if (imagesIn(prompt).length === 0) throw thrown;
-      const done = await work(withoutImages(prompt));
-      const { code, message } = EngineError.from(thrown, 'EHOST');
-      this.warn([`${message}; the stream goes on without the picture`], code);
-      return done;
-    }
-  }
-
-  /** Tells each text once: prompts may change with every frame. */
-  private warn(warnings: string[], code?: ErrorCode): void {
-    for (const text of warnings) {
-      if (this.told.has(text)) continue;
-      if (this.told.size >= WARNINGS_REMEMBERED) this.told.clear();
-      this.told.add(text);
-      this.onWarning(text, code);
+      await this.reset().catch(() => undefined); // it was closed meanwhile
     }
   }
 
@@ -286,9 +244,9 @@ export class StreamWorker {
   }
 
   /**
-   * Until something changes.
+   * Waits until something changes.
    *
-   * @returns whether instead a frame buffer has waited long enough for its missing frames
+   * @returns whether a frame buffer has waited long enough for its missing frames instead
    */
   private async rest(): Promise<boolean> {
     if (this.stream.buffered === 0 || this.takingIn) return this.changes.next().then(() => false);
@@ -303,15 +261,4 @@ export class StreamWorker {
     this.onTaken();
     job.resolve({ outcome: 'dropped' });
   }
-}
-
-/** Names of weights that no adapter has. */
-function strangersIn({ weights = {} }: LiveParams, adapters: readonly string[]): string[] {
-  return Object.keys(weights).filter((name) => !adapters.includes(name));
-}
-
-function withoutWeights<S extends LiveParams>(settings: S, names: readonly string[]): S {
-  if (names.length === 0) return settings;
-  const kept = Object.entries(settings.weights ?? {}).filter(([name]) => !names.includes(name));
-  return { ...settings, weights: Object.fromEntries(kept) };
 }
