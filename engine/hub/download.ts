@@ -75,7 +75,10 @@ async function receive(
       for await (const chunk of answer.chunks) {
         have += chunk.length;
         if (have > file.bytes)
-          throw new EngineError('EINTEGRITY', `${file.path} is longer than the ${file.bytes} bytes that the hub announced; try again later`);
+          throw new EngineError(
+            'EINTEGRITY',
+            `${file.path} is longer than the ${file.bytes} bytes that the hub announced; try again later`,
+          );
         await onDisk(() => output.appendFile(chunk));
         hash.update(chunk);
         onBytes(chunk.length);

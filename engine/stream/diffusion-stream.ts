@@ -1,60 +1,54 @@
 import { changedOptions, type ResolvedOptions } from '../diffusion/options';
-import type { LatentShape } from '../diffusion/latent';
 import type { StreamSetup } from '../diffusion/setup';
 import type { DenoisedFrame } from '../diffusion/stream-batch';
 import { EngineError } from '../errors';
-import { toThumbnail } from '../image/pixels';
 import type { Model } from '../model/model';
 import type { EncodedPrompt } from '../prompt/transition-path';
 import type { PromptSpec } from '../prompt/request';
 import { WeightedPrompts } from '../prompt/weighted-prompts';
 import type { FrameId, Output, Prompt, RawImage, Stream, StreamInput, StreamOptions } from '../types';
-import { checkFinite } from '../util/finite';
 import { SerialQueue } from '../util/serial-queue';
 import { type Frame, followsPrompt, type Prepared } from './frame';
+import { FrameDecoder } from './frame-decoder';
 import { FrameEncoder } from './frame-encoder';
 import { LiveSettings } from './live-settings';
 import { named } from './named-prompt';
-import { composed } from './paint-mask';
 import { SetupCache } from './setup-cache';
 import type { SharedUnet } from './shared-unet';
 import { SizeTrials } from './size-trials';
-import type { Probe } from './transition-probes';
 import { embedsPair, UnetBatcher } from './unet-batcher';
 
 export interface FrameInput extends StreamInput {
-  /** The prompt of this frame alone, encoded already. */
+  /** The encoded prompt of this frame alone. */
   conditioning?: EncodedPrompt;
-  /** Nobody else needs the bytes of `image`, nor are they those of another of its pictures. */
+  /** Whether nobody else needs the bytes of `image`, including the frame's other pictures. */
   isImageOurs?: boolean;
-  /** All settings of this frame, whatever the stream's are, as {@link DiffusionStream.admit} gave them. */
+  /** All settings of this frame instead of the stream's, as returned by {@link DiffusionStream.admit}. */
   admitted?: StreamSetup;
 }
 
 /**
- * A stream: pictures become latents, latents go through the stream batch, finished latents become pictures.
+ * A stream, in three stages: pictures are encoded into latents, latents go through the stream batch, and finished latents
+ * are decoded into pictures.
  *
- * Calls go through each of these three in the order in which they were made, but one frame can be in the UNet while
- * those before it are being decoded and the one after it encoded.
+ * Each stage keeps the order of calls, but one frame can be in the UNet while earlier frames are decoded and the next one is
+ * encoded.
  */
 export class DiffusionStream implements Stream {
   private readonly prompts: WeightedPrompts;
   private readonly batch: UnetBatcher;
   private conditioning: EncodedPrompt | undefined;
-  /** What it was made of. */
+  /** The prompt that `conditioning` was encoded from. */
   private prompt: Prompt | PromptSpec = { prompt: '' };
   private readonly setups: SetupCache;
   private readonly pictures: FrameEncoder;
-  /** Those since the last frame. */
+  private readonly decoder: FrameDecoder;
+  /** The prompts since the last frame. */
   private waitingPrompts: { newest?: Prompt | PromptSpec } = {};
   private readonly settings: LiveSettings;
   private frames = 0;
   private readonly intake = new SerialQueue();
   private readonly ticks = new SerialQueue();
-  /** The pictures of all calls until now are made, or have failed. */
-  private rendered: Promise<void> = Promise.resolve();
-  /** All probes until now are looked at. */
-  private sampled: Promise<unknown> = Promise.resolve();
   private closed = false;
 
   private constructor(
@@ -67,11 +61,12 @@ export class DiffusionStream implements Stream {
     this.prompts = new WeightedPrompts(model.textEncoder);
     this.setups = new SetupCache(model, trials);
     this.pictures = new FrameEncoder(model);
-    this.batch = new UnetBatcher(model, unet, this.pictures, (probe, latent) => this.sample(probe, latent));
+    this.decoder = new FrameDecoder(model);
+    this.batch = new UnetBatcher(model, unet, this.pictures, (probe, latent) => this.decoder.sample(probe, latent));
     this.settings = new LiveSettings(this.setups, options);
   }
 
-  /** Checks the options, and that the model works at this size; `trials` are shared by the streams of an engine. */
+  /** Opens a stream, after checking the options and that the model works at this size; `trials` are shared by the streams of an engine. */
   static async open(
     model: Model,
     unet: SharedUnet,
@@ -88,41 +83,42 @@ export class DiffusionStream implements Stream {
     return this.settings.options;
   }
 
-  /** How many nets of its engine can run beside each other. */
+  /** The number of nets of its engine that can run in parallel. */
   get concurrency(): number {
     return this.model.concurrency;
   }
 
-  /** Frames at some step. */
+  /** The number of frames in the batch. */
   get inFlight(): number {
     return this.batch.inFlight;
   }
 
-  /** Frames that wait for their buffer to fill. */
+  /** The number of frames that wait for their frame buffer to fill. */
   get buffered(): number {
     return this.batch.buffered;
   }
 
-  /** Names of the pictures that frames may bring, and of those that one is rendered from under some options. */
+  /** The names of the pictures that frames may bring. */
   get knownPictures(): string[] {
     return this.pictures.known;
   }
 
+  /** The names of the pictures that a frame is rendered from under these options. */
   wantedPictures(options: StreamOptions): string[] {
     return this.pictures.wanted(options);
   }
 
-  /** Names of the adapters of its engine. */
+  /** The names of the engine's adapters. */
   get adapters(): string[] {
     return this.model.info.adapters.map(({ name }) => name);
   }
 
-  /** What of the stream's prompt the model does not see, in sentences. */
+  /** The parts of the stream's prompt that the model does not see, in sentences. */
   get warnings(): string[] {
     return this.conditioning?.warnings ?? [];
   }
 
-  /** Prompts may come faster than they can be encoded: of those between two frames, the newest alone is. */
+  /** Sets the prompt. Prompts may come faster than they can be encoded: only the newest one between two frames is. */
   setPrompt(prompt: Prompt | PromptSpec): Promise<void> {
     const { waitingPrompts } = this;
     waitingPrompts.newest = prompt;
@@ -136,7 +132,7 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** What takes long to prepare is left to a newer call that says otherwise. */
+  /** Changes options. A change that takes long to prepare is skipped if a newer call sets the same option. */
   update(params: Partial<StreamOptions>): Promise<void> {
     const update = this.settings.begin(params);
     return this.inQueue(this.intake, async () => {
@@ -155,20 +151,23 @@ export class DiffusionStream implements Stream {
     return this.handOut(await this.inQueue(this.ticks, () => this.batch.drain()));
   }
 
-  /** Resolves when a frame that comes then need not wait for other frames to be encoded. */
+  /** Resolves when the next frame can be encoded without waiting for others. */
   async whenFree(): Promise<void> {
     if (this.options.mode === 'img2img') await this.model.vaeEncoder?.place.whenFree();
   }
 
   /**
-   * Resolves when frames can be made under these settings, for {@link prepare}: what would be refused is refused before a
-   * picture is decoded to its size. Rejects as `prepare` does.
+   * Resolves when frames can be rendered under these settings, for {@link prepare}. Settings that would be refused are refused
+   * here, before a picture is decoded to their size. Rejects as `prepare` does.
    */
   admit(options: StreamOptions): Promise<StreamSetup> {
     return this.setups.prepare(options, this.settings.change());
   }
 
-  /** The first of the three: encodes a frame's picture. The stream's settings hold as they are at the call. Rejects with Overtaken when newer ones come while its own are being prepared. */
+  /**
+   * The first stage: encodes a frame's picture, under the stream's settings at the time of the call. Rejects with Overtaken when
+   * newer settings arrive while its own are being prepared.
+   */
   prepare(input: FrameInput): Promise<Prepared> {
     const enteredAt = performance.now();
     this.waitingPrompts = {};
@@ -203,10 +202,10 @@ export class DiffusionStream implements Stream {
   }
 
   /**
-   * The second: lets a frame enter, if there is one, and moves all frames one step on. A frame buffer that is not full
-   * yet waits.
+   * The second stage: adds a frame to the batch, if there is one, and moves all frames on by one step. Frames wait until their
+   * frame buffer is full.
    *
-   * @returns the frames whose last step this was, for {@link render}
+   * @returns the frames that have finished their last step, for {@link render}
    */
   denoise(prepared?: Prepared): Promise<DenoisedFrame<Frame>[]> {
     return this.inQueue(this.ticks, async () => {
@@ -217,20 +216,16 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** The third: finished latents to pictures, beside those of earlier calls, and never given back before them. They must not be drawn on: a later frame may be made from them. */
+  /** The third stage: decodes finished latents, never resolving before earlier calls. The pictures must not be changed: a later frame may be mixed with them. */
   async render(finished: DenoisedFrame<Frame>[]): Promise<Output[]> {
     this.checkOpen();
-    const making = Promise.all(finished.map((each) => this.picture(each)));
-    const before = this.rendered;
-    this.rendered = Promise.allSettled([making, before]).then(() => undefined);
-    await this.rendered;
-    const outputs = await making;
+    const outputs = await this.decoder.render(finished);
     const last = outputs.at(-1);
     if (last) this.pictures.rendered(last.image);
     return outputs;
   }
 
-  /** Takes all frames in flight out, unfinished. */
+  /** Removes all frames in flight, unfinished. */
   reset(): Promise<FrameId[]> {
     return this.inQueue(this.ticks, async () => {
       const ids = this.batch.reset();
@@ -245,14 +240,14 @@ export class DiffusionStream implements Stream {
     return this.prompts.encode(texts, this.model.picturePrompts.show(brought), weights);
   }
 
-  /** Calls that have not begun are rejected with ECLOSED; what is under way ends. */
+  /** Rejects calls that have not begun with ECLOSED, and waits for those under way. */
   async close(): Promise<void> {
     if (!this.closed) this.onClose(this);
     this.closed = true;
-    await Promise.all([this.intake.idle(), this.ticks.idle(), this.rendered, this.sampled]);
+    await Promise.all([this.intake.idle(), this.ticks.idle(), this.decoder.idle()]);
   }
 
-  /** Finished pictures for those who may draw on them. */
+  /** Renders frames whose pictures the caller may change. */
   private async handOut(finished: DenoisedFrame<Frame>[]): Promise<Output[]> {
     const outputs = await this.render(finished);
     if (outputs.length > 0) this.pictures.handOut();
@@ -266,7 +261,7 @@ export class DiffusionStream implements Stream {
     });
   }
 
-  /** The stream's prompt, under the strengths of a frame. */
+  /** The stream's prompt, encoded under the adapter strengths of a frame. */
   private async ownPrompt({ weights }: ResolvedOptions): Promise<EncodedPrompt> {
     if (this.conditioning && !this.prompts.dependOnWeights) return this.conditioning;
     return this.encodePrompt(this.prompt, { weights });
@@ -274,23 +269,5 @@ export class DiffusionStream implements Stream {
 
   private checkOpen(): void {
     if (this.closed) throw new EngineError('ECLOSED', 'the stream is closed; create a new one');
-  }
-
-  private async picture({ frame, latent }: DenoisedFrame<Frame>): Promise<Output> {
-    const { id, seed, enteredAt, shape, masked } = frame;
-    const painted = await this.decode(latent, shape);
-    const image = masked ? composed(painted, masked.incoming, masked.mask) : painted;
-    return { id, image, latent, latencyMs: performance.now() - enteredAt, ...(seed !== undefined && { seed }) };
-  }
-
-  private async decode(latent: Float32Array, { height, width }: LatentShape): Promise<RawImage> {
-    checkFinite(latent, 'the UNet');
-    return this.model.vaeDecoder.decodePicture(latent, height, width);
-  }
-
-  /** Nobody waits for it. One that cannot be decoded says nothing of its way; a frame will say what is wrong. */
-  private sample({ way, position, shape }: Probe, latent: Float32Array): void {
-    const sampling = this.decode(latent, shape).then((image) => way.path.add(position, [latent, toThumbnail(image)]));
-    this.sampled = Promise.allSettled([this.sampled, sampling]);
   }
 }

@@ -21,7 +21,7 @@ export const OWN_PICTURES: readonly string[] = ['image', 'mask'];
 /** The mask of a frame that is denoised in part. */
 export interface Masked {
   mask: PaintMask;
-  /** At the stream's size. */
+  /** The frame's picture at the stream's size. */
   incoming: RawImage;
 }
 
@@ -60,7 +60,7 @@ export class FrameEncoder {
   }
 
   /**
-   * The options of a frame. Where `motion` asks for it, there is less noise while the scene moves.
+   * The options of a frame. With `motionNoise`, there is less noise while the scene moves.
    *
    * @throws EBADFRAME when there is no picture
    */
@@ -185,7 +185,7 @@ export function strangePicture(name: string, known: readonly string[]): string {
   return `pictures: no adapter wants a picture called ${quote(name)}; ${there}`;
 }
 
-/** At the stream's size. */
+/** An image scaled to the stream's size. */
 async function fitted(image: RawImage, { width, height }: ResolvedOptions): Promise<RawImage> {
   return image.width === width && image.height === height ? image : decode({ kind: 'raw', ...image }, width, height);
 }

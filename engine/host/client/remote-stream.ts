@@ -1,64 +1,51 @@
 import { isDeepStrictEqual } from 'node:util';
 import { EngineError, type ErrorCode } from '../../errors';
 import { changedOptions } from '../../diffusion/options';
-import { copiesOf, copyOf } from '../../image/picture';
 import type { SerialQueue } from '../../util/serial-queue';
 import type { EngineProcess } from './engine-process';
-import { Mailbox } from '../../util/mailbox';
+import { FrameSender } from './frame-sender';
 import type { PromptSpec, FrameRequest, FrameResult, LiveParams, StreamSettings, StreamStats } from '../protocol/messages';
-import { isValidFrame } from '../protocol/valid-frame';
+import { isPartOf, withoutChange } from './setting-changes';
 import { StreamMeter } from './stream-meter';
 
-interface Submission {
-  frame: FrameRequest;
-  resolve: (result: FrameResult) => void;
-  reject: (error: Error) => void;
-}
-
-/**
- * Frames that may be on their way to the engine process without having left its waiting place. One would let it idle
- * for a round trip; many would fill the pipe while a net blocks the process.
- */
-const MAX_UNTAKEN = 3;
-/** Errors that another try may fix: an inference server that is away. */
+/** Errors that another try may fix, such as an unreachable inference server. */
 const PASSING: ReadonlySet<ErrorCode> = new Set<ErrorCode>(['ENETWORK', 'ETIMEOUT', 'EDENIED']);
-/** Wait before that, ms. */
+/** The pause before that try, ms. */
 const REOPEN_AFTER = 2000;
 
 /**
- * The flow's side of a stream. It outlives the engine process: after a crash it is opened there again with all that was
- * set. While there is no process to take frames, the newest one waits here.
+ * The flow's side of a stream. It outlives the engine process: after a crash it is opened in the next process, with the same
+ * settings and conditioning. While no process takes frames, the newest one waits.
  */
 export class RemoteStream {
-  private readonly mailbox = new Mailbox<Submission>();
+  private readonly sender: FrameSender;
   private readonly meter = new StreamMeter();
   private process: EngineProcess | undefined;
   private opened = false;
   private opening: Promise<void> = Promise.resolve();
-  private untaken = 0;
   private error: Error | undefined;
   private ended = false;
   private reopening: NodeJS.Timeout | undefined;
   private tooLarge: EngineError | undefined;
   private withdraw: () => void = () => undefined;
-  /** Resolves when the stream is closed: nobody waits then for an opening that will not come. */
+  /** Resolves when the stream is closed, so that nobody waits for an opening that will not come. */
   private readonly withdrawn = new Promise<void>((resolve) => (this.withdraw = resolve));
 
-  /** Hears what the model does not see of a new prompt, in sentences: its end, unknown words; with a code, what the stream goes on without. */
+  /** Called with the parts of a new prompt that the model does not see, in sentences; with a code, with what the stream goes on without. */
   onWarning: (text: string, code?: ErrorCode) => void = () => undefined;
 
-  /** The stream has gone back to its safe settings, of which the flow is to hear. */
+  /** Called when the stream has gone back to its safe settings. */
   onGoneBack: () => void = () => undefined;
 
-  /** Hears of every frame that the engine process finished (no error), or at which it failed; and when it was sent there. */
+  /** Called for every frame that the engine process finished (no error) or failed at, with the time when it was sent. */
   onAnswer: (sentAt: number, error?: EngineError) => void = () => undefined;
 
   /**
-   * Made by EngineSupervisor.openStream.
-   * @param name for people
-   * @param safe settings to go back to when `wanted` takes more memory than there is
-   * @param openings where streams wait for their turn to be opened: one at a time, so that many do not keep the engine
-   *   process from those that are open
+   * Created by EngineSupervisor.openStream.
+   *
+   * @param name the stream's name, for people
+   * @param safe the settings to go back to when `wanted` takes more memory than there is
+   * @param openings the queue in which streams are opened one at a time, so that many do not delay those that are open
    */
   constructor(
     private readonly id: number,
@@ -68,14 +55,16 @@ export class RemoteStream {
     private conditioning: PromptSpec | undefined,
     private readonly openings: SerialQueue,
     private readonly onClose: () => void,
-  ) {}
+  ) {
+    this.sender = new FrameSender(id, (sentAt, error) => this.onAnswer(sentAt, error));
+  }
 
-  /** What the stream is set to, or about to be. */
+  /** The stream's settings, or those that it is changing to. */
   get settings(): StreamSettings {
     return this.wanted;
   }
 
-  /** The conditioning of the frames to come that bring none of their own. */
+  /** The conditioning of coming frames without one of their own. */
   get newestConditioning(): PromptSpec | undefined {
     return this.conditioning;
   }
@@ -84,32 +73,26 @@ export class RemoteStream {
     return this.meter.stats();
   }
 
+  /** The number of frames that were sent and have not left the mailbox of the engine process. */
+  get untaken(): number {
+    return this.sender.untaken;
+  }
+
   get closed(): boolean {
     return this.ended;
   }
 
   /**
    * Settles once: finished, dropped, or rejected with an Error that has a `code`. Never blocks; the newest frame wins.
-   * The frame is made under the settings that hold now, however long it waits.
+   * The frame is rendered under the settings of this moment, however long it waits.
    */
   submit(request: FrameRequest): Promise<FrameResult> {
     const submittedAt = performance.now();
-    const frame = this.withSettings(request);
-    const settled = new Promise<FrameResult>((resolve, reject) => {
-      if (this.ended) reject(new EngineError('ECLOSED', 'the stream is closed'));
-      else if (this.error) reject(this.error);
-      else {
-        const submission: Submission = { frame, resolve, reject };
-        this.mailbox.put(submission)?.resolve({ outcome: 'dropped' });
-        this.sendNewest();
-        // What went is copied into the pipe. What waits keeps bytes of its own: the flow may draw on those it sent.
-        if (this.mailbox.full) submission.frame = withOwnPictures(frame);
-      }
-    });
-    return this.meter.watch(settled, submittedAt);
+    const error = this.ended ? new EngineError('ECLOSED', 'the stream is closed') : this.error;
+    return this.meter.watch(error ? Promise.reject(error) : this.sender.send(this.withSettings(request)), submittedAt);
   }
 
-  /** Live parameters, for the frames that are submitted from now on. Rejects with EBADPARAM when they cannot work; the old ones then stay. */
+  /** Sets live parameters for the frames that are submitted from now on. Rejects with EBADPARAM when they are invalid, and keeps the old ones then. */
   async update(params: LiveParams): Promise<void> {
     const { wanted: before, process, opened } = this;
     if (isPartOf(params, before)) return;
@@ -121,26 +104,26 @@ export class RemoteStream {
       if (this.process && this.opened) await this.process.request('update', { stream: this.id, params });
       else if (this.process) await this.openInTurn(this.process);
     } catch (thrown) {
-      // A stream that was open, in a process that lives on, goes on with what it had.
+      // A stream that was open in a process that still runs goes on with its old settings.
       const refused = (opened && this.process === process) || isRefused(thrown, 'EBADPARAM');
       if (refused) this.wanted = withoutChange(this.wanted, params, before);
-      // A process that died is followed by one that is opened with what is wanted.
+      // After a process that ended, the stream is opened in the next one with the new value.
       if (refused || this.ended) throw thrown;
     }
   }
 
-  /** The conditioning of the frames to come that bring none of their own, and of those in flight as `followNewest` says. */
+  /** Sets the conditioning of coming frames without one of their own, and of frames in flight as `followNewest` says. */
   async setConditioning(conditioning: PromptSpec): Promise<void> {
     const before = this.conditioning;
     this.conditioning = conditioning;
     if (!this.opened) await this.opening;
     const { process } = this;
-    // Of those that waited for the opening the newest alone goes on.
+    // Of several calls that waited for the opening, only the newest continues.
     if (!process || !this.opened || this.conditioning !== conditioning) return;
     try {
       await process.request('setConditioning', { stream: this.id, conditioning });
     } catch (thrown) {
-      // A process that died is followed by one that is opened with what is wanted.
+      // After a process that ended, the stream is opened in the next one with the new value.
       if (this.process !== process) return;
       if (this.conditioning === conditioning) this.conditioning = before;
       throw thrown;
@@ -149,76 +132,75 @@ export class RemoteStream {
 
   /** Drops everything in flight; their submits settle as dropped. */
   async reset(): Promise<void> {
-    this.mailbox.take()?.resolve({ outcome: 'dropped' });
+    this.sender.drop();
     const { process } = this;
     if (!process || !this.opened) return;
     await process.request('reset', { stream: this.id }).catch((thrown: unknown) => {
-      // With a process that died all that was in flight is gone as well.
+      // A process that ended has dropped everything in flight as well.
       if (this.process === process) throw thrown;
     });
   }
 
-  /** Rejects what is in flight with ECLOSED. */
+  /** Rejects everything in flight with ECLOSED. */
   async close(): Promise<void> {
     if (this.ended) return;
     this.ended = true;
     clearTimeout(this.reopening);
-    this.mailbox.take()?.reject(new EngineError('ECLOSED', 'the stream was closed'));
+    this.sender.reject(new EngineError('ECLOSED', 'the stream was closed'));
     this.withdraw();
     this.onClose();
-    // A process that dies instead of answering has closed the stream as well.
+    // A process that ends instead of answering has closed the stream as well.
     if (this.process && this.opened) await this.process.request('close', { stream: this.id }).catch(() => undefined);
   }
 
-  /** Pixels that are at work at once: what a stream's memory goes by. */
+  /** The number of pixels in the batch, which a stream's memory is proportional to. */
   get weight(): number {
     const { width, height, tIndexList, frameBufferSize = 1 } = this.wanted;
     return width * height * tIndexList.length * frameBufferSize;
   }
 
-  /** Gives up what it was changed to. @returns whether there was anything */
+  /** Goes back to the safe settings. @returns whether they differ from the present ones */
   goBack(): boolean {
     if (isDeepStrictEqual(this.safe, this.wanted)) return false;
     this.wanted = this.safe;
-    this.mailbox.take()?.resolve({ outcome: 'dropped' });
+    this.sender.drop();
     this.onGoneBack();
     return true;
   }
 
-  /** It is opened again only under other settings; its frames end with the error until then. */
+  /** Suspends the stream: it is opened again only under other settings, and its frames are rejected until then. */
   setAside(error: EngineError): void {
     const { width, height, tIndexList, frameBufferSize = 1 } = this.wanted;
     this.tooLarge = new EngineError(
       'EMEMORY',
-      `${width}x${height} with ${tIndexList.length} steps and a buffer of ${frameBufferSize} takes more memory than there is (${error.message}); choose less`,
+      `${width}x${height} with ${tIndexList.length} steps and a buffer of ${frameBufferSize} takes more memory than there is (${error.message}); choose smaller values`,
     );
   }
 
-  /** A process with a loaded model is there. What is wrong with the settings is heard by the next submits. */
+  /** Opens the stream in a process with a loaded model. Errors of the settings are reported by the next submits. */
   attach(process: EngineProcess): void {
     this.process = process;
-    this.untaken = 0;
-    // What ended the process before says nothing of this one: frames wait until it is this stream's turn to be opened.
+    // The error that ended the last process does not concern this one: frames wait until the stream is opened.
     this.error = this.tooLarge;
     this.opening = this.openInTurn(process).catch(() => undefined);
   }
 
-  /** The process is gone; another one follows unless `error` says that none will. */
+  /** The process has ended. Another one follows unless there is an `error`. */
   detach(error?: Error): void {
     clearTimeout(this.reopening);
     this.process = undefined;
     this.opened = false;
     this.error = error;
-    if (error) this.mailbox.take()?.reject(error);
+    this.sender.hold();
+    if (error) this.sender.reject(error);
   }
 
-  /** One of the frames that were sent has left the waiting place of the engine process. */
+  /** One of the frames that were sent has left the mailbox of the engine process. */
   taken(): void {
-    this.untaken--;
-    this.sendNewest();
+    this.sender.taken();
   }
 
-  /** A frame that waits is overtaken by changes, so it takes along what it is to be made under. */
+  /** The frame with the settings and the conditioning of this moment: they may change while it waits. */
   private withSettings(frame: FrameRequest): FrameRequest {
     const settings = frame.settings ?? this.wanted;
     const conditioning = frame.conditioning ?? (settings.followNewest === 'none' ? this.conditioning : undefined);
@@ -233,7 +215,7 @@ export class RemoteStream {
     if (this.ended || this.process !== process) return;
     this.error = this.tooLarge;
     if (this.error) {
-      this.mailbox.take()?.reject(this.error);
+      this.sender.reject(this.error);
       throw this.error;
     }
     try {
@@ -241,71 +223,22 @@ export class RemoteStream {
       if (this.process !== process) return;
       if (this.ended) void process.request('close', { stream: this.id }).catch(() => undefined);
       this.opened = true;
-      // Changes that waited for the opening go into the pipe before the first frame.
-      setImmediate(() => this.sendNewest());
+      // Changes that waited for the opening are sent before the first frame.
+      setImmediate(() => this.process === process && this.opened && this.sender.open(process));
     } catch (thrown) {
       const error = EngineError.from(thrown, 'EHOST');
       if (this.process === process) {
-        // The settings are at fault, not the process: it stays, so that better ones can be tried.
+        // The settings are at fault and not the process, which goes on so that others can be tried.
         this.error = error;
-        this.mailbox.take()?.reject(error);
+        this.sender.reject(error);
         clearTimeout(this.reopening);
         if (PASSING.has(error.code) && !this.ended) this.reopening = setTimeout(() => this.attach(process), REOPEN_AFTER).unref();
       }
       throw error;
     }
   }
-
-  private sendNewest(): void {
-    if (!this.process || !this.opened || this.untaken >= MAX_UNTAKEN) return;
-    const submission = this.mailbox.take();
-    if (!submission) return;
-    this.untaken++;
-    void this.deliver(this.process, submission);
-  }
-
-  private async deliver(process: EngineProcess, { frame, resolve, reject }: Submission): Promise<void> {
-    const sentAt = performance.now();
-    try {
-      const result = await process.request('submit', { stream: this.id, frame });
-      if (!isValidFrame(result)) throw await this.distrust(process);
-      if (result.outcome === 'finished') this.onAnswer(sentAt);
-      resolve(result);
-    } catch (thrown) {
-      const error = EngineError.from(thrown, 'EHOST');
-      if (this.process === process) this.onAnswer(sentAt, error);
-      reject(error);
-    }
-  }
-
-  private async distrust(process: EngineProcess): Promise<EngineError> {
-    const error = new EngineError('EHOST', 'the engine process sent a picture that is none, and was ended');
-    await process.kill(error, true);
-    return error;
-  }
-}
-
-function withOwnPictures({ picture, pictures, ...frame }: FrameRequest): FrameRequest {
-  return { ...frame, ...(picture && { picture: copyOf(picture) }), ...(pictures && { pictures: copiesOf(pictures) }) };
 }
 
 function isRefused(thrown: unknown, code: ErrorCode): boolean {
   return thrown instanceof EngineError && thrown.code === code;
-}
-
-/** Takes a change back, but nothing that was changed after it. */
-function withoutChange(settings: StreamSettings, { weights, ...params }: LiveParams, before: StreamSettings): StreamSettings {
-  const restored = restore(settings, params, before);
-  return weights ? { ...restored, weights: restore(settings.weights ?? {}, weights, before.weights ?? {}) } : restored;
-}
-
-/** `now` with what `change` set in it, and nobody since, as it was `before`. */
-function restore<T extends object>(now: T, change: Partial<T>, before: T): T {
-  const names = (Object.keys(change) as (keyof T)[]).filter((name) => Object.is(now[name], change[name]));
-  const entries = Object.entries({ ...now, ...Object.fromEntries(names.map((name) => [name, before[name]])) });
-  return Object.fromEntries(entries.filter(([, value]) => value !== undefined)) as T;
-}
-
-function isPartOf(params: LiveParams, settings: StreamSettings): boolean {
-  return (Object.keys(params) as (keyof StreamSettings)[]).every((name) => JSON.stringify(params[name]) === JSON.stringify(settings[name]));
 }

@@ -145,7 +145,7 @@ describe('host: the engine in a process of its own', () => {
     for (const picture of frames.slice(0, 3)) {
       results.push(stream.submit({ picture }));
       // Otherwise the next one may take its place.
-      await until(() => Reflect.get(stream, 'untaken') === 0);
+      await until(() => stream.untaken === 0);
     }
     for (const result of results) assert.equal((await result).outcome, 'finished');
   });
