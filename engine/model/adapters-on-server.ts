@@ -7,16 +7,16 @@ import type { ModelFiles } from './files';
 import type { Headers } from './headers';
 import { netsOnServer, openOnServer } from './server-nets';
 
-/** What a model runs with where its UNet is on a server. */
+/** The adapters of a model whose UNet is on a server. */
 export interface AdaptersOnServer {
   adapters: Adapters;
-  /** Why those of the model's own folder are left out, in a sentence. */
+  /** Why the adapters in the model's own folder are left out, in a sentence. */
   note?: string;
 }
 
 /**
- * All adapters where the server's UNet has inputs for them, or where it cannot be asked; without those of the model's own folder
- * where only they are missing: nobody has asked for them, and a server that was set up before they lay there goes on.
+ * All adapters if the server's UNet has inputs for them, or cannot be asked. If it lacks inputs only for the adapters in the
+ * model's own folder, these are left out: nobody asked for them, and a server that was set up before they were added goes on.
  */
 export async function adaptersOnServer(
   model: string,
@@ -26,7 +26,7 @@ export async function adaptersOnServer(
 ): Promise<AdaptersOnServer> {
   const [net, header] = [files.nets.unet, headers.unet];
   if (!server || !net || !header || adapters.own.length === 0 || !netsOnServer(server).has('unet')) return { adapters };
-  /** Whether the server has it so; undefined where it does not say. */
+  /** Whether the server's UNet has inputs for these adapters; undefined where it does not tell. */
   const serves = async (some: Adapters): Promise<boolean | undefined> => {
     try {
       const served = await openOnServer(model, 'unet', net, await asServed(header, net.path, some.patches('unet', 'server')), server);

@@ -5,14 +5,14 @@ import type { ModelFiles } from './files';
 import type { Headers } from './headers';
 import type { NetName } from './roles';
 
-/** Of a net that is not looked at: without a config that says otherwise its autoencoder is a full one. */
+/** The operators assumed for a net that is not read: unless its config says otherwise, the autoencoder is a full one. */
 const UNKNOWN_NET = new Set(['Softmax']);
 
 const says = (config: Json): boolean => Object.keys(config).length > 0;
 
 /**
- * Whether pictures and latents are to an autoencoder from elsewhere what they are to the model, as far as configs tell: how many
- * channels latents have, how much smaller they are, and, of two full ones, how they are scaled. What is tiny has its own scale.
+ * Checks, as far as configs tell, that an autoencoder from elsewhere has the model's latents: their channels, their size, and
+ * for two full autoencoders their scale. A tiny one has its own scale.
  *
  * @param channels of the UNet's latents
  * @param xl whether the model is an SDXL one
@@ -29,7 +29,7 @@ export function checkAutoencoder({ nets, autoencoder, replaced }: ModelFiles, he
     const given = side?.find(({ shape }) => shape.length === 4)?.shape[1];
     const isTheirsTiny = isTiny(theirs, net?.operators ?? new Set());
     const space = latentSpace(theirs, channels, isTheirsTiny, xl);
-    // An encoder of a distribution gives means and variances.
+    // An encoder of a distribution outputs means and variances.
     const counts = [space.channels, typeof given !== 'number' || (name === 'vae_encoder' && given === 2 * channels) ? channels : given];
     const wrong = counts.find((count) => count !== channels);
     if (wrong !== undefined) throw misfit(`makes latents of ${wrong} channels, but the unet takes ${channels}`);

@@ -5,24 +5,24 @@ import { findNet, type NetFiles, subfolders } from './layouts';
 import { Reach } from './reach';
 import { isAutoencoder, type NetName, netNames } from './roles';
 
-/** A folder beside the other nets of a model with an autoencoder, mostly a tiny one; being there, it is wanted. */
+/** The names of a folder in a model's folder with another autoencoder, usually a tiny one, which is then used. */
 export const OWN_AUTOENCODER = /^(taesd|tae|vae[_-]tiny|tiny[_-]vae|autoencoder$)/i;
 
-/** An autoencoder in a folder of its own, which takes the place of the model's. */
+/** An autoencoder in a folder of its own, which replaces the model's. */
 export interface OtherAutoencoder {
-  /** As it was given, or the folder in the model's. */
+  /** The folder as it was given, or the one in the model's folder. */
   folder: string;
   nets: Partial<Record<NetName, NetFiles>>;
   reach: Reach;
 }
 
 /**
- * The autoencoder that a model is to be used with instead of its own full one.
+ * The autoencoder that is used instead of a model's own.
  *
  * Rejects with ENOMODEL when there is none in the chosen folder, with EBADMODEL as finding a net does.
  *
  * @param model the model's folder
- * @param chosen another one's: a folder with `vae_encoder` and `vae_decoder`, or one of the two; else what lies in the model's own counts
+ * @param chosen a folder with `vae_encoder` and `vae_decoder`, or one of the two. By default, the one in the model's folder, if there is one.
  */
 export async function otherAutoencoder(model: string, reach: Reach, chosen: string | undefined): Promise<OtherAutoencoder | undefined> {
   if (chosen === undefined) {
@@ -32,10 +32,10 @@ export async function otherAutoencoder(model: string, reach: Reach, chosen: stri
   if (!(await stat(chosen).catch(() => undefined))?.isDirectory())
     throw new EngineError(
       'ENOMODEL',
-      `no folder at ${chosen}, where the autoencoder is to be; give the path of one, or leave the model its own`,
+      `no folder at ${chosen}for the autoencoder; give the path of one, or leave the field empty for the model's own`,
     );
   const itsReach = await Reach.of(chosen);
-  // That of another model as that uses it: with a tiny one beside its full one, the tiny one.
+  // Another model's folder stands for the autoencoder that that model uses, which may be a tiny one beside its own.
   const beside = await otherAutoencoder(chosen, itsReach, undefined);
   const nets = { ...(await halvesIn(chosen, itsReach)), ...beside?.nets };
   if (Object.keys(nets).length > 0) return { folder: chosen, nets, reach: itsReach };

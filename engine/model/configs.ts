@@ -4,17 +4,17 @@ import { kindOf, printable } from '../util/quote';
 import type { SchedulerConfig } from '../diffusion/schedule';
 import type { LatentSpace } from './vae';
 
-/** No schedule that a model was trained on is longer, nor a picture cut into more channels, nor anything else so large. */
+/** The largest values in configs: no trained model has a longer schedule, more channels or larger widths. */
 const LONGEST_SCHEDULE = 100_000;
 const MOST_CHANNELS = 1024;
 const LARGEST_FACTOR = 1000;
-/** Halvings of a picture on its way into latents: three in Stable Diffusion, five in the deepest autoencoders. */
+/** The most blocks of an autoencoder. Each but one halves the picture: three times in Stable Diffusion, five in the deepest. */
 const MOST_BLOCKS = 8;
 
 /**
  * The facts of a scheduler_config.json that a stream needs, with the defaults of diffusers' LCMScheduler.
  *
- * @throws EBADMODEL for a schedule that has no steps, more than there can be, or noise that is none
+ * @throws EBADMODEL for a schedule without steps or with too many, or with invalid noise levels
  */
 export function schedulerConfig(config: Json): SchedulerConfig {
   const numTrainTimesteps = wholeIn(config, 'num_train_timesteps', 1000, 2, LONGEST_SCHEDULE);
@@ -70,7 +70,7 @@ export function latentSpace(vae: Json, channels: number, tiny: boolean, xl: bool
   };
 }
 
-/** A number in a config; null and missing count as the default. @throws EBADMODEL for what is none, or beyond the bounds */
+/** A number in a config; null and missing stand for the default. @throws EBADMODEL for another type, or beyond the bounds */
 export function numberIn(config: Json, key: string, otherwise: number, min = -Infinity, max = Infinity): number {
   const value = config[key] ?? otherwise;
   if (typeof value !== 'number' || !Number.isFinite(value)) {
@@ -80,7 +80,7 @@ export function numberIn(config: Json, key: string, otherwise: number, min = -In
   throw new EngineError('EBADMODEL', `a config of this model says "${key}": ${value}, where a number ${boundsInWords(min, max)} is needed`);
 }
 
-/** The same for a whole number. */
+/** The same for an integer. */
 export function wholeIn(config: Json, key: string, otherwise: number, min: number, max: number): number {
   const value = numberIn(config, key, otherwise);
   if (Number.isInteger(value) && value >= min && value <= max) return value;

@@ -7,38 +7,39 @@ import { findNet, type NetFiles } from './layouts';
 import { Reach } from './reach';
 import { factsOf, netNames, type NetName } from './roles';
 
-/** What lies where in a model folder. */
+/** The files of a model folder. */
 export interface ModelFiles {
   folder: string;
-  /** Where its files may lie. */
+  /** The folders that its files may be in. */
   reach: Reach;
   nets: Partial<Record<NetName, NetFiles>>;
-  /** Where its autoencoder is from, if not from beside the other nets. */
+  /** The autoencoder from elsewhere, if it is not the model's own. */
   autoencoder?: OtherAutoencoder;
-  /** What that took the place of. */
+  /** The model's own nets that it replaced. */
   replaced: Partial<Record<NetName, NetFiles>>;
   schedulerConfig: Json;
-  /** Folders that may hold a tokenizer; the second is of the second text encoder. */
+  /** The folders that may hold tokenizers, of the first and the second text encoder. */
   tokenizers: [string, string];
 }
 
-/** The folder that `model` means: a path as it is, or the model of this package for `'starter'`. */
+/** The folder of `model`: a path, or this package's own model for `'starter'`. */
 export function modelFolder(model: string): string {
   return model === 'starter' ? join(packageFolder(), 'models', 'starter') : model;
 }
 
-/** The compiled files lie one folder deeper than the sources, in dist/. */
+/** The package's folder. Compiled files are one folder deeper than the sources, in dist/. */
 function packageFolder(): string {
   const up = join(__dirname, '..', '..');
   return /[\\/]dist$/.test(up) ? dirname(up) : up;
 }
 
 /**
- * Finds what lies in a model folder, and reads its configs.
+ * Finds the files of a model folder, and reads its configs.
  *
- * Rejects with ENOMODEL when there is no such folder, or no autoencoder in the one that is chosen, with EBADMODEL when a config is not JSON, or a link leads out of reach.
+ * Rejects with ENOMODEL when there is no such folder, or no autoencoder in the chosen one, with EBADMODEL when a config is not
+ * JSON, or a link leads out of reach.
  *
- * @param chosen a folder whose autoencoder takes the place of the model's
+ * @param chosen a folder whose autoencoder replaces the model's
  */
 export async function findFiles(folder: string, chosen?: string): Promise<ModelFiles> {
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
@@ -69,7 +70,7 @@ export async function findFiles(folder: string, chosen?: string): Promise<ModelF
   };
 }
 
-/** The nets that no stream can do without and that are not there, as paths in the folder. vae_encoder is for img2img only. */
+/** The missing nets that every stream needs, as paths in the folder. vae_encoder is for img2img only. */
 export function missingNets({ nets }: ModelFiles): string[] {
   return netNames.filter((name) => factsOf(name).needed === 'always' && !nets[name]).map((name) => join(name, 'model.onnx'));
 }

@@ -4,16 +4,16 @@ import { dirname, join } from 'node:path';
 import type { GraphPatch } from '../net/onnx/patches/patch';
 import { readOnnxHeader } from '../net/onnx/file';
 
-/** So many samples of so many bytes are read of every file: a second even where weights are gigabytes on a slow disk. */
+/** The number of samples per file and their length, bytes: a second even for gigabytes of weights on a slow disk. */
 const SAMPLES = 256;
 const SAMPLE_BYTES = 4096;
 
 /**
- * A short text that differs for nets that differ: of their files' lengths, and of samples spread evenly over them. Other
- * trainings of the same architecture differ nearly everywhere; a net in which a few weights were changed by hand may not
- * be told from its origin.
+ * A short text that differs for different nets, computed from their files' lengths and from samples spread evenly over them.
+ * Trainings of the same architecture differ almost everywhere; a net in which a few weights were changed by hand may have the
+ * fingerprint of its original.
  *
- * @param path of an .onnx file; the files with its weights belong to it
+ * @param path of an .onnx file; the files with its weights are included
  */
 export async function fingerprintOf(path: string): Promise<string> {
   const { externalFiles } = await readOnnxHeader(path);
@@ -23,14 +23,14 @@ export async function fingerprintOf(path: string): Promise<string> {
   return hash.digest('hex').slice(0, 32);
 }
 
-/** The same of a file of weights that become part of a net, in eight letters and digits. */
+/** The same for a file of weights that become part of a net, in eight letters and digits. */
 export async function fileDigest(path: string): Promise<string> {
   const hash = createHash('sha256');
   await addSamples(hash, await realpath(path));
   return hash.digest('hex').slice(0, 8);
 }
 
-/** Of a net that was changed by patches. @param fingerprint of the net itself */
+/** The fingerprint of a net with patches. @param fingerprint of the net itself */
 export function patchedFingerprint(fingerprint: string, patches: readonly GraphPatch[]): string {
   return [fingerprint, ...patches.flatMap((patch) => patch.fingerprint ?? [])].join('-');
 }

@@ -10,39 +10,39 @@ import { assemble, loadTokenizers } from './parts';
 import { factsOf, netNames, type NetName } from './roles';
 import { type SuitedSettings, suitedSettings } from './suited';
 
-/** What a model folder contains and whether it can be used: plain JSON. */
+/** A report on a model folder, and on whether it can be used: plain JSON. */
 export interface ModelReport {
   folder: string;
-  /** Whether the engine can open it, as far as files tell without opening the nets. */
+  /** Whether the engine can open it, as far as can be told without opening the nets. */
   usable: boolean;
   nets: { name: NetName; file: string; bytes: number }[];
-  /** Nets that are not there, as paths in the folder. Of those only vae_encoder may be missing: it is for img2img. */
+  /** The missing nets, as paths in the folder. Only vae_encoder, which is for img2img, may be missing in a usable model. */
   missing: string[];
   hasTokenizer: boolean;
   /** Whether some of its nets can compute in int8. */
   hasInt8: boolean;
-  /** Those in its own folder, and those that were asked about. */
+  /** The adapters in its own folder, and those that were given. */
   adapters: AdapterReport[];
-  /** In a folder without a model: adapters for others. */
+  /** The adapters in a folder without a model. */
   alone: AdapterAlone[];
   /** Undefined while something is wrong with the model. */
   info?: Pick<EngineInfo, 'vaeScaleFactor' | 'latentChannels' | 'predictionType'> & { textWidth: number };
   /** Settings of a stream that fit it, as far as its configs tell. Undefined while something is wrong with the model. */
   suited?: SuitedSettings;
-  /** The only execution providers that can run it, when its operators bind it to some. */
+  /** The only execution providers that can run it, where its operators limit it to some. */
   executionProviders?: string[];
   /** Why it cannot be used, in sentences. */
   problems: string[];
-  /** What one should know when using it, in sentences. */
+  /** Notes for users, in sentences. */
   notes: string[];
 }
 
 /**
- * Looks into a model folder without opening a net: takes milliseconds, needs no ONNX Runtime, never rejects.
+ * Inspects a model folder without opening a net: takes milliseconds, needs no ONNX Runtime, never rejects.
  *
  * @param model a path, or `'starter'`
- * @param adapters paths by names; one that cannot be used leaves the model usable
- * @param autoencoder a folder whose autoencoder takes the place of the model's
+ * @param adapters paths by name; the model stays usable if one of them is not
+ * @param autoencoder a folder whose autoencoder replaces the model's
  */
 export async function inspectModel(
   model: string,

@@ -12,16 +12,16 @@ import type { HeaderNet } from './headers';
 import type { NetFiles } from './layouts';
 import { type NetRole, useOf } from './roles';
 
-/** Providers that have a kernel for com.microsoft.MultiHeadAttention. On cuda and webgpu it was tried on no card yet. */
+/** Providers with a kernel for com.microsoft.MultiHeadAttention. It has not been tried on a card with cuda or webgpu yet. */
 const FUSES_ATTENTION = ['cpu', 'cuda', 'webgpu'];
 
 /**
- * Providers whose nets take and give pictures in bytes. On cuda it was tried on no card yet; others lack operators of it, or
- * are not known to have them.
+ * Providers whose nets take and return pictures in bytes. It has not been tried on a card with cuda yet; other providers lack
+ * operators for it, or are not known to have them.
  */
 const TAKES_BYTES = ['cpu', 'cuda'];
 
-/** How a net is to be opened. */
+/** How a net should be opened. */
 export interface NetWish {
   name: NetRole;
   /** Such as `cpu` or `cuda:1`. */
@@ -30,13 +30,13 @@ export interface NetWish {
 }
 
 const ATTENTION: GraphPatch = { name: 'attention in one operator', optional: true, apply: fuseAttention };
-const SHAPES: GraphPatch = { name: 'sizes said once', optional: true, apply: simplifyShapes };
+const SHAPES: GraphPatch = { name: 'constant shapes', optional: true, apply: simplifyShapes };
 
-/** Of an autoencoder. Their pictures are the same to the bit on their way in, and within half a grey level on their way out. */
+/** The patches of an autoencoder. Incoming pictures are the same to the bit, outgoing ones within half a grey level. */
 const BYTES_IN = bytesPatch('input');
 const BYTES_OUT = bytesPatch('output');
 
-/** Of a net with a single picture, whatever it is called. */
+/** The patch of a net with a single picture, whatever its name is. */
 function bytesPatch(side: 'input' | 'output'): GraphPatch {
   const apply = (graph: OnnxGraph): OnnxGraph | undefined => {
     const [info, ...others] = side === 'input' ? graph.inputs : graph.outputs;
@@ -45,7 +45,7 @@ function bytesPatch(side: 'input' | 'output'): GraphPatch {
   return { name: `pictures in bytes, ${side}`, optional: true, apply };
 }
 
-/** @param path of the net, for what is said of ranges that are another one's */
+/** @param path of the net, for the note about ranges of another net */
 export function int8Patch(ranges: TensorRanges, bits: WeightBits, path: string): GraphPatch {
   return {
     name: 'int8',
@@ -57,9 +57,9 @@ export function int8Patch(ranges: TensorRanges, bits: WeightBits, path: string):
 }
 
 /**
- * All that is changed of a net before it is opened, in order. What its export lacks for any use comes first, and has been done
- * when its header was read (a timestep a row); then what makes it faster; then what adapters add. For providers that compile
- * whole graphs, sizes are fixed after all of these, at each size anew.
+ * All patches of a net before it is opened, in order: those without which the export cannot be used (a timestep per row) have
+ * been applied when its header was read; then those that make it faster; then those of adapters. For providers that compile
+ * whole graphs, sizes are fixed after all of these, for each size.
  *
  * @param ofAdapters the patches of adapters for this net
  */
@@ -84,12 +84,12 @@ export function patchesFor(
 }
 
 /**
- * Opens a net with all its patches. One that is refused so is opened with those alone that it cannot do without.
+ * Opens a net with all its patches. If ONNX Runtime refuses that, opens it with only the required ones.
  *
  * Rejects with EBADMODEL when it cannot be opened at all.
  *
- * @param open opens a graph, or without one the net's file
- * @param notes takes what one should know, in sentences
+ * @param open opens a graph, or the net's file without one
+ * @param notes receives notes for users, in sentences
  */
 export async function openPatched<N>(
   patches: readonly GraphPatch[],

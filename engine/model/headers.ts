@@ -10,17 +10,17 @@ import type { ModelFiles } from './files';
 import type { NetFiles } from './layouts';
 import { netNames, type NetRole, type PerRole } from './roles';
 
-/** A net that can be looked at, not run. */
+/** A net's header: it can be inspected but not run. */
 export interface HeaderNet extends Net {
   operators: Set<string>;
   /** Whether it computes in half precision. */
   isHalf: boolean;
-  /** Its graph, where that had to be changed to be of use; to be opened instead of the file. */
+  /** The edited graph to open instead of the file, where the export cannot be used without edits. */
   graph?: OnnxGraph;
 }
 export type Headers = PerRole<HeaderNet>;
 
-/** The heads of all nets of a model. Rejects as {@link readHeader} does. */
+/** The headers of all nets of a model. Rejects as {@link readHeader} does. */
 export async function readHeaders(files: ModelFiles): Promise<Headers> {
   const headers: Headers = {};
   for (const name of netNames) {
@@ -31,10 +31,10 @@ export async function readHeaders(files: ModelFiles): Promise<Headers> {
 }
 
 /**
- * Reads a net's head from its file: in milliseconds and without ONNX Runtime, so that most of what is wrong with a model
- * is found before gigabytes are opened.
+ * Reads a net's header from its file, in milliseconds and without ONNX Runtime, so that most errors of a model are found before
+ * gigabytes are opened.
  *
- * Rejects with EBADMODEL when the file is torn or no net, or a file with its weights is missing or out of reach.
+ * Rejects with EBADMODEL when the file is torn or not a net, or when a file with its weights is missing or out of reach.
  */
 export async function readHeader(name: NetRole, net: NetFiles, files: Pick<ModelFiles, 'reach' | 'autoencoder'>): Promise<HeaderNet> {
   const { path } = net;
@@ -48,30 +48,30 @@ export async function readHeader(name: NetRole, net: NetFiles, files: Pick<Model
     if (!file || !(await stat(file)).isFile()) {
       throw new EngineError(
         'EBADMODEL',
-        `${path} keeps its weights in ${printable(external)}, which is not there; download it into the same folder`,
+        `${path} keeps its weights in ${printable(external)}, which is missing; download it into the same folder`,
       );
     }
     isScattered ||= commonFolder([real, file]) !== dirname(real);
   }
-  const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only looked at, not opened`));
+  const run = () => Promise.reject(new EngineError('ECLOSED', `${path} was only inspected, not opened`));
   const header: HeaderNet = { inputs, outputs, operators, isHalf, run, close: () => Promise.resolve() };
-  // Links to weights elsewhere, such as on another disk: ONNX Runtime follows none out of the folder of the net.
+  // ONNX Runtime does not follow links out of the net's folder, such as to weights on another disk.
   if (isScattered) header.graph = await readOnnxGraph(path);
   return name === 'unet' ? withTimestepPerRow(header, path) : header;
 }
 
-/** Sizes of latents and pictures that a net has fixed are memory that every run takes. */
+/** Refuses huge fixed sizes of latents and pictures, since every run would take their memory. */
 function checkSizes({ name, shape }: TensorInfo, path: string): void {
   if (shape.length !== 4) return;
   const most = [1024, 16_384, 16_384, 16_384];
   if (shape.every((size, i) => typeof size === 'string' || size <= most[i])) return;
   throw new EngineError(
     'EBADMODEL',
-    `${printable(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; at most [${most.join(', ')}] can be`,
+    `${printable(path, 1000)} takes or gives "${name}" as [${shape.join(', ')}], which no net for pictures does; the largest is [${most.join(', ')}]`,
   );
 }
 
-/** A UNet that takes a single timestep for all rows is changed to take one a row, where that can be done. */
+/** Edits a UNet that takes a single timestep for all rows to take one per row, where possible. */
 async function withTimestepPerRow(header: HeaderNet, path: string): Promise<HeaderNet> {
   const timestep = header.inputs.find(({ name }) => name === 'timestep');
   const batch = header.inputs.find(({ name }) => name === 'sample')?.shape[0];

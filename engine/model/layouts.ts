@@ -10,16 +10,16 @@ import { factsOf, type NetName } from './roles';
 export interface NetFiles {
   /** Its .onnx file. */
   path: string;
-  /** Of the .onnx and all beside it: large models keep their weights in files of their own. */
+  /** The size of the .onnx file and its weights: large models keep these in separate files. */
   bytes: number;
   config: Json;
-  /** Of int8.json beside it: what int8 needs to know of its tensors. */
+  /** The calibration ranges of its tensors for int8, from int8.json beside it. */
   ranges?: TensorRanges;
 }
 
 /**
- * A net in a model folder: in a subfolder of its name, as model.onnx or the only .onnx file there (the layout of
- * diffusers); or beside the others under its name, also in a subfolder `onnx`. Rejects with EBADMODEL where its files are
+ * Finds a net in a model folder: in a subfolder of its name, as model.onnx or the only .onnx file there (the layout of
+ * diffusers); or under its name beside the others, also in a subfolder `onnx`. Rejects with EBADMODEL where its files are
  * links that lead out of reach.
  */
 export async function findNet(folder: string, name: NetName, reach: Reach): Promise<NetFiles | undefined> {
@@ -61,7 +61,7 @@ async function rangesIn(path: string): Promise<TensorRanges | undefined> {
   const isRange = (value: unknown): boolean =>
     Array.isArray(value) && value.length === 2 && value.every(Number.isFinite) && value[0] <= value[1];
   if (typeof ranges === 'object' && ranges !== null && Object.values(ranges).every(isRange)) return ranges as TensorRanges;
-  throw new EngineError('EBADMODEL', `${path} must be { "ranges": { TENSOR: [smallest, largest value] } }; make it again or remove it`);
+  throw new EngineError('EBADMODEL', `${path} must be { "ranges": { TENSOR: [smallest, largest value] } }; write it again or remove it`);
 }
 
 async function flatNet(folder: string, net: NetName, reach: Reach): Promise<NetFiles | undefined> {
@@ -71,20 +71,20 @@ async function flatNet(folder: string, net: NetName, reach: Reach): Promise<NetF
   return { path: join(folder, name), bytes: await weightBytes(folder, name, (other) => other.startsWith(name)), config: {} };
 }
 
-/** Which of the .onnx files in a net's own folder is the net. */
+/** The .onnx file in a net's own folder that is the net. */
 export function netAlone(names: string[]): string | undefined {
   if (names.includes('model.onnx')) return 'model.onnx';
   return names.length === 1 ? names[0] : undefined;
 }
 
-/** Which of the .onnx files that lie side by side is a net of this kind. */
+/** The .onnx file that is a net of this kind, among the files of several nets. */
 export function netAmong(names: string[], net: NetName): string | undefined {
   const plain = (name: string): string =>
     name
       .replace(/\.onnx$/, '')
       .toLowerCase()
       .replaceAll(/[-.]/g, '_');
-  // Of several variants the one with the shortest name: the others say what is special about them.
+  // Of several variants, the one with the shortest name is taken: the longer names say what is special about the others.
   return names.filter((name) => factsOf(net).flatName.test(plain(name))).sort((a, b) => a.length - b.length)[0];
 }
 
@@ -93,7 +93,7 @@ async function onnxFiles(folder: string): Promise<string[]> {
   return names.filter((name) => name.endsWith('.onnx'));
 }
 
-/** Of a net and of the files beside it that hold its weights. */
+/** The size of a net and of the files beside it that hold its weights, bytes. */
 async function weightBytes(folder: string, net: string, holdsWeights: (name: string) => boolean): Promise<number> {
   let bytes = 0;
   for (const name of await readdir(folder)) {

@@ -4,17 +4,17 @@ import { parsePromptWeights } from '../prompt/prompt-weights';
 import { Tokenizer } from '../prompt/tokenizer';
 import type { WordReport } from '../prompt/word-list';
 
-/** What a model reads in some prompts, and which words it knows. */
+/** How a model reads some prompts, and the words that it knows. */
 export interface ModelWords {
-  /** Of each text, weights such as `(sea:1.2)` taken out; undefined where the model reads any text. */
+  /** A report for each text, without weights such as `(sea:1.2)`; undefined where the model reads any text. */
   reports?: WordReport[];
-  /** The words of its list, when they were asked for; and what stands in the table by language. */
+  /** The words of its list, and the words of its table by language, where they were requested. */
   known?: { list: string[]; others: Record<string, string[]> };
 }
 
 /**
- * Looks texts up in the words of a model folder, or of `'starter'`. Nothing is computed, and a model without a tokenizer or with
- * one for any text has nothing to say.
+ * Looks up texts in the words of a model folder, or of `'starter'`, without running a net. The result is empty for a model
+ * without a tokenizer, or with one for any text.
  *
  * Rejects with EBADMODEL when the tokenizer's files cannot be used.
  */

@@ -29,7 +29,7 @@ import { netsOnServer, openOnServer } from './server-nets';
 import type { Unet } from './unet/unet';
 import type { VaeDecoder, VaeEncoder } from './vae';
 
-/** Loading takes from a second to minutes: which net is being opened, and how many bytes lie behind. */
+/** The progress of loading, which takes from a second to minutes: the net that is being opened, and the bytes loaded. */
 export interface LoadProgress {
   net: string;
   loadedBytes: number;
@@ -40,36 +40,36 @@ export interface LoadProgress {
 export interface OpeningNet {
   name: NetRole;
   executionProvider: string;
-  /** Of all nets of the model together. */
+  /** The size of all nets of the model together. */
   totalBytes: number;
 }
 
 export interface ModelSettings {
   /** A model folder in the diffusers ONNX layout, or `'starter'`. */
   model: string;
-  /** ONNX Runtime execution providers, such as `cuda` or `cuda:1`; the first that works is taken. Default `['cpu']`. */
+  /** ONNX Runtime execution providers, such as `cuda` or `cuda:1`; the first that works is used. Default `['cpu']`. */
   executionProviders?: string[];
-  /** Threads of one net. Default: the number of physical cores. */
+  /** Threads per net. Default: the number of physical cores. */
   intraOpNumThreads?: number;
-  /** What opens a net, such as a thread of its own; default: in the calling thread. */
+  /** Opens a net, for example in a thread of its own. Default: in the calling thread. */
   openNet?: (net: OpeningNet) => OpenNet;
-  /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs. */
+  /** Whether nets are opened separately for every picture size. Default: on providers that compile whole graphs. */
   fixedShapes?: boolean;
-  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is right and faster when tried. */
+  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is exact and measured to be faster. */
   int8?: Int8Wish;
-  /** Takes the place of what would be found out by trying. */
+  /** Replaces the choice that would be made by trying. */
   arithmetic?: Arithmetic;
-  /** Nets that run on an inference server instead of here. */
+  /** The nets that run on an inference server instead of here. */
   server?: ServerOptions;
-  /** Paths of adapters, by names. */
+  /** The paths of adapters, by name. */
   adapters?: Record<string, string>;
-  /** Kinds of adapters that are known. Default: all that this package knows. */
+  /** The known kinds of adapters. Default: all kinds of this package. */
   adapterKinds?: readonly AdapterKind[];
-  /** Gets a picture that a prompt names and does not bring. Default: there is none. */
+  /** Gets a picture that a prompt only names. Default: there is none. */
   findPicture?: FindPicture;
-  /** A folder whose autoencoder takes the place of the model's, such as a tiny one. */
+  /** A folder whose autoencoder replaces the model's, such as a tiny one. */
   autoencoder?: string;
-  /** Called before each net is opened, which blocks the thread, and once more when all are. */
+  /** Called before each net is opened, which blocks the thread, and once more when all are open. */
   onProgress?: (progress: LoadProgress) => void;
 }
 
@@ -82,7 +82,7 @@ export class Model {
   /** Undefined when the folder has none: such a model only does txt2img. */
   readonly vaeEncoder?: VaeEncoder;
   readonly vaeDecoder: VaeDecoder;
-  /** How many of its nets can run beside each other. */
+  /** The number of its nets that can run in parallel. */
   readonly concurrency: number;
   readonly adapters: readonly Adapter[];
   readonly picturePrompts: PicturePrompts;
@@ -95,7 +95,7 @@ export class Model {
     adapters: Adapters,
     arithmetic: ArithmeticChoice | undefined,
     findPicture: FindPicture | undefined,
-    /** What works, but not as asked or not as well as it could, in sentences. */
+    /** Things that work, but not as requested or not as well as they could, in sentences. */
     readonly warnings: string[],
   ) {
     this.schedulerConfig = parts.schedulerConfig;
@@ -137,7 +137,7 @@ export class Model {
     const headers = { ...ofModel, ...further.headers };
     const elsewhere = netsOnServer(settings.server);
     const here = Object.fromEntries(Object.entries(headers).filter(([name]) => !(isNetName(name) && elsewhere.has(name))));
-    // Where every net runs on a server this machine needs no ONNX Runtime.
+    // Where every net runs on a server, this machine needs no ONNX Runtime.
     const isIdle = Object.keys(here).length === 0;
     const { provider, refused } = isIdle
       ? { provider: 'server', refused: [] }
@@ -181,18 +181,18 @@ export class Model {
     );
   }
 
-  /** What an adapter makes of a frame's picture for its rows, and for those of frames to come. */
+  /** Prepares a frame's picture by its adapter, for the rows of this frame and of coming frames. */
   async prepare(adapter: Adapter, picture: RawImage, frames = 1): Promise<unknown> {
     return adapter.prepare ? adapter.prepare(picture, this.nets, frames) : picture;
   }
 
-  /** Frees all nets. Calls under way end first; later ones reject with ECLOSED. */
+  /** Closes all nets. Calls under way end first; later ones reject with ECLOSED. */
   close(): Promise<void> {
     return closeAll(this.nets);
   }
 }
 
-/** Opens all nets into `nets`, so that the caller can close those that were opened before one failed. */
+/** Opens all nets into `nets`, so that the caller can close them if a later one fails. */
 async function openNets(
   files: PerRole<NetFiles>,
   headers: Headers,
@@ -236,7 +236,7 @@ async function arithmeticFor({ int8 = 'auto', arithmetic }: ModelSettings): Prom
   return arithmetic ? { arithmetic, reason: 'as asked' } : chooseArithmetic(int8);
 }
 
-/** What is on a server runs beside all that is here: the UNet, and the autoencoder. */
+/** Nets on a server run in parallel with those on this machine: the UNet, and the autoencoder. */
 function concurrencyOf(nets: Nets): number {
   const here = Object.values(nets).filter((net) => !(net instanceof ServerNet));
   const there = [nets.unet, nets.vae_decoder].filter((net) => net instanceof ServerNet);

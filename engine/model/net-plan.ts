@@ -5,12 +5,12 @@ import { NetPool } from '../net/pool/net-pool';
 import type { OpenNet } from '../net/pool/net-thread';
 
 /**
- * Up to this size of all nets together each of two threads gets a copy of every net, bytes. A small net gains little from
- * a second core: most of its operators are too short to be divided.
+ * Up to this size of all nets together, bytes, each of two threads gets a copy of every net. A small net gains little from a
+ * second core: most of its operators are too short to be divided.
  */
 const SMALL_MODEL = 100e6;
 
-/** Which members of a pool of how many run a net, and on how many threads each. Undefined leaves that to ONNX Runtime. */
+/** The size of the pool, the members that run a net, and the threads of each; undefined threads leave that to ONNX Runtime. */
 export interface NetPlan {
   size: number;
   members: number[];
@@ -18,12 +18,12 @@ export interface NetPlan {
 }
 
 /**
- * Where a net is best run; what runs for new prompts alone needs no second copy:
- * - of a small model on the CPU: by two members with half of the cores each, whichever is free;
- * - of a large one on the CPU: on all cores, one net after the other;
- * - elsewhere: the autoencoder beside the other nets, since it is the device that computes.
+ * Where a net is best run; nets that only run for new prompts need no second copy:
+ * - nets of a small model on the CPU: by two members with half of the cores each, whichever is free;
+ * - nets of a large model on the CPU: on all cores, one net after the other;
+ * - on other providers: the autoencoder in parallel with the other nets, since the device computes.
  *
- * @param cores that may be used; undefined: all there are
+ * @param cores the number of cores to use; undefined for all
  */
 export function planNet({ name, executionProvider, totalBytes }: OpeningNet, cores: number | undefined): NetPlan {
   if (executionProvider !== 'cpu') return { size: 2, members: [isAutoencoder(name) ? 1 : 0], intraOpNumThreads: cores };

@@ -2,12 +2,12 @@ import { operatorLimit, type OperatorLimit } from '../net/ort/operators';
 import type { Headers } from './headers';
 import type { ModelParts } from './parts';
 
-/** What binds a model to some execution providers; undefined when nothing does. */
+/** The operators that limit a model to some execution providers; undefined when there are none. */
 export function limitOf(headers: Headers): OperatorLimit | undefined {
   return operatorLimit(new Set(Object.values(headers).flatMap(({ operators }) => [...operators])));
 }
 
-/** What one should know when using a model, in sentences. */
+/** Notes for users of a model, in sentences. */
 export function notesOn({ unet }: ModelParts, headers: Headers): string[] {
   const notes = [...unet.notes];
   const encoder = headers.vae_encoder;

@@ -15,36 +15,36 @@ import type { NetName } from './roles';
 import { Unet } from './unet/unet';
 import { type LatentSpace, VaeDecoder, VaeEncoder } from './vae';
 
-/** A model put together from its nets and configs. */
+/** The parts of a model, made from its nets and configs. */
 export interface ModelParts {
   textEncoder: PromptNet;
   unet: Unet;
   /** Undefined when the folder has none: such a model only does txt2img. */
   vaeEncoder?: VaeEncoder;
   vaeDecoder: VaeDecoder;
-  /** Which nets of the autoencoder are tiny ones, whose pixel range has to be found out. */
+  /** Which nets of the autoencoder are tiny ones, whose pixel range must be found out. */
   tiny: { encoder: boolean; decoder: boolean };
   vaeScaleFactor: number;
   schedulerConfig: SchedulerConfig;
 }
 
-/** The tokenizers of a model's text encoders, as far as there are any. */
+/** The tokenizers of a model's text encoders. */
 export type Tokenizers = [first: Tokenizer | undefined, second: Tokenizer | undefined];
 
 /** Rejects with EBADMODEL when the files of one cannot be used. */
 export async function loadTokenizers({ tokenizers: [first, second], reach }: ModelFiles): Promise<Tokenizers> {
   for (const folder of [first, second]) for (const file of TOKENIZER_FILES) await reach.check(join(folder, file));
   const tokenizer = await Tokenizer.load(first);
-  // Both have the same vocabulary and differ in their padding alone: better that of the first than none.
+  // Both have the same vocabulary and differ only in their padding, so the first can replace a missing second.
   return [tokenizer, (await Tokenizer.load(second)) ?? tokenizer];
 }
 
 /**
- * Puts a model together and checks that its parts fit each other. No net is run, so it works on headers alone.
- * Throws EBADMODEL when a net is of another kind, or the parts contradict each other.
+ * Assembles a model and checks that its parts fit each other. No net is run, so headers are enough. Throws EBADMODEL when a
+ * net is of another kind, or the parts contradict each other.
  *
  * @param nets the headers, or the nets themselves
- * @param adapters by which the nets have been changed
+ * @param adapters whose patches the nets have
  */
 export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokenizers: Tokenizers, adapters = Adapters.none()): ModelParts {
   const config = (name: NetName) => files.nets[name]?.config ?? {};
@@ -52,7 +52,7 @@ export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokeni
   const unet = new Unet(required(nets, 'unet'), config('unet'), factor, adapters.ports(nets));
   const textEncoder = textEncoderOf(files, nets, tokenizers, unet.takesPooled);
   checkAutoencoder(files, headers, unet.latentChannels, unet.takesPooled);
-  // A tiny decoder may stand beside a full encoder: each has its own scale.
+  // A tiny decoder may be combined with a full encoder: each has its own scale.
   const space = (name: NetName, other: NetName): LatentSpace & { tiny: boolean } => {
     const isFromElsewhere = (each: NetName): boolean => files.autoencoder?.nets[each] !== undefined;
     const isSilent = Object.keys(config(name)).length === 0 && isFromElsewhere(name) === isFromElsewhere(other);
@@ -66,14 +66,14 @@ export function assemble(files: ModelFiles, headers: Headers, nets: Nets, tokeni
     if (channels === unet.latentChannels) continue;
     throw new EngineError(
       'EBADMODEL',
-      `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${channels}: they are not of one model`,
+      `unet takes latents of ${unet.latentChannels} channels, but the autoencoder's config says ${channels}: they do not belong to one model`,
     );
   }
   const width = unet.conditioningWidth ?? wholeIn(config('unet'), 'cross_attention_dim', textEncoder.width, 1, LARGEST_WIDTH);
   if (width !== textEncoder.width) {
     throw new EngineError(
       'EBADMODEL',
-      `unet takes embeddings of width ${width}, but text_encoder gives ${textEncoder.width}: they are not of one model`,
+      `unet takes embeddings of width ${width}, but text_encoder gives ${textEncoder.width}: they do not belong to one model`,
     );
   }
   return {

@@ -7,19 +7,19 @@ import type { RawImage } from '../types';
 import { checkFinite } from '../util/finite';
 import { pick } from './rows';
 
-/** The bytes of black and white, for a graph that takes and gives bytes: see {@link BYTES}. */
+/** The conversion for a graph that takes bytes, by the range of its numbers; see {@link BYTES}. */
 const INTO_NET: Record<PixelRange, { middle: number; half: number }> = {
   '-1..1': { middle: 127.5, half: 127.5 },
   '0..1': { middle: 0, half: 255 },
 };
-/** What lies between two grey levels becomes the brighter one, as everywhere else; the graph alone rounds to even ones. */
+/** Makes a number halfway between two grey levels the brighter one, as everywhere else; the graph itself rounds to even. */
 const UPWARDS = 1e-6;
 const OUT_OF_NET: Record<PixelRange, { offset: number; scale: number }> = {
   '-1..1': { offset: 1 + UPWARDS, scale: 1 / 127.5 },
   '0..1': { offset: UPWARDS, scale: 1 / 255 },
 };
 
-/** The input or output of a net that is a picture, as [B, 3, H, W] also where it is in bytes. */
+/** The input or output of a net that is a picture, as [B, 3, H, W] even where it is in bytes. */
 export function pictureOf(net: string, infos: TensorInfo[], side: 'input' | 'output', names: string[]): TensorInfo {
   const bytes = infos.find(({ type }) => type === 'uint8');
   if (!bytes) return pick(net, infos, side, names);
@@ -28,9 +28,9 @@ export function pictureOf(net: string, infos: TensorInfo[], side: 'input' | 'out
 }
 
 /**
- * Runs a net that takes a picture: in bytes where its graph takes them, otherwise in numbers that are made where it runs.
+ * Runs a net that takes a picture: in bytes where its graph takes them, otherwise converted to numbers where the net runs.
  *
- * @param dims of what it takes, [B, 3, H, W]: B times the same picture
+ * @param dims of its input, [B, 3, H, W]: B times the same picture
  * @param isOurs whether nobody needs the picture afterwards, so that its bytes may be moved
  */
 export async function runOnPicture(
@@ -51,16 +51,16 @@ export async function runOnPicture(
     return net.run({ [name]: picture, [name + BYTES.middle]: scalar(middle), [name + BYTES.half]: scalar(half) });
   }
   const pixels: PixelTensor = { type: 'pixels', data, dims, ...movable };
-  // What is not a picture comes back as it is.
+  // Outputs that are not pictures are returned as tensors.
   if (net.runPixels) return net.runPixels({ [name]: pixels }, { name, range }) as Promise<Record<string, Tensor>>;
   return net.run({ [name]: fromPixels(pixels, type, range) });
 }
 
 /**
- * Runs a net that gives a picture.
+ * Runs a net that outputs a picture.
  *
- * @returns the picture and the dimensions that the net gave it, [B, 3, H, W]
- * @throws EBADMODEL when the net gives what is not a number
+ * @returns the picture and the output's dimensions, [B, 3, H, W]
+ * @throws EBADMODEL when the output holds NaN
  */
 export async function runToPicture(
   net: Net,

@@ -1,15 +1,15 @@
 import type { PixelRange } from '../image/brightness';
 import type { VaeDecoder, VaeEncoder } from './vae';
 
-/** Latents a side, where the export leaves that free: enough to cover what a tiny autoencoder sees at once. */
+/** The side of the trial's latents where the export leaves it free: enough for the receptive field of a tiny autoencoder. */
 const PROBE_SIZE = 8;
-/** A trained tiny autoencoder gives a smooth picture back within this, mean of -1..1 values; nothing can be said of others. */
+/** The largest mean error, in -1..1, with which a trained tiny autoencoder reproduces a smooth picture; others prove nothing. */
 const GOOD_ROUND_TRIP = 0.25;
 
 export interface Autoencoder {
   encoder?: VaeEncoder;
   decoder: VaeDecoder;
-  /** Which of the two is a tiny one; a full one always counts -1..1. */
+  /** Which of the two is a tiny one; a full one always uses -1..1. */
   tiny: { encoder: boolean; decoder: boolean };
   channels: number;
   /** Picture size ÷ latent size. */
@@ -17,9 +17,9 @@ export interface Autoencoder {
 }
 
 /**
- * Finds out by trying how a tiny autoencoder counts brightness, and sets its nets to it. Exports of TAESD differ: those
- * of diffusers take and give -1..1, those of its authors 0..1, and neither names nor metadata tell. Without evidence for
- * 0..1 it is -1..1.
+ * Finds out by trying which range of brightness a tiny autoencoder uses, and sets its nets to it. Exports of TAESD differ: those
+ * of diffusers use -1..1, those of its authors 0..1, and neither names nor metadata tell. Without evidence for 0..1 it is
+ * -1..1.
  */
 export async function findPixelRange({ encoder, decoder, tiny, channels, factor }: Autoencoder): Promise<void> {
   if (!tiny.decoder && !tiny.encoder) return;
@@ -36,26 +36,26 @@ export async function findPixelRange({ encoder, decoder, tiny, channels, factor 
     const again = await decoder.decode(latent, height / factor, width / factor);
     return picture.reduce((sum, value, i) => sum + Math.abs(value - again[i]), 0) / picture.length;
   };
-  // A net of -1..1 does the brighter half, which is what the other assumption shows it, about as well: only a net of
-  // 0..1, which knows no darker half, fails at one of the two.
+  // The other assumption shows a net of -1..1 only the brighter half, which it reproduces about as well. Only a net of 0..1,
+  // which has no darker half, fails at one of the two.
   const [positive, signed] = [await error('0..1'), await error('-1..1')];
   const range = positive < GOOD_ROUND_TRIP && positive < signed / 2 ? '0..1' : '-1..1';
   if (tiny.encoder) encoder.range = range;
   if (tiny.decoder) decoder.range = range;
 }
 
-/** Strong latents of both signs make dark and bright pixels alike: 0..1 is a range without darkness below 0. */
+/** Strong latents of both signs make dark and bright pixels: a net of 0..1 gives no values far below 0. */
 async function rangeOfDecoder(decoder: VaeDecoder, channels: number): Promise<PixelRange> {
   const [height, width] = decoder.size ?? [PROBE_SIZE, PROBE_SIZE];
   const latent = Float32Array.from({ length: channels * height * width }, (_, i) => 3 * Math.sin(i * 12.9898 + 1));
   decoder.range = '-1..1';
   const pixels = (await decoder.decode(latent, height, width)).slice().sort();
-  // A tenth from either end, not single pixels: nets overshoot.
+  // Percentiles 10 and 90 are compared instead of extremes, since nets overshoot.
   const [dark, bright] = [pixels[Math.floor(pixels.length * 0.1)], pixels[Math.floor(pixels.length * 0.9)]];
   return dark > -0.25 && bright > 0.5 ? '0..1' : '-1..1';
 }
 
-/** Smooth waves of the three colours from black to white, [3, H, W] in -1..1: every autoencoder can do them. */
+/** Smooth waves of the three colours from black to white, [3, H, W] in -1..1, which every autoencoder can reproduce. */
 function waves(height: number, width: number): Float32Array {
   const pixels = new Float32Array(3 * height * width);
   for (let i = 0; i < pixels.length; i++) {

@@ -15,28 +15,28 @@ import { fromWireError } from '../util/channel';
 import { residentMemory } from '../util/process-memory';
 import { probe, providersHere } from '../net/ort/provider-reports';
 
-/** In the place of a list of execution providers: the fastest on this machine that runs this model correctly. `automatic:1`: on the second card. */
+/** Stands for the fastest execution provider on this machine that runs this model correctly. `automatic:1` is on the second card. */
 export const AUTOMATIC = 'automatic';
 
 export function isAutomatic(providers: readonly string[] = []): boolean {
   return providers.length === 1 && providers[0].split(':')[0] === AUTOMATIC;
 }
 
-/** What came of trying an execution provider. */
+/** The result of trying an execution provider. */
 export interface TriedProvider {
   name: string;
-  /** Why it is not taken; undefined when it is right. */
+  /** Why it is not used; undefined when it can be. */
   reason?: string;
-  /** Of one frame of 256 × 256 in one step, ms. */
+  /** The time of one frame of 256 × 256 in one step, ms. */
   ms?: number;
-  /** From the processor's picture, relative. */
+  /** The relative difference from the processor's picture. */
   difference?: number;
 }
 
 export interface ProviderChoice {
-  /** Execution providers by preference, for an engine: what was chosen, and the processor behind it. */
+  /** The execution providers of an engine in order of preference: the chosen one, then `cpu`. */
   providers: string[];
-  /** All that were tried, the processor last. */
+  /** All that were tried, `cpu` last. */
   tried: TriedProvider[];
 }
 
@@ -44,37 +44,37 @@ export interface ProviderChoice {
 export type ChoiceFor = Pick<ModelSettings, 'model' | 'executionProviders' | 'intraOpNumThreads' | 'int8' | 'autoencoder'>;
 
 export interface TrialSettings {
-  /** The file that keeps what was found. */
+  /** The file that keeps choices. */
   memory?: string;
-  /** What one provider may take to load the model and render some frames, ms. Default 3 minutes. */
+  /** The longest time for one provider to load the model and render some frames, ms. Default 3 minutes. */
   limitMs?: number;
-  /** Ends what is under way; then the promise rejects with ECLOSED. */
+  /** Ends the trials; the promise then rejects with ECLOSED. */
   signal?: AbortSignal;
 }
 
-/** Relative: what is further from the processor's pictures is wrong. Float16 on cards is some thousandths off. */
+/** The largest relative difference from the processor's pictures that counts as correct. Float16 on cards is off by a few thousandths. */
 const TOLERANCE = 1e-2;
-/** A card is taken from so many times the processor's speed on: it costs a start, and drivers can fail. */
+/** The speed-up from which a card is used instead of the processor: changing costs a start, and drivers can fail. */
 const PAYS_FROM = 1.1;
 const LIMIT_MS = 180_000;
 const LOOK_MS = 500;
-/** Models and machines that are remembered. */
+/** The number of models and machines that are remembered. */
 const REMEMBERED = 50;
-/** Nets in memory take so many times their files. */
+/** The memory of a net as a multiple of its file. */
 const OVERHEAD = 2;
 const WITH_DEVICE = ['cuda', 'dml'];
 
-/** What was chosen for this model on this machine; undefined where that has not been tried. */
+/** The remembered choice for this model on this machine; undefined where providers have not been tried. */
 export async function recallChoice(engine: ChoiceFor, memory = choiceMemory()): Promise<ProviderChoice | undefined> {
   const kept = (await recall(memory))[await keyOf(engine)];
   return isChoice(kept) ? kept : undefined;
 }
 
 /**
- * Tries every execution provider of this system with the model's own nets, each in a process of its own, compares what it
- * renders with the processor's float32, and remembers the fastest that is right.
+ * Tries every execution provider of this system with the model's own nets, each in a process of its own, compares its pictures
+ * with those of the processor in float32, and remembers the fastest correct one.
  *
- * Rejects with ENOMODEL or EBADMODEL when the model cannot be used, ECLOSED when it was ended.
+ * Rejects with ENOMODEL or EBADMODEL when the model cannot be used, ECLOSED when the trials were ended.
  */
 export async function chooseProvider(engine: ChoiceFor, settings: TrialSettings = {}): Promise<ProviderChoice> {
   const { memory = choiceMemory() } = settings;
@@ -88,7 +88,7 @@ export async function chooseProvider(engine: ChoiceFor, settings: TrialSettings 
   return choice;
 }
 
-/** @returns isFinal: whether another try would come to the same */
+/** @returns `isFinal`, whether another try would have the same result */
 async function tryAll(engine: ChoiceFor, settings: TrialSettings): Promise<{ tried: TriedProvider[]; isFinal: boolean }> {
   const device = engine.executionProviders?.[0]?.split(':')[1];
   const tried: TriedProvider[] = [];
@@ -108,7 +108,7 @@ async function tryAll(engine: ChoiceFor, settings: TrialSettings): Promise<{ tri
   const { model, autoencoder, intraOpNumThreads, int8 } = engine;
   const common = { model, autoencoder, intraOpNumThreads };
   const expected = await attempt(processor, { settings: { ...common, executionProviders: ['cpu'], int8: false } }, settings);
-  // In int8, where it computes so: that is what a card has to beat.
+  // The processor's time is measured in int8 where it would use that, since a card must beat that time.
   const asUsed =
     expected?.isRoundable && int8 !== false
       ? await attempt({ name: 'cpu' }, { settings: { ...common, executionProviders: ['cpu'], int8 } }, settings)
@@ -121,7 +121,7 @@ async function tryAll(engine: ChoiceFor, settings: TrialSettings): Promise<{ tri
   return { tried: all, isFinal: expected !== undefined };
 }
 
-/** Writes into `tried` what came out; resolves to undefined when that is nothing good. */
+/** Tries a provider and writes the result into `tried`; resolves to undefined when it cannot be used. */
 async function attempt(tried: TriedProvider, order: TrialOrder, settings: TrialSettings): Promise<TrialResult | undefined> {
   try {
     const result = await run(order, settings);
@@ -129,7 +129,7 @@ async function attempt(tried: TriedProvider, order: TrialOrder, settings: TrialS
     if (result.difference === undefined) return result;
     tried.difference = Number(result.difference.toPrecision(2));
     if (result.difference <= TOLERANCE) return result;
-    tried.reason = `it paints something else than the processor (off by ${tried.difference}, of at most ${TOLERANCE})`;
+    tried.reason = `its pictures differ from the processor's (by ${tried.difference}, of at most ${TOLERANCE})`;
   } catch (thrown) {
     const error = EngineError.from(thrown, 'EHOST');
     if (error.code === 'ECLOSED' || (tried.name === 'cpu' && (error.code === 'ENOMODEL' || error.code === 'EBADMODEL'))) throw error;
@@ -152,7 +152,7 @@ function run(order: TrialOrder, { limitMs = LIMIT_MS, signal }: TrialSettings): 
       child.kill('SIGKILL');
     };
     const cancel = (): void => end(new EngineError('ECLOSED', 'the trial was ended'));
-    const late = setTimeout(() => end(new EngineError('ETIMEOUT', `it has not painted within ${limitMs / 1000} s`)), limitMs);
+    const late = setTimeout(() => end(new EngineError('ETIMEOUT', `it has not rendered a frame within ${limitMs / 1000} s`)), limitMs);
     const look = setInterval(() => {
       void residentMemory(child.pid ?? 0).then((bytes = 0) => {
         if (bytes > availableMemory()) end(new EngineError('EMEMORY', 'it takes more memory than there is'));
@@ -165,7 +165,7 @@ function run(order: TrialOrder, { limitMs = LIMIT_MS, signal }: TrialSettings): 
       clearTimeout(late);
       clearInterval(look);
       signal?.removeEventListener('abort', cancel);
-      // Settled already unless the process ended without a word.
+      // This has no effect unless the process ended without an answer.
       reject(new EngineError('EHOST', `its driver crashes (${killed ?? `code ${code}`})`));
     });
     child.send(order, () => undefined);
@@ -173,7 +173,7 @@ function run(order: TrialOrder, { limitMs = LIMIT_MS, signal }: TrialSettings): 
   });
 }
 
-/** Beside a running engine there must be room for the model a second time. */
+/** Why there is too little memory: beside a running engine, there must be room for the model a second time. */
 async function shortOfMemory({ model, autoencoder }: ChoiceFor): Promise<string | undefined> {
   const { nets } = await findFiles(modelFolder(model), autoencoder);
   const needed = OVERHEAD * Object.values(nets).reduce((sum, { bytes }) => sum + bytes, 0);
@@ -189,7 +189,7 @@ export function choiceMemory(env: NodeJS.ProcessEnv = process.env): string {
   return memoryFile('providers.json', env);
 }
 
-/** A card that was put in, a driver, provider files, another version, or a model that was written anew: all is tried again. */
+/** The key of a choice. After a new card, driver, version or provider files, or a rewritten model, providers are tried again. */
 async function keyOf({ model, autoencoder, executionProviders, intraOpNumThreads, int8 }: ChoiceFor): Promise<string> {
   const folder = modelFolder(model);
   const { nets } = await findFiles(folder, autoencoder);

@@ -7,22 +7,22 @@ import { printable } from '../util/quote';
 const IN_CACHE = /[\\/]models--[^\\/]+[\\/](blobs|snapshots)[\\/]./;
 
 /**
- * Where the files of a model may lie once all links are followed, since a folder that somebody else has made may hold links
- * to whatever this user can read:
+ * The folders that the files of a model may be in once all links are followed, since a folder from somebody else may contain
+ * links to anything that this user can read:
  *
  * - in the model's folder itself;
- * - in Hugging Face's download cache: in `blobs` beside the `snapshots` that the folder lies in, and in any `blobs` or
+ * - in Hugging Face's download cache: in `blobs` beside the `snapshots` that contain the folder, and in any `blobs` or
  *   `snapshots` of a folder `models--OWNER--NAME`;
  * - in a folder that STREAMDIFFUSION_MODEL_LINKS names (several are separated as in PATH), such as another disk.
  */
 export class Reach {
   private constructor(
     private readonly folder: string,
-    /** Folders without links in which files may lie. */
+    /** The allowed folders, without links. */
     private readonly roots: string[],
   ) {}
 
-  /** @param folder of a model; it may itself be a link */
+  /** @param folder a model's folder; it may itself be a link */
   static async of(folder: string, env: NodeJS.ProcessEnv = process.env): Promise<Reach> {
     const real = await realpath(folder).catch(() => resolve(folder));
     const [, repository] = /^(.*)[\\/]snapshots[\\/]/.exec(real + sep) ?? [];
@@ -32,9 +32,9 @@ export class Reach {
   }
 
   /**
-   * Rejects with EBADMODEL where a path leads out of reach. One that leads nowhere is not at fault: who opens it says so.
+   * Rejects with EBADMODEL where a path leads out of reach. A path that leads nowhere is accepted; whoever opens it reports that.
    *
-   * @returns the path without links; undefined where there is nothing
+   * @returns the path without links; undefined where there is no such file
    */
   async check(path: string): Promise<string | undefined> {
     const real = await realpath(path).catch(() => undefined);
@@ -42,7 +42,7 @@ export class Reach {
     throw new EngineError(
       'EBADMODEL',
       `${printable(relative(dirname(this.folder), path), 1000)} is a link that leads out of the model's folder, which is refused; ` +
-        'put the file in its place, or name the folder it leads to in STREAMDIFFUSION_MODEL_LINKS',
+        'replace the link by the file, or name the folder it leads to in STREAMDIFFUSION_MODEL_LINKS',
     );
   }
 }

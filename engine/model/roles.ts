@@ -1,21 +1,20 @@
-/** What a net is to a model, and what follows from that wherever nets are found, opened, planned and written. */
+/** The role of a net in a model, which determines how it is found, opened, planned and written. */
 export interface Role {
   /**
-   * Who cannot do without it: every model, all but those that only make pictures of texts, or models with two text encoders
-   * alone (their UNet tells).
+   * Who needs it: every model, img2img only, or only models with two text encoders (as their UNet tells).
    */
   needed: 'always' | 'img2img' | 'dual';
   /** How often it runs: when a prompt changes, once a frame, or at every step of every frame. */
   runs: 'prompt' | 'frame' | 'step';
-  /** What it is given first: token ids [B, tokens], latents [B, C, h, w], or pictures [B, 3, H, W]. */
+  /** Its first input: token ids [B, tokens], latents [B, C, h, w], or pictures [B, 3, H, W]. */
   takes: 'tokens' | 'latents' | 'picture';
-  /** Whether it is half of an autoencoder: a tiny one may stand in its place, and runs beside the other nets. */
+  /** Whether it is half of an autoencoder: a tiny one may replace it, and it runs in parallel with the other nets. */
   isAutoencoder?: true;
-  /** What it is called beside other nets, without its ending, in small letters: `unet`, `vae_decoder`, `taesdxl_encoder`. */
+  /** Its file name beside other nets, in lower case and without the ending: `unet`, `vae_decoder`, `taesdxl_encoder`. */
   flatName: RegExp;
 }
 
-/** The nets of a model, in the order in which they are opened. A folder calls them so. */
+/** The nets of a model, in the order in which they are opened, by the names of their folders. */
 const ROLES = {
   text_encoder: { needed: 'always', runs: 'prompt', takes: 'tokens', flatName: /(^|_)text_encoder(?!_2)(_|$)/ },
   text_encoder_2: { needed: 'dual', runs: 'prompt', takes: 'tokens', flatName: /(^|_)text_encoder_2(_|$)/ },
@@ -36,7 +35,7 @@ const ROLES = {
   },
 } as const satisfies Record<string, Role>;
 
-/** Nets that adapters bring, each under its adapter's name. */
+/** The families of nets that belong to adapters, each net under its adapter's name. */
 const FAMILIES = {
   controlnet: { runs: 'step', takes: 'latents' },
   controlnext: { runs: 'step', takes: 'picture' },
@@ -48,28 +47,28 @@ export type NetName = keyof typeof ROLES;
 /** A net of a model, or of an adapter: `controlnet/NAME`. */
 export type NetRole = NetName | FamilyRole;
 export type FamilyRole = `${keyof typeof FAMILIES}/${string}`;
-/** Something of each net that there is. */
+/** A value for each net. */
 export type PerRole<T> = { [Name in NetName]?: T } & { [Role in FamilyRole]: T };
 
 export const netNames = Object.keys(ROLES) as readonly NetName[];
 
-/** Whether a folder of a model may hold a net under this name. */
+/** Whether this is the name of a net in a model folder. */
 export function isNetName(name: string): name is NetName {
   return Object.hasOwn(ROLES, name);
 }
 
-/** Facts about one of a model's own nets. */
+/** The role of one of a model's own nets. */
 export function factsOf(name: NetName): Role {
   return ROLES[name];
 }
 
-/** How often a net runs and what it takes, whosever it is. */
+/** How often a net runs and what it takes, whether it is the model's or an adapter's. */
 export function useOf(role: NetRole): Pick<Role, 'runs' | 'takes' | 'isAutoencoder'> {
   if (isNetName(role)) return ROLES[role];
   return FAMILIES[role.slice(0, role.indexOf('/')) as keyof typeof FAMILIES];
 }
 
-/** Half of an autoencoder; a tiny one in a folder of its own may take the place of either. */
+/** Whether a net is half of an autoencoder; a tiny one in a folder of its own may replace either half. */
 export function isAutoencoder(role: NetRole): boolean {
   return useOf(role).isAutoencoder ?? false;
 }

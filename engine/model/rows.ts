@@ -21,7 +21,7 @@ export function fixedSize([, , height, width]: (number | string)[]): [number, nu
   return h !== undefined && w !== undefined ? [h, w] : undefined;
 }
 
-/** Rejects a tensor that an export with fixed sizes cannot take, before the runtime does so in words nobody understands. */
+/** Refuses a tensor that does not fit an export with fixed sizes; the runtime's own message would be incomprehensible. @throws EBADPARAM */
 export function checkDims(net: string, info: TensorInfo, dims: number[], factor: number): void {
   if (info.shape.length === dims.length && info.shape.every((size, i) => fixed(size) === undefined || size === dims[i])) return;
   const [, , height, width] = info.shape;
@@ -32,7 +32,7 @@ export function checkDims(net: string, info: TensorInfo, dims: number[], factor:
   throw new EngineError('EBADPARAM', `${net} takes "${info.name}" as [${info.shape.join(', ')}], got [${dims.join(', ')}]${hint}`);
 }
 
-/** Rows of equal length behind each other, for one batch of `batch` rows; missing ones repeat the last. A single one is not copied. */
+/** Rows of equal length in one array, for a batch of `batch` rows; missing ones repeat the last. A single row is not copied. */
 export function stack(rows: Float32Array[], batch = rows.length): Float32Array {
   if (batch === 1) return rows[0];
   const length = rows[0].length;

@@ -7,24 +7,24 @@ import { findFiles, modelFolder } from './files';
 import { readHeaders } from './headers';
 import { netsOnServer, openOnServer, serverPrefix } from './server-nets';
 
-/** How a net is found on a server. */
+/** A report on a net on a server. */
 export interface ServedNetReport {
-  /** Its name there. */
+  /** Its name on the server. */
   name: string;
-  /** Copies that compute beside each other, on all addresses together. */
+  /** The number of copies that compute in parallel, on all addresses together. */
   instances: number;
-  /** Whether it is there in int8. */
+  /** Whether the server has it in int8. */
   int8: boolean;
-  /** Addresses that cannot be used while others can, adapters that it has no inputs for: in sentences. */
+  /** Addresses that cannot be used while others can, and adapters that it has no inputs for, in sentences. */
   warnings: string[];
-  /** Of the addresses on this machine: why tensors are sent there; undefined where they pass through shared memory. */
+  /** The addresses on this machine, each with the reason why shared memory is off; undefined where it is in use. */
   sharedMemory: { where: string; off: string | undefined }[];
   /** Why it cannot be used. */
   error?: Pick<EngineError, 'code' | 'message'>;
 }
 
 /**
- * Compares the nets that are to run on a server with those of a model folder. No net is run or opened here.
+ * Compares the nets that should run on a server with those of a model folder. No net is opened or run.
  *
  * Rejects with ENOMODEL, EBADMODEL for the folder or an adapter, EBADPARAM for settings that cannot work.
  */

@@ -10,7 +10,7 @@ import type { NetFiles } from './layouts';
 import { isNetName, netNames, type NetName } from './roles';
 import { quote } from '../util/quote';
 
-/** The nets that are to run on a server. @throws EBADPARAM for a name that no net has */
+/** The nets that run on a server. @throws EBADPARAM for an unknown name */
 export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<NetName> {
   if (!server) return new Set();
   const { nets = ['unet'] } = server;
@@ -25,12 +25,12 @@ export function netsOnServer(server: ServerOptions | undefined): ReadonlySet<Net
 }
 
 /**
- * What stands before the names of a model's nets on a server, as in `starter_unet`: the name of its folder, without what
+ * The prefix of the names of a model's nets on a server, as in `starter_unet`: the name of its folder, without characters that
  * servers do not allow in names.
  */
 export function serverPrefix(model: string): string {
   const folder = modelFolder(model).replace(/[\\/]+$/, '');
-  // The folders of Hugging Face's cache are named by their commit; the repository stands two above.
+  // Folders in Hugging Face's cache are named after their commit; the repository's folder is two levels above.
   const name = /^[0-9a-f]{40}$/.test(basename(folder)) ? basename(dirname(dirname(folder))) : basename(folder);
   return name.replaceAll(/[^A-Za-z0-9.-]+/g, '_').replace(/^[_.]+|[_.]+$/g, '') || 'model';
 }

@@ -2,11 +2,11 @@ import type { Json } from '../util/json-file';
 import type { ModelFiles } from './files';
 
 /**
- * What a model was made for, as far as its configs tell:
+ * The kind of a model, as far as its configs tell:
  * - `starter`: the embedded model;
- * - `turbo`: distilled to paint in one step, such as SD-Turbo and SDXL-Turbo;
+ * - `turbo`: distilled to render in one step, such as SD-Turbo and SDXL-Turbo;
  * - `lcm`, `tcd`: distilled for a few steps by consistency, or by trajectory consistency;
- * - `other`: not distilled, or it does not say so: it takes many steps, or a LoRA that shortens them.
+ * - `other`: not distilled, as far as it tells: it needs many steps, or a LoRA that reduces them.
  */
 export type ModelKind = 'starter' | 'turbo' | 'lcm' | 'tcd' | 'other';
 
@@ -20,16 +20,16 @@ export interface SuitedSettings {
     steps?: number;
     numInferenceSteps?: number;
     cfgType?: 'none';
-    /** Of a model that takes its guidance as an input. */
+    /** Only for a model that takes its guidance as an input. */
     guidanceScale?: number;
     scheduler?: 'lcm' | 'tcd';
     eta?: number;
   };
 }
 
-/** Of Stable Diffusion's first versions, latents. */
+/** The size of Stable Diffusion's first versions, latents. */
 const USUAL_SIZE = 64;
-/** No net's config that is not wrong says more, latents. */
+/** The largest size in a valid config, latents. */
 const LARGEST_SIZE = 512;
 const SCHEDULE = 50;
 
@@ -59,12 +59,12 @@ export function suitedSettings({ nets, schedulerConfig }: ModelFiles, factor: nu
   return { kind, settings: { width, height, ...BY_KIND[kind], ...guidance } };
 }
 
-/** By its scheduler; where it has none, by its UNet, and last by the name that its export was given. */
+/** Judged by its scheduler; without one by its UNet, and finally by the name in its config. */
 function kindOf(scheduler: Json, unet: Json): ModelKind {
   const { _class_name: name, timestep_spacing: spacing, prediction_type: prediction, rescale_betas_zero_snr: zeroSnr } = scheduler;
   if (name === 'LCMScheduler') return 'lcm';
   if (name === 'TCDScheduler') return 'tcd';
-  // Those that paint in one step begin at the very last noise level, as "trailing" says; so do models of the velocity, which are not distilled.
+  // One-step models begin at the very last noise level ("trailing"); so do models that predict the velocity, which are not distilled.
   const isEuler = name === 'EulerDiscreteScheduler' || name === 'EulerAncestralDiscreteScheduler';
   if (isEuler && spacing === 'trailing' && (prediction ?? 'epsilon') === 'epsilon' && zeroSnr !== true) return 'turbo';
   if (takesGuidance(unet)) return 'lcm';

@@ -1,4 +1,4 @@
-/** Paints one frame with a model's own nets on one execution provider, as its parent says, and ends. */
+/** The process of a trial: renders frames with a model's own nets on one execution provider for its parent, and ends. */
 import { availableParallelism, constants, setPriority } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { randn } from '../diffusion/noise';
@@ -9,29 +9,29 @@ import { toWireError, type WireError } from '../util/channel';
 
 export interface TrialOrder {
   settings: Pick<ModelSettings, 'model' | 'autoencoder' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
-  /** What the processor gave; without it the outputs are sent back. */
+  /** The processor's outputs to compare with; without them, the outputs are sent back. */
   expected?: TrialOutputs;
 }
 
 export interface TrialResult {
-  /** Shortest time of one frame: a picture in, one step, a picture out, ms. */
+  /** The shortest time of one frame, from picture to picture in one step, ms. */
   ms: number;
-  /** Of a net's output from what was expected, the largest of all nets: root of the mean square, relative. */
+  /** The largest relative difference (root mean square) of a net's output from the expected one. */
   difference?: number;
   outputs?: TrialOutputs;
-  /** Whether its nets could compute in int8 there. */
+  /** Whether its nets can compute in int8. */
   isRoundable: boolean;
 }
 
 export type TrialAnswer = { result: TrialResult } | { error: WireError };
 
-/** A size that every model can render, pixels, in steps of eight latents. */
+/** The side of the pictures, pixels, which every model can render. */
 const SIDE = 256;
 const LATENT_STEP = 8;
-/** Of a schedule of 1000: halfway. */
+/** The middle of a schedule of 1000. */
 const TIMESTEP = 499;
 const MOST_RUNS = 8;
-/** After the first, which compiles and allocates, ms. */
+/** How long frames are measured after the first, which compiles and allocates, ms. */
 const RUNS_FOR = 2000;
 
 async function tryModel({ settings, expected }: TrialOrder): Promise<TrialResult> {
@@ -58,7 +58,7 @@ async function paint(model: Model): Promise<{ ms: number; outputs: TrialOutputs 
   const conditioning = await model.textEncoder.blank();
   const began = performance.now();
   const cpu = process.cpuUsage();
-  // As the engine does, in bytes: other nets run for numbers.
+  // Pictures are passed in bytes as in the engine: passed as numbers, they would take other nets.
   const encoded = await model.vaeEncoder?.encodePicture(picture);
   const [predicted] = await model.unet.predict([{ sample: noise, shape, timestep: TIMESTEP, conditioning }]);
   const painted = await model.vaeDecoder.decodePicture(noise, side, side);
@@ -67,8 +67,8 @@ async function paint(model: Model): Promise<{ ms: number; outputs: TrialOutputs 
 }
 
 /**
- * What a frame would take on a processor that has nothing else to do, and whose cores share the frames: one that renders
- * meanwhile is slower, and a card is not, which must not speak for the card.
+ * The time of a frame on an otherwise idle processor whose cores share the frames. A processor that renders meanwhile is
+ * slower and a card is not, which must not count in the card's favour.
  */
 function idle({ info }: Model, wall: number, { user, system }: NodeJS.CpuUsage): number {
   return info.executionProvider === 'cpu' ? Math.min(wall, (user + system) / 1000 / availableParallelism()) : wall;

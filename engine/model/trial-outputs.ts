@@ -1,16 +1,16 @@
-/** What the nets of a trial gave, in the order in which they run: latents, and the picture in -1..1. */
+/** The outputs of a trial's nets in the order of their runs: latents, and the picture in -1..1. */
 export interface TrialOutputs {
   /** Missing where the model has no encoder. */
   encoded?: Float32Array;
   predicted: Float32Array;
-  /** In steps of a grey level. */
+  /** The picture, quantized to grey levels. */
   decoded: Float32Array;
 }
 
-/** Rounding to bytes makes one of the smallest difference. */
+/** The difference of one grey level in -1..1, which rounding can make of the smallest difference. */
 const GREY_LEVEL = 2 / 255 + 1e-6;
 
-/** How far outputs are from the expected ones: root of the mean square, relative, the largest of all nets. Pictures may be a grey level off. */
+/** The largest relative difference (root mean square) of outputs from the expected ones. Pictures may be off by one grey level. */
 export function differenceOf(got: TrialOutputs, expected: TrialOutputs): number {
   const { encoded, predicted, decoded } = expected;
   return Math.max(
@@ -20,7 +20,7 @@ export function differenceOf(got: TrialOutputs, expected: TrialOutputs): number 
   );
 }
 
-/** @param slack what a value may be off without being counted */
+/** @param slack the difference of a value that is not counted */
 function relative(got: Float32Array | undefined, expected: Float32Array, slack: number): number {
   if (got?.length !== expected.length) return Infinity;
   let [error, power] = [0, 0];

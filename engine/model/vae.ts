@@ -8,19 +8,19 @@ import type { RawImage } from '../types';
 import { pictureOf, runOnPicture, runToPicture } from './pictures';
 import { checkDims, fixed, fixedSize, pick, stack, unstack } from './rows';
 
-/** How latents relate to pictures, and to what the nets of an autoencoder give and take. */
+/** How a model's latents relate to pictures, and to the latents of its autoencoder. */
 export interface LatentSpace {
   channels: number;
   /** Picture size ÷ latent size. */
   factor: number;
-  /** z = (x − shift)·scale, where x is the net's and z the diffusion model's. */
+  /** z = (x − shift)·scale, where x is the autoencoder's latent and z the diffusion model's. */
   scale: number;
   shift: number;
 }
 
 /** Pictures to latents. */
 export class VaeEncoder {
-  /** What the net takes, -1..1 as from diffusers or 0..1 as from the authors of TAESD; `encode` takes -1..1 in any case. */
+  /** The range of the net's input: -1..1 as in diffusers, or 0..1 as in TAESD's own exports; `encode` always takes -1..1. */
   range: PixelRange = '-1..1';
   readonly place: Place;
   private readonly input: TensorInfo;
@@ -47,8 +47,8 @@ export class VaeEncoder {
   }
 
   /**
-   * @param isOurs whether nobody needs the picture afterwards: its bytes may be gone then
-   * @returns the scaled latent, [C, H/factor, W/factor]. Of a distribution it is the mean: a sample would flicker.
+   * @param isOurs whether nobody needs the picture afterwards, so that its bytes may be moved
+   * @returns the scaled latent, [C, H/factor, W/factor]. For a distribution it is the mean, since a sample would flicker.
    */
   async encodePicture(image: RawImage, isOurs = false): Promise<Float32Array> {
     const { height, width } = image;
@@ -57,7 +57,7 @@ export class VaeEncoder {
   }
 
   /**
-   * The same for numbers, which a net that takes bytes sees rounded to them.
+   * The same for numbers, which are rounded for a net that takes bytes.
    *
    * @param pixels [3, H, W] in -1..1
    */
@@ -81,7 +81,7 @@ export class VaeEncoder {
     const { dims: got } = output;
     const [h, w] = [height / factor, width / factor];
     if (got[2] !== h || got[3] !== w) throw wrongSize('vae_encoder', got, [h, w]);
-    // Mean, then log variance: the mean is the first half of the channels. An export for several pictures has copies behind it.
+    // The output is the mean, then the log variance: the mean is the first half of the channels. An export for several pictures repeats both.
     const mean = floatsOf(output).subarray(0, channels * h * w);
     return mean.map((value) => (value - shift) * scale);
   }
@@ -89,7 +89,7 @@ export class VaeEncoder {
 
 /** Latents to pictures. */
 export class VaeDecoder {
-  /** What the net gives; `decode` gives -1..1 in any case. */
+  /** The range of the net's output; `decode` always returns -1..1. */
   range: PixelRange = '-1..1';
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
@@ -99,7 +99,7 @@ export class VaeDecoder {
     private readonly net: Net,
     private readonly space: LatentSpace,
   ) {
-    // A net that gives bytes takes what they are scaled by as well.
+    // A net that outputs bytes also has inputs for their scale.
     const latents = net.inputs.filter(({ shape }) => shape.length > 0);
     this.input = pick('vae_decoder', latents, 'input', ['latent_sample', 'latent', 'latents']);
     this.output = pictureOf('vae_decoder', net.outputs, 'output', ['sample', 'image', 'images']);
@@ -115,10 +115,10 @@ export class VaeDecoder {
   }
 
   /**
-   * @param latent scaled, [C, h, w]
+   * @param latent the scaled latent, [C, h, w]
    * @param height of the latent, h
    * @param width of the latent, w
-   * @throws EBADMODEL when the net gives what is not a number
+   * @throws EBADMODEL when the output holds NaN
    */
   async decodePicture(latent: Float32Array, height: number, width: number): Promise<RawImage> {
     const { data, dims } = await runToPicture(this.net, 'vae_decoder', this.output, this.feeds(latent, height, width), this.range);
@@ -126,7 +126,7 @@ export class VaeDecoder {
     return { data, width: w, height: h, channels: 3 };
   }
 
-  /** The same as numbers in -1..1, [3, h·factor, w·factor]; those of a net that gives bytes are in their steps. */
+  /** The same as numbers in -1..1, [3, h·factor, w·factor]; a net that outputs bytes gives quantized ones. */
   async decode(latent: Float32Array, height: number, width: number): Promise<Float32Array> {
     if (this.output.type === 'uint8') return toTensor(await this.decodePicture(latent, height, width));
     const outputs = await this.net.run(this.feeds(latent, height, width));

@@ -172,9 +172,9 @@ describe('files of control', () => {
     await writeFile(join(folder, 'torn.onnx'), Buffer.from([0x0a, 0xff]));
     await writeFile(join(folder, 'note.txt'), 'a note');
     await refused(join(folder, 'torn.onnx'), /torn/);
-    await refused(join(folder, 'note.txt'), /is none that is known; known are .*controlnet/);
+    await refused(join(folder, 'note.txt'), /is of no known kind; known kinds are .*controlnet/);
     await refused(join(folder, 'nowhere'), /no file or folder/);
-    await refused(join(REFERENCE_MODEL, 'unet'), /is none that is known/);
+    await refused(join(REFERENCE_MODEL, 'unet'), /is of no known kind/);
     await refused(folder, /./);
   });
 

@@ -13,9 +13,9 @@ import type { ClaimPort } from '../unet/ports/port';
 import type { Adapter, AdapterKind, Nets } from './adapter';
 import { ADAPTER_KINDS } from './kinds';
 
-/** Names stand in settings, messages, paths of nets and names of inputs. */
+/** Names are used in settings, messages, paths of nets and names of inputs. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_ .-]{0,63}$/u;
-/** What pictures of a frame are called that belong to no adapter. */
+/** The names of a frame's pictures that belong to no adapter. */
 const TAKEN = ['image', 'mask'];
 const MOST_ADAPTERS = 32;
 
@@ -23,22 +23,22 @@ const MOST_ADAPTERS = 32;
 export class Adapters {
   private constructor(
     private readonly kinds: readonly AdapterKind[],
-    /** In the order of their names, whatever order they were asked for in. */
+    /** Sorted by name, in whatever order they were given. */
     private readonly byKind: ReadonlyMap<AdapterKind, readonly Adapter[]>,
-    /** Names of those that lie in the model's own folder, and that nobody asked for. */
+    /** The names of those in the model's own folder that nobody asked for. */
     readonly own: readonly string[] = [],
   ) {}
 
-  /** No adapters: the inputs that exports have for some are filled all the same. */
+  /** No adapters; inputs that an export has for them are still filled. */
   static none(kinds: readonly AdapterKind[] = ADAPTER_KINDS): Adapters {
     return new Adapters(kinds, new Map());
   }
 
   /**
-   * Reads what lies at these paths, by the adapters' names, and what the model's own folder has in `controlnet/NAME`.
+   * Opens the adapters at these paths, by name, and those in the model's own folder (`controlnet/NAME`).
    *
-   * @param notes takes why one of the model's own cannot be used, which leaves the model as it is
-   * @throws EBADPARAM for a name that cannot be one, EBADMODEL for what is not an adapter, or none of this model
+   * @param notes receives the reasons why adapters in the model's own folder cannot be used
+   * @throws EBADPARAM for a name that cannot be one, EBADMODEL for what is not an adapter, or not one of this model
    */
   static async open(
     paths: Readonly<Record<string, string>> = {},
@@ -67,7 +67,7 @@ export class Adapters {
     );
   }
 
-  /** Those that were asked for, and those in the model's nets. */
+  /** Without those in the model's own folder that nobody asked for. */
   withoutOwn(): Adapters {
     const kept = [...this.byKind].map(([kind, adapters]) => [kind, adapters.filter(({ name }) => !this.own.includes(name))] as const);
     return new Adapters(this.kinds, new Map(kept));
@@ -81,7 +81,7 @@ export class Adapters {
     return this.all.map(({ name, kind, picture }) => ({ name, kind, ...(picture && { picture }) }));
   }
 
-  /** Nets of their own, and their heads. Rejects as {@link readHeader} does. */
+  /** The nets of the adapters, and their headers. Rejects as {@link readHeader} does. */
   async nets(): Promise<{ files: PerRole<NetFiles>; headers: Headers }> {
     const files = Object.assign({}, ...this.all.map(({ nets }) => nets)) as PerRole<NetFiles>;
     const headers: Headers = Object.assign({}, ...this.all.map(({ heads }) => heads));
@@ -102,7 +102,7 @@ export class Adapters {
   }
 }
 
-/** What a model's folder has in `controlnet/NAME`, which is opened unasked. */
+/** The adapters in a model's folder (`controlnet/NAME`), which are opened with it. */
 export async function ownAdapters({ folder }: ModelFiles): Promise<[name: string, path: string][]> {
   const names = (await subfolders(join(folder, 'controlnet'))).filter((name) => NAME.test(name) && !TAKEN.includes(name));
   return names.sort().map((name) => [name, join(folder, 'controlnet', name)]);
@@ -115,9 +115,9 @@ interface Opened {
 }
 
 /**
- * Those that are parts of a model's nets, under names that no other one has.
+ * The adapters that are part of a model's nets, under names that no other adapter has.
  *
- * @param opened those that files hold
+ * @param opened the adapters from files
  */
 export function adaptersInModel(
   headers: Headers,
@@ -141,7 +141,7 @@ function entriesOf(paths: unknown): [name: string, path: string][] {
   return (entries as [string, string][]).sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-/** @throws EBADPARAM for a name that cannot be one, and a path that is none */
+/** @throws EBADPARAM for an invalid name or path */
 export function checkAdapter(name: string, path: unknown): asserts path is string {
   if (!NAME.test(name) || TAKEN.includes(name))
     throw new EngineError(
@@ -152,7 +152,7 @@ export function checkAdapter(name: string, path: unknown): asserts path is strin
     throw new EngineError('EBADPARAM', `the adapter ${quote(name)} must be the path of a file or folder; got ${quote(path)}`);
 }
 
-/** @throws EBADMODEL for what is not an adapter, or none of this model */
+/** @throws EBADMODEL for what is not an adapter, or not one of this model */
 export async function openAdapter(
   name: string,
   path: string,
@@ -176,6 +176,6 @@ export async function openAdapter(
   const known = [...new Set(kinds.map(({ kind }) => kind))].join(', ');
   throw new EngineError(
     'EBADMODEL',
-    `the adapter ${quote(name)}: ${printable(path, 1000)} is none that is known${known && `; known are ${known}`}`,
+    `the adapter ${quote(name)}: ${printable(path, 1000)} is of no known kind${known && `; known kinds are ${known}`}`,
   );
 }

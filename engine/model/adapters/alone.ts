@@ -7,17 +7,17 @@ import { openAdapter } from './adapters';
 import { ADAPTER_KINDS } from './kinds';
 import { readLora } from './lora-file';
 
-/** An adapter in a folder that holds no model. */
+/** An adapter in a folder without a model. */
 export interface AdapterAlone {
-  /** What an engine is given. */
+  /** The path to give to an engine. */
   path: string;
-  /** As in AdapterInfo. */
+  /** The kind as in AdapterInfo. */
   kind?: string;
-  /** Why no model can use it, a sentence. */
+  /** Why no model can use it, in a sentence. */
   problem?: string;
 }
 
-/** What a folder without a model holds as adapters, as far as can be told without a model to use them with. Never rejects. */
+/** The adapters in a folder without a model, as far as they can be recognised without one. Never rejects. */
 export async function adaptersAlone(files: ModelFiles): Promise<AdapterAlone[]> {
   const controlNets = join(files.folder, 'controlnet');
   const inside = (await subfolders(controlNets)).map((name) => join(controlNets, name));
@@ -30,7 +30,7 @@ async function adapterIn(path: string, files: ModelFiles): Promise<AdapterAlone 
   const weights = names.filter((name) => name.endsWith('.safetensors'));
   if (weights.length === 0 && !names.some((name) => name.endsWith('.onnx'))) return undefined;
   try {
-    // A LoRA asks its model for the nets that it changes.
+    // Opening a LoRA would need its model's nets, so its file is read directly.
     if (weights.length === 1 && (await readLora(await realpath(join(path, weights[0]))))) return { path, kind: 'lora' };
     const { adapter } = await openAdapter('adapter', path, { files, headers: {} }, ADAPTER_KINDS);
     return { path, kind: adapter.kind };

@@ -7,7 +7,7 @@ import { type ClaimPort, type Feeds, inputNamed, type Run } from '../unet/ports/
 import { type UnetRow, weightOf } from '../unet/row';
 import type { Adapter, AdapterKind } from './adapter';
 
-/** How exports call the pictures [N, B, 3, H, W] and the scales [N, 1] or [N] of the ControlNets in them. */
+/** The names that exports give to the pictures [N, B, 3, H, W] and the scales [N, 1] or [N] of the ControlNets in them. */
 const INPUTS = [
   // diffusers' convert_stable_diffusion_controlnet_to_onnx.py
   { pictures: 'controlnet_conds', scales: 'conditioning_scales' },
@@ -16,13 +16,13 @@ const INPUTS = [
 ];
 
 interface BakedControlNet extends Adapter {
-  /** Of the N in the UNet. */
+  /** Its index among the N in the UNet. */
   index: number;
 }
 
 /**
- * ControlNets that were exported as parts of a UNet. They have no files and are there unasked, as `control`, or `control-1`,
- * `control-2` … where there are several. Their nets are computed in every run, whatever their strengths.
+ * ControlNets that were exported as part of a UNet. They have no files and are always present, as `control`, or as
+ * `control-1`, `control-2` … where there are several. Their nets are computed in every run, whatever their strengths.
  */
 export const bakedControlNets: AdapterKind<BakedControlNet> = {
   kind: 'controlnet',
@@ -45,7 +45,7 @@ export const bakedControlNets: AdapterKind<BakedControlNet> = {
   patches(net) {
     if (net !== 'unet') return [];
     return INPUTS.map(({ scales }) => ({
-      name: 'a scale of each ControlNet for every row',
+      name: 'a scale per row for each ControlNet',
       optional: true,
       apply: (graph) => scalesPerRow(graph, scales),
     }));
@@ -70,8 +70,8 @@ function bakedIn(inputs: readonly TensorInfo[]): Baked | undefined {
 }
 
 /**
- * The pictures and scales of all ControlNets in a UNet. A row without a picture has a black one, at scale 0. Where the export has
- * one scale for all rows, rows of other strengths have runs of their own.
+ * Fills the pictures and scales of all ControlNets in a UNet. A row without a picture gets a black one at scale 0. Where the
+ * export has one scale for all rows, rows with different strengths cannot share a run.
  */
 function bakedPort(adapters: readonly BakedControlNet[]): ClaimPort {
   return ({ inputs, factor }) => {
@@ -97,7 +97,7 @@ function bakedPort(adapters: readonly BakedControlNet[]): ClaimPort {
     };
     return {
       inputs: [pictures, scales],
-      notes: ['This unet has ControlNets in it, which are computed with every frame; they cost less beside it, as files of their own.'],
+      notes: ['This unet contains ControlNets, which are computed with every frame; as files of their own they cost less.'],
       ...(!isPerRow && { keyOf: (row) => strengths(row).join(':') }),
       fill(run) {
         const { rows, batch, height, width } = run;

@@ -22,9 +22,9 @@ const VALUES = /_attn2_(?:processor_)?to_v_ip(?:_0)?$/;
 const TEXT_VALUES = /_attn2_to_v$/;
 
 /**
- * IP-Adapters that were exported as parts of a UNet. A folder as for other IP-Adapters makes of pictures what such a UNet takes: the image
- * encoder, and the adapter's .safetensors file where the projection is not in the UNet as well. Without one it is there as `picture`, and
- * shows none. The strength becomes an input of every row; 1 is what the export has.
+ * IP-Adapters that were exported as part of a UNet. As for other IP-Adapters, a folder has the image encoder, and the
+ * .safetensors file unless the projection is in the UNet as well. Without a folder the adapter is present as `picture` and shows
+ * no picture. The strength becomes an input with a value for every row; 1 is the export's own strength.
  */
 export const bakedIpAdapters: AdapterKind<BakedIpAdapter> = {
   kind: 'ip-adapter',
@@ -72,13 +72,13 @@ export const bakedIpAdapters: AdapterKind<BakedIpAdapter> = {
 
 type Made = Pick<BakedIpAdapter, 'shape' | 'variant' | 'heads' | 'promptSize' | 'encodePrompt'> & Required<Pick<BakedIpAdapter, 'shape'>>;
 
-/** What the image encoder gives goes into the UNet as it is. Negative rows have an embedding of zeros. */
+/** For a UNet with the projection in it: the image encoder's output is its input. Negative rows have an embedding of zeros. */
 async function embedding(source: AdapterSource, role: FamilyRole, net: NetFiles, { picture }: IpInputs): Promise<Made> {
   const { config } = net;
   const encoder = new ImageEncoder(await readHeader(role, net, source), config);
   const width = encoder.width ?? fixed(picture.shape.at(-1));
   if (width === undefined)
-    throw new EngineError('EBADMODEL', 'its image encoder does not tell how many numbers it gives; export it with "image_embeds" [B, E]');
+    throw new EngineError('EBADMODEL', 'the size of the output of its image encoder is not fixed; export it with "image_embeds" [B, E]');
   return {
     shape: { count: 1, width },
     promptSize: encoder.size,
@@ -96,7 +96,7 @@ async function tokens(source: AdapterSource, role: FamilyRole, encoder: NetFiles
   if (path === undefined)
     throw new EngineError(
       'EBADMODEL',
-      `it has no .safetensors file, whose image_proj makes the tokens that this model's unet takes${form === 'joined' ? ' behind those of the text' : ''}; put that of the IP-Adapter into its folder`,
+      `it has no .safetensors file, whose image_proj makes the tokens that this model's unet takes${form === 'joined' ? ' after those of the text' : ''}; put that of the IP-Adapter into its folder`,
     );
   const { count, width, ...variant } = await variantOf(source, role, encoder, await readSafetensors(path));
   return { ...variant, shape: { count, width } };
@@ -130,7 +130,7 @@ function withStrength(graph: OnnxGraph, name: string): OnnxGraph {
   const scales = ipInputsOf(
     graph.inputs.map((input) => ({ name: inputName(input), type: 'float32' as const, shape: shapeOf(input) })),
   )?.scales;
-  // Exports may leave free how many layers there are, which the graph shows.
+  // Exports may leave the number of layers free; the graph shows it.
   const counted = (input: Buffer): Buffer =>
     inputName(input) === scales?.name && scales.shape.length === 1 && fixed(scales.shape[0]) === undefined
       ? withShape(input, [values.length])

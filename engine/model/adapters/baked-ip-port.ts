@@ -6,16 +6,16 @@ import { pictureStrength, type UnetRow } from '../unet/row';
 import type { Adapter } from './adapter';
 import { checkIpInputs, type IpInputs, ipInputsOf } from './ip-inputs';
 
-/** An IP-Adapter in a UNet, and what a folder has told of it. */
+/** An IP-Adapter in a UNet, completed by a folder. */
 export interface BakedIpAdapter extends Adapter {
-  /** What the UNet is given of a picture: so many tokens, or one embedding, and numbers of each. Without a folder nobody knows. */
+  /** The number of tokens for a picture (1 for an embedding), and their width. Undefined without a folder. */
   shape?: { count: number; width: number };
 }
 
 /**
- * The inputs of a UNet with an IP-Adapter in it. Rows whose prompt has no picture get zeros, at strength 0.
+ * Fills the inputs of a UNet with an IP-Adapter in it. Rows whose prompt has no picture get zeros at strength 0.
  *
- * @param adapter undefined where the UNet is only looked at
+ * @param adapter undefined where the UNet is only inspected
  */
 export function bakedIpPort(adapter: BakedIpAdapter | undefined): ClaimPort {
   return ({ inputs }) => {
@@ -30,7 +30,9 @@ export function bakedIpPort(adapter: BakedIpAdapter | undefined): ClaimPort {
     const shown = kept(promptsOf, (run) => (own.form === 'joined' ? joined(own, adapter, run) : alone(own, adapter, run)));
     return {
       inputs: [picture, ...(scales ? [scales] : []), ...(strength ? [strength] : [])],
-      notes: ['This unet has an IP-Adapter in it, which is computed with every frame; one beside it is not, where no picture is shown.'],
+      notes: [
+        'This unet has an IP-Adapter in it, which is computed with every frame; a separate one is skipped where no picture is shown.',
+      ],
       ...(own.form === 'joined' && { keyOf: ({ conditioning: { tokens, width } }) => `${tokens}x${width}` }),
       fill(run) {
         const strengths = run.rows.map((row) => Float32Array.of(pictureStrength(row, name)));
@@ -46,7 +48,7 @@ export function bakedIpPort(adapter: BakedIpAdapter | undefined): ClaimPort {
   };
 }
 
-/** Tokens of the text, and those of the picture behind them. */
+/** The tokens of the text, followed by those of the picture. */
 function joined({ picture: info }: IpInputs, adapter: BakedIpAdapter | undefined, { rows, batch }: Run): Feeds {
   const { tokens, width } = rows[0].conditioning;
   const places = fixed(info.shape[1]);
@@ -80,7 +82,7 @@ function pictureOf({ conditioning: { images } }: UnetRow, adapter: BakedIpAdapte
   return adapter && images?.[adapter.name]?.tokens;
 }
 
-/** @throws EBADMODEL where nobody tells how much a picture has to be, so that none can be left out either */
+/** @throws EBADMODEL where the size of the input is unknown, so that it cannot be filled even without a picture */
 function checkKnown({ picture: { name, shape }, form }: IpInputs, { shape: told }: BakedIpAdapter): void {
   const sizes = form === 'embedding' ? shape.slice(-1) : form === 'joined' ? shape.slice(1, 2) : shape.slice(1);
   if (told || sizes.every((size) => fixed(size) !== undefined)) return;

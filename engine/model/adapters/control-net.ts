@@ -12,10 +12,10 @@ import { computedOnce, ControlPicture } from './control-picture';
 import type { Residual } from './residual-sum';
 
 /**
- * A ControlNet (arXiv 2302.05543): of latents, prompts and a picture it makes residuals for a UNet's skip tensors and middle
- * block. Known are the exports of livepeer and StreamDiffusion's forks (`down_block_00` … `mid_block`), of Axodox and
- * TensorStack (`down_block_0_additional_residual` …, with a scale of its own) and of Amblyopius (two names for thirteen
- * outputs), in float32 and float16, with a free batch or a fixed one.
+ * A ControlNet (arXiv 2302.05543): from latents, prompts and a picture it computes residuals for a UNet's skip tensors and
+ * middle block. Works with the exports of livepeer and StreamDiffusion's forks (`down_block_00` … `mid_block`), of Axodox and
+ * TensorStack (`down_block_0_additional_residual` …, with a scale input) and of Amblyopius (two names for thirteen outputs), in
+ * float32 and float16, with a free or a fixed batch.
  */
 export class ControlNet {
   /** The residuals in the order of the UNet's skip tensors, the middle's last. */
@@ -24,7 +24,7 @@ export class ControlNet {
   private readonly batch: number | undefined;
 
   /**
-   * @param name of the adapter
+   * @param name the adapter's name
    * @param factor picture size ÷ latent size
    * @throws EBADMODEL for another kind of net
    */
@@ -48,7 +48,7 @@ export class ControlNet {
     );
   }
 
-  /** @returns for every row its residuals, in the order of `outputs`; where an earlier frame lends it its own, those */
+  /** @returns the residuals of every row, in the order of `outputs`; a row may share those of an earlier frame */
   async residuals(rows: readonly UnetRow[]): Promise<Residual[][]> {
     const placeOf = ({ timestep, place = '' }: UnetRow): string => `${timestep} ${place}`;
     return computedOnce(rows, this.name, placeOf, (fresh) => this.compute(fresh));
@@ -65,7 +65,7 @@ export class ControlNet {
     return results;
   }
 
-  /** @returns for every residual the rows' */
+  /** @returns for every output, the residuals of the rows */
   private async run(rows: UnetRow[]): Promise<Residual[][]> {
     const batch = this.batch ?? rows.length;
     const { height, width } = rows[0].shape;
@@ -75,7 +75,7 @@ export class ControlNet {
       return this.outputs.map(({ name }) => {
         const [, ...dims] = outputs[name].dims;
         return unstack(floatsOf(outputs[name]), batch, rows.length).map((data, k) => {
-          // What is kept shall not hold that of all other rows as well.
+          // A residual that is kept is copied, so that it does not keep those of all other rows in memory.
           const isKept = batch > 1 && ControlPicture.of(rows[k], this.name).isShared;
           return { data: isKept ? data.slice() : data, dims };
         });
@@ -85,14 +85,14 @@ export class ControlNet {
     }
   }
 
-  /** What its ports say they say of a UNet. */
+  /** Ports report errors of a UNet; this one is a ControlNet's. */
   private named(thrown: unknown): EngineError {
     const { code, message } = EngineError.from(thrown, 'EBADMODEL');
     return new EngineError(code, `the ControlNet ${printable(this.name)}: ${message}`, { cause: thrown });
   }
 }
 
-/** By the numbers in their names where all have one, else as they stand: Amblyopius' exports name the second one wrongly. */
+/** Sorted by the numbers in their names where all have one, otherwise in their own order: Amblyopius' exports name the second one wrongly. */
 function inOrder(outputs: readonly TensorInfo[]): TensorInfo[] {
   const middle = outputs.filter(({ name }) => /mid/i.test(name));
   const numbered = outputs.filter(({ name }) => /down.*?\d/i.test(name));
@@ -119,7 +119,7 @@ function controlPicture(name: string): ClaimPort {
   };
 }
 
-/** A strength for all rows, which stays 1: each row has its own, outside. */
+/** Fills a strength for all rows with 1: the rows' own strengths are applied to the residuals. */
 const scaleOfOne: ClaimPort = (net) => {
   const info = inputNamed(net, 'conditioning_scale');
   return (

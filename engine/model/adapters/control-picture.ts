@@ -1,9 +1,9 @@
 import type { UnetRow } from '../unet/row';
 
-/** Both sides of eight steps. What a large net gives for one is 30 MB at 512×512. */
+/** Places whose outputs are kept: both sides of guidance at eight steps. A large net's output for one is 30 MB at 512×512. */
 const PLACES_KEPT = 16;
 
-/** A control picture, and what a net made of it where further frames are rendered from that. */
+/** A control picture, with the net's outputs for it where further frames are rendered from them. */
 export class ControlPicture<R> {
   readonly kept = new Map<string, Promise<R>>();
 
@@ -16,18 +16,18 @@ export class ControlPicture<R> {
     readonly isShared: boolean,
   ) {}
 
-  /** That of a row's frame. */
+  /** The control picture of a row's frame. */
   static of<R>({ pictures }: UnetRow, adapter: string): ControlPicture<R> {
     return pictures?.[adapter] as ControlPicture<R>;
   }
 }
 
 /**
- * What a net gives for every row. Rows at the same place of the same picture get what the first of them got, in this run or an
- * earlier one.
+ * A net's output for every row. Rows at the same place of the same picture share the output of the first of them, in this run
+ * or an earlier one.
  *
- * @param placeOf what tells a row's place: those at another one are always computed
- * @param compute the net, for rows that have nothing yet
+ * @param placeOf identifies a row's place; rows at different places do not share
+ * @param compute runs the net for rows without an output yet
  */
 export async function computedOnce<R>(
   rows: readonly UnetRow[],
@@ -52,7 +52,7 @@ export async function computedOnce<R>(
     kept.set(placeOf(row), own);
     const [oldest] = kept.keys();
     if (kept.size > PLACES_KEPT) kept.delete(oldest);
-    // The next one tries again.
+    // After a failure the next row tries again.
     own.catch(() => kept.delete(placeOf(row)));
   });
   const computed = await computing;

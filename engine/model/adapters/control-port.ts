@@ -7,11 +7,11 @@ import { type UnetRow, weightOf } from '../unet/row';
 import type { ControlNet } from './control-net';
 import { residualSum } from './residual-sum';
 
-/** How exports call a UNet's inputs for residuals, and this package's own patch; what has no number is the middle's. */
+/** The names that exports, and this package's own patch, give to a UNet's inputs for residuals; the one without a number is the middle's. */
 const RESIDUAL =
   /^(control\/(down_\d+|mid)|input_control_(\d+|middle)|down_block_\d+(_additional_residual)?|mid_block_additional_residual)$/;
 
-/** Whether an input of a UNet is one for a residual. */
+/** Whether an input of a UNet is for a residual. */
 export function isResidual(name: string): boolean {
   return RESIDUAL.test(name);
 }
@@ -23,8 +23,8 @@ function residualInputs(inputs: readonly TensorInfo[]): TensorInfo[] {
 }
 
 /**
- * The residuals of all ControlNets on all rows: r_j = Σ_k s_k·CN_k(x_t, t, text, picture_k)_j. A ControlNet is run for the rows
- * alone that have a picture for it and a strength other than 0.
+ * The residuals of all ControlNets on all rows: r_j = Σ_k s_k·CN_k(x_t, t, text, picture_k)_j. A ControlNet is run only for
+ * the rows that have a picture for it and a strength other than 0.
  */
 export function controlPort(nets: readonly ControlNet[]): ClaimPort {
   return ({ inputs: all }) => {
@@ -53,7 +53,7 @@ function uses(row: UnetRow, { name }: ControlNet): boolean {
   return row.pictures?.[name] !== undefined && weightOf(row, name) !== 0;
 }
 
-/** @throws EBADMODEL where its residuals are not those of this UNet */
+/** @throws EBADMODEL where its residuals do not fit this UNet */
 function checkFit({ name, outputs }: ControlNet, inputs: TensorInfo[]): void {
   const other = (how: string): EngineError =>
     new EngineError('EBADMODEL', `the ControlNet ${printable(name)} is for another model: ${how}; use one that was trained for this model`);

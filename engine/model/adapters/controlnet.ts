@@ -17,13 +17,14 @@ import { netFileOf } from './net-file';
 interface ControlNetAdapter extends Adapter {
   role: FamilyRole;
   file: NetFiles;
-  /** What its residuals are fed to a UNet as that was exported without inputs for them. */
+  /** The type of the inputs that are added to a UNet without inputs for residuals. */
   type: 'float32' | 'float16';
 }
 
 /**
- * ControlNets: a net beside the UNet that makes of a control picture what is added to the UNet's features. A folder with
- * model.onnx, or an .onnx file. UNets that were exported with inputs for it are used as they are, others are given some.
+ * ControlNets: a net beside the UNet that computes residuals from a control picture, which are added to the UNet's features.
+ * The adapter is a folder with model.onnx, or an .onnx file. UNets that were exported with inputs for residuals are used as
+ * they are, others are given such inputs.
  */
 export const controlNets: AdapterKind<ControlNetAdapter> = {
   kind: 'controlnet',
@@ -59,7 +60,7 @@ export const controlNets: AdapterKind<ControlNetAdapter> = {
           if (changed) return changed;
           throw new EngineError(
             'EBADMODEL',
-            'this UNet joins no skip tensors, so a ControlNet has nothing to add to; use a model shaped like Stable Diffusion',
+            'this UNet joins no skip tensors, so there is nothing for a ControlNet to add to; use a model shaped like Stable Diffusion',
           );
         },
       },
@@ -77,7 +78,7 @@ export const controlNets: AdapterKind<ControlNetAdapter> = {
   ],
 };
 
-/** Whether a net takes latents, a timestep, a prompt, and one thing more with height and width: a picture. */
+/** Whether a net takes latents, a timestep, a prompt and one more input with height and width: a picture. */
 function takesPicture(inputs: readonly TensorInfo[]): boolean {
   const has = (name: string): boolean => inputs.some((info) => info.name === name);
   const pictures = inputs.filter(({ name, shape }) => shape.length === 4 && name !== 'sample');

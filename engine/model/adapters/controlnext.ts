@@ -22,8 +22,9 @@ interface ControlNext extends Adapter {
 }
 
 /**
- * ControlNeXts (arXiv 2408.06070): a small net of the control picture and the timestep gives one residual, which is added to the UNet
- * once, with the mean and deviation of the UNet's own values there. A folder with model.onnx, or an .onnx file.
+ * ControlNeXts (arXiv 2408.06070): a small net computes one residual from the control picture and the timestep, which is added
+ * to the UNet once, with the mean and deviation of the UNet's own values there. The adapter is a folder with model.onnx, or an
+ * .onnx file.
  */
 export const controlNexts: AdapterKind<ControlNext> = {
   kind: 'controlnext',
@@ -35,7 +36,7 @@ export const controlNexts: AdapterKind<ControlNext> = {
     const { inputs, outputs } = await readHeader(role, file, source);
     const residual = residualOf(outputs);
     if (!residual || inputs.length !== 2 || !pictureOf(inputs) || !timestepOf(inputs)) return undefined;
-    // Of the two kinds that are published, that for XL is added earlier.
+    // Of the two published variants, the one for XL is added earlier.
     const isXl = source.headers.unet !== undefined && inputNamed(source.headers.unet, 'text_embeds') !== undefined;
     return {
       name: source.name,
@@ -45,7 +46,7 @@ export const controlNexts: AdapterKind<ControlNext> = {
       place: isXl ? 'convolution' : 'block',
       channels: fixed(residual.shape[1]),
       nets: { [role]: file },
-      // Both sides of the guidance share what it gives.
+      // Both sides of guidance share the residual.
       prepare: (picture) => Promise.resolve(new ControlPicture(toTensor(picture, '0..1'), true)),
     };
   },
@@ -81,13 +82,13 @@ function timestepOf(inputs: readonly TensorInfo[]): TensorInfo | undefined {
   return inputs.find(({ name, shape }) => /^timesteps?$/.test(name) && shape.length <= 1);
 }
 
-/** The residual; some exports give the scale that it was trained with beside it. */
+/** The output with the residual; some exports also output the scale that it was trained with. */
 function residualOf(outputs: readonly TensorInfo[]): TensorInfo | undefined {
   const found = outputs.filter(({ shape }) => shape.length === 4);
   return found.length === 1 && outputs.every((info) => info === found[0] || info.shape.length <= 1) ? found[0] : undefined;
 }
 
-/** Strength and residual of a ControlNeXt for every row; a row that does not use it has strength 0. */
+/** Fills the strength and the residual of a ControlNeXt for every row; a row that does not use it has strength 0. */
 function portOf({ name, place }: ControlNext, net: Net | undefined): ClaimPort {
   return (unet) => {
     const [strength, control] = [inputNamed(unet, inputOf(name)), inputNamed(unet, `${inputOf(name)}/control`)];
@@ -123,10 +124,10 @@ interface ScaledResidual extends Residual {
   scale: number;
 }
 
-/** The net itself, whose rows are a picture and a timestep each. */
+/** The net itself; each of its rows is a picture and a timestep. */
 class NextNet {
   private readonly output: TensorInfo;
-  /** The one that it was trained with, where its export gives that. */
+  /** The output with the scale that it was trained with, where the export has it. */
   private readonly scale: TensorInfo | undefined;
   private readonly ports: readonly Port[];
   private readonly batch: number | undefined;
@@ -143,7 +144,7 @@ class NextNet {
     this.ports = [timestep, picturePort(name)].flatMap((claim) => claim(facts) ?? []);
   }
 
-  /** Of every row, [C, h, w]; rows of one frame at one timestep, such as those of a negative prompt, are computed once. */
+  /** The residual of every row, [C, h, w]; rows of one frame at one timestep, such as those of a negative prompt, are computed once. */
   residuals(rows: readonly UnetRow[], run: Run): Promise<ScaledResidual[]> {
     return computedOnce(
       rows,

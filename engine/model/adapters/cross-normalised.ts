@@ -1,14 +1,14 @@
 import type { Residual } from './residual-sum';
 
-/** Where a residual is the same everywhere, it has no deviation. As in the published code. */
+/** The smallest deviation, for a residual that is the same everywhere; as in the published code. */
 const LEAST = 1e-12;
 
 /**
- * A residual of a ControlNeXt at the size of what it is added to, with mean 0 and deviation 1, so that the UNet gives it its own. The
- * deviations that PyTorch computes are those of samples (N − 1).
+ * A residual of a ControlNeXt, resized to the tensor that it is added to and normalised to mean 0 and deviation 1, so that the
+ * graph can scale it to the UNet's own. PyTorch's deviation is that of a sample (N − 1).
  *
- * @param size h and w there
- * @param isPooledFirst whether it has mean and deviation after it was made smaller, or before
+ * @param size h and w of that tensor
+ * @param isPooledFirst whether it is normalised after it was resized, or before
  * @returns [C, h, w]
  */
 export function crossNormalised({ data, dims }: Residual, size: [height: number, width: number], isPooledFirst: boolean): Float32Array {
@@ -16,7 +16,7 @@ export function crossNormalised({ data, dims }: Residual, size: [height: number,
   const { length } = pooled;
   const mean = pooled.reduce((sum, value) => sum + value, 0) / length;
   const deviation = Math.sqrt(pooled.reduce((sum, value) => sum + (value - mean) ** 2, 0) / Math.max(1, length - 1));
-  // The UNet's own deviation is computed in its graph over all N.
+  // The graph computes the UNet's own deviation over all N.
   const taken = dims[0] * size[0] * size[1];
   const scale = Math.sqrt(taken / Math.max(1, taken - 1)) / (deviation + LEAST);
   const normalised = pooled.map((value) => (value - mean) * scale);

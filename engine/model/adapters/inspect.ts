@@ -8,21 +8,21 @@ import { netNames, type PerRole } from '../roles';
 import { adaptersInModel, checkAdapter, openAdapter, ownAdapters } from './adapters';
 import { ADAPTER_KINDS } from './kinds';
 
-/** What a file or folder is to a model: plain JSON. */
+/** A report on a file or folder as an adapter of a model: plain JSON. */
 export interface AdapterReport extends Partial<AdapterInfo> {
   name: string;
   path: string;
-  /** Whether it lies in the model's own folder, or in its UNet, with which it is opened unasked. */
+  /** Whether it is in the model's own folder or in its UNet, so that it is opened with the model. */
   isOwn: boolean;
-  /** Which of several of its kind it is: an IP-Adapter is `plain` or `plus`. */
+  /** The variant of its kind: an IP-Adapter is `plain` or `plus`. */
   variant?: string;
-  /** Why it cannot be used, a sentence. */
+  /** Why it cannot be used, in a sentence. */
   problem?: string;
 }
 
 /**
- * Looks at adapters without opening a net, also whether the model's graphs have what they change: the model's own, and those that
- * somebody asks about. Never rejects.
+ * Inspects adapters without opening a net, including whether their edits fit the model's graphs: the model's own adapters, and
+ * those at the given paths. Never rejects.
  */
 export async function inspectAdapters(
   paths: Readonly<Record<string, string>>,

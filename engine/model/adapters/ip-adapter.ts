@@ -22,18 +22,18 @@ import { weightPlace } from './weight-place';
 interface IpAdapter extends Adapter, Variant {
   file: Safetensors;
   path: string;
-  /** Of its weights, which become part of the UNet. */
+  /** The digest of its weights, which become part of the UNet. */
   digest: string;
 }
 
-/** Providers that skip what no row wants (If), without leaving their device for it. */
+/** Providers that can skip the branch of an If without leaving their device. */
 const SKIPPING = ['cpu', 'cuda'];
 const CROSS_QUERY = /^(.*)_attn2_to_q$/;
 
 /**
- * IP-Adapters (arXiv 2308.06721), plain ones and plus: a picture as a prompt. Its tokens are attended to beside those of the text, in every
- * cross-attention of a plain UNet: out = Attn(Q, K, V) + s·Attn(Q, K_ip, V_ip). A folder with the image encoder and the
- * adapter's .safetensors file.
+ * IP-Adapters (arXiv 2308.06721), plain and plus: a picture as a prompt. Every cross-attention of a plain UNet attends to the
+ * picture's tokens as well as to the text's: out = Attn(Q, K, V) + s·Attn(Q, K_ip, V_ip). The adapter is a folder with the image
+ * encoder and the .safetensors file.
  */
 export const ipAdapters: AdapterKind<IpAdapter> = {
   kind: 'ip-adapter',
@@ -122,7 +122,7 @@ function withPictureAttention(graph: OnnxGraph, { name, file, path, width }: IpA
     if (query?.length !== 1 || out?.length !== 1)
       throw new EngineError(
         'EBADMODEL',
-        `the graph does not show the cross-attention of ${layer} as products of its own; export the model again without optimisation`,
+        `the graph does not show the cross-attention of ${layer} as separate products; export the model again without optimisation`,
       );
     return { name: layer, query: query[0], out: out[0], key: weight(numbers[k], 'k'), value: weight(numbers[k], 'v') };
   });
@@ -130,7 +130,7 @@ function withPictureAttention(graph: OnnxGraph, { name, file, path, width }: IpA
   return edit.result();
 }
 
-/** Diffusers lists attention so: down, up, mid; layers by their numbers. */
+/** The order of attention layers in diffusers: down, up, mid; then by number. */
 function inOrderOfDiffusers(a: string, b: string): number {
   const rank = (path: string): number => ['down', 'up', 'mid'].findIndex((side) => path.startsWith(side));
   return rank(a) - rank(b) || a.localeCompare(b, 'en', { numeric: true });

@@ -3,22 +3,22 @@ import type { TensorInfo } from '../../net/net';
 import { fixed } from '../rows';
 import { inputNamed } from '../unet/ports/port';
 
-/** What a UNet with an IP-Adapter in it takes of a picture. */
+/** The inputs for a picture of a UNet with an IP-Adapter in it. */
 export interface IpInputs {
   /**
-   * - `joined`: tokens [B, text + picture, width], those of the picture behind those of the text.
-   * - `tokens`: the picture's tokens by themselves, [B, tokens, width].
-   * - `embedding`: what the image encoder gives, [B, E] or [B, 1, E]; the projection is in the UNet.
+   * - `joined`: tokens [B, text + picture, width], those of the picture after those of the text.
+   * - `tokens`: the picture's tokens alone, [B, tokens, width].
+   * - `embedding`: the image encoder's output, [B, E] or [B, 1, E]; the projection is in the UNet.
    */
   form: 'joined' | 'tokens' | 'embedding';
   picture: TensorInfo;
-  /** How strongly each layer is to attend to it: one number a layer, or one for all. */
+  /** The input for the strength: one number per layer, or one for all. */
   scales?: TensorInfo;
 }
 
-/** StreamDiffusion's forks: one a layer. */
+/** The name in StreamDiffusion's forks, with one number per layer. */
 const SCALES = /^ip_?adapter_scales?$/;
-/** diffusers' `added_cond_kwargs`, as exporters write that; and what has been projected. */
+/** The names that exporters give to diffusers' `added_cond_kwargs`, and to projected tokens. */
 const PICTURE = /(?:^|[._/])(?:image_embeds|image_embeddings|image_tokens|ip_tokens)$/;
 
 /** The inputs for an IP-Adapter that was exported as part of a UNet; undefined where there are none. */
@@ -37,11 +37,11 @@ function isTokens({ name, shape }: TensorInfo, states: TensorInfo): boolean {
   return !name.endsWith('image_embeds') || (width !== undefined && width === fixed(states.shape[2]));
 }
 
-/** @throws EBADMODEL for what the UNet's projection takes instead of one embedding: several pictures, or all patches of one */
+/** @throws EBADMODEL for inputs other than one embedding: several pictures, or all patches of one */
 export function checkIpInputs({ form, picture: { name, shape } }: IpInputs): void {
   if (form !== 'embedding' || shape.length === 2 || (shape.length === 3 && (fixed(shape[1]) ?? 1) === 1)) return;
   throw new EngineError(
     'EBADMODEL',
-    `unet takes "${name}" as [${shape.join(', ')}], where one embedding of one picture is known, [B, E] or [B, 1, E]; export the UNet without its IP-Adapter, and give that to the engine as an adapter`,
+    `unet takes "${name}" as [${shape.join(', ')}], where only one embedding of one picture is supported, [B, E] or [B, 1, E]; export the UNet without its IP-Adapter, and give that to the engine as an adapter`,
   );
 }

@@ -4,20 +4,20 @@ import { readNumbers, readSafetensors, type SafeTensor, type Safetensors } from 
 import { printable } from '../../util/quote';
 import { isLora, loraKey, type LoraPart, otherMethod } from './lora-names';
 
-/** What a LoRA changes in a layer, as its file has it. */
+/** A LoRA's change to a layer, as stored in its file. */
 export type LoraModule = Pick<LoraLayer, 'name' | 'factor'> & { down: Omit<WeightPlace, 'location'>; up: Omit<WeightPlace, 'location'> };
 
 export interface LoraFile {
   path: string;
-  /** By net, and then by the layer's canonical path. */
+  /** The changes by net, and then by the layer's canonical path. */
   parts: Map<LoraPart, Map<string, LoraModule>>;
 }
 
-/** TensorProto.DataType of what a LoRA may be stored in. */
+/** The TensorProto.DataType of each type that a LoRA may be stored in. */
 const TYPES: Partial<Record<string, number>> = { F32: 1, F16: 10, F64: 11, BF16: 16 };
 
 /**
- * Reads which layers a LoRA changes; of its matrices nothing but their places.
+ * Reads which layers a LoRA changes, and the places of its matrices but not their values.
  *
  * @returns undefined for a file of another kind
  * @throws EBADMODEL for a torn file, or a LoRA of a kind that cannot be used
@@ -71,13 +71,13 @@ async function readAlpha(file: Safetensors, tensor: SafeTensor, unusable: (why: 
   throw unusable(`has "${printable(tensor.name, 120)}" as [${tensor.shape.join(', ')}], where one number should be`);
 }
 
-/** The alpha that diffusers notes in the file's metadata, as JSON, with the net's name before each key. */
+/** The alpha that diffusers writes into the file's metadata, as JSON, with the net's name before each key. */
 function alphaOf({ metadata }: Safetensors): (part: LoraPart) => number | undefined {
   let config: Record<string, unknown> = {};
   try {
     config = (JSON.parse(metadata.lora_adapter_metadata ?? '{}') ?? {}) as Record<string, unknown>;
   } catch {
-    // Somebody else's note.
+    // The metadata is another program's.
   }
   return (part) => {
     const alpha = config[`${part}.lora_alpha`];

@@ -11,11 +11,11 @@ import type { LoraFile } from './lora-file';
 import type { LoraPart } from './lora-names';
 
 /**
- * A net's graph with the branches of a LoRA beside its products.
+ * Adds the branches of a LoRA beside the products of a net's graph.
  *
- * @param input name of the new input with the strength of every row, float32 [B]
- * @param skips whether the provider can leave out what no row wants
- * @returns undefined where the LoRA has nothing for this net
+ * @param input the name of the new input with the strength of every row, float32 [B]
+ * @param skips whether the provider can skip branches with an If
+ * @returns undefined where the LoRA does not change this net
  * @throws EBADMODEL where a layer is not found in the graph, or has another size
  */
 export function withLora(graph: OnnxGraph, lora: LoraFile, part: LoraPart, input: string, skips: boolean): OnnxGraph | undefined {

@@ -1,15 +1,15 @@
-/** Which net of a model a module of a LoRA belongs to. */
+/** The net of a model that a module of a LoRA belongs to. */
 export type LoraPart = 'unet' | 'text_encoder' | 'text_encoder_2';
 
-/** What a tensor of a LoRA file is: of which layer, and which of its matrices. */
+/** A tensor of a LoRA file: its layer, and which of the layer's matrices it is. */
 export interface LoraKey {
   part: LoraPart;
-  /** The layer's path in diffusers, with underscores in the place of dots: `down_blocks_1_attentions_0_…_to_q`. */
+  /** The layer's path in diffusers, with underscores instead of dots: `down_blocks_1_attentions_0_…_to_q`. */
   layer: string;
   role: 'down' | 'up' | 'alpha';
 }
 
-/** How the matrices are called: kohya, diffusers (old and older), PEFT (with the name of its adapter). */
+/** The names of the matrices: kohya's, diffusers' (old and older), PEFT's (with the name of its adapter). */
 const ROLES: [pattern: RegExp, role: LoraKey['role']][] = [
   [/[._]lora(?:_linear_layer)?[._]down\.weight$/, 'down'],
   [/[._]lora(?:_linear_layer)?[._]up\.weight$/, 'up'],
@@ -18,7 +18,7 @@ const ROLES: [pattern: RegExp, role: LoraKey['role']][] = [
   [/\.alpha$/, 'alpha'],
 ];
 
-/** What a name begins with, without which it is the UNet's. kohya numbers the text encoders of SDXL from 1. */
+/** The prefixes of names; a name without one belongs to the UNet. kohya numbers the text encoders of SDXL from 1. */
 const PARTS: [pattern: RegExp, part: LoraPart][] = [
   [/^(?:base_model\.model\.)?text_encoder_2\./, 'text_encoder_2'],
   [/^(?:base_model\.model\.)?text_encoder\./, 'text_encoder'],
@@ -29,7 +29,7 @@ const PARTS: [pattern: RegExp, part: LoraPart][] = [
   [/^base_model\.model\./, 'unet'],
 ];
 
-/** Tensors of methods that are more than a low-rank product, by what their names hold. */
+/** Tensors of methods that are more than a low-rank product, by parts of their names. */
 const OTHER_METHODS: [pattern: RegExp, method: string][] = [
   [/\.hada_(w|t)\d/, 'LoHa'],
   [/\.lokr_(w|t)\d/, 'LoKr'],
@@ -48,20 +48,20 @@ export function otherMethod(names: Iterable<string>): string | undefined {
   return undefined;
 }
 
-/** Whether a file is one of LoRA's family, by the names of its tensors. */
+/** Whether a file is a LoRA or of a related method, by the names of its tensors. */
 export function isLora(names: Iterable<string>): boolean {
   const list = [...names];
   return otherMethod(list) !== undefined || list.some((name) => ROLES.some(([pattern, role]) => role === 'down' && pattern.test(name)));
 }
 
-/** What a tensor is; undefined for one that is part of no low-rank product. */
+/** The layer and the role of a tensor; undefined for one that is not part of a low-rank product. */
 export function loraKey(name: string): LoraKey | undefined {
   const found = ROLES.find(([pattern]) => pattern.test(name));
   if (!found) return undefined;
   const [pattern, role] = found;
   let path = name
     .replace(pattern, '')
-    // Attention processors of diffusers before 0.20: attn1.processor.to_q_lora, to_out_lora.
+    // Diffusers before 0.20 has attention processors: attn1.processor.to_q_lora, to_out_lora.
     .replace(/\.processor\.to_out(_lora)?$/, '.to_out.0')
     .replace(/\.processor\.(to_[qkv])(_lora)?$/, '.$1');
   const prefix = PARTS.find(([start]) => start.test(path));
@@ -69,7 +69,7 @@ export function loraKey(name: string): LoraKey | undefined {
   return { part: prefix?.[1] ?? 'unet', layer: fromOriginal(canonical(path)), role };
 }
 
-/** The first layers of a UNet and of a text encoder; what stands before them is a wrapper's. */
+/** The first blocks of a UNet and of a text encoder; anything before them belongs to a wrapper. */
 const BEGINNINGS =
   /(?:^|_)((?:down_blocks|up_blocks|input_blocks|output_blocks)_\d|(?:mid_block|middle_block|conv_in|conv_out|time_embedding|add_embedding|time_embed|label_emb)(?:_|$)|encoder_layers_\d)/;
 
@@ -80,7 +80,7 @@ export function canonical(path: string): string {
   return start ? flat.slice(start.index + start[0].length - start[1].length) : flat;
 }
 
-/** In a residual block and at the ends of a UNet: names of the original Stable Diffusion, and those of diffusers. */
+/** The original Stable Diffusion's names of layers in a residual block and at the ends of a UNet, and those of diffusers. */
 const ORIGINAL: [original: RegExp, diffusers: string][] = [
   [/in_layers_2$/, 'conv1'],
   [/emb_layers_1$/, 'time_emb_proj'],
@@ -88,11 +88,11 @@ const ORIGINAL: [original: RegExp, diffusers: string][] = [
   [/skip_connection$/, 'conv_shortcut'],
 ];
 
-/** Layers a block of all UNets that were published under the original names. */
+/** The layers per block of all UNets that were published with the original names. */
 const LAYERS = 2;
 
 /**
- * The path of diffusers for one of the original Stable Diffusion, as kohya writes them for SDXL: input_blocks_4_1_… is
+ * Diffusers' path for a path of the original Stable Diffusion, which kohya uses for SDXL: input_blocks_4_1_… is
  * down_blocks_1_attentions_0_….
  */
 function fromOriginal(layer: string): string {
@@ -109,7 +109,7 @@ function fromOriginal(layer: string): string {
   if (!side) return layer;
   const inner = ORIGINAL.reduce((path, [original, diffusers]) => path.replace(original, diffusers), rest);
   if (side === 'middle') {
-    // middle_block_1_transformer_blocks_0_…: the second number, if any, belongs to what follows.
+    // In middle_block_1_transformer_blocks_0_…, the second number, if any, belongs to what follows.
     const path = second === undefined ? inner : `${second}_${inner}`;
     return first === '1' ? `mid_block_attentions_0_${path}` : `mid_block_resnets_${first === '0' ? 0 : 1}_${path}`;
   }

@@ -13,16 +13,16 @@ import { withLora } from './lora-graph';
 
 interface LoraAdapter extends Adapter {
   lora: LoraFile;
-  /** Of what is in its file: all of its head, and samples of its weights. */
+  /** The digest of its file: the whole header, and samples of the weights. */
   digest: string;
 }
 
-/** Providers that skip what no row wants (If), without leaving their device for it. */
+/** Providers that can skip the branch of an If without leaving their device. */
 const SKIPPING = ['cpu', 'cuda'];
 
 /**
  * LoRAs: W + s·(alpha ÷ rank)·B·A for many layers of a UNet and its text encoders, as branches beside the plain graph's
- * products, with a strength s of every row. A .safetensors file, or a folder with one.
+ * products, with a strength s for every row. The adapter is a .safetensors file, or a folder with one.
  */
 export const loras: AdapterKind<LoraAdapter> = {
   kind: 'lora',
@@ -33,7 +33,7 @@ export const loras: AdapterKind<LoraAdapter> = {
     if (!lora) return undefined;
     const nets = netNames.filter((name) => lora.parts.has(name as never));
     const absent = nets.find((name) => source.headers[name] === undefined);
-    if (absent) throw new EngineError('EBADMODEL', `it changes ${absent}, which this model has not: it was made for another model`);
+    if (absent) throw new EngineError('EBADMODEL', `it changes ${absent}, which this model does not have: it was made for another model`);
     return { name: source.name, kind: 'lora', lora, digest: await digestOf(lora) };
   },
 
@@ -63,7 +63,7 @@ export const loras: AdapterKind<LoraAdapter> = {
     }),
 };
 
-/** In a folder, as diffusers saves one, the only .safetensors file; where there are nets as well, it is another kind. */
+/** The file itself, or the only .safetensors file in a folder, as diffusers saves it; a folder that also has nets is of another kind. */
 async function fileOf({ path, isFolder }: AdapterSource): Promise<string | undefined> {
   if (!isFolder) return path.endsWith('.safetensors') ? path : undefined;
   const files = (await readdir(path)).filter((file) => /\.(safetensors|onnx)$/.test(file));

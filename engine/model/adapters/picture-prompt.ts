@@ -6,13 +6,13 @@ import type { PictureTokens } from '../../prompt/prompt-embeds';
 import type { RawImage } from '../../types';
 import { fixed } from '../rows';
 
-/** Of CLIP's pictures, by channel. */
+/** The mean and deviation of CLIP's pictures, by channel. */
 const MEAN = [0.48145466, 0.4578275, 0.40821073];
 const DEVIATION = [0.26862954, 0.26130258, 0.27577711];
 const EPSILON = 1e-5;
 
 /**
- * From an embedding of a picture to the tokens that the UNet attends to: a linear layer to count × width numbers, normalised
+ * Projects a picture's embedding to the tokens that the UNet attends to: a linear layer to count × width numbers, normalised
  * token by token (arXiv 2308.06721, §3.2).
  */
 export class PictureProjection {
@@ -21,7 +21,7 @@ export class PictureProjection {
     private readonly bias: Float32Array,
     private readonly gain: Float32Array,
     private readonly shift: Float32Array,
-    /** Numbers of a picture's embedding. */
+    /** The length of a picture's embedding. */
     readonly size: number,
   ) {}
 
@@ -73,11 +73,11 @@ export class PictureProjection {
   }
 }
 
-/** A CLIP image encoder: `pixel_values` [B, 3, S, S] → `image_embeds` [B, E], or with a resampler behind it tokens [B, count, width]. */
+/** A CLIP image encoder: `pixel_values` [B, 3, S, S] → `image_embeds` [B, E], or tokens [B, count, width] if a resampler follows it. */
 export class ImageEncoder {
   private readonly input: TensorInfo;
   private readonly output: TensorInfo;
-  /** Pixels of the side of the picture that it takes. */
+  /** The side of the picture that it takes, pixels. */
   readonly size: number;
   /** Numbers of an embedding, where the export tells. */
   readonly width: number | undefined;
@@ -99,7 +99,7 @@ export class ImageEncoder {
     this.size = fixed(input.shape[2]) ?? (typeof config.image_size === 'number' ? config.image_size : 224);
   }
 
-  /** @param image of that size; without one, no picture: a grey in which no channel says anything */
+  /** @param image of that size; undefined for no picture: a grey that is 0 in every normalised channel */
   async encode(image: RawImage | undefined): Promise<Float32Array> {
     const { size, input } = this;
     const batch = fixed(input.shape[0]) ?? 1;

@@ -11,25 +11,25 @@ import { LruCache } from '../../util/lru-cache';
 import { quote } from '../../util/quote';
 import type { Adapter, Nets } from './adapter';
 
-/** Pictures whose tokens are kept, whichever prompts they come with: 12 to 128 KiB each. */
+/** The number of pictures whose tokens are kept, 12 to 128 KiB each. */
 const KEPT = 64;
-/** Pictures that are none, which are not asked for again. */
+/** The number of invalid pictures that are remembered, so that they are not requested again. */
 const FAILED_KEPT = 32;
-/** The side of the square that a picture is cropped to where its adapter says nothing. */
+/** The side of the square that a picture is cropped to where its adapter does not set one, pixels. */
 const USUAL_SIZE = 224;
 
 /** Gets a picture by its name (`pictureId`). Rejects with EBADPROMPT where there is none. */
 export type FindPicture = (id: string) => Promise<Picture>;
 
-const findNone: FindPicture = () => Promise.reject(new EngineError('EBADPROMPT', 'a picture of the prompt is not there'));
+const findNone: FindPicture = () => Promise.reject(new EngineError('EBADPROMPT', 'a picture of the prompt is missing'));
 
-/** What pictures become that come with prompts: each once, by its content. */
+/** Encodes the pictures of prompts, each once, identified by its content. */
 export class PicturePrompts {
   private readonly kept = new PromiseCache<PicturePrompt>(KEPT);
   private readonly failed = new LruCache<EngineError>(FAILED_KEPT);
   private readonly adapters: readonly Adapter[];
 
-  /** @param find gets pictures that a prompt names and does not bring */
+  /** @param find gets pictures that a prompt only names */
   constructor(
     adapters: readonly Adapter[],
     private readonly nets: Nets,
@@ -39,7 +39,7 @@ export class PicturePrompts {
   }
 
   /**
-   * What adapters make of the pictures of a prompt. Rejects with EBADPARAM for a name that no such adapter has, EBADFRAME for
+   * Encodes the pictures of a prompt by their adapters. Rejects with EBADPARAM for a name that no such adapter has, EBADFRAME for
    * what is not a picture.
    *
    * @param brought pictures that came with the prompt, by their ids
@@ -74,7 +74,7 @@ export class PicturePrompts {
     });
   }
 
-  /** Here where that is little work; else where it can be ended. */
+  /** Decodes a light picture here, others in the codec's processes, which can be ended. */
   private async squared(id: string, picture: Picture, size: number): Promise<RawImage> {
     if (picture.kind === 'raw' && picture.width === size && picture.height === size && picture.channels === 3 && !picture.isBgr)
       return { ...picture, channels: 3 };

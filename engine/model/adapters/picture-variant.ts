@@ -10,24 +10,24 @@ import type { Adapter, AdapterSource } from './adapter';
 import { ImageEncoder, PictureProjection } from './picture-prompt';
 import { isPlus, TOKENS, withTokens } from './plus-encoder';
 
-/** In a folder the only .safetensors file. */
+/** The .safetensors file itself, or the only one in a folder. */
 export async function weightsOf({ path, isFolder }: AdapterSource): Promise<string | undefined> {
   if (!isFolder) return path.endsWith('.safetensors') ? path : undefined;
   const files = (await readdir(path)).filter((file) => file.endsWith('.safetensors'));
   return files.length === 1 ? join(path, files[0]) : undefined;
 }
 
-/** Plain, or plus: what its image encoder is to be, and what becomes of a picture. */
+/** The plain or the plus variant: its image encoder, and how a picture is encoded. */
 export interface Variant extends Pick<Adapter, 'variant' | 'heads' | 'promptSize' | 'encodePrompt'> {
-  /** Tokens that it makes of a picture, and numbers of each. */
+  /** The number of tokens for a picture, and their width. */
   count: number;
   width: number;
 }
 
 /**
- * Which kind of IP-Adapter a file is of, as its projection tells.
+ * The variant of an IP-Adapter's file, judged by its projection.
  *
- * @throws EBADMODEL for one that is not known, or an image encoder that does not go with it
+ * @throws EBADMODEL for an unknown variant, or an image encoder that does not fit
  */
 export async function variantOf(source: AdapterSource, role: FamilyRole, encoder: NetFiles, file: Safetensors): Promise<Variant> {
   const header = await readHeader(role, encoder, source);
@@ -35,14 +35,14 @@ export async function variantOf(source: AdapterSource, role: FamilyRole, encoder
   return plain(role, header, encoder.config, file);
 }
 
-/** Of a picture's embedding a few tokens. Negative rows attend to those of an embedding of zeros. */
+/** The plain variant: a few tokens from a picture's embedding. Negative rows attend to those of an embedding of zeros. */
 async function plain(role: FamilyRole, header: Net, config: NetFiles['config'], file: Safetensors): Promise<Variant> {
   const projection = await PictureProjection.read(file);
   const { width } = projection;
   const negative = projection.tokensOf(new Float32Array(projection.size));
   return {
     variant: 'plain',
-    // What is wrong with the encoder is found before it is opened.
+    // Errors of the encoder are found before it is opened.
     promptSize: new ImageEncoder(header, config).size,
     count: negative.count,
     width,
@@ -51,13 +51,13 @@ async function plain(role: FamilyRole, header: Net, config: NetFiles['config'], 
       if (embedding.length === projection.size) return { positive: projection.tokensOf(embedding), negative };
       throw new EngineError(
         'EBADMODEL',
-        `its image encoder gives ${embedding.length} numbers, its projection takes ${projection.size}: they are not of one adapter`,
+        `its image encoder gives ${embedding.length} numbers, its projection takes ${projection.size}: they do not belong to one adapter`,
       );
     },
   };
 }
 
-/** Of all patches of a picture more tokens, by a resampler behind the encoder. Negative rows attend to those of no picture. */
+/** The plus variant: more tokens, from all patches of a picture by a resampler after the encoder. Negative rows attend to those of no picture. */
 async function plus(role: FamilyRole, header: HeaderNet, config: NetFiles['config']): Promise<Variant> {
   const [, count, width] = header.outputs[0].shape as [string, number, number];
   let negative: Promise<Float32Array> | undefined;

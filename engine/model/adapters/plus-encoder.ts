@@ -11,9 +11,9 @@ import type { Safetensors } from '../../net/safetensors';
 import type { HeaderNet } from '../headers';
 import { weightPlace } from './weight-place';
 
-/** Every resampler that is published has heads of this size; its file does not say. */
+/** The size of a head in all published resamplers; their files do not state it. */
 const HEAD_SIZE = 64;
-/** The output that an image encoder is given. */
+/** The output that is added to an image encoder. */
 export const TOKENS = 'ip_tokens';
 
 /** Whether a file has the projection of an IP-Adapter plus. */
@@ -22,8 +22,8 @@ export function isPlus({ tensors }: Safetensors): boolean {
 }
 
 /**
- * The image encoder of an IP-Adapter plus, which goes on through the adapter's resampler: of a picture it gives the tokens that the
- * UNet attends to. They are made of what goes into the encoder's last layer.
+ * The image encoder of an IP-Adapter plus, continued by the adapter's resampler: it outputs the tokens that the UNet attends to,
+ * computed from the input of the encoder's last layer.
  *
  * @param path of the encoder's .onnx file
  * @param weights the adapter's file, its path without links
@@ -35,7 +35,7 @@ export async function withTokens(header: HeaderNet, path: string, file: Safetens
   if (states === undefined)
     throw new EngineError(
       'EBADMODEL',
-      'it is an IP-Adapter plus, which needs what goes into the last layer of its image encoder, and this export does not show its layers; export it again without optimisation, or with all hidden states (output_hidden_states)',
+      'it is an IP-Adapter plus, which needs the input of the last layer of its image encoder, and this export does not show its layers; export it again without optimisation, or with all hidden states (output_hidden_states)',
     );
   const resampler = readResampler(file, locations[0]);
   checkWidth(graph, states, file);
@@ -44,13 +44,13 @@ export async function withTokens(header: HeaderNet, path: string, file: Safetens
   return { ...header, graph: changed, outputs: [{ name: TOKENS, type: 'float32', shape: ['', count, width] }] };
 }
 
-/** Where an encoder's last layer begins: the tensor, and the weight of its first normalisation. */
+/** The beginning of an encoder's last layer: the tensor, and the weight of its first normalisation. */
 interface States {
   tensor: string;
   gain?: string;
 }
 
-/** By its layers' names, in nodes or weights, as CLIP has them; else by the outputs for all hidden states, of which it is the last but one. */
+/** Found by the layers' names in nodes or weights, as CLIP has them; otherwise the last but one of the outputs for all hidden states. */
 function statesOf(graph: OnnxGraph): States | undefined {
   const layers = graph.nodes.flatMap((bytes) => {
     const node = readNode(bytes);
@@ -58,7 +58,7 @@ function statesOf(graph: OnnxGraph): States | undefined {
     const [, layer] = LAYER.exec(name ?? '') ?? [];
     return layer === undefined ? [] : [{ layer: Number(layer), tensor: node.inputs[0], gain: node.inputs[1] }];
   });
-  // Of the operators that a normalisation may be, the first one takes what is normalised.
+  // A normalisation may consist of several operators; the first one takes its input.
   const last = layers.reduce<(typeof layers)[number] | undefined>(
     (best, each) => (best && best.layer >= each.layer ? best : each),
     undefined,
@@ -85,14 +85,14 @@ function nodeName(bytes: Buffer): string {
 
 function checkWidth(graph: OnnxGraph, { gain }: States, file: Safetensors): void {
   const index = new GraphIndex(graph);
-  // Exporters write equal weights once, and let the others be names for it.
+  // Exporters write equal weights once, and refer to them by an Identity elsewhere.
   const source = gain !== undefined && index.producer(gain)?.operator === 'Identity' ? index.producer(gain)?.inputs[0] : gain;
   const given = source === undefined ? undefined : index.weight(source)?.dims[0];
   const taken = file.tensors.get('image_proj.proj_in.weight')?.shape[1];
   if (given === undefined || taken === undefined || given === taken) return;
   throw new EngineError(
     'EBADMODEL',
-    `its image encoder gives ${given} numbers for each patch, its projection takes ${taken}: they are not of one adapter`,
+    `its image encoder gives ${given} numbers for each patch, its projection takes ${taken}: they do not belong to one adapter`,
   );
 }
 

@@ -6,24 +6,24 @@ import { fixed } from '../rows';
 import type { Run } from '../unet/ports/port';
 import { weightOf } from '../unet/row';
 
-/** What an adapter adds to one tensor of a UNet, for one row. */
+/** An adapter's addition to one tensor of a UNet, for one row. */
 export interface Residual {
   data: Float32Array;
   /** [C, h', w'] */
   dims: number[];
 }
 
-/** What an adapter makes of some of a run's rows. */
+/** An adapter's residuals for some of a run's rows. */
 export interface Added {
-  /** Of the adapter. */
+  /** The adapter's name. */
   name: string;
   /** The rows' indices. */
   rows: number[];
-  /** Of each of these rows, in the order of the UNet's inputs. */
+  /** The residuals of each of these rows, in the order of the UNet's inputs. */
   residuals: Residual[][];
 }
 
-/** Σ_k s_k·r_k for input number `at`, with each row's own strengths; where no row has any, zeros that are added to all positions. */
+/** Σ_k s_k·r_k for input number `at`, with each row's own strengths; where no row has any, zeros that are broadcast. */
 export function residualSum(info: TensorInfo, at: number, added: readonly Added[], { rows, batch }: Run): Tensor {
   const [first] = added;
   if (!first) {

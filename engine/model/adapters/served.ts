@@ -3,23 +3,23 @@ import { readOnnxGraph } from '../../net/onnx/graph';
 import { applyPatches, type GraphPatch } from '../../net/onnx/patches/patch';
 import type { HeaderNet } from '../headers';
 
-/** A net on a server, with the inputs that adapters add to it. */
+/** A net as it is served, with the inputs that adapters add to it. */
 export interface ServedNet {
   header: HeaderNet;
-  /** What was changed, which its fingerprint tells. */
+  /** The patches that were applied, which are part of its fingerprint. */
   applied: readonly GraphPatch[];
 }
 
-/** TensorProto.DataType of the only other type than float32 that such inputs have. */
+/** The TensorProto.DataType of float16, the only type besides float32 of such inputs. */
 const FLOAT16 = 10;
 
 /**
- * A net as a server has to have it for some adapters.
+ * A net as a server must have it for these adapters.
  *
  * Rejects with EBADMODEL where an adapter does not fit the net.
  *
- * @param path of its file
- * @param patches of the adapters; what only makes a net better to use stays out
+ * @param path the net's file
+ * @param patches of the adapters; optional ones are left out
  */
 export async function asServed(header: HeaderNet, path: string, patches: readonly GraphPatch[]): Promise<ServedNet> {
   const needed = patches.filter(({ optional }) => !optional);

@@ -13,19 +13,19 @@ import { netFileOf } from './net-file';
 import { type Added, type Residual, residualSum } from './residual-sum';
 
 interface T2iAdapter extends Adapter {
-  /** Of each feature, where the file tells. */
+  /** The channels of each feature, where the file tells. */
   channels: (number | undefined)[];
-  /** What the features are fed to a UNet as. */
+  /** The type of the UNet's inputs for the features. */
   type: 'float32' | 'float16';
 }
 
-/** What a colour counts for in a grey picture, red, green and blue. */
+/** The weights of red, green and blue in a grey picture. */
 const LUMA = [0.299, 0.587, 0.114];
 
 /**
- * T2I-Adapters (arXiv 2302.08453): a net of the control picture alone, run once a frame. Its features, from the finest to the
- * coarsest, are added to the contracting half of the UNet at every step. A folder with model.onnx, or an .onnx file: one picture in, of
- * three channels or a grey one, and a feature for every block out.
+ * T2I-Adapters (arXiv 2302.08453): a net that takes only the control picture and runs once per frame. Its features, from the
+ * finest to the coarsest, are added to the contracting half of the UNet at every step. The adapter is a folder with model.onnx,
+ * or an .onnx file: its input is one picture, in colour or grey, its outputs are a feature for every block.
  */
 export const t2iAdapters: AdapterKind<T2iAdapter> = {
   kind: 't2i-adapter',
@@ -51,7 +51,7 @@ export const t2iAdapters: AdapterKind<T2iAdapter> = {
 
   patches(net, adapters) {
     if (net !== 'unet') return [];
-    // All are added in the same places: the one with most features tells which.
+    // All are added in the same places; the adapter with the most features determines which.
     const [widest] = [...adapters].sort((a, b) => b.channels.length - a.channels.length);
     return [
       {
@@ -103,13 +103,13 @@ function addedBy(name: string, rows: readonly UnetRow[]): Added {
   return { name, rows: used, residuals: used.map((index) => rows[index].pictures?.[name] as Residual[]) };
 }
 
-/** By the last numbers in their names where all have one, else as they stand. */
+/** Sorted by the last numbers in their names where all have one, otherwise in their own order. */
 function inOrder(outputs: readonly TensorInfo[]): TensorInfo[] {
   const number = ({ name }: TensorInfo): number => Number(/(\d+)\D*$/.exec(name)?.[1]);
   return outputs.every((info) => !Number.isNaN(number(info))) ? [...outputs].sort((a, b) => number(a) - number(b)) : [...outputs];
 }
 
-/** The features of a picture at the stream's size. @throws EBADPARAM where the net is made for another one */
+/** The features of a picture at the stream's size. @throws EBADPARAM where the net is made for another size */
 async function featuresOf(name: string, { data, width, height }: RawImage, net: Net): Promise<Residual[]> {
   const [info] = net.inputs;
   const batch = fixed(info.shape[0]) ?? 1;
@@ -131,7 +131,7 @@ async function featuresOf(name: string, { data, width, height }: RawImage, net: 
   });
 }
 
-/** @throws EBADMODEL where its features are not those of this UNet */
+/** @throws EBADMODEL where its features do not fit this UNet */
 function checkFit({ name, channels }: T2iAdapter, inputs: readonly TensorInfo[]): void {
   if (channels.length < inputs.length - 1)
     throw new EngineError('EBADMODEL', `the adapter "${name}" gives ${channels.length} features, others of this model ${inputs.length}`);
@@ -142,7 +142,7 @@ function checkFit({ name, channels }: T2iAdapter, inputs: readonly TensorInfo[])
   });
 }
 
-/** @throws EBADMODEL for features of other sizes, as those of an adapter for XL are: their channels are the same */
+/** @throws EBADMODEL for features of other sizes: an adapter for XL has the same channels */
 function checkSizes(name: string, features: readonly Residual[], inputs: readonly TensorInfo[], { height, width }: Run): void {
   features.forEach(({ dims: [channels, ...size] }, k) => {
     const part = 2 ** (featureInput(inputs[k].name)?.halvings ?? 0);

@@ -1,8 +1,8 @@
 /**
- * The guidance w that a distilled model takes as an input (`timestep_cond`) instead of a second pass: sines, then cosines,
- * of 1000·w at falling frequencies (arXiv 2310.04378, §4.2; the same as of a timestep in arXiv 1706.03762).
+ * The embedding of the guidance w that a distilled model takes as an input (`timestep_cond`) instead of a second pass: sines,
+ * then cosines, of 1000·w at falling frequencies (arXiv 2310.04378, §4.2; the same as for a timestep in arXiv 1706.03762).
  *
- * @param w guidance scale − 1; 0 is none
+ * @param w guidance scale − 1; 0 is no guidance
  * @returns [size]
  */
 export function guidanceEmbedding(w: number, size: number): Float32Array {

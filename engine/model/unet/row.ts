@@ -1,23 +1,23 @@
 import type { PromptEmbeds } from '../../prompt/prompt-embeds';
 
-/** One latent to be denoised: at its own timestep, under its own conditioning. */
+/** One latent to denoise, at its own timestep and under its own conditioning. */
 export interface UnetRow {
   /** [C, h, w] */
   sample: Float32Array;
   shape: { height: number; width: number };
   timestep: number;
   conditioning: PromptEmbeds;
-  /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0: none. */
+  /** w = guidance scale − 1, for a model that was distilled to take it as an input. Default 0, no guidance. */
   guidance?: number;
-  /** Which of its frame's rows it is; equal for the same step of different frames. */
+  /** Identifies the row within its frame; equal for the same step of different frames. */
   place?: string;
-  /** Strength of each adapter on this row, by its name; an adapter that is not named has 1. */
+  /** The strength of each adapter on this row, by the adapter's name. Default 1. */
   weights?: Readonly<Record<string, number>>;
-  /** What the adapters have made of the pictures of this row's frame, by the adapter's name; nothing for a frame without. */
+  /** The pictures of this row's frame as adapters prepared them, by the adapter's name. */
   pictures?: Readonly<Record<string, unknown>>;
 }
 
-/** How strongly an adapter works on a row: 1 unless something else was asked for, 0 for not at all. */
+/** The strength of an adapter on a row: 1 by default, 0 for none. */
 export function weightOf({ weights }: Pick<UnetRow, 'weights'>, adapter: string): number {
   return weights?.[adapter] ?? 1;
 }

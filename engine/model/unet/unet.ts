@@ -11,26 +11,26 @@ import { type ClaimPort, type Feeds, inputNamed, type Port, runsOf } from './por
 import { sampleInput } from './ports/sample';
 import type { UnetRow } from './row';
 
-/** ε_θ(x, t, c) for many rows at once, whatever names, types and ranks the export has chosen. */
+/** ε_θ(x, t, c) for many rows at once, for any names, types and ranks in the export. */
 export class Unet {
   readonly latentChannels: number;
-  /** Width of the conditioning that the net attends to; undefined when its export leaves that free. */
+  /** The width of the embeddings that the net attends to; undefined when the export leaves it free. */
   readonly conditioningWidth: number | undefined;
-  /** Whether it is conditioned on an embedding of the whole prompt and on the picture size as well (SDXL). */
+  /** Whether it also takes an embedding of the whole prompt and the picture size (SDXL). */
   readonly takesPooled: boolean;
-  /** What one should know about this export, in sentences. */
+  /** Notes on this export for users, in sentences. */
   readonly notes: string[];
 
   private readonly ports: readonly Port[];
   private readonly output: TensorInfo;
-  /** Rows a run, when the export fixed it. */
+  /** Rows per run, where the export fixed it. */
   private readonly batch: number | undefined;
 
   /**
-   * @param config says what the net itself leaves free
+   * @param config for sizes that the net leaves free
    * @param factor picture size ÷ latent size
-   * @param further ports of adapters
-   * @throws EBADMODEL when the net is not a UNet of a latent diffusion model, or needs inputs that are not known
+   * @param further the ports of adapters
+   * @throws EBADMODEL when the net is not the UNet of a latent diffusion model, or has unknown inputs
    */
   constructor(
     private readonly net: Net,
@@ -59,8 +59,8 @@ export class Unet {
   }
 
   /**
-   * The raw output of the model for every row (ε, v or x0, by its prediction type), [C, h, w] each.
-   * Rows that may share a run do.
+   * The raw output of the model for every row (ε, v or x0, by its prediction type), [C, h, w] each. Rows share a run where they
+   * can.
    *
    * @throws EBADPARAM when the export is made for another size
    */
@@ -77,7 +77,7 @@ export class Unet {
     return results;
   }
 
-  /** @param rows that may share a run, and fit into one */
+  /** @param rows rows that can share one run */
   private async run(rows: UnetRow[]): Promise<Float32Array[]> {
     const batch = this.batch ?? rows.length;
     const { height, width } = rows[0].shape;
@@ -95,13 +95,13 @@ export class Unet {
   }
 }
 
-/** What comes out is what is denoised. @throws EBADMODEL for a net that takes something beside the latents, as for inpainting */
+/** The channels of the latents. @throws EBADMODEL for a net whose input has more channels than its output, as for inpainting */
 function channelsOf(sample: TensorInfo, output: TensorInfo, config: Json): number {
   const taken = fixed(sample.shape[1]) ?? wholeIn(config, 'in_channels', fixed(output.shape[1]) ?? 4, 1, 1024);
   const given = fixed(output.shape[1]) ?? wholeIn(config, 'out_channels', taken, 1, 1024);
   if (given === taken) return given;
   throw new EngineError(
     'EBADMODEL',
-    `unet takes ${taken} channels and gives ${given}: it was made for inpainting or the like, and needs more than latents; use one for text to image`,
+    `unet takes ${taken} channels and gives ${given}: it was made for inpainting or the like and needs more than latents; use one for text to image`,
   );
 }

@@ -9,8 +9,8 @@ import { field, fieldsOf, message } from './protobuf';
  * Unsqueeze (a list of one), then Expand (to the batch). Without the Unsqueeze, and with a list declared, the same Expand
  * passes one timestep per row through.
  *
- * @param timestep name of the input, of rank 0 or shape [1]
- * @param batch name of the free dimension that counts rows
+ * @param timestep the name of the input, of rank 0 or shape [1]
+ * @param batch the name of the free dimension that counts rows
  * @returns undefined where the graph uses the timestep in another way, so that the result would not be certain
  */
 export function timestepPerRow(graph: OnnxGraph, timestep: string, batch: string): OnnxGraph | undefined {

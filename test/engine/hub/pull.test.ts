@@ -389,7 +389,7 @@ describe('pull: a model from a repository', () => {
     hub.faults.set(WEIGHTS, { bytesPerSecond: 5_000_000 });
     const first = pulled();
     await until(() => hub.rangesOf(WEIGHTS).length > 0);
-    await assert.rejects(pulled(), { code: 'EBADPARAM', message: new RegExp(`process ${process.pid} is at work`) });
+    await assert.rejects(pulled(), { code: 'EBADPARAM', message: new RegExp(`process ${process.pid} is working`) });
     await first;
     assert.equal(await contentOf(WEIGHTS), sha256(weights));
   });

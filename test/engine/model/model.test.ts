@@ -272,7 +272,7 @@ describe('model folder', () => {
           }),
         },
         'EBADMODEL',
-        /model\.onnx_data, which is not there/,
+        /model\.onnx_data, which is missing/,
       ],
     ];
     for (const [name, changes, code, message] of cases) {

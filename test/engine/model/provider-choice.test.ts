@@ -73,7 +73,7 @@ describe('automatic choice of an execution provider', function () {
     await withProviders({ [CARD]: 'hangs', [OTHER]: 'hangs at a session' }, async () => {
       const choice = await chooseProvider(ENGINE, { limitMs: 1000 * seconds });
       assert.deepEqual(choice.providers, ['cpu']);
-      for (const name of [CARD, OTHER]) assert.equal(reasonOf(choice, name), `it has not painted within ${seconds} s`);
+      for (const name of [CARD, OTHER]) assert.equal(reasonOf(choice, name), `it has not rendered a frame within ${seconds} s`);
     });
   });
 

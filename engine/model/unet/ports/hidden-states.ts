@@ -3,12 +3,12 @@ import { stackedTensor } from '../../../net/tensor';
 import { checkDims, pick } from '../../rows';
 import { type ClaimPort, kept, promptsOf, type UnetFacts } from './port';
 
-/** The input for what the UNet attends to, [B, tokens, width]. @throws EBADMODEL where there is none */
+/** The input for the embeddings that the UNet attends to, [B, tokens, width]. @throws EBADMODEL where there is none */
 export function hiddenStatesInput({ inputs }: Pick<UnetFacts, 'inputs'>): TensorInfo {
   return pick('unet', inputs, 'input', ['encoder_hidden_states']);
 }
 
-/** The prompts, one embedding a token: [B, tokens, width]. */
+/** Fills the prompts, one embedding per token: [B, tokens, width]. */
 export const hiddenStates: ClaimPort = (unet) => {
   const info = hiddenStatesInput(unet);
   return {

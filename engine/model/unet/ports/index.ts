@@ -7,14 +7,14 @@ import { timeIds } from './time-ids';
 import { timestep } from './timestep';
 import { timestepCond } from './timestep-cond';
 
-/** What every engine knows to fill of a UNet's inputs. */
+/** The ports that every engine has. */
 const PORTS: readonly ClaimPort[] = [timestep, sample, hiddenStates, textEmbeds, timeIds, timestepCond];
 
 /**
  * The ports of a UNet.
  *
- * @param further of adapters; inputs that they claim are no others': an adapter may add something to what the UNet attends to
- * @throws EBADMODEL when it needs an input that no port knows
+ * @param further the ports of adapters, which come first: an adapter may add to the embeddings that the UNet attends to
+ * @throws EBADMODEL when the UNet has an input that no port claims
  */
 export function portsOf(unet: UnetFacts, further: readonly ClaimPort[] = []): Port[] {
   const ofAdapters = further.flatMap((claim) => claim(unet) ?? []);

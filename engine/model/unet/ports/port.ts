@@ -3,43 +3,43 @@ import type { Tensor, TensorInfo } from '../../../net/net';
 import { stackedTensor } from '../../../net/tensor';
 import type { UnetRow } from '../row';
 
-/** What a UNet is fed, by the names of its inputs. */
+/** The values of a UNet's inputs, by name. */
 export type Feeds = Record<string, Tensor>;
 
-/** A UNet as far as its file and config tell. */
+/** The facts about a UNet from its file and config. */
 export interface UnetFacts {
   inputs: readonly TensorInfo[];
-  /** Rows a run, where the export fixed that. */
+  /** Rows per run, where the export fixed it. */
   batch: number | undefined;
-  /** Says what the net itself leaves free. */
+  /** The config, for sizes that the net leaves free. */
   config: Json;
   /** Picture size ÷ latent size. */
   factor: number;
 }
 
-/** Rows that go through the UNet together. */
+/** A run of the UNet: the rows that are computed together. */
 export interface Run {
   rows: readonly UnetRow[];
-  /** How many the net takes at once: those beyond `rows` repeat the last one. */
+  /** The number of rows that the net takes; those beyond `rows` repeat the last one. */
   batch: number;
-  /** Of the latents, h and w. */
+  /** The size of the latents, h and w. */
   height: number;
   width: number;
 }
 
-/** Some inputs of a UNet, and what fills them. */
+/** A port fills some inputs of a UNet. */
 export interface Port {
-  /** The inputs that are its own; no other port may claim them. */
+  /** Its inputs, which no other port may claim. */
   readonly inputs: readonly TensorInfo[];
-  /** What one should know about them, in sentences. */
+  /** Notes on them for users, in sentences. */
   readonly notes?: readonly string[];
-  /** Rows whose keys differ cannot share a run. Default: all rows can. */
+  /** Rows with different keys cannot share a run. Default: all rows can. */
   keyOf?(row: UnetRow): string | number;
-  /** A value for each of its inputs. Rows that do not use it get one that changes nothing. */
+  /** A value for each of its inputs, which is neutral for rows that do not use them. */
   fill(run: Run): Feeds | Promise<Feeds>;
 }
 
-/** Claims the inputs that it knows, by name and type; nothing where a UNet has none of them. @throws EBADMODEL */
+/** Claims the inputs that it knows, by name and type; returns undefined where a UNet has none of them. @throws EBADMODEL */
 export type ClaimPort = (unet: UnetFacts) => Port | undefined;
 
 /** The input of this name, if there is one. */
@@ -47,13 +47,13 @@ export function inputNamed({ inputs }: Pick<UnetFacts, 'inputs'>, name: string):
   return inputs.find((info) => info.name === name);
 }
 
-/** A port that has its values at hand. */
+/** A port that fills its inputs synchronously. */
 export type ReadyPort = Omit<Port, 'fill'> & { fill(run: Run): Feeds };
 
 /**
- * A port of one input that takes some numbers of every row: [B, D], or [B] for one number.
+ * A port of one input with some numbers per row: [B, D], or [B] for one number.
  *
- * @param numbersOf the numbers of a row, equally many of each; of a row that does not use them, such that nothing changes
+ * @param numbersOf the numbers of a row, the same count for every row; neutral ones for a row that does not use them
  */
 export function portPerRow(info: TensorInfo, numbersOf: (row: UnetRow, run: Run) => Float32Array): ReadyPort {
   return {
@@ -66,13 +66,13 @@ export function portPerRow(info: TensorInfo, numbersOf: (row: UnetRow, run: Run)
   };
 }
 
-/** So many different runs of late: streams that take turns, and a batch that fills and drains. */
+/** The number of different recent runs that are kept: for streams that take turns, and a batch that fills and drains. */
 const RUNS_KEPT = 8;
 
 /**
- * What changes from one run to the next seldom or never is made once: prompts, timesteps, sizes.
+ * Computes values once that seldom or never change between runs: prompts, timesteps, sizes.
  *
- * @param causes all that the values follow from, beside the number of rows
+ * @param causes everything that the values depend on, besides the number of rows
  */
 export function kept(causes: (run: Run) => readonly unknown[], fill: (run: Run) => Feeds): (run: Run) => Feeds {
   const made: { causes: readonly unknown[]; feeds: Feeds }[] = [];
@@ -91,7 +91,7 @@ export function promptsOf({ rows }: Run): readonly unknown[] {
   return rows.map(({ conditioning }) => conditioning);
 }
 
-/** Which rows go together into which run of at most `most`, as their indices. */
+/** Divides rows into runs of at most `most` that may share a run, as indices. */
 export function runsOf(ports: readonly Port[], rows: readonly UnetRow[], most: number): number[][] {
   const groups = new Map<string, number[]>();
   rows.forEach((row, index) => {

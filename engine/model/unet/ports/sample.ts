@@ -8,7 +8,7 @@ export function sampleInput({ inputs }: Pick<UnetFacts, 'inputs'>): TensorInfo {
   return pick('unet', inputs, 'input', ['sample', 'latent']);
 }
 
-/** Latents, [B, C, h, w]: all of a run have the same size. */
+/** Fills the latents, [B, C, h, w]; all rows of a run have the same size. */
 export const sample: ClaimPort = (unet) => {
   const info = sampleInput(unet);
   const size = fixedSize(info.shape);

@@ -1,6 +1,6 @@
 import { type ClaimPort, inputNamed, kept, portPerRow } from './port';
 
-/** SDXL: the picture's size before and after cropping, which is none, [H, W, 0, 0, H, W] in pixels for every row. */
+/** Fills SDXL's sizes of the picture before and after cropping, here without cropping: [H, W, 0, 0, H, W] in pixels for every row. */
 export const timeIds: ClaimPort = (unet) => {
   const info = inputNamed(unet, 'time_ids');
   if (!info) return undefined;

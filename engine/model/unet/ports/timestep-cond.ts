@@ -3,7 +3,7 @@ import { fixed } from '../../rows';
 import { guidanceEmbedding } from '../guidance-embedding';
 import { type ClaimPort, inputNamed, kept, portPerRow } from './port';
 
-/** Distilled models: an embedding of each row's guidance, [B, D]; that of 0 is no guidance. */
+/** Fills a distilled model's embedding of each row's guidance, [B, D]; that of 0 stands for no guidance. */
 export const timestepCond: ClaimPort = (unet) => {
   const info = inputNamed(unet, 'timestep_cond');
   if (!info) return undefined;

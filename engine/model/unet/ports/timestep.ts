@@ -2,7 +2,7 @@ import { stackedTensor } from '../../../net/tensor';
 import { fixed, pick } from '../../rows';
 import { type ClaimPort, kept } from './port';
 
-/** The timestep of every row, [B]; in some exports one for all rows, [1] or without a dimension. */
+/** Fills the timestep of every row, [B]; in some exports one for all rows, [1] or a scalar. */
 export const timestep: ClaimPort = ({ inputs, batch }) => {
   const info = pick('unet', inputs, 'input', ['timestep', 'timesteps']);
   const { name, type, shape } = info;
@@ -10,7 +10,7 @@ export const timestep: ClaimPort = ({ inputs, batch }) => {
   return {
     inputs: [info],
     ...(isSingle && {
-      notes: ['This unet takes one timestep a run, so steps cannot share a run; an export without that limit is faster.'],
+      notes: ['This unet takes one timestep per run, so different steps cannot share a run; an export without that limit is faster.'],
       keyOf: (row) => row.timestep,
     }),
     fill: kept(

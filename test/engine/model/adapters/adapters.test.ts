@@ -143,7 +143,7 @@ describe('adapters', () => {
       await assert.rejects(load(adapters as Record<string, string>), { code, message });
     };
     await refused({ light: join(folder, 'nothing') }, 'EBADMODEL', /"light".*nothing/);
-    await refused({ light: __filename }, 'EBADMODEL', /"light".*known are brightness/);
+    await refused({ light: __filename }, 'EBADMODEL', /"light".*known kinds are brightness/);
     await refused({ image: path }, 'EBADPARAM', /"image"/);
     await refused({ 'a/b': path }, 'EBADPARAM', /"a\/b"/);
     await refused({ light: 5 }, 'EBADPARAM', /"light".*5/);

@@ -261,7 +261,7 @@ describe('T2I-Adapters, ControlNeXts and ControlNets in a UNet agree with what P
         return true;
       });
     });
-    await refused('xl', kindPath('baked-demo'), /none that is known/);
+    await refused('xl', kindPath('baked-demo'), /of no known kind/);
     const fewer = await rewritten(kindPath('t2i-sd/model.onnx'), join(folder, 'fewer'), (graph) => ({
       ...graph,
       outputs: graph.outputs.slice(1),

@@ -120,8 +120,8 @@ describe('IP-Adapters plus', () => {
     const without = (pattern: RegExp): Buffer =>
       tensorFile(Object.fromEntries(Object.entries(tensors).filter(([name]) => !pattern.test(name))));
     const zeros = (...shape: number[]) => ({ shape, data: new Float32Array(shape.reduce((a, b) => a * b, 1)) });
-    await refused(await changed({ weights: without(/layers\.1\.1\.3/) }), /"image_proj\.layers\.1\.1\.3\.weight" is not there/);
-    await refused(await changed({ weights: without(/proj_out\.bias/) }), /"image_proj\.proj_out\.bias" is not there/);
+    await refused(await changed({ weights: without(/layers\.1\.1\.3/) }), /"image_proj\.layers\.1\.1\.3\.weight" is missing/);
+    await refused(await changed({ weights: without(/proj_out\.bias/) }), /"image_proj\.proj_out\.bias" is missing/);
     const narrow = { 'image_proj.layers.0.0.to_kv.weight': zeros(64, 32) };
     await refused(
       await changed({ weights: tensorFile({ ...tensors, ...narrow }) }),

@@ -148,9 +148,9 @@ describe('LoRAs', () => {
         'text',
         renamedKeys(tensors, (key) => key.replace('unet.', 'text_encoder_2.')),
       ),
-      /text_encoder_2, which this model has not/,
+      /text_encoder_2, which this model does not have/,
     );
-    await refused(await written('checkpoint', { 'model.diffusion_model.input_blocks.0.0.weight': square }), /is none that is known/);
+    await refused(await written('checkpoint', { 'model.diffusion_model.input_blocks.0.0.weight': square }), /is of no known kind/);
     await writeFile(join(folder, 'torn.safetensors'), (await readFile(PATHS.style)).subarray(0, 5000));
     await refused(join(folder, 'torn.safetensors'), /torn/);
   });
