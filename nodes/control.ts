@@ -8,7 +8,7 @@ import { LEARNERS, serveControls } from './lib/control/routes';
 import { type ControlFields, type ControlSettings, readControlFields } from './lib/control/settings';
 import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
 
-/** The control map: makes a picture that a model is steered by, such as edges or a silhouette, of each frame. */
+/** The control map: draws a picture that steers a model, such as edges or a silhouette, from each frame. */
 export = (RED: NodeAPI): void => {
   function StreamDiffusionControl(this: Node, def: NodeDef & ControlFields): void {
     const status = startNode(RED, this, def);

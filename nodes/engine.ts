@@ -43,6 +43,6 @@ export = (RED: NodeAPI<ModelSettings>): void => {
   serveProviderChoice(RED);
   serveModels(RED);
   serveStreams(RED);
-  // Before any sink: its route answers for every other name.
+  // Mounted before any sink, whose route answers for every other name.
   serveHealth(RED);
 };

@@ -43,7 +43,7 @@ export = (RED: NodeAPI): void => {
       (old) => old.close(),
     );
 
-    // New settings change the result of a still scene, too, so they let the next frame pass like a reset does.
+    // New settings change the result of a still scene, too, so the next frame passes as after a reset.
     const letPass = (name: string): void => {
       for (const topic of topics.concerned(name)) topic.reset();
     };
@@ -60,7 +60,7 @@ export = (RED: NodeAPI): void => {
       await judging.catch((thrown: unknown) => {
         const error = withCode(thrown);
         if (error.code === 'EBADFRAME') throw error;
-        // What is wrong with this machine is not wrong with each frame.
+        // A fault of this machine is shown once, not with every frame.
         status.error(error);
         faults.report(error);
       });

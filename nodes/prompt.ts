@@ -16,7 +16,7 @@ import { serveTuning, TUNABLES } from './lib/web/tuning-routes';
 
 type PromptDef = NodeDef & PromptFields;
 
-/** The prompt encoder: says under which prompts frames are denoised, in `msg.conditioning`. */
+/** The prompt encoder: puts the prompts that frames are denoised under into `msg.conditioning`. */
 export = (RED: NodeAPI): void => {
   function StreamDiffusionPrompt(this: Node, def: PromptDef): void {
     const status = startNode(RED, this, def);
@@ -38,7 +38,7 @@ export = (RED: NodeAPI): void => {
     TUNABLES.lend(this, new PromptTuning(state, pacer, send, def));
     showPrompt();
 
-    // A denoiser beside the frame line learns the prompt when the flow starts, and again after every deploy: it may
+    // A denoiser whose frames do not pass this node gets the prompt when the flow starts, and after every deploy: it may
     // have been restarted without this node.
     const sendPrompt = (): void => {
       promptStatus.refresh();
@@ -46,7 +46,7 @@ export = (RED: NodeAPI): void => {
     };
     RED.events.on('flows:started', sendPrompt);
 
-    // A file may lie on a slow disk: the texts do not wait for it.
+    // The texts do not wait for the file, which may be on a slow disk.
     readPictureField(def)
       .then((images) => {
         if (Object.keys(images).length === 0) return;

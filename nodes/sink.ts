@@ -33,7 +33,7 @@ import {
 import { startNode } from './lib/common/start-node';
 import type { Status } from './lib/common/status';
 
-/** The pictures go black, and come back, within this time when the sink closes and opens, ms. */
+/** The fade to black and back when the sink closes and opens, ms. */
 const CLOSE_MS = 2000;
 
 /** In settings.js: where ffmpeg is, for recordings and virtual cameras. */
@@ -82,7 +82,7 @@ export = (RED: NodeAPI<Settings>): void => {
     const leave = serve(this, def, feed, status, () => (isServed = true));
     const played = [camera, push].filter((one) => one !== undefined);
     for (const one of played) void feed.add(one);
-    // What is wrong with the name has been told by then.
+    // A fault of the name has already been reported.
     const failed = (thrown: unknown): void => void (isServed && report(withCode(thrown) as EngineError));
     const closeGallery = gallery(def.name, pictures, media, report, failed);
     const pages = RED.settings.httpNodeRoot === false ? undefined : openPages(RED, this, def.name, choice, feed, media, failed);
@@ -126,7 +126,7 @@ export = (RED: NodeAPI<Settings>): void => {
     });
   }
 
-  /** Opens the sink's gallery, if it is to have one; returns what closes it. */
+  /** Opens the sink's gallery, if it has one; returns a function that closes it. */
   function gallery(
     name: string,
     choice: GalleryChoice,
@@ -143,8 +143,8 @@ export = (RED: NodeAPI<Settings>): void => {
   }
 
   /**
-   * Puts the sink on the web, as soon as its name is free; says why when that cannot be. Messages pass through all the same.
-   * Returns what takes it away again.
+   * Serves the sink as soon as its name is free, or reports why it cannot. Messages pass through either way. Returns a function
+   * that ends this.
    */
   function serve(node: Node, def: SinkDef, feed: SinkFeed, status: Status, onServed: () => void): () => void {
     if (RED.settings.httpNodeRoot === false) {
@@ -170,7 +170,7 @@ export = (RED: NodeAPI<Settings>): void => {
   });
 };
 
-/** Whether the message asks for something to be done with the pictures: a recording, a snapshot, black, a standstill; or answers a visitor. */
+/** Whether the message is a command (a recording, a snapshot, black, freeze) or answers a visitor. */
 const isOrder = (msg: NodeMessage): boolean =>
   msg.hours !== undefined ||
   msg.record !== undefined ||
@@ -179,7 +179,7 @@ const isOrder = (msg: NodeMessage): boolean =>
   msg.freeze !== undefined ||
   msg.answer !== undefined;
 
-/** Does it, and puts into the message where a file is written, and where a snapshot is in the gallery. */
+/** Obeys the message, and puts into it the file that is written and the snapshot's address in the gallery. */
 async function obey(
   msg: NodeMessage,
   media: SinkMedia,

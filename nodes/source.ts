@@ -10,7 +10,7 @@ import { warnOfLost } from './lib/web/lost-handshakes';
 import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source/settings';
 import { startNode } from './lib/common/start-node';
 
-/** In settings.js: where ffmpeg is, for sources whose dialog does not say. */
+/** In settings.js: ffmpeg's path, for sources whose dialog does not give it. */
 interface Settings extends NodeAPISettingsWithData {
   streamdiffusionSourceFfmpeg?: string;
 }
@@ -60,7 +60,7 @@ export = (RED: NodeAPI<Settings>): void => {
     });
   }
 
-  /** Puts the page on the web, as soon as its name is free; returns what takes it away again. */
+  /** Serves the page as soon as its name is free; returns a function that ends this. */
   function openPage(kind: PageKind, { name }: SourceDef, page: VisitorPage, failed: (error: unknown) => void): () => void {
     let pages: PageRoutes['pages'] | undefined;
     try {

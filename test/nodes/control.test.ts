@@ -197,7 +197,7 @@ describe('control map', () => {
     const dialog = TUNABLES.of(helper.getNode('control'))!;
     await assert.rejects(dialog.tune({ params: { size: '32' } }), {
       code: 'EBADPARAM',
-      message: 'the size of a silhouette comes with a deploy: it has learned the room in 512',
+      message: 'another size of a silhouette needs a deploy: it has learned the room at 512',
     });
     assert.ok((await white()) > 2000, 'the room is still known');
     await dialog.tune({ params: { kind: 'silhouette', size: '512', threshold: '255' } });

@@ -1,7 +1,7 @@
 import type { Node } from 'node-red';
 import { withCode } from './input';
 
-/** Node-RED waits up to 15 s for a node to close; ours never take that long. */
+/** The longest wait for a node to close, ms; Node-RED itself waits 15 s. */
 const LIMIT_MS = 5000;
 
 /** Runs `work` when the node is stopped or removed, and lets Node-RED go on when that has ended, or after five seconds. */

@@ -2,7 +2,8 @@ import { statfs } from 'node:fs/promises';
 
 /**
  * Why no file can be written to this folder's disk, in words; undefined where the free space is unknown.
- * @param minFree what the disk is to keep free, bytes
+ *
+ * @param minFree the space that must stay free, bytes
  */
 export async function lackOfRoom(folder: string, minFree: number): Promise<string | undefined> {
   const disk = await statfs(folder).catch(() => undefined);

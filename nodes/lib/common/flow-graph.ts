@@ -1,10 +1,10 @@
 import type { NodeAPI } from 'node-red';
 
-/** A node of the running flows, as its dialog made it. */
+/** A node of the running flows, as its dialog saved it. */
 export interface FlowNode {
   id: string;
   type: string;
-  /** Disabled. */
+  /** Whether it is disabled. */
   d?: boolean;
   wires?: string[][];
   links?: string[];
@@ -20,14 +20,14 @@ export function flowNodes(RED: NodeAPI): Map<string, FlowNode> {
   return nodes;
 }
 
-/** The first denoiser behind a node, by wires and links. */
+/** The first denoiser after a node, by wires and links. */
 export function denoiserBehind(nodes: Map<string, FlowNode>, id: string): FlowNode | undefined {
   const met = new Set([id]);
   for (const at of met) {
     const node = nodes.get(at);
     if (!node || node.d) continue;
     if (node.type === 'streamdiffusion-denoiser') return node;
-    // A Set goes on with what is added to it meanwhile.
+    // Iterating over a Set includes elements that are added meanwhile.
     for (const next of [...(node.wires ?? []).flat(), ...(node.type === 'link out' ? (node.links ?? []) : [])]) met.add(next);
   }
   return undefined;
@@ -39,7 +39,7 @@ export function encodersBefore(nodes: Map<string, FlowNode>, denoiser: string): 
   return encoders.filter(({ id }) => denoiserBehind(nodes, id)?.id === denoiser).map(({ id }) => id);
 }
 
-/** The nearest denoiser before a node, by wires and links along which pictures go. */
+/** The nearest denoiser before a node, by the wires and links that carry pictures. */
 export function denoiserBefore(nodes: Map<string, FlowNode>, id: string): FlowNode | undefined {
   const before = new Map<string, FlowNode[]>();
   for (const node of nodes.values()) {
@@ -55,7 +55,7 @@ export function denoiserBefore(nodes: Map<string, FlowNode>, id: string): FlowNo
   return undefined;
 }
 
-/** Where the pictures of a node go. The second outputs of denoisers and sinks have none. */
+/** The nodes that a node's pictures go to. The second outputs of denoisers and sinks carry no pictures. */
 function picturesGo({ type, wires = [], links = [] }: FlowNode): string[] {
   const hasMore = type === 'streamdiffusion-denoiser' || type === 'streamdiffusion-sink';
   return [...(hasMore ? wires.slice(0, 1) : wires).flat(), ...(type === 'link out' ? links : [])];

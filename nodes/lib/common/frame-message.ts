@@ -8,9 +8,9 @@ export interface FrameInfo {
   /** Pixels. */
   width: number;
   height: number;
-  /** When the picture was taken or, where that is not known, came in: ms since 1970. */
+  /** When the picture was taken or, where that is unknown, arrived: ms since 1970. */
   timestamp: number;
-  /** From the denoiser's input to its output, ms. */
+  /** The time from the denoiser's input to its output, ms. */
   latencyMs: number;
   /** The `msg.topic` that keys the stream. */
   stream: string;
@@ -20,7 +20,7 @@ export interface FrameInfo {
 
 const CONTENT_TYPES = { jpeg: 'image/jpeg', png: 'image/png', raw: 'application/octet-stream' } as const;
 
-/** What is known of a frame before it is denoised: what its source said, else a running number and the current time. */
+/** A frame's id and time before it is denoised: those of its source, otherwise a running number and the current time. */
 export function arrivalOf(msg: NodeMessage, runningNumber: number): Pick<FrameInfo, 'id' | 'timestamp'> {
   const { id, timestamp } = frameOf(msg);
   return {
@@ -29,10 +29,10 @@ export function arrivalOf(msg: NodeMessage, runningNumber: number): Pick<FrameIn
   };
 }
 
-/** Puts the finished picture into the message that its frame came with; all other properties stay. */
+/** Puts the finished picture into its frame's message; all other properties stay. */
 export function putFrame(msg: NodeMessage, finished: FinishedFrame, arrival: Pick<FrameInfo, 'id' | 'timestamp'>, stream: string): void {
   const { data, format, width, height, latencyMs, seed } = finished;
-  // A view: the bytes of a picture are not copied.
+  // A view, so that the picture's bytes are not copied.
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   const frame: FrameInfo = { ...arrival, width, height, latencyMs, stream, ...(seed !== undefined && { seed }) };
   msg.payload = format === 'raw' ? { data: bytes, width, height, channels: 3 } : bytes;
@@ -40,11 +40,11 @@ export function putFrame(msg: NodeMessage, finished: FinishedFrame, arrival: Pic
   msg.frame = { ...frameOf(msg), ...frame };
 }
 
-/** What a viewer is told of a frame. */
+/** The most properties of a frame that are sent to a viewer. */
 const MOST_FACTS = 32;
 const MOST_LETTERS = 1000;
 
-/** What `msg.frame` says in numbers and short texts: enough for a viewer, and always JSON. */
+/** The numbers and short texts in `msg.frame`: enough for a viewer, and always valid JSON. */
 export function frameFacts(msg: NodeMessage): Record<string, string | number> {
   const isFact = ([, value]: [string, unknown]): boolean =>
     (typeof value === 'string' && value.length <= MOST_LETTERS) || typeof value === 'number';

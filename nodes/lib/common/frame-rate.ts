@@ -1,4 +1,4 @@
-/** Counts frames from one reading to the next. */
+/** Counts frames between readings. */
 export class FrameRate {
   private frames = 0;
   private since = performance.now();

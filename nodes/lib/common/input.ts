@@ -4,13 +4,12 @@ import { EngineError } from '../../../engine/errors';
 /** One message for output 1, or an array with one entry (a message, several, or null) for each output. */
 export type Send = (msg: NodeMessage | (NodeMessage | NodeMessage[] | null)[]) => void;
 
-/** What a node does with a message. Returning (or resolving) means done; throwing (or rejecting) means done with that error. */
+/** A node's handler of messages. Returning (or resolving) means done; throwing (or rejecting) means done with that error. */
 export type InputHandler = (msg: NodeMessageInFlow, send: Send) => void | Promise<void>;
 
 /**
- * The one place where a node listens to 'input'. Every message ends in exactly one `done`, and errors always carry a
- * `code`, so that Catch and Complete nodes can rely on both. A rejected promise never escapes: in Node-RED's process
- * that would end the process.
+ * The only place where a node listens to 'input'. Every message ends in exactly one `done`, and errors always carry a `code`,
+ * so that Catch and Complete nodes can rely on both. A rejected promise never escapes, since that would end Node-RED's process.
  */
 export function onInput(node: Node, handle: InputHandler): void {
   node.on('input', (msg, send, done) => {

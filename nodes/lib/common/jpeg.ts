@@ -21,8 +21,8 @@ export async function fileToJpeg(path: string, width: number, height: number, qu
 }
 
 /**
- * Any picture as JPEG in its own size, upright. A JPEG that is upright comes back as it is, without a copy: not every
- * player knows Exif. Rejects with EBADFRAME, ENOCODEC.
+ * Any picture as an upright JPEG in its own size, since not every player reads Exif. An upright JPEG is returned unchanged,
+ * without a copy. Rejects with EBADFRAME, ENOCODEC.
  */
 export async function toJpeg(picture: Picture, quality: number): Promise<Buffer> {
   const { data } = picture;

@@ -1,4 +1,4 @@
 import { NodePart } from './node-part';
 
-/** The sinks, each with whether somebody looks at its pictures now. */
+/** The sinks, each with whether somebody watches its pictures now. */
 export const LOOKED_AT = new NodePart<{ readonly isLookedAt: boolean }>();

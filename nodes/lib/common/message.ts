@@ -17,12 +17,12 @@ export function topicOf(msg: NodeMessage): string {
   return typeof topic === 'string' || typeof topic === 'number' || typeof topic === 'boolean' ? String(topic) : '';
 }
 
-/** Whether the message asks to clear state. As in the core nodes the value does not matter, except for `false`. */
+/** Whether the message clears state. As in the core nodes the value does not matter, except for `false`. */
 export function isReset(msg: NodeMessage): boolean {
   return msg.reset !== undefined && msg.reset !== null && msg.reset !== false;
 }
 
-/** Whether the payload is there at all: an Inject button with nothing to say sends an empty string or no payload. */
+/** Whether there is a payload: an Inject button without one sends an empty string or none at all. */
 export function hasPayload(msg: NodeMessage): boolean {
   return msg.payload !== undefined && msg.payload !== null && msg.payload !== '';
 }
@@ -34,7 +34,7 @@ export function isMeantAsPicture(msg: NodeMessage): boolean {
 
 const SETTINGS = ['prompt', 'negativePrompt', 'blend', 'transition', 'conditioning', 'params'] as const;
 
-/** Whether the message is there to change settings: it carries some (or a reset), and no picture. */
+/** Whether the message only changes settings: it carries some (or a reset), and no picture. */
 export function isSettingsOnly(msg: NodeMessage): boolean {
   return !isMeantAsPicture(msg) && (isReset(msg) || SETTINGS.some((name) => msg[name] !== undefined));
 }

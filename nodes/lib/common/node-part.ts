@@ -1,6 +1,6 @@
 /**
- * What a running node of this package lends to others that know it by its id: how it is tuned, whether somebody sees its
- * pictures. It goes with the node.
+ * An interface that running nodes of this package offer to others that know them by id, such as tuning, or whether somebody
+ * watches. It is withdrawn when the node closes.
  *
  * ```ts
  * export const TUNABLES = new NodePart<Tunable>();
@@ -15,7 +15,7 @@ export class NodePart<T> {
     this.parts.set(node, part);
   }
 
-  /** Undefined of a node that is not running, or lends none. */
+  /** The part of a node; undefined for a node that is not running or does not offer it. */
   of(node: object | null | undefined): T | undefined {
     return node ? this.parts.get(node) : undefined;
   }

@@ -1,8 +1,8 @@
 import type { NodeAPI } from 'node-red';
 
 /**
- * What there is once in a Node-RED, such as a route, however many nodes ask for it; made for the first that asks. Each file of nodes
- * is given a `RED` of its own, so a Node-RED is known by a part that all of these share.
+ * Creates something once per Node-RED, such as a route, when the first node asks for it. Each node file gets a `RED` of its own,
+ * so a Node-RED is identified by a part that all of these share.
  *
  * ```ts
  * const routesOf = oncePerRed('httpNode', (RED) => new Routes(RED));

@@ -1,29 +1,29 @@
 import { EngineError } from '../../../engine/errors';
 import { quote } from '../../../engine/util/quote';
 
-/** As people write them, in English and German, from Sunday on. */
+/** The names of days in English and German, from Sunday. */
 const DAYS = ['su|sun|so', 'mo|mon', 'tu|tue|di', 'we|wed|mi', 'th|thu|do', 'fr|fri', 'sa|sat'];
-/** Days, and what begins with a number or says that it is closed. */
+/** A rule: days, then times, `off` or `closed`. */
 const RULE = /^(\D*?)\s*(off|closed|\d.*)$/i;
 const SPAN = /^(\d{1,2})(?::(\d{2}))?\s*-\s*(\d{1,2})(?::(\d{2}))?$/;
 const DAY_MINUTES = 1440;
 const LONGEST = 500;
 const EXAMPLE = 'such as "Tu-Su 10:00-18:00; Th 10:00-20:00"';
 
-/** Minutes of a day from its midnight on; one that ends on the day after has more than 1440. */
+/** Minutes since midnight; a span that ends on the next day has more than 1440. */
 type Span = [from: number, to: number];
 
 /**
- * Opening hours of a week in the time on the wall, as OpenStreetMap writes them: rules apart by `;`, each with days (all without), and times or `off`; a
- * later rule replaces what earlier ones say of its days. `22:00-04:00` ends on the day after. Where summer time begins or ends, a time counts that there
- * is on the wall: one that is left out is an hour later, of one that comes twice the first.
+ * Opening hours of a week in local time, in OpenStreetMap's syntax: rules separated by `;`, each with days (none means all) and
+ * with times or `off`. A later rule replaces earlier ones for its days. `22:00-04:00` ends on the next day. When daylight saving
+ * time begins, a time that is skipped is an hour later; when it ends, the first of two equal times counts.
  */
 export class OpeningHours {
   private constructor(private readonly week: readonly Span[][]) {}
 
   /**
-   * @returns undefined of an empty text: always open
-   * @throws EBADPARAM saying what is wrong with the text
+   * @returns undefined for an empty text, which means always open
+   * @throws EBADPARAM that says what is wrong with the text
    */
   static read(text: string, field: string): OpeningHours | undefined {
     if (text.trim() === '') return undefined;
@@ -36,7 +36,7 @@ export class OpeningHours {
       .filter((rule) => rule.trim() !== '');
     for (const rule of rules) {
       const [, days, times] = RULE.exec(rule.trim()) ?? [];
-      if (times === undefined) throw refused(`${quote(rule.trim())} says no time`);
+      if (times === undefined) throw refused(`${quote(rule.trim())} has no times`);
       const spans = readTimes(times, refused);
       for (const day of days ? readDays(days, refused) : week.keys()) week[day] = spans;
     }
@@ -48,20 +48,20 @@ export class OpeningHours {
     return [-1, 0].some((day) => this.spansOf(at, day).some(([from, to]) => from <= at && at < to));
   }
 
-  /** When it next opens or closes after that moment; undefined when it never does. */
+  /** The next time after `at` when it opens or closes; undefined when there is none. */
   nextChange(at: number): number | undefined {
     const isOpen = this.isOpen(at);
     const edges = [-1, 0, 1, 2, 3, 4, 5, 6, 7, 8].flatMap((day) => this.spansOf(at, day).flat()).filter((edge) => edge > at);
     return edges.sort((a, b) => a - b).find((edge) => this.isOpen(edge) !== isOpen);
   }
 
-  /** When it next opens after that moment, having been closed before. */
+  /** The next time after `at` when it opens. */
   nextOpening(at: number): number | undefined {
     const change = this.nextChange(at);
     return change === undefined || this.isOpen(change) ? change : this.nextChange(change);
   }
 
-  /** The spans that begin so many days after the day of that moment, in ms since 1970. */
+  /** The spans that begin `days` after the day of `at`, in ms since 1970. */
   private spansOf(at: number, days: number): Span[] {
     const day = new Date(at);
     const midnight = new Date(day.getFullYear(), day.getMonth(), day.getDate() + days);
@@ -83,7 +83,7 @@ function readDays(text: string, refused: (what: string) => EngineError): number[
     .filter(Boolean)
     .flatMap((part) => {
       const [first, last = first, ...more] = part.split('-').map(dayOf);
-      if (more.length > 0) throw refused(`${quote(part)} has more than a first and a last day; days are apart by ","`);
+      if (more.length > 0) throw refused(`${quote(part)} has more than a first and a last day; separate days by ","`);
       return Array.from({ length: ((last - first + 7) % 7) + 1 }, (_, k) => (first + k) % 7);
     });
 }

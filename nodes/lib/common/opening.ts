@@ -4,15 +4,15 @@ import type { OpeningHours } from './opening-hours';
 
 const LOOK_MS = 1000;
 
-/** Whether a node is open now: by its hours, unless a message says otherwise. The hours go by the clock on the wall, so that is looked at. */
+/** Whether a node is open now: by its hours, unless a message says otherwise. Hours are in local time, so the wall clock is checked regularly. */
 export class Opening {
   private override: { isOpen: boolean; until: number } | undefined;
   private wasOpen: boolean;
   private readonly timer: NodeJS.Timeout | undefined;
 
   /**
-   * @param hours undefined: always open
-   * @param onChange told when it opens or closes
+   * @param hours undefined for always open
+   * @param onChange called when it opens or closes
    */
   constructor(
     private readonly hours: OpeningHours | undefined,
@@ -35,7 +35,9 @@ export class Opening {
   }
 
   /**
-   * `msg.hours`: `open` or `closed` whatever the hours say, until they next open, so that nobody has to think of it; `auto`: as they say.
+   * Obeys `msg.hours`: `open` or `closed` overrides the hours until they next open, so that nobody has to undo it; `auto` follows
+   * them.
+   *
    * @throws EBADPARAM
    */
   obey({ hours }: NodeMessage): void {

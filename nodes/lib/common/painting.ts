@@ -2,7 +2,7 @@ import type { PromptSpec, StreamSettings } from '../../../engine/host/protocol/m
 import type { AdapterInfo } from '../../../engine/types';
 import { NodePart } from './node-part';
 
-/** What a denoiser renders at present. */
+/** The current settings of a denoiser. */
 export interface Painting {
   settings: StreamSettings;
   conditioning?: PromptSpec;
@@ -11,5 +11,5 @@ export interface Painting {
   model?: string;
 }
 
-/** The denoisers, each with what it renders. */
+/** The denoisers, each with its current settings. */
 export const PAINTINGS = new NodePart<{ painting(): Painting }>();

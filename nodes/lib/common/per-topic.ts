@@ -5,14 +5,14 @@ interface Entry<T> {
 }
 
 /**
- * One thing for each `msg.topic`, made when the topic first comes. Topics may be many and may be anybody's, so only
- * `limit` are kept: a newcomer takes the place of what came once and never again, else of what was used longest ago.
+ * One value per `msg.topic`, created when the topic first appears. Topics may be many and may come from anybody, so only `limit`
+ * are kept: a new one replaces one that was used only once, otherwise the least recently used.
  */
 export class PerTopic<T> {
-  /** The one that was used last at the end. */
+  /** In order of use, the most recent last. */
   private readonly byTopic = new Map<string, Entry<T>>();
 
-  /** @param drop is called with what has to make room */
+  /** @param drop called with a value that is replaced */
   constructor(
     private readonly limit: number,
     private readonly create: (topic: string) => T,
@@ -25,13 +25,13 @@ export class PerTopic<T> {
     const entry = known ?? { thing: this.create(topic), uses: 0, usedAt: now };
     entry.uses++;
     entry.usedAt = now;
-    // A Map keeps the order of insertion: taken out and put in again it is the newest.
+    // A Map keeps the order of insertion: deleted and set again, an entry is the most recent.
     this.byTopic.delete(topic);
     this.byTopic.set(topic, entry);
     return entry.thing;
   }
 
-  /** The topic's thing if there is one; this does not count as a use. */
+  /** The topic's value if there is one; this does not count as a use. */
   peek(topic: string): T | undefined {
     return this.byTopic.get(topic)?.thing;
   }
@@ -45,9 +45,8 @@ export class PerTopic<T> {
   }
 
   /**
-   * What a message without a frame concerns. Without a topic: everything. With one: the topic's own thing; where no frames
-   * come with that topic, the thing of the frames that have none, since whoever names no frames need not name settings:
-   * an MQTT node puts its own topic on all it sends.
+   * The values that a message without a frame concerns: without a topic, all; with one, that topic's value. Where no frames have
+   * that topic, it is the value of frames without a topic, since an MQTT node puts a topic of its own on everything.
    */
   concerned(topic: string): T[] {
     if (topic === '') return this.all;
@@ -55,14 +54,14 @@ export class PerTopic<T> {
     return thing === undefined ? [] : [thing];
   }
 
-  /** How long the thing that a newcomer would displace has not been used, ms; Infinity where a newcomer displaces nothing that matters. */
+  /** How long the value that a new topic would replace has not been used, ms; Infinity where it would replace nothing that matters. */
   restOfNext(now = performance.now()): number {
     if (this.byTopic.size < this.limit) return Infinity;
     const { uses, usedAt } = this.next()[1];
     return uses === 1 ? Infinity : now - usedAt;
   }
 
-  /** Forgets all, and returns them. */
+  /** Removes all values and returns them. */
   clear(): T[] {
     const { all } = this;
     this.byTopic.clear();
@@ -75,7 +74,7 @@ export class PerTopic<T> {
     this.drop(thing, topic);
   }
 
-  /** What makes room for the next newcomer. */
+  /** The entry that the next new topic replaces. */
   private next(): [string, Entry<T>] {
     const entries = [...this.byTopic];
     return entries.find(([, { uses }]) => uses === 1) ?? entries[0];

@@ -2,14 +2,14 @@ import { EngineError } from '../../../engine/errors';
 import { type Picture, toPicture } from '../../../engine/image/picture';
 import { quote } from '../../../engine/util/quote';
 
-/** More pictures than any frame is steered by. */
+/** The most pictures of a frame, more than any frame uses. */
 const MOST_PICTURES = 32;
 
 /**
  * `msg.pictures`: further pictures of a frame, or of a prompt, by name, each in any form that a frame may have. Names without
  * a picture are left out.
  *
- * @param of what they are a property of, for errors
+ * @param of the name of the property, for errors
  * @throws EBADFRAME with the name of the first that is not a picture
  */
 export function readPictures(pictures: unknown, of = 'msg.pictures'): Record<string, Picture> {

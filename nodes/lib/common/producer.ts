@@ -1,6 +1,6 @@
 import type { EngineError } from '../../../engine/errors';
 
-/** What a source is asked to make. */
+/** The format that a source is set to. */
 export interface FrameFormat {
   /** Frames per second. */
   fps: number;
@@ -9,9 +9,9 @@ export interface FrameFormat {
   height: number;
 }
 
-/** What a producer knows of one picture, where it is not what the source was asked for. */
+/** Facts about one picture that differ from the source's format. */
 export interface PictureFacts {
-  /** The file, when it came from a file of its own. */
+  /** The picture's file, if it has one. */
   filename?: string;
   /** Pixels. */
   width?: number;
@@ -20,21 +20,21 @@ export interface PictureFacts {
   timestamp?: number;
 }
 
-/** What a producer tells its source. Nothing is told after its `stop` was called. */
+/** The events of a producer. None is emitted after `stop` was called. */
 export interface ProducerEvents {
   /** A new picture. */
   frame(jpeg: Buffer, facts?: PictureFacts): void;
-  /** There is no picture at the moment, and that is not a fault: somebody has to bring one. */
+  /** There is no picture at the moment, which is not a fault: somebody must provide one. */
   waiting(forWhat: 'visitor' | 'picture'): void;
-  /** Something failed. `retryMs`: it tries again after that time; without it the producer has given up. */
+  /** Something failed. The producer tries again after `retryMs`; without it, it has given up. */
   failed(error: EngineError, retryMs?: number): void;
-  /** Nothing more will come: the last picture or the end of the video was reached. */
+  /** There are no more pictures: the last one or the end of the video was reached. */
   ended(): void;
 }
 
-/** Makes frames from the moment it is built until it is stopped. */
+/** Produces frames from its construction until it is stopped. */
 export interface Producer {
-  /** Resolves when nothing of it is left: no timer, no process. */
+  /** Resolves when all its timers and processes have ended. */
   stop(): Promise<void>;
 }
 

@@ -4,9 +4,9 @@ import { renderSVG } from 'uqr';
 const ADDRESS = /^https?:\/\/[^\s/?#]+\/([^\s?#]*\/)?streamdiffusion\/[\w./-]*(\?[\w=&.-]*)?$/i;
 const LONGEST = 300;
 
-/** The QR code of a page's address as SVG; undefined for any other text, so that the server makes no codes for other purposes. */
+/** The QR code of a page's address as SVG; undefined for any other text, so that the server cannot be used for other codes. */
 export function qrCode(address: string): string | undefined {
   if (address.length > LONGEST || !ADDRESS.test(address)) return undefined;
-  // A border of four modules is what readers ask for.
+  // Readers need a border of four modules.
   return renderSVG(address, { ecc: 'M', border: 4 });
 }

@@ -1,4 +1,4 @@
-/** A token bucket: lets a burst pass at once, and after that so many a second. */
+/** A token bucket: lets a burst pass at once, and then `perSecond`. */
 export class RateLimit {
   private tokens: number;
   private filledAt: number;
@@ -12,7 +12,7 @@ export class RateLimit {
     this.filledAt = now;
   }
 
-  /** Whether one more may pass; it then counts. */
+  /** Takes a token. @returns whether there was one */
   take(now = performance.now()): boolean {
     this.tokens = Math.min(this.burst, this.tokens + ((now - this.filledAt) / 1000) * this.perSecond);
     this.filledAt = now;

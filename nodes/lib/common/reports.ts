@@ -4,14 +4,14 @@ import type { HostReport, StreamStats } from '../../../engine/host/protocol/mess
 /** The state of an engine, for programs. */
 export interface EngineReport {
   phase: HostReport['state']['phase'];
-  /** Since when it has been in this phase, ISO 8601. */
+  /** When this phase began, ISO 8601. */
   since: string;
-  /** The name of the model's folder, without where it lies, and where it runs; while it is ready. */
+  /** The name of the model's folder without its path, and where it runs; while it is ready. */
   model?: string;
   executionProvider?: string;
-  /** Why it is not ready: one of the codes of this package. */
+  /** The code of the error because of which it is not ready. */
   error?: string;
-  /** Processes that ended without being asked to. */
+  /** The number of processes that ended unexpectedly. */
   restarts: number;
   memoryBytes: number;
   streams: StreamReport[];
@@ -22,7 +22,7 @@ export interface StreamReport extends StreamStats {
   stream: string;
 }
 
-/** Holds only what everybody who may see the pictures may know: no paths, no texts of errors. */
+/** Contains only what everybody who sees the pictures may know: no paths, no error messages. */
 export function engineReport({ state, since, restarts, memoryBytes, streams }: HostReport): EngineReport {
   return {
     phase: state.phase,

@@ -3,30 +3,31 @@ import { LruCache } from '../../../engine/util/lru-cache';
 import { copiesOf, copyOf, payloadOf, toPicture } from '../../../engine/image/picture';
 import { readPictures } from './pictures';
 
-/** As many as a denoiser has streams. */
+/** The most frames that are held: as many as a denoiser has streams. */
 const MAX_HELD = 8;
 
 /** All denoisers that rest. */
 const resting = new Set<Rest>();
 
 /**
- * Somebody has begun to watch: the denoisers whose pictures are wanted go on.
- * @returns whether one of them had a picture to begin with
+ * Somebody has begun to watch: wakes the denoisers whose pictures are wanted.
+ *
+ * @returns whether one of them held a frame to render
  */
 export function wakeAll(): boolean {
   return [...resting].map((rest) => rest.wake()).includes(true);
 }
 
 /**
- * A denoiser that renders nothing while nobody wants its pictures. The newest frame of each topic is held, to be rendered
- * as soon as somebody looks: the next one may be long in coming, or not come at all while the scene stands still.
+ * Makes a denoiser idle while nobody wants its pictures. The newest frame of each topic is held, to be rendered as soon as
+ * somebody watches: the next one may come late, or not at all while the scene is still.
  */
 export class Rest {
   private readonly held = new LruCache<NodeMessage>(MAX_HELD);
 
   /**
    * @param isWanted whether anybody wants the pictures now
-   * @param paint is given what was held, when that changes
+   * @param paint renders a held frame, called when somebody wants the pictures again
    */
   constructor(
     private readonly isWanted: () => boolean,
@@ -37,9 +38,9 @@ export class Rest {
     return resting.has(this);
   }
 
-  /** Whether this frame is not to be rendered now; it is then held, in place of the one before. */
+  /** Whether this frame is held instead of rendered; it replaces the one held before. */
   takes(msg: NodeMessage, topic: string): boolean {
-    // What asks for a snapshot or a recording wants the picture that it comes with.
+    // A message that asks for a snapshot or a recording needs its picture.
     if (msg.snapshot || msg.record !== undefined || this.isWanted()) {
       this.held.delete(topic);
       this.wake();
@@ -50,7 +51,7 @@ export class Rest {
     return true;
   }
 
-  /** Ends the rest if somebody wants the pictures by now. @returns whether frames were held for this moment */
+  /** Ends the rest if somebody wants the pictures by now. @returns whether frames were held */
   wake(): boolean {
     if (!this.isResting || !this.isWanted()) return false;
     const held = this.held.entries;
@@ -59,7 +60,7 @@ export class Rest {
     return held.length > 0;
   }
 
-  /** Drops what is held of all topics, or of this one; where none is held of it, of the frames without a topic. */
+  /** Drops the held frames of all topics, or of this one; where it has none, of frames without a topic. */
   reset(topic: string): void {
     if (topic === '') this.held.clear();
     else this.held.delete(this.held.has(topic) ? topic : '');
@@ -71,7 +72,7 @@ export class Rest {
   }
 }
 
-/** The message with pictures of its own: whoever sent it may draw on the same bytes meanwhile. */
+/** The message with copies of its pictures: the sender may reuse the buffers meanwhile. */
 function kept(msg: NodeMessage): NodeMessage {
   const own = { ...msg };
   try {

@@ -1,9 +1,9 @@
-/** Names that are sorted in one go, about a millisecond's work. */
+/** The number of names that are sorted at a time, about a millisecond's work. */
 const RUN = 128;
-/** After this time other work gets its turn, ms. */
+/** After this time the event loop gets its turn, ms. */
 const SLICE_MS = 4;
 
-/** Sorts as `toSorted` does, without holding up the event loop however many there are: merge sort with pauses. */
+/** Sorts like `toSorted`, but never blocks the event loop for long: merge sort with pauses. */
 export async function sortInSlices(names: readonly string[], compare: (a: string, b: string) => number): Promise<string[]> {
   let began = performance.now();
   const breathe = async (): Promise<void> => {

@@ -6,7 +6,7 @@ interface Flow {
   log(entry: { msg: unknown }): void;
 }
 
-/** Makes this a node of Node-RED. Returns its status line. */
+/** Creates the node in Node-RED. Returns its status line. */
 export function startNode(RED: NodeAPI, node: Node, def: NodeDef): Status {
   RED.nodes.createNode(node, def);
   logSentences(node);
@@ -14,8 +14,8 @@ export function startNode(RED: NodeAPI, node: Node, def: NodeDef): Status {
 }
 
 /**
- * The Debug sidebar shows an Error as an object that is folded up, a text as it is. So what the log and the sidebar get is
- * the sentence; Catch and Complete nodes get the Error itself, with its `code`. A defect keeps its stack.
+ * The Debug sidebar shows an Error as a collapsed object, but a text as it is. So the log and the sidebar get the sentence,
+ * while Catch and Complete nodes get the Error itself with its `code`. A defect keeps its stack.
  */
 export function logSentences(node: Node): void {
   const { _flow: flow } = node as Node & { _flow?: Flow };

@@ -3,10 +3,10 @@ import type { Node, NodeStatus } from 'node-red';
 /** Looks up a text of the locale files, as `RED._` does. */
 export type Translate = (key: string, values?: Record<string, string | number>) => string;
 
-/** Texts that all nodes share live once, in the engine node's locale. */
+/** The texts that all nodes share are in the engine node's locale. */
 const SHARED = '@streamdiffusion/node-red/engine:status.';
 
-/** The look of the dot beside a node. */
+/** The shape and colour of the dot beside a node. */
 const DOT_STYLES = {
   ready: { fill: 'green', shape: 'ring' },
   running: { fill: 'green', shape: 'dot' },
@@ -19,8 +19,8 @@ const DOT_STYLES = {
 export type DotStyle = keyof typeof DOT_STYLES;
 
 /**
- * A node's status line. Every `node.status()` goes to all open editors and Status nodes, so it is sent at most once
- * a second, the newest one, and only when it changed.
+ * A node's status line. Every `node.status()` goes to all open editors and Status nodes, so only the newest one is sent, at
+ * most once a second, and only if it has changed.
  */
 export class Status {
   private wanted: NodeStatus = {};
@@ -60,7 +60,7 @@ export class Status {
     this.show('ready', text);
   }
 
-  /** It renders nothing because nobody would see it. */
+  /** The node is idle because nobody watches. */
   resting(): void {
     this.show('ready', this.shared('resting'));
   }
@@ -71,12 +71,12 @@ export class Status {
     this.show('waiting', text);
   }
 
-  /** Something else is missing, such as a server; it is tried again. */
+  /** Something else is missing, such as a server; the node tries again. */
   waitingFor(error: Error): void {
     this.show('waiting', shorten(error.message, 64));
   }
 
-  /** Out of its opening hours. @param opens when it opens again, ms since 1970 @param more what else is to be told */
+  /** The node is closed. @param opens when it opens again, ms since 1970 @param more a further text */
   outOfHours(opens?: number, more = ''): void {
     const text = opens === undefined ? this.shared('closed') : this.shared('closedUntil', { when: this.when(opens) });
     this.show('stopped', text + more);
@@ -86,7 +86,7 @@ export class Status {
     this.show('stopped', this.shared('stopped'));
   }
 
-  /** The beginning of the error's message; the whole of it belongs into `done(error)` or the log. */
+  /** Shows the beginning of the error's message; the whole message belongs in `done(error)` or the log. */
   error(error: Error | string): void {
     this.show('error', shorten(typeof error === 'string' ? error : error.message, 40));
   }
@@ -107,7 +107,7 @@ export class Status {
     this.timer = setTimeout(() => this.send(), this.intervalMs).unref();
   }
 
-  /** The time on the wall, with the day of the week where it is another day. */
+  /** The local time, with the day of the week if it is another day. */
   private when(at: number): string {
     const [time, now] = [new Date(at), new Date()];
     const clock = `${time.getHours()}:${String(time.getMinutes()).padStart(2, '0')}`;

@@ -20,7 +20,7 @@ import { ControlTopic } from './topic';
 
 const MAX_TOPICS = 32;
 
-/** What a control map node does between its start and its close. */
+/** A control map node between its start and its close. */
 export class ControlMap implements Learner, Tunable {
   private readonly topics = new PerTopic(
     MAX_TOPICS,
@@ -28,19 +28,19 @@ export class ControlMap implements Learner, Tunable {
     (old) => old.close(),
   );
   private readonly faults = new ErrorThrottle();
-  /** Where there are silhouettes. */
+  /** Only for silhouettes. */
   private readonly memory: RoomMemory | undefined;
-  /** Where a net draws the maps. */
+  /** Only if a net draws the maps. */
   private readonly net: PictureNetProcess | undefined;
   private readonly ticker: NodeJS.Timeout;
-  /** From before the dialog was opened. */
+  /** The settings before the dialog was opened. */
   private untuned: TunedControl | undefined;
 
   constructor(
     private readonly RED: NodeAPI,
     private readonly node: Node,
     private readonly status: Status,
-    /** Its dialog as it was saved, or is being changed. */
+    /** The dialog's fields as they were saved, or are being changed. */
     private fields: ControlFields,
     private settings: ControlSettings,
   ) {
@@ -50,7 +50,7 @@ export class ControlMap implements Learner, Tunable {
     this.showStatus();
   }
 
-  /** Handles one message; resolves when its map was sent, or a newer frame took its place. */
+  /** Handles one message; resolves when its map was sent, or a newer frame replaced it. */
   async take(msg: NodeMessage, send: Send): Promise<void> {
     const topic = topicOf(msg);
     if (isReset(msg)) {
@@ -67,7 +67,7 @@ export class ControlMap implements Learner, Tunable {
   }
 
   learn(topic = ''): void {
-    // Also of topics whose frames have not come yet.
+    // This includes topics without frames so far.
     this.memory?.forget(topic);
     for (const { room } of this.topics.concerned(topic)) room?.forget();
     this.showStatus();
@@ -93,7 +93,7 @@ export class ControlMap implements Learner, Tunable {
     clearInterval(this.ticker);
     this.status.close();
     forgetStreams(this.node.id);
-    // As it is now, under the light of the day.
+    // The room is kept as it is now, adapted to the current light.
     for (const topic of this.topics.names) this.memory?.keep(topic, this.topics.peek(topic)?.room?.background);
     for (const topic of this.topics.clear()) topic.close();
     this.net?.close();
@@ -114,14 +114,14 @@ export class ControlMap implements Learner, Tunable {
   private async drawMap(job: ControlMapJob): Promise<ControlMapFile> {
     if (!this.net) return controlPool.drawControlMap(job);
     const { size, settings } = job;
-    // What may keep its decoder busy, or bring it down, is decoded where that harms nobody else.
+    // A picture that may crash its decoder or keep it busy is decoded in a separate process.
     const isHarmless = isQuick(job.picture);
     const picture: Picture = isHarmless ? job.picture : { kind: 'encoded', data: await controlPool.toJpeg(job.picture, { quality: 95 }) };
     const isScaled = this.settings.replaces;
     return this.net.ask({ do: 'draw', picture, size, isScaled, isInverted: settings.invert }) as Promise<ControlMapFile>;
   }
 
-  /** Takes over what the message says of the map; it is not meant for a next one. */
+  /** Applies the message's settings of the map and removes them, so that a following control map does not apply them as well. */
   private adjust(msg: NodeMessage): void {
     const { map, learn } = readControl(msg.control, this.settings.map);
     delete msg.control;
@@ -143,7 +143,7 @@ export class ControlMap implements Learner, Tunable {
       const error = withCode(thrown);
       if (error.code === 'EBADFRAME') throw error;
       if (error.code === 'ECLOSED') return;
-      // What is wrong with this machine is not wrong with each frame.
+      // A fault of this machine is shown once, not with every frame.
       this.status.error(error);
       this.faults.report(error);
     }

@@ -2,9 +2,9 @@ import type { NodeMessage } from 'node-red';
 import type { FinishedFrame } from '../../../engine/host/protocol/messages';
 import type { ControlSettings } from './settings';
 
-/** Puts the map into the message that its frame came with: beside the picture, under its name, or in the place of it. */
+/** Puts the map into its frame's message: under its name beside the picture, or instead of the picture. */
 export function putMap(msg: NodeMessage, { data, format }: FinishedFrame, { picture, replaces }: ControlSettings): void {
-  // A view: the bytes of a picture are not copied.
+  // A view, so that the picture's bytes are not copied.
   const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
   if (replaces) {
     msg.payload = bytes;
@@ -12,7 +12,7 @@ export function putMap(msg: NodeMessage, { data, format }: FinishedFrame, { pict
     return;
   }
   const { pictures } = msg;
-  // A new object: another branch of the flow may have the same one.
+  // A new object is made, since another branch of the flow may share the old one.
   const others = typeof pictures === 'object' && pictures !== null && !Array.isArray(pictures) ? pictures : {};
   msg.pictures = { ...others, [picture]: bytes };
 }

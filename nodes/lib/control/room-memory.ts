@@ -2,22 +2,22 @@ import type { Node } from 'node-red';
 import type { Background } from '../../../engine/image/control/background';
 
 const KEY = 'rooms';
-/** Of so many topics rooms are kept beyond a deploy. */
+/** The number of topics whose rooms are kept beyond a deploy. */
 const MOST_ROOMS = 8;
 
-/** As it lies in the context: texts survive every store. */
+/** A room as it is stored in the context: texts survive every store. */
 interface Kept {
   width: number;
   height: number;
   data: string;
 }
 
-/** By node: without a store of its own Node-RED forgets a node's context with every deploy. */
+/** The rooms by node: with its default store, Node-RED forgets a node's context with every deploy. */
 const kept = new Map<string, Map<string, Kept>>();
 
 /**
- * Learned rooms, so that a deploy does not have to learn them anew, maybe with people in the room. They lie in the node's context,
- * too: where that is stored in files they outlive a restart.
+ * Keeps learned rooms, so that they are not learned again after a deploy, perhaps with people in the room. They are also kept in
+ * the node's context: where that is stored in files, they survive a restart.
  */
 export class RoomMemory {
   private readonly rooms: Map<string, Kept>;
@@ -35,7 +35,7 @@ export class RoomMemory {
     return data.length === 4 * width * height ? { width, height, data } : undefined;
   }
 
-  /** @param room undefined for one that is no longer known */
+  /** @param room undefined if it is no longer known */
   keep(topic: string, room: Background | undefined): void {
     this.rooms.delete(topic);
     if (room) this.rooms.set(topic, { width: room.width, height: room.height, data: Buffer.from(room.data).toString('base64') });
@@ -60,7 +60,7 @@ export class RoomMemory {
   }
 }
 
-/** What is in a file may be anything. */
+/** Whether an entry is valid; a file may contain anything. */
 function isEntry(entry: unknown): entry is [string, Kept] {
   if (!Array.isArray(entry) || typeof entry[0] !== 'string') return false;
   const { width, height, data } = (entry[1] ?? {}) as Partial<Kept>;

@@ -2,24 +2,24 @@ import { controlPool } from '../../../engine/image/codec-pool';
 import type { Background } from '../../../engine/image/control/background';
 import { isLight, type Picture } from '../../../engine/image/picture';
 
-/** From so many pictures the room is learned; from fewer where they are few or large. */
+/** The number of pictures that the room is learned from; fewer where pictures come slowly or are large. */
 const PICTURES = 15;
 const MOST_BYTES = 32e6;
 /** How often a known room follows the light, ms. */
 const ADAPT_EVERY = 2000;
 
-/** The empty room before which a silhouette stands: looked at for a while, then known, then following the light of the day. */
+/** The empty room behind a silhouette: learned from some pictures, then adapted to changes of the light. */
 export class Room {
   private seen: Picture[] = [];
   private since: number | undefined;
   private adaptedAt = 0;
-  /** How often it was forgotten. */
+  /** How often the room was forgotten. */
   private round = 0;
 
   /**
-   * @param learnMs how long to look at it before it counts as learned
-   * @param known what was learned before
-   * @param onLearned told when the room has become known, or is no longer
+   * @param learnMs how long it is learned, ms
+   * @param known the room that was learned before
+   * @param onLearned called when the room has been learned, or is no longer known
    */
   constructor(
     private readonly learnMs: number,
@@ -35,7 +35,7 @@ export class Room {
     return this.known;
   }
 
-  /** Looks at it anew. */
+  /** Forgets the room, so that it is learned again. */
   forget(): void {
     this.round++;
     this.known = undefined;
@@ -44,18 +44,18 @@ export class Room {
     this.onLearned(undefined);
   }
 
-  /** Whether it should follow the light of the picture that is looked at now. */
+  /** Whether to adapt the room to the light of the current picture. */
   shouldAdapt(now: number): boolean {
     return this.known !== undefined && now - this.adaptedAt >= ADAPT_EVERY;
   }
 
-  /** What became of it under that light. */
+  /** Takes over the adapted room. */
   adapt(next: Background, now: number): void {
     this.adaptedAt = now;
     this.known = next;
   }
 
-  /** Looks at a picture while it is not known. Resolves when it has been taken in, which once is when the room is learned. */
+  /** Learns from a picture while the room is unknown. Resolves when the picture was used. */
   async look(picture: Picture, size: number, now: number): Promise<void> {
     if (this.known) return;
     this.since ??= now;
@@ -72,7 +72,7 @@ export class Room {
     this.onLearned(room);
   }
 
-  /** Pictures are taken at even distances, and in any case one. What is slow to decode is looked at once. */
+  /** Pictures are used at even intervals, and at least one. Of pictures that are slow to decode, only one is used. */
   private wants({ data }: Picture, spent: number): boolean {
     const { seen } = this;
     if (seen.length === 0) return true;

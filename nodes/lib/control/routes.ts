@@ -2,9 +2,9 @@ import { NodePart } from '../common/node-part';
 import { oncePerRed } from '../common/once-per-red';
 import { guardAdmin, onlyJson } from '../web/site';
 
-/** A control map whose button was pressed. */
+/** A control map with a button for learning. */
 export interface Learner {
-  /** Learns the room again, of all topics. */
+  /** Learns the rooms of all topics again. */
   learn(): void;
 }
 
@@ -12,7 +12,7 @@ export const LEARNERS = new NodePart<Learner>();
 
 /**
  * `POST streamdiffusion/controls/ID/learn`, under the editor's own login: the room is learned again. Answers `{learning}`, which is
- * false for a node that is not deployed or has no use for a room.
+ * false for a node that is not deployed or does not learn rooms.
  */
 export const serveControls = oncePerRed('httpAdmin', (RED) => {
   guardAdmin(RED);

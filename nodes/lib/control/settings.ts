@@ -7,7 +7,7 @@ import { quote } from '../../../engine/util/quote';
 import type { NumberRange } from '../../../engine/util/setting';
 import { isEmpty, readNumber, readOptionalBoolean, readOptionalChoice, readOptionalNumber } from '../common/fields';
 
-/** The dialog of a control map. Dialogs save texts; an empty field is the kind's usual value. */
+/** The fields of a control map's dialog. Dialogs save texts; an empty field stands for the kind's default. */
 export interface ControlFields {
   kind?: string;
   picture?: string;
@@ -30,18 +30,18 @@ export interface ControlFields {
 export interface ControlSettings {
   /** The name of the map in `msg.pictures`. */
   picture: string;
-  /** Whether the map takes the place of the picture, instead of lying beside it. */
+  /** Whether the map replaces the picture instead of being added beside it. */
   replaces: boolean;
-  /** Of its shorter side, pixels. */
+  /** The length of its shorter side, pixels. */
   size: number;
   map: ControlMapSettings;
-  /** The net that draws it, in place of a kind of map. */
+  /** The net that draws it, instead of a kind of map. */
   net?: PictureNetSettings;
-  /** How long the room is looked at until it is known, ms. */
+  /** How long the room is learned, ms. */
   learnMs: number;
 }
 
-/** The numbers that can also be turned while frames come. */
+/** The ranges of the numbers that can be changed while frames come. */
 export const RANGES = {
   radius: { min: 0, max: 100 },
   threshold: { min: 0, max: 255 },
@@ -51,9 +51,9 @@ export const RANGES = {
   trail: { min: 0, max: 1 },
 } satisfies Record<string, NumberRange>;
 const NUMBERS = Object.keys(RANGES) as (keyof typeof RANGES)[];
-/** What `msg.control` may say. */
+/** The properties of `msg.control`. */
 const LIVE = [...NUMBERS, 'invert', 'learn'];
-/** What the open dialog changes on the running node; the rest comes with a deploy. */
+/** The fields that the open dialog changes on the running node; the others take effect with a deploy. */
 const TUNABLE = [...NUMBERS, 'kind', 'invert', 'size'];
 const LONGEST_NAME = 64;
 const LONGEST_PATH = 4096;
@@ -61,7 +61,7 @@ const LONGEST_PATH = 4096;
 /** @throws EBADPARAM */
 export function readControlFields(def: ControlFields): ControlSettings {
   const chosen = readOptionalChoice(def.kind, 'kind', 'edges', [...CONTROL_MAPS, 'net']);
-  // Of a map's settings a net heeds the negative alone.
+  // Of a map's settings, a net only uses `invert`.
   const kind: ControlMapKind = chosen === 'net' ? 'luminance' : chosen;
   const numbers = NUMBERS.map((name) => [name, readOptionalNumber(def[name], name, USUAL_SETTINGS[kind][name], RANGES[name])]);
   const map = {
@@ -80,7 +80,8 @@ export function readControlFields(def: ControlFields): ControlSettings {
 }
 
 /**
- * The settings after `msg.control`, `{ threshold: 30 }`, and whether the room is to be learned anew.
+ * The settings after `msg.control`, such as `{ threshold: 30 }`, and whether to learn the room again.
+ *
  * @throws EBADPARAM
  */
 export function readControl(control: unknown, map: ControlMapSettings): { map: ControlMapSettings; learn: boolean } {
@@ -96,15 +97,17 @@ export function readControl(control: unknown, map: ControlMapSettings): { map: C
   return { map: checked(next), learn: readOptionalBoolean(said.learn, 'control.learn', false) };
 }
 
-/** A node's fields as its open dialog changes them, and what comes of it. */
+/** A node's fields as its open dialog changes them, and the resulting settings. */
 export interface TunedControl {
   fields: ControlFields;
   settings: ControlSettings;
 }
 
 /**
- * What becomes of a running control map under changed fields of its dialog; what was said by `msg.control` stays where the dialog does not speak of it.
- * @throws EBADPARAM also for what only comes with a deploy: kinds of map, and another size of a silhouette, which would lose the room it has learned
+ * Applies changed fields of the dialog to a running control map; other settings from `msg.control` stay.
+ *
+ * @throws EBADPARAM also for changes that need a deploy: some kinds of map, and another size of a silhouette, which would lose
+ *   the room that it has learned
  */
 export function tuneControl({ fields, settings }: TunedControl, params: unknown): TunedControl {
   if (typeof params !== 'object' || params === null) throw new EngineError('EBADPARAM', `params must be an object, not ${quote(params)}`);
@@ -115,9 +118,9 @@ export function tuneControl({ fields, settings }: TunedControl, params: unknown)
   const read = readControlFields(next);
   const isAnother = (next.kind ?? 'edges') !== (fields.kind ?? 'edges');
   if (isAnother && [fields.kind, next.kind].some((kind) => kind === 'silhouette' || kind === 'net'))
-    throw new EngineError('EBADPARAM', 'a silhouette, and a map that a net draws, come and go with a deploy');
+    throw new EngineError('EBADPARAM', 'changing to or from a silhouette, or a map that a net draws, needs a deploy');
   if (next.kind === 'silhouette' && read.size !== settings.size)
-    throw new EngineError('EBADPARAM', `the size of a silhouette comes with a deploy: it has learned the room in ${settings.size}`);
+    throw new EngineError('EBADPARAM', `another size of a silhouette needs a deploy: it has learned the room at ${settings.size}`);
   const named = Object.fromEntries(Object.entries(read.map).filter(([name]) => names.includes(name)));
   const map = isAnother ? read.map : checked({ ...settings.map, ...named });
   return { fields: next, settings: { ...settings, map, ...(names.includes('size') && { size: read.size }) } };

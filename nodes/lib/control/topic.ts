@@ -8,7 +8,7 @@ import { NewestWins } from '../../../engine/util/newest-wins';
 import type { Room } from './room';
 import type { ControlSettings } from './settings';
 
-/** The control maps of one topic: one frame that is worked on, and one that waits. */
+/** The control maps of one topic: one frame is being drawn, and one waits. */
 export class ControlTopic {
   private readonly queue = new NewestWins();
   private readonly meter = new StreamMeter();
@@ -17,7 +17,7 @@ export class ControlTopic {
 
   /**
    * @param drawMap draws a map, off the calling thread
-   * @param room the empty one, where there are silhouettes
+   * @param room the empty room, for silhouettes
    */
   constructor(
     private readonly chosen: () => ControlSettings,
@@ -30,23 +30,23 @@ export class ControlTopic {
   }
 
   /**
-   * The map of the message's picture, made off the calling thread, in the order in which frames came; undefined for a frame that a
-   * newer one replaced. Rejects with EBADFRAME when the payload is not a picture.
+   * The map of the message's picture, drawn off the calling thread, in the order of the frames; undefined for a frame that a newer
+   * one replaced. Rejects with EBADFRAME when the payload is not a picture.
    */
   async draw(msg: NodeMessage): Promise<FinishedFrame | undefined> {
-    // As it is now: whoever sent it may draw on the same bytes while the frame waits.
+    // Copied, since the sender may reuse the buffer while the frame waits.
     const picture = copyOf(toPicture(msg.payload));
     const result = await this.meter.watch(this.inTurn(picture), performance.now());
     return result.outcome === 'finished' ? result : undefined;
   }
 
-  /** What was remembered from frame to frame is forgotten. */
+  /** Forgets the state that is kept from frame to frame. */
   reset(): void {
     this.state = undefined;
     this.room?.forget();
   }
 
-  /** Sends a waiting frame away without a map. */
+  /** Settles a waiting frame without a map. */
   close(): void {
     this.closed = true;
     this.queue.clear();
@@ -73,10 +73,10 @@ export class ControlTopic {
       state: before,
       adapt: room?.shouldAdapt(now),
     });
-    // Unless it was told to forget meanwhile.
+    // The state is kept unless it was reset meanwhile.
     if (!room && this.state === before) this.state = state;
     if (!room) return { ...drawn, outcome: 'finished', latencyMs: 0 };
-    // Another camera, or another size in the dialog: that is another room.
+    // Another size means another camera, or a changed dialog, so the room is another one as well.
     if (before && (before.width !== drawn.width || before.height !== drawn.height)) room.forget();
     else if (state && room.background === before) room.adapt(state, now);
     return { ...drawn, outcome: 'finished', latencyMs: 0 };

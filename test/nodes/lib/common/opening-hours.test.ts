@@ -93,9 +93,9 @@ describe('opening hours', () => {
 
   it('say what is wrong with a text', () => {
     for (const [text, sentence] of [
-      ['always', /"always" says no time/],
+      ['always', /"always" has no times/],
       ['10:00', /"10:00" is neither "off" nor hours/],
-      ['10:00-18:00; Th', /"Th" says no time/],
+      ['10:00-18:00; Th', /"Th" has no times/],
       ['Xy 10:00-18:00', /no day "Xy".*Mo Tu We/],
       ['Mo-Xy 10:00-18:00', /no day "Xy"/],
       ['Mo-We-Fr 10:00-18:00', /"Mo-We-Fr" has more than a first and a last day/],
