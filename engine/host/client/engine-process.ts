@@ -32,6 +32,11 @@ const KILL_LIMIT = 10_000;
 /** How often `drained` checks for pending requests, ms. */
 const DRAIN_LOOK = 10;
 const STDERR_KEPT = 4096;
+/**
+ * In MB: with less than that in its heap and the pictures that it holds, V8 looks for garbage among the young alone. Its own limit
+ * grows with the heap, which is small here, so that the pictures of every tenth frame had it search all of it.
+ */
+const HEAP = '--initial-old-space-size=128';
 const CRASHES: readonly (NodeJS.Signals | null)[] = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'];
 /** Requests that may load or compile nets. */
 const LOADING: readonly Method[] = ['load', 'open', 'update'];
@@ -61,7 +66,7 @@ export class EngineProcess extends EventEmitter<Events> {
       serialization: 'advanced',
       // ONNX Runtime's telemetry must be off before the library loads; the parent's inspector options would claim the same port.
       env: { ...process.env, ORT_DISABLE_TELEMETRY: '1' },
-      execArgv: childOptions(process.execArgv),
+      execArgv: [HEAP, ...childOptions(process.execArgv)],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
     endWithParent(this.child);
