@@ -14,6 +14,7 @@ import { externalWeight, node, onnxModel, tinyUnet, value } from '../lib/onnx-ma
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { Program } from '../lib/program';
 import { REFERENCE_MODEL } from '../lib/reference';
+import { PATIENCE } from '../lib/until';
 
 /** 8×, with its weights in another file; `more` are further nodes. */
 function decoder(location: string, more: Buffer[] = []): Buffer {
@@ -48,7 +49,7 @@ async function problemsOf(folder: string): Promise<string> {
 }
 
 describe('model folders that somebody else has made', function () {
-  this.timeout(60_000);
+  this.timeout(3 * PATIENCE);
   let outside: string;
   before(async () => {
     outside = await realpath(await mkdtemp(join(tmpdir(), 'outside-')));
@@ -198,19 +199,17 @@ describe('model folders that somebody else has made', function () {
 
   describe('are read within bounds', () => {
     const MEGABYTE = 2 ** 20;
-    /** Memory that the check of a folder takes in a process of its own, bytes, and what it says. */
+    /** What the check of a folder says in a process of its own, and the memory (bytes) and processor time (ms) that it takes there. Throws where it does not end. */
     function check(folder: string): { peak: number; says: string; ms: number } {
-      const script = `require(${JSON.stringify(require.resolve('../../engine/model/folder'))}).inspectModel(process.argv[1]).then((r) => console.log(JSON.stringify({ says: r.problems.join(), peak: process.resourceUsage().maxRSS * 1024 })))`;
-      const started = performance.now();
-      const answer = JSON.parse(execFileSync(process.execPath, ['-e', script, folder], { encoding: 'utf8', timeout: 60_000 })) as {
-        peak: number;
-        says: string;
-      };
-      return { ...answer, ms: performance.now() - started };
+      const takes = 'peak: process.resourceUsage().maxRSS * 1024, ms: (process.cpuUsage().user + process.cpuUsage().system) / 1000';
+      const script = `require(${JSON.stringify(require.resolve('../../engine/model/folder'))}).inspectModel(process.argv[1]).then((r) => console.log(JSON.stringify({ says: r.problems.join(), ${takes} })))`;
+      return JSON.parse(execFileSync(process.execPath, ['-e', script, folder], { encoding: 'utf8', timeout: PATIENCE })) as ReturnType<
+        typeof check
+      >;
     }
 
     it('where a file is mostly a hole, or a name has gigabytes', async () => {
-      const plain = check(REFERENCE_MODEL).peak;
+      const plain = check(REFERENCE_MODEL);
       const long = 1_900_000_000;
       const varint = (n: number): number[] => (n < 128 ? [n] : [(n % 128) | 128, ...varint(Math.floor(n / 128))]);
       const head = (...path: number[]): Buffer =>
@@ -238,8 +237,8 @@ describe('model folders that somebody else has made', function () {
         await file.close();
         const { peak, says, ms } = check(folder);
         assert.match(says, /unet.model\.onnx is torn, damaged/, what);
-        assert.ok(peak - plain < 300 * MEGABYTE, `${what}: ${peak / MEGABYTE} MB of ${plain / MEGABYTE}`);
-        assert.ok(ms < 30_000, `${what}: ${ms} ms`);
+        assert.ok(peak - plain.peak < 300 * MEGABYTE, `${what}: ${peak / MEGABYTE} MB of ${plain.peak / MEGABYTE}`);
+        assert.ok(ms < 3 * plain.ms, `${what}: ${ms} ms of a processor, and ${plain.ms} ms for a sound model`);
       }
       for (const name of [
         'unet/config.json',
@@ -254,7 +253,7 @@ describe('model folders that somebody else has made', function () {
         await file.close();
         const { peak, says } = check(folder);
         if (!name.includes('merges')) assert.match(says, /1900000000 bytes, of at most/, name);
-        assert.ok(peak - plain < 300 * MEGABYTE, `${name}: ${peak / MEGABYTE} MB`);
+        assert.ok(peak - plain.peak < 300 * MEGABYTE, `${name}: ${peak / MEGABYTE} MB`);
       }
     });
 
@@ -263,9 +262,7 @@ describe('model folders that somebody else has made', function () {
         const folder = await changedModel({ [name]: '' });
         await rm(join(folder, name));
         execFileSync('mkfifo', [join(folder, name)]);
-        const { says, ms } = check(folder);
-        assert.match(says, /is not a regular file/, name);
-        assert.ok(ms < 20_000, `${ms} ms`);
+        assert.match(check(folder).says, /is not a regular file/, name);
       }
     });
 

@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { monitorEventLoopDelay } from 'node:perf_hooks';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import { EngineSupervisor, type RemoteStream } from '../../engine/host/client';
@@ -12,6 +11,7 @@ import { hugePng } from '../lib/huge-png';
 import { keepLedger } from '../lib/ledger';
 import { jpegs } from '../lib/pictures';
 import { manyScans } from '../lib/slow-pictures';
+import { loopProcessorMs } from '../lib/strain';
 
 const PATIENCE = 120_000;
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [40], cfgType: 'none' };
@@ -65,10 +65,15 @@ describe('pictures that are made to keep a decoder busy', function () {
     for (const output of ['passed', 'skipped']) helper.getNode(output).on('input', ({ topic }) => (answered += topic === 'good' ? 1 : 0));
     const node = helper.getNode('filter');
     const give = (payload: Uint8Array, topic: string): void => node.receive({ payload: Buffer.from(payload), topic } as NodeMessage);
-    const delay = monitorEventLoopDelay({ resolution: 5 });
     give(good.data, 'good');
     await until(() => answered === 1, PATIENCE);
-    delay.enable();
+    const turns: number[] = [];
+    let lastMs = loopProcessorMs();
+    const timer = setInterval(() => {
+      const ms = loopProcessorMs();
+      turns.push(ms - lastMs);
+      lastMs = ms;
+    }, 5);
     let given = 1;
     for (const file of Object.values(files)) {
       for (let k = 0; k < 4; k++) give(file, `bad ${k}`);
@@ -83,13 +88,14 @@ describe('pictures that are made to keep a decoder busy', function () {
       PATIENCE,
       () => `${ledger.ended} of ${given}`,
     );
-    delay.disable();
+    clearInterval(timer);
     assert.ok(
       ledger.errors.every((code) => code === 'EBADFRAME'),
       ledger.errors.join(),
     );
     assert.ok(ledger.errors.length >= 4, 'the JPEG of many scans is refused');
-    assert.ok(delay.percentile(99) / 1e6 < 250, `p99 of the event loop ${delay.percentile(99) / 1e6} ms`);
+    const longest = Math.max(...turns);
+    assert.ok(longest < 250, `${longest} ms of work at once in the event loop`);
     await helper.unload();
   });
 
@@ -99,7 +105,7 @@ describe('pictures that are made to keep a decoder busy', function () {
     const [good, bad] = [host.openStream(settings), host.openStream(settings)];
     const [frame] = await jpegs(1);
     await paint(good, frame);
-    const alone = await rateOf(good, frame);
+    const before = await rateOf(good, frame);
     let attacking = true;
     // Past the door, as a file of a format could be of which nobody knows yet that it takes minutes.
     const attack = (async (): Promise<string[]> => {
@@ -115,11 +121,13 @@ describe('pictures that are made to keep a decoder busy', function () {
     attacking = false;
     const codes = await attack;
     await paint(bad, frame);
+    // The machine may have become busier meanwhile.
+    const alone = Math.min(before, await rateOf(good, frame));
     await host.stop();
-    const after = ` ${attacked.toFixed(1)} instead of ${alone.toFixed(1)} fps`;
-    if (process.env.SHOW_FIGURES) console.log(after);
+    const rates = ` ${attacked.toFixed(1)} instead of ${alone.toFixed(1)} fps`;
+    if (process.env.SHOW_FIGURES) console.log(rates);
     assert.ok(codes.length > 0 && codes.every((code) => code === 'EBADFRAME'), codes.join());
-    assert.ok(attacked > 0.5 * alone, after);
+    assert.ok(attacked > 0.5 * alone, rates);
   });
 });
 
@@ -128,7 +136,7 @@ async function paint(stream: RemoteStream, picture: Picture): Promise<void> {
 }
 
 /** Frames a second, one after the other. */
-async function rateOf(stream: RemoteStream, picture: Picture, ms = 5000): Promise<number> {
+async function rateOf(stream: RemoteStream, picture: Picture, ms = 3000): Promise<number> {
   let count = 0;
   const began = performance.now();
   for (; performance.now() - began < ms; count++) await paint(stream, picture);
