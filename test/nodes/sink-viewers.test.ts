@@ -146,7 +146,7 @@ describe('viewers of a sink', () => {
       socket.pause();
       setTimeout(() => socket.resume(), (data.length / RATE) * 1000);
     });
-    await new Promise((resolve) => setTimeout(resolve, 12_000));
+    await new Promise((resolve) => setTimeout(resolve, 8000));
     clearInterval(source);
     clearInterval(sips);
     stream.destroy();
@@ -155,9 +155,9 @@ describe('viewers of a sink', () => {
     console.log(
       `      4 of 20 pictures a second read: at most ${Math.round(oldest(ages.stream))} ms old in the stream, ${Math.round(oldest(ages.socket))} ms over a WebSocket`,
     );
-    assert.ok(ages.stream.length > 20 && ages.socket.length > 20, `${ages.stream.length}, ${ages.socket.length}`);
+    assert.ok(ages.stream.length > 12 && ages.socket.length > 12, `${ages.stream.length}, ${ages.socket.length}`);
     assert.ok(oldest(ages.socket) < 1500 * strain(), `${oldest(ages.socket)} ms`);
-    // What the viewer's own system holds for it remains.
+    // What the viewer's own system holds for it remains. What piles up is 6.4 s old after 8 s.
     assert.ok(oldest(ages.stream) < 5000, `${oldest(ages.stream)} ms`);
   });
 

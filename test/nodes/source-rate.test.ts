@@ -11,11 +11,12 @@ import { ArrivalPace } from '../../nodes/lib/common/arrival-pace';
 import { FfmpegProducer } from '../../nodes/lib/ffmpeg/ffmpeg';
 import type { FfmpegInput } from '../../nodes/lib/ffmpeg/arguments';
 import { timedPicture, timedPicturesHead } from '../../nodes/lib/sink/timed-pictures';
-import { networkCamera, rateOf, videoFile } from '../lib/rates';
-import { strain } from '../lib/strain';
-import { until } from '../lib/until';
+import { networkCamera, type Rate, rateOf, videoFile } from '../lib/rates';
+import { PATIENCE, until } from '../lib/until';
 
 const run = promisify(execFile);
+/** Long enough for some pictures at 5 a second in each third. */
+const SECONDS = 4.5;
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 describe('the pace of a live source', () => {
@@ -84,8 +85,11 @@ describe('a source with ffmpeg', () => {
     return { producer, pictures, errors };
   }
 
-  const near = (rate: number, wanted: number, what: string): void =>
-    assert.ok(rate > (0.9 * wanted) / strain() && rate < 1.1 * wanted, `${what}: ${rate.toFixed(2)} a second instead of ${wanted}`);
+  /** Never more, and as many while the machine has time for it; over all of it never only every second one. */
+  function near({ mean, best }: Rate, wanted: number, what: string): void {
+    const isNear = mean < 1.1 * wanted && best > 0.9 * wanted && mean > 0.6 * wanted;
+    assert.ok(isNear, `${what}: ${mean.toFixed(2)} a second, at best ${best.toFixed(2)}, instead of ${wanted}`);
+  }
 
   it('sends a network camera’s pictures at the smaller of both rates', async () => {
     await Promise.all(
@@ -98,7 +102,11 @@ describe('a source with ffmpeg', () => {
       ].map(async ([fps, rate]) => {
         const camera = await networkCamera(fps);
         try {
-          near(await rateOf({ kind: 'camera', input: camera.address, fps: rate }, 6), Math.min(fps, rate), `a camera of ${fps} at ${rate}`);
+          near(
+            await rateOf({ kind: 'camera', input: camera.address, fps: rate }, SECONDS),
+            Math.min(fps, rate),
+            `a camera of ${fps} at ${rate}`,
+          );
         } finally {
           camera.close();
         }
@@ -115,7 +123,7 @@ describe('a source with ffmpeg', () => {
         { video: await videoFile(folder, 60, 4), fps: 60, rate: 25 },
         { video: await videoFile(folder, 30, 4), fps: 30, rate: 5 },
       ].map(async ({ video, fps, rate, speed = 1 }) => {
-        const sent = await rateOf({ kind: 'video', input: video, fps: rate, speed }, 6);
+        const sent = await rateOf({ kind: 'video', input: video, fps: rate, speed }, SECONDS);
         near(sent, Math.min(fps * speed, rate), `a video of ${fps} at ${rate}, ${speed} times as fast`);
       }),
     );
@@ -134,24 +142,30 @@ describe('a source with ffmpeg', () => {
       ),
     );
     let sent = 0;
+    let offset = 0;
     const server = createServer((_request, response) => {
       response.writeHead(200, { 'Content-Type': 'video/x-matroska' });
       response.write(timedPicturesHead(64, 48));
       const timer = setInterval(() => {
-        response.write(timedPicture(jpegs[sent % 2], 4_000_000 + sent * 100 + (sent > 30 ? jump : 0)));
+        response.write(timedPicture(jpegs[sent % 2], 4_000_000 + sent * 50 + offset));
         sent++;
-      }, 100);
+      }, 50);
       response.once('close', () => clearInterval(timer));
     });
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const { producer, pictures, errors } = play({ kind: 'camera', input: `http://127.0.0.1:${(server.address() as AddressInfo).port}/` });
     try {
-      await until(() => sent > 35);
+      await until(() => pictures.length > 5);
+      offset = jump;
       const [before, sentBefore] = [pictures.length, sent];
-      assert.ok(before > 5, `${before} before the jump ${what}`);
-      await pause(4000);
-      const [came, went] = [pictures.length - before, sent - sentBefore];
-      assert.ok(came > 0.7 * went && came < went + 10, `${came} of ${went} pictures after the jump ${what}; ${errors.join()}`);
+      const counts = (): [came: number, went: number] => [pictures.length - before, sent - sentBefore];
+      await until(
+        () => counts()[1] > 40 && counts()[0] > 0.7 * counts()[1],
+        PATIENCE,
+        () => `${counts().join(' of ')} pictures came after the jump ${what}; ${errors.join()}`,
+      );
+      const [came, went] = counts();
+      assert.ok(came < went + 10, `${came} of ${went} pictures after the jump ${what}`);
       assert.equal(new Set(pictures.slice(-4).map((jpeg) => jpeg.toString('base64'))).size, 2, `they move after the jump ${what}`);
     } finally {
       await producer.stop();
@@ -217,9 +231,9 @@ describe('a source with ffmpeg', () => {
       () => errors.join(),
     );
     const before = pictures.length;
-    await pause(3000);
+    await pause(2000);
     await producer.stop();
     // Three pictures a round.
-    assert.ok(pictures.length - before <= 12, `${pictures.length - before} pictures in three seconds`);
+    assert.ok(pictures.length - before <= 9, `${pictures.length - before} pictures in two seconds`);
   });
 });

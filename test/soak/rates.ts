@@ -16,7 +16,7 @@ async function main(): Promise<void> {
       const input = camera?.address ?? (await videoFile(folder, fps, Math.max(20, seconds)));
       const rates = await Promise.all(RATES.map((rate) => rateOf({ kind, input, fps: rate }, seconds)));
       camera?.close();
-      const ratios = rates.map((rate, k) => rate / Math.min(RATES[k], fps));
+      const ratios = rates.map(({ mean }, k) => mean / Math.min(RATES[k], fps));
       worst = Math.max(worst, ...ratios.map((ratio) => Math.abs(ratio - 1)));
       console.log(
         `${kind === 'video' ? 'file' : 'network'} ${fps} fps: ${ratios.map((ratio, k) => `at ${RATES[k]}: ${ratio.toFixed(3)}`).join(', ')}`,
