@@ -29,7 +29,8 @@ run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `node-red@${nodeR
 const env = { ...process.env, PATH: [join(copy, 'node_modules/node/bin'), process.env.PATH].join(delimiter) };
 run('node', ['-p', "'Node-RED ' + require('node-red/package.json').version + ', Node ' + process.version"], env);
 run('npm', ['run', '--silent', 'build'], env);
-run('npx', ['mocha', ...(files.length > 0 ? files : ['dist/test/**/*.test.js'])], env);
+if (files.length > 0) run('npx', ['mocha', ...files], env);
+else run('node', ['scripts/test.mjs'], env);
 
 function run(command, args, env = process.env) {
   const { status, error } = spawnSync(command, args, { cwd: copy, env, stdio: 'inherit', shell: process.platform === 'win32' });

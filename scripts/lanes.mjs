@@ -1,0 +1,57 @@
+import { spawn } from 'node:child_process';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { createInterface } from 'node:readline';
+
+const MOCHA = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin/mocha.js');
+const COUNTS = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
+/** Ctrl+C reaches all processes of a terminal by itself: it is only waited for what they do. */
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
+
+/**
+ * Runs Mocha once for each of these lists of arguments, all beside each other. The first lane's report is seen as it grows; those of the
+ * others follow whole. Behind them comes one line with the counts of all, which is missing where a lane did not run to its end.
+ *
+ * @param {string[][]} lanes
+ * @param {(line: string) => void} say
+ * @returns {Promise<number>} 0 when all passed, and otherwise 1
+ */
+export async function runLanes(lanes, say = console.log) {
+  const color = process.stdout.isTTY ? ['--color'] : [];
+  const children = lanes.map((args) => spawn(process.execPath, [MOCHA, ...color, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const stop = (signal) => {
+    for (const child of children) if (signal !== 'SIGINT') child.kill(signal);
+  };
+  for (const signal of SIGNALS) process.on(signal, stop);
+  const reports = lanes.map(() => []);
+  const runs = children.map((child, lane) => follow(child, lane === 0 ? say : (line) => reports[lane].push(line)));
+  const ends = [];
+  for (const [lane, run] of runs.entries()) {
+    ends.push(await run);
+    for (const line of reports[lane]) say(line);
+  }
+  for (const signal of SIGNALS) process.off(signal, stop);
+  for (const { counts, how } of ends) if (!counts) say(`Not all tests ran: Mocha ended with ${how}.`);
+  if (ends.every(({ counts }) => counts)) {
+    const [passed, failed, skipped] = [0, 1, 2].map((k) => ends.reduce((sum, { counts }) => sum + counts[k], 0));
+    say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
+  }
+  return ends.every(({ counts, how }) => counts && how === 'code 0') ? 0 : 1;
+}
+
+/** Passes on what Mocha says, without its counts; resolves when it has ended. */
+async function follow(child, say) {
+  const closed = new Promise((resolve, reject) =>
+    child.once('error', reject).once('close', (code, signal) => resolve(signal ?? `code ${code}`)),
+  );
+  // Something that a test has left behind may hold the pipes open.
+  child.once('exit', () => setTimeout(() => [child.stdout, child.stderr].map((stream) => stream.destroy()), 2000).unref());
+  let counts;
+  const hear = (line) => {
+    const found = COUNTS.exec(line);
+    if (found) counts = found.slice(1).map(Number);
+    else say(line);
+  };
+  for (const stream of [child.stdout, child.stderr]) createInterface({ input: stream }).on('line', hear);
+  return { how: await closed, counts };
+}
