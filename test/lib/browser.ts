@@ -12,11 +12,8 @@ export const FAKE_CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui
 
 /** A headless Chromium; undefined, and a line that says why, on a machine without one. */
 export async function openBrowser(more: string[] = []): Promise<Browser | undefined> {
-  const executablePath = PATHS.find((path) => path && existsSync(path));
-  if (!executablePath) {
-    console.log('    skipped: there is no Chromium; install it, or set CHROMIUM to its path');
-    return undefined;
-  }
+  const executablePath = chromiumPath();
+  if (!executablePath) return undefined;
   const args = [
     '--no-sandbox',
     '--disable-gpu',
@@ -26,7 +23,13 @@ export async function openBrowser(more: string[] = []): Promise<Browser | undefi
     '--disable-sync',
     ...more,
   ];
-  return chromium.launch({ executablePath, args });
+  return chromium.launch({ executablePath, args, timeout: PATIENCE });
+}
+
+function chromiumPath(): string | undefined {
+  const path = PATHS.find((each) => each && existsSync(each));
+  if (!path) console.log('    skipped: there is no Chromium; install it, or set CHROMIUM to its path');
+  return path;
 }
 
 /** A browser and a Node-RED, for all tests of one `describe`. */
@@ -49,14 +52,20 @@ export interface StageOptions {
 /** Has both ready before the tests of this `describe`, which are skipped without a browser, and ends them after those. */
 export function setStage({ options = [], browserArguments = [], prepare = () => Promise.resolve({}), open }: StageOptions = {}): Stage {
   const stage: Partial<Stage> = {};
+  const openTheBrowser = async (): Promise<void> => {
+    stage.browser = await openBrowser(browserArguments);
+  };
+  const startTheServer = async (): Promise<void> => {
+    stage.server = await Server.start(options, await prepare());
+    await stage.server.ready();
+  };
   before(async function () {
-    const browser = await openBrowser(browserArguments);
-    if (!browser) return this.skip();
-    stage.browser = browser;
-    const server = await Server.start(options, await prepare());
-    stage.server = server;
-    await server.ready();
-    await open?.({ browser, server });
+    if (!chromiumPath()) return this.skip();
+    // Each mostly waits for itself. Where one fails, the other is there when it is ended.
+    const starts = [openTheBrowser(), startTheServer()];
+    await Promise.allSettled(starts);
+    await Promise.all(starts);
+    await open?.(stage as Stage);
   });
   after(async () => {
     await stage.browser?.close();
@@ -77,6 +86,7 @@ export async function openPage(
   viewport?: { width: number; height: number },
 ): Promise<WatchedPage> {
   const page = await context.newPage();
+  page.setDefaultTimeout(PATIENCE);
   if (viewport) await page.setViewportSize(viewport);
   const errors: string[] = [];
   page.on('pageerror', (error) => errors.push(error.message));
