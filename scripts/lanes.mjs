@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
+import { setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -9,16 +10,17 @@ const COUNTS = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Runs Mocha once for each of these lists of arguments, all beside each other. The first lane's report is seen as it grows; those of the
- * others follow whole. Behind them comes one line with the counts of all, which is missing where a lane did not run to its end.
+ * Runs Mocha once for each lane, all beside each other. The first lane's report is seen as it grows; those of the others follow whole. Behind them
+ * comes one line with the counts of all, which is missing where a lane did not run to its end.
  *
- * @param {string[][]} lanes
+ * @param {{ args: string[], nice?: number }[]} lanes Mocha's arguments, and how far the lane stands back where others want the processor (0 to 19)
  * @param {(line: string) => void} say
  * @returns {Promise<number>} 0 when all passed, and otherwise 1
  */
 export async function runLanes(lanes, say = console.log) {
   const color = process.stdout.isTTY ? ['--color'] : [];
-  const children = lanes.map((args) => spawn(process.execPath, [MOCHA, ...color, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
+  const children = lanes.map(({ args }) => spawn(process.execPath, [MOCHA, ...color, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
+  for (const [lane, { pid }] of children.entries()) standBack(pid, lanes[lane].nice);
   const stop = (signal) => {
     for (const child of children) if (signal !== 'SIGINT') child.kill(signal);
   };
@@ -37,6 +39,14 @@ export async function runLanes(lanes, say = console.log) {
     say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   }
   return ends.every(({ counts, how }) => counts && how === 'code 0') ? 0 : 1;
+}
+
+function standBack(pid, nice = 0) {
+  try {
+    if (nice > 0) setPriority(pid, nice);
+  } catch {
+    // It stands back further already, with all that is run here.
+  }
 }
 
 /** Passes on what Mocha says, without its counts; resolves when it has ended. */

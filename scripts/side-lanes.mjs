@@ -1,16 +1,23 @@
 /**
- * Test files, as in test/, whose time passes while other programs do something: cameras and clocks run, ffmpeg, command lines and whole Node-REDs
- * start. They run in a lane of their own, in this order, beside the first part of all others, which are the pages in a browser. A file belongs here
- * when it takes much time and little of a processor, and measures nothing that work beside it would change: no speeds, no memory of the machine.
+ * Test files, as in test/, that run beside the first part of all others, which are the pages in a browser. None of them measures speeds by a clock,
+ * or runs engines that paint without end: those and the pages would starve each other.
  */
-export const WAITING = [
-  'nodes/hours',
-  'nodes/sink-push',
-  'nodes/sink-recording',
-  'nodes/sink-viewers',
-  'nodes/source',
-  'nodes/source-camera',
-  'nodes/source-rate',
-  'cli/*',
-  'flows/*',
+export const SIDE_LANES = [
+  {
+    // Clocks and cameras run, and ffmpeg takes or sends a stream at its own speed: much time, and little of a processor.
+    files: [
+      'nodes/hours',
+      'nodes/sink-push',
+      'nodes/sink-recording',
+      'nodes/sink-viewers',
+      'nodes/source',
+      'nodes/source-camera',
+      'nodes/source-rate',
+    ],
+  },
+  {
+    // What only computes, with the time of a processor that the pages leave. Engines that they start for themselves have a nice value of 5.
+    nice: 4,
+    files: ['engine/laws', 'engine/control-laws', 'engine/diffusion/*', 'engine/model/adapters/*', 'security/model-folders', 'cli/*'],
+  },
 ];

@@ -1,12 +1,10 @@
-// `npm test`, after the build; `npm test -- -g TEXT` hands what stands behind `--` to Mocha. All tests, in two lanes beside each other: most of
-// them one after the other, and meanwhile those files that mostly wait.
+// `npm test`, after the build; `npm test -- -g TEXT` hands what stands behind `--` to Mocha. All tests, in lanes beside each other: most of them one
+// after the other, and some of them meanwhile.
 import { runLanes } from './lanes.mjs';
-import { WAITING } from './waiting-tests.mjs';
+import { SIDE_LANES } from './side-lanes.mjs';
 
 const more = process.argv.slice(2);
-const waiting = WAITING.map((name) => `dist/test/${name}.test.js`);
-const others = ['dist/test/**/*.test.js', ...waiting.flatMap((file) => ['--ignore', file])];
-process.exitCode = await runLanes([
-  [...others, ...more],
-  [...waiting, ...more],
-]);
+const pathOf = (name) => `dist/test/${name}.test.js`;
+const beside = SIDE_LANES.map(({ files, nice }) => ({ args: [...files.map(pathOf), ...more], nice }));
+const aside = SIDE_LANES.flatMap(({ files }) => files.flatMap((name) => ['--ignore', pathOf(name)]));
+process.exitCode = await runLanes([{ args: ['dist/test/**/*.test.js', ...aside, ...more] }, ...beside]);

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { readdirSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join, sep } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT } from './lib/reference';
 
@@ -33,7 +33,7 @@ describe('tests in lanes beside each other', () => {
   after(() => rm(folder, { recursive: true }));
 
   function runLanes(...names: string[]): Promise<{ code: unknown; lines: string[] }> {
-    const lanes = names.map((name) => [join(folder, `${name}.js`)]);
+    const lanes = names.map((name) => ({ args: [join(folder, `${name}.js`)] }));
     return new Promise((resolve) =>
       execFile(process.execPath, ['-e', RUN, JSON.stringify(lanes)], { cwd: ROOT }, (error, said) =>
         resolve({ code: error?.code ?? 0, lines: said.trim().split('\n') }),
@@ -75,11 +75,15 @@ describe('tests in lanes beside each other', () => {
     }
   });
 
-  it('know which files mostly wait', async () => {
-    const { WAITING } = (await import(script('waiting-tests.mjs'))) as { WAITING: string[] };
-    for (const name of WAITING) {
-      const path = join(ROOT, 'test', name);
-      assert.ok(name.endsWith('/*') ? existsSync(dirname(path)) : existsSync(`${path}.test.ts`), name);
-    }
+  it('are of files that there are, each in one of them', async () => {
+    const { SIDE_LANES } = (await import(script('side-lanes.mjs'))) as { SIDE_LANES: { files: string[] }[] };
+    const all = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).map((file) => file.split(sep).join('/'));
+    const named = SIDE_LANES.flatMap(({ files }) => files).map((name) => {
+      const pattern = new RegExp(`^${name.replace('*', '[^/]+')}\\.test\\.ts$`);
+      const found = all.filter((file) => pattern.test(file));
+      assert.ok(found.length > 0, name);
+      return found;
+    });
+    assert.equal(new Set(named.flat()).size, named.flat().length);
   });
 });
