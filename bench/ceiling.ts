@@ -1,4 +1,4 @@
-/** What a frame costs when its nets cost nothing: how many frames a second no card, however fast, could exceed. */
+/** The cost of a frame when its nets cost nothing: the frame rate that no card, however fast, can exceed. */
 import { cpus } from 'node:os';
 import { Engine } from '../engine/engine';
 import { acquireHost, stopAllHosts } from '../engine/host/client';
@@ -30,7 +30,7 @@ export interface Ceilings {
 }
 
 const SIZE = 512;
-/** Frames of nets that cost nothing go by quickly. */
+/** More frames than elsewhere, since they are quick. */
 const MORE_FRAMES = 4;
 const PROMPT = { prompt: [{ text: 'hills', weight: 1 }] };
 const TYPES: NetType[] = ['float32', 'float16'];
@@ -97,7 +97,7 @@ async function msEach(frames: number, one: (k: number) => Promise<void>): Promis
   return (performance.now() - started) / frames;
 }
 
-/** What is left when everything else is done: as many frames under way as cores. */
+/** The upper limit by the picture codec alone, with as many frames under way as cores. */
 async function codecAlone(jpegs: Buffer[], picture: RawImage, frames: number): Promise<number> {
   const started = performance.now();
   let next = 0;
@@ -111,7 +111,7 @@ async function codecAlone(jpegs: Buffer[], picture: RawImage, frames: number): P
   return (performance.now() - started) / frames;
 }
 
-// Their values are of no account: any table costs the same.
+// The values do not matter, since any table costs the same.
 const TO_HALF = Uint16Array.from({ length: 256 }, (_, byte) => byte << 6);
 const TO_BYTE = Uint8Array.from({ length: 65536 }, (_, half) => half >> 6);
 

@@ -1,16 +1,16 @@
 import type { Engine, RawImage, StreamOptions } from '../engine';
 import type { DiffusionStream } from '../engine/stream/diffusion-stream';
 
-/** What every part of the benchmark works with. */
+/** The parameters that all parts of the benchmark share. */
 export interface Context {
   engine: Engine;
   model: string;
   size: number;
   /** Counted rounds of every comparison. */
   rounds: number;
-  /** Frames a variant denoises in one round. */
+  /** Frames that a variant denoises per round. */
   frames: number;
-  /** A moving scene, to be looped. */
+  /** A moving scene that can be looped. */
   pictures: RawImage[];
   /** One line of progress, for people. */
   note(text: string): void;

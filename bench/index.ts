@@ -1,4 +1,4 @@
-/** `npm run bench -- [--json FILE] [--model FOLDER] [--size PIXELS] [--quick]`: what the ideas of the paper save on this machine. */
+/** `npm run bench -- [--json FILE] [--model FOLDER] [--size PIXELS] [--quick]`: the savings of the paper's ideas on this machine. */
 import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';

@@ -10,9 +10,9 @@ import type { Context } from './context';
 export interface LiveFlow {
   /** From the start of Node-RED's process to the first picture in a viewer's hands. */
   firstPictureMs: number;
-  /** Different pictures a second that reach a viewer of the live picture. */
+  /** Different pictures per second that reach a viewer. */
   fps: number;
-  /** How late timers are in Node-RED's process. */
+  /** The delay of timers in Node-RED's process. */
   eventLoopDelay: { p50Ms: number; p99Ms: number; maxMs: number };
   /** How long the editor's `/settings` takes to answer meanwhile. */
   settings: { p50Ms: number; p99Ms: number };
@@ -55,7 +55,7 @@ export async function liveFlow({ model }: Pick<Context, 'model'>): Promise<LiveF
   }
 }
 
-/** Somebody who looks at the live picture, until the server ends. */
+/** A viewer of the live picture, until the server ends. */
 class Viewer {
   readonly first: Promise<void>;
   private seen = new Set<string>();

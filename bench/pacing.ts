@@ -1,4 +1,4 @@
-/** What sources cost that are slower than the engine, as fast, or faster. */
+/** The cost of sources that are slower than the engine, equally fast, or faster. */
 import { readFileSync } from 'node:fs';
 import { acquireHost, stopAllHosts } from '../engine/host/client';
 import { encode } from '../engine/image/codec';

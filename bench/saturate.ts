@@ -7,7 +7,7 @@ const SOURCE_INTERVAL = 6;
 
 export type Submitting = Pick<RemoteStream | StreamWorker, 'submit'>;
 
-/** What became of the frames of one measurement. */
+/** The frames of one measurement. */
 export interface Saturated {
   /** Between finished frames, on average, once the first one is there. */
   msPerFrame: number;

@@ -1,4 +1,4 @@
-/** Several streams on one engine, as nodes share it: through its host process. */
+/** Several streams on one engine, shared through its host process as nodes do. */
 import { acquireHost, type RemoteStream, stopAllHosts } from '../engine/host/client';
 import { encode } from '../engine/image/codec';
 import { type Context, tIndexList } from './context';
@@ -6,11 +6,11 @@ import { figure, type Figure } from './interleave';
 import { saturate } from './saturate';
 
 export interface Shared {
-  /** Frames a second of all together ÷ those of one stream. */
+  /** Frames per second of all streams together ÷ those of one stream alone. */
   speedup: Figure;
-  /** Frames a second of the slowest ÷ those of the fastest. */
+  /** Frames per second of the slowest stream ÷ those of the fastest. */
   slowestToFastest: Figure;
-  /** Frames a second of all together. */
+  /** Frames per second of all streams together. */
   fps: Figure;
 }
 

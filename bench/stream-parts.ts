@@ -1,4 +1,4 @@
-/** What the paper's ideas save, each against its plain form, on one engine in this process. */
+/** The savings of the paper's ideas, each compared with its plain form, on one engine in this process. */
 import type { NodeMessage } from 'node-red';
 import { SimilarityFilter, type StreamOptions } from '../engine';
 import type { DiffusionStream } from '../engine/stream/diffusion-stream';

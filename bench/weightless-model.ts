@@ -15,11 +15,11 @@ const CHANNELS = 4;
 const FACTOR = 8;
 
 /**
- * Writes a model folder with the shapes of SD-Turbo whose nets compute next to nothing, so that what is left of a frame's
- * time is what the engine itself takes. The encoder takes every eighth pixel, the UNet gives back what it is given, and
- * the decoder gives always the same picture but for its last line, which is made of latents so that nothing is constant.
+ * Writes a model folder with the shapes of SD-Turbo whose nets compute almost nothing, so that a frame's time is the engine's own.
+ * The encoder takes every eighth pixel, the UNet returns its input, and the decoder always returns the same picture except for its
+ * last line, which is made from latents so that nothing is constant.
  *
- * @param picture what the decoder gives, of the size at which the model works; it says what its JPEG costs
+ * @param picture the decoder's output, of the model's size; it determines the cost of the JPEG
  * @returns the folder, to be removed with {@link removeModel}
  */
 export function makeWeightlessModel(type: NetType, picture: RawImage): string {

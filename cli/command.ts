@@ -2,24 +2,24 @@ import { parseArgs, type ParseArgsConfig } from 'node:util';
 
 /** One command of the program. */
 export interface Command {
-  /** What `--help` shows: usage first, then what it does, its options and an example. */
+  /** The text of `--help`: usage, then a description, the options and an example. */
   help: string;
   /**
-   * @param args what follows the command's name
+   * @param args the arguments after the command's name
    * @param signal Ctrl+C: clean up and reject
    * @returns the exit code
    */
   run: (args: string[], signal: AbortSignal) => Promise<number>;
 }
 
-/** A command that was called wrongly: exit code 2, and where to find help. */
+/** A wrong call of a command: exit code 2, and a hint at the help. */
 export class UsageError extends Error {}
 
 type Options = NonNullable<ParseArgsConfig['options']>;
 type Parsed<T extends Options> = ReturnType<typeof parseArgs<{ options: T; allowPositionals: true; strict: true }>>;
 
 /**
- * Node's own argument parser, with its complaints as {@link UsageError}.
+ * Node's own argument parser, with its errors as {@link UsageError}.
  *
  * @param names of the arguments that are not options, in order; every one is needed
  * @throws UsageError
@@ -35,14 +35,14 @@ function attempt<T>(parse: () => T): T {
   try {
     return parse();
   } catch (thrown) {
-    // Node adds how to write positional arguments that look like options; nobody who mistyped one wants to know.
+    // Node's advice on positional arguments that look like options is cut off: it does not help with a typing error.
     if (thrown instanceof TypeError && 'code' in thrown) throw new UsageError(thrown.message.split('. ', 1)[0].replaceAll('\n', ' '));
     throw thrown;
   }
 }
 
 /**
- * The number that an option means.
+ * Reads the number of an option.
  *
  * @throws UsageError
  */

@@ -74,7 +74,7 @@ let interrupted: AbortSignal | undefined;
 
 function report(thrown: unknown): number {
   if (interrupted?.aborted) {
-    // Ctrl+C reaches ffmpeg as well, whose last words are no news then.
+    // Ctrl+C reaches ffmpeg as well, so its last errors are not reported.
     console.error(thrown instanceof EngineError && thrown.code === 'ECLOSED' ? thrown.message : 'stopped');
     return interrupted.reason === 'SIGINT' ? 130 : 143;
   }
@@ -87,7 +87,7 @@ function report(thrown: unknown): number {
   return 1;
 }
 
-// Output that nobody reads any more, as in `| head`, is no failure.
+// A closed output, as with `| head`, is not a failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => process.exit(error.code === 'EPIPE' ? 0 : 1));
 
 // Until it is known better: a program that ends with something still to wait for has failed.

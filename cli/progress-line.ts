@@ -2,10 +2,10 @@ import type { WriteStream } from 'node:tty';
 
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
-/** Where there is no terminal: a line for every tenth of the work, and not without one for longer than this. */
+/** Without a terminal, there is a line for every tenth of the work, and at least one in this time, ms. */
 const SILENCE_MS = 30_000;
 
-/** A bar that is drawn again and again in one line of a terminal; elsewhere, plain lines now and then. */
+/** A progress bar that is redrawn in one line of a terminal; without a terminal, occasional lines. */
 export class ProgressLine {
   private drawnAt = -Infinity;
   private tenth = -1;
@@ -14,8 +14,8 @@ export class ProgressLine {
   constructor(private readonly output: Pick<WriteStream, 'write' | 'isTTY' | 'columns'> = process.stdout) {}
 
   /**
-   * @param fraction of the work that is done, 0..1; undefined when nobody knows how much there is
-   * @param text what else there is to say; only called when it is shown
+   * @param fraction of the work that is done, 0..1; undefined when its amount is unknown
+   * @param text the text beside the bar; only called when it is shown
    */
   update(fraction: number | undefined, text: () => string): void {
     const elapsedMs = performance.now() - this.drawnAt;
@@ -30,18 +30,18 @@ export class ProgressLine {
     this.output.write(`${fraction === undefined ? '' : `${percent(fraction)} `}${text()}\n`);
   }
 
-  /** What goes on, for those who sit at a terminal. */
+  /** Shows the current activity on a terminal. */
   status(text: string): void {
     if (this.output.isTTY) this.draw(undefined, text);
   }
 
-  /** A line of its own that stays. */
+  /** Writes a line that stays. */
   note(line: string): void {
     this.clear();
     this.output.write(`${line}\n`);
   }
 
-  /** Takes the bar away. Call it before anything else is written. */
+  /** Removes the bar. Must be called before anything else is written. */
   clear(): void {
     if (this.open) this.output.write('\r\x1b[K');
     this.open = false;

@@ -1,4 +1,4 @@
-/** Sizes and times as people say them. */
+/** Sizes and times in words. */
 
 const UNITS = ['B', 'kB', 'MB', 'GB', 'TB'];
 

@@ -37,7 +37,7 @@ export = (RED: NodeAPI<ModelSettings>): void => {
   );
 
   guardAdmin(RED);
-  // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
+  // The path in the request is read on this machine, so it needs the permission to change flows and not only to read them.
   RED.httpAdmin.get('/streamdiffusion/engine/check', RED.auth.needsPermission('streamdiffusion.write'), checkModel(RED));
   RED.httpAdmin.post('/streamdiffusion/engine/server', RED.auth.needsPermission('streamdiffusion.write'), checkServerOf(RED));
   serveProviderChoice(RED);

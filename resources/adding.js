@@ -1,11 +1,11 @@
 /**
- * What a node gets when it is dragged from the palette, pasted or imported: what it cannot work without. Loading a saved
- * flow adds nothing, so those stay as they are.
+ * Completes a node that is dragged from the palette, pasted or imported with what it needs, such as an engine and a name. Nodes
+ * of a saved flow are not changed when it is loaded.
  */
 (() => {
   const ENGINE = 'streamdiffusion-engine';
 
-  /** The engines that a node on this tab may use: those of all tabs, and those of its own. */
+  /** The engines that a node on this tab may use: the global ones and the tab's own. */
   function enginesFor(node) {
     const engines = [];
     RED.nodes.eachConfig((config) => {
@@ -25,14 +25,14 @@
     return added;
   }
 
-  /** What the newest step of the editor's history added this node, if it did. */
+  /** The newest step of the editor's history, if it added this node. */
   function stepThatAdded(node) {
     const newest = RED.history.peek();
     const events = newest ? [newest].concat(newest.events || []) : [];
     return events.find((event) => event.t === 'add' && (event.nodes || []).includes(node.id));
   }
 
-  /** Undoing the node takes back the engine that came with it. The editor notes the node after this was called. */
+  /** Makes undoing the node also remove the engine that was added with it. The editor records the node after this call. */
   function undoWith(node, engine) {
     setTimeout(() => {
       const adding = stepThatAdded(node);
@@ -57,7 +57,7 @@
     looksAnew(node);
   }
 
-  /** A node that was pasted is known to the editor already, with what it had before. */
+  /** Updates a pasted node, which the editor already shows with its former properties. */
   function looksAnew(node) {
     const known = RED.nodes.node(node.id);
     if (!known) return;
@@ -66,7 +66,7 @@
     known.dirty = known.resize = true;
   }
 
-  /** Nodes that came since the editor was last at rest, with the names that they came with. */
+  /** Nodes that were added in the current turn of the event loop, with their original names. */
   let newcomers = [];
 
   function hearOf(node) {
@@ -76,8 +76,8 @@
   }
 
   /**
-   * Of what is imported the editor tells only nodes on the tab in view that they were added, so the others get here what they
-   * need. Whoever comes with a name that is taken is renamed, of which people are told.
+   * On import, the editor calls `onadd` only for nodes on the visible tab, so the others are completed here. A node whose name is
+   * taken is renamed, with a notification.
    */
   function settle() {
     const added = newcomers.filter(({ node }) => RED.nodes.node(node.id) && stepThatAdded(node));
@@ -89,7 +89,7 @@
     if (renamed.length > 0) RED.view.redraw(true);
   }
 
-  /** A camera page that came along goes on showing the sink that it came with. */
+  /** Makes an imported camera page show the sink that was imported with it, under its new name. */
   function followSinks(renamed, added) {
     for (const { node: sink, came } of renamed.filter(({ node }) => node.type === 'streamdiffusion-sink'))
       for (const { node } of added) if (node.type === 'streamdiffusion-source' && node.result === came) node.result = sink.name;

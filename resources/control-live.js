@@ -1,6 +1,6 @@
-/** The control map's dialog: its numbers by sliders, and the running node's map while they move. */
+/** The control map's dialog: sliders for its numbers, and the running node's map while they are moved. */
 (() => {
-  /** Ends and step of each slider: where maps differ. Numbers beyond are typed. */
+  /** The useful range and the step of each slider. Numbers beyond can be typed. */
   const SLIDERS = {
     low: [0, 400, 1],
     high: [0, 400, 1],
@@ -9,20 +9,20 @@
     trail: [0, 1, 0.01],
     radius: [0, 20, 0.5],
   };
-  /** Between an answer and the next question for the map, ms. */
+  /** The pause before the map is fetched again, ms. */
   const LOOK_EVERY = 200;
-  /** Kinds that come and go with a deploy: one learns a room, the other is drawn in a process of its own. */
+  /** Kinds that need a deploy: one learns a room, the other is drawn in a process of its own. */
   const BOUND = ['silhouette', 'net'];
 
   const field = (name) => $(`#node-input-${name}`);
 
-  /** The dialog's values that act at once. An empty one is the kind's usual value. In another size a silhouette would have to learn its room anew. */
+  /** The dialog's values that take effect at once. An empty one stands for the default. The size is left out for a silhouette, which would have to learn its room again. */
   function controlParams() {
     const names = ['kind', ...(field('kind').val() === 'silhouette' ? [] : ['size']), ...Object.keys(SLIDERS)];
     return Object.fromEntries([...names.map((name) => [name, field(name).val()]), ['invert', field('invert').prop('checked')]]);
   }
 
-  /** A slider before a field, which shows the usual value while the field is empty. */
+  /** Adds a slider before a field; it shows the default while the field is empty. */
   function slide(name, words) {
     const [min, max, step] = SLIDERS[name];
     const input = field(name);
@@ -36,7 +36,7 @@
     show();
   }
 
-  /** Shows the newest map of the running node, again and again while the dialog is open. */
+  /** Keeps showing the newest map of the running node while the dialog is open. */
   function watch(node, words) {
     const image = $('#control-preview img');
     const note = $('#control-preview div');

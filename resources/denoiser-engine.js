@@ -1,8 +1,8 @@
-/** The denoiser's dialog: what the model of the chosen engine is, asked for once for all parts of the dialog that go by it. */
+/** The denoiser's dialog: fetches the report on the chosen engine's model once for all parts of the dialog that need it. */
 (() => {
   /**
-   * @param {((report?: object) => void)[]} parts hear of the model when the dialog opens and whenever another engine is chosen; of an
-   *   engine without a model, and of one that is just being asked about, they hear nothing
+   * @param {((report?: object) => void)[]} parts called with the report when the dialog opens and whenever another engine is chosen;
+   *   with undefined for an engine without a model, and while the report is being fetched
    */
   function prepareEngine(parts) {
     const field = $('#node-input-engine');
@@ -21,7 +21,7 @@
       const { id, model, modelType, autoencoder } = engine;
       const adapters = JSON.stringify(engine.adapters || []);
       $.getJSON('streamdiffusion/engine/check', { id, model, modelType, autoencoder, adapters }).done(({ report }) => {
-        // Another engine may have been chosen meanwhile, and another dialog be open.
+        // Another engine may have been chosen meanwhile, or another dialog opened.
         if (mine === asked && document.contains(field[0])) tell(report);
       });
     }

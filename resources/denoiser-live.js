@@ -1,4 +1,4 @@
-/** What the denoiser's dialog says to the running streams while it is open. */
+/** The settings that the open denoiser dialog sends to the running streams. */
 (() => {
   const FIELDS = [
     'mode',
@@ -29,7 +29,7 @@
     'quality',
   ];
 
-  /** The dialog as `msg.params` would say it. Empty fields say nothing, but for the blend of seeds, which then ends. */
+  /** The dialog's fields as `msg.params`. Empty fields are left out, except the blend of seeds, which ends then. */
   function denoiserParams() {
     const field = (name) => $(`#node-input-${name}`);
     const steps = field('stepsBy').val() === 'list' ? ['tIndexList'] : ['strength', 'steps'];

@@ -1,4 +1,4 @@
-/** The denoiser's dialog: whether the chosen engine's model can do the chosen size. */
+/** The denoiser's dialog: whether the chosen engine's model supports the chosen size. */
 (() => {
   function nearest(pixels, factor) {
     return Math.max(factor, Math.round(pixels / factor) * factor);
@@ -6,7 +6,7 @@
 
   /**
    * @param {(key: string, values?: object) => string} words
-   * @returns {(report?: object) => void} shows the tip for a model; of one that is not known there is none
+   * @returns {(report?: object) => void} shows the tip for a model; none for an unknown one
    */
   function prepareSize(words) {
     const tip = $('#denoiser-size');

@@ -1,12 +1,12 @@
-/** The denoiser's dialog: which steps a strength means, and starting points that fill in the fields. */
+/** The denoiser's dialog: the steps of a strength, and presets that fill in the fields. */
 (() => {
-  /** Noise levels that the model was trained with, and those of them that its schedule is picked from (LCM's numbers, which most models keep). */
+  /** The number of noise levels in training, and of those that schedules are picked from (LCM's numbers, which most models share). */
   const TRAIN_TIMESTEPS = 1000;
   const ORIGINAL_STEPS = 50;
 
   /**
-   * Starting points, by name: how far from the incoming picture, at what cost. Who stands before the camera is seen in all of them,
-   * so none has residual guidance, which leads away from what comes in.
+   * The presets, by name: how far they depart from the incoming picture, and at what cost. A person before the camera is visible in
+   * all of them, so none uses residual guidance, which departs from the input.
    */
   function presetsOf(isStarter) {
     const preset = (strength, steps) => ({ stepsBy: 'strength', strength: strength, steps: steps, cfgType: 'none' });
@@ -15,7 +15,7 @@
       : { fast: preset('0.4', '1'), faithful: preset('0.35', '2'), free: preset('0.6', '4') };
   }
 
-  /** As the engine counts them: the first index for the strength, the others evenly from there to the end. */
+  /** The step indices as the engine computes them: the first from the strength, the others evenly from there to the end. */
   function indicesOf(strength, steps, length) {
     const first = Math.min(Math.round((1 - strength) * length), length - steps);
     return Array.from({ length: steps }, (_, i) => first + Math.floor((i * (length - first)) / steps));
@@ -27,7 +27,7 @@
     return (original - Math.floor((index * original) / length)) * Math.floor(TRAIN_TIMESTEPS / original) - 1;
   }
 
-  /** What the fields mean: indices and length of the schedule; undefined while they cannot work. */
+  /** The step indices and the schedule's length from the fields; undefined while they are invalid. */
   function readFields(fields) {
     const length = Number(fields.numInferenceSteps || 50);
     if (!(length <= TRAIN_TIMESTEPS) || (fields.stepsBy !== 'list' && !(Number(fields.steps || 2) <= length))) return undefined;
@@ -44,16 +44,16 @@
     return fits ? { indices: list, length: length } : undefined;
   }
 
-  /** Strengths between which pictures of a model differ; beyond them they hardly do. Of other models than ours, all. */
+  /** The useful strengths of a model, beyond which pictures hardly change; for models other than the embedded one, all. */
   const USEFUL = { starter: [0.1, 0.7], other: [0, 1] };
 
-  /** The ends of the slider: the useful strengths, unless the present one lies elsewhere. */
+  /** The ends of the slider: the useful strengths, extended if the present one is outside. */
   function sliderRange(isStarter, strength) {
     const useful = isStarter ? USEFUL.starter : USEFUL.other;
     return strength < useful[0] || strength > useful[1] ? USEFUL.other : useful;
   }
 
-  /** Whether the chosen engine is on the embedded model. */
+  /** Whether the chosen engine uses the embedded model. */
   function isOnStarter(engine) {
     return Boolean(engine) && (engine.modelType === 'starter' || engine.modelType === undefined);
   }
@@ -66,7 +66,7 @@
     return element;
   }
 
-  /** The schedule as a line from noise to picture, the part that is painted anew in colour, a dot for each step. */
+  /** Draws the schedule as a line from noise to picture: the denoised part is coloured, and each step is a dot. */
   function draw({ indices, length }) {
     const at = (index) => `${1 + (98 * index) / length}%`;
     const picture = svg('svg', { height: '22', 'aria-hidden': 'true', style: 'width: calc(100% - 100px)' });
@@ -83,7 +83,8 @@
   const NAMES = ['stepsBy', 'strength', 'steps', 'tIndexList', 'numInferenceSteps', 'cfgType', 'guidanceScale', 'delta'];
 
   /**
-   * Keeps slider, picture and preset of the open dialog in step with its fields.
+   * Keeps the slider, the drawing and the preset of the open dialog in sync with its fields.
+   *
    * @param {(key: string, values?: object) => string} words
    */
   function prepareSteps(words) {
@@ -115,7 +116,7 @@
       numbers.toggle(Boolean(steps));
       const strength = fields.strength === '' ? 0.5 : Number(fields.strength);
       const range = sliderRange(onStarter(), strength);
-      // A slider under the hand keeps its ends: its value is within them.
+      // The range of a slider does not change while it is dragged.
       if (!slider.is(':active')) slider.attr({ min: range[0], max: range[1] });
       slider.val(strength);
       const presets = presetsOf(onStarter());

@@ -1,23 +1,24 @@
-/** The denoiser's dialog: the settings that the chosen engine's model was made for, at the press of a button. */
+/** The denoiser's dialog: a button that applies the settings suited to the chosen engine's model. */
 (() => {
-  /** What fields are called in the dialog's words, where that differs. */
+  /** The names of fields in the dialog's texts, where they differ. */
   const LABELS = { width: 'size', height: 'height' };
 
   /**
-   * What the fields are to say for a model.
+   * The values of the fields for a model.
+   *
    * @param {{kind: string, settings: object}} suited
    * @param {string} mode of the node
    */
   function fieldsFor({ kind, settings }, mode) {
     const texts = Object.fromEntries(Object.entries(settings).map(([name, value]) => [name, String(value)]));
     if (kind === 'other') return texts;
-    // Without an incoming picture there is nothing to keep.
+    // In text to image there is no incoming picture to keep, so the strength is full.
     return { ...texts, stepsBy: 'strength', ...(mode === 'txt2img' && { strength: '1' }) };
   }
 
   /**
    * @param {(key: string, values?: object) => string} words
-   * @returns {(report?: object) => void} offers the settings for a model; of one that is not known there are none
+   * @returns {(report?: object) => void} offers the settings for a model; none for an unknown one
    */
   function prepareSuited(words) {
     const panel = $('#denoiser-suited');

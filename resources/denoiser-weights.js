@@ -1,12 +1,12 @@
 /** The denoiser's dialog: a slider for the strength of each adapter of its engine. */
 (() => {
-  /** Ends of a slider: from off to twice as trained. One that stands elsewhere gets the others. */
+  /** The usual range of a slider, from off to twice the trained strength, and the full range for values outside it. */
   const USUAL = [0, 2];
   const WIDE = [-2, 2];
-  /** As trained: what an adapter has that nobody speaks of. */
+  /** The trained strength, the default of an adapter. */
   const TRAINED = 1;
 
-  /** What the open dialog says, by adapter: numbers, or a text that is none. */
+  /** The open dialog's values by adapter: numbers, or invalid texts. */
   let weights = new Map();
 
   const numberOf = (text) => (String(text).trim() === '' ? TRAINED : Number(text));
@@ -22,17 +22,17 @@
     );
   }
 
-  /** The weights as `msg.params` would say them. */
+  /** The weights for `msg.params`. */
   function denoiserWeights() {
     return Object.fromEntries(weights);
   }
 
-  /** What the node keeps: what differs from how adapters were trained. */
+  /** The weights to save: those that differ from the trained strength. */
   function weightsToSave() {
     return Object.fromEntries([...weights].filter(([, weight]) => weight !== TRAINED));
   }
 
-  /** A validator, in words that say which weight is none. */
+  /** A validator whose message names the invalid weight. */
   function validWeights(value, _options) {
     const wrong = [...saved(value)].find(([, weight]) => !Number.isFinite(numberOf(weight)));
     return wrong === undefined || this._('invalid.weight', { name: wrong[0] });
@@ -42,7 +42,7 @@
    * Prepares the section of the adapters.
    * @param {object} node the denoiser
    * @param {(key: string, values?: object) => string} words
-   * @returns {(report?: object) => void} shows the sliders of the adapters that a model has by its report
+   * @returns {(report?: object) => void} shows sliders for the adapters in a model's report
    */
   function prepareWeights(node, words) {
     const section = $('#denoiser-adapters');
@@ -59,7 +59,7 @@
         field.toggleClass('input-error', !Number.isFinite(weight));
         if (!Number.isFinite(weight)) return;
         const [min, max] = weight < USUAL[0] || weight > USUAL[1] ? WIDE : USUAL;
-        // A slider under the hand keeps its ends: its value is within them.
+        // The range of a slider does not change while it is dragged.
         if (!slider.is(':active')) slider.attr({ min: min, max: max });
         slider.val(weight);
       }
@@ -81,7 +81,7 @@
 
     return (report) => {
       const found = (report?.adapters || []).filter(({ problem }) => !problem);
-      // What is saved of an adapter that the engine has no more is seen, so that it can be taken away.
+      // A saved weight of an adapter that the engine no longer has is shown, so that it can be removed.
       const gone = report ? [...weights.keys()].filter((name) => !found.some((adapter) => adapter.name === name)) : [];
       rows.empty().append(
         found.map((adapter) => row(adapter.name, window.StreamDiffusion.aboutAdapter(adapter))),

@@ -1,4 +1,4 @@
-/** What the dialogs of this package share. The editor loads such files in any order, so each adds its part. */
+/** The functions that the dialogs of this package share. The editor loads these files in any order, so each adds its part. */
 window.StreamDiffusion = Object.assign(
   window.StreamDiffusion || {},
   (() => {
@@ -13,15 +13,15 @@ window.StreamDiffusion = Object.assign(
       try {
         return decodeURIComponent(text);
       } catch {
-        // A percent sign that is part of a password.
+        // The percent sign is part of a password.
         return text;
       }
     }
 
     return {
-      /** A validator: a number in a range, `whole` if it must be; an empty field means the default. */
+      /** A validator for a number in a range, an integer if `whole`; an empty field stands for the default. */
       number: (field, min, max, whole) => {
-        // The editor shows a validator's own words only if the validator takes two arguments.
+        // The editor shows a validator's own message only if the validator takes two arguments.
         return function (value, _options) {
           const n = Number(value);
           if (value === '' || value === undefined || (n >= min && n <= max && (!whole || Number.isInteger(n)))) return true;
@@ -29,7 +29,7 @@ window.StreamDiffusion = Object.assign(
         };
       },
 
-      /** A validator of opening hours, as far as their form goes; the runtime knows the days. */
+      /** A validator for the form of opening hours; the runtime checks the days. */
       openingHours: () => {
         const times = /^(24\/7|off|closed|\d{1,2}(:\d{2})?\s*-\s*\d{1,2}(:\d{2})?(\s*,\s*\d{1,2}(:\d{2})?\s*-\s*\d{1,2}(:\d{2})?)*)$/i;
         const isRule = (rule) => times.test(rule.trim().replace(/^([a-z]{2,3}(\s*-\s*[a-z]{2,3})?[\s,]+)+/i, ''));
@@ -40,7 +40,7 @@ window.StreamDiffusion = Object.assign(
         };
       },
 
-      /** The login before the host of an address; its password may hold any character, as it is. */
+      /** The login in an address; its password may contain any character unescaped. */
       loginIn: (text) => {
         const scheme = /^\s*[a-z][a-z0-9+.-]*:\/\//i.exec(text)?.[0];
         if (!scheme) return undefined;
@@ -53,7 +53,7 @@ window.StreamDiffusion = Object.assign(
         return { address: scheme.trim() + rest.slice(end + 1), user: decoded(user), password: decoded(password.join(':')) };
       },
 
-      /** Shows the rows of the dialog whose data attribute names the choice of a select, hides the others of that attribute. */
+      /** Shows the rows whose data attribute contains the value of a select, and hides the others with that attribute. */
       showRows: (select, attribute) => {
         $(select)
           .on('change', function () {
@@ -80,7 +80,7 @@ window.StreamDiffusion = Object.assign(
         return `${unit(Math.floor(seconds / 3600), 'hour', 0)} ${unit(Math.floor((seconds % 3600) / 60), 'minute', 0)}`;
       },
 
-      /** What an adapter is, and what picture it wants, in words; both as the check of a model says them. */
+      /** An adapter's kind and the picture that it needs, in words, as in the check of a model. */
       aboutAdapter: ({ kind, picture }) => {
         const word = (key) => RED._(`@streamdiffusion/node-red/engine:adapters.${key}`);
         return word(`kind.${kind}`) + (picture ? `; ${word(`picture.${picture}`)}` : '');
@@ -90,7 +90,7 @@ window.StreamDiffusion = Object.assign(
       post: (path, body) =>
         $.ajax({ url: `streamdiffusion/${path}`, type: 'POST', contentType: 'application/json', data: JSON.stringify(body) }),
 
-      /** What a failed request means, in words: the server's own if it gave some. */
+      /** The reason of a failed request: the server's own message if there is one. */
       reason: (request, otherwise) => request.responseJSON?.message || otherwise,
     };
   })(),

@@ -1,14 +1,14 @@
-/** The part of the engine's dialog that is about adapters: what lies beside the model, and a list of names and paths. */
+/** The part of the engine's dialog for adapters: those in the model's folder, and a list of names and paths. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
   EngineAdapters: (() => {
     const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_ .-]{0,63}$/u;
-    /** After the last letter that was typed, ms. */
+    /** The pause after typing before adapters are checked, ms. */
     const CHECK_AFTER = 600;
 
-    /** What is typed into the rows. */
+    /** The values of the rows. */
     function rows() {
       const found = [];
-      // One that is being taken away fades out first.
+      // A row that is being removed fades out first.
       $('#engine-adapters > li:not(.red-ui-editableList-item-deleting) .streamdiffusion-adapter').each(function () {
         const name = $(this).find('[data-field=name]').val().trim();
         const path = $(this).find('[data-field=path]').val().trim();
@@ -23,7 +23,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
         .map(({ name, path }) => ({ name, path }));
     }
 
-    /** Why the saved list cannot be used, or true. */
+    /** A validator: the error in the saved list, or true. */
     function valid(adapters, _options) {
       const list = Array.isArray(adapters) ? adapters : [];
       const wrong = list.find(({ name, path }) => !path || !NAME.test(name || '') || name === 'image' || name === 'mask');
@@ -39,7 +39,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
     /**
      * @param {object} options
      * @param {object} options.node the engine
-     * @param {() => object} options.model the chosen one, as the check of models wants it
+     * @param {() => object} options.model the chosen model, as the check's query
      */
     function prepare({ node, model }) {
       let timer;
@@ -71,7 +71,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       }
 
       function check() {
-        // Another dialog may be open by now.
+        // Another dialog may have been opened meanwhile.
         if (!document.contains(list[0])) return;
         asked += 1;
         const mine = asked;
@@ -103,7 +103,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       check();
     }
 
-    /** Adds one, by the name of its folder where that can be one and is free. */
+    /** Adds an adapter, named after its folder if that name is valid and free. */
     function add(path) {
       const name = path.split(/[\\/]/).pop();
       const taken = rows().map((row) => row.name);

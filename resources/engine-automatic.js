@@ -1,7 +1,7 @@
-/** The part of the engine's dialog that is about the automatic choice of an execution provider. */
+/** The part of the engine's dialog for the automatic choice of an execution provider. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
   EngineAutomatic: {
-    /** Shows what was tried while the dialog says "automatic", and lets it be tried again. */
+    /** Shows the results of trying providers while "automatic" is chosen, with a button to try again. */
     prepare: ({ node, model }) => {
       const panel = $('#engine-automatic');
       const result = panel.find('.form-tips');

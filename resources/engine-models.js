@@ -1,12 +1,13 @@
 /**
- * The list of models in the engine's dialog: what is on this machine, what can be downloaded, and downloads under way.
+ * The list of models in the engine's dialog: those on this machine, those that can be downloaded, and downloads under way.
+ *
  * @param {object} options
- * @param {JQuery} options.panel where it is shown
- * @param {string} options.id of the engine node, whose saved token counts if none was typed
- * @param {() => string} options.token what was typed
- * @param {(folder: string) => void} options.onUse told which folder was chosen
- * @param {(path: string) => void} options.onAdapter told which adapter was chosen
- * @param {(folder: string) => void} options.onAutoencoder told which folder's autoencoder was
+ * @param {JQuery} options.panel the element of the list
+ * @param {string} options.id of the engine node, whose saved token is used if none was typed
+ * @param {() => string} options.token returns the typed token
+ * @param {(folder: string) => void} options.onUse called with the chosen model's folder
+ * @param {(path: string) => void} options.onAdapter called with the chosen adapter's path
+ * @param {(folder: string) => void} options.onAutoencoder called with the folder of the chosen autoencoder
  * @param {(key: string, values?: object) => string} options.words
  */
 function EngineModels(options) {
@@ -134,7 +135,7 @@ function EngineModels(options) {
     if (running && !polling) poll(states);
   }
 
-  /** Asks while something is under way and somebody looks; what ended meanwhile may have brought a model. */
+  /** Polls while downloads are under way and the list is visible; a download that ended may have added a model. */
   function poll(before) {
     polling = true;
     setTimeout(() => {

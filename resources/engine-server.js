@@ -1,4 +1,4 @@
-/** The part of the engine's dialog that is about an inference server. */
+/** The part of the engine's dialog for an inference server. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
   EngineServer: (() => {
     const NETS = ['unet', 'vae_encoder', 'vae_decoder', 'text_encoder'];
@@ -13,7 +13,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       'serverUser',
       'serverPassword',
     ];
-    /** Without a scheme it is HTTP. An environment variable is known only where the flow runs. */
+    /** Whether an address is valid. Without a scheme it is HTTP. An environment variable is only known where the flow runs. */
     const ADDRESS =
       /^((https?:\/\/)?[^\s/@?#:]+(:\d{1,5})?(\/[^\s?#]*)?|(https?:\/\/)?\[[\da-f:.]+\](:\d{1,5})?(\/[^\s?#]*)?|grpcs?:\/\/([^\s/@?#:]+|\[[\da-f:.]+\])(:\d{1,5})?\/?|\$\{\w+\})$/i;
 
@@ -25,7 +25,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       return (text || '').split(/[\s,;]+/).filter(Boolean);
     }
 
-    /** Why the addresses cannot be used, or true. The dialog's choice counts while it is open. */
+    /** A validator: the error in the addresses, or true. While the dialog is open, its current choice counts. */
     function addresses(value, _options) {
       const open = input('runOn');
       if ((open.length ? open.val() : this.runOn) !== 'server') return true;
@@ -69,7 +69,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       const asked = Object.assign({ id: node.id, adapters }, model());
       FIELDS.forEach((name) => {
         const value = input(name).val() || '';
-        // A saved password is shown as a placeholder that means nothing.
+        // A saved password is shown as a placeholder, which is not the password.
         if (value !== '__PWRD__') asked[name] = value;
       });
       window.StreamDiffusion.post('engine/server', asked)
@@ -84,10 +84,10 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
     return {
       addresses: addresses,
 
-      /** @param {{node: object, model: () => object}} options the engine node, and what its dialog says of the model */
+      /** @param {{node: object, model: () => object}} options the engine node, and the model in its dialog */
       prepare: ({ node, model }) => {
         ['runOn', 'serverLogin'].forEach((name) => {
-          // Flows from before these settings have none of them.
+          // Older flows do not have these settings.
           if (!input(name).val()) input(name).val(name === 'runOn' ? 'here' : 'none');
         });
         if (node.serverNets === undefined) input('serverNets').val('unet');

@@ -1,10 +1,10 @@
-/** A node's dialog while it is open: what is chosen acts at once on the running node, and Cancel brings back what was. */
+/** A node's dialog while it is open: choices take effect on the running node at once, and Cancel restores the old settings. */
 (() => {
-  /** Somebody who has typed and then stops for this long wants to see it, ms. */
+  /** The pause after typing before the value is sent, ms. */
   const REST_MS = 500;
   let session;
 
-  /** What differs; of what has parts, the parts that differ. */
+  /** The values that differ; of objects, the parts that differ. */
   function changes(before, now) {
     const news = {};
     for (const [name, value] of Object.entries(now)) {
@@ -19,10 +19,11 @@
   }
 
   /**
-   * Begins when the dialog opens. A node that was not deployed yet does not run: it gets nothing.
-   * @param {string} path where the node is reached, such as denoisers/ID
+   * Called when the dialog opens. Nothing is sent to a node that is not deployed yet.
+   *
+   * @param {string} path the node's path, such as denoisers/ID
    * @param {() => object} current the dialog's values by the names that are sent
-   * @param {JQuery} [typed] fields that act while one types, when that rests; the others when they are left
+   * @param {JQuery} [typed] fields that are sent when typing pauses; others are sent when they lose the focus
    */
   function prepareLive(path, current, typed) {
     const mine = { path: path, told: current(), touched: false, busy: false, over: false };
@@ -38,7 +39,7 @@
       mine.told = now;
       mine.busy = true;
       mine.touched = true;
-      // The newest choice counts: what changes meanwhile goes when this has been answered.
+      // Changes during a request are sent after its answer.
       mine.sent = window.StreamDiffusion.post(mine.path, { params: params })
         .done((answer) => {
           mine.over = mine.over || answer.code === 'ECLOSED';
@@ -50,7 +51,7 @@
     }
 
     mine.send = send;
-    // Text counts when it is finished: half of a number is another number.
+    // A text is sent when it is complete, since half of a number is another number.
     $('#dialog-form').on('change.streamdiffusion-live', 'input, select, textarea', () => {
       setTimeout(send);
     });
@@ -61,13 +62,13 @@
       });
   }
 
-  /** @param keep whether the node goes on with what was chosen */
+  /** @param keep whether the node keeps the new settings */
   function endLive(keep) {
     const ended = session;
     session = undefined;
     if (!ended) return;
     $('#dialog-form').off('.streamdiffusion-live').find('*').off('.streamdiffusion-live');
-    // What was typed last, and has not rested yet.
+    // Sends the text that was typed last, without waiting for the pause.
     if (keep) ended.send();
     ended.over = true;
     if (!ended.touched) return;

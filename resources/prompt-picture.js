@@ -1,7 +1,7 @@
 /** The picture of a prompt encoder's dialog: the path of a file on the server, or a small copy that is kept in the flow. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
   PromptPicture: (() => {
-    /** Pixels of the longer side: image encoders see 224 to 336, of the middle. */
+    /** The longer side of the copy, pixels: image encoders use 224 to 336 pixels of the middle. */
     const SIZE = 448;
     const QUALITY = 0.85;
 
@@ -25,9 +25,9 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
     }
 
     /**
-     * @param field holds what the flow keeps: a path, a data URI, or nothing
-     * @param path what is typed
-     * @param shown the picture that is kept in the flow
+     * @param field the saved field: a path, a data URI, or nothing
+     * @param path the input for a path
+     * @param shown the preview of the picture in the flow
      */
     function prepare({ field, path, file, choose, remove, shown, problem }) {
       function show() {

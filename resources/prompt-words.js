@@ -1,14 +1,14 @@
-/** What a model reads in a prompt, as chips: known words, what others are read as, unknown ones, and what is added. */
+/** Shows how a model reads a prompt as chips: known words, words that are read as others, unknown words, and added ones. */
 window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
   PromptWords: (() => {
     const REST_MS = 250;
 
-    /** These texts are the prompt encoder's, also where others show words. */
+    /** The texts are the prompt encoder's, even in other dialogs. */
     function words(key, values) {
       return RED._(`@streamdiffusion/node-red/prompt:words.${key}`, values);
     }
 
-    /** The first denoiser behind a node, by wires and links; else the first that there is. */
+    /** The first denoiser after a node, by wires and links; otherwise any denoiser. */
     function denoiserBehind(node) {
       const met = new Set([node]);
       for (const at of met) {
@@ -27,7 +27,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       return RED.nodes.filterNodes({ type: 'streamdiffusion-denoiser' })[0];
     }
 
-    /** What the words route is told of the engine of a denoiser, also of one that is not deployed. */
+    /** The query of the words route for a denoiser's engine, deployed or not. */
     function modelOf(denoiser) {
       const engine = denoiser && RED.nodes.node(denoiser.engine);
       return engine ? { id: engine.id, model: engine.model, modelType: engine.modelType } : { modelType: 'starter' };
@@ -60,7 +60,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
     return {
       denoiserBehind: denoiserBehind,
 
-      /** Puts the chips of texts into an element, once for each change of them. */
+      /** Puts the chips of texts into an element, once for each change. */
       show: (element, denoiser, texts) => {
         const key = JSON.stringify([modelOf(denoiser), texts]);
         if (element.data('texts') === key) return;
@@ -72,11 +72,12 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
       },
 
       /**
-       * Chips under a field while one types.
+       * Shows chips under a field while it is edited.
+       *
        * @param {object} options
        * @param {JQuery} options.field
        * @param {object} options.node the prompt encoder
-       * @param {boolean} [options.isNegative] nothing is added to it
+       * @param {boolean} [options.isNegative] for a negative prompt, to which no words are added
        */
       follow: ({ field, node, isNegative }) => {
         const element = $('<div class="streamdiffusion-chips" role="status">').insertAfter(field);
@@ -97,7 +98,7 @@ window.StreamDiffusion = Object.assign(window.StreamDiffusion || {}, {
         look();
       },
 
-      /** "What it knows": fills a <details> when it is opened. */
+      /** Fills the <details> with the known words when it is opened. */
       explain: (details, node) => {
         details.one('toggle', () => {
           const body = $('<div class="streamdiffusion-known" tabindex="0">').appendTo(details);

@@ -1,17 +1,17 @@
-/** One stream in the sidebar: what comes in, what goes out, its figures, strength and prompt, both to be changed there. */
+/** One stream in the sidebar: its input and output pictures, its figures, and its strength and prompt, which can be changed. */
 (() => {
-  /** Somebody who has typed and then stops for this long wants to see it, ms. */
+  /** The pause after typing before the value is sent, ms. */
   const REST_MS = 500;
-  /** What was just chosen is not overwritten by what the server knew before, ms. */
+  /** For this long after a change, older values from the server are ignored, ms. */
   const SETTLE_MS = 2000;
 
-  /** The share of frames that were left out between two looks, in percent. */
+  /** The share of frames that were dropped between two updates, percent. */
   function leftOut(stream, last) {
     const came = stream.in - last.in;
     return came > 0 ? Math.round((100 * (stream.dropped - last.dropped)) / came) : 0;
   }
 
-  /** Sends the newest of what it is given, one after the other. */
+  /** Sends values one after the other, skipping all but the newest. */
   function newestFirst(send) {
     let isBusy = false;
     let waiting;
@@ -27,7 +27,7 @@
     };
   }
 
-  /** What is being changed by hand: the server's older value is not put back meanwhile. */
+  /** Controls that are being changed, for which the server's older values are ignored. */
   function handOn(input) {
     let touchedAt = -Infinity;
     input.on('input', () => {
@@ -39,7 +39,7 @@
   const shownPicture = (base64) => (base64 ? `data:image/jpeg;base64,${base64}` : undefined);
 
   /**
-   * @param {object} first as the server describes a stream
+   * @param {object} first the server's description of the stream
    * @param {(key: string, values?: object) => string} words
    * @returns {{ element: JQuery, update: (stream: object) => void }}
    */

@@ -1,4 +1,4 @@
-/** The sidebar tab: every stream with its pictures, figures, strength and prompt. Asks only while it is seen. */
+/** The sidebar tab: every stream with its pictures, figures, strength and prompt. It polls only while it is visible. */
 (() => {
   const ID = 'streamdiffusion';
   const POLL_MS = 1000;
@@ -11,7 +11,7 @@
     const empty = $('<p>').text(words('sidebar.empty')).appendTo(content);
     const trouble = $('<p class="streamdiffusion-trouble">').hide().appendTo(content);
     const list = $('<div>').appendTo(content);
-    /** What is shown of each stream, by node and topic. */
+    /** The streams that are shown, by node and topic. */
     let cards = {};
     let asking = false;
 

@@ -1,9 +1,9 @@
-/** Names of sinks and camera pages in the dialogs: they are part of an address, and nobody else of their kind has them. */
+/** Names of sinks and camera pages in the dialogs: they are part of an address, and unique among nodes of their kind. */
 (() => {
-  /** Addresses beside those of sinks and cameras. */
+  /** Addresses other than those of sinks and cameras. */
   const RESERVED = ['health'];
 
-  /** @param competes which other nodes of the type count; without it all */
+  /** @param competes selects the other nodes of the type that count; by default all */
   function isFree(node, name, competes) {
     return !RED.nodes
       .filterNodes({ type: node.type })
@@ -18,7 +18,7 @@
     return name;
   }
 
-  /** As much of a name as can stand in an address: small letters, digits, - and _. An ä becomes an a, a space a hyphen. */
+  /** The part of a name that is allowed in an address: lower-case letters, digits, - and _. An ä becomes an a, a space a hyphen. */
   function addressSafe(name) {
     return name
       .normalize('NFKD')
@@ -31,11 +31,12 @@
   }
 
   /**
-   * The validator of a name that is part of an address.
-   * @param competes whether another node of the type has an address of the kind, too
+   * A validator for a name that is part of an address.
+   *
+   * @param competes whether another node of the type has an address of the same kind
    */
   function webName(competes) {
-    // The editor shows a validator's own words only if the validator takes two arguments.
+    // The editor shows a validator's own message only if the validator takes two arguments.
     return function (name, _options) {
       if (!/^[a-z0-9_-]{1,64}$/.test(name || '')) return this._('invalid.name');
       if (RESERVED.includes(name)) return this._('invalid.reserved', { name: name });
@@ -44,11 +45,13 @@
   }
 
   /**
-   * A name that is part of an address: made safe while it is typed, its links shown only while they lead somewhere.
-   * @param applies whether the name is part of one at present; without it always
-   * @param reason why a name cannot be one, or true
-   * @param show gets the name for its links
-   * @returns shows it all anew
+   * Prepares the field of a name that is part of an address: it is made valid while it is typed, and links are shown only while
+   * they work.
+   *
+   * @param applies whether the name is part of an address at present; by default always
+   * @param reason returns the error in a name, or true
+   * @param show called with the name for its links
+   * @returns a function that updates the field
    */
   function prepareWebName({ field, applies, reason, trouble, links, show }) {
     const applying = applies || (() => true);
@@ -70,7 +73,7 @@
 
     field
       .on('input compositionend', function (event) {
-        // Letters that are still being put together are left alone.
+        // Letters that are still being composed by an input method are left alone.
         if (applying() && !event.originalEvent?.isComposing) makeSafe(this);
         tell();
       })
@@ -79,7 +82,7 @@
     return tell;
   }
 
-  /** The QR code of a page's address below an element; nothing where there is none to be had. */
+  /** Shows the QR code of a page's address below an element, if there is one. */
   function showCode(element, path, words) {
     const address = location.origin + path;
     if (element.data('address') === address) return;

@@ -1,7 +1,7 @@
-// `npm run audit`: known weaknesses in what the package brings along, and which of it has become older than its range allows
-// (D03 of the Flow Library's scorecard), which is told and fails nothing: it happens by itself, on a day like any other. Fails for grave ones and tells the others. Where the
-// registry does not answer (no network, a mirror without this service) nothing is known, which is no failure; nor is
-// "no weaknesses" believed of a registry that knows of none in a package that is famous for one.
+// `npm run audit`: known vulnerabilities of the dependencies, and dependencies that are older than their ranges allow (D03 of the
+// Flow Library's scorecard). Fails for serious vulnerabilities and reports the rest. Outdated dependencies are only reported,
+// since they appear without a change here. Where the registry does not answer (no network, a mirror without this service),
+// nothing is known, which is not a failure. A registry that knows no vulnerability of a notorious package is not trusted.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -1,4 +1,4 @@
-// Builds before `npm start`, or says why that cannot be: a checkout may lie where nobody may write (a shared folder, an image).
+// Builds before `npm start`, or says why it cannot: a checkout may be read-only (a shared folder, an image).
 import { spawnSync } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';

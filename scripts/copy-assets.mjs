@@ -1,5 +1,5 @@
-// Copies what tsc does not: the editor halves of the nodes, their locales and icons, beside the compiled node files,
-// which is where Node-RED looks for them, and the pages that the nodes serve.
+// Copies the files that tsc does not: the nodes' HTML, locales and icons, to the compiled node files, where Node-RED looks for
+// them, and the pages that the nodes serve.
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 

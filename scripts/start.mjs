@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const EXAMPLES = join(ROOT, 'examples');
 const { HOST: host = '127.0.0.1', PORT: port = '1880', NODE_RED_USER, NODE_RED_PASSWORD_HASH } = process.env;
 
-/** A mistake in how the command was called: told in a sentence, without a stack. */
+/** A wrong call of the command: reported in a sentence, without a stack. */
 class Mistake extends Error {}
 
 const USAGE = `npm start -- [options]
@@ -122,7 +122,7 @@ async function exampleFiles() {
 
 const namesOf = (files) => files.map((each) => `    ${basename(each, '.json')}`);
 
-/** An address that the flow answers at, with the query that its comment names, if it does. */
+/** An address that the flow serves, with the query in its comment, if there is one. */
 function addressToTry({ url: path }, flows) {
   const said = flows.map(({ type, name }) => (type === 'comment' && name) || '').find((name) => name.includes(`${path}?`));
   const whole = said ? said.slice(said.indexOf(path)).replace(/ in the browser.*/, '') : path;
@@ -223,7 +223,7 @@ function tellMissing(require, url, folder) {
   });
 }
 
-/** A broker that is away is worth one line, not one every five seconds. */
+/** An unreachable broker is logged once, not every five seconds. */
 function sayOnce() {
   const { log } = console;
   let last;

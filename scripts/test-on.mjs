@@ -1,5 +1,5 @@
-// `npm run test-on -- [NODE-RED [NODE [TEST FILES]]]`: the tests on another Node-RED and another Node than those that are
-// installed here, such as 5.0.7 and 24 (the defaults). Works in a copy of this checkout, so that nothing of it is changed;
+// `npm run test-on -- [NODE-RED [NODE [TEST FILES]]]`: runs the tests on other versions of Node-RED and Node than those that are
+// installed here, by default 5.0.7 and 24. Works in a copy of this checkout, which is not changed;
 // the npm package `node` brings the Node. Test files are named as they are compiled: dist/test/nodes/sink.test.js.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * `node dist/bench/card/index.js [--provider cuda] [--model FOLDER] [--size PIXELS] [--minutes 8] [--out FILE]`: all that is to be known
- * of a graphics card, a JSON line for each result as it comes, so that what was measured is there when the time ends.
+ * `node dist/bench/card/index.js [--provider cuda] [--model FOLDER] [--size PIXELS] [--minutes 8] [--out FILE]`: measures a graphics
+ * card. Each result is written as a JSON line at once, so that all results are kept when the time ends.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     console.log(line);
     if (out) appendFileSync(out, `${line}\n`);
   };
-  /** One after the other: what fails, or has no time left, keeps the next ones from nothing. */
+  /** Runs the measurements one after the other; one that fails, or has no time left, does not stop the next. */
   const part = async (name: string, work: () => Promise<void>): Promise<void> => {
     const began = performance.now();
     if (began > end) return write(name, { left: 'out of time' });

@@ -1,10 +1,10 @@
 /**
- * The engine beside others on the same weights, pictures and machine, in turn: JPEG to JPEG, frames a second.
+ * Compares the engine with others on the same weights, pictures and machine, in turn: frames per second, JPEG to JPEG.
  *
  *     npm run --silent build && node dist/bench/peers/index.js --python VENV/bin/python
  *         [--model FOLDER] [--size PIXELS] [--steps 1,2,4] [--frames 40] [--rounds 7] [--json FILE]
  *
- * VENV needs bench/peers/requirements.txt. For a model of full size make FOLDER with test/models/export_full_size.py.
+ * VENV needs bench/peers/requirements.txt. For a model of full size create FOLDER with test/models/export_full_size.py.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 const LOADING_LIMIT = 600_000;
 const RUN_LIMIT = 600_000;
 
-/** A program that paints frames when it is told to over its stdin, and says how long it took. */
+/** A program that renders frames on request over its stdin, and answers with the time that they took. */
 export class Peer {
   private readonly child: ChildProcess;
   private readonly lines: AsyncIterator<string>;
@@ -30,7 +30,7 @@ export class Peer {
     this.child.kill('SIGKILL');
   }
 
-  /** The next line that is an answer: libraries greet on stdout, too. */
+  /** The next line that is an answer: libraries also print to stdout. */
   private async hear(limit: number): Promise<Record<string, unknown>> {
     const timeout = setTimeout(() => this.end(), limit);
     try {

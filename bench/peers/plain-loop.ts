@@ -1,9 +1,9 @@
 /**
- * What somebody writes who has never heard of any of this: ONNX Runtime with its default options, one step after the other.
+ * A straightforward loop without any of this project's ideas: ONNX Runtime with its default options, one step after the other.
  *
  *     node dist/bench/peers/plain-loop.js MODEL_FOLDER SIZE JPEG_FOLDER
  *
- * Told over stdin what to run, as worker.py is.
+ * Takes requests over stdin, like worker.py.
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';

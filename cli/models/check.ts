@@ -25,7 +25,7 @@ Example:
   streamdiffusion models check starter`;
 
 interface Report extends ModelReport {
-  /** Where it was pulled from, if it was. */
+  /** Where it was pulled from; undefined if it was not. */
   origin?: { repository: string; commit: string };
   providers: ProviderReport[];
 }
@@ -44,7 +44,7 @@ async function run(args: string[]): Promise<number> {
 async function examine(model: string, adapters: Record<string, string>, autoencoder: string | undefined): Promise<Report> {
   const report = await inspectModel(model, adapters, autoencoder);
   const manifest = await readManifest(report.folder);
-  // An adapter lacks nothing when it lacks a model's nets.
+  // A model's nets are not missing in an adapter.
   const adapter = adapterIn(report);
   const own = adapter ? [] : report.problems;
   const problems = [...own, ...(manifest ? await compareToManifest(report.folder, manifest) : [])];
@@ -66,7 +66,7 @@ function isForOthers(report: Pick<ModelReport, 'alone'>): boolean {
   return adapterIn(report) !== undefined;
 }
 
-/** The first adapter for other models that lies in the folder, and can be used. */
+/** The first usable adapter in a folder without a model. */
 function adapterIn({ alone }: Pick<ModelReport, 'alone'>): ModelReport['alone'][number] | undefined {
   return alone.find(({ kind }) => kind !== undefined);
 }

@@ -31,7 +31,7 @@ function describe({ name, bytes, report, manifest }: InstalledModel): string {
   return `  ${name}  ${inBytes(bytes)}  ${kindOf(report)}${origin}`;
 }
 
-/** What a model, or what is used beside one, can be used for, in a few words. */
+/** What a model or an adapter can be used for, in a few words. */
 export function kindOf({ usable, nets, hasTokenizer, alone }: ModelReport): string {
   const has = (name: string): boolean => nets.some((net) => net.name === name);
   if (usable) {

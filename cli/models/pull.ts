@@ -32,7 +32,7 @@ Example:
 
 const OPTIONS = { to: { type: 'string' }, revision: { type: 'string' }, autoencoder: { type: 'string' } } as const;
 
-/** Where one from another repository lies in a model's folder. */
+/** The folder in a model's folder for an autoencoder from another repository. */
 const AUTOENCODER = 'autoencoder';
 
 async function run(args: string[], signal: AbortSignal): Promise<number> {
@@ -51,7 +51,7 @@ async function run(args: string[], signal: AbortSignal): Promise<number> {
     for (const { path, problem } of alone)
       line.note(`${path} is neither a model nor an adapter (${problem}); a net that makes pictures of pictures goes into a control map`);
     if (!usable && alone.length === 0) line.note(`By itself it cannot be run:\n${problems.map((problem) => `  ${problem}`).join('\n')}`);
-    // Of a repository with some nets nothing else was asked; of two of them that they fit.
+    // A repository with only some nets was pulled as requested; with an autoencoder, the two must also fit.
     return usable || autoencoder === undefined ? 0 : 1;
   } finally {
     line.clear();

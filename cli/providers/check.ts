@@ -15,10 +15,10 @@ Options:
 Example:
   streamdiffusion providers check`;
 
-/** What CUDA needs, and what is missing. */
+/** The files and libraries that CUDA needs, and those that are missing. */
 export interface CudaReport {
   runtime: Runtime;
-  /** Of ONNX Runtime's own files: those that are missing. */
+  /** The missing ones of ONNX Runtime's own files. */
   missingFiles: string[];
   libraries: Found[];
 }
@@ -31,12 +31,12 @@ async function run(args: string[]): Promise<number> {
   return providers.some(({ name, works }) => works && name !== 'cpu') ? 0 : 1;
 }
 
-/** ONNX Runtime for Node has CUDA on this system alone. */
+/** Whether ONNX Runtime for Node supports CUDA on this system. */
 export function isForCuda(): boolean {
   return process.platform === 'linux' && process.arch === 'x64';
 }
 
-/** Looks for what CUDA needs. */
+/** Looks for the files and libraries that CUDA needs. */
 export async function examineCuda(runtime = runtimeHere()): Promise<CudaReport> {
   const places = await placesHere();
   return {
@@ -46,13 +46,13 @@ export async function examineCuda(runtime = runtimeHere()): Promise<CudaReport> 
   };
 }
 
-/** What is there and what is not, a line for each. */
+/** The report, one line per provider and library. */
 export function inWords(providers: ProviderReport[], cuda: CudaReport | undefined): string {
   const lines = providers.map(({ name, works, reason }) => `${name.padEnd(8)} ${works ? 'works' : `no: ${reason}`}`);
   return [...lines, ...(cuda ? ['', ...cudaInWords(cuda)] : [])].join('\n');
 }
 
-/** What CUDA needs, a line for each library. */
+/** The libraries that CUDA needs, one line for each. */
 export function cudaInWords({ runtime, missingFiles, libraries }: CudaReport): string[] {
   const files =
     missingFiles.length === 0

@@ -29,11 +29,11 @@ Environment:
 Example:
   streamdiffusion providers install cuda`;
 
-/** Files of another version load nowhere, or crash. */
+/** The version in a package's name: files of another version do not load, or crash. */
 const VERSION = /^(?:onnxruntime_gpu-|microsoft\.ml\.onnxruntime\.gpu\.linux\.)(\d+\.\d+\.\d+)/i;
 const INDEX = 'https://pypi.org/simple';
 const SILENCE_MS = 60_000;
-/** Unpacked, bytes: they have some 300 MB. */
+/** The largest unpacked file, bytes; they have some 300 MB. */
 const LARGEST = 2e9;
 
 interface Wheel {
@@ -71,7 +71,7 @@ interface Install {
 }
 
 /**
- * Puts the files beside the library, each when it is whole.
+ * Puts the files beside the library, each when it is complete.
  *
  * Rejects with EBADPARAM for a package of another version or system, ENETWORK, EINTEGRITY, EDISK.
  */

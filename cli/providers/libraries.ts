@@ -6,17 +6,17 @@ import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
 
-/** A library that CUDA's part of ONNX Runtime needs, and what brings it. */
+/** A library that ONNX Runtime's CUDA provider needs, and the packages that contain it. */
 export interface Library {
   name: string;
-  /** Packages of NVIDIA's for Debian and Ubuntu, and of PyPI. */
+  /** NVIDIA's packages for Debian and Ubuntu, and on PyPI. */
   apt: string;
   pip?: string;
-  /** It is asked for when it is needed, and may be missing until then. */
+  /** Whether it is only loaded when it is needed. */
   isLate?: boolean;
 }
 
-/** Of ONNX Runtime 1.30: what its library names, and what it opens as it runs. */
+/** The libraries that ONNX Runtime 1.30 links to, and those that it opens at run time. */
 export const CUDA_LIBRARIES: readonly Library[] = [
   { name: 'libcuda.so.1', apt: 'nvidia-driver-580 (or newer; the driver itself)' },
   { name: 'libcudart.so.13', apt: 'cuda-cudart-13-0', pip: 'nvidia-cuda-runtime' },
@@ -28,12 +28,12 @@ export const CUDA_LIBRARIES: readonly Library[] = [
   { name: 'libnvrtc.so.13', apt: 'cuda-nvrtc-13-0', pip: 'nvidia-cuda-nvrtc', isLate: true },
 ];
 
-/** Of ONNX Runtime itself: beside its library. */
+/** ONNX Runtime's own files, beside its library. */
 export const PROVIDER_FILES = ['libonnxruntime_providers_shared.so', 'libonnxruntime_providers_cuda.so'];
 
 export interface Runtime {
   version: string;
-  /** Of its library. */
+  /** The folder of its library. */
   folder: string;
 }
 
@@ -46,20 +46,20 @@ export function runtimeHere(): Runtime {
   return { version, folder: join(bin, kind, process.platform, process.arch) };
 }
 
-/** Where a library lies. */
+/** A library and its place. */
 export interface Found {
   library: Library;
-  /** Its folder; undefined where it is in none that was looked in. */
+  /** Its folder; undefined where it was not found. */
   folder?: string;
-  /** Whether the system's loader looks there. */
+  /** Whether the system's loader searches that folder. */
   isSeen: boolean;
 }
 
-/** Folders in which libraries are looked for. */
+/** The folders that are searched for libraries. */
 export interface Places {
-  /** Those of the system's loader. */
+  /** The folders of the system's loader. */
   seen: string[];
-  /** Those where installers put them: the loader has to be told of them. */
+  /** Other folders of installers, which the loader only searches if it is told to. */
   others: string[];
 }
 
@@ -88,14 +88,14 @@ export function findLibraries({ seen, others }: Places, libraries = CUDA_LIBRARI
   });
 }
 
-/** Folders of the libraries that the loader knows by its cache. */
+/** The folders of the libraries in the loader's cache. */
 async function loaderCache(): Promise<string[]> {
   for (const program of ['/sbin/ldconfig', '/usr/sbin/ldconfig', 'ldconfig']) {
     try {
       const { stdout } = await execute(program, ['-p'], { timeout: 10_000, maxBuffer: 2 ** 24 });
       return [...new Set([...stdout.matchAll(/=> (\/\S+)$/gm)].map(([, path]) => dirname(path)))];
     } catch {
-      // Another place, or a system without one.
+      // The program is in another place, or this system has none.
     }
   }
   return [];

@@ -8,23 +8,23 @@ import { EngineError } from '../../engine/errors';
 /** A file in a zip archive, such as a Python wheel or a NuGet package. */
 export interface ZipEntry {
   name: string;
-  /** Unpacked, bytes. */
+  /** The unpacked size, bytes. */
   size: number;
   packed: number;
   isDeflated: boolean;
-  /** CRC-32 of what is unpacked. */
+  /** The CRC-32 of the unpacked content. */
   checksum: number;
-  /** Where its own header begins. */
+  /** The position of its header. */
   at: number;
 }
 
 const END = 0x06054b50;
 const DIRECTORY = 0x02014b50;
-/** The end of an archive, with the longest comment. */
+/** The length of an archive's end record with the longest comment, bytes. */
 const LONGEST_END = 22 + 0xffff;
 const LARGEST_DIRECTORY = 2 ** 26;
 
-/** What an archive holds. Rejects with EBADPARAM when it is none. Archives beyond 4 GB are not read. */
+/** The entries of an archive. Rejects with EBADPARAM when the file is not an archive. Archives beyond 4 GB are not supported. */
 export async function listZip(path: string): Promise<ZipEntry[]> {
   const file = await open(path);
   try {
@@ -69,7 +69,7 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   return value;
 });
 
-/** Of zip archives; Node.js has one from 20.15 on. */
+/** The checksum of zip archives; Node.js has it from 20.15 on. */
 function crc32(bytes: Uint8Array, before: number): number {
   let value = ~before;
   for (let k = 0; k < bytes.length; k++) value = CRC_TABLE[(value ^ bytes[k]) & 0xff] ^ (value >>> 8);

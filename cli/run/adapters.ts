@@ -3,14 +3,14 @@ import { CONTROL_MAPS, type ControlMapKind } from '../../engine/image/control/ma
 import { ANY_ADAPTER } from '../../engine/prompt/request';
 import { readNumber, UsageError } from '../command';
 
-/** Where the control pictures of an adapter come from: made of each frame, or read beside them. */
+/** The source of an adapter's control pictures: drawn from each frame, or read from files. */
 export type ControlOption = { name: string; map: ControlMapKind } | { name: string; path: string };
 
-/** Maps that follow from the frames alone; a silhouette is known by the empty room. */
+/** The kinds of map that need only the frame; a silhouette also needs the empty room. */
 const MAPS: readonly ControlMapKind[] = CONTROL_MAPS.filter((kind) => kind !== 'silhouette');
 
 /**
- * `NAME=PATH` each; a LoRA goes by the name of its file where none is given.
+ * Reads adapters, `NAME=PATH` each; the default name of a LoRA is that of its file.
  *
  * @throws UsageError
  */
@@ -23,7 +23,7 @@ export function readAdapters(adapters: readonly string[] = [], loras: readonly s
 }
 
 /**
- * `MAP` for the adapter of the same name, or `NAME=MAP`, or `NAME=PATH` of a picture, a folder of pictures or a video.
+ * Reads control pictures: `MAP` for the adapter of the same name, `NAME=MAP`, or `NAME=PATH` of a picture, a folder or a video.
  *
  * @throws UsageError
  */
@@ -39,7 +39,7 @@ export function readControls(controls: readonly string[] = []): ControlOption[] 
 }
 
 /**
- * Pictures as prompts, `NAME=PATH` each; without a name a picture is for every adapter that shows one.
+ * Reads pictures as prompts, `NAME=PATH` each; one without a name is for every adapter that shows pictures.
  *
  * @throws UsageError
  */
@@ -52,14 +52,14 @@ export function readPicturePaths(pictures: readonly string[] = []): Record<strin
   return Object.fromEntries(given);
 }
 
-/** `NAME=NUMBER`, separated by commas. @throws UsageError */
+/** Reads strengths, `NAME=NUMBER` separated by commas. @throws UsageError */
 export function readWeights(text: string | undefined): Record<string, number> | undefined {
   if (text === undefined) return undefined;
   const pairs = text.split(',').map((each) => pair(each.trim(), 'weights'));
   return Object.fromEntries(pairs.map(([name, value]) => [name, readNumber(value, 'weights') ?? NaN]));
 }
 
-/** The first `=` parts: a path may hold others. */
+/** Splits at the first `=`, since a path may contain others. */
 function pair(text: string, option: string): [name: string, value: string] {
   const at = text.indexOf('=');
   const [name, value] = [text.slice(0, Math.max(0, at)).trim(), text.slice(at + 1).trim()];

@@ -72,7 +72,7 @@ async function load(model: string, options: RunOptions, { byId }: PromptPictures
     { model, executionProviders, adapters, autoencoder },
     {
       onProgress: ({ net, loadedBytes, totalBytes }) => line.status(`loading ${net} (${inBytes(loadedBytes)} of ${inBytes(totalBytes)})`),
-      // The engine asks for no others than its prompt has.
+      // The engine only asks for pictures that the prompt names.
       findPicture: async (id) => byId.get(id) as Picture,
     },
   );
@@ -81,7 +81,7 @@ async function load(model: string, options: RunOptions, { byId }: PromptPictures
   return engine;
 }
 
-/** The size that a model was made for, from its config in latent positions; Stable Diffusion's where that says nothing. */
+/** The picture size that a model was trained on, from the latent size in its config; by default Stable Diffusion's. */
 async function nativeSize(model: string, engine: Engine): Promise<{ width: number; height: number }> {
   const { nets } = await findFiles(modelFolder(model));
   const { sample_size: size = 64 } = nets.unet?.config ?? {};
@@ -91,7 +91,7 @@ async function nativeSize(model: string, engine: Engine): Promise<{ width: numbe
 }
 
 function fractionOf(done: number, count: number | undefined): number | undefined {
-  // The count of a video is an estimate.
+  // The frame count of a video is an estimate.
   return count === undefined ? undefined : Math.min(done / count, 1);
 }
 

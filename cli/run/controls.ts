@@ -5,7 +5,7 @@ import type { ControlOption } from './adapters';
 import { openSource } from './ends';
 import type { Frame, FrameSource } from './frames';
 
-/** What one adapter is shown, frame by frame. */
+/** The control pictures of one adapter, frame by frame. */
 interface Control {
   next(image: RawImage): Promise<RawImage>;
   close(): Promise<void>;
@@ -15,7 +15,7 @@ interface Control {
 export class Controls {
   private constructor(private readonly byName: ReadonlyMap<string, Control>) {}
 
-  /** @param size of the frames. Rejects with ESOURCE for pictures that are not there. */
+  /** @param size of the frames. Rejects with ESOURCE for missing pictures. */
   static async open(options: readonly ControlOption[], size: { width: number; height: number }): Promise<Controls> {
     const controls = options.map(async (option): Promise<[string, Control]> => {
       if ('map' in option) return [option.name, new DrawnControl(option.map)];
@@ -24,7 +24,7 @@ export class Controls {
     return new Controls(new Map(await Promise.all(controls)));
   }
 
-  /** Rejects with EBADFRAME for one that cannot be read. */
+  /** The control pictures of a frame. Rejects with EBADFRAME for one that cannot be read. */
   async of(image: RawImage): Promise<Record<string, RawImage>> {
     const pictures = [...this.byName].map(async ([name, control]) => [name, await control.next(image)] as const);
     return Object.fromEntries(await Promise.all(pictures));
@@ -35,7 +35,7 @@ export class Controls {
   }
 }
 
-/** A control map of the frame itself, with the usual settings of its kind. */
+/** Control maps drawn from the frames, with the default settings of their kind. */
 class DrawnControl implements Control {
   private state: ControlMapState | undefined;
 
@@ -50,7 +50,7 @@ class DrawnControl implements Control {
   async close(): Promise<void> {}
 }
 
-/** Pictures from elsewhere, one a frame; where they end, the last one stays. */
+/** Control pictures from files, one per frame; after the last one, it is repeated. */
 class ReadControl implements Control {
   private readonly frames: AsyncIterator<Frame>;
   private last: Frame | undefined;

@@ -6,7 +6,7 @@ import type { RunOptions } from './options';
 import { PICTURE_EXTENSIONS, PictureFileSink, PictureSink, PictureSource } from './pictures';
 import { VIDEO_EXTENSIONS, VideoSink, VideoSource } from './video';
 
-/** Opens the input, and finds out what the output is to be. Rejects with ESOURCE or EBADPARAM; nothing is written. */
+/** Opens the input and determines the output. Rejects with ESOURCE or EBADPARAM; nothing is written yet. */
 export async function openEnds(options: RunOptions): Promise<{ source: FrameSource; sink: FrameSink }> {
   const { input, output, format, fps } = options;
   const extension = extname(output).toLowerCase();
@@ -26,17 +26,17 @@ export async function openEnds(options: RunOptions): Promise<{ source: FrameSour
   return { source, sink: new PictureFileSink(output) };
 }
 
-/** Rejects with ESOURCE when there is nothing that is known. */
+/** Opens a picture, a folder or a video. Rejects with ESOURCE for anything else. */
 export async function openSource(input: string): Promise<FrameSource> {
   const found = await stat(input).catch(() => undefined);
   if (!found) throw new EngineError('ESOURCE', `there is no ${input}`);
   if (found.isDirectory()) return PictureSource.ofFolder(input);
   const extension = extname(input).toLowerCase();
-  // A .gif may move.
+  // A .gif may be animated.
   return PICTURE_EXTENSIONS.includes(extension) && extension !== '.gif' ? PictureSource.ofFile(input) : VideoSource.open(input);
 }
 
-/** Nothing that is there is written over unasked, and the input never. */
+/** Refuses to overwrite existing files unless told to, and the input in any case. */
 async function checkOutput({ input, output, overwrite }: RunOptions, isFile: boolean): Promise<void> {
   const found = await stat(output).catch(() => undefined);
   if (!found) return;

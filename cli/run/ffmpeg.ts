@@ -5,10 +5,10 @@ import { EngineError } from '../../engine/errors';
 import { FfmpegProcess } from '../../engine/util/ffmpeg-process';
 
 const execute = promisify(execFile);
-/** A program that neither gives nor takes a frame for this long is ended, ms. */
+/** ffmpeg is killed when it neither reads nor writes for this long, ms. */
 const SILENCE_LIMIT_MS = 60_000;
 
-/** An ffmpeg process that bytes go into, or come out of. */
+/** An ffmpeg process that reads bytes, or writes them. */
 export class Ffmpeg {
   private readonly process: FfmpegProcess;
   private readonly exited: Promise<string | undefined>;
@@ -16,8 +16,8 @@ export class Ffmpeg {
   private silent = false;
 
   /**
-   * @param direction whether bytes go into it, or come out of it
-   * @param failure what it means when it fails, for errors: "film.mp4 cannot be read"
+   * @param direction whether it reads or writes bytes
+   * @param failure the beginning of errors, such as "film.mp4 cannot be read"
    */
   constructor(
     direction: 'in' | 'out',
@@ -34,7 +34,7 @@ export class Ffmpeg {
     });
   }
 
-  /** What it writes, chunk by chunk; rejects with ESOURCE when it fails. */
+  /** Its output, chunk by chunk; rejects with ESOURCE when it fails. */
   async *output(): AsyncGenerator<Buffer> {
     if (!this.stdout) return;
     const chunks = this.stdout[Symbol.asyncIterator]() as AsyncIterator<Buffer>;
@@ -50,25 +50,25 @@ export class Ffmpeg {
     await this.end();
   }
 
-  /** What it complained about so far, also when it went on. */
+  /** Its error output so far, even if it went on. */
   get complaints(): string {
     return this.process.words.text;
   }
 
-  /** Gives it bytes, and waits while it has enough of them. Rejects with ESOURCE when it is gone. */
+  /** Writes bytes to it, and waits while its buffer is full. Rejects with ESOURCE when it has ended. */
   async write(bytes: Uint8Array): Promise<void> {
     const { stdin } = this.process;
     const taken = new Promise<boolean>((resolve) => stdin.write(bytes, (error) => resolve(!error)));
     if (!(await this.within(Promise.race([taken, this.exited.then(() => false)])))) await this.fail();
   }
 
-  /** Tells it that nothing more comes, and waits for its end. Rejects with ESOURCE when it failed. */
+  /** Ends its input and waits until it has finished. Rejects with ESOURCE when it failed. */
   async end(): Promise<void> {
     this.process.stdin.end();
     if ((await this.within(this.exited)) !== undefined || this.silent) await this.fail();
   }
 
-  /** Ends it at once. */
+  /** Kills it. */
   async kill(): Promise<void> {
     this.stdout?.destroy();
     this.process.kill();
@@ -94,13 +94,13 @@ export class Ffmpeg {
 }
 
 export interface VideoFacts {
-  /** Frames a second as a fraction, such as 30000/1001. */
+  /** Frames per second as a fraction, such as 30000/1001. */
   rate: string;
-  /** About how many frames there are; undefined when the file does not say. */
+  /** The approximate number of frames; undefined when the file does not tell. */
   frames: number | undefined;
 }
 
-/** Asks ffprobe about a video file. Rejects with ESOURCE when it is none. */
+/** Reads a video file's facts with ffprobe. Rejects with ESOURCE when it is not a video. */
 export async function probeVideo(path: string): Promise<VideoFacts> {
   const entries = 'stream=avg_frame_rate,r_frame_rate,nb_frames,duration:format=duration';
   const args = ['-v', 'error', '-select_streams', 'v:0', '-show_entries', entries, '-of', 'json', `file:${path}`];

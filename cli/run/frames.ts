@@ -1,18 +1,18 @@
 import type { EngineError } from '../../engine/errors';
 import type { RawImage } from '../../engine/types';
 
-/** A frame on its way in: a picture of the wanted size, or why there is none. */
+/** An incoming frame: a picture of the wanted size, or the error if it cannot be read. */
 export type Frame = { name: string; image: RawImage } | { name: string; error: EngineError };
 
-/** Where frames come from. */
+/** A source of frames. */
 export interface FrameSource {
-  /** How many there are; for videos, about so many. Undefined when nobody knows. */
+  /** The number of frames, approximate for videos; undefined when it is unknown. */
   readonly count: number | undefined;
-  /** Frames one after the other, filling width × height; what protrudes is cropped. Names are unique. */
+  /** The frames in order, scaled and cropped to fill width × height. Names are unique. */
   frames(width: number, height: number): AsyncIterable<Frame>;
 }
 
-/** Where rendered frames go. */
+/** A destination of rendered frames. */
 export interface FrameSink {
   write(name: string, image: RawImage): Promise<void>;
   /** All are written: completes what is to be completed. */

@@ -72,25 +72,25 @@ const OPTIONS = {
   overwrite: { type: 'boolean', default: false },
 } as const;
 
-/** Length of the schedule that strength and steps are taken from. */
+/** The length of the schedule that strength and steps refer to. */
 const NUM_INFERENCE_STEPS = 50;
 
-/** What the command was called with, checked as far as this can be done without the model. */
+/** The command's options, checked as far as possible without the model. */
 export interface RunOptions {
   input: string;
   output: string;
   model: string;
   prompt: string;
   negativePrompt: string | undefined;
-  /** As the model. */
+  /** A folder or repository, as for the model. */
   autoencoder: string | undefined;
   executionProviders: string[];
-  /** Paths by names. */
+  /** The paths of adapters, by name. */
   adapters: Record<string, string>;
   controls: ControlOption[];
-  /** Paths of pictures as prompts, by the adapters' names. */
+  /** The paths of pictures as prompts, by the adapters' names. */
   pictures: Record<string, string>;
-  /** Undefined: the model's own. */
+  /** Undefined for the model's own. */
   size: { width: number; height: number } | undefined;
   stream: Omit<StreamOptions, 'width' | 'height'>;
   fps: string;
@@ -116,7 +116,7 @@ export function readOptions(args: string[]): RunOptions {
     seed: readNumber(values.seed, 'seed'),
     weights: readWeights(values.weights),
   };
-  // Before a model is loaded, which may take a while; its size is checked by the stream.
+  // Checked before the model is loaded, which may take a while; the size is checked by the stream.
   resolveOptions({ ...stream, width: 1, height: 1 }, 1);
   return {
     input: positionals[0],

@@ -11,17 +11,17 @@ export interface Painting {
   width: number;
   height: number;
   signal: AbortSignal;
-  /** A frame is done: rendered or skipped. */
+  /** Called when a frame is done, rendered or skipped. */
   onFrame: (done: number) => void;
-  /** A frame cannot be read. */
+  /** Called when a frame cannot be read. */
   onSkipped: (name: string, error: EngineError) => void;
 }
 
 /**
- * Sends every frame through the stream, whose steps overlap, and what comes out into the sink, in order.
- * Frames that cannot be read are left out. On Ctrl+C, or when something fails, nothing half-written stays.
+ * Sends every frame through the stream, whose steps overlap, and writes the results to the sink in order. Frames that cannot be
+ * read are left out. After Ctrl+C or a failure, no incomplete file is left.
  *
- * @returns how many frames were rendered
+ * @returns the number of rendered frames
  */
 export async function paint({ source, sink, stream, controls, width, height, signal, onFrame, onSkipped }: Painting): Promise<number> {
   let painted = 0;
@@ -55,7 +55,7 @@ export async function paint({ source, sink, stream, controls, width, height, sig
   }
 }
 
-/** What the stream takes of a frame, unless it, or one of its control pictures, cannot be read. */
+/** A frame with its control pictures for the stream, or the error if one of them cannot be read. */
 async function withControls(frame: Frame, controls: Controls): Promise<StreamInput | Extract<Frame, { error: EngineError }>> {
   if ('error' in frame) return frame;
   const { name, image } = frame;

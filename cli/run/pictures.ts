@@ -25,12 +25,12 @@ export class PictureSource implements FrameSource {
     return new PictureSource([path]);
   }
 
-  /** The pictures of a folder, by name as people count them (2 before 10). Rejects with ESOURCE when it holds none. */
+  /** The pictures of a folder in natural order (2 before 10). Rejects with ESOURCE when it holds none. */
   static async ofFolder(folder: string): Promise<PictureSource> {
     const names = await readdir(folder);
     const pictures = names.filter((name) => PICTURE_EXTENSIONS.includes(extname(name).toLowerCase())).sort(byName.compare);
     if (pictures.length > 0) return new PictureSource(pictures.map((name) => join(folder, name)));
-    throw new EngineError('ESOURCE', `${folder} holds no picture; known are ${PICTURE_EXTENSIONS.join(' ')}`);
+    throw new EngineError('ESOURCE', `${folder} holds no picture; supported are ${PICTURE_EXTENSIONS.join(' ')}`);
   }
 
   async *frames(width: number, height: number): AsyncGenerator<Frame> {
@@ -45,7 +45,7 @@ export class PictureSource implements FrameSource {
   }
 }
 
-/** A folder of picture files, named as their frames are. */
+/** A folder of picture files with the names of their frames. */
 export class PictureSink implements FrameSink {
   private readonly used = new Set<string>();
 
@@ -56,7 +56,7 @@ export class PictureSink implements FrameSink {
 
   async write(name: string, image: RawImage): Promise<void> {
     const extension = this.format === 'jpeg' ? '.jpg' : '.png';
-    // sun.png and sun.jpg of one folder become sun.png and sun.jpg.png.
+    // If a folder has sun.png and sun.jpg, they become sun.png and sun.jpg.png.
     const short = parse(name).name + extension;
     const file = this.used.has(short) ? name + extension : short;
     this.used.add(file);
@@ -65,7 +65,7 @@ export class PictureSink implements FrameSink {
 
   async finish(): Promise<void> {}
 
-  /** The pictures that are there are whole. */
+  /** The existing pictures are complete, so nothing is removed. */
   async abandon(): Promise<void> {}
 }
 
@@ -90,7 +90,7 @@ async function writePicture(path: string, image: RawImage, format: PictureFormat
   });
 }
 
-/** Never rejects. */
+/** Reads a picture, or returns its error. Never rejects. */
 async function read(path: string, width: number, height: number): Promise<Frame> {
   const name = basename(path);
   try {

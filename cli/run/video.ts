@@ -25,13 +25,13 @@ export class VideoSource implements FrameSource {
     return this.facts.frames;
   }
 
-  /** Frames a second as a fraction. */
+  /** Frames per second as a fraction. */
   get rate(): string {
     return this.facts.rate;
   }
 
   async *frames(width: number, height: number): AsyncGenerator<Frame> {
-    // A phone's video has frames of unequal length; in equal ones, picture and sound stay together.
+    // A phone's video has a variable frame rate; at a constant rate, picture and sound stay in sync.
     const filter = `fps=${this.rate},scale=${width}:${height}:force_original_aspect_ratio=increase:flags=lanczos,crop=${width}:${height}`;
     const args = ['-nostdin', '-i', `file:${this.path}`, '-map', '0:v:0', '-vf', filter, '-f', 'rawvideo', '-pix_fmt', 'rgb24', 'pipe:1'];
     const ffmpeg = new Ffmpeg('out', args, `${this.path} cannot be read`);
@@ -41,7 +41,7 @@ export class VideoSource implements FrameSource {
         number++;
         yield { name: `frame-${String(number).padStart(6, '0')}`, image: { data, width, height, channels: 3 } };
       }
-      // ffmpeg goes on after a damaged place, and at the end of a torn file; that is not to pass unnoticed.
+      // ffmpeg continues after damaged data and at the end of a truncated file, which must be reported.
       if (ffmpeg.complaints) yield { name: `a part of ${basename(this.path)}`, error: new EngineError('ESOURCE', ffmpeg.complaints) };
     } finally {
       await ffmpeg.kill();
@@ -49,14 +49,14 @@ export class VideoSource implements FrameSource {
   }
 }
 
-/** A video file, written by an ffmpeg process beside its place and moved there when it is whole. */
+/** A video file, written by an ffmpeg process under another name and renamed when it is complete. */
 export class VideoSink implements FrameSink {
   private ffmpeg: Ffmpeg | undefined;
   private readonly partial: string;
 
   /**
-   * @param rate frames a second, as a number or fraction
-   * @param sound a file whose sound goes along, if it has any
+   * @param rate frames per second, as a number or a fraction
+   * @param sound a file whose sound is added, if it has any
    */
   constructor(
     private readonly path: string,
@@ -88,17 +88,17 @@ export class VideoSink implements FrameSink {
     const args = ['-y', '-f', 'rawvideo', '-pix_fmt', 'rgb24', '-s', `${width}x${height}`, '-r', this.rate, '-i', 'pipe:0'];
     if (this.sound && extension !== '.gif') {
       args.push('-i', `file:${this.sound}`, '-map', '0:v:0', '-map', '1:a?');
-      // In a container of the same kind the sound fits as it is; for another one ffmpeg chooses.
+      // In a container of the same kind the sound is copied; for another one ffmpeg chooses the codec.
       if (extname(this.sound).toLowerCase() === extension) args.push('-c:a', 'copy');
     }
-    // What every player shows: H.264 with half the colour resolution, and its index at the front.
+    // Every player shows H.264 with half the colour resolution and the index at the front.
     if (['.mp4', '.m4v', '.mov', '.mkv'].includes(extension)) args.push('-c:v', 'libx264', '-crf', '18', '-pix_fmt', 'yuv420p');
     if (['.mp4', '.m4v', '.mov'].includes(extension)) args.push('-movflags', '+faststart');
     return new Ffmpeg('in', [...args, `file:${this.partial}`], `${this.path} cannot be written`);
   }
 }
 
-/** Cuts a stream of bytes into pieces of one length. */
+/** Splits a stream of bytes into pieces of equal length. */
 async function* inPieces(chunks: AsyncIterable<Buffer>, length: number): AsyncGenerator<Buffer> {
   let piece = Buffer.allocUnsafe(length);
   let filled = 0;

@@ -129,7 +129,7 @@ async function attempt(tried: TriedProvider, order: TrialOrder, settings: TrialS
     if (result.difference === undefined) return result;
     tried.difference = Number(result.difference.toPrecision(2));
     if (result.difference <= TOLERANCE) return result;
-    tried.reason = `its pictures differ from the processor's (by ${tried.difference}, of at most ${TOLERANCE})`;
+    tried.reason = `its pictures differ from the processor's (by ${tried.difference}; at most ${TOLERANCE} is allowed)`;
   } catch (thrown) {
     const error = EngineError.from(thrown, 'EHOST');
     if (error.code === 'ECLOSED' || (tried.name === 'cpu' && (error.code === 'ENOMODEL' || error.code === 'EBADMODEL'))) throw error;

@@ -1,11 +1,10 @@
 'use strict';
 
 /**
- * Runs in a worker of the camera page: crops a picture to fill a size, mirrored or not, and makes a JPEG of it. On the
- * page itself browsers put encoding off until an idle moment, which may be a second away while a video plays; a worker
- * encodes at once.
+ * Runs in a worker of the camera page: crops a picture to fill a size, mirrored or not, and encodes it as JPEG. On the page
+ * itself browsers defer encoding until they are idle, which may take a second while a video plays; a worker encodes at once.
  *
- * Takes `{ picture: VideoFrame | ImageBitmap, width, height, mirror }`, answers the bytes, or nothing if that failed.
+ * Takes `{ picture: VideoFrame | ImageBitmap, width, height, mirror }` and answers with the bytes, or nothing if that failed.
  */
 const canvas = new OffscreenCanvas(1, 1);
 const context = canvas.getContext('2d', { alpha: false });

@@ -1,11 +1,11 @@
 'use strict';
 
-/** Why the server ended the connection: another visitor's camera is shown now. */
+/** The close code for a visitor who was replaced by another one. */
 const TAKEN_OVER = 4001;
 
 /**
- * Sends pictures to a camera page's source: one is on its way at a time, and the next one is taken when that one has
- * gone into the flow, so it is always a new one.
+ * Sends pictures to a camera page's source, one at a time: the next one is taken when the last one has gone into the flow, so
+ * that it is always new.
  */
 class Uplink {
   /**
@@ -16,7 +16,7 @@ class Uplink {
     this.events = events;
     this.running = false;
     this.sentAt = undefined;
-    /** Server's clock minus this one's, ms; as good as the quickest answer so far. */
+    /** The server's clock minus this one's, ms, measured with the quickest answer so far. */
     this.clockOffset = 0;
     this.quickest = Infinity;
     this.link = new Link(address, {
@@ -66,7 +66,7 @@ class Uplink {
       clearTimeout(this.patience);
       const now = performance.now();
       const took = now - this.sentAt;
-      // Clocks drift, and are set anew: what was measured long ago counts less and less.
+      // Clocks drift and may be set, so older measurements count less and less.
       this.quickest *= 1.01;
       if (took < this.quickest) {
         this.quickest = took;
@@ -78,12 +78,12 @@ class Uplink {
   }
 }
 
-/** Takes pictures from a playing video: cropped to fill a size, mirrored or not, as JPEG. */
+/** Grabs pictures from a playing video, cropped to fill a size, mirrored or not, as JPEG. */
 class Grabber {
   /**
    * @param {HTMLVideoElement} video
    * @param {Worker} encoder runs camera-encoder.js
-   * @param {() => void} onNew told when the video shows a new picture, where the browser says so
+   * @param {() => void} onNew called when the video shows a new picture, where the browser supports that
    */
   constructor(video, encoder, onNew) {
     this.video = video;
@@ -104,7 +104,7 @@ class Grabber {
     });
   }
 
-  /** @returns {Promise<{ jpeg: ArrayBuffer, takenAt: number } | undefined>} nothing when the last picture is still the newest */
+  /** @returns {Promise<{ jpeg: ArrayBuffer, takenAt: number } | undefined>} undefined when there is no new picture */
   async grab(width, height, mirror) {
     const { video, encoder } = this;
     const counts = video.requestVideoFrameCallback && !document.hidden;
@@ -125,12 +125,12 @@ function startWorker(code) {
   return new Worker(URL.createObjectURL(new Blob([code], { type: 'text/javascript' })));
 }
 
-/** Calls back `perSecond` times a second, also while the page is out of sight, where a page's own timers sleep. */
+/** Calls back `perSecond` times a second, even while the page is hidden, when a page's own timers are throttled. */
 function startTicks(perSecond, onTick) {
   startWorker(`setInterval(() => postMessage(0), ${1000 / perSecond})`).onmessage = onTick;
 }
 
-/** What keeps a browser from giving out its camera, in words for the visitor. */
+/** Why the browser does not provide a camera, in words for the visitor. */
 function explain(error) {
   switch (error.name) {
     case 'NotAllowedError':

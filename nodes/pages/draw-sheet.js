@@ -1,11 +1,11 @@
 'use strict';
 
-/** Points are counted in this many parts of the sheet's sides, widths in those of the shorter one. */
+/** Coordinates are in this many parts of the sheet's sides, widths in parts of the shorter side. */
 const UNITS = 10000;
 
 /**
- * A sheet that several visitors draw on: strokes in the server's order, on top of them those of this page that the server has
- * not told of yet.
+ * A sheet that several visitors draw on: strokes in the server's order, and on top of them this page's own strokes that the
+ * server has not confirmed yet.
  */
 class SharedSheet {
   /** @param {HTMLCanvasElement} canvas */
@@ -15,11 +15,11 @@ class SharedSheet {
     this.paper = '#dff0f8';
     this.below = undefined;
     this.strokes = [];
-    /** Of this page, by key: drawn at once. */
+    /** This page's unconfirmed strokes, by key. */
     this.own = new Map();
   }
 
-  /** Everything anew, as the server has it. */
+  /** Replaces the whole content by the server's. */
   replace({ paper, strokes }) {
     this.paper = paper;
     this.below = undefined;
@@ -34,7 +34,7 @@ class SharedSheet {
     this.drawSoon();
   }
 
-  /** What happened, in the server's order. */
+  /** Applies events in the server's order. */
   take(events) {
     for (const event of events) {
       const { key, points, undo } = event;
@@ -47,13 +47,13 @@ class SharedSheet {
     if (events.length > 0) this.drawSoon();
   }
 
-  /** A stroke of this page, to be seen at once. */
+  /** Shows a stroke of this page at once. */
   addOwn(stroke) {
     this.own.set(stroke.key, stroke);
     this.drawSoon();
   }
 
-  /** A stroke that the server will never tell of. */
+  /** Drops a stroke that the server will not confirm. */
   forgetOwn() {
     this.own.clear();
   }
@@ -85,7 +85,7 @@ class SharedSheet {
     }
   }
 
-  /** A line has one width, so a stroke of changing width is several. */
+  /** Draws a stroke of changing width as several lines, since a line has one width. */
   drawStroke({ colour, points }) {
     const { context, canvas } = this;
     const unit = Math.min(canvas.width, canvas.height) / UNITS;
@@ -96,7 +96,7 @@ class SharedSheet {
       const before = Math.max(0, from - 3);
       context.beginPath();
       context.moveTo(x(before), y(before));
-      // A line without a length would be none.
+      // A line of length 0 would not be drawn.
       context.lineTo(x(from) + 0.01, y(from));
       let to = from + 3;
       for (; to < points.length && points[to + 2] === points[from + 2]; to += 3) context.lineTo(x(to), y(to));

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What a model of landscapes knows by its colour. */
+/** Colours that a model of landscapes recognises. */
 const COLOURS = {
   sky: '#7ac0f8',
   sun: '#ffe27a',
@@ -13,9 +13,9 @@ const COLOURS = {
   snow: '#f4f9fe',
   night: '#141e52',
 };
-/** Widths of a pen's stroke change in steps, lest each of its points be a line of its own. */
+/** The widths of a pen's stroke are rounded to steps, so that not every point needs a line of its own. */
 const WIDTH_STEPS = 8;
-/** Of a stroke's points, in one message. */
+/** The most points in one message. */
 const MOST_NUMBERS = 1200;
 
 const choice = { colour: COLOURS.hill, size: 6, mirror: false, erase: false, ...recall(KEPT) };
@@ -35,13 +35,13 @@ function choose(change) {
 
 // ---- strokes ----------------------------------------------------------------------------------------------------------
 
-/** This page's number among the visitors, once the server has told it. */
+/** This page's number among the visitors, once the server has sent it. */
 let you;
 let count = 0;
-/** By pointer, the stroke that it draws; several fingers draw several. */
+/** The current strokes by pointer; several fingers draw several strokes. */
 const drawing = new Map();
 
-/** A point on the sheet, and the width there: a pen's by its pressure. */
+/** A point on the sheet with the width there, which depends on a pen's pressure. */
 function pointOf({ clientX, clientY, pointerType, pressure }) {
   const { left, top, width, height } = canvas.getBoundingClientRect();
   const press = pointerType === 'pen' && pressure > 0 ? Math.max(1, Math.round(pressure * WIDTH_STEPS)) / WIDTH_STEPS : 0.5;
@@ -64,7 +64,7 @@ canvas.onpointerdown = (event) => {
 canvas.onpointermove = (event) => {
   const stroke = drawing.get(event.pointerId);
   if (!stroke) return;
-  // Between two pictures of the screen a pen makes more than one point.
+  // A pen reports several points per animation frame.
   const events = event.getCoalescedEvents?.() ?? [];
   for (const each of events.length > 0 ? events : [event]) {
     const [x, y, width] = pointOf(each);
@@ -86,7 +86,7 @@ function sendSoon() {
   sending ??= requestAnimationFrame(send);
 }
 
-/** What has been drawn since. */
+/** Sends the points that were drawn since the last message. */
 function send() {
   cancelAnimationFrame(sending);
   sending = undefined;
@@ -104,7 +104,7 @@ function send() {
   }
 }
 
-/** Sends an order, after what was drawn before it, which it may take back or lay paper on. */
+/** Sends an order after the strokes that were drawn before it, which it may undo or cover. */
 function order(wanted) {
   send();
   link.send(wanted);
@@ -140,7 +140,7 @@ function hear({ you: number, width, height, visitors, running, events, ...conten
 }
 let isRunning = true;
 
-/** As many pixels as the screen has there. */
+/** Gives the canvas the resolution of the screen. */
 function resize() {
   const { width, height } = canvas.getBoundingClientRect();
   const density = Math.min(devicePixelRatio, 2);

@@ -1,23 +1,23 @@
 'use strict';
 
-/** A server that is just starting may take a connection, and then leave it at that. */
+/** The longest wait for a connection, ms: a server that is just starting may accept one and then not answer. */
 const OPENING_MS = 4000;
 
-/** How long to wait before the next try, ms: ever longer, up to five seconds, and not all visitors at the same moment. */
+/** The pause before the next try, ms: growing up to five seconds, with jitter so that visitors do not all come at once. */
 const retryDelay = (failures) => Math.min(250 * 2 ** failures, 5000) * (0.8 + 0.4 * Math.random());
 
-/** A number for a try to open a WebSocket, by which the server tells later how it fared. */
+/** An id for a try to open a WebSocket, with which the server can be asked why it failed. */
 const newTry = () => crypto.getRandomValues(new Uint32Array(2)).join('_');
 
-/** What a page says while it has no connection. */
+/** The text while there is no connection. */
 const reconnecting = (problem = text('lost'), advice = '') => text('reconnecting', { problem: advice ? `${problem}. ${advice}` : problem });
 
 /**
- * Why a try never opened, which browsers do not say.
+ * Asks the server why a try failed, which browsers do not tell.
  *
  * @param {string} address of the page
- * @param {string} number of the try
- * @returns {Promise<{ problem?: string, advice?: string }>} nothing when the server is away, or all is well on the way
+ * @param {string} number the try's id
+ * @returns {Promise<{ problem?: string, advice?: string }>} nothing when the server cannot be reached, or has no explanation
  */
 async function whyLost(address, number) {
   try {
@@ -31,14 +31,14 @@ async function whyLost(address, number) {
   }
 }
 
-/** A page's connection to its node: a WebSocket that comes back by itself, over which messages go as JSON. */
+/** A page's connection to its node: a WebSocket with JSON messages that reconnects by itself. */
 class Link {
   /**
    * @param {string} address of the page
    * @param {object} events all but `onNews` and `onLost` may be left out:
    *   - `onNews(news)`, and `onPicture(blob)` for what is not JSON
    *   - `onOpen()`, `onClose(code)`, which may `end()` it
-   *   - `onLost(problem?, advice?)`: there is no connection; told again when it turns out why
+   *   - `onLost(problem?, advice?)`: there is no connection; called again when the reason is known
    *   - `query()` before each try: resolves to what its address needs besides, such as `ticket=…&`; rejects when there is no connection;
    *     resolves to undefined when no try is to be made until `retry()`
    */
@@ -46,7 +46,7 @@ class Link {
     this.address = address;
     this.events = events;
     this.failures = 0;
-    /** Why no connection opens, once that is known. */
+    /** Why there is no connection, once that is known. */
     this.reason = {};
     this.connect();
   }
@@ -61,7 +61,7 @@ class Link {
     return this.isOpen;
   }
 
-  /** Gives the connection up, for a new one. */
+  /** Drops the connection and makes a new one. */
   drop() {
     this.socket.close();
   }
@@ -118,7 +118,7 @@ class Link {
 
   async explain(number) {
     const reason = await whyLost(this.address, number);
-    // A server that has just started knows nothing of the try, so one is not enough.
+    // A server that has just started does not know the try, so it is asked more than once.
     if (this.ended || this.isOpen || this.failures < 2) return;
     this.reason = reason;
     this.tellLost();

@@ -1,13 +1,13 @@
 'use strict';
 
-/** A number of the page's address within bounds; undefined where it says none. */
+/** A number in the page's address, limited to a range; undefined where there is none. */
 function numberIn(text, least, most) {
   const number = text === null || text === '' ? Number.NaN : Number(text);
   return number >= least && number <= most ? number : undefined;
 }
 
 /**
- * The part of a picture that a screen of a wall shows, in shares of its sides: `crop=x,y,width,height`, or `tile=column,row,columns,rows`
+ * The part of a picture that one screen of a video wall shows, in shares of its sides: `crop=x,y,width,height`, or `tile=column,row,columns,rows`
  * counted from 1. Undefined for all of it, and for what is not one of them.
  */
 function cropOf(asked) {
@@ -34,8 +34,8 @@ async function cropped(picture, { x, y, width, height }) {
 }
 
 /**
- * Holds pictures back so that all screens of a wall show the same one at a time: each so long after it came to the sink, by the
- * clock of the server. What clocks differ by is learned from the picture that was quickest.
+ * Delays pictures so that all screens of a wall show the same one at a time: each is shown a fixed time after it came to the sink,
+ * by the server's clock. The difference of the clocks is estimated from the picture that arrived quickest.
  */
 class SharedDelay {
   /** @param {number} delayMs more than the slowest screen needs to get a picture */
@@ -52,7 +52,7 @@ class SharedDelay {
     this.offsets = [...this.offsets, now - at].slice(-300);
     const due = at + Math.min(...this.offsets) + this.delayMs - performance.timeOrigin;
     this.queue.push({ jpeg, frame, due });
-    // A tab out of sight has slow timers, and is not to fill up.
+    // A hidden tab has slow timers, so its queue is limited.
     if (this.queue.length > 120) this.queue.shift();
     this.timer ??= setTimeout(() => this.next(), Math.max(0, this.queue[0].due - performance.now()));
   }
@@ -66,11 +66,11 @@ class SharedDelay {
   }
 }
 
-/** The picture before beside the one after: `side`, `wipe` (a line that follows the pointer) or `corner`. */
+/** Shows the pictures before and after denoising together: `side`, `wipe` (a line that follows the pointer) or `corner`. */
 class Comparison {
   constructor(kind) {
     this.kind = kind;
-    /** Newest pictures of the sink before, by when their frames were taken. */
+    /** The newest pictures of the sink before the denoiser, by the times of their frames. */
     this.before = new Map();
     this.line = 0.5;
     this.canvas = document.createElement('canvas');
@@ -81,7 +81,7 @@ class Comparison {
     for (const oldest of this.before.keys()) if (this.before.size > 90) this.before.delete(oldest);
   }
 
-  /** @returns {Promise<ImageBitmap>} both in one picture; the painted one alone while there is no other */
+  /** @returns {Promise<ImageBitmap>} both in one picture; only the denoised one while there is no other */
   async with(after, frame) {
     const jpeg = this.before.get(frame?.timestamp) ?? [...this.before.values()].at(-1);
     if (!jpeg) return after;
@@ -114,7 +114,7 @@ class Comparison {
 }
 
 /**
- * The matrix3d that moves the corners of a box to four places: the homography, from eight linear equations.
+ * The matrix3d that maps the corners of a box to four points: the homography, from eight linear equations.
  *
  * @param {number[][]} places `[x, y]` of the corners above left, above right, below right, below left, pixels
  */
@@ -152,7 +152,7 @@ const SQUARE = [
   [0, 1],
 ];
 
-/** Whether four places make a shape that a screen can have: its corners all turn the same way. */
+/** Whether four points make a valid screen, a convex quadrilateral. */
 function isShape(places) {
   const turns = places.map(([x, y], k) => {
     const [[nextX, nextY], [afterX, afterY]] = [places[(k + 1) % 4], places[(k + 2) % 4]];
@@ -161,10 +161,10 @@ function isShape(places) {
   return turns.every((turn) => turn > 1e-4);
 }
 
-/** Four corners of the picture, dragged to where a wall has them; kept in this browser by the screen's name. */
+/** Keystone correction: the four corners of the picture can be dragged to those of a wall; kept in this browser by the screen's name. */
 class Warp {
   /**
-   * @param {HTMLElement} wall what is moved
+   * @param {HTMLElement} wall the element that is transformed
    * @param {string} keptAs
    */
   constructor(wall, keptAs) {
@@ -185,13 +185,13 @@ class Warp {
     const isSquare = places.flat().every((value, k) => value === SQUARE.flat()[k]);
     wall.style.transformOrigin = '0 0';
     const onScreen = places.map(([x, y]) => [x * innerWidth, y * innerHeight]);
-    // The corners are the picture's own, whatever its shape was.
+    // The corners belong to the picture, whatever its aspect ratio.
     wall.classList.toggle('warped', !isSquare || this.isEditing);
     wall.style.transform = isSquare ? '' : matrixTo(wall.offsetWidth, wall.offsetHeight, onScreen);
     this.handles?.forEach((handle, k) => Object.assign(handle.style, { left: `${onScreen[k][0]}px`, top: `${onScreen[k][1]}px` }));
   }
 
-  /** Shows the corners to be dragged, or moved by the arrow keys; or hides them again. */
+  /** Shows the corners, which can be dragged or moved by the arrow keys, or hides them. */
   toggle() {
     if (this.handles) {
       for (const handle of this.handles) handle.remove();
@@ -228,7 +228,7 @@ class Warp {
 
   move(corner, place) {
     const places = this.places.map((old, k) => (k === corner ? place : old));
-    // One that has crossed another one is no longer a corner.
+    // A corner must not cross another one.
     if (!isShape(places)) return;
     this.places = places;
     this.keep();

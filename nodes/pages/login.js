@@ -2,11 +2,11 @@
 
 const TOKEN = 'streamdiffusion token';
 
-/** The editor's login, for pages that may do more than look on: asked for in a dialog where the editor in the same browser has none. */
+/** The editor's login, for pages that need permissions: asked for in a dialog unless the editor is logged in in the same browser. */
 class EditorLogin {
   /**
-   * @param {object} page `{ admin, node }`, the roots of editor and pages as the server says them, and `path`, this page's address below the latter
-   * @param {object} words `scope` of the login, and `help`: the key of the text that says why it is asked for
+   * @param {object} page `{ admin, node }`, the roots of editor and pages as the server sends them, and `path`, this page's address below the latter
+   * @param {object} words `scope` of the login, and `help`: the key of the text that explains why it is needed
    */
   constructor(page, { scope, help }) {
     this.page = page;
@@ -20,7 +20,7 @@ class EditorLogin {
     $('#login').oncancel = (event) => $('#leave').hidden && event.preventDefault();
   }
 
-  /** The editor's address, beside that of this page; a proxy may have put something before both. */
+  /** The editor's address, derived from this page's: a proxy may have added a prefix to both. */
   get admin() {
     const path = location.pathname.replace(/\/+$/, '');
     const own = this.page.node + this.page.path;
@@ -29,9 +29,9 @@ class EditorLogin {
   }
 
   /**
-   * Asks the editor's side. Without a login that is good for it, asks for one in the dialog, and then calls `retry`; the dialog stays until it worked.
-   * @param {boolean} mayLeave whether the page is of use without it, so that the dialog can be left
-   * @returns {Promise<Response | undefined>} undefined while there is no login. Rejects when the server is away
+   * Sends a request to the editor's side. Without a sufficient login, asks for one in the dialog and then calls `retry`; the dialog stays until that worked.
+   * @param {boolean} mayLeave whether the dialog can be closed, because the page is useful without a login
+   * @returns {Promise<Response | undefined>} undefined while there is no login. Rejects when the server cannot be reached
    */
   async ask(method, path, retry, mayLeave = false) {
     if (this.page.admin !== 'false') {
@@ -50,18 +50,18 @@ class EditorLogin {
     return undefined;
   }
 
-  /** The dialog is needed no more. */
+  /** Closes the dialog. */
   done() {
     if ($('#login').open) $('#login').close();
   }
 
-  /** Of a login on such a page, and of the editor's in this browser. */
+  /** The tokens of a login on such a page, and of the editor in this browser. */
   tokens() {
     const path = new URL(this.admin).pathname.replace(/\/+$/, '').replace(/\//g, '-');
     return [recall(TOKEN, 'sessionStorage'), recall(`auth-tokens${path}`)?.access_token].filter(Boolean);
   }
 
-  /** `password`, or `editor` where the editor asks in another way, or `none` where there is none. */
+  /** The kind of login: `password`, `editor` for other strategies, or `none`. */
   async way() {
     if (this.page.admin === 'false') return 'none';
     try {
@@ -74,7 +74,7 @@ class EditorLogin {
 
   open(way, mayLeave) {
     $('#leave').hidden = !mayLeave;
-    // What somebody is typing stays.
+    // Typed text is kept.
     if ($('#login').open && way === this.shown) return;
     this.shown = way;
     const isPassword = way === 'password';
@@ -101,7 +101,7 @@ class EditorLogin {
     if (!problem) this.retry?.();
   }
 
-  /** Logs in as the editor does. @returns {Promise<string | undefined>} what went wrong */
+  /** Logs in as the editor does. @returns {Promise<string | undefined>} the error */
   async logIn(username, password) {
     const body = new URLSearchParams({ client_id: 'node-red-editor', grant_type: 'password', scope: this.scope, username, password });
     try {

@@ -1,6 +1,6 @@
 'use strict';
 
-/** What the scripts of every page build on. */
+/** The functions that the scripts of every page share. */
 
 const TEXTS = JSON.parse(document.getElementById('texts').textContent);
 
@@ -17,12 +17,12 @@ function make(tag, properties = {}, ...children) {
   return element;
 }
 
-/** The page's address, which a visitor may have opened with or without a slash at its end. */
+/** The page's address, which may have been opened with or without a trailing slash. */
 const here = location.origin + location.pathname.replace(/\/+$/, '');
 
-/** What this browser has kept, as JSON; undefined where there is nothing. */
+/** A value that this browser has stored as JSON; undefined where there is none. */
 function recall(key, storage = 'localStorage') {
-  // A browser that keeps nothing throws when it is asked.
+  // A browser without storage throws.
   try {
     return JSON.parse(window[storage].getItem(key)) ?? undefined;
   } catch {
@@ -34,19 +34,19 @@ function keep(key, value, storage = 'localStorage') {
   try {
     window[storage].setItem(key, JSON.stringify(value));
   } catch {
-    // It is chosen anew next time.
+    // The value is not kept then.
   }
 }
 
-/** @param {(reason: string) => void} onRefused told why the browser does not */
+/** @param {(reason: string) => void} onRefused called with the reason when the browser refuses */
 function toggleFullScreen(onRefused) {
   if (document.fullscreenElement) document.exitFullscreen();
   else document.documentElement.requestFullscreen({ navigationUI: 'hide' }).catch((error) => onRefused(error.message));
 }
 
-/** The words that a model knows, in the page's language; in English where it has none of its own. */
+/** The words that a model knows, in the page's language, or in English if that has none. */
 function wordsFor({ list, others }) {
-  // The list is English; what stands for its words in English is not needed.
+  // The list itself is English, so English alternatives are not needed.
   const { lang } = document.documentElement;
   const own = lang === 'en' ? [] : (others[lang] ?? []);
   return own.length > 0 ? { words: own, language: lang } : { words: list, language: 'en' };

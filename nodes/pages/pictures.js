@@ -1,14 +1,14 @@
 'use strict';
 
 /**
- * Shows the pictures of a sink as they come: over a WebSocket or, where something on the way lets none through, as the
- * multipart stream. When the connection is lost it comes back by itself, ever more slowly, up to every five seconds.
+ * Shows the pictures of a sink as they arrive: over a WebSocket or, where WebSockets are blocked, as the multipart stream. A lost
+ * connection is restored, with pauses growing up to five seconds.
  *
  * @param {string} address of the sink's page
  * @param {(jpeg: Blob, frame?: object, at?: number) => Promise<void>} onPicture draws it; the next one comes when it has settled. `at`: when it
  *   came to the sink, ms since 1970 by the server's clock
- * @param {(problem?: string) => void} onState told why there is no connection, or nothing when there is one
- * @param {(news: object) => void} onNews told what else the sink says, such as `{ blackout, fade }`, and `{ open: true }` before it says anything
+ * @param {(problem?: string) => void} onState called with the reason why there is no connection, or with nothing when there is one
+ * @param {(news: object) => void} onNews called with the sink's other messages, such as `{ blackout, fade }`, and with `{ open: true }` before the first
  * @returns {() => void} stops it
  */
 function watchPictures(address, onPicture, onState, onNews = () => undefined) {
@@ -16,7 +16,7 @@ function watchPictures(address, onPicture, onState, onNews = () => undefined) {
   const QUIET_MS = 25000;
   let socketWorks = false;
 
-  /** Ends `close` when nothing was heard for a while: a connection can be dead without a word. */
+  /** Calls `close` when nothing was received for a while: a connection can be dead without an event. */
   function listenFor(close) {
     let timer;
     const heard = () => {
@@ -75,7 +75,7 @@ function watchPictures(address, onPicture, onState, onNews = () => undefined) {
     });
   }
 
-  // An <img> would show the stream as well, but it does not say when the stream ends or stalls.
+  // An <img> would show the stream as well, but has no events for its end or a stall.
   async function overStream(onContact) {
     const attempt = new AbortController();
     const abort = () => attempt.abort();
@@ -133,7 +133,7 @@ function joined(first, second) {
   return both;
 }
 
-/** The last whole picture in the bytes of a multipart stream, and what follows it. */
+/** The last complete picture in the bytes of a multipart stream, and the bytes after it. */
 function takeNewest(bytes) {
   const latin1 = new TextDecoder('latin1');
   let rest = bytes;
@@ -150,23 +150,23 @@ function takeNewest(bytes) {
 
 /** Draws pictures on a canvas; each dissolves into the next within `fadeMs`. */
 class Painter {
-  /** @param {(picture: ImageBitmap, frame?: object) => Promise<ImageBitmap>} prepare makes of a picture what is drawn */
+  /** @param {(picture: ImageBitmap, frame?: object) => Promise<ImageBitmap>} prepare turns a picture into the one that is drawn */
   constructor(canvas, fadeMs = 0, prepare = async (picture) => picture) {
     this.prepare = prepare;
     this.canvas = canvas;
     this.context = canvas.getContext('2d');
     this.fadeMs = fadeMs;
     this.step = 0;
-    /** What is appearing. */
+    /** The picture that is being faded in. */
     this.coming = undefined;
   }
 
-  /** Resolves when it is drawn, or begins to appear. */
+  /** Draws a picture; resolves when it is drawn, or begins to fade in. */
   async show(jpeg, frame) {
     const picture = await this.prepare(await createImageBitmap(jpeg), frame);
     const { canvas, context } = this;
     cancelAnimationFrame(this.step);
-    // In a tab that is open for weeks, pictures are not to wait for the browser to find them.
+    // Closed at once, so that a tab that is open for weeks does not depend on garbage collection.
     this.coming?.close();
     this.coming = undefined;
     const fits = canvas.width === picture.width && canvas.height === picture.height;
@@ -206,7 +206,7 @@ class Painter {
   }
 }
 
-/** Keeps the screen on while the page is seen, where the browser can (it asks for HTTPS). */
+/** Keeps the screen on while the page is visible, where the browser supports it (over HTTPS). */
 function keepScreenOn() {
   const ask = () => {
     if (document.visibilityState === 'visible') navigator.wakeLock?.request('screen').catch(() => undefined);

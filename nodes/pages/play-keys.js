@@ -54,7 +54,7 @@ function listen() {
   return listening;
 }
 
-// While one learns, a click chooses a control and does nothing else.
+// While learning, a click only chooses a control.
 document.addEventListener(
   'click',
   (event) => {

@@ -1,6 +1,6 @@
 'use strict';
 
-/** How a setting is shown: its step on the slider, the slider's end where that is less than what is allowed, and its unit. */
+/** How a setting is shown: its step on the slider, the slider's end if it is below the allowed range, and its unit. */
 const KNOBS = {
   strength: { step: 0.01 },
   steps: { step: 1 },
@@ -13,7 +13,7 @@ const KNOBS = {
 };
 const WEIGHT = { step: 0.01, min: 0, max: 1.5 };
 
-/** What a slider can be set to from elsewhere, by control: its range. */
+/** The ranges of the sliders, by control, for other inputs. */
 const ranges = new Map();
 
 function slider(control, label, { min, max, step, unit = '' }, onMove = (value) => setValue(control, value)) {
@@ -25,7 +25,7 @@ function slider(control, label, { min, max, step, unit = '' }, onMove = (value) 
   box.dataset.target = control;
   const shown = (value) => {
     input.value = value;
-    // What the slider has no room for is told all the same.
+    // The number is shown even if it is beyond the slider's range.
     output.textContent = Number(value).toFixed(digits) + unit;
     input.style.setProperty('--fill', `${(100 * (input.value - min)) / (max - min)}%`);
   };
@@ -86,7 +86,7 @@ let bounds = {};
 let adapters = [];
 let fadeSeconds = Number(recall(`${KEPT} fade`) ?? 0);
 
-/** What settings are allowed, and the adapters that have a weight, as far as they are told. */
+/** Updates the allowed settings and the adapters with weights. */
 function setKnobs(knobs, names) {
   bounds = knobs ?? bounds;
   adapters = names ?? adapters;

@@ -1,26 +1,26 @@
 'use strict';
 
 /**
- * Which key, knob or pad of a MIDI device plays on which control, and how one is learned: choose a control, then move a knob or
- * press a key. Kept in this browser.
+ * The assignment of keys, and of knobs and pads of MIDI devices, to controls. It is learned by choosing a control and then moving a
+ * knob or pressing a key, and kept in this browser.
  */
 class Learn {
   /**
-   * @param {string} keptAs where it is kept
+   * @param {string} keptAs the key of the browser's storage
    * @param {(target: string, share: number, isPress: boolean) => void} play moves a control to a share (0 to 1) of its range, or presses it
-   * @param {() => void} onChange told when something was learned
+   * @param {() => void} onChange called when something was learned
    */
   constructor(keptAs, play, onChange) {
     this.keptAs = keptAs;
     this.play = play;
     this.onChange = onChange;
     this.chosen = undefined;
-    /** Last values of MIDI controllers, to tell a press from a hold. */
+    /** The last values of MIDI controllers, to tell a press from a hold. */
     this.values = new Map();
     this.bound = new Map(Object.entries(recall(keptAs) ?? {}));
   }
 
-  /** What plays on a control, in short: "CC 21", "C2", "Q". */
+  /** The short name of a control's input: "CC 21", "C2", "Q". */
   nameOf(target) {
     const input = [...this.bound].find(([, to]) => to === target)?.[0];
     if (!input) return '';
@@ -34,7 +34,7 @@ class Learn {
     return this.hear(`key ${code}`, 1, true);
   }
 
-  /** A message of a MIDI device; what is neither note nor controller is of no interest here. */
+  /** Handles a message of a MIDI device; only notes and controllers are used. */
   midi([status, number, value]) {
     const channel = status & 15;
     if (status >> 4 === 9 && value > 0) this.hear(`note ${channel} ${number}`, value / 127, true);
@@ -72,10 +72,10 @@ class Learn {
 }
 
 /**
- * Listens to all MIDI devices, also to those that are connected later.
+ * Listens to all MIDI devices, including those that are connected later.
  *
  * @param {(data: Uint8Array) => void} onMessage
- * @returns {Promise<string | undefined>} why there are none, in words
+ * @returns {Promise<string | undefined>} the reason why there are none
  */
 async function listenToMidi(onMessage) {
   if (!navigator.requestMIDIAccess) return text(window.isSecureContext ? 'noMidi' : 'midiNeedsHttps');

@@ -1,9 +1,9 @@
 'use strict';
 
-/** The connection of a performance page: logs in where the page asks for it, sends orders, and hears what changes. */
+/** The connection of a performance page: logs in if necessary, sends orders, and receives changes. */
 class PlayLink {
   /**
-   * @param {object} page `{ name, players, admin, node }`: as the server says it; `admin` and `node` are the roots of editor and pages
+   * @param {object} page `{ name, players, admin, node }`as the server sends it; `admin` and `node` are the roots of editor and pages
    * @param {object} events those of a `Link`
    */
   constructor(page, events) {
@@ -16,12 +16,12 @@ class PlayLink {
     this.link = new Link(here, { ...events, query: () => this.query() });
   }
 
-  /** Sends an order. @returns {number} its number, which the server says again when it is obeyed; 0 when nothing was sent */
+  /** Sends an order. @returns {number} its number, which the server sends back when it was obeyed; 0 when nothing was sent */
   order(order) {
     return this.link.send({ n: this.count + 1, ...order }) ? ++this.count : 0;
   }
 
-  /** A ticket for one WebSocket, as part of its address; undefined without a login. Rejects when the server is away. */
+  /** A ticket for one WebSocket, as part of its address; undefined without a login. Rejects when the server cannot be reached. */
   async query() {
     if (this.page.players !== 'login') return '';
     const response = await this.login.ask('POST', `/streamdiffusion/tickets/${this.page.name}`, () => this.link.retry());

@@ -33,7 +33,7 @@ function showChips({ words, added }) {
   $('#chips').replaceChildren(...chips, ...others);
 }
 
-/** Takes a word out of the prompt, or puts it at its end. */
+/** Removes a word from the prompt, or appends it. */
 function toggleWord(word) {
   const escaped = word.replace(/[.*+?^${}()|[\]\\]/g, '\\$&');
   const found = new RegExp(`(^|[^\\p{L}\\p{N}])${escaped}(?![\\p{L}\\p{N}])`, 'iu');

@@ -1,6 +1,6 @@
 'use strict';
 
-/** So long a press on a pad saves, ms. */
+/** Pressing a pad for this long saves a scene, ms. */
 const LONG_MS = 600;
 
 let scenes = [];

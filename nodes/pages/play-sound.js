@@ -1,25 +1,25 @@
 'use strict';
 
-/** Readings a second. */
+/** Readings per second. */
 const SOUND_RATE = 25;
-/** A beat is so many times louder in the bass than the last second was, and so long after the one before, ms. */
+/** A beat is this many times louder in the bass than the last second, and comes this long after the previous one, ms. */
 const BEAT = { times: 1.35, least: 0.08, apart: 230 };
 
-/** What a microphone hears: level, bass and treble from 0 to 1, and beats. */
+/** Measures the sound of a microphone: level, bass and treble from 0 to 1, and beats. */
 class SoundMeter {
   /**
    * @param {(sound: { level: number, bass: number, treble: number, beat: boolean }) => void} onSound
-   * @param {() => void} onEnd told when the microphone is gone
+   * @param {() => void} onEnd called when the microphone is disconnected
    */
   constructor(onSound, onEnd) {
     this.onSound = onSound;
     this.onEnd = onEnd;
-    /** Bass of the last second. */
+    /** The bass levels of the last second. */
     this.past = [];
     this.lastBeat = 0;
   }
 
-  /** Rejects with what the browser says when there is none, or it was not allowed. */
+  /** Opens the microphone. Rejects with the browser's error when there is none, or it was not allowed. */
   async start() {
     const audio = { echoCancellation: false, noiseSuppression: false, autoGainControl: false };
     this.stream = await navigator.mediaDevices.getUserMedia({ audio });
@@ -56,7 +56,7 @@ class SoundMeter {
     this.onSound({ level, bass, treble, beat });
   }
 
-  /** The mean of the frequencies between two, Hz. */
+  /** The mean level between two frequencies, Hz. */
   band(from, to) {
     const width = this.context.sampleRate / 2 / this.bins.length;
     const part = this.bins.subarray(Math.max(1, Math.floor(from / width)), Math.ceil(to / width) + 1);

@@ -1,6 +1,6 @@
 'use strict';
 
-/** Beats from taps or from a MIDI clock, and what waits for the next one. */
+/** Beats from taps or from a MIDI clock, and an action that waits for the next beat. */
 class Tempo {
   /** @param {() => void} onBeat called on each beat */
   constructor(onBeat) {
@@ -10,12 +10,12 @@ class Tempo {
     this.waiting = undefined;
   }
 
-  /** Beats a minute; undefined before the second tap. */
+  /** Beats per minute; undefined before the second tap. */
   get bpm() {
     return this.period && 60000 / this.period;
   }
 
-  /** A tap by hand: the beat is now. Two seconds without one begin anew. */
+  /** Taps a beat. After two seconds without a tap, the tempo is measured again. */
   tap(now = performance.now()) {
     if (now - (this.taps.at(-1) ?? -Infinity) > 2000) this.taps = [];
     this.taps = [...this.taps, now].slice(-8);
@@ -28,7 +28,7 @@ class Tempo {
     this.ticks.push(now);
     const beats = (this.ticks.length - 1) / 24;
     if (beats < 1 || !Number.isInteger(beats)) return;
-    // Over four beats, since each tick is a little early or late.
+    // The tempo is measured over four beats, since each tick is a little early or late.
     this.keep((now - this.ticks[0]) / beats, now);
     if (beats === 4) this.ticks = this.ticks.slice(24);
   }
@@ -38,7 +38,7 @@ class Tempo {
     this.ticks = [];
   }
 
-  /** Does something on the next beat, in place of what waited for it; at once while there are no beats. */
+  /** Does something on the next beat, instead of an earlier action that waits; at once while there are no beats. */
   onNext(act) {
     if (!this.period) return act();
     this.waiting = act;
@@ -47,7 +47,7 @@ class Tempo {
   keep(period, beatAt) {
     this.period = period;
     clearTimeout(this.timer);
-    // The beat that was expected for this moment may have come already.
+    // The beat that was expected now may have come already.
     if (!(beatAt - this.lastBeat < period / 2)) this.beat();
     this.schedule(beatAt + period);
   }
@@ -56,7 +56,7 @@ class Tempo {
     this.timer = setTimeout(
       () => {
         this.beat();
-        // By the clock, not by when the timer came: a late one must not shift all that follow.
+        // Counted from the clock and not from the timer, so that a late timer does not shift later beats.
         this.schedule(Math.max(at, performance.now() - this.period) + this.period);
       },
       Math.max(0, at - performance.now()),

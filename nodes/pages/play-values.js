@@ -1,24 +1,24 @@
 'use strict';
 
-/** Under which what this page remembers is kept in the browser. */
+/** The key of this page's data in the browser's storage. */
 const KEPT = `streamdiffusion play ${PAGE.name}`;
-/** A setting goes to the server no more often than that, ms. */
+/** The shortest interval between two messages with settings, ms. */
 const SEND_MS = 40;
 
-// What the server says, and what this page has set since.
+// The server's values, and those that this page has set since.
 
-/** The newest of the server, by control: `prompt`, `knob strength`, `weight NAME`. */
+/** The server's newest values, by control: `prompt`, `knob strength`, `weight NAME`. */
 const latest = new Map();
-/** The number of the last order with a control that is not obeyed yet; Infinity while it waits to be sent. */
+/** By control, the number of the last order that was not obeyed yet; Infinity while it waits to be sent. */
 const pending = new Map();
-/** Controls that a hand is on. */
+/** The controls that are being used. */
 const held = new Set();
-/** By control, shows its value. */
+/** By control, a function that shows its value. */
 const shows = new Map();
 let unsent;
 let lastSent = -Infinity;
 
-/** A value that comes back while a newer one of this page is on its way would move the control back for a moment. */
+/** Ignores a value from the server while a newer one of this page is on its way, since it would move the control back for a moment. */
 function show(control) {
   if (latest.has(control) && !pending.has(control) && !held.has(control)) shows.get(control)?.(latest.get(control));
 }
@@ -41,7 +41,7 @@ function sendValues() {
   for (const [control, number] of pending) if (number === Infinity) n > 0 ? pending.set(control, n) : pending.delete(control);
 }
 
-/** Sends an order, after what was set before it: a scene that is saved holds it, one that is played does away with it. */
+/** Sends an order after pending settings: a scene that is saved includes them, one that is played replaces them. */
 function order(wanted) {
   if (unsent) sendValues();
   return link.order(wanted);

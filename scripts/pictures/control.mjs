@@ -19,7 +19,7 @@ const png = ({ data, width, height }) =>
     .png()
     .toBuffer();
 
-/** A frame, and every kind of control map of it; and one painted where its mask is white. */
+/** A frame and every kind of control map of it; and a frame that is denoised where its mask is white. */
 export async function controlPictures() {
   const browser = await openChromium();
   try {
@@ -43,7 +43,7 @@ async function mapsPicture(browser) {
   return told(file);
 }
 
-/** The room around a person, painted. */
+/** A person in a denoised room. */
 async function maskPicture(browser) {
   const file = join(DOCS, 'nodes/pictures/mask.webp');
   const [image, empty] = [await room(SIZE, 60), learnBackground([await room(SIZE, 0, AWAY)])];

@@ -17,13 +17,13 @@ async function keep(page, name) {
   return told(file);
 }
 
-/** Waits for figures in the sidebar as a machine shows them that has nothing else to do; a busy one is taken as it is. */
+/** Waits for the frame rate of an idle machine in the sidebar; on a busy machine the current figures are taken. */
 async function runsWell(page) {
   const isFast = () => /[1-9]\d frames a second/.test(document.querySelector('.streamdiffusion-figures')?.textContent ?? '');
   await page.waitForFunction(isFast, undefined, PATIENCE).catch(() => undefined);
 }
 
-/** Opens the dialog of the node with this label, as a hand does. */
+/** Opens the dialog of the node with this label by a double click. */
 async function edit(page, label) {
   await page.locator('.red-ui-flow-node-group', { hasText: label }).locator('.red-ui-flow-node').first().dblclick({ force: true });
   await page.locator('#dialog-form').waitFor({ state: 'visible' });
@@ -37,7 +37,7 @@ async function deploy(page) {
   await page.waitForFunction(() => !window.RED.nodes.dirty());
 }
 
-/** The three steps of the README, as somebody takes them who sees all this for the first time. */
+/** The three steps of the README, as a new user takes them. */
 export async function firstSteps() {
   await mkdir(FOLDER, { recursive: true });
   const browser = await openChromium(['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream']);

@@ -20,7 +20,7 @@ const FRAME_MS = 90;
 const denoiserOf = (flow) => flow.find(({ type }) => type === 'streamdiffusion-denoiser');
 const prompts = example.filter(({ type }) => type === 'inject').map(({ props }) => props[0].v);
 
-/** What comes in, and how it is painted: the first example, and somebody who waves before a camera. */
+/** The input pictures and their settings: the first example, and a person who waves before a camera. */
 const ROWS = [
   {
     frameAt: (index) => testCardAt(4000 + index * 2 * FRAME_MS, SIZE),
@@ -63,7 +63,7 @@ async function paint(engine, { strength, steps, cfgType, guidanceScale, weights 
   return Promise.all(outputs.map(({ image }) => shown(image)));
 }
 
-/** Side by side: what comes in, and what each button of the example makes of it. Forwards, then backwards. */
+/** Side by side: the input, and the picture of each button of the example. Forwards, then backwards. */
 export async function livePicture() {
   const engine = await Engine.load({ model: 'starter' });
   const films = [];

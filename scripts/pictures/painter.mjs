@@ -6,7 +6,7 @@ const { tIndexListOf } = require('../../dist/engine/diffusion/strength');
 
 export const SIZE = 256;
 
-/** Paints as the denoiser node does: through the engine's process, settings under the names of `msg.params`. */
+/** Renders as the denoiser node does: through the engine's process, with settings named as in `msg.params`. */
 export class Painter {
   host = acquireHost({ model: 'starter' });
 

@@ -1,4 +1,4 @@
-// The pictures of docs/stage.md: the pages for those who play and draw, as they are.
+// The pictures of docs/stage.md: the performance page, the drawing page and the gallery.
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';

@@ -17,7 +17,7 @@ const NIGHT = 'night, aurora, snow';
 const SUNSET = 'sunset over the sea';
 const FOLDER = join(DOCS, 'tuning');
 
-/** As people write them: sentences, other languages, no time of day. */
+/** Prompts as people write them: sentences, other languages, no time of day. */
 const PROMPTS = [
   'sunset over the sea, calm water',
   'a lighthouse in a storm at night',
@@ -76,7 +76,7 @@ async function strength(painter) {
   return { heads: ['comes in', ...strengths.map(String)], rows, shown: 108 };
 }
 
-/** What cameras show, at the starting points of the dialog. */
+/** Camera pictures under the dialog's presets. */
 async function presets(painter) {
   const prompts = [SUNSET, NIGHT];
   const rows = await each(Object.entries(SCENES), async ([name, draw]) => {
@@ -88,7 +88,7 @@ async function presets(painter) {
   return { heads: ['<br>comes in', ...heads], rows, shown: 118 };
 }
 
-/** What the model makes of sentences, from text alone. */
+/** Pictures of sentences, from text alone. */
 async function prompts(painter) {
   const ACROSS = 6;
   const settings = { mode: 'txt2img', strength: 1, steps: 4, cfgType: 'none' };
@@ -183,7 +183,7 @@ async function blends(painter) {
   };
 }
 
-/** What comes out flows back in, zoomed. */
+/** Feedback of the finished picture, zoomed. */
 async function feedback(painter) {
   const EVERY = 4;
   const image = await testCardAt(4000, SIZE);

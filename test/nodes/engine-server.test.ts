@@ -42,8 +42,8 @@ describe('engine: nets on a server', () => {
       [{ serverAddresses: 'ftp://x' }, {}, /"ftp:\/\/x" is not an address/],
       [{ serverNets: 'vae' }, {}, /"vae" is not a net/],
       [{ serverNets: ' ' }, {}, /no net is chosen/],
-      [{ serverLogin: 'token' }, {}, /wants a token/],
-      [{ serverLogin: 'basic' }, { serverPassword: 'p' }, /wants a user/],
+      [{ serverLogin: 'token' }, {}, /needs a token/],
+      [{ serverLogin: 'basic' }, { serverPassword: 'p' }, /needs a user/],
       [{ serverLogin: 'key' }, {}, /serverLogin must be one of/],
       [{ serverTimeout: '0' }, {}, /serverTimeout must be/],
       [{ runOn: 'moon' }, {}, /runOn must be one of/],
@@ -133,7 +133,7 @@ describe('engine: nets on a server', () => {
       assert.match((await check({ serverLogin: 'token', serverToken: 'guess', id: 'engine' })).lines[0], /refuses access/);
       saved.deployed = { runOn: 'server', serverAddresses: `http://gpu-9, ${inference.address}` };
       assert.equal((await check({ serverLogin: 'token', id: 'engine' })).usable, true);
-      assert.match((await check({ serverLogin: 'token', id: 'other' })).lines[0], /wants a token/);
+      assert.match((await check({ serverLogin: 'token', id: 'other' })).lines[0], /needs a token/);
       inference.authorization = undefined;
     });
 

@@ -176,7 +176,7 @@ describe('pictures sent to another program', function () {
     push = new Push(options(`rtmp://127.0.0.1:${port}/live/x`), (error) => errors.push(error), { running: 1500, starting: 1500 });
     push.show({ jpeg: red, frame: {} });
     await until(() => errors.length >= 2);
-    assert.match(errors[0].message, /nothing got through for 1\.5 s/);
+    assert.match(errors[0].message, /nothing was sent for 1\.5 s/);
     assert.ok(callers >= 1);
     silent.close();
   });
@@ -210,9 +210,9 @@ describe('pictures sent to another program', function () {
       ['-y', {}, /such as/],
       ['rtmp://', {}, /such as|has none/],
       ['srt://host', {}, /needs a port/],
-      ['srt://host:9000?mode=listener', {}, /that one has to listen/],
+      ['srt://host:9000?mode=listener', {}, /which must listen/],
       ['srt://host:9000', { password: 'short' }, /10 to 64 characters; the password has 5/],
-      ['srt://host:9000', { user: 'me', password: 'long enough it is' }, /SRT knows no user/],
+      ['srt://host:9000', { user: 'me', password: 'long enough it is' }, /SRT has no user/],
       ['rtmp://host/live', { key: 'two\nlines' }, /one line/],
       ['rtmp://host/live', { key: 'x'.repeat(501) }, /501 characters/],
       ['ftp://me:hush-hush@host/live', {}, /such as/],

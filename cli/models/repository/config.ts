@@ -14,7 +14,7 @@ export interface ServedNet extends Pick<Net, 'inputs' | 'outputs'> {
   /** Its name on the server. */
   name: string;
   fingerprint: string;
-  /** Sizes of the inputs in a run of one row, by name; undefined where they are not known: it is then not warmed up. */
+  /** The sizes of the inputs in a run of one row, by name; undefined where they are unknown, so that the net is not warmed up. */
   warmUp: Record<string, number[]> | undefined;
 }
 
@@ -42,14 +42,14 @@ export function isBatched({ inputs, outputs }: Pick<Net, 'inputs' | 'outputs'>):
   return [...inputs, ...outputs].every(({ shape }) => shape.length > 0 && typeof shape[0] === 'string');
 }
 
-/** `dims` leaves out the rows. A tensor that has nothing but rows is [rows, 1] outside, since `dims` must not be empty. */
+/** `dims` leaves out the rows. A tensor [rows] is declared as [rows, 1], since `dims` must not be empty. */
 function tensor(kind: 'input' | 'output', { name, type, shape }: TensorInfo, batched: boolean): string {
   const dims = (batched ? shape.slice(1) : shape).map((size) => (typeof size === 'number' ? size : -1));
   const place = dims.length > 0 ? `dims: [ ${dims.join(', ')} ]` : 'dims: [ 1 ] reshape: { shape: [ ] }';
   return `${kind} [ { name: ${quoted(name)} data_type: ${TYPES[type]} ${place} } ]`;
 }
 
-/** A run of one row, and one of as many as there may be: what compiles for a shape does so before the first frame. */
+/** Warm-ups with one row and with the most rows, so that shapes are compiled before the first frame. */
 function warmUps({ inputs, warmUp }: ServedNet, { maxBatch, backend }: RepositoryOptions, batched: boolean): string[] {
   if (!warmUp) return [];
   const entry = (rows: number): string => {
@@ -60,7 +60,7 @@ function warmUps({ inputs, warmUp }: ServedNet, { maxBatch, backend }: Repositor
     });
     return [`model_warmup [ { name: "rows_${rows}" batch_size: ${batched ? rows : 0}`, ...fields, '} ]'].join('\n');
   };
-  // The largest run costs seconds and memory on a processor, where it saves nothing.
+  // On a processor, the largest run would cost seconds and memory and save nothing.
   const sizes = batched && maxBatch > 1 && backend !== 'python' ? [1, maxBatch] : [1];
   return sizes.map(entry);
 }

@@ -7,8 +7,8 @@ import { type OnnxGraph, writeOnnxGraph } from '../../../engine/net/onnx/graph';
 import { externalFilesOf, withExternalFiles } from '../../../engine/net/onnx/external';
 
 /**
- * Puts a net into a folder as model.onnx, with its weights beside it. Large files share their blocks with the originals
- * where the file system can do that.
+ * Puts a net into a folder as model.onnx, with its weights beside it. Large files share their blocks with the originals where
+ * the file system supports it.
  *
  * @param path of the net in its model folder
  */
@@ -19,7 +19,7 @@ export async function placeNet(path: string, { graph }: Pick<HeaderNet, 'graph'>
   for (const name of new Set(externalFiles)) await copy(join(dirname(path), name), join(folder, name));
 }
 
-/** A net that was changed: its graph is rewritten, and finds its weights in copies of the files they lay in. */
+/** Writes an edited graph, with copies of the files that hold its weights. */
 async function placeGraph(graph: OnnxGraph, folder: string): Promise<void> {
   const names = new Map(externalFilesOf(graph).map((location, k) => [location, `weights-${k}-${basename(location)}`]));
   for (const [location, name] of names) await copy(resolve(graph.folder, location), join(folder, name));

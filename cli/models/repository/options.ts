@@ -60,7 +60,7 @@ export type Backend = (typeof BACKENDS)[number];
 export interface RepositoryOptions {
   model: string;
   to: string;
-  /** Undefined: all that there are. */
+  /** Undefined for all. */
   nets: NetName[] | undefined;
   prefix: string | undefined;
   backend: Backend;
@@ -68,9 +68,9 @@ export interface RepositoryOptions {
   instances: number;
   maxBatch: number;
   queueDelayUs: number;
-  /** Paths of adapters that the nets get inputs for, by name. */
+  /** The paths of the adapters that the nets get inputs for, by name. */
   adapters: Record<string, string>;
-  /** Bits of a weight, where nets that can be are written in int8. */
+  /** The bits of a weight, if nets that can compute in int8 are written so. */
   int8: WeightBits | undefined;
   /** 0 leaves it to ONNX Runtime. */
   threads: number;

@@ -1,17 +1,17 @@
 import type { ServedNet } from './config';
 import type { RepositoryOptions } from './options';
 
-/** A net whose plan is to be made. */
+/** A net to make a plan for. */
 export interface PlannedNet {
   net: ServedNet;
-  /** Its ONNX file and where its plan goes, as seen from the model repository. */
+  /** The paths of its ONNX file and of its plan, relative to the model repository. */
   onnx: string;
   plan: string;
 }
 
 /**
- * A shell script that makes TensorRT plans, to be run on the machine whose GPU will run them, with the TensorRT that
- * Triton has: in a container of the same release.
+ * A shell script that makes TensorRT plans. It must be run on the machine whose GPU will run them, with Triton's version of
+ * TensorRT: in a container of the same release.
  */
 export function planScript(nets: PlannedNet[], { maxBatch }: RepositoryOptions): string {
   const calls = nets.map(({ net, onnx, plan }) => {
@@ -36,12 +36,12 @@ export function planScript(nets: PlannedNet[], { maxBatch }: RepositoryOptions):
   ].join('\n');
 }
 
-/** trtexec takes the first colon for the end of a name that does not stand in quotes of its own. */
+/** A name for trtexec, in quotes of its own if it contains a colon, which would otherwise end it. */
 function keyOf(name: string): string {
   return name.includes(':') ? `'${name}'` : name;
 }
 
-/** As one word of a shell, whatever is in it. */
+/** A text as one word of a shell. */
 function quoted(text: string): string {
   return `'${text.replaceAll("'", "'\\''")}'`;
 }

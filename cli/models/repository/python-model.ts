@@ -1,6 +1,6 @@
 /**
- * model.py of a net for Triton's Python backend: ONNX Runtime on the requests that Triton has collected, as one run.
- * Their shapes are alike but for the rows, else Triton would not have put them together.
+ * The model.py of a net for Triton's Python backend: runs ONNX Runtime once for all requests that Triton has collected. Their
+ * shapes only differ in the rows, otherwise Triton would not have collected them.
  */
 export const PYTHON_MODEL = `import json
 import os

@@ -4,7 +4,7 @@ import { wholeIn } from '../../../engine/model/configs';
 import type { HeaderNet } from '../../../engine/model/headers';
 import type { ModelReport } from '../../../engine/model/folder';
 
-/** Where a model's pictures are made, in pixels and in latents. */
+/** The size of a model's pictures, in pixels and in latents. */
 export interface Sizes {
   width: number;
   height: number;
@@ -14,7 +14,7 @@ export interface Sizes {
   latentChannels: number;
 }
 
-/** @param size of the pictures; undefined: the one the model was made for */
+/** @param size of the pictures; undefined for the model's own */
 export function sizesOf(
   { nets }: ModelFiles,
   { info }: ModelReport,
@@ -30,10 +30,10 @@ export function sizesOf(
 }
 
 /**
- * The inputs' sizes in a run of one row. What the net itself leaves free follows from the picture size and the prompt.
+ * The inputs' sizes in a run of one row. Sizes that the net leaves free follow from the picture size and the prompt.
  *
- * @param all its own inputs, and those that adapters have added: as for rows that do not use them
- * @returns undefined when one of them cannot be known
+ * @param all its own inputs, and those that adapters have added, with the sizes of rows that do not use them
+ * @returns undefined when one of them is unknown
  */
 export function shapesOf(
   name: NetName,

@@ -23,13 +23,13 @@ import { shapesOf, sizesOf } from './warm-up';
 export interface WrittenNet {
   name: string;
   version: number;
-  /** Whether the net was there already, so that only its settings were written. */
+  /** Whether the net existed already, so that only its settings were written. */
   unchanged: boolean;
-  /** What is not as it might be, in sentences. */
+  /** Notes for users, in sentences. */
   notes: string[];
 }
 
-/** Name of the script that makes TensorRT plans. */
+/** The name of the script that makes TensorRT plans. */
 export const PLAN_SCRIPT = 'make-plans.sh';
 
 /** Rejects with ENOMODEL, EBADMODEL, or EDISK when the repository cannot be written. */
@@ -88,10 +88,10 @@ export async function writeRepository(options: RepositoryOptions, onNet: (net: N
   return written;
 }
 
-/** Where the ONNX file of a plan lies; Triton looks into folders with numbers only. */
+/** The folder of a plan's ONNX file; Triton only looks into folders with numbers. */
 const SOURCE = 'onnx';
 
-/** A version of a net appears when it is whole, so that a server that looks for changes never finds half of one. */
+/** A version of a net appears when it is complete, so that a server that polls for changes never finds half of one. */
 async function writeNet(
   net: ServedNet,
   options: RepositoryOptions,
@@ -131,7 +131,7 @@ function notesOn(net: ServedNet): string[] {
   return notes;
 }
 
-/** What is to be said of the number format, on processors. */
+/** Notes on the number format on processors. */
 function formatNote({ ranges }: NetFiles, { int8, device }: RepositoryOptions, isRounded: boolean): string[] {
   if (isRounded) return ['in int8'];
   if (int8) return [ranges ? 'its int8.json was made for another net, so it stays as it is' : 'it has no int8.json, so it stays as it is'];

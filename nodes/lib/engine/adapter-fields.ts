@@ -2,16 +2,16 @@ import { EngineError } from '../../../engine/errors';
 import { quote } from '../../../engine/util/quote';
 import { isEmpty } from '../common/fields';
 
-/** A row of the dialog's list. */
+/** A row of the dialog's list of adapters. */
 export interface AdapterField {
   name: string;
-  /** Of a file or folder. */
+  /** The path of a file or folder. */
   path: string;
 }
 
 /**
- * The adapters of an engine, as the dialog has them (a list of names and paths) or as flows that were written by hand do (paths
- * by names). Rows that were left empty count as none. Whether the names and files can be used the engine says.
+ * Reads the adapters of an engine, as the dialog saves them (a list of names and paths) or as in flows written by hand (paths
+ * by name). Empty rows are left out. Whether the names and files are usable is checked by the engine.
  *
  * @throws EBADPARAM
  */

@@ -9,17 +9,18 @@ import { readAskedModel, readAutoencoder, type EngineDef } from './fields';
 import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
 
-/** What the dialog's button is answered. */
+/** The answer to the dialog's button. */
 export interface CheckAnswer {
   usable: boolean;
-  /** What was found, in sentences for people. */
+  /** The findings, in sentences for people. */
   lines: string[];
   report?: ModelReport;
 }
 
 /**
- * Looks into the model folder and the adapters that the dialog names (query: `model`, `modelType`, `autoencoder`, `adapters` as JSON, and `id`
- * of the engine node, whose environment variables count once it is deployed). Reads files only, in a process of its own; no net is opened.
+ * Checks the model folder and the adapters that the dialog names (query: `model`, `modelType`, `autoencoder`, `adapters` as
+ * JSON, and `id` of the engine node, whose environment variables are used once it is deployed). Only reads files, in a process
+ * of its own; no net is opened.
  */
 export function checkModel(RED: NodeAPI): RequestHandler {
   return (request, response) => {
@@ -53,7 +54,7 @@ async function check(
   }
 }
 
-/** A report in sentences: the verdict, the nets with their sizes, what the model is, what is wrong or worth knowing. */
+/** A report in sentences: the verdict, the nets with their sizes, the facts about the model, problems and notes. */
 export function inWords(report: ModelReport, translate: Translate): string[] {
   const { usable, folder, nets, info, adapters, problems, notes } = report;
   const lines = [translate(usable ? 'check.usable' : 'check.unusable', { folder })];

@@ -10,24 +10,24 @@ import { type AdapterField, readAdapters } from './adapter-fields';
 import { readServerFields, type ServerCredentials, type ServerFields } from './server-fields';
 import { isEmpty, readOptionalNumber } from '../common/fields';
 
-/** The engine's dialog. */
+/** The fields of the engine's dialog. */
 export interface EngineDef extends NodeDef, ServerFields {
   /** A folder, or the name of an environment variable that holds one; unused with the embedded model. */
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
-  /** A folder whose autoencoder takes the place of the model's. Default: none. */
+  /** A folder whose autoencoder replaces the model's. Default: none. */
   autoencoder?: string;
-  /** ONNX Runtime names, by preference, separated by commas, or `automatic`. Default `cpu`: what a flow says that is older than the choice. */
+  /** ONNX Runtime's names in order of preference, separated by commas, or `automatic`. Default `cpu`, for flows without this field. */
   executionProviders?: string;
-  /** Whether nets that can compute in int8 do. Default `auto`: where that is right and faster when tried. */
+  /** Whether nets that can compute in int8 do. Default `auto`: where that is exact and measured to be faster. */
   int8?: 'auto' | 'on' | 'off';
   /** 0 leaves it to ONNX Runtime. */
   threads?: string | number;
-  /** Number of the graphics card, for providers that have several to choose from. */
+  /** The number of the graphics card, for providers that can choose one. */
   device?: string | number;
-  /** MiB that the engine's process may take; 0: three quarters of the machine's. */
+  /** The most memory of the engine's process, MiB; 0 stands for three quarters of the machine's. */
   memoryLimit?: string | number;
-  /** What the model is steered by besides its prompt: names and paths. */
+  /** The adapters: names and paths. */
   adapters?: AdapterField[];
   /** Seconds without progress after which the engine's process is replaced. Default 120. */
   hangLimit?: string | number;
@@ -54,7 +54,8 @@ export function readEngineFields(RED: NodeAPI, node: Node<ServerCredentials>, de
 }
 
 /**
- * Where and how nets compute.
+ * Reads where and how nets compute.
+ *
  * @throws EBADPARAM
  */
 export function readEngineSettings(
@@ -84,8 +85,9 @@ function readInt8(wish: unknown = 'auto'): Pick<HostSettings, 'int8'> {
 }
 
 /**
- * The model that a typed field means: `'starter'`, or a folder.
- * @param node where to look for environment variables that a flow or group defines; null for the process's own only
+ * The model of a typed field: `'starter'`, or a folder.
+ *
+ * @param node for environment variables of its flow or group; null for the process's own only
  * @throws EBADPARAM
  */
 export function readModel(RED: NodeAPI, node: Node | null, value: string | undefined, type: EngineDef['modelType'] = 'starter'): string {
@@ -99,16 +101,16 @@ export function readModel(RED: NodeAPI, node: Node | null, value: string | undef
   throw new EngineError('EBADPARAM', `${what}; it should name a folder with a model, or choose the embedded one`);
 }
 
-/** A model that a dialog asks about. */
+/** The model in a dialog. */
 export interface AskedModel {
   folder: string;
-  /** A text about it, as it may be shown: without the value of an environment variable. */
+  /** Removes the value of an environment variable from a text. */
   shown: (text: string) => string;
 }
 
 /**
- * The model that a dialog means. Of an environment variable nobody learns more than whether it is set, and names a folder:
- * any other may hold a secret.
+ * The model that a dialog names. Of an environment variable the dialog only learns whether it is set and names a folder, since
+ * any other variable may hold a secret.
  *
  * Rejects with EBADPARAM.
  */
@@ -128,7 +130,7 @@ export async function readAskedModel(
   if (!isAbsolute(folder) || !isFolder)
     throw new EngineError(
       'EBADPARAM',
-      `the environment variable ${printable(value ?? '', 60)} is set, but does not name a folder; give its whole path`,
+      `the environment variable ${printable(value ?? '', 60)} is set, but does not name a folder; give its full path`,
     );
   return {
     folder,

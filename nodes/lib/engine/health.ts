@@ -5,16 +5,16 @@ import { oncePerRed } from '../common/once-per-red';
 import { engineReport, type EngineReport } from '../common/reports';
 import { guards } from '../web/guards';
 
-/** What `GET /streamdiffusion/health` answers. */
+/** The answer to `GET /streamdiffusion/health`. */
 export interface Health {
-  /** `ok` with status 200, also while no flow uses an engine; anything else with 503. */
+  /** `ok` with status 200, also while no flow uses an engine; otherwise `unwell` with 503. */
   status: 'ok' | 'unwell';
   engines: EngineReport[];
-  /** Why no picture can be read or written in this process, while that is so. */
+  /** Set while no picture can be read or written in this process. */
   error?: 'ENOCODEC';
 }
 
-/** For whoever watches over an installation: 200 while every engine in use is ready, else 503. */
+/** Serves health checks: 200 while every engine in use is ready, otherwise 503. */
 export function serveHealth(RED: NodeAPI): void {
   if (RED.settings.httpNodeRoot !== false) mount(RED);
 }

@@ -11,10 +11,10 @@ import { TUNABLES } from '../web/tuning-routes';
 
 /** A stream as the sidebar shows it. */
 export interface LiveStream {
-  /** Of the denoiser or control map. */
+  /** The id of the denoiser or control map. */
   id: string;
   topic: string;
-  /** Of the last two seconds. */
+  /** Frames per second over the last two seconds. */
   fps: number;
   latencyMs: number;
   /** Frames since the stream was opened. */
@@ -22,28 +22,28 @@ export interface LiveStream {
   out: number;
   dropped: number;
   failed: number;
-  /** Of a denoiser's stream; a control map has none of these three. */
+  /** The denoiser's mode; a control map has none of these three. */
   mode?: StreamSettings['mode'];
   /** 0 to 1, as in `msg.params`. */
   strength?: number;
-  /** Of the newest frame; a list of several is blended. */
+  /** The prompt of the newest frame; several are blended. */
   prompt?: WeightedText[];
-  /** The prompt encoder that says so, by its id; none where nobody before the denoiser does. */
+  /** The id of the prompt encoder that sets it; undefined where there is none before the denoiser. */
   encoder?: string;
-  /** A small JPEG in base64 of what the newest frame came from; none where it came from text. */
+  /** A small JPEG in base64 of the newest frame's source; undefined for text to image. */
   source?: string;
   /** A small JPEG of the newest frame in base64. */
   picture?: string;
 }
 
-/** What the sidebar asks of a stream. A control map has no settings of a denoiser. */
+/** The properties of a stream that the sidebar needs. A control map has no settings of a denoiser. */
 export interface WatchedStream {
   readonly closed: boolean;
   readonly stats: StreamStats;
   readonly settings?: StreamSettings;
 }
 
-/** The newest frame of a stream, and what it was rendered from. */
+/** The newest frame of a stream, and the picture and conditioning that it was rendered from. */
 export interface Painted {
   result: FinishedFrame;
   picture?: Picture;
@@ -54,14 +54,14 @@ interface Entry extends Painted {
   stream: WatchedStream;
 }
 
-/** Pixels, the longer side. */
+/** The longer side of a preview, pixels. */
 const PREVIEW_SIZE = 192;
 const PREVIEW_QUALITY = 60;
-/** An open sidebar asks once a second. */
+/** The sidebar counts as open for this long after a request, ms; an open one asks once a second. */
 const OPEN_MS = 3000;
 let lastAsked = -Infinity;
 
-/** By node, then by topic. Frames are kept as they are; a small picture is made only when the sidebar asks. */
+/** The newest frames by node, then by topic. A small picture is only made when the sidebar asks. */
 const entries = new Map<string, Map<string, Entry>>();
 const previews = new WeakMap<Picture | FinishedFrame, Promise<string | undefined>>();
 
@@ -69,9 +69,9 @@ const previews = new WeakMap<Picture | FinishedFrame, Promise<string | undefined
 export function keepNewest(id: string, topic: string, stream: WatchedStream, painted: Painted): void {
   const topics = entries.get(id) ?? new Map<string, Entry>();
   entries.set(id, topics);
-  // A topic that made room for another one.
+  // Topics whose streams were closed for others are removed.
   for (const [known, { stream: old }] of topics) if (old.closed) topics.delete(known);
-  // A copy: the flow gets the same bytes, and may draw on them.
+  // Copied, since the flow gets the same buffer and may change it.
   const result = { ...painted.result, data: Uint8Array.from(painted.result.data) };
   topics.set(topic, { ...painted, result, stream });
 }
@@ -87,8 +87,8 @@ export function isPreviewOpen(): boolean {
 }
 
 /**
- * `GET streamdiffusion/streams`: all {@link LiveStream}s, denoisers before control maps, under the editor's own login; with `?node=ID` those of one node, which
- * wakes no denoiser that rests.
+ * `GET streamdiffusion/streams`, under the editor's own login: all {@link LiveStream}s, denoisers before control maps. With
+ * `?node=ID` only those of one node, which wakes no idle denoiser.
  */
 export function serveStreams(RED: NodeAPI): void {
   guardAdmin(RED);
@@ -102,7 +102,7 @@ export function serveStreams(RED: NodeAPI): void {
     const open = asked.flatMap(([id, topics]) =>
       [...topics].filter(([, { stream }]) => !stream.closed).map(([topic, entry]) => ({ id, topic, entry })),
     );
-    // What is played on stands above what it is made of.
+    // Denoisers come before control maps.
     open.sort((a, b) => Number(!a.entry.stream.settings) - Number(!b.entry.stream.settings));
     Promise.all(
       open.map(async ({ id, topic, entry }) => {
@@ -135,7 +135,7 @@ function shownSettings({ mode, tIndexList, numInferenceSteps = 50 }: StreamSetti
   return { mode, strength: Math.round(strengthOf(tIndexList, numInferenceSteps) * 1000) / 1000 };
 }
 
-/** The prompt encoder whose prompt a frame was rendered under, where there are several; a single one in any case. */
+/** The prompt encoder whose prompt a frame was rendered under; if there is only one encoder, that one. */
 function encoderOf(RED: NodeAPI, encoders: string[], conditioning: PromptSpec | undefined): string | undefined {
   if (encoders.length < 2) return encoders[0];
   return encoders.find((id) => {
@@ -146,7 +146,7 @@ function encoderOf(RED: NodeAPI, encoders: string[], conditioning: PromptSpec | 
 const asPicture = ({ data, format, width, height }: FinishedFrame): Picture =>
   format === 'raw' ? { kind: 'raw', data, width, height, channels: 3 } : { kind: 'encoded', data };
 
-/** Made once of each. Undefined when it cannot be made small; the sidebar then shows the figures alone. */
+/** A small picture, made once for each. Undefined when that fails; the sidebar then shows only the figures. */
 function preview(key: Picture | FinishedFrame, picture: Picture): Promise<string | undefined> {
   const made = previews.get(key) ?? toPreview(picture);
   previews.set(key, made);

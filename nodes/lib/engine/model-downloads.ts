@@ -4,17 +4,17 @@ import type { PullOptions, PullResult } from '../../../engine/hub/pull';
 import { checkRepository } from '../../../engine/hub/repository';
 import type { HubSettings } from '../../../engine/hub/settings';
 
-/** A download as the editor sees it: plain JSON, without anything secret. */
+/** The state of a download for the editor: plain JSON, without secrets. */
 export interface DownloadState {
   repository: string;
   state: 'running' | 'done' | 'failed' | 'cancelled';
-  /** Undefined until the list of files is there. */
+  /** Undefined until the list of files has arrived. */
   progress?: PullProgress;
-  /** Why it is being tried again, while it is. */
+  /** Why it is being retried, while it is. */
   retrying?: string;
-  /** Where the model lies, once it is done. */
+  /** The model's folder, once it is done. */
   folder?: string;
-  /** Once it is done: bytes that came over the network. */
+  /** The bytes that came over the network, once it is done. */
   downloadedBytes?: number;
   /** Why it failed. */
   error?: { code: ErrorCode; message: string };
@@ -27,16 +27,16 @@ interface Download {
   readonly cancelled: AbortController;
 }
 
-/** More at once only share the line. */
+/** The most downloads at a time; more would only share the line. */
 const MAX_RUNNING = 3;
-/** Ended ones that the dialog can still tell about. */
+/** The number of ended downloads that the dialog can still show. */
 const MAX_ENDED = 10;
 
-/** The downloads of one Node-RED, by repository. They go on when the dialog that began them is closed. */
+/** The downloads of one Node-RED, by repository. They go on when their dialog is closed. */
 export class ModelDownloads {
   private readonly downloads = new Map<string, Download>();
 
-  /** @param onEnd told about each one that is over, unless somebody cancelled it */
+  /** @param onEnd called with each one that ended without being cancelled */
   constructor(
     private readonly pull: Pull,
     private readonly onEnd: (state: DownloadState) => void,
@@ -47,8 +47,9 @@ export class ModelDownloads {
   }
 
   /**
-   * Begins to download a repository; one that is under way already goes on.
-   * @throws EBADPARAM for a name that is none, or when enough are under way
+   * Starts to download a repository, unless that is under way already.
+   *
+   * @throws EBADPARAM for an invalid name, or when too many are under way
    */
   start(repository: string, revision: string, settings: HubSettings): DownloadState {
     checkRepository(repository, revision);
@@ -65,7 +66,7 @@ export class ModelDownloads {
     return download.state;
   }
 
-  /** Ends a download that is under way, and forgets one that is over. What has arrived stays for the next try. */
+  /** Cancels a download that is under way, or forgets one that has ended. What has arrived is kept for the next try. */
   cancel(repository: string): void {
     const download = this.downloads.get(repository);
     if (download?.state.state === 'running') download.cancelled.abort();

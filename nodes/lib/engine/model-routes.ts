@@ -10,7 +10,7 @@ import { withCode } from '../common/input';
 import { type DownloadState, ModelDownloads } from './model-downloads';
 import { guardAdmin, onlyJson } from '../web/site';
 
-/** In settings.js: where models are kept, and the token for Hugging Face, for those who do not set environment variables. */
+/** In settings.js: the folder of models, and the token for Hugging Face, as alternatives to environment variables. */
 export interface ModelSettings extends NodeAPISettingsWithData {
   streamdiffusionEngineModels?: string;
   streamdiffusionEngineToken?: string;
@@ -20,7 +20,7 @@ export interface EngineCredentials extends ServerCredentials {
   token?: string;
 }
 
-/** What the dialog shows to choose from. */
+/** The models that the dialog lists. */
 export interface ModelList {
   /** The folder of models. */
   folder: string;
@@ -38,7 +38,7 @@ export interface ModelList {
   downloads: DownloadState[];
 }
 
-/** Drivers come and go seldom, and trying them takes seconds. */
+/** How long the result of trying providers is kept, ms: drivers change seldom, and trying them takes seconds. */
 const PROVIDERS_KNOWN_MS = 5 * 60_000;
 
 /**
@@ -48,7 +48,7 @@ const PROVIDERS_KNOWN_MS = 5 * 60_000;
  * |---|---|
  * | `GET streamdiffusion/models` | {@link ModelList} |
  * | `GET streamdiffusion/models/providers` | which execution providers work on this machine; `able` names those the model is bound to |
- * | `GET`, `POST streamdiffusion/models/downloads` | all downloads; begins one: `{repository, revision?, token?, id?}` |
+ * | `GET`, `POST streamdiffusion/models/downloads` | all downloads; starts one: `{repository, revision?, token?, id?}` |
  * | `POST streamdiffusion/models/cancel` | `{repository}`: ends one, or forgets one that is over |
  */
 export function serveModels(RED: NodeAPI<ModelSettings>): void {
@@ -129,13 +129,13 @@ export function serveModels(RED: NodeAPI<ModelSettings>): void {
   );
 }
 
-/** The token of a deployed engine node. The editor itself never gets to see it. */
+/** The token of a deployed engine node, which the editor itself never gets. */
 function tokenOf(RED: NodeAPI, id: string): string | undefined {
   const node: Node<EngineCredentials> | null = RED.nodes.getNode(id) as Node<EngineCredentials> | null;
   return node?.type === 'streamdiffusion-engine' ? node.credentials?.token?.trim() || undefined : undefined;
 }
 
-/** A line in the log and a note in every open editor: a big download is over long after its dialog was closed. */
+/** Reports the end in the log and in every open editor: a big download ends long after its dialog was closed. */
 function tell(RED: NodeAPI, { repository, folder, error }: DownloadState): void {
   const words = error
     ? RED._('models.failed', { repository, reason: error.message })

@@ -6,16 +6,16 @@ import type { EngineInfo } from '../../../engine/types';
 import { shorten, type Translate } from '../common/status';
 import { inWords } from './provider-routes';
 
-/** This many ends in a row are logged one by one; an engine that is broken for weeks must not fill the disk. */
+/** This many ends in a row are logged one by one; an engine that stays broken for weeks must not fill the disk. */
 const OFTEN = 8;
-/** After that only every nth: about once an hour. */
+/** After that, only every nth is logged: about one an hour. */
 const THEN_EVERY = 120;
-/** The return of an engine that ended that often is logged once it has lasted this long, ms. */
+/** After that, the engine's return is only logged once it has lasted this long, ms. */
 const SOUND_MS = 60_000;
 
-/** A node that works with an engine. */
+/** A node that uses an engine. */
 export interface EngineUser {
-  /** Called with every change of the host's state. */
+  /** Called at every change of the host's state. */
   onState(state: HostState): void;
 }
 
@@ -41,20 +41,20 @@ export function getEngine(RED: NodeAPI, id: string | undefined): EngineNode {
   throw new EngineError('EBADPARAM', `the engine of this node (${id}) is missing or disabled; open this node and choose another one`);
 }
 
-/** The users of one engine node, and the host that lives as long as there are some. */
+/** The users of one engine node, and the host that exists while there are any. */
 export class EngineUsers {
   private readonly users = new Set<EngineUser>();
   private host: EngineSupervisor | undefined;
   private phase: HostState['phase'] | undefined;
-  /** When the engine was lost that has not come back yet: for people, and on the clock that nobody sets. */
+  /** When an engine that has not returned yet was lost: for people, and on the monotonic clock. */
   private lost: { at: Date; clock: number } | undefined;
-  /** It ends again and again, which has been said: nothing is logged of the present start, unless it proves sound. */
+  /** Whether the engine keeps ending, which was logged: its present start is not logged unless it lasts. */
   private quiet = false;
   private settling: NodeJS.Timeout | undefined;
 
   /**
-   * @param settings read when the first user comes, so that an engine that nobody uses complains about nothing
-   * @param soundMs how long an engine that ended many times must last until its return is told
+   * @param settings read when the first user comes, so that an unused engine reports no errors
+   * @param soundMs how long an engine that ended many times must last before its return is logged
    */
   constructor(
     private readonly node: Pick<Node, 'log' | 'warn' | 'error'>,
@@ -74,7 +74,7 @@ export class EngineUsers {
     if (this.users.size === 0) await this.release();
   }
 
-  /** Lets the host go, whoever still uses it. */
+  /** Releases the host, even if it still has users. */
   async release(): Promise<void> {
     const host = this.host;
     this.host = undefined;
@@ -113,7 +113,7 @@ export class EngineUsers {
       : this.translate('log.ready', { model, provider });
   }
 
-  /** After an outage: how long it was, and which streams went on. */
+  /** Logs the end of an outage: its length, and the streams that continue. */
   private logReturn(clock = performance.now()): void {
     if (!this.lost) return;
     const seconds = ((clock - this.lost.clock) / 1000).toFixed(1);
@@ -122,7 +122,7 @@ export class EngineUsers {
     this.lost = undefined;
   }
 
-  /** Of an engine that ended many times in a row, a return is only believed when it lasts. */
+  /** The return of an engine that ended many times in a row is only logged if it lasts. */
   private settle(state: HostState): void {
     clearTimeout(this.settling);
     const clock = performance.now();
@@ -134,7 +134,7 @@ export class EngineUsers {
     }, this.soundMs).unref();
   }
 
-  /** One line for each change of phase; the progress within one is for status lines. */
+  /** Logs each change of phase; progress within a phase is only shown in status lines. */
   private log(state: HostState): void {
     if (state.phase === this.phase && state.phase !== 'restarting') return;
     this.phase = state.phase;

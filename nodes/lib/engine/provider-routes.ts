@@ -5,19 +5,19 @@ import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
 import { type EngineDef, readAskedModel, readAutoencoder, readEngineSettings } from './fields';
 
-/** What the dialog shows of the automatic choice. */
+/** The automatic choice as the dialog shows it. */
 export interface AutomaticAnswer {
-  /** Where such an engine runs; undefined while that is not known. */
+  /** The execution provider of such an engine; undefined while it is unknown. */
   chosen?: string;
-  /** What was tried and what came out, in sentences for people. */
+  /** What was tried and the results, in sentences for people. */
   lines: string[];
 }
 
 type Asked = Pick<EngineDef, 'model' | 'modelType' | 'autoencoder' | 'device' | 'threads' | 'int8'> & { id?: string };
 
 /**
- * What was found out about execution providers for the engine that the dialog describes. `GET` tells what is known; `POST`
- * tries all of them anew, which takes seconds to minutes, and lets the engines take over what comes out.
+ * The choice of an execution provider for the engine that the dialog describes. `GET` returns the known choice; `POST` tries all
+ * providers again, which takes seconds to minutes, and makes the engines take over the result.
  */
 export function serveProviderChoice(RED: NodeAPI): void {
   const answer =
@@ -33,7 +33,7 @@ export function serveProviderChoice(RED: NodeAPI): void {
   const json: RequestHandler = (request, response, next) =>
     request.is('json') ? next() : response.status(415).json({ lines: ['send JSON'] });
   const path = '/streamdiffusion/engine/automatic';
-  // The path in the request is looked up on this machine, so it takes the right to change flows, not only to read them.
+  // The path in the request is read on this machine, so it needs the permission to change flows and not only to read them.
   const may = RED.auth.needsPermission('streamdiffusion.write');
   RED.httpAdmin.get(
     path,
@@ -68,7 +68,7 @@ function tell(choice: ProviderChoice | undefined, translate: Translate): Automat
   return { chosen, lines: [translate('automatic.chosen', { name: chosen }), ...choice.tried.map((each) => inWords(each, translate))] };
 }
 
-/** What came of trying one, in a sentence. */
+/** The result of trying a provider, in a sentence. */
 export function inWords({ name, reason, ms, difference }: TriedProvider, translate: Translate): string {
   const time = ms === undefined ? '' : translate('automatic.time', { ms: ms < 10 ? ms.toFixed(1) : Math.round(ms) });
   const off = difference === undefined ? '' : translate('automatic.off', { difference: String(difference) });

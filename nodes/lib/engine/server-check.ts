@@ -10,14 +10,14 @@ import { addressesIn, readServerFields, type ServerCredentials, type ServerField
 import { withCode } from '../common/input';
 import type { Translate } from '../common/status';
 
-/** What the dialog's button is answered. */
+/** The answer to the dialog's button. */
 export interface ServerAnswer {
   usable: boolean;
   lines: string[];
 }
 
 interface Asked extends ServerFields, ServerCredentials {
-  /** Of the engine node, whose saved credentials count where none were typed. */
+  /** The id of the engine node, whose saved credentials are used where none were typed. */
   id?: string;
   model?: string;
   modelType?: 'starter' | 'str' | 'env';
@@ -26,10 +26,10 @@ interface Asked extends ServerFields, ServerCredentials {
   adapters?: string;
 }
 
-/** An engine's node, with what its dialog says of a server. */
+/** An engine node with the server fields of its dialog. */
 export type DeployedEngine = Node<ServerCredentials> & { deployed?: ServerFields };
 
-/** Compares the nets on a server, as the dialog names it, with those of the model folder. Nothing is computed. */
+/** Compares the nets on the dialog's server with those of the model folder. No net is run. */
 export function checkServerOf(RED: NodeAPI): RequestHandler {
   return (request, response) => {
     // Browsers send forms from any site to any address, but JSON only where they are allowed to.
@@ -53,7 +53,7 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
   if (!server) return { usable: false, lines: [] };
   const { folder, shown } = await readAskedModel(RED, node, asked.model, asked.modelType);
   const { autoencoder } = readAutoencoder(asked.autoencoder);
-  // For each address and net several questions, one after the other.
+  // The deadline allows for several requests in a row for each address and net.
   const adapters = readAskedAdapters(asked.adapters);
   const nets = await checkInProcess('checkServer', [folder, server, autoencoder, adapters], 30_000 + 6 * (server.timeoutMs ?? 10_000));
   return {
@@ -65,8 +65,8 @@ async function check(RED: NodeAPI, asked: Asked): Promise<ServerAnswer> {
 const SECRETS = ['serverToken', 'serverUser', 'serverPassword'] as const;
 
 /**
- * What was typed, or what is saved. What is saved goes to the addresses alone that are deployed, under the certificates that
- * are: whoever may press the button need not know the login, and must not get it sent to an address of their own.
+ * The typed credentials, or the saved ones. Saved credentials are only sent to the deployed addresses, under the deployed
+ * certificates: people who may press the button need not know the login, and must not be able to have it sent elsewhere.
  *
  * @throws EBADPARAM
  */
@@ -104,7 +104,7 @@ function inWords({ name, instances, int8, warnings, error }: ServedNetReport, tr
   return [translate(int8 ? 'server.rightInt8' : 'server.right', { name, count: instances }), ...warnings];
 }
 
-/** How tensors come to servers on this machine: the same for all nets, so it is said once for each. */
+/** How tensors reach servers on this machine, one sentence per address, since it is the same for all nets. */
 function waysInWords(nets: ServedNetReport[], translate: Translate): string[] {
   const lines = nets.flatMap(({ sharedMemory }) =>
     sharedMemory.map(({ where, off }) =>

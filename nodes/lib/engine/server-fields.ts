@@ -4,24 +4,24 @@ import { readAccess } from '../../../engine/net/server/options';
 import type { ServerOptions } from '../../../engine/types';
 import { readChoice, readOptionalNumber } from '../common/fields';
 
-/** The part of the engine's dialog that is about an inference server. */
+/** The fields of the engine's dialog for an inference server. */
 export interface ServerFields {
   /** Default `here`. */
   runOn?: 'here' | 'server';
-  /** Separated by commas or spaces. */
+  /** Addresses, separated by commas or spaces. */
   serverAddresses?: string;
   /** Names of nets, separated by commas. Default `unet`. */
   serverNets?: string;
-  /** What stands before the nets' names there; empty: the name of the model's folder. */
+  /** The prefix of the nets' names on the server; empty stands for the name of the model's folder. */
   serverPrefix?: string;
   serverLogin?: 'none' | 'token' | 'basic';
   /** A file of certificates on this machine. */
   serverCa?: string;
-  /** Longest wait for an answer, seconds. Default 10. */
+  /** The longest wait for an answer, seconds. Default 10. */
   serverTimeout?: string | number;
 }
 
-/** Kept by Node-RED apart from the flow. */
+/** The credentials, which Node-RED stores apart from the flow. */
 export interface ServerCredentials {
   serverToken?: string;
   serverUser?: string;
@@ -38,8 +38,8 @@ export function readServerFields(fields: ServerFields, credentials: ServerCreden
   readChoice(serverLogin || 'none', 'serverLogin', ['none', 'token', 'basic']);
   const seconds = readOptionalNumber(fields.serverTimeout, 'serverTimeout', 10, { min: 0.05, max: 600 });
   const { serverToken: token = '', serverUser: user = '', serverPassword: password = '' } = credentials;
-  if (serverLogin === 'token' && token === '') throw new EngineError('EBADPARAM', 'the server wants a token, and none is given');
-  if (serverLogin === 'basic' && user === '') throw new EngineError('EBADPARAM', 'the server wants a user, and none is given');
+  if (serverLogin === 'token' && token === '') throw new EngineError('EBADPARAM', 'the server needs a token, and none is given');
+  if (serverLogin === 'basic' && user === '') throw new EngineError('EBADPARAM', 'the server needs a user, and none is given');
   const options: ServerOptions = {
     addresses: addressesIn(serverAddresses),
     nets: readNets(serverNets),
@@ -58,11 +58,11 @@ function readNets(text: string): NetName[] {
   const names = list(text);
   const unknown = names.find((name) => !isNetName(name));
   if (unknown !== undefined) throw new EngineError('EBADPARAM', `"${unknown}" is not a net; there are ${netNames.join(', ')}`);
-  if (names.length === 0) throw new EngineError('EBADPARAM', 'no net is chosen to run on the server; choose some, or let them run here');
+  if (names.length === 0) throw new EngineError('EBADPARAM', 'no net is chosen to run on the server; choose some, or run all nets here');
   return netNames.filter((name) => names.includes(name.replace(/_2$/, '')));
 }
 
-/** Addresses as the dialog has them: separated by commas or spaces. */
+/** The addresses in a text, separated by commas or spaces. */
 export function addressesIn(text = ''): string[] {
   return list(text);
 }

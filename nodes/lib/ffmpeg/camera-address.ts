@@ -1,12 +1,12 @@
-/** Addresses of cameras and videos, and what in them nobody is to read who sees a log or the list of processes. */
+/** Addresses of cameras and videos, and the secrets in them, which must not appear in logs or the list of processes. */
 
 const SCHEME = /^\s*([a-z][a-z0-9+.-]*:\/\/)/i;
-/** A host, perhaps with a port, and nothing of a password that somebody wrote there as it is. */
+/** A host, optionally with a port, without parts of an unescaped password. */
 const HOST = /^(\[[0-9a-f:.%]+\]|[^:[\]@\s]*)(:\d*)?[:,.;'")\]]*$/i;
-/** Parameters that hold a secret, in a query or, as some cameras have it, in the path. */
+/** Parameters with secrets, in a query or, with some cameras, in the path. */
 const SECRET =
   /([?&;/_,=]|^)([\w-]*?(?:pass(?:w(?:or)?d|phrase|code)?|loginpas|pwd|psw|pw|secret|token|auth(?:orization)?|api[_-]?key|key|sig(?:nature)?|credentials?))=([^&;#\s'"<>)]+)/gi;
-/** A shorter value may be anything; it is hidden where its name stands before it. */
+/** A shorter value may occur anywhere, so it is only hidden after its name. */
 const TELLING_LENGTH = 4;
 
 export interface Login {
@@ -18,7 +18,7 @@ export function isAddress(input: string): boolean {
   return SCHEME.test(input);
 }
 
-/** The address without the login in it, and the login as it is meant; undefined where there is none. */
+/** The address without its login, and the decoded login; undefined where there is none. */
 export function splitLogin(input: string): (Login & { address: string }) | undefined {
   const scheme = SCHEME.exec(input)?.[0];
   if (!scheme) return undefined;
@@ -35,7 +35,7 @@ export function holdsSecret(input: string): boolean {
 }
 
 /**
- * The address for whom it is meant, with its login, if it has one, in itself or beside it, or another secret; undefined where
+ * The full address for its server, with its login (from the address or given separately) or another secret; undefined where
  * there is no secret.
  */
 export function secretAddress(input: string, beside: Partial<Login> = {}): URL | undefined {
@@ -51,16 +51,16 @@ export function secretAddress(input: string, beside: Partial<Login> = {}): URL |
   return address.username || address.password || secretParameters(plain).length > 0 ? address : undefined;
 }
 
-/** What is to be hidden wherever it is told: the password beside an address, and the secrets in it. */
+/** The secrets to hide in texts: the separate password, and those in the address. */
 export function secretsOf(input: string, password?: string): string[] {
   if (!isAddress(input)) return password ? [password] : [];
-  // In a path, the next parameter may stand behind a "_", which may as well be part of the secret.
+  // In a path, a "_" may separate the next parameter or be part of the secret.
   const values = secretParameters(input).flatMap((value) => [value, value.split(/_[a-z]+=/i)[0]]);
   const telling = values.filter((value) => value.length >= TELLING_LENGTH);
   return [password, splitLogin(input)?.password, ...telling].filter((secret): secret is string => Boolean(secret));
 }
 
-/** `text` without what must not be read in a log: the given secrets, any login inside an address, any parameter that is a secret. */
+/** `text` without secrets: the given ones, any login in an address, and any parameter with a secret. */
 export function maskSecrets(text: string, secrets: string[] = []): string {
   const forms = secrets.flatMap((secret) => [secret, encodeURIComponent(secret), encodeURI(secret)]).sort((a, b) => b.length - a.length);
   const masked = forms.reduce((rest, secret) => rest.replaceAll(secret, '***'), text);
@@ -72,7 +72,7 @@ export function maskSecrets(text: string, secrets: string[] = []): string {
     .replace(SECRET, '$1$2=***');
 }
 
-/** Where a login before a host ends, at its `@`; -1 where there is none. A password may hold any character, as it is. */
+/** The position of the `@` after a login; -1 where there is none. A password may contain any character unescaped. */
 function loginEnd(rest: string): number {
   const [authority] = rest.split(/[/?#]/, 1);
   if (authority.includes('@')) return authority.lastIndexOf('@');
@@ -87,7 +87,7 @@ function decoded(text: string): string {
   try {
     return decodeURIComponent(text);
   } catch {
-    // A percent sign that is part of a password.
+    // The percent sign is part of a password.
     return text;
   }
 }

@@ -1,6 +1,6 @@
 import type { FrameFormat } from '../common/producer';
 
-/** The capture of ffmpeg on each system, and how it wants its devices named. */
+/** ffmpeg's capture format on each system, and how it names devices. */
 export interface Capture {
   format: string;
   name: (device: string) => string;
@@ -19,7 +19,7 @@ export const SCREENS: BySystem = {
   win32: { format: 'gdigrab', name: (window) => window || 'desktop' },
 };
 
-/** What cameras usually can: pixels, at 4:3 or 16:9. */
+/** The usual sizes of cameras, pixels, at 4:3 or 16:9. */
 const SIZES = [
   [640, 480],
   [1280, 720],
@@ -29,9 +29,10 @@ const SIZES = [
 const USUAL_RATE = 30;
 
 /**
- * How a camera of this system is asked for its pictures, the best way first.
- * @param said what ffmpeg wrote at each try before, none of which gave a picture
- * @returns undefined when there is no other way left
+ * The options with which a camera of this system is opened next, the best first.
+ *
+ * @param said ffmpeg's output at each earlier try, none of which gave a picture
+ * @returns undefined when no other options are left
  */
 export function cameraDemands(platform: NodeJS.Platform, format: FrameFormat, said: string[]): string[] | undefined {
   if (platform === 'linux') return v4l2Demands(format)[said.length];
@@ -39,7 +40,7 @@ export function cameraDemands(platform: NodeJS.Platform, format: FrameFormat, sa
   return said.length === 0 ? [] : undefined;
 }
 
-/** Raw pictures of HD take a USB camera's whole line: 5 to 10 a second. As MJPEG it gives 30. */
+/** MJPEG is tried first: raw HD pictures fill a USB camera's bandwidth at 5 to 10 a second, MJPEG reaches 30. */
 function v4l2Demands({ fps, width, height }: FrameFormat): string[][] {
   const [w, h] = SIZES.find(([w, h]) => w >= width && h >= height) ?? SIZES[SIZES.length - 1];
   const rate = String(fps > USUAL_RATE ? 60 : USUAL_RATE);
@@ -47,13 +48,13 @@ function v4l2Demands({ fps, width, height }: FrameFormat): string[][] {
   return [['-input_format', 'mjpeg', ...plain], plain, []];
 }
 
-/** Without a rate ffmpeg asks for 29.97, which many cameras refuse; then it names what they can. */
+/** Without a rate, ffmpeg asks for 29.97, which many cameras refuse; it then lists their modes. */
 function avfoundationDemands(format: FrameFormat, said: string[]): string[] | undefined {
   if (said.length === 0) return ['-framerate', String(USUAL_RATE)];
   if (said.length > 2) return undefined;
   const mode = said.length === 1 ? bestMode(said[0], format) : undefined;
   if (mode) return ['-video_size', `${mode.width}x${mode.height}`, '-framerate', mode.rate];
-  // Named none, or that one was refused as well: as ffmpeg asks by itself.
+  // Where no mode was listed, or it was refused as well, ffmpeg's defaults are the last try.
   return said.length === 2 && !bestMode(said[0], format) ? undefined : [];
 }
 
@@ -63,7 +64,7 @@ interface Mode {
   rate: string;
 }
 
-/** Of the modes that ffmpeg names, the smallest that covers the wanted size, as fast as is usual. */
+/** The smallest of the modes that ffmpeg lists that covers the wanted size, at a usual rate. */
 function bestMode(said: string, { width, height }: FrameFormat): Mode | undefined {
   const modes = [...said.matchAll(/(\d+)x(\d+)@\[\s*([\d.]+)\s+([\d.]+)\s*\]\s*fps/g)].map(([, w, h, slowest, fastest]) => ({
     width: Number(w),
@@ -73,16 +74,16 @@ function bestMode(said: string, { width, height }: FrameFormat): Mode | undefine
   const cost = (mode: Mode): number => {
     const covers = mode.width >= width && mode.height >= height;
     const pixels = mode.width * mode.height;
-    // Slow ones last, small ones before them, then the fewest pixels.
+    // Slow modes come last, modes that are too small before them; of the others, the one with the fewest pixels is best.
     return (Number(mode.rate) < 10 ? 1e12 : 0) + (covers ? pixels : 1e10 - pixels);
   };
   return modes.sort((a, b) => cost(a) - cost(b))[0];
 }
 
-/** Whether the usual screen is one of Wayland's, of which x11grab sees only black. */
+/** Whether the default screen is Wayland's, which is black to x11grab. */
 export function isWayland(screen: string, platform = process.platform, env = process.env): boolean {
   if (platform !== 'linux') return false;
-  // Another X server may run beside it.
+  // Another X server may run as well.
   if (screen !== '' && screen !== env.DISPLAY) return false;
   return env.XDG_SESSION_TYPE === 'wayland' || Boolean(env.WAYLAND_DISPLAY);
 }

@@ -10,20 +10,20 @@ import type { Producer, ProducerEvents } from '../common/producer';
 
 const FIRST_PICTURE_MS = 20_000;
 const NEXT_PICTURE_MS = 10_000;
-/** A video may hold a picture for a while. */
+/** The longest wait for the next picture of a video, ms: it may hold one for a while. */
 const NEXT_OF_VIDEO_MS = 1000 * LONGEST_PAUSE_S + NEXT_PICTURE_MS;
-/** A round of a video that begins again takes at least this long, however little is in it. */
+/** A video that is restarted takes at least this long per round, however short it is, ms. */
 const SHORTEST_ROUND_MS = 1000;
 const CERTIFICATE_ADVICE =
   '\nWhere it is the camera\'s own certificate: give its file in the options, "-ca_file FILE", or tick "accept any certificate"';
-/** Pauses between its failures and its new starts, ms. */
+/** The pauses before ffmpeg is started again after a failure, ms. */
 const RETRIES = { first: 1000, last: 30_000 };
-/** A camera that gave pictures for this long was healthy: after its end it is tried again soon. */
+/** A camera that gave pictures for this long was healthy, so that the pauses start over, ms. */
 const SOUND_MS = 10_000;
 
 /**
- * Pictures from a video, camera or screen through an ffmpeg process, which is started again, ever more slowly, when it fails
- * or falls silent. When Node-RED itself is killed, ffmpeg's next write finds the pipe closed and it ends.
+ * Pictures from a video, camera or screen through an ffmpeg process, which is restarted with growing pauses when it fails or
+ * gives no more pictures. When Node-RED itself is killed, ffmpeg ends at its next write to the closed pipe.
  */
 export class FfmpegProducer implements Producer {
   private ffmpeg: FfmpegProcess | undefined;
@@ -32,10 +32,10 @@ export class FfmpegProducer implements Producer {
   private retryTimer: NodeJS.Timeout | undefined;
   private silenceTimer: NodeJS.Timeout | undefined;
   private stopped = false;
-  /** What ffmpeg said at each way of asking a camera that gave no picture. */
+  /** ffmpeg's output for each set of options with which a camera gave no picture. */
   private said: string[] = [];
 
-  /** @param program ffmpeg's path, or its name to be found on PATH */
+  /** @param program ffmpeg's path, or its name on PATH */
   constructor(
     private readonly program: string,
     private readonly input: FfmpegInput,
@@ -44,7 +44,7 @@ export class FfmpegProducer implements Producer {
     this.start();
   }
 
-  /** Of ffmpeg, while it runs. */
+  /** ffmpeg's process id, while it runs. */
   get pid(): number | undefined {
     return this.ffmpeg?.pid;
   }
@@ -64,7 +64,7 @@ export class FfmpegProducer implements Producer {
     this.ffmpeg = ffmpeg;
     ffmpeg.stdin.end(ffmpegScript(this.input) ?? '');
     const splitter = new JpegSplitter();
-    // For each run a new one: what was missing between two runs is not made up for.
+    // Each run has its own pace, so that a gap between two runs is not made up for.
     const pace = new ArrivalPace(this.input.fps);
     const startedAt = performance.now();
     let silent = false;
@@ -80,7 +80,7 @@ export class FfmpegProducer implements Producer {
     expectPicture(FIRST_PICTURE_MS);
 
     const onOutput = (chunk: Buffer): void => {
-      // Several pictures in one chunk: this process was busy, and only the newest is still worth sending.
+      // If several pictures arrive in one chunk, this process was busy, and only the newest is sent.
       const newest = splitter.push(chunk).at(-1);
       if (!newest || this.stopped) return;
       if (pictures++ === 0) firstAt = performance.now();
@@ -102,14 +102,14 @@ export class FfmpegProducer implements Producer {
     if (isAtEnd) return this.input.loop ? this.startIn(Math.max(0, SHORTEST_ROUND_MS - exit.lastedMs)) : this.events.ended();
     if (this.asksOtherwise(exit)) return this.start();
     const error = new EngineError('ESOURCE', this.mask(this.reason(exit)), { cause: exit.spawnError });
-    // A program that is not there will not be there in a second either.
+    // A missing program is not tried again.
     if (exit.spawnError) return this.events.failed(error);
     const delay = this.backoff.next();
     this.startIn(delay);
     this.events.failed(error, delay);
   }
 
-  /** Whether there is another way to ask a camera that gave nothing; the one that gave pictures is kept. */
+  /** Whether there are other options to try with a camera that gave no picture; options that worked are kept. */
   private asksOtherwise({ spawnError, pictures, words }: Exit): boolean {
     if (spawnError || pictures > 0) return false;
     this.said.push(words.text);
@@ -139,14 +139,14 @@ export class FfmpegProducer implements Producer {
   }
 }
 
-/** How a run of ffmpeg ended, and what there is to know of it. */
+/** How a run of ffmpeg ended. */
 interface Exit extends FfmpegExit {
-  /** It was ended because no picture came. */
+  /** Whether it was ended because no picture came. */
   silent: boolean;
-  /** How many it gave. */
+  /** The number of pictures that it gave. */
   pictures: number;
   words: FfmpegWords;
   reason: string;
-  /** From its start to its end. */
+  /** The time from its start to its end, ms. */
   lastedMs: number;
 }

@@ -1,16 +1,16 @@
 import { START_OF_SCAN, endOfScan, nextSegment } from '../../../engine/image/jpeg-header';
 
-/** The largest single JPEG that is waited for; more than that without an end is not a JPEG stream. */
+/** The largest single JPEG; more bytes without an end are not a JPEG stream. */
 const MAX_JPEG_BYTES = 32 * 1024 * 1024;
 const START = Buffer.from([0xff, 0xd8]);
 
 /**
- * Cuts a stream of JPEG files, one right behind the other, into files. It walks the segments by their lengths, since
- * their contents may look like an end marker; a file that breaks off is left out, and the next one found.
+ * Splits a stream of concatenated JPEG files. It walks the segments by their lengths, since their contents may look like an end
+ * marker; a truncated file is left out and the next one found.
  */
 export class JpegSplitter {
   private pending: Buffer = Buffer.alloc(0);
-  /** How far the file that begins at byte 0 has been walked through; 0: none has begun. */
+  /** How far the file that begins at byte 0 has been walked; 0 if none has begun. */
   private walked = 0;
   private isInScan = false;
 
@@ -34,7 +34,7 @@ export class JpegSplitter {
     }
   }
 
-  /** Looks for the start of a file from byte `from` on; what lies before it is dropped. */
+  /** Finds the start of a file from byte `from` on, and drops the bytes before it. */
   private begin(from: number): boolean {
     const start = this.pending.indexOf(START, from);
     this.drop(start < 0 ? Math.max(from, this.pending.length - 1) : start);
@@ -48,7 +48,7 @@ export class JpegSplitter {
     this.isInScan = false;
   }
 
-  /** Walks on. @returns where the file ends (exclusive), where it breaks off, as a negative number, or that more is needed to say so */
+  /** Walks on. @returns the end of the file (exclusive), the position where it is truncated as a negative number, or `more` */
   private walk(): number | 'more' {
     for (;;) {
       if (this.isInScan) {
@@ -66,7 +66,7 @@ export class JpegSplitter {
     }
   }
 
-  /** How far scan data has surely been looked through: its last bytes may begin a marker. */
+  /** How far scan data has been searched for certain: its last bytes may be the beginning of a marker. */
   private withoutHalfMarker(): number {
     let end = this.pending.length;
     while (end > this.walked && this.pending[end - 1] === 0xff) end--;

@@ -4,10 +4,10 @@ import { quote } from '../../../engine/util/quote';
 /** Options for ffmpeg's input beyond those of the dialog, each with its value. */
 export type InputOptions = [name: string, value: string][];
 
-/** What the program itself, or its decoder, is told. */
+/** The options of the program itself, or of its decoder. */
 const OF_PROGRAM = ['f', 'c:v', 'vcodec', 'hwaccel', 'hwaccel_device', 'threads', 'thread_queue_size', 'itsoffset'];
 
-/** What devices, network protocols and demuxers are told. All take exactly one value, and none names another input, a file to write or a protocol. */
+/** The options of devices, network protocols and demuxers. Each takes exactly one value, and none names another input, a file to write or a protocol. */
 const OF_INPUT = [
   // devices
   'video_size',
@@ -104,7 +104,7 @@ const OF_INPUT = [
   'strict_mime_boundary',
 ];
 
-/** Formats that carry pictures of one source; others lead to further inputs, or to what is not a camera. */
+/** Formats with pictures of one source; others lead to further inputs, or are not for cameras. */
 const FORMATS = [
   'v4l2',
   'video4linux2',
@@ -154,7 +154,8 @@ const FORMATS = [
 
 /**
  * Reads the dialog's options for ffmpeg, such as `-input_format yuyv422 -video_size 1280x720`.
- * @throws EBADPARAM naming the first that is not among those that can be given
+ *
+ * @throws EBADPARAM that names the first option that is not allowed
  */
 export function readInputOptions(text: string): InputOptions {
   const words = inWords(text);
@@ -163,7 +164,7 @@ export function readInputOptions(text: string): InputOptions {
     const [word, value] = [words[k], words[k + 1]];
     const name = word.replace(/^-/, '');
     if (!word.startsWith('-') || !(OF_PROGRAM.includes(name) || OF_INPUT.includes(name))) throw refused(`cannot be given ${quote(word)}`);
-    if (value === undefined) throw refused(`needs a value behind ${word}`);
+    if (value === undefined) throw refused(`needs a value after ${word}`);
     if (name === 'f' && !FORMATS.includes(value)) throw refused(`cannot be given the format ${quote(value)}`);
     options.push([name, value]);
   }
@@ -178,14 +179,13 @@ export function isOfInput([name]: InputOptions[number]): boolean {
 function refused(what: string): EngineError {
   return new EngineError(
     'EBADPARAM',
-    `options ${what}: known are ffmpeg's own for devices, networks and decoders, each with one value, such as -video_size 1280x720 or -rtsp_transport udp; none that names another input, a file or a protocol`,
+    `options ${what}: allowed are ffmpeg's own for devices, networks and decoders, each with one value, such as -video_size 1280x720 or -rtsp_transport udp; none that names another input, a file or a protocol`,
   );
 }
 
-/** Words between spaces; what is in quotes is one. */
+/** The words of a text; a quoted text is one word. */
 function inWords(text: string): string[] {
   if (/[\0\r\n]/.test(text)) throw refused('cannot have several lines');
-  if ((text.match(/"/g) ?? []).length % 2 || (text.match(/'/g) ?? []).length % 2)
-    throw refused('has a quotation mark without its other one');
+  if ((text.match(/"/g) ?? []).length % 2 || (text.match(/'/g) ?? []).length % 2) throw refused('has an unmatched quotation mark');
   return [...text.matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)].map(([, double, single, plain]) => double ?? single ?? plain);
 }

@@ -1,7 +1,7 @@
 import { type FfmpegExit, FfmpegProcess, type FfmpegRun } from '../../../engine/util/ffmpeg-process';
 
 const LOOK_MS = 250;
-/** What a pipe takes without anybody who reads it. */
+/** The capacity of a pipe that nobody reads. */
 const PIPE_BYTES = 64 * 1024;
 
 /** How an ffmpeg process ended, and why. */
@@ -9,15 +9,15 @@ export interface WriterExit extends FfmpegExit {
   reason: string;
 }
 
-/** How much may wait for an ffmpeg process that is busy. */
+/** Limits on the bytes that wait for a busy ffmpeg process. */
 export interface WriterLimits {
   /** Bytes. */
   bytes: number;
-  /** While something has waited for longer than this, nothing is added, ms. */
+  /** While a write has waited for longer than this, nothing is added, ms. */
   ms: number;
-  /** The same while it starts. */
+  /** The same while ffmpeg starts, ms. */
   startMs: number;
-  /** How long it may do nothing after its input has ended before it is killed, ms. */
+  /** After the end of its input, ffmpeg is killed when it makes no progress for this long, ms. */
   endMs: number;
 }
 
@@ -27,15 +27,15 @@ const NO_LIMITS: WriterLimits = { bytes: 0, ms: Infinity, startMs: Infinity, end
 export class FfmpegWriter {
   private readonly ffmpeg: FfmpegProcess;
   private readonly exited: Promise<WriterExit>;
-  /** Since when each write waits that it has not taken yet. */
+  /** When each write that is still waiting was made. */
   private readonly waiting: number[] = [];
   private takenBytes = 0;
   private force: string | undefined;
 
   /**
-   * @param program ffmpeg's path, or its name to be found on PATH
-   * @param onExit told once, however it ended
-   * @param run beside its input
+   * @param program ffmpeg's path, or its name on PATH
+   * @param onExit called once, however it ended
+   * @param run options besides its input
    */
   constructor(
     program: string,
@@ -53,12 +53,12 @@ export class FfmpegWriter {
     });
   }
 
-  /** Of ffmpeg. */
+  /** ffmpeg's process id. */
   get pid(): number | undefined {
     return this.ffmpeg.pid;
   }
 
-  /** Hands it the next bytes. @returns false when it is too busy for them: they are left out */
+  /** Writes the next bytes. @returns false when ffmpeg is too busy and they were left out */
   write(bytes: Buffer): boolean {
     const { stdin } = this.ffmpeg;
     if (this.isTooBusy(stdin.writableLength)) return false;
@@ -70,12 +70,12 @@ export class FfmpegWriter {
     return true;
   }
 
-  /** How long the next bytes have waited for it, ms. */
+  /** How long the oldest write has waited, ms. */
   get lateness(): number {
     return this.waiting.length === 0 ? 0 : performance.now() - this.waiting[0];
   }
 
-  /** Lets it finish as long as it makes progress; resolves when it has ended. */
+  /** Ends the input and lets ffmpeg finish while it makes progress; resolves when it has ended. */
   async end(): Promise<WriterExit> {
     const { stdin } = this.ffmpeg;
     stdin.end();
@@ -87,14 +87,14 @@ export class FfmpegWriter {
       if (length < left) movedAt = now;
       left = length;
       if (now - movedAt < this.limits.endMs) return;
-      this.kill(`ffmpeg stood still for ${this.limits.endMs / 1000} s and was ended by force`);
+      this.kill(`ffmpeg made no progress for ${this.limits.endMs / 1000} s and was killed`);
     }, LOOK_MS);
     const exit = await this.exited;
     clearInterval(watch);
     return exit;
   }
 
-  /** Ends it by force. @param reason told in place of its own, which it can no longer tell */
+  /** Kills ffmpeg. @param reason reported instead of its own */
   kill(reason: string): void {
     this.force ??= reason;
     this.ffmpeg.kill();

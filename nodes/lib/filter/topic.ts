@@ -6,31 +6,31 @@ import type { SimilarityFilter } from '../../../engine/diffusion/similarity-filt
 import { readPictures } from '../common/pictures';
 import { NewestWins } from '../../../engine/util/newest-wins';
 
-/** Files up to this size are kept for comparison with the next one, bytes. */
+/** Files up to this size are kept, to recognise the same file, bytes. */
 const MOST_KEPT = 1024 * 1024;
 
 export type Verdict = 'passed' | 'skipped';
 
-/** The similarity filter of one topic, with the frame that is being looked at and the one that waits. */
+/** The similarity filter of one topic: one frame is being compared, and one waits. */
 export class FilterTopic {
   private readonly queue = new NewestWins();
   private settings: string | undefined;
-  /** The last file of each picture, and what it looks like. */
+  /** The last file of each picture, and its thumbnail. */
   private readonly last = new Map<string, { picture: Picture; pixels: Float32Array }>();
 
-  /** @param size of the thumbnails that are compared, pixels along each side; 32 if left out */
+  /** @param size the side of the thumbnails that are compared, pixels; 32 if left out */
   constructor(
     private readonly filter: SimilarityFilter,
     private readonly size?: number,
   ) {}
 
   /**
-   * Compares the message's pictures, off the calling thread, and tells the verdict; in the order in which frames came.
+   * Compares the message's pictures, off the calling thread, and reports the verdict, in the order of the frames.
    * A frame that a newer one replaced gets none. Rejects with EBADFRAME when the payload, or one of `msg.pictures`, is not a picture.
    */
   async judge(msg: NodeMessage, tell: (verdict: Verdict) => void): Promise<void> {
     const further = msg.pictures === undefined ? {} : readPictures(msg.pictures);
-    // As they are now: whoever sent them may draw on the same bytes while the frame waits, or for the next one.
+    // Copied, since the sender may reuse the buffers for the next frame while this one waits.
     const seen = Object.entries({ ...further, image: toPicture(msg.payload) }).map(
       ([name, picture]) => [name, picture.kind === 'raw' ? sampleThumbnail(picture, this.size) : copyOf(picture)] as const,
     );
@@ -44,17 +44,17 @@ export class FilterTopic {
     });
   }
 
-  /** The next frame passes. */
+  /** Lets the next frame pass. */
   reset(): void {
     this.filter.reset();
   }
 
-  /** Sends a waiting frame away without a verdict. */
+  /** Settles a waiting frame without a verdict. */
   close(): void {
     this.queue.clear();
   }
 
-  /** A still source often sends the very same file again: that need not be decoded. */
+  /** The thumbnail of a picture. A still source often sends the same file again, which is not decoded again. */
   private async pixelsOf(name: string, picture: Picture): Promise<Float32Array> {
     const last = this.last.get(name);
     if (last && isSamePicture(last.picture, picture)) return last.pixels;
@@ -68,7 +68,7 @@ export class FilterTopic {
     for (const name of this.last.keys()) if (!names.includes(name)) this.last.delete(name);
   }
 
-  /** The same picture under another prompt or other parameters gives another result: it passes. */
+  /** Lets the next frame pass if the message has other settings: the same picture then gives another result. */
   private expectSettings(msg: NodeMessage): void {
     const settings = asText([msg.conditioning, msg.params]);
     if (this.settings !== undefined && settings !== this.settings) this.filter.reset();
@@ -76,16 +76,16 @@ export class FilterTopic {
   }
 }
 
-/** More than settings have, of texts and values: the denoiser says what is wrong with them. */
+/** The most values and characters that are compared; larger settings are invalid, which the denoiser reports. */
 const MOST_VALUES = 2000;
 const MOST_LETTERS = 250_000;
 
-/** Settings in a form that can be compared; '' for those that are none, since they are too large or contain themselves. */
+/** Settings in a form that can be compared; '' for those that are too large or contain themselves. */
 function asText(settings: unknown): string {
   let [values, letters] = [0, 0];
   const count = (_name: string, value: unknown): unknown => {
     letters += typeof value === 'string' ? value.length : 0;
-    // A list is walked through as a whole once it is begun.
+    // JSON.stringify walks a whole list once it has begun it.
     values += Array.isArray(value) ? value.length : 1;
     if (values > MOST_VALUES || letters > MOST_LETTERS || ArrayBuffer.isView(value)) throw new RangeError('too large');
     return value;

@@ -19,25 +19,26 @@ import { WishDoor } from './wishes';
 
 const THUMBNAIL = { quality: 70, size: { width: 192, height: 120, fit: 'cover' } } as const;
 
-/** What a sink has beside its live page. */
+/** The pages of a sink besides its live page, as its dialog sets them. */
 export interface PageChoice {
   controls: 'off' | Players;
-  /** Whether visitors may wish for prompts. */
+  /** Whether visitors may propose prompts. */
   wishes: boolean;
 }
 
-/** The pages of a sink beside its live page. */
+/** The open pages of a sink besides its live page. */
 export interface SinkPages {
-  /** To be called when something was done with the pictures elsewhere, so that performance pages show it. */
+  /** Must be called when the state of the pictures was changed elsewhere, so that performance pages show it. */
   look(): void;
-  /** Answers a visitor's wish; throws EBADPARAM. */
+  /** Answers a visitor. @throws EBADPARAM */
   answer(visitor: unknown, answer: unknown): void;
   close(): Promise<void>;
 }
 
 /**
- * Opens what the sink is to have.
- * @param failed told when a page cannot be opened; the sink shows its pictures all the same
+ * Opens the sink's pages.
+ *
+ * @param failed called when a page cannot be opened; the sink shows its pictures anyway
  */
 export function openPages(
   RED: NodeAPI,
@@ -72,7 +73,8 @@ export function openPages(
 }
 
 /**
- * Puts a sink's performance page on the web. What is set there leaves the node through its second output.
+ * Serves a sink's performance page. Settings made there leave the node through its second output.
+ *
  * @throws EBADPARAM when another one has the name
  */
 function openPlayPage(
@@ -110,7 +112,8 @@ function openPlayPage(
 }
 
 /**
- * Puts the page on the web where a sink's visitors wish for prompts; the wishes leave the node through its second output.
+ * Serves the page on which a sink's visitors propose prompts, which leave the node through its second output.
+ *
  * @throws EBADPARAM when another one has the name
  */
 function openWishPage(RED: NodeAPI, node: Node, name: string): { answer: WishDoor['answer']; close(): void } {
@@ -133,7 +136,7 @@ function openWishPage(RED: NodeAPI, node: Node, name: string): { answer: WishDoo
   };
 }
 
-/** What a model reads, by its folder. */
+/** How a model reads texts, by its folder. */
 function wordsOf(model: string, texts: string[], withList: boolean): Promise<ModelWords> {
   return askWords(model === modelFolder('starter') ? 'starter' : model, texts, withList);
 }

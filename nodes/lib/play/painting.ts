@@ -6,15 +6,16 @@ import { denoiserBefore, flowNodes } from '../common/flow-graph';
 import { type Painting, PAINTINGS } from '../common/painting';
 import { KNOBS, type Knob, type PlayValues, type Prompt } from './values';
 
-/** What is rendered for a sink: by the nearest denoiser before it, by wires and links; undefined where there is none. */
+/** The settings of the nearest denoiser before a sink, by wires and links; undefined where there is none. */
 export function paintingBefore(RED: NodeAPI, sinkId: string): Painting | undefined {
   const id = denoiserBefore(flowNodes(RED), sinkId)?.id;
   return id === undefined ? undefined : PAINTINGS.of(RED.nodes.getNode(id))?.painting();
 }
 
 /**
- * What a page shows of it.
- * @param shown what it shows now: a strength that comes to the same steps is left as it is
+ * The values that a page shows of a denoiser's settings.
+ *
+ * @param shown the values that it shows now: a strength that means the same steps is not changed
  */
 export function valuesOf({ settings, conditioning, adapters }: Painting, shown: PlayValues): PlayValues {
   const { format: _format, quality: _quality, ...options } = settings;

@@ -13,21 +13,21 @@ import { Tickets } from './tickets';
 
 const page = loadPage('play.html');
 
-/** Who may play: whoever may change flows, or everybody who sees the pictures. */
+/** Who may play: those who may change flows, or everybody who sees the pictures. */
 export type Players = 'login' | 'open';
 
 /** The performance page of a sink as its players find it. */
 export interface PlayPage extends Named {
   desk: Desk;
   players: Players;
-  /** Told when a WebSocket came without what it needs. */
+  /** Called when a WebSocket's handshake lacks a header. */
   onLost?: (what: Lost, request: Request) => void;
 }
 
 /**
- * The performance pages of one Node-RED by the names of their sinks: `/streamdiffusion/NAME/play` and the WebSocket there. What
- * they do to a flow asks for the editor's login, unless a page is open on purpose: `POST streamdiffusion/tickets/NAME` beside
- * the editor gives whoever is logged in a ticket for one WebSocket.
+ * The performance pages of one Node-RED by the names of their sinks: `/streamdiffusion/NAME/play` and the WebSocket there. They
+ * need the editor's login unless a page is open on purpose: `POST streamdiffusion/tickets/NAME` on the editor's side gives
+ * logged-in users a ticket for one WebSocket.
  */
 export class PlayRoutes {
   readonly pages = new WebNames<PlayPage>('performance page', 'a sink');
@@ -73,9 +73,9 @@ export class PlayRoutes {
   private async accept(found: PlayPage, name: string, request: Request, response: Response): Promise<void> {
     const { desk, players, onLost } = found;
     if (desk.isFull) {
-      response.status(503).set('Retry-After', '10').type('text').send('This page is open as often as it can be.\n');
+      response.status(503).set('Retry-After', '10').type('text').send('This page has as many players as it can have.\n');
     } else if (players === 'login' && !this.tickets.take(request.query.ticket, name)) {
-      response.status(401).type('text').send('This page asks for a ticket, which the editor gives to whoever is logged in.\n');
+      response.status(401).type('text').send('This page needs a ticket, which the editor gives to logged-in users.\n');
     } else {
       const socket = await this.sockets?.accept(request, response, 'settings', () => this.pages.get(name) === found, onLost);
       if (socket) desk.enter(socket);

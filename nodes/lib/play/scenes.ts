@@ -7,13 +7,13 @@ import { readNumber } from '../common/fields';
 
 export const SCENES = 8;
 const MOST_LETTERS = 60;
-/** Far above what eight scenes take. */
+/** The largest file of scenes, bytes, far above what eight scenes take. */
 const MOST_BYTES = 1_000_000;
 
-/** A prompt with its settings under one button. */
+/** A prompt with settings, on one button. */
 export interface Scene extends PlayValues {
   name: string;
-  /** A small JPEG in base64, of the moment when it was saved. */
+  /** A small JPEG in base64 of the picture when it was saved. */
   picture?: string;
 }
 
@@ -23,15 +23,15 @@ export class Scenes {
   private writing: Promise<void> = Promise.resolve();
 
   /**
-   * @param file where they are kept; without one they last as long as the node
-   * @param onProblem told when it cannot be read or written
+   * @param file the file to keep them in; without one they last as long as the node
+   * @param onProblem called when the file cannot be read or written
    */
   constructor(
     private readonly file: string | undefined,
     private readonly onProblem: (error: EngineError) => void,
   ) {}
 
-  /** Reads what was kept. What cannot be used of it is left out. */
+  /** Reads the file. Invalid scenes are left out. */
   async load(): Promise<void> {
     if (!this.file) return;
     try {
@@ -46,7 +46,7 @@ export class Scenes {
     }
   }
 
-  /** Keeps a scene under a button, or with `null` empties it. */
+  /** Saves a scene to a button, or empties the button with `null`. */
   set(number: number, scene: Scene | null): void {
     this.all[number] = scene;
     const { file } = this;
@@ -56,12 +56,12 @@ export class Scenes {
       .catch((thrown) => this.onProblem(EngineError.from(thrown, 'EDISK', 'the scenes cannot be kept: ')));
   }
 
-  /** Resolves when all is written. */
+  /** Resolves when everything has been written. */
   async written(): Promise<void> {
     await this.writing;
   }
 
-  /** Whole or not at all, whatever ends the process meanwhile. */
+  /** Writes a new file and renames it, so that the file is complete even if the process is killed. */
   private async write(file: string): Promise<void> {
     await mkdir(dirname(file), { recursive: true });
     await writeFile(`${file}.new`, JSON.stringify(this.all, null, 1));
@@ -69,13 +69,13 @@ export class Scenes {
   }
 }
 
-/** What a button is called that holds these values. */
+/** The name of a scene with these values. */
 export function nameOf({ prompt }: PlayValues): string {
   const line = lineOf(prompt ?? '').trim();
   return line.length > MOST_LETTERS ? `${line.slice(0, MOST_LETTERS - 1)}…` : line;
 }
 
-/** A scene of the file; null for a button that holds none, or none that can be used. */
+/** A scene of the file; null for an empty button or an invalid scene. */
 function readScene(value: unknown): Scene | null {
   if (typeof value !== 'object' || value === null) return null;
   const { name, prompt, params, weights, picture } = value as Record<string, unknown>;

@@ -1,12 +1,12 @@
 import { randomBytes } from 'node:crypto';
 
-/** So long a ticket is good, ms: a page fetches it and opens its WebSocket at once. */
+/** The lifetime of a ticket, ms: a page fetches it and opens its WebSocket at once. */
 const LIFE_MS = 30_000;
 const MOST = 1000;
 
 /**
- * Tickets for one WebSocket each, given to whoever is logged in. A browser sends no token with a WebSocket, and a token in an
- * address would stand in the logs of proxies for as long as it lives.
+ * Tickets for one WebSocket each, given to logged-in users. A browser sends no token with a WebSocket, and a long-lived token in
+ * an address would appear in the logs of proxies.
  */
 export class Tickets {
   private readonly open = new Map<string, { what: string; until: number }>();
@@ -19,7 +19,7 @@ export class Tickets {
     return ticket;
   }
 
-  /** Whether the ticket is good for this; it is used up either way. */
+  /** Whether the ticket is valid for this; it is used up either way. */
   take(ticket: unknown, what: string, now = performance.now()): boolean {
     if (typeof ticket !== 'string') return false;
     const found = this.open.get(ticket);

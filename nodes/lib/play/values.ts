@@ -6,7 +6,7 @@ import type { NumberRange } from '../../../engine/util/setting';
 import { readNumber } from '../common/fields';
 import { readPrompt } from '../prompt/texts';
 
-/** Settings of the denoiser that a performance page plays with, and what each may be there. */
+/** The denoiser's settings on a performance page, and their ranges there. */
 export const KNOBS = {
   strength: { min: 0, max: 1 },
   steps: { min: 1, max: 8, integer: true },
@@ -19,26 +19,27 @@ export const KNOBS = {
 } as const satisfies Record<string, NumberRange>;
 export type Knob = keyof typeof KNOBS;
 
-/** Strength of an adapter: negative ones turn a LoRA around. */
+/** The range of an adapter's strength; a negative one inverts a LoRA. */
 export const WEIGHT = { min: -2, max: 2 } as const;
 const MOST_WEIGHTS = 32;
 const MOST_LETTERS = 2000;
 
-/** A prompt as the encoder takes it. */
+/** A prompt in the form that the prompt encoder takes. */
 export type Prompt = string | WeightedText[];
 
-/** What a performance page sets, and what it shows. What is not known, or not touched, is missing. */
+/** The values that a performance page sets and shows. Unknown or untouched ones are missing. */
 export interface PlayValues {
   prompt?: Prompt;
   params: Partial<Record<Knob, number>>;
-  /** Strengths of adapters by name. */
+  /** The strengths of adapters, by name. */
   weights: Record<string, number>;
 }
 
 /**
- * Reads what a page wants to set.
- * @param adapters that there are
- * @throws EBADPARAM, EBADPROMPT saying what it may be
+ * Reads the values that a page sets.
+ *
+ * @param adapters the names of the adapters
+ * @throws EBADPARAM, EBADPROMPT
  */
 export function readValues(value: unknown, adapters: readonly string[]): PlayValues {
   const { prompt, params, weights } = objectIn(value, 'set');
@@ -49,7 +50,7 @@ export function readValues(value: unknown, adapters: readonly string[]): PlayVal
   };
 }
 
-/** What a page's microphone hears: shares from 0 to 1, and whether there is a beat. */
+/** The sound of a page's microphone: levels from 0 to 1, and whether there is a beat. */
 export interface Sound {
   level: number;
   bass: number;

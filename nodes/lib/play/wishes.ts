@@ -8,22 +8,23 @@ import { readJsonMessage } from '../web/json-message';
 
 export const MOST_WISHERS = 250;
 const MOST_LETTERS = 200;
-/** Of one visitor: three at once, and then one every two seconds. */
+/** The limit for one visitor: three prompts at once, and then one every two seconds. */
 const OF_ONE = { burst: 3, perSecond: 0.5 };
-/** Of all together: what a flow and those who look through it can take. */
+/** The limit for all visitors together, which a flow and its moderators can handle. */
 const OF_ALL = { burst: 60, perSecond: 10 };
 const TOO_FAST = 1008;
-/** How often to look whether there is a model, ms. */
+/** How often to check whether there is a model, ms. */
 const WORDS_MS = 1000;
-/** Visitors whose last answer is kept for when they come back. */
+/** The number of visitors whose last answer is kept until they return. */
 const MOST_ANSWERS = 500;
 
-/** What a flow answers a visitor: a text, or what the page says in the visitor's own language. */
+/** A flow's answer to a visitor: a text, or facts that the page puts into the visitor's language. */
 export type Answer = string | { place?: number; shown?: boolean; done?: boolean; refused?: boolean; text?: string };
 
 /**
- * Where visitors wish for a prompt. A page says `{ visitor }` first, a number of its own that nobody else learns, and then `{ prompt }`. It
- * is told `{ known }`, the words of the model, `{ sent: true }` or `{ wait: true }` for each wish, and `{ answer }` whenever the flow has one.
+ * The WebSocket through which visitors propose prompts. A page first sends `{ visitor }`, a secret id of its own, and then
+ * `{ prompt }`. It receives `{ known }`, the words of the model, `{ sent: true }` or `{ wait: true }` for each prompt, and
+ * `{ answer }` whenever the flow answers.
  */
 export class WishDoor implements Door {
   private readonly visitors = new Map<WebSocket, string>();
@@ -31,8 +32,8 @@ export class WishDoor implements Door {
   private readonly pace = new RateLimit(OF_ALL.burst, OF_ALL.perSecond);
 
   /**
-   * @param wished gets each wish into the flow
-   * @param known what the model knows, for suggestions; undefined while there is none, null of one that has no list
+   * @param wished sends a prompt into the flow
+   * @param known the words of the model, for suggestions; undefined while there is no model, null for one without a list
    */
   constructor(
     private readonly wished: (prompt: string, visitor: string) => void,
@@ -58,12 +59,13 @@ export class WishDoor implements Door {
   }
 
   /**
-   * Answers a visitor, also one that is away for a moment.
+   * Answers a visitor, even one that is disconnected for a moment.
+   *
    * @throws EBADPARAM for what is not an answer
    */
   answer(visitor: unknown, answer: unknown): void {
     if (typeof visitor !== 'string')
-      throw new EngineError('EBADPARAM', `msg.answer needs msg.visitor as it came with the wish, not ${quote(visitor)}`);
+      throw new EngineError('EBADPARAM', `msg.answer needs msg.visitor as it came with the prompt, not ${quote(visitor)}`);
     const said = readAnswer(answer);
     this.answers.delete(visitor);
     this.answers.set(visitor, said);
@@ -76,7 +78,7 @@ export class WishDoor implements Door {
     this.visitors.clear();
   }
 
-  /** As soon as there is a model. */
+  /** Sends the words as soon as there is a model. */
   private offerWords(socket: WebSocket): void {
     this.known()
       .then((known) => {

@@ -7,21 +7,21 @@ import { wakeAll } from '../common/rest';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
 const JPEG_QUALITY = 85;
-/** Somebody who has just gone may come back, as a page that is loaded anew does, or ask for the next JPEG. */
+/** A viewer who has just left still counts for this long, ms: a page may be reloading, or a client polling JPEGs. */
 const LINGER_MS = 3000;
-/** How long to wait for a picture that is rendered because somebody asks, ms; after that the one before is sent. */
+/** The longest wait for a picture that is rendered on request, ms; after that the previous one is sent. */
 const FRESH_MS = 2000;
-/** Pixels a side. */
+/** The longest side of a black picture, pixels. */
 const LARGEST_BLACK = 2048;
 
-/** What a sink shows out of its hours: black, or its last picture. */
+/** The picture of a closed sink: black, or its last picture. */
 export type ClosedLook = 'black' | 'still';
 
-/** A picture whose JPEG is made at most once, and only when somebody asks for it. */
+/** A picture whose JPEG is made at most once, and only on request. */
 class Frame {
   private encoding: Promise<ShownPicture> | undefined;
   readonly arrivedAt = performance.now();
-  /** For screens that show the same picture at the same time: ms since 1970. */
+  /** When the picture arrived, ms since 1970, for screens that show the same picture at the same time. */
   private readonly at = Date.now();
 
   constructor(
@@ -34,7 +34,7 @@ class Frame {
     return this.encoding;
   }
 
-  /** Black in the size that this picture has as JPEG: programs that read along keep the size in which they begin. */
+  /** A black frame of this picture's size: programs that read the stream keep the size of its first picture. */
   black(): Frame {
     return new Frame(async () => blackPicture(jpegSize((await this.shown()).jpeg)), {});
   }
@@ -45,7 +45,7 @@ class Frame {
   }
 }
 
-/** The newest picture of one sink and those who look at it. */
+/** The newest picture of one sink, and its viewers. */
 export class SinkFeed {
   private readonly audience = new Set<Viewer>();
   private newest: Frame | undefined;
@@ -53,29 +53,29 @@ export class SinkFeed {
   private lastLook = -Infinity;
   private isFrozen = false;
   private isDark = false;
-  /** What is shown out of opening hours. */
+  /** The picture that is shown while the sink is closed; undefined while it is open. */
   private closed: ClosedLook | undefined;
   private isCurtainDown = false;
-  /** What viewers without a curtain of their own get meanwhile; undefined before the first picture, which says how large it is. */
+  /** The black frame for viewers that cannot draw black themselves; undefined before the first picture, which sets its size. */
   private black: Frame | undefined;
   private readonly awaiting = new Set<() => void>();
 
   /**
-   * @param onError told about a picture that a viewer wanted and that cannot be read
-   * @param wake wakes denoisers that rested because nobody looked; tells whether a picture is coming
+   * @param onError called when a picture that a viewer wanted cannot be read
+   * @param wake wakes idle denoisers; returns whether a picture is coming
    */
   constructor(
     private readonly onError: (error: EngineError) => void,
     private readonly wake: () => boolean = wakeAll,
   ) {}
 
-  /** Whether somebody sees the pictures: a viewer, a recording, who has just gone or has just asked for a JPEG. */
+  /** Whether somebody watches: a viewer or a recording, one that has just left, or somebody who has just requested a JPEG. */
   get isLookedAt(): boolean {
     if (this.closed) return false;
     return this.audience.size > 0 || performance.now() - this.lastLook < LINGER_MS;
   }
 
-  /** Somebody looks, or is about to. @returns whether a picture is coming that is newer than the newest */
+  /** Somebody watches, or is about to. @returns whether a newer picture is coming */
   look(): boolean {
     this.lastLook = performance.now();
     return this.wake();
@@ -86,12 +86,13 @@ export class SinkFeed {
   }
 
   /**
-   * Makes this the newest picture. It is encoded only if somebody looks on; one that is overtaken meanwhile is not.
+   * Makes this the newest picture. It is only encoded if somebody watches, and not if a newer one has arrived meanwhile.
+   *
    * @param info `msg.frame`, for viewers that ask for it
    */
   show(picture: Picture, info?: unknown): void {
     if (this.isFrozen || (this.closed === 'still' && this.newest)) return;
-    // A copy: it may be asked for long after its message, and the flow may draw on the same bytes meanwhile.
+    // Copied, since it may be requested long after its message, and the flow may reuse the buffer.
     const frame = new Frame(copyOf(picture), info);
     this.newest = frame;
     for (const come of this.awaiting) come();
@@ -112,21 +113,22 @@ export class SinkFeed {
     return this.isFrozen;
   }
 
-  /** Holds what is shown until this is taken back; what comes meanwhile is left out. */
+  /** Freezes the shown picture, or ends that; pictures that arrive meanwhile are not shown. */
   freeze(on: boolean): void {
     this.isFrozen = on;
   }
 
   /**
-   * Black for the audience, or the pictures again.
-   * @param fadeMs for viewers that can fade; the others change at once
+   * Shows black to the audience, or the pictures again.
+   *
+   * @param fadeMs the fade of viewers that can fade; others change at once
    */
   blackout(on: boolean, fadeMs = 0): void {
     this.isDark = on;
     this.darken(fadeMs);
   }
 
-  /** Out of opening hours nobody counts as somebody who looks on. @param look what is shown meanwhile; undefined: it is open */
+  /** Closes or opens the sink. While it is closed, nobody counts as watching. @param look the picture of a closed sink; undefined for open */
   close(look: ClosedLook | undefined, fadeMs = 0): void {
     this.closed = look;
     this.darken(fadeMs);
@@ -142,7 +144,7 @@ export class SinkFeed {
     this.showPlainly();
   }
 
-  /** Black, or the newest picture, to viewers without a curtain of their own, if that is still what they are to see when it is encoded. */
+  /** Shows black or the newest picture to viewers that cannot draw black themselves, unless it is outdated by the time it is encoded. */
   private showPlainly(): void {
     const frame = this.plainFrame();
     void (frame && this.encoded(frame))?.then((shown) => {
@@ -151,14 +153,14 @@ export class SinkFeed {
     });
   }
 
-  /** What viewers without a curtain of their own are to see now. */
+  /** The current frame for viewers that cannot draw black themselves. */
   private plainFrame(): Frame | undefined {
     if (!this.isBlack) return this.newest;
     this.black ??= this.newest?.black();
     return this.black;
   }
 
-  /** What the audience sees, as JPEG. */
+  /** The picture that the audience sees, as JPEG. */
   async shownJpeg(): Promise<Buffer | undefined> {
     if (!this.isBlack) return this.newestJpeg();
     return (await this.encoded(this.plainFrame() ?? new Frame(blackPicture(), {})))?.jpeg;
@@ -169,18 +171,18 @@ export class SinkFeed {
     this.newest = undefined;
   }
 
-  /** The newest picture as JPEG; rendered now where the flow rested because nobody looked; undefined when there is none. */
+  /** The newest picture as JPEG, rendered first if the flow was idle because nobody watched; undefined when there is none. */
   async newestJpeg(): Promise<Buffer | undefined> {
     if (this.look()) await this.next();
     return this.newest && (await this.encoded(this.newest))?.jpeg;
   }
 
-  /** Since the newest picture came, ms; 0 while there is none. */
+  /** The age of the newest picture, ms; 0 while there is none. */
   get age(): number {
     return this.newest ? performance.now() - this.newest.arrivedAt : 0;
   }
 
-  /** The viewer sees everything from now on, beginning with the newest picture, until it is removed or the feed closes. */
+  /** Adds a viewer, which gets the newest picture and all later ones until it is removed or the feed closes. */
   async add(viewer: Viewer): Promise<void> {
     this.audience.add(viewer);
     this.look();
@@ -188,7 +190,7 @@ export class SinkFeed {
     const wanted = (): Frame | undefined => (viewer.curtain ? this.newest : this.plainFrame());
     const frame = wanted();
     const shown = frame && (await this.encoded(frame));
-    // Whatever came while this one was encoded has been shown already.
+    // Pictures that arrived while this one was encoded have already been shown.
     if (shown && frame === wanted() && this.audience.has(viewer)) viewer.show(shown);
   }
 
@@ -203,7 +205,7 @@ export class SinkFeed {
     this.audience.clear();
   }
 
-  /** Resolves with the next picture, or when that has been long in coming. */
+  /** Resolves at the next picture, or after {@link FRESH_MS}. */
   private next(): Promise<void> {
     return new Promise((resolve) => {
       const come = (): void => {
@@ -221,7 +223,7 @@ export class SinkFeed {
       return await frame.shown();
     } catch (thrown) {
       if (this.black === frame) this.black = undefined;
-      // Told once: a frame that is no longer the newest has been reported or overtaken.
+      // Reported once: a frame that is no longer the newest has already been reported or replaced.
       if (this.newest === frame) {
         this.newest = undefined;
         this.onError(EngineError.from(thrown, 'EBADFRAME'));
@@ -231,7 +233,7 @@ export class SinkFeed {
   }
 }
 
-/** A black picture of a size; a header may claim one that no machine has room for. */
+/** A black picture of a size, with a limit, since a header may claim any size. */
 function blackPicture(size = { width: 512, height: 512 }): Picture {
   const share = Math.min(1, LARGEST_BLACK / Math.max(size.width, size.height));
   const [width, height] = [Math.max(1, Math.round(size.width * share)), Math.max(1, Math.round(size.height * share))];

@@ -8,10 +8,10 @@ import { languageOf, loadPage } from '../web/pages';
 import { guardAdmin, rootsOf } from '../web/site';
 import type { Gallery } from './gallery';
 
-/** Who may see the list of all pictures: whoever may log in to the editor, or everybody who sees the live pictures. */
+/** Who may see the list of all pictures: users of the editor, or everybody who sees the live pictures. */
 export type GalleryViewers = 'login' | 'open';
 
-/** A gallery as visitors find it. */
+/** A served gallery. */
 export interface GalleryPage extends Named {
   gallery: Gallery;
   viewers: GalleryViewers;
@@ -19,13 +19,13 @@ export interface GalleryPage extends Named {
 
 const listPage = loadPage('gallery.html');
 const picturePage = loadPage('take.html');
-/** A picture's page, or the picture. */
+/** The path of a picture's page, or of the picture. */
 const FILE = /^([\w-]{22})(\.jpg)?$/;
 
 /**
- * The galleries of one Node-RED by the names of their sinks: `/streamdiffusion/NAME/gallery` with all pictures, `…/gallery/ID` and
- * `…/gallery/ID.jpg` for one, which everybody has who was given its name. The list asks for the editor's login unless it is open on purpose:
- * `GET streamdiffusion/editor/gallery/NAME`, and `DELETE streamdiffusion/editor/gallery/NAME/ID` beside the editor.
+ * The galleries of one Node-RED by the names of their sinks: `/streamdiffusion/NAME/gallery` with all pictures, and `…/gallery/ID`
+ * and `…/gallery/ID.jpg` for one, open to everybody who was given its id. The list needs the editor's login unless it is open on
+ * purpose: `GET streamdiffusion/editor/gallery/NAME`, and `DELETE streamdiffusion/editor/gallery/NAME/ID` on the editor's side.
  */
 export class GalleryRoutes {
   readonly pages = new WebNames<GalleryPage>('gallery', 'a sink');
@@ -78,7 +78,7 @@ export class GalleryRoutes {
     if (!found) return next();
     if (file === 'list') {
       if (found.viewers === 'open') return sendList(found, response);
-      response.status(401).type('text').send('The list of pictures is for those who may log in to the editor.\n');
+      response.status(401).type('text').send('The list of pictures is for users of the editor.\n');
       return;
     }
     const [, id = '', isPicture] = FILE.exec(file) ?? [];
@@ -86,7 +86,7 @@ export class GalleryRoutes {
     const picture = found.gallery.find(id);
     response.set(PRIVATE);
     if (!picture) {
-      response.status(404).set('Cache-Control', 'no-store').type('text').send('This picture is not here, or not here any more.\n');
+      response.status(404).set('Cache-Control', 'no-store').type('text').send('This picture does not exist, or no longer exists.\n');
     } else if (!isPicture) {
       const values = { name, id, left: picture.left };
       response
@@ -103,7 +103,7 @@ export class GalleryRoutes {
 }
 
 const NONE = { code: 'ECLOSED', message: 'there is no such gallery or picture' };
-/** What is given to one visitor is for no search engine, and its name for no other site. */
+/** A visitor's picture must not be indexed by search engines, nor its address be sent to other sites. */
 const PRIVATE = { 'X-Robots-Tag': 'noindex', 'Referrer-Policy': 'no-referrer', 'X-Content-Type-Options': 'nosniff' };
 
 async function sendList({ gallery }: GalleryPage, response: Response): Promise<void> {
@@ -111,7 +111,7 @@ async function sendList({ gallery }: GalleryPage, response: Response): Promise<v
   response.set({ ...PRIVATE, 'Cache-Control': 'no-store' }).json({ pictures: gallery.list });
 }
 
-/** The time on the wall, as a name of a file can hold it. */
+/** The local time in a form for file names. */
 function stampOf(at: number): string {
   return new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace('T', ' ').replaceAll(':', '-');
 }

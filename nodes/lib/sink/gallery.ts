@@ -8,30 +8,30 @@ import { lackOfRoom } from '../common/disk-room';
 
 const DAY_MS = 86_400_000;
 const LOOK_MS = 60_000;
-/** All of them together; before that the oldest go. */
+/** The most bytes of all pictures together; the oldest are deleted first. */
 const MOST_BYTES = 1_000_000_000;
-/** `WHEN-ID.jpg`: ms since 1970, and 128 bits that nobody guesses. */
+/** `WHEN-ID.jpg`: ms since 1970, and 128 random bits. */
 const FILE = /^(\d{1,15})-([\w-]{22})\.jpg$/;
 const UNFINISHED = /\.new$/;
 
 export interface GalleryLimits {
-  /** After so many days a picture is deleted. */
+  /** A picture is deleted after this many days. */
   days: number;
-  /** Pictures; above that the oldest go. */
+  /** The most pictures; the oldest are deleted first. */
   most: number;
-  /** No picture is added when the disk has less room than that, bytes. */
+  /** No picture is added when the disk has less free space than this, bytes. */
   minFree: number;
-  /** All pictures together, bytes. */
+  /** The most bytes of all pictures together. */
   bytes?: number;
 }
 
-/** A picture of a gallery, as pages hear of it. */
+/** A picture of a gallery, for pages. */
 export interface GalleryPicture {
-  /** Its name in addresses, which nobody guesses. */
+  /** Its random id in addresses. */
   id: string;
   /** When it was taken, ms since 1970. */
   at: number;
-  /** So long it is kept from now on, ms. */
+  /** How long it will still be kept, ms. */
   left: number;
 }
 
@@ -40,25 +40,25 @@ interface Kept {
   at: number;
   file: string;
   bytes: number;
-  /** By the clock on the wall when it became known here, and since when by one that nobody sets, ms. */
+  /** Its age by the wall clock when it was read or added, and that moment on the monotonic clock, ms. */
   age: number;
   since: number;
 }
 
-/** How time goes by; for tests. */
+/** The clocks, which tests replace. */
 export interface Clocks {
   /** ms since 1970. */
   wall(): number;
-  /** ms since any moment; nobody sets it. */
+  /** A monotonic clock, ms. */
   steady(): number;
 }
 
 const CLOCKS: Clocks = { wall: () => Date.now(), steady: () => performance.now() };
 
 /**
- * The snapshots of a sink that visitors take home: a bounded number for a bounded time, in a folder of its own. How old a picture is counts by the
- * clock on the wall from its file's name when it is read, and from then on by a clock that nobody sets: a wall clock that is put right until
- * the next deploy deletes nothing, and one that is behind keeps a picture longer at most.
+ * The snapshots of a sink for its visitors: a limited number for a limited time, in a folder of their own. A picture's age is
+ * computed by the wall clock from its file's name when it is read, and from then on by a monotonic clock: correcting the wall
+ * clock deletes nothing until the next deploy, and a clock that is slow at worst keeps a picture longer.
  */
 export class Gallery {
   /** Oldest first. */
@@ -67,7 +67,7 @@ export class Gallery {
   private timer: NodeJS.Timeout | undefined;
   private isClosed = false;
 
-  /** @param onProblem told when pictures cannot be read or deleted */
+  /** @param onProblem called when pictures cannot be read or deleted */
   constructor(
     private readonly folder: string,
     private readonly limits: GalleryLimits,
@@ -75,7 +75,7 @@ export class Gallery {
     private readonly clocks = CLOCKS,
   ) {}
 
-  /** Reads what was kept, and deletes what is too old by now. */
+  /** Reads the folder, and deletes pictures that are too old. */
   load(): Promise<void> {
     return this.queue.run(async () => {
       try {
@@ -93,7 +93,7 @@ export class Gallery {
     });
   }
 
-  /** Resolves when it knows what there is, and nothing is being written. */
+  /** Resolves when the folder has been read and nothing is being written. */
   ready(): Promise<void> {
     return this.queue.idle();
   }
@@ -112,13 +112,13 @@ export class Gallery {
     return this.list.find((picture) => picture.id === id);
   }
 
-  /** The picture's JPEG; undefined where there is none of this name. */
+  /** A picture's JPEG; undefined where there is none with this id. */
   async read(id: string): Promise<Buffer | undefined> {
     const picture = this.find(id) && this.kept.find((each) => each.id === id);
     return picture && readFile(picture.file).catch(() => undefined);
   }
 
-  /** Adds a picture; resolves to its name. Rejects with EDISK, EBADFRAME. */
+  /** Adds a picture; resolves to its id. Rejects with EDISK, EBADFRAME. */
   add(jpeg: Buffer): Promise<string> {
     return this.queue.run(async () => {
       if (!jpegSize(jpeg)) throw new EngineError('EBADFRAME', 'the gallery takes JPEG');
@@ -129,7 +129,7 @@ export class Gallery {
         await mkdir(this.folder, { recursive: true });
         const problem = await lackOfRoom(this.folder, this.limits.minFree);
         if (problem) throw new Error(problem);
-        // Half a picture is worse than none.
+        // The file is renamed when it is complete, so that there is never half a picture.
         await writeFile(`${file}.new`, jpeg);
         await rename(`${file}.new`, file);
       } catch (thrown) {
@@ -151,7 +151,7 @@ export class Gallery {
     });
   }
 
-  /** Resolves when nothing is being written any more. The pictures stay. */
+  /** Resolves when nothing is being written any more. The pictures are kept. */
   async close(): Promise<void> {
     this.isClosed = true;
     clearInterval(this.timer);
@@ -167,7 +167,7 @@ export class Gallery {
     this.kept.push({ id, at, file, bytes: size, age: Math.max(0, this.clocks.wall() - at), since: this.clocks.steady() });
   }
 
-  /** Deletes what is too old or too much. */
+  /** Deletes pictures that are too old or too many. */
   private async tidy(): Promise<void> {
     const { days, most, bytes: mostBytes = MOST_BYTES } = this.limits;
     const now = this.clocks.steady();

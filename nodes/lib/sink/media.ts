@@ -6,36 +6,36 @@ import type { SinkFeed } from './feed';
 import { Recording } from './recording';
 
 export interface MediaOptions {
-  /** Where recordings and snapshots go; '' when the sink writes none. */
+  /** The folder of recordings and snapshots; '' when the sink writes none. */
   folder: string;
-  /** A recording ends, and no snapshot is written, when the disk has less room than that, bytes. */
+  /** A recording ends, and no snapshot is written, when the disk has less free space than this, bytes. */
   minFree: number;
   ffmpeg: string;
 }
 
-/** What a snapshot has become. */
+/** Where a snapshot was kept. */
 export interface Snapshot {
   /** Its file in the sink's folder, where the sink has one. */
   filename?: string;
-  /** Its name in the gallery, where there is one. */
+  /** Its id in the gallery, where there is one. */
   picture?: string;
 }
 
-/** What a sink hears of its files. */
+/** The events of a sink's files. */
 export interface MediaEvents {
-  /** A recording ended by itself, or not as it should. */
+  /** A recording failed, or ended by itself. */
   failed(error: EngineError): void;
-  /** A recording that is over lacks so many pictures, for which ffmpeg was too slow. */
+  /** A recording has ended without this many pictures, for which ffmpeg was too slow. */
   leftOut(pictures: number, file: string): void;
 }
 
-/** Files that a sink writes: recordings and snapshots, named after the sink and the time; messages name no files. */
+/** The files that a sink writes: recordings and snapshots, named after the sink and the time. Messages cannot name files. */
 export class SinkMedia {
   private opening: Promise<string> | undefined;
   private recording: { writer: Recording; file: string } | undefined;
-  /** Files of the same millisecond are told apart by a number, also those that are not written yet. */
+  /** Files of the same millisecond get different numbers, including those that are not written yet. */
   private last = { time: '', number: 0 };
-  /** Takes snapshots as well; it is enough of a place for them. */
+  /** The gallery, which also keeps snapshots, with or without a folder. */
   gallery: { add(jpeg: Buffer): Promise<string> } | undefined;
 
   constructor(
@@ -49,14 +49,14 @@ export class SinkMedia {
     return this.recording !== undefined;
   }
 
-  /** Begins a recording, unless one runs; resolves to its file. Rejects with EBADPARAM, EDISK. */
+  /** Starts a recording, unless one is running; resolves to its file. Rejects with EBADPARAM, EDISK. */
   async record(): Promise<string> {
     if (this.recording) return this.recording.file;
     this.opening ??= this.begin().finally(() => (this.opening = undefined));
     return this.opening;
   }
 
-  /** Ends the recording; resolves to its file when that is whole, to nothing when none ran. */
+  /** Ends the recording; resolves to its file when that is complete, to undefined when none was running. */
   async stop(): Promise<string | undefined> {
     await this.opening?.catch(() => undefined);
     const { recording } = this;
@@ -67,8 +67,8 @@ export class SinkMedia {
   }
 
   /**
-   * Keeps the newest picture as JPEG, in the folder and in the gallery; where one of them fails the other keeps it all the same, which is told.
-   * Rejects with EBADPARAM or EDISK when nothing kept it, and EBADFRAME when there is none.
+   * Keeps the newest picture as JPEG, in the folder and in the gallery. If one of them fails, the error is reported and the other
+   * still keeps it. Rejects with EBADPARAM or EDISK when neither did, and EBADFRAME when there is no picture.
    */
   async snapshot(): Promise<Snapshot> {
     const { gallery } = this;
@@ -98,9 +98,9 @@ export class SinkMedia {
       await writeFile(file, jpeg, { flag: 'wx' });
       return file;
     } catch (thrown) {
-      // Another program was faster with that name.
+      // Another program has just taken that name.
       if ((thrown as NodeJS.ErrnoException).code === 'EEXIST') return this.write(jpeg);
-      // Half a picture is worse than none.
+      // An incomplete file is removed.
       await rm(file, { force: true }).catch(() => undefined);
       throw EngineError.from(thrown, 'EDISK', 'the snapshot cannot be written: ');
     }
@@ -137,7 +137,7 @@ export class SinkMedia {
       throw EngineError.from(thrown, 'EDISK', `the folder ${folder} cannot be written: `);
     });
     const now = new Date();
-    // The time on the wall, not that of Greenwich.
+    // The name contains the local time, not UTC.
     const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
       .toISOString()
       .slice(0, 23)

@@ -7,17 +7,18 @@ import { Gallery, type GalleryLimits } from './gallery';
 import { GalleryRoutes, type GalleryViewers } from './gallery-routes';
 import type { SinkMedia } from './media';
 
-/** What a sink's dialog says of its gallery. */
+/** The gallery settings of a sink's dialog. */
 export interface GalleryChoice {
   viewers: 'off' | GalleryViewers;
   limits: GalleryLimits;
 }
 
 /**
- * Opens a sink's gallery, which takes the snapshots from then on. Where it is off, pictures that it has from before are still deleted in their time.
- * @param onProblem told of pictures that cannot be read or deleted
- * @returns what closes it
- * @throws EBADPARAM when another one has the name, or there is no place for pictures
+ * Opens a sink's gallery, which then takes the snapshots. If it is off, its earlier pictures are still deleted in time.
+ *
+ * @param onProblem called when pictures cannot be read or deleted
+ * @returns a function that closes it
+ * @throws EBADPARAM when another gallery has the name, or there is no folder for pictures
  */
 export function openGallery(
   RED: NodeAPI,
@@ -51,17 +52,17 @@ export function openGallery(
   try {
     pages.add(name, page);
   } catch (thrown) {
-    // Whoever has the name has told so; this one gets it when it is free.
+    // The conflict has been reported already; this gallery gets the name when it is free.
     if (!pages.get(name)) throw thrown;
   }
   return close;
 }
 
-/** Where a picture of a gallery is, below Node-RED's own address. */
+/** The path of a gallery's picture below Node-RED's own address. */
 export const galleryPath = (RED: NodeAPI, name: string, picture: string): string =>
   `${rootsOf(RED).node}/streamdiffusion/${name}/gallery/${picture}`;
 
-/** Takes a snapshot; resolves to its file and to its address in the gallery, as far as there are these. */
+/** Takes a snapshot; resolves to its file and its address in the gallery, as far as the sink has these. */
 export async function keepSnapshot(
   media: SinkMedia,
   addressOf: (picture: string) => string,

@@ -5,49 +5,50 @@ import { trust } from '../ffmpeg/arguments';
 import { isAddress, type Login, maskSecrets, secretsOf, splitLogin } from '../ffmpeg/camera-address';
 
 const FORMATS: Record<string, string> = { rtmp: 'flv', rtmps: 'flv', rtsp: 'rtsp', rtsps: 'rtsp', srt: 'mpegts' };
-/** Of SRT's encryption. */
+/** The length of SRT's passphrase. */
 const PASSPHRASE = { min: 10, max: 64 };
-/** As SRT and RTMP servers take them at most. */
+/** The longest stream key that SRT and RTMP servers take. */
 const LONGEST_KEY = 500;
-/** A shorter key says nothing that would have to be hidden. */
+/** Shorter keys are not hidden in texts, since they may occur anywhere. */
 const TELLING_LENGTH = 4;
 
-/** What the sink's dialog keeps apart from the flow. */
+/** The credentials of the sink's dialog, which Node-RED stores apart from the flow. */
 export interface PushCredentials {
   user: string;
   password: string;
-  /** The stream key: behind the address (RTMP, RTSP), or SRT's `streamid`. */
+  /** The stream key: appended to the address (RTMP, RTSP), or SRT's `streamid`. */
   key: string;
 }
 
-/** Where and how pictures are sent. */
+/** The settings for sending pictures to a server. */
 export interface PushOptions {
-  /** ffmpeg's path, or its name to be found on PATH. */
+  /** ffmpeg's path, or its name on PATH. */
   ffmpeg: string;
-  /** The address as it may be told. */
+  /** The address without secrets, for messages. */
   address: string;
-  /** And as ffmpeg gets it. */
+  /** The address for ffmpeg. */
   target: string;
-  /** Of ffmpeg. */
+  /** ffmpeg's output format. */
   format: string;
-  /** Pictures a second. */
+  /** Frames per second. */
   fps: number;
-  /** kbit/s. */
+  /** The bit rate, kbit/s. */
   kbps: number;
-  /** More of ffmpeg's options for the output. */
+  /** Further options of ffmpeg for the output. */
   further: string[];
-  /** The same that nobody is to read. */
+  /** Further options with secrets. */
   hidden: HiddenOption[];
-  /** What no text may hold. */
+  /** The secrets, which must not appear in texts. */
   secrets: string[];
 }
 
 type Where = Pick<PushOptions, 'address' | 'target' | 'format' | 'further' | 'hidden' | 'secrets'>;
 
 /**
- * How ffmpeg is told where pictures go.
- * @param text the dialog's: an address of RTMP, RTSP or SRT
- * @throws EBADPARAM when pictures cannot be sent there
+ * Reads where pictures are sent.
+ *
+ * @param text the dialog's address of RTMP, RTSP or SRT
+ * @throws EBADPARAM for an address that cannot be used
  */
 export function pushAddress(text: string, { user, password, key }: Partial<PushCredentials> = {}): Where {
   const secrets = [...secretsOf(text, password), ...telling([key ?? '', ...srtSecrets(text)])];
@@ -87,16 +88,16 @@ export function pushAddress(text: string, { user, password, key }: Partial<PushC
 }
 
 interface Way extends Pick<PushOptions, 'target' | 'further' | 'hidden'> {
-  /** The stream key as it stands in the target, where it stands there. */
+  /** The stream key as it is encoded in the target, if it is part of it. */
   keyAsSent?: string;
 }
 
 const telling = (secrets: string[]): string[] => secrets.filter(({ length }) => length >= TELLING_LENGTH);
 
-/** SRT knows no fragments: its stream ids begin with `#!::` as a rule. */
+/** SRT has no fragments: its stream ids usually begin with `#!::`. */
 const withoutHash = (address: string): string => address.replace(/\?.*/s, (query) => query.replaceAll('#', '%23'));
 
-/** What an address of SRT holds that nobody is to read, as it is written there and as it is meant: a stream id may hold a login as well. */
+/** The secrets in an address of SRT, encoded and decoded: a stream id may contain a login as well. */
 function srtSecrets(text: string): string[] {
   const pairs = [...text.trim().matchAll(/[?&]((?:streamid|passphrase)=([^&]+))/g)];
   return pairs.flatMap(([, pair, written]) => [written, ...new URLSearchParams(pair).values()]);
@@ -115,7 +116,7 @@ function rtsp(address: URL, login: Login | undefined, key?: string): Way {
   return { target: address.href, further: ['-rtsp_transport', 'tcp'], hidden: [], keyAsSent };
 }
 
-/** Puts a stream key behind the path; what it asks for, as in `wall?token=…`, comes before what the address does. @returns it as it stands there */
+/** Appends a stream key to the path. Its parameters, as in `wall?token=…`, come before those of the address. @returns the key as it is encoded there */
 function addKey(address: URL, key: string): string {
   const [path, ...asked] = key.replace(/^\/+/, '').split('?');
   const base = `${address.pathname.replace(/\/+$/, '')}/`;
@@ -127,18 +128,18 @@ function addKey(address: URL, key: string): string {
   return sent;
 }
 
-/** ffmpeg takes the first of two options, in the address; what is secret there goes where nobody reads it. */
+/** An address of SRT. ffmpeg uses the first of two equal options in the address; secrets are moved to hidden options. */
 function srt(address: URL, told: string, login: Login | undefined, password: string | undefined, key: string | undefined): Way {
   const { searchParams } = address;
   const mode = searchParams.get('mode') ?? 'caller';
   if (mode !== 'caller')
     throw new EngineError(
       'EBADPARAM',
-      `push calls the other side, so that one has to listen: ${quote(told)} asks for the mode ${quote(mode)}`,
+      `push connects to the other side, which must listen: ${quote(told)} asks for the mode ${quote(mode)}`,
     );
   if (!address.port) throw new EngineError('EBADPARAM', `push needs a port with SRT, as in srt://host:9000: ${quote(told)} has none`);
   if (login?.user)
-    throw new EngineError('EBADPARAM', 'SRT knows no user: leave it empty, and put what the server asks for into the stream key');
+    throw new EngineError('EBADPARAM', 'SRT has no user: leave it empty, and put the login that the server needs into the stream key');
   const phrase = password || searchParams.get('passphrase');
   const id = key || searchParams.get('streamid');
   if (phrase && (phrase.length < PASSPHRASE.min || phrase.length > PASSPHRASE.max)) {

@@ -8,21 +8,21 @@ import type { ShownPicture, Viewer } from '../web/viewer';
 import type { PushOptions } from './push-address';
 import { timedPicture, timedPicturesHead } from './timed-pictures';
 
-/** Pauses between its failures and its new starts, ms. */
+/** The pauses before ffmpeg is started again after a failure, ms. */
 const RETRIES = { first: 1000, last: 30_000 };
 /** After this time without a fault the retries start over. */
 const SOUND_MS = 10_000;
-/** A connection over which nothing goes for this long is given up, ms; one that is being made may take longer. */
+/** A connection without progress for this long is given up, ms; connecting may take longer. */
 const PATIENCE_MS = { running: 10_000, starting: 25_000 };
-/** One picture that is being written and none behind it: the next one is the newest by then. */
+/** One picture is written at a time and none waits, so that the next one is the newest by then. */
 const LIMITS: WriterLimits = { bytes: 0, ms: Infinity, startMs: Infinity, endMs: 2000 };
-/** Between two pictures that need no other one, seconds: so long somebody waits who looks in. */
+/** The interval of key frames, seconds: a new viewer waits this long at most. */
 const KEY_FRAME_S = 2;
 
 /**
- * Sends what a sink shows to a program or server, as H.264 at a constant rate however irregularly pictures come, through an ffmpeg process
- * that starts with the first picture. When that fails, or nothing gets through any more, it begins again, ever more slowly. The stream keeps the
- * size of the first picture; pictures of another size are fitted in.
+ * Sends a sink's pictures to a program or server as H.264 at a constant rate, however irregularly pictures come, through an
+ * ffmpeg process that starts with the first picture. When that fails or makes no progress, it is restarted with growing pauses.
+ * The stream keeps the size of the first picture; pictures of another size are fitted in.
  */
 export class Push implements Viewer {
   private writer: FfmpegWriter | undefined;
@@ -31,26 +31,26 @@ export class Push implements Viewer {
   private readonly backoff = new Backoff(RETRIES);
   private notBefore = 0;
   private beganAt = 0;
-  /** When the stream was last seen to go on, and how far it had come, µs. */
+  /** When the stream last made progress, and its position then, µs. */
   private progress = { at: 0, time: 0 };
-  /** The place in the stream of the last picture that was written, counted at its rate; -1: none. */
+  /** The index in the stream of the last picture that was written; -1 for none. */
   private last = -1;
   private isOver = false;
 
-  /** @param onFailure told each time it fails; it goes on by itself */
+  /** @param onFailure called each time it fails; it retries by itself */
   constructor(
     private readonly options: PushOptions,
     private readonly onFailure: (error: EngineError) => void,
     private readonly patienceMs = PATIENCE_MS,
   ) {}
 
-  /** Whether the other side takes pictures, or is called or waited for; undefined before the first picture. */
+  /** Whether the other side takes pictures, or is being connected to; undefined before the first picture. */
   get state(): 'sending' | 'calling' | undefined {
     if (this.writer && this.progress.time > 0) return 'sending';
     return this.newest && 'calling';
   }
 
-  /** Of ffmpeg, while it runs. */
+  /** ffmpeg's process id, while it runs. */
   get pid(): number | undefined {
     return this.writer?.pid;
   }
@@ -67,7 +67,7 @@ export class Push implements Viewer {
     void this.finish();
   }
 
-  /** Resolves when nothing of it is left, in two seconds and a half at most. */
+  /** Resolves when ffmpeg has ended, after 2.5 s at most. */
   async finish(): Promise<void> {
     this.isOver = true;
     clearInterval(this.clock);
@@ -85,13 +85,13 @@ export class Push implements Viewer {
     const place = Math.floor(((now - this.beganAt) * fps) / 1000);
     if (place > this.last && this.writer.write(timedPicture(newest, (place * 1000) / fps))) this.last = place;
     const limit = this.progress.time > 0 ? this.patienceMs.running : this.patienceMs.starting;
-    if (now - this.progress.at > limit) this.writer.kill(`nothing got through for ${limit / 1000} s`);
+    if (now - this.progress.at > limit) this.writer.kill(`nothing was sent for ${limit / 1000} s`);
   }
 
   private start(first: Buffer): FfmpegWriter | undefined {
     const { ffmpeg, hidden } = this.options;
     const size = jpegSize(first);
-    // A feed shows none without a size.
+    // The feed never shows a picture without a size.
     if (!size) return undefined;
     const args = pushArguments(this.options, size.width, size.height);
     const startedAt = performance.now();
@@ -111,7 +111,7 @@ export class Push implements Viewer {
     return writer;
   }
 
-  /** ffmpeg says now and then how far the stream has come: a report that breaks off in the middle is followed by others. */
+  /** Reads ffmpeg's progress reports; one that is cut off is followed by others. */
   private hear(report: string): void {
     const time = Number([...report.matchAll(/out_time_us=(\d+)\n/g)].at(-1)?.[1] ?? 0);
     if (time > this.progress.time) this.progress = { at: performance.now(), time };
@@ -122,12 +122,12 @@ export class Push implements Viewer {
   }
 }
 
-/** Pictures in at the times of this process's clock, a constant rate out: what is missing is the picture before once more. */
+/** ffmpeg's arguments: pictures come in with times of this process's clock and go out at a constant rate, repeating the previous picture where one is missing. */
 export function pushArguments({ target, format, fps, kbps, further }: PushOptions, width: number, height: number): string[] {
   return [
     ...['-hide_banner', '-loglevel', 'error', '-progress', 'pipe:1', '-stats_period', '0.5'],
     ...['-threads', '1', '-probesize', '32', '-analyzeduration', '0', '-f', 'matroska', '-i', 'pipe:0'],
-    // Platforms take no stream without sound.
+    // Platforms refuse a stream without sound.
     ...(format === 'flv' ? ['-f', 'lavfi', '-i', 'anullsrc=r=44100:cl=stereo', '-c:a', 'aac', '-b:a', '64k', '-shortest'] : []),
     ...['-vf', fitInto(width, height), '-vsync', 'cfr', '-r', String(fps)],
     ...['-c:v', 'libx264', '-preset', 'veryfast', '-tune', 'zerolatency', '-pix_fmt', 'yuv420p'],

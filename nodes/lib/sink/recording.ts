@@ -7,41 +7,40 @@ import { timedPicture, timedPicturesHead } from './timed-pictures';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
 const GUARD_MS = 5000;
-/** A picture that stays is written again after this time, so that what lasts is in the file, too. */
+/** A picture that stays is written again after this time, ms, so that its duration is in the file even after a crash. */
 const BEAT_MS = 250;
-/** Parts of the file that are whole, µs; what is under way is lost when ffmpeg is killed. */
+/** The length of the file's fragments, µs; the unfinished one is lost when ffmpeg is killed. */
 const FRAGMENT_US = 200_000;
-/** A recording that takes nothing for this long is given up, ms. */
+/** A recording that writes nothing for this long is given up, ms. */
 const STANDSTILL_MS = 15_000;
-/** What waits is lost when this process is killed; while ffmpeg starts there is no other way. */
+/** Pictures that wait are lost when this process is killed, so few may wait except while ffmpeg starts. */
 export const LIMITS: WriterLimits = { bytes: 16 * 1024 * 1024, ms: 400, startMs: STANDSTILL_MS, endMs: 8000 };
 
 export interface RecordingOptions {
-  /** ffmpeg's path, or its name to be found on PATH. */
+  /** ffmpeg's path, or its name on PATH. */
   ffmpeg: string;
   file: string;
-  /** Ends when the disk has less room than that, bytes. */
+  /** The recording ends when the disk has less free space than this, bytes. */
   minFree: number;
 }
 
-/** What a recording tells. */
+/** The events of a recording. */
 export interface RecordingEvents {
-  /** It ended by itself, or not as it should; it must be removed from the feed then. Told once. */
+  /** It failed, or ended by itself; it must be removed from the feed then. Called once. */
   failed(error: EngineError): void;
-  /** It is over, and so many pictures are missing, for which ffmpeg was too slow. */
+  /** It has ended without this many pictures, for which ffmpeg was too slow. */
   leftOut(pictures: number): void;
 }
 
 /**
- * Writes what a sink shows to an MP4 file, each picture at the moment when it was shown, through an ffmpeg process that
- * starts with the first picture. Whoever is killed, ffmpeg or this process, or if the power fails: the file can be
- * played up to its last second.
+ * Writes a sink's pictures to an MP4 file, each at the time when it was shown, through an ffmpeg process that starts with the
+ * first picture. If ffmpeg or this process is killed, or the power fails, the file can be played up to its last second.
  */
 export class Recording implements Viewer {
   private writer: FfmpegWriter | undefined;
   private readonly guard: NodeJS.Timeout;
   private readonly beat: NodeJS.Timeout;
-  /** Settles when the file is whole; set as soon as it takes no more pictures. */
+  /** Settles when the file is complete; set as soon as it takes no more pictures. */
   private over: Promise<void> | undefined;
   private hasFailed = false;
   private newest: Buffer | undefined;
@@ -70,14 +69,14 @@ export class Recording implements Viewer {
     void this.finish();
   }
 
-  /** Resolves when the file is whole. */
+  /** Resolves when the file is complete. */
   finish(): Promise<void> {
     this.over ??= this.complete();
     return this.over;
   }
 
   private async complete(): Promise<void> {
-    // The last picture lasts until now.
+    // The last picture is written again, so that it lasts until now.
     if (this.newest) this.write(this.newest);
     const exit = await this.close();
     if (exit && exit.code !== 0) this.fail(...this.failureOf(exit));
@@ -87,7 +86,7 @@ export class Recording implements Viewer {
   private start(first: Buffer): FfmpegWriter | undefined {
     const { ffmpeg, file } = this.options;
     const size = jpegSize(first);
-    // A feed shows none without a size.
+    // The feed never shows a picture without a size.
     if (!size) return undefined;
     const { width, height } = size;
     const onExit = (exit: WriterExit): void => void (!this.over && this.fail(...this.failureOf(exit)));
@@ -137,8 +136,8 @@ export class Recording implements Viewer {
 }
 
 /**
- * Nothing is held back: without a look at what comes, without pictures that refer to later ones or wait for others.
- * Pictures of another size that come later are fitted into the size of the first.
+ * ffmpeg's arguments. Nothing is held back: no lookahead, no B-frames, no frame threads. Later pictures of another size are
+ * fitted into the size of the first.
  */
 export function recordingArguments(file: string, width: number, height: number): string[] {
   return [
@@ -158,7 +157,7 @@ export function recordingArguments(file: string, width: number, height: number):
     'pipe:0',
     '-vf',
     fitInto(width, height),
-    // Times as they came, to the millisecond.
+    // Keeps the pictures' own times, to the millisecond.
     '-vsync',
     'vfr',
     '-enc_time_base',

@@ -14,20 +14,20 @@ import { languageOf, loadPage } from '../web/pages';
 import { WebSockets } from '../web/sockets';
 
 const FILE = /^([a-z0-9_-]+)(\.mjpg|\.jpg)?$/;
-/** More than that at once is no audience any more. */
+/** The most viewers of a sink at a time. */
 const MAX_VIEWERS = 250;
 
 const page = loadPage('live.html');
 
-/** A sink as viewers find it. */
+/** A served sink. */
 export interface Sink extends Named {
   feed: SinkFeed;
   look: PageLook;
-  /** Told when a WebSocket came without what it needs. */
+  /** Called when a WebSocket's handshake lacks a header. */
   onLost?: (what: Lost, request: Request) => void;
 }
 
-/** The sinks of one Node-RED by name, and the one route behind which they are all reached. */
+/** The sinks of one Node-RED by name, and their common route. */
 export class SinkRoutes {
   readonly sinks = new WebNames<Sink>('sink');
   private readonly sockets: WebSockets | undefined;
@@ -35,7 +35,7 @@ export class SinkRoutes {
   private constructor(RED: NodeAPI) {
     this.sockets = WebSockets.of(RED);
     serveIndex(RED, 'live', () => this.sinks.names);
-    // Routes cannot be taken off again, so there is one for all sinks that come and go. HEAD is answered by it as well.
+    // Routes cannot be removed, so one route serves all sinks. It also answers HEAD.
     const lost = (what: Lost, request: Request): void => this.sinks.get(request.params.file ?? '')?.onLost?.(what, request);
     RED.httpNode.get('/streamdiffusion/:file', ...guards(RED, lost), (request, response, next) => {
       this.serve(request, response, next).catch(next);
@@ -58,7 +58,7 @@ export class SinkRoutes {
     } else if (kind === undefined && why) {
       response.set('Cache-Control', 'no-store').json(why);
     } else if (kind === undefined && !this.sockets?.wants(request)) {
-      // A page that is opened asks for pictures in a moment.
+      // A page that is opened will request pictures in a moment.
       if (request.method === 'GET') sink.feed.look();
       response
         .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
@@ -89,13 +89,13 @@ export class SinkRoutes {
 
 async function sendNewest(feed: SinkFeed, response: Response): Promise<void> {
   const jpeg = await feed.shownJpeg();
-  // A picture is held while its engine is away: its age says so.
+  // Age tells how old a picture is that is held while its engine restarts.
   response.set({ 'Cache-Control': 'no-store', ...(jpeg && { Age: String(Math.floor(feed.age / 1000)) }) });
   if (jpeg) response.type('jpeg').send(jpeg);
   else response.status(503).set('Retry-After', '1').type('text').send('This sink has not received a picture yet.\n');
 }
 
-/** The sink that a page shows beside what visitors bring: the chosen one, else the one of the same name, else the first one. */
+/** The sink whose pictures a visitors' page shows: the chosen one, otherwise the one of the same name, otherwise the first one. */
 export function sinkBeside(RED: NodeAPI, name: string, chosen: string): string {
   const { names } = SinkRoutes.of(RED).sinks;
   return [chosen, name].find((one) => names.includes(one)) ?? names[0] ?? '';

@@ -10,7 +10,7 @@ import { pushAddress, type PushCredentials, type PushOptions } from './push-addr
 import { holdsSecret } from '../ffmpeg/camera-address';
 import { quote } from '../../../engine/util/quote';
 
-/** What the sink's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
+/** The fields of the sink's dialog. Numbers arrive as texts, and an older flow may lack fields. */
 export interface SinkDef extends NodeDef {
   fit?: string;
   fade?: unknown;
@@ -30,19 +30,19 @@ export interface SinkDef extends NodeDef {
   closed?: string;
 }
 
-/** How the live page shows the pictures; each can be set otherwise in the page's address. */
+/** How the live page shows the pictures; the page's address can override each setting. */
 export interface PageLook {
-  /** The whole picture with black borders, or as much of it as fills the screen. */
+  /** `contain` shows the whole picture with black borders, `cover` crops it to fill the screen. */
   fit: 'contain' | 'cover';
-  /** Each picture dissolves into the next within this time, ms; 0: at once. */
+  /** Each picture dissolves into the next within this time, ms; 0 switches at once. */
   fade: number;
-  /** Black when no picture came for so many seconds; 0: never. */
+  /** The page goes black when no picture came for this long, seconds; 0 for never. */
   idle: number;
 }
 
 /**
  * Reads the dialog's fields.
- * @throws EBADPARAM naming the field that cannot work
+ * @throws EBADPARAM that names the invalid field
  */
 export function readPageLook(def: SinkDef): PageLook {
   return {
@@ -66,9 +66,10 @@ export function readPages({ controls, wishes }: SinkDef): { controls: (typeof CO
 }
 
 /**
- * Where and how long the sink may record.
+ * Where the sink records, and its limits.
+ *
  * @param ffmpeg ffmpeg's path from Node-RED's settings
- * @throws EBADPARAM naming the field that cannot work
+ * @throws EBADPARAM that names the invalid field
  */
 export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions {
   const gigabytes = readOptionalNumber(def.minFree, 'minFree', 1, { min: 0, max: 100_000 });
@@ -76,7 +77,8 @@ export function readMediaOptions(def: SinkDef, ffmpeg = 'ffmpeg'): MediaOptions 
 }
 
 /**
- * The virtual camera that the sink plays into; undefined when it has none.
+ * The sink's virtual camera; undefined when it has none.
+ *
  * @throws EBADPARAM when it is not a device, or this machine has no such devices
  */
 export function readVirtualCamera(
@@ -97,8 +99,9 @@ export function readVirtualCamera(
 }
 
 /**
- * Where the sink sends its pictures; undefined when it sends them nowhere.
- * @throws EBADPARAM when they cannot be sent there
+ * The server that the sink sends its pictures to; undefined when there is none.
+ *
+ * @throws EBADPARAM for an address that cannot be used
  */
 export function readPush(def: SinkDef, credentials: Partial<PushCredentials> = {}, ffmpeg = 'ffmpeg'): PushOptions | undefined {
   const text = def.push?.trim();
@@ -111,12 +114,13 @@ export function readPush(def: SinkDef, credentials: Partial<PushCredentials> = {
   };
 }
 
-/** Whether the address holds a login, which belongs among the credentials, or another secret. */
+/** Whether the address contains a login, which belongs in the credentials, or another secret. */
 export const holdsLogin = ({ push }: SinkDef): boolean => holdsSecret(push ?? '');
 
 /**
- * Whether the sink has a gallery, who sees it, and how much of how old it holds.
- * @throws EBADPARAM naming the field that cannot work
+ * The gallery settings: whether there is one, who sees it, and how many pictures it keeps for how long.
+ *
+ * @throws EBADPARAM that names the invalid field
  */
 export function readGallery(def: SinkDef): GalleryChoice {
   return {
@@ -130,8 +134,9 @@ export function readGallery(def: SinkDef): GalleryChoice {
 }
 
 /**
- * When the sink is open, and what it shows while it is not.
- * @throws EBADPARAM naming the field that cannot work
+ * The opening hours of the sink, and the picture that it shows while it is closed.
+ *
+ * @throws EBADPARAM that names the invalid field
  */
 export function readHours(def: SinkDef): { hours: OpeningHours | undefined; look: ClosedLook } {
   return {

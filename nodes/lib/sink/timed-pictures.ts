@@ -1,15 +1,15 @@
 /**
- * Pictures with their times, as ffmpeg can read them from a pipe: the few elements of a live Matroska stream that carry
- * JPEGs (RFC 9559, sections 5.1 and 15). A stream of bare JPEGs has no times; ffmpeg would take them from the clock on
- * the wall, which may be set while it runs.
+ * Pictures with their times, for ffmpeg to read from a pipe: the few elements of a live Matroska stream that carry JPEGs
+ * (RFC 9559, sections 5.1 and 15). A stream of bare JPEGs has no times; ffmpeg would take them from the wall clock, which may be
+ * set meanwhile.
  */
 
-/** Pictures may come this close together, and the last one lasts as long, ns: a sixtieth of a second. */
+/** The shortest interval of pictures, and the duration of the last one, ns: a sixtieth of a second. */
 const DEFAULT_DURATION = 16_666_667;
 const MILLISECOND = 1_000_000;
 const UNKNOWN_LENGTH = Buffer.from('01ffffffffffffff', 'hex');
 
-/** What comes before the first picture. Sizes in pixels. */
+/** The stream's header, with the size in pixels. */
 export function timedPicturesHead(width: number, height: number): Buffer {
   const track = [
     element('d7', number(1)), // track number
@@ -28,17 +28,17 @@ export function timedPicturesHead(width: number, height: number): Buffer {
   ]);
 }
 
-/** A picture that is shown from `milliseconds` on, counted from any moment; later ones have larger numbers. The JPEG is copied. */
+/** A picture that is shown from `milliseconds` on, by any increasing clock. The JPEG is copied. */
 export function timedPicture(jpeg: Buffer, milliseconds: number): Buffer {
-  // A block of track 1, at no distance from its cluster's time, a key frame.
+  // A block of track 1: a key frame at its cluster's own time.
   const block = element('a3', Buffer.from([0x81, 0, 0, 0x80]), jpeg);
   return element('1f43b675', element('e7', number(milliseconds)), block);
 }
 
-/** An element: its identity, the length of its contents, its contents. */
+/** An element: its id, the length of its content, its content. */
 function element(identity: string, ...contents: Buffer[]): Buffer {
   const length = number(contents.reduce((sum, { length }) => sum + length, 0));
-  // The leading 1 says that the length takes eight bytes.
+  // The leading 1 means that the length takes eight bytes.
   length[0] = 0x01;
   return Buffer.concat([Buffer.from(identity, 'hex'), length, ...contents]);
 }

@@ -5,22 +5,22 @@ import { jpegSize } from '../../../engine/image/jpeg-header';
 import { PART_BEGINS, partOf } from '../web/multipart';
 import type { ShownPicture, Viewer } from '../web/viewer';
 
-/** Pauses between its failures and its new starts, ms. */
+/** The pauses before ffmpeg is started again after a failure, ms. */
 const RETRIES = { first: 1000, last: 30_000 };
 /** After this time without a fault the retries start over. */
 const SOUND_MS = 10_000;
 
 export interface VirtualCameraOptions {
-  /** ffmpeg's path, or its name to be found on PATH. */
+  /** ffmpeg's path, or its name on PATH. */
   ffmpeg: string;
   /** The video device that other programs read as a camera, such as /dev/video10. */
   device: string;
 }
 
 /**
- * Plays what a sink shows into a V4L2 loopback device, a camera that other programs (OBS, a video call, a VJ program)
- * can choose, through an ffmpeg process that starts with the first picture. When that fails it begins again with a later
- * picture, ever more slowly. The device keeps the size of the first picture; pictures of another size are fitted in.
+ * Plays a sink's pictures into a V4L2 loopback device, a camera for other programs (OBS, a video call, a VJ program), through an
+ * ffmpeg process that starts with the first picture. When that fails, it is restarted with a later picture after growing pauses.
+ * The device keeps the size of the first picture; pictures of another size are fitted in.
  */
 export class VirtualCamera implements Viewer {
   private writer: FfmpegWriter | undefined;
@@ -28,7 +28,7 @@ export class VirtualCamera implements Viewer {
   private notBefore = 0;
   private isOver = false;
 
-  /** @param onFailure told each time it fails; it goes on by itself */
+  /** @param onFailure called each time it fails; it retries by itself */
   constructor(
     private readonly options: VirtualCameraOptions,
     private readonly onFailure: (error: EngineError) => void,
@@ -58,7 +58,7 @@ export class VirtualCamera implements Viewer {
   private start(first: Buffer): FfmpegWriter | undefined {
     const { ffmpeg, device } = this.options;
     const size = jpegSize(first);
-    // A feed shows none without a size.
+    // The feed never shows a picture without a size.
     if (!size) return undefined;
     const { width, height } = size;
     const startedAt = performance.now();
@@ -74,9 +74,9 @@ export class VirtualCamera implements Viewer {
 }
 
 /**
- * Each picture is passed on as soon as it comes. In a multipart stream ffmpeg knows where a picture ends; of bare JPEGs,
- * one behind the other, it would hold each back until the next one begins, and so would a second thread. Without times of their own the pictures count
- * as 25 a second, so that none is doubled or left out.
+ * ffmpeg's arguments, so that each picture is passed on as soon as it arrives. In a multipart stream ffmpeg knows where a picture
+ * ends; with concatenated JPEGs it would hold each one back until the next begins, and so would a second thread. Pictures without
+ * times count as 25 a second, so that none is doubled or left out.
  */
 export function virtualCameraArguments(device: string, width: number, height: number): string[] {
   return [

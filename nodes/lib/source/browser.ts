@@ -1,7 +1,7 @@
 import type { CameraDoor } from './camera-door';
 import type { Producer, ProducerEvents } from '../common/producer';
 
-/** The camera or screen of whoever has the camera page open. */
+/** The camera or screen of the visitor who has the camera page open. */
 export class BrowserProducer implements Producer {
   constructor(
     private readonly door: CameraDoor,

@@ -4,17 +4,17 @@ import { isJpeg } from '../common/jpeg';
 import { jpegSize } from '../../../engine/image/jpeg-header';
 import type { FrameFormat, ProducerEvents } from '../common/producer';
 
-/** A page whose clock is further off than this is not believed about when a picture was taken. */
+/** The time that a page gives for a picture is ignored if it differs by more than this from this machine's clock, ms. */
 const CLOCK_TOLERANCE_MS = 10_000;
 const MAX_SIDE = 8192;
-/** Why a connection was ended, for the page: another visitor's camera is shown now. */
+/** The close code for a page whose visitor was replaced by another one. */
 const TAKEN_OVER = 4001;
 
 /**
- * Where visitors of a camera page come in; one at a time, the newest. The page sends a picture as a binary message with
- * a JPEG, and before it, if it likes, a text message `{ "timestamp": ms since 1970 }` with the time when it was taken.
- * It is told `{ width, height, fps, running, now }` at first and whenever the source starts or stops, and
- * `{ got: timestamp, now }` for each picture that went into the flow; only then does it send the next one.
+ * The WebSocket of a camera page's visitors; the newest replaces the one before. The page sends each picture as a binary message
+ * with a JPEG, optionally after a text message `{ "timestamp": ms since 1970 }` with the time when it was taken. It receives
+ * `{ width, height, fps, running, now }` at first and whenever the source starts or stops, and `{ got: timestamp, now }` for each
+ * picture that went into the flow, after which it sends the next one.
  */
 export class CameraDoor {
   private visitor: WebSocket | undefined;
@@ -22,25 +22,25 @@ export class CameraDoor {
   private announced: number | undefined;
   private readonly pace: ArrivalPace;
 
-  /** @param format what visitors are asked for */
+  /** @param format the format that visitors' pages send */
   constructor(readonly format: FrameFormat) {
     this.pace = new ArrivalPace(format.fps);
   }
 
-  /** The flow wants pictures from now on. */
+  /** Starts to pass pictures into the flow. */
   open(flow: ProducerEvents): void {
     this.flow = flow;
     this.greet();
     if (!this.visitor) flow.waiting('visitor');
   }
 
-  /** The flow wants no more pictures; the visitor stays connected, and waits. */
+  /** Stops passing pictures into the flow; the visitor stays connected and waits. */
   close(): void {
     this.flow = undefined;
     this.greet();
   }
 
-  /** The source is gone. */
+  /** Disconnects the visitor, since the source is closing. */
   end(): void {
     this.flow = undefined;
     this.visitor?.close(1001);
@@ -51,7 +51,7 @@ export class CameraDoor {
     this.visitor = socket;
     this.announced = undefined;
     before?.close(TAKEN_OVER);
-    // Nothing more is read of it, and in a second it is gone.
+    // Nothing more is read from the replaced connection, which ends within a second.
     before?.pause();
     socket.on('message', (data: Buffer, isBinary) => {
       if (this.visitor !== socket) return;
@@ -72,7 +72,7 @@ export class CameraDoor {
     this.announced = undefined;
     const size = isJpeg(jpeg) ? jpegSize(jpeg) : undefined;
     if (!size || Math.max(size.width, size.height) > MAX_SIDE) return this.visitor?.close(1003, 'no JPEG');
-    // A page keeps to the rate; a program might not.
+    // Pages keep to the rate; other programs might not.
     if (this.flow && this.pace.takes()) {
       const isCredible = got !== undefined && Math.abs(now - got) < CLOCK_TOLERANCE_MS;
       this.flow.frame(jpeg, { ...size, timestamp: isCredible ? got : now });

@@ -5,25 +5,25 @@ import { sortInSlices } from '../common/sort-in-slices';
 
 export const PICTURE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff'];
 const byName = new Intl.Collator('en', { numeric: true });
-/** What systems and programs lay beside pictures: `._x.jpg` of macOS, hidden files, `~$x` and the like of what is open. */
+/** Files that systems and programs put beside pictures: `._x.jpg` of macOS, hidden files, `~$x` of open files. */
 const BESIDE = /^(\.|~)/;
 
-/** What a look at a folder shows. */
+/** The result of scanning a folder. */
 export interface FolderScan {
-  /** Names of all whole pictures, sorted as people count (2 before 10). */
+  /** The names of all complete pictures in natural order (2 before 10). */
   names: string[];
-  /** Those that came, or were written anew, since the first look; each is told once, when it is whole. */
+  /** Pictures that were added or rewritten since the first scan; each is listed once, when it is complete. */
   arrived: string[];
-  /** By name: another one whenever the file is written. */
+  /** A stamp by name that changes whenever the file is written. */
   stamps: ReadonlyMap<string, string>;
 }
 
 /**
- * The pictures in a folder, looked at again and again: the notices of file systems do not come from network drives, and
- * say nothing of whether a file is whole. A file counts as whole when two looks find it alike.
+ * Watches the pictures in a folder by scanning it repeatedly: file system events do not come from network drives, and do not
+ * tell whether a file is complete. A file counts as complete when two scans find it unchanged.
  */
 export class FolderWatch {
-  /** As it was listed last, and sorted. */
+  /** The names in the last scan, sorted. */
   private sorted: string[] = [];
   private files: Map<string, { stamp: string; isWhole: boolean }> | undefined;
 
@@ -65,7 +65,7 @@ export class FolderWatch {
   }
 }
 
-/** Changes whenever the file is written; undefined when it is gone, empty, or no file. */
+/** A stamp that changes whenever the file is written; undefined when it is gone, empty, or not a file. */
 async function stampOf(path: string): Promise<string | undefined> {
   const found = await stat(path).catch(() => undefined);
   return found?.isFile() && found.size > 0 ? `${found.size} ${found.mtimeMs}` : undefined;

@@ -6,23 +6,23 @@ import { Pacer } from './pacer';
 import { JPEG_QUALITY, type FrameFormat, type Producer, type ProducerEvents } from '../common/producer';
 
 const RETRY_MS = 5000;
-/** Pictures that cannot be read cost no beat, so that one comes all the same; but not too many are tried for it. */
+/** Unreadable pictures are skipped within one beat; at most this many are tried. */
 const MAX_TRIES = 16;
 const SCAN_MS = 500;
-/** However large the folder is, looking at it takes at most this share of the time. */
+/** Scanning the folder takes at most this share of the time, however large it is. */
 const SCAN_SHARE = 0.05;
 
 export interface FolderOptions extends Pick<FrameFormat, 'width' | 'height'> {
   folder: string;
-  /** Milliseconds from picture to picture. */
+  /** The interval of pictures, ms. */
   intervalMs: number;
-  /** Begin again after the last picture; otherwise that one is the end. */
+  /** Whether to start again after the last picture. */
   loop: boolean;
-  /** Only pictures that come while it runs, in the order in which they come. */
+  /** Whether to show only pictures that are added while it runs, in that order. */
   onlyNew: boolean;
 }
 
-/** The pictures of a folder, one after the other, sorted by name; one that is added comes next. */
+/** The pictures of a folder in order of name; one that is added is shown next. */
 export class FolderProducer implements Producer {
   private readonly pacer: Pacer;
   private readonly watch: FolderWatch;
@@ -34,7 +34,7 @@ export class FolderProducer implements Producer {
   private scanAt = 0;
   private retryAt = 0;
   private waiting = false;
-  /** Pictures that could not be read, as they were then: each is told once, and left alone until it is written anew. */
+  /** The stamps of unreadable pictures: each is reported once, and skipped until it is rewritten. */
   private readonly unreadable = new Map<string, string | undefined>();
 
   constructor(
@@ -63,7 +63,7 @@ export class FolderProducer implements Producer {
     }
   }
 
-  /** @returns whether it could be read */
+  /** Shows a picture. @returns whether it could be read */
   private async show(name: string): Promise<boolean> {
     const { folder, width, height, intervalMs } = this.options;
     const filename = join(folder, name);
@@ -97,7 +97,7 @@ export class FolderProducer implements Producer {
     this.arrived = [...this.arrived.filter((name) => !again.has(name)), ...arrived];
   }
 
-  /** The name of the next picture; undefined when there is none at the moment, or none any more. */
+  /** The name of the next picture; undefined when there is none at the moment, or no more at all. */
   private next(): string | undefined {
     const { onlyNew, loop, folder } = this.options;
     const next =
@@ -118,12 +118,12 @@ export class FolderProducer implements Producer {
       throw new EngineError('ESOURCE', `none of the ${this.names.length} pictures in the folder ${folder} can be read`);
     }
     if (this.names.length === 0) {
-      throw new EngineError('ESOURCE', `the picture folder ${folder} holds no picture; known are ${PICTURE_EXTENSIONS.join(' ')}`);
+      throw new EngineError('ESOURCE', `the picture folder ${folder} holds no picture; supported are ${PICTURE_EXTENSIONS.join(' ')}`);
     }
     return this.next();
   }
 
-  /** A folder that cannot be listed is asked again in a while. */
+  /** Reports a folder that cannot be listed, and tries again after a while. */
   private onFailure(error: EngineError, elapsedMs: number): void {
     const retryMs = Math.max(RETRY_MS, this.options.intervalMs);
     this.retryAt = elapsedMs + retryMs;

@@ -15,12 +15,12 @@ import { shorten, type Status, type Translate } from '../common/status';
 const STATUS_MS = 1000;
 
 /**
- * What a source node does between its start and its close: it has a producer while it runs, and sends its pictures. It runs while it is told to and
- * its hours let it.
+ * A source node between its start and its close. It has a producer while it runs, and sends its pictures. It runs while it was
+ * told to and its hours are open.
  */
 export class FrameSource {
   private producer: Producer | undefined;
-  /** Whether it is to run while it is open. */
+  /** Whether it should run while it is open. */
   private isWanted: boolean;
   private readonly opening: Opening;
   private readonly changes = new SerialQueue();
@@ -41,7 +41,7 @@ export class FrameSource {
     else this.showRest();
   }
 
-  /** Starts, stops or begins again, as the message says. Rejects with EBADPARAM when it says something else. */
+  /** Starts, stops or restarts, as the message says. Rejects with EBADPARAM for anything else. */
   async take(msg: NodeMessageInFlow): Promise<void> {
     if (msg.hours !== undefined) {
       this.opening.obey(msg);
@@ -64,7 +64,7 @@ export class FrameSource {
     return this.isWanted && this.opening.isOpen;
   }
 
-  /** One change after the other: what is stopped has to let go of its camera before that is opened again. */
+  /** Changes are made one after the other: a camera must be released before it is opened again. */
   private change(isWanted = this.isWanted, anew = false): Promise<void> {
     return this.changes.run(async () => {
       this.isWanted = isWanted;
@@ -117,7 +117,7 @@ export class FrameSource {
   }
 
   private wait(forWhat: 'visitor' | 'picture'): void {
-    // The frames until now are not to come up as a rate once more.
+    // Clears the count, so that the frames until now are not counted in the next rate.
     this.rate.take();
     this.status.show('waiting', this.translate(`status.waiting-${forWhat}`));
   }
@@ -133,11 +133,11 @@ export class FrameSource {
   }
 }
 
-/** Whether a message that has another purpose also says what a source is to do. */
+/** Whether a message with another purpose is also a command. */
 const isCommand = (msg: NodeMessageInFlow): boolean =>
   isReset(msg) || [true, false, 'start', 'stop'].includes(msg.payload as string | boolean);
 
-/** What a message asks a source to do; `msg.reset` begins again from the first picture. */
+/** The command in a message; `msg.reset` restarts from the first picture. */
 function commandOf(msg: NodeMessageInFlow): 'start' | 'stop' | 'restart' {
   if (isReset(msg)) return 'restart';
   if (msg.payload === true || msg.payload === 'start') return 'start';

@@ -1,6 +1,6 @@
 /**
- * Calls a job at a steady rate. The beat is counted from the start, so it does not drift; a beat that falls due while
- * the job still runs is left out, never made up for.
+ * Calls a job at a steady rate. Beats are counted from the start, so they do not drift; a beat that is due while the job is still
+ * running is skipped and not made up for.
  */
 export class Pacer {
   private readonly startedAt = performance.now();
@@ -9,8 +9,8 @@ export class Pacer {
   private running: Promise<void> = Promise.resolve();
 
   /**
-   * @param intervalMs milliseconds from beat to beat
-   * @param job gets the milliseconds since the start; must not reject
+   * @param intervalMs the interval of beats, ms
+   * @param job called with the time since the start, ms; must not reject
    */
   constructor(
     private readonly intervalMs: number,
@@ -19,7 +19,7 @@ export class Pacer {
     this.timer = setTimeout(() => this.beat(), 0);
   }
 
-  /** Resolves when the job that runs at the moment has ended. */
+  /** Resolves when the current job has ended. */
   async stop(): Promise<void> {
     this.stopped = true;
     clearTimeout(this.timer);

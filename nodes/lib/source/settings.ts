@@ -18,7 +18,7 @@ import { TestCardProducer } from './test-card-producer';
 const KINDS = ['test-card', 'folder', 'video', 'camera', 'screen', 'browser', 'drawing'] as const;
 export type SourceKind = (typeof KINDS)[number];
 
-/** What the source's dialog saves. Numbers arrive as texts, and an older flow may lack fields. */
+/** The fields of the source's dialog. Numbers arrive as texts, and an older flow may lack fields. */
 export interface SourceDef extends NodeDef {
   kind?: string;
   fps?: unknown;
@@ -52,20 +52,20 @@ export interface SourceSettings extends FrameFormat {
   kind: SourceKind;
   topic: string;
   autostart: boolean;
-  /** When it is at work; undefined: always. */
+  /** The opening hours; undefined for always. */
   hours: OpeningHours | undefined;
-  /** The page that visitors bring pictures to; only for the kinds that have one. */
+  /** The page for visitors; only for kinds that have one. */
   page?: { kind: PageKind; door: Door };
-  /** Begins again from the first picture, where starting anew does not. */
+  /** Restarts from the first picture, for kinds whose producer does not do so. */
   restart?: () => Promise<void>;
-  /** Starts making frames of this kind. Throws when it cannot even begin. */
+  /** Creates a producer of this kind. Throws when it cannot be started. */
   produce: (events: ProducerEvents) => Producer;
 }
 
 /**
  * Reads the dialog's fields.
  * @param defaultFfmpeg ffmpeg's path from Node-RED's settings, used where the dialog names none
- * @throws EBADPARAM naming the field that cannot work
+ * @throws EBADPARAM that names the invalid field
  */
 export function readSourceSettings(def: SourceDef, credentials: Partial<SourceCredentials> = {}, defaultFfmpeg?: string): SourceSettings {
   const kind = readOptionalChoice(def.kind, 'kind', 'test-card', KINDS);
@@ -115,7 +115,7 @@ function required(value: string | undefined, field: string): string {
   throw new EngineError('EBADPARAM', `the frame source is set to ${field}, but its field "${field}" is empty`);
 }
 
-/** Whether the address that is played holds a login, which belongs among the credentials, or another secret. */
+/** Whether the address contains a login, which belongs in the credentials, or another secret. */
 export function holdsLogin({ kind, video, camera }: SourceDef): boolean {
   return holdsSecret((kind === 'video' ? video : kind === 'camera' ? camera : '') ?? '');
 }

@@ -1,19 +1,19 @@
 /**
- * The moving test card: a small landscape at dusk that a source can show without any camera or file.
+ * The moving test card: a small landscape at dusk, for sources without a camera or file.
  *
- * It gives an image-to-image model what such a model holds on to: large clean gradients, a bright disc, layered
- * silhouettes, a head-and-shoulders shape such as a webcam sees, and motion at several speeds.
+ * It has what an image-to-image model responds to: large clean gradients, a bright disc, layered silhouettes, head and shoulders
+ * as in front of a webcam, and motion at several speeds.
  */
 
-/** A mountain range: how far away it is decides its height, colour and speed. */
+/** A mountain range; its distance determines its height, colour and speed. */
 interface Ridge {
-  /** Height of its middle line above the lower edge, as a share of the picture's height. */
+  /** The height of its middle line above the lower edge, as a share of the picture's height. */
   height: number;
   /** How far the peaks rise and fall around that line, as a share of the picture's height. */
   roughness: number;
-  /** Picture widths that it drifts in a second. */
+  /** Its drift, picture widths per second. */
   speed: number;
-  /** Where in its endless profile it starts, so that no two ranges look alike. */
+  /** Its start in the endless profile, so that no two ranges look alike. */
   offset: number;
   colour: string;
 }
@@ -26,7 +26,7 @@ const RIDGES: readonly Ridge[] = [
 
 const POINTS = 48;
 
-/** Height of a ridge at `x` picture widths, -1..1: three waves whose lengths never come round together. */
+/** The height of a ridge at `x` picture widths, -1..1: three waves with incommensurable lengths. */
 function profile(x: number): number {
   return 0.55 * Math.sin(x * 5.1) + 0.3 * Math.sin(x * 11.7 + 1.3) + 0.15 * Math.sin(x * 23.9 + 0.4);
 }
@@ -41,7 +41,7 @@ function ridgePath(ridge: Ridge, seconds: number, width: number, height: number)
   return `<polygon points="0,${height} ${points.join(' ')} ${width},${height}" fill="${ridge.colour}"/>`;
 }
 
-/** Head, neck and shoulders, drawn around the middle of its lower edge and swaying there. */
+/** Head, neck and shoulders, drawn around the middle of the lower edge, swaying. */
 function bust(seconds: number, width: number, height: number): string {
   const unit = Math.min(width, height);
   const x = width * (0.36 + 0.06 * Math.sin(seconds * 0.8));
@@ -55,7 +55,8 @@ function bust(seconds: number, width: number, height: number): string {
 
 /**
  * The test card at one moment, as SVG. A pure function: the same arguments give the same picture.
- * @param milliseconds since the card began
+ *
+ * @param milliseconds since the card started
  * @param width pixels
  * @param height pixels
  */

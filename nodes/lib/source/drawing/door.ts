@@ -7,17 +7,17 @@ import { type Pen, Sheet } from './sheet';
 import { type FirstDrawing, PAPER, UNITS } from './svg';
 
 export const MOST_VISITORS = 32;
-/** Messages of one visitor: a page sends one for each picture of its screen at most, and a few presses. */
+/** The limit on one visitor's messages: a page sends at most one per animation frame, and a few clicks. */
 const MESSAGES = { burst: 120, perSecond: 60 };
-/** Points in one message. */
+/** The most points in one message. */
 const MOST_POINTS = 500;
-/** What happened on the sheet goes to all visitors together, ms. */
+/** Events of the sheet are sent to all visitors together at this interval, ms. */
 const TELL_MS = 40;
-/** A page that has not read so many bytes does not read any more. */
+/** A page with this many unread bytes has stopped reading. */
 const MOST_WAITING = 8_000_000;
 const TOO_FAST = 1008;
 
-/** What happens on a sheet, as visitors hear of it. */
+/** An event of a sheet, as it is sent to visitors. */
 type Event =
   | { key: string; colour: string; mirror: boolean; points: number[] }
   | { key: string; points: number[] }
@@ -25,13 +25,15 @@ type Event =
   | { undo: string };
 
 /**
- * Where visitors of a drawing page come in: any number up to {@link MOST_VISITORS}, all on one sheet. A page sends text messages with JSON:
- * - `{ "begin": number, "colour": "#rrggbb", "mirror": bool, "points": [x, y, width, …] }` begins a stroke; x and y count in 10000 parts
- *   of the sheet's sides, the width in those of the shorter one. Without a colour it erases.
- * - `{ "stroke": number, "points": […] }` goes on with it, `{ "undo": true }` takes the visitor's newest one back, `{ "clear": true }` lays new paper on top.
+ * The WebSocket of a drawing page's visitors: up to {@link MOST_VISITORS}, all on one sheet. A page sends text messages with JSON:
+ * - `{ "begin": number, "colour": "#rrggbb", "mirror": bool, "points": [x, y, width, …] }` begins a stroke. Coordinates are in
+ *   1/10000 of the sheet's sides, the width in 1/10000 of the shorter side. Without a colour it erases.
+ * - `{ "stroke": number, "points": […] }` continues it, `{ "undo": true }` removes the visitor's newest one, `{ "clear": true }`
+ *   puts new paper on top.
  *
- * It is told `{ you, width, height, paper, strokes, visitors, running }` at first and whenever everything has changed, with the JPEG below the
- * strokes as a binary message after it when there is one (`below`); then `{ events: […], visitors }` as things happen, in one order for all.
+ * It receives `{ you, width, height, paper, strokes, visitors, running }` at first and whenever everything has changed, followed by
+ * the JPEG below the strokes as a binary message if there is one (`below`); then `{ events: […], visitors }` as they happen, in the
+ * same order for all.
  */
 export class DrawingDoor {
   readonly sheet: Sheet;
@@ -60,7 +62,7 @@ export class DrawingDoor {
   }
 
   enter(socket: WebSocket): void {
-    // What is under way to the others is part of what it is greeted with.
+    // Pending events are sent first, since the greeting already contains them.
     this.tell();
     const visitor = ++this.visitorCount;
     this.visitors.set(socket, visitor);
@@ -77,7 +79,7 @@ export class DrawingDoor {
     this.tellSoon();
   }
 
-  /** The source is gone. */
+  /** Disconnects all visitors, since the source is closing. */
   end(): void {
     clearTimeout(this.telling);
     for (const socket of this.visitors.keys()) socket.close(1001);
@@ -122,7 +124,7 @@ export class DrawingDoor {
     for (const socket of this.visitors.keys()) send(socket, news);
   }
 
-  /** What is under way is in what they are greeted with. */
+  /** Greets all visitors anew; pending events are dropped, since the greeting contains them. */
   private greetAll(): void {
     this.events = [];
     for (const [socket, visitor] of this.visitors) this.greet(socket, visitor);
@@ -150,7 +152,7 @@ function readPen({ colour, mirror }: { colour?: unknown; mirror?: unknown }): Pe
   return { colour: typeof colour === 'string' && /^#[0-9a-f]{6}$/.test(colour) ? colour : PAPER, mirror: mirror === true };
 }
 
-/** Whole points with coordinates that a pen can have, also a little outside of the sheet. */
+/** The complete points of a message, with coordinates limited to a little outside the sheet. */
 function readPoints(value: unknown): number[] {
   if (!Array.isArray(value)) return [];
   const numbers = value.slice(0, 3 * MOST_POINTS).map((part: unknown) => (typeof part === 'number' && Number.isFinite(part) ? part : 0));

@@ -3,7 +3,7 @@ import { Pacer } from '../pacer';
 import { JPEG_QUALITY, type Producer, type ProducerEvents } from '../../common/producer';
 import type { DrawingDoor } from './door';
 
-/** The sheet of a drawing page, at a steady rate; it is drawn anew only when something has changed on it. */
+/** The sheet of a drawing page at a steady rate; it is only rendered again when it has changed. */
 export class DrawingProducer implements Producer {
   private readonly pacer: Pacer;
   private stopped = false;
@@ -20,7 +20,7 @@ export class DrawingProducer implements Producer {
         if (sheet.version === 0) await sheet.reset();
         const { version } = sheet;
         if (this.newest?.version !== version) this.newest = { version, jpeg: await sheet.picture(JPEG_QUALITY) };
-        // A copy: the flow may draw on what it gets.
+        // Copied, since the flow may change the buffer.
         if (!this.stopped) events.frame(Buffer.from(this.newest.jpeg));
       } catch (thrown) {
         if (this.stopped) return;

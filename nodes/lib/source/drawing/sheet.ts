@@ -1,34 +1,34 @@
 import { type Drawn, FIRST_DRAWINGS, type FirstDrawing, PAPER, svgOf } from './svg';
 
-/** Strokes that can be taken back; older ones become part of the paper. */
+/** The number of strokes that can be undone; older ones become part of the paper. */
 const MOST_STROKES = 300;
-/** Points of all of them together. */
+/** The most points of all strokes together. */
 const MOST_POINTS = 20_000;
-/** Of one stroke; a longer one is cut off. */
+/** The most points of one stroke; a longer one is cut off. */
 const MOST_IN_STROKE = 2000;
-/** Paper is JPEG as well, and drawn on again and again. */
+/** The JPEG quality of the paper, which is encoded again and again. */
 const PAPER_QUALITY = 97;
 
-/** What a stroke is made with. */
+/** The pen of a stroke. */
 export interface Pen {
   /** `#rrggbb` */
   colour: string;
-  /** Drawn a second time, mirrored at the upright middle. */
+  /** Whether the stroke is also drawn mirrored at the vertical centre line. */
   mirror: boolean;
 }
 
-/** What visitors have drawn on one sheet: strokes in their order on paper, which holds what is older. */
+/** A drawing of several visitors: strokes in order, on paper that contains older ones. */
 export class Sheet {
   private entries: Drawn[] = [];
-  /** A JPEG of what is below the strokes; undefined for plain paper. */
+  /** A JPEG of the paper below the strokes; undefined for plain paper. */
   private below: Buffer | undefined;
   private folding = false;
-  /** Counts changes. */
+  /** The number of changes. */
   version = 0;
 
   /**
-   * @param draw makes a JPEG of an SVG
-   * @param onPaper told when older strokes became part of the paper
+   * @param draw renders an SVG as JPEG
+   * @param onPaper called when older strokes became part of the paper
    */
   constructor(
     private readonly width: number,
@@ -38,12 +38,12 @@ export class Sheet {
     private readonly onPaper: () => void,
   ) {}
 
-  /** What it shows, to draw it elsewhere: the JPEG below, and the strokes on it. */
+  /** The content, to draw it elsewhere: the JPEG below, and the strokes on it. */
   get content(): { below: Buffer | undefined; strokes: readonly Drawn[] } {
     return { below: this.below, strokes: this.entries };
   }
 
-  /** As it is at first. */
+  /** Resets the sheet to its first state. */
   async reset(): Promise<void> {
     this.entries = [];
     const drawing = FIRST_DRAWINGS[this.first];
@@ -58,7 +58,7 @@ export class Sheet {
     if (this.isFull) void this.fold();
   }
 
-  /** More points of a stroke, `x, y, width` each. */
+  /** Adds points to a stroke, `x, y, width` each. */
   extend(key: string, points: number[]): void {
     const stroke = this.entries.findLast((entry) => entry.key === key);
     if (!stroke || stroke.points.length + points.length > 3 * MOST_IN_STROKE) return;
@@ -67,13 +67,13 @@ export class Sheet {
     if (this.isFull) void this.fold();
   }
 
-  /** Plain paper, until it is taken back. */
+  /** Puts plain paper on top; it can be undone. */
   clear(key: string): void {
     this.entries.push({ key, colour: PAPER, mirror: false, points: [], clear: true });
     this.version++;
   }
 
-  /** Takes the newest stroke of a visitor back. @returns its key; undefined when there is none left */
+  /** Removes the newest stroke of a visitor. @returns its key; undefined when there is none left */
   undo(visitor: number): string | undefined {
     const at = this.entries.findLastIndex(({ key }) => key.startsWith(`${visitor} `));
     const [stroke] = at < 0 ? [] : this.entries.splice(at, 1);
@@ -98,14 +98,14 @@ export class Sheet {
       const older = this.entries.slice(0, Math.ceil(this.entries.length / 2));
       const { version } = this;
       const below = await this.draw(svgOf(this.width, this.height, this.below, older), PAPER_QUALITY);
-      // What was taken back, or cleared away, meanwhile must not come back with the paper.
+      // Strokes that were undone or cleared meanwhile must not return with the paper.
       const isStill = older.every((entry, k) => this.entries[k] === entry);
       if (!isStill && version !== this.version) return;
       this.entries = this.entries.slice(older.length);
       this.below = below;
       this.onPaper();
     } catch {
-      // The next stroke tries it again; whoever renders the sheet hears what is wrong with the codec.
+      // The next stroke tries again; a fault of the codec is reported when the sheet is rendered.
     } finally {
       this.folding = false;
     }

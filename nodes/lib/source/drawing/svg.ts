@@ -1,9 +1,9 @@
-/** Points of a drawing are counted in this many parts of its sides; the width of a stroke, of the shorter side. */
+/** Coordinates are in this many parts of the drawing's sides; the width of a stroke, of the shorter side. */
 export const UNITS = 10_000;
-/** What is not drawn on: the haze at the horizon of a day, which a model of landscapes takes for sky. */
+/** The colour of empty paper: haze at the horizon by day, which a model of landscapes takes for sky. */
 export const PAPER = '#dff0f8';
 
-/** A stroke, or with `clear` new paper. */
+/** A stroke, or new paper if `clear` is set. */
 export interface Drawn {
   /** The number of the visitor, a space, the number of the stroke. */
   key: string;
@@ -15,8 +15,9 @@ export interface Drawn {
 }
 
 /**
- * A drawing as SVG.
- * @param below JPEG under the strokes
+ * Draws strokes as SVG.
+ *
+ * @param below a JPEG under the strokes
  * @param first further shapes under the strokes, in a box of 100 × 100
  */
 export function svgOf(width: number, height: number, below: Buffer | undefined, strokes: readonly Drawn[], first = ''): string {
@@ -36,7 +37,7 @@ export function svgOf(width: number, height: number, below: Buffer | undefined, 
   );
 }
 
-/** A stroke is as many paths as it has widths: SVG's lines have one each. */
+/** The paths of a stroke, one for each width, since an SVG path has a single width. */
 function pathsOf({ colour, mirror, points }: Drawn, width: number, height: number): string {
   const unit = Math.min(width, height) / UNITS;
   const at = (k: number): string => `${((points[k] * width) / UNITS).toFixed(1)} ${((points[k + 1] * height) / UNITS).toFixed(1)}`;
@@ -54,10 +55,10 @@ function pathsOf({ colour, mirror, points }: Drawn, width: number, height: numbe
 
 export type FirstDrawing = 'blank' | 'landscape';
 
-/** What is on the sheet before anybody has drawn. */
+/** The drawings that a sheet can start with. */
 export const FIRST_DRAWINGS: Record<FirstDrawing, string | undefined> = {
   blank: undefined,
-  // A landscape whose right half somebody is to finish: the sky ends in strokes of a brush, hills and shore in lines.
+  // A landscape whose right half is left to visitors: the sky ends in brush strokes, hills and shore in lines.
   landscape: [
     '<g fill="none" stroke="#7ac0f8" stroke-width="9" stroke-linecap="round">',
     '<path d="M-4 3H96"/><path d="M-4 10H83"/><path d="M-4 17H70"/><path d="M-4 24H76"/><path d="M-4 31H60"/><path d="M-4 38H54"/></g>',
