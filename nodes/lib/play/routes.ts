@@ -5,6 +5,7 @@ import { serveIndex } from '../web/index-routes';
 import type { Lost } from '../web/lost-handshakes';
 import { guards } from '../web/guards';
 import { WebNames, type Named } from '../web/names';
+import { answerPage, refuseFull } from '../web/page-answer';
 import { languageOf, loadPage } from '../web/pages';
 import { guardAdmin, rootsOf } from '../web/site';
 import { WebSockets } from '../web/sockets';
@@ -56,24 +57,22 @@ export class PlayRoutes {
     const name = request.params.name ?? '';
     const found = this.pages.get(name);
     if (!found) return next();
-    const why = this.sockets?.handshakes.whyOf(request);
-    if (why) {
-      response.set('Cache-Control', 'no-store').json(why);
-    } else if (this.sockets?.wants(request)) {
-      await this.accept(found, name, request, response);
-    } else {
-      const values = { name, players: found.players, ...rootsOf(this.RED) };
-      response
-        .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language', 'X-Frame-Options': 'SAMEORIGIN' })
-        .type('html')
-        .send(page(values, languageOf(request)));
-    }
+    await answerPage(this.sockets, request, response, {
+      accept: () => this.accept(found, name, request, response),
+      sendPage: () => {
+        const values = { name, players: found.players, ...rootsOf(this.RED) };
+        response
+          .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language', 'X-Frame-Options': 'SAMEORIGIN' })
+          .type('html')
+          .send(page(values, languageOf(request)));
+      },
+    });
   }
 
   private async accept(found: PlayPage, name: string, request: Request, response: Response): Promise<void> {
     const { desk, players, onLost } = found;
     if (desk.isFull) {
-      response.status(503).set('Retry-After', '10').type('text').send('This page has as many players as it can have.\n');
+      refuseFull(response, 'This page has as many players');
     } else if (players === 'login' && !this.tickets.take(request.query.ticket, name)) {
       response.status(401).type('text').send('This page needs a ticket, which the editor gives to logged-in users.\n');
     } else {

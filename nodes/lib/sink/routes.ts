@@ -10,6 +10,7 @@ import { SocketViewer } from '../web/viewer-socket';
 import { guards } from '../web/guards';
 import { isTakenName } from '../web/name';
 import { WebNames, type Named } from '../web/names';
+import { refuseFull } from '../web/page-answer';
 import { languageOf, loadPage } from '../web/pages';
 import { WebSockets } from '../web/sockets';
 
@@ -67,7 +68,7 @@ export class SinkRoutes {
     } else if (request.method === 'HEAD') {
       response.writeHead(200, STREAM_HEADERS).end();
     } else if (sink.feed.viewers >= MAX_VIEWERS) {
-      response.status(503).set('Retry-After', '10').type('text').send('This sink has as many viewers as it can have.\n');
+      refuseFull(response, 'This sink has as many viewers');
     } else if (kind === '.mjpg') {
       const viewer = new MjpegViewer(response);
       response.once('close', () => sink.feed.remove(viewer));

@@ -6,9 +6,10 @@ import { hostGuard, isOwnOrigin, type SiteSettings } from './site';
 import { WebSockets } from './sockets';
 
 /**
- * What stands before every address of a node, as before those of Node-RED's own: `httpNodeMiddleware`, `httpNodeCors`;
- * and what keeps pages of other sites away.
- * @param lost told when a WebSocket's handshake comes as a plain request, as through a proxy that does not know them
+ * The handlers before every address of a node: `httpNodeMiddleware` and `httpNodeCors` as for Node-RED's own nodes, and the
+ * protection against pages of other sites.
+ *
+ * @param lost called when a WebSocket's handshake arrives as a plain request, as through a proxy without support for them
  */
 export function guards(RED: NodeAPI, lost?: (what: Lost, request: Request) => void): RequestHandler[] {
   const middleware: RequestHandler[] = [RED.settings.httpNodeMiddleware ?? []].flat();
@@ -21,7 +22,7 @@ export function guards(RED: NodeAPI, lost?: (what: Lost, request: Request) => vo
   ];
 }
 
-/** Whoever wants a WebSocket is not to get a page in its place. */
+/** Refuses a handshake that arrives as a plain request, which would otherwise be answered with a page. */
 function onlyWhole(RED: NodeAPI, lost?: (what: Lost, request: Request) => void): RequestHandler {
   return (request, response, next) => {
     const sockets = WebSockets.of(RED);
@@ -32,11 +33,11 @@ function onlyWhole(RED: NodeAPI, lost?: (what: Lost, request: Request) => void):
       .status(426)
       .set('Upgrade', 'websocket')
       .type('text')
-      .send('Here is a WebSocket, and the headers Upgrade and Connection are missing: a proxy must pass them on.\n');
+      .send('This address is a WebSocket, and the headers Upgrade and Connection are missing: a proxy must pass them on.\n');
   };
 }
 
-/** `httpNodeCors` alone says who may read: an editor at the same root lets everybody. */
+/** Makes `httpNodeCors` alone decide who may read: an editor at the same root allows everybody. */
 function onlyCors(cors: CorsSettings): RequestHandler {
   const headers = corsHeaders(cors);
   return (request, response, next) => {
@@ -45,7 +46,7 @@ function onlyCors(cors: CorsSettings): RequestHandler {
   };
 }
 
-/** A WebSocket is asked for its origin where it is accepted. */
+/** Refuses pages of other sites. The origin of a WebSocket is checked when it is accepted. */
 function onlyOwn(settings: SiteSettings): RequestHandler {
   return (request, response, next) => {
     response.removeHeader('Access-Control-Allow-Origin');

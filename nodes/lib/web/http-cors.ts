@@ -31,7 +31,7 @@ export function corsHeaders(settings: CorsSettings | undefined): RequestHandler 
   };
 }
 
-/** Whether `httpNodeCors` names this origin, for connections to which a browser applies no rule of its own. */
+/** Whether `httpNodeCors` allows this origin, for connections to which browsers do not apply CORS. */
 export async function isAllowedOrigin(settings: CorsSettings | undefined, origin: string | undefined): Promise<boolean> {
   if (!settings || !origin) return false;
   const ask = settings.origin ?? '*';

@@ -8,7 +8,7 @@ import { guardAdmin } from './site';
 
 const page = loadPage('index.html');
 
-/** Who has pages, by kind: the names of sinks and sources. */
+/** The names of sinks and sources with pages, by kind. */
 interface Pages {
   live: () => string[];
   play: () => string[];
@@ -22,7 +22,7 @@ interface Pages {
  * `GET /streamdiffusion/`: a list of all pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
  * For the dialogs, under the editor's own login, `GET streamdiffusion/editor/qr?to=ADDRESS`.
  *
- * @param names of the pages of one kind; mounted with the first that comes
+ * @param names the names of the pages of one kind; the routes are mounted at the first call
  */
 export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[]): void {
   pagesOf(RED)[kind] = names;

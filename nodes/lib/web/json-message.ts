@@ -1,4 +1,4 @@
-/** The parts of a WebSocket's message; none of one that is not a JSON object. */
+/** The properties of a WebSocket's message; none if it is not a JSON object. */
 export function readJsonMessage(data: Buffer): Record<string, unknown> {
   try {
     const message: unknown = JSON.parse(data.toString());

@@ -5,17 +5,17 @@ import { LruCache } from '../../../engine/util/lru-cache';
 import { printable } from '../../../engine/util/quote';
 import { languageOf, pageText } from './pages';
 
-/** A header that a WebSocket's handshake needs, and that something between browser and Node-RED has kept for itself. */
+/** A header of a WebSocket's handshake that something between the browser and Node-RED has removed. */
 export type Lost = 'Upgrade' | 'Host' | 'Sec-WebSocket-Key';
 
-/** How a page's try came here, for the page: it is told of no failed handshake more than that it failed. */
+/** How a page's try to open a WebSocket arrived, for the page, which browsers tell nothing but that it failed. */
 export interface Fate {
-  /** What went wrong and what to do about it, in the visitor's language; undefined when nothing did on the way. */
+  /** The problem and what to do about it, in the visitor's language; undefined when the try arrived intact. */
   problem?: string;
   advice?: string;
 }
 
-/** What went wrong, by the keys of the pages' texts. */
+/** The problem, by the keys of the pages' texts. */
 interface Cause {
   problem: string;
   advice: string;
@@ -28,18 +28,18 @@ const MOST = 200;
 const ID = /^\w{1,40}$/;
 
 /**
- * Tries of this package's pages to open a WebSocket, by the number that a page gives each: `?socket=NUMBER` at the
- * WebSocket's address, and `?why=NUMBER` at the page's, which also a proxy lets through that knows no WebSockets.
+ * The tries of this package's pages to open a WebSocket, by the id that a page gives each: `?socket=ID` at the WebSocket's
+ * address, and `?why=ID` at the page's address, which proxies without support for WebSockets let through as well.
  */
 export class LostHandshakes {
   private readonly fates = new LruCache<Cause | 'well'>(MOST);
 
-  /** Whether a request was a WebSocket's handshake where it set out, though it may come as a plain GET. */
+  /** Whether a request was sent as a WebSocket's handshake, though it may arrive as a plain GET. */
   static isHandshake({ headers, url = '' }: IncomingMessage): boolean {
     return headers['sec-websocket-key'] !== undefined || /[?&]socket=/.test(url);
   }
 
-  /** It came here whole. */
+  /** Records a handshake that arrived intact. */
   arrived(request: IncomingMessage): void {
     this.keep(request, 'well');
   }
@@ -49,7 +49,7 @@ export class LostHandshakes {
     this.keep(request, { problem: 'lostHeader', advice: HELP[what], values: { header: what, host } });
   }
 
-  /** What is known of the try that the request asks for; undefined when it asks for none. */
+  /** The result of the try that the request asks about; undefined when it asks about none. */
   whyOf(request: Request): Fate | undefined {
     const { why } = request.query;
     if (typeof why !== 'string') return undefined;
@@ -66,7 +66,7 @@ export class LostHandshakes {
   }
 }
 
-/** Writes into the log what a node's visitors miss, each once. */
+/** Logs each problem of a node's visitors once. */
 export function warnOfLost(
   node: Node,
   translate: (key: string, values: Record<string, string>) => string,

@@ -1,17 +1,17 @@
 import { EngineError } from '../../../engine/errors';
 import { shorten } from '../../../engine/util/quote';
 
-/** Names that can stand in an address as they are. */
+/** Names that need no encoding in an address. */
 const NAME = /^[a-z0-9_-]{1,64}$/;
-/** Addresses beside those of sinks and cameras. */
+/** Addresses other than those of sinks and cameras. */
 const TAKEN = new Set(['health']);
 
 /** Whether something else answers at `/streamdiffusion/NAME`. */
 export const isTakenName = (name: string): boolean => TAKEN.has(name);
 
 /**
- * @param what whose name it is, for the error: "a sink"
- * @throws EBADPARAM unless the name can stand in `/streamdiffusion/NAME`
+ * @param what the owner of the name, for the error: "a sink"
+ * @throws EBADPARAM unless the name is valid in `/streamdiffusion/NAME`
  */
 export function checkWebName(given: string | undefined, what: string): string {
   const name = given ?? '';

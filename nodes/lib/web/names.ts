@@ -1,21 +1,21 @@
 import { EngineError } from '../../../engine/errors';
 import { checkWebName } from './name';
 
-/** A node that is deployed again comes back within this time, and has its name first, ms. */
+/** A name is kept for its node for this long, ms, so that a node that is deployed again gets it back. */
 const FREE_AFTER_MS = 1000;
 
-/** What wants to be reached under a name. */
+/** Something that is served under a name. */
 export interface Named {
-  /** Told when it is reached under its name, at once or when another one lets go of it. */
+  /** Called when it is served under its name, at once or when another one releases the name. */
   onServed?: () => void;
 }
 
-/** Who is reached under which name, and who waits for a name that another one has. */
+/** The owners of names, and those who wait for a name that is taken. */
 export class WebNames<T extends Named> {
   private readonly served = new Map<string, T>();
   private readonly waiting = new Map<string, T[]>();
 
-  /** @param what has a name, and who gives it, for errors: "camera page", "a source with a camera page" */
+  /** @param what the named thing and its owner, for errors: "camera page", "a source with a camera page" */
   constructor(
     private readonly what: string,
     private readonly owner = `a ${what}`,
@@ -30,8 +30,9 @@ export class WebNames<T extends Named> {
   }
 
   /**
-   * Waits for the name when another one has it, until it is removed.
-   * @throws EBADPARAM when the name cannot stand in an address, or another one has it
+   * Takes a name. If another one has it, this throws, and still waits for the name until {@link remove}.
+   *
+   * @throws EBADPARAM when the name is not valid in an address, or another one has it
    */
   add(name: string, one: T): void {
     checkWebName(name, this.owner);
@@ -42,7 +43,7 @@ export class WebNames<T extends Named> {
     this.serve(name, one);
   }
 
-  /** Takes it away; the one that has waited longest for its name gets it then. */
+  /** Releases a name; the one that has waited longest gets it. */
   remove(name: string, one: T): void {
     const left = (this.waiting.get(name) ?? []).filter((other) => other !== one);
     this.keepWaiting(name, left);

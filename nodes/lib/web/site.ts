@@ -6,9 +6,9 @@ import type { NodeAPI } from 'node-red';
 import { oncePerRed } from '../common/once-per-red';
 import { isAllowedOrigin, type CorsSettings } from './http-cors';
 
-/** In Node-RED's settings file, as far as it matters for pages of other sites. */
+/** The settings in Node-RED's settings file that concern pages of other sites. */
 export interface SiteSettings {
-  /** Names under which this Node-RED is reached, beside those that nobody from elsewhere can have. */
+  /** The host names of this Node-RED, besides those that are local by nature. */
   streamdiffusionHosts?: string | string[];
   httpNodeAuth?: unknown;
   adminAuth?: unknown;
@@ -16,16 +16,16 @@ export interface SiteSettings {
   httpAdminCors?: CorsSettings;
 }
 
-/** Ends of names that are given out inside of a network only. */
+/** The endings of host names that exist only inside a network. */
 const LOCAL_ENDS = ['.localhost', '.local', '.localdomain', '.lan', '.home', '.home.arpa', '.internal', '.intranet'];
 
 /**
- * Whether a request may be meant for this Node-RED by its `Host`. A page of another site can let its own name lead to
- * this machine (DNS rebinding); its requests then look as if they came from a page of ours, under that name. Addresses,
- * names without a dot and names of the own network cannot be had from elsewhere; others stand in the settings.
+ * Whether the `Host` of a request may be this Node-RED's. A page of another site can make its own name resolve to this machine
+ * (DNS rebinding); its requests then seem to come from a page of this Node-RED. IP addresses, names without a dot and names of
+ * the local network cannot belong to another site; other names must be in the settings.
  */
 export function isKnownHost(host: string | undefined, { streamdiffusionHosts = [] }: SiteSettings): boolean {
-  // Browsers always say it.
+  // Browsers always send it.
   if (host === undefined || host === '') return true;
   const name = nameOf(host);
   const isLocal =
@@ -33,17 +33,17 @@ export function isKnownHost(host: string | undefined, { streamdiffusionHosts = [
   return isLocal || [streamdiffusionHosts].flat().some((known) => nameOf(String(known)) === name);
 }
 
-/** Whether no page of another site speaks. Programs say no origin; a browser always says that of its page, but for plain pictures. */
+/** Whether a request does not come from a page of another site. Programs send no origin; browsers always do, except for plain pictures. */
 export function isOwnOrigin(request: IncomingMessage, settings: SiteSettings): boolean {
   const { origin, host, upgrade, 'x-forwarded-host': forwarded } = request.headers;
   if (origin === undefined) return true;
   if (!URL.canParse(origin)) return false;
   const { host: own } = new URL(origin);
-  // A proxy says the name that it was asked for; a page may say so as well, but not with a WebSocket.
+  // A proxy forwards the requested name in a header. A page could set that header as well, but not for a WebSocket.
   return own === host || (own === forwarded && (upgrade !== undefined || isKnownHost(own, settings)));
 }
 
-/** Before every address of this package that is for viewers: the `Host` check; with a login it is not needed, since a name from elsewhere brings none. */
+/** Checks the `Host` before every address for viewers. With a login this is not needed, since requests under another name carry none. */
 export function hostGuard(settings: SiteSettings): RequestHandler {
   return (request, response, next) => {
     const isTrusted = Boolean(settings.httpNodeAuth) || request.secure || isKnownHost(request.headers.host, settings);
@@ -58,11 +58,11 @@ export function hostGuard(settings: SiteSettings): RequestHandler {
   };
 }
 
-/** Before every address of this package that is for the editor; a login makes it needless, since its token is in no request of another site. */
+/** Refuses pages of other sites at every address for the editor. With a login this is not needed, since requests of other sites carry no token. */
 export function adminGuard(settings: SiteSettings): RequestHandler {
   return (request, response, next) => {
-    // A WebSocket for viewers comes by as well where both have the same root, and is asked for its origin where it is accepted.
-    // No page can read what answers it instead, nor set this header for anything else.
+    // WebSockets for viewers also pass here where both have the same root; their origin is checked when they are accepted. A page
+    // can neither read an answer to a handshake nor set this header for other requests.
     const isHandshake = request.method === 'GET' && request.headers['sec-websocket-key'] !== undefined;
     if (isHandshake && VIEWERS.test(request.baseUrl + request.path) && isKnownHost(request.headers.host, settings)) return next();
     mayEdit(request, settings).then(
@@ -72,7 +72,7 @@ export function adminGuard(settings: SiteSettings): RequestHandler {
   };
 }
 
-/** Whether no page of another site speaks to the editor's side. */
+/** Whether a request to the editor's side does not come from a page of another site. */
 export async function mayEdit(request: IncomingMessage, settings: SiteSettings): Promise<boolean> {
   if (settings.adminAuth) return true;
   const { host, origin } = request.headers;
@@ -80,31 +80,31 @@ export async function mayEdit(request: IncomingMessage, settings: SiteSettings):
 }
 
 const ADMIN_ROUTES = '/streamdiffusion';
-/** Addresses of WebSockets for viewers, and none of the editor's. Express reads paths in any case. */
+/** The addresses of WebSockets for viewers, but not of the editor's. Express matches paths case-insensitively. */
 const VIEWERS = /\/streamdiffusion\/(?!(engine|models|denoisers|streams)(\/|$))[\w-]+(\/(camera|play|draw|wish))?\/?$/i;
 
-/** Puts the guard before this package's routes of the editor; to be called before each of them is put up. */
+/** Mounts the guard before this package's routes on the editor's side; must be called before each of them is mounted. */
 export const guardAdmin = oncePerRed('httpAdmin', (RED) => {
   RED.httpAdmin.use(ADMIN_ROUTES, adminGuard(RED.settings as SiteSettings));
 });
 
-/** Without port and final dot, in small letters; an IPv6 address without its brackets. */
+/** The host in lower case, without port and final dot; an IPv6 address without its brackets. */
 function nameOf(host: string): string {
   const [, bracketed, plain = ''] = /^\[([^\]]*)\]|^([^:]*)/.exec(host.toLowerCase()) ?? [];
   return bracketed ?? plain.replace(/\.$/, '');
 }
 
-/** Browsers send forms from any site to any address, but JSON only where they are allowed to. */
+/** Accepts only JSON: browsers send forms from any site to any address, but JSON only where CORS allows it. */
 export const onlyJson: RequestHandler = (request, response, next) =>
   request.is('json') ? next() : response.status(415).json({ code: 'EBADPARAM', message: 'send JSON' });
 
-/** Where the editor and the pages of a Node-RED are, for pages that ask both: without a slash at the end, and harmless in HTML. */
+/** The roots of the editor and of the pages, for pages that use both: without a trailing slash, and safe in HTML. */
 export function rootsOf(RED: NodeAPI): { admin: string; node: string } {
   const { httpAdminRoot, httpNodeRoot } = RED.settings as { httpAdminRoot?: string | false; httpNodeRoot?: string };
   return { admin: rootOf(httpAdminRoot), node: rootOf(httpNodeRoot) };
 }
 
-/** `false` where it is switched off. */
+/** The root; `false` in the settings means that it is switched off. */
 function rootOf(root: string | false | undefined): string {
   return root === false
     ? 'false'

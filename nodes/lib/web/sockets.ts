@@ -8,21 +8,21 @@ import { isAllowedOrigin } from './http-cors';
 import { LostHandshakes, type Lost } from './lost-handshakes';
 import { isOwnOrigin, type SiteSettings } from './site';
 
-/** The largest message that is taken of somebody who brings pictures: a JPEG of a 4K camera has 2 to 4 MB. */
+/** The largest message from a visitor who sends pictures, bytes: a JPEG of a 4K camera has 2 to 4 MB. */
 const MAX_PICTURE_BYTES = 8 * 1024 * 1024;
-/** Of somebody who plays or draws: a prompt, a long stroke. */
+/** The largest message from a player or a visitor who draws, bytes: a prompt, a long stroke. */
 const MAX_SETTING_BYTES = 64 * 1024;
-/** And of somebody who looks on, which may be hundreds: they have hardly anything to say. */
+/** The largest message from a viewer, bytes: there may be hundreds of them, and they send hardly anything. */
 const MAX_WORD_BYTES = 1024;
 const PING_MS = 20_000;
-/** By then a connection has been accepted or answered. */
+/** The deadline for accepting or answering a connection, ms. */
 const HANDSHAKE_MS = 10_000;
-/** So long the other side may take to end a connection as well, ms: to read its last answer, or to say goodbye. */
+/** The other side has this long to end a connection as well, ms. */
 const LEAVE_MS = 1000;
-/** WebSocket close code "going away": the page comes back to the node that takes this one's place. */
+/** The WebSocket close code "going away": the page reconnects to the node that replaces this one. */
 const GONE = 1001;
 
-/** What the other side has to send. */
+/** The kind of messages that the other side sends. */
 export type Brings = 'pictures' | 'settings' | 'words';
 
 interface Settings extends SiteSettings {
@@ -36,9 +36,9 @@ interface Upgrade {
 }
 
 /**
- * WebSocket connections to addresses below /streamdiffusion/. Node-RED's login (`httpNodeAuth`) and whatever else stands
- * before its nodes see requests only, so a connection is sent the way of a request: through all of the server's
- * handlers, up to the route of its address, which accepts it or answers as it would answer a request.
+ * WebSocket connections to addresses below /streamdiffusion/. Node-RED's login (`httpNodeAuth`) and other middleware only see
+ * requests, so a connection is passed through the server's handlers like a request, up to the route of its address, which
+ * accepts it or answers it as a request.
  */
 export class WebSockets {
   readonly handshakes = new LostHandshakes();
@@ -88,16 +88,17 @@ export class WebSockets {
     return typeof server?.on === 'function' ? WebSockets.ofServer(RED) : undefined;
   }
 
-  /** Whether this request wants to become a WebSocket. */
+  /** Whether this request is a WebSocket's handshake. */
   wants(request: Request): boolean {
     return this.upgrades.has(request);
   }
 
   /**
-   * Turns the request into a WebSocket; answers 403 to a page from elsewhere that `httpNodeCors` does not allow.
-   * @param brings a larger message than that ends the connection
-   * @param isThere whether the node still is, once the handshake is through: a deploy may have come in between
-   * @param lost told when it looks as if a proxy had not passed on what a handshake needs
+   * Accepts the request as a WebSocket; answers 403 to a page of another site that `httpNodeCors` does not allow.
+   *
+   * @param brings the kind of messages, which limits their size
+   * @param isThere whether the node still exists after the handshake: there may have been a deploy meanwhile
+   * @param lost called when a proxy seems to have removed a header that the handshake needs
    */
   async accept(
     request: Request,
@@ -145,7 +146,7 @@ function sendThroughHandlers(server: Server, request: IncomingMessage, socket: D
   const response = new ServerResponse(request);
   response.shouldKeepAlive = false;
   response.assignSocket(socket as Parameters<ServerResponse['assignSocket']>[0]);
-  // It was answered instead of accepted. What the other side still says is of no interest, nor does it decide when this ends.
+  // The request was answered instead of accepted. Further data is ignored, and the connection ends without waiting for the other side.
   response.once('finish', () => {
     socket.end();
     socket.resume();
@@ -155,11 +156,11 @@ function sendThroughHandlers(server: Server, request: IncomingMessage, socket: D
   server.emit('request', request, response);
 }
 
-/** Ends a connection whose other side is gone without a word. */
+/** Ends a connection whose other side has silently disappeared. */
 function keepAlive(socket: WebSocket): void {
   let alive = true;
   socket.on('pong', () => (alive = true));
-  // What is wrong with a message is told by the close that follows.
+  // An error of a message is followed by 'close'.
   socket.on('error', () => undefined);
   const timer = setInterval(() => {
     if (!alive) return socket.terminate();

@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import type { Socket } from 'node:net';
 
-/** One look serves all viewers for this long, ms: the system goes through a large table for it, which takes it milliseconds. */
+/** One reading is shared by all viewers for this long, ms: reading the system's large table takes milliseconds. */
 const SHARED_MS = 50;
 
 interface Reading {
@@ -12,12 +12,12 @@ interface Reading {
 const readings = new Map<string, Reading>();
 
 /**
- * Bytes that the system holds for the other side of a connection: written, and not acknowledged yet. Undefined where it does not say
- * (on anything but Linux). Node.js tells when the system has taken bytes, which it does by the megabyte.
+ * The number of bytes that the system has buffered for the other side of a connection: written but not acknowledged yet. Undefined
+ * on systems other than Linux. Node.js only tells when the system has taken bytes, which it does by the megabyte.
  */
 export async function backlogOf(socket: Socket | null): Promise<number | undefined> {
   if (process.platform !== 'linux' || !socket?.localPort || !socket.remotePort) return undefined;
-  // A server that listens to both families has all its connections in the newer one's table.
+  // The connections of a server that listens on both IPv4 and IPv6 are all in IPv6's table.
   const table = socket.localAddress?.includes(':') ? '/proc/net/tcp6' : '/proc/net/tcp';
   const now = performance.now();
   let reading = readings.get(table);
@@ -28,7 +28,7 @@ export async function backlogOf(socket: Socket | null): Promise<number | undefin
   return (await reading.backlogs).get(`${socket.localPort} ${socket.remotePort}`);
 }
 
-/** By local and remote port; where several connections have the same, the largest. */
+/** The backlogs by local and remote port; the largest, where several connections have the same ports. */
 async function readBacklogs(table: string): Promise<Map<string, number>> {
   const backlogs = new Map<string, number>();
   const text = await readFile(table, 'latin1').catch(() => '');

@@ -7,29 +7,29 @@ import { NodePart } from '../common/node-part';
 import { oncePerRed } from '../common/once-per-red';
 import { guardAdmin, onlyJson } from './site';
 
-/** What the editor asks of a running node. */
+/** A request of the editor to a running node. */
 export interface Wish {
-  /** Settings, by the names of the node's dialog. */
+  /** Settings, by the field names of the node's dialog. */
   params?: unknown;
-  /** What a denoiser's stream is to show, where no prompt encoder says so. */
+  /** The prompt of a denoiser's stream, where no prompt encoder sets it. */
   prompt?: unknown;
-  /** The stream that it is for, and then it stays; without it, it is for all streams while the dialog is open. */
+  /** The stream to change permanently; without it, all streams are changed while the dialog is open. */
   topic?: string;
 }
 
-/** A node as its open dialog, or the sidebar, plays on it. */
+/** A node that its open dialog or the sidebar can tune. */
 export interface Tunable {
-  /** The prompts that it says just now, of a prompt encoder. */
+  /** The current prompts of a prompt encoder. */
   readonly prompt?: WeightedText[];
-  /** Rejects with EBADPARAM, EBADPROMPT, leaving everything as it was. */
+  /** Applies settings. Rejects with EBADPARAM, EBADPROMPT, and then changes nothing. */
   tune(wish: Wish): Promise<void>;
-  /** The dialog is closed: keeps what was chosen until the next deploy, or brings back what was there before. */
+  /** The dialog was closed: keeps the new settings until the next deploy, or restores the old ones. */
   endTuning(keep: boolean): Promise<void>;
 }
 
 export const TUNABLES = new NodePart<Tunable>();
 
-/** Nodes that can be played on, and the folder of their addresses. */
+/** The nodes that can be tuned, by the folder of their addresses. */
 const FOLDERS = {
   'streamdiffusion-denoiser': 'denoisers',
   'streamdiffusion-prompt': 'prompts',
@@ -38,8 +38,8 @@ const FOLDERS = {
 
 /**
  * `POST streamdiffusion/denoisers/ID`, `…/prompts/ID` or `…/controls/ID`, under the editor's own login: a {@link Wish}, and when the dialog is
- * closed `{end: 'keep' | 'restore'}`. Answers `{applied}`, and where that is false the code and why: EBADPARAM or EBADPROMPT for
- * what cannot work, ECLOSED for a node that is not deployed. All of these are usual while somebody types, and no failed requests.
+ * closed `{end: 'keep' | 'restore'}`. Answers `{applied}`, and where that is false the code and the message: EBADPARAM or EBADPROMPT
+ * for invalid values, ECLOSED for a node that is not deployed. These occur while somebody types, so they are not HTTP errors.
  */
 export const serveTuning = oncePerRed('httpAdmin', (RED) => {
   guardAdmin(RED);

@@ -4,14 +4,14 @@ import { MULTIPART_TYPE, PART_BEGINS, partOf } from './multipart';
 import { backlogOf } from './tcp-backlog';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
-/** What is on its way to a viewer is looked at so often, ms: to one that keeps up, and to one that does not. */
+/** How often the bytes on their way to a viewer are checked, ms: for one that keeps up, and for one that does not. */
 const CHECK_MS = { quick: 250, slow: 100 };
-/** A viewer is slow, or quick again, when so many looks in a row say so. */
+/** A viewer counts as slow, or quick again, after this many checks in a row. */
 const CHECKS = 2;
-/** A slow viewer gets the next picture when no more than this part of the last one is on its way. */
+/** A slow viewer gets the next picture when at most this part of the last one is still on its way. */
 const ON_THE_WAY = 0.5;
 
-/** What the answer to a viewer begins with. */
+/** The headers of the stream. */
 export const STREAM_HEADERS = {
   'Content-Type': MULTIPART_TYPE,
   'Cache-Control': 'no-store',
@@ -20,15 +20,14 @@ export const STREAM_HEADERS = {
 };
 
 /**
- * A multipart stream. While pictures are on their way it holds the newest one after them, and nothing else. On their way is
- * what this process holds and, where the system says so, what the system holds: some megabytes, which on a slow link are
- * half a minute of old pictures.
+ * A multipart stream. While pictures are on their way, only the newest one waits. Bytes on their way are those buffered by this
+ * process and, where that is known, by the system: several megabytes, which on a slow link are half a minute of old pictures.
  */
 export class MjpegViewer implements Viewer {
   private readonly waiting = new Mailbox<ShownPicture>();
   private waitingSince: number | undefined;
   private isSlow = false;
-  /** Looks in a row that spoke against `isSlow`. */
+  /** The number of checks in a row that contradict `isSlow`. */
   private doubts = 0;
   private sentBytes = 0;
   private sentSinceCheck = false;
@@ -58,7 +57,7 @@ export class MjpegViewer implements Viewer {
 
   private sendWaiting(): void {
     const { response } = this;
-    // Between the end and 'close' a write would be an error that nobody catches.
+    // A write between the end and 'close' would be an uncaught error.
     if (response.writableNeedDrain || response.writableEnded || response.destroyed) return;
     const picture = this.waiting.take();
     if (!picture) return;
@@ -91,7 +90,7 @@ export class MjpegViewer implements Viewer {
 
 const parts = new WeakMap<ShownPicture, Buffer>();
 
-/** One part with the beginning of the next: browsers paint a part when they see what follows it. Made once for all viewers. */
+/** A part with the beginning of the next, since browsers show a part when the next one begins. Made once for all viewers. */
 function partBefore(picture: ShownPicture): Buffer {
   const part = parts.get(picture) ?? Buffer.concat([partOf(picture.jpeg), PART_BEGINS]);
   parts.set(picture, part);

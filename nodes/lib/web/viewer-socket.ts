@@ -3,22 +3,22 @@ import { Mailbox } from '../../../engine/util/mailbox';
 import { STALLED_MS, type ShownPicture, type Viewer } from './viewer';
 
 const ALIVE_MS = 10_000;
-/** Pictures on their way to a viewer: one that travels while the other is drawn. */
+/** The most pictures on their way to a viewer: one travels while the other is drawn. */
 const ON_THE_WAY = 2;
-/** And to one that answers a ping within this time, ms, so that a moment's delay costs no picture. */
+/** For a viewer that answers pings within this time, ms, more may be on their way, so that a short delay costs no picture. */
 const QUICK = { ms: 100, onTheWay: 4 };
 
 /**
- * A WebSocket: each picture is one binary message with a JPEG. While it is busy it holds the newest picture, and nothing
- * else. With `details`, as the live page asks for it,
+ * A WebSocket: each picture is one binary message with a JPEG. While it is busy, only the newest picture waits. With `details`,
+ * which the live page asks for,
  * - a text message with JSON comes before each picture: `{ "frame": msg.frame }`, and `{}` now and then while there is
  *   none, so that the viewer knows that the connection is alive;
  * - with `times` as well, `at` beside `frame` says when the picture came to the sink, ms since 1970;
  * - `{ "blackout": true, "fade": ms }` and `false` say that the audience is to see black, and the pictures again;
  * - the viewer sends any message when it has drawn a picture, and the next one comes then.
  *
- * Behind every other picture goes a ping, which every WebSocket answers by itself once it has read what came before it.
- * Either way no more is on its way than the viewer has taken: what the network still held would be old when it arrives.
+ * Every other picture is followed by a ping, which every WebSocket answers by itself once it has read the data before it. Either
+ * way the number of pictures on their way is limited, since pictures buffered by the network would be old on arrival.
  */
 export class SocketViewer implements Viewer {
   private onTheWay = 0;
@@ -51,7 +51,7 @@ export class SocketViewer implements Viewer {
     if (performance.now() - this.lastProgress > STALLED_MS) this.socket.terminate();
   }
 
-  /** Only a viewer with `details` draws it; the others get a black picture. */
+  /** Only defined for a viewer with `details`; the others get a black picture. */
   readonly curtain: Viewer['curtain'];
 
   end(): void {
@@ -72,7 +72,7 @@ export class SocketViewer implements Viewer {
     this.socket.ping(String(++this.pinged));
   }
 
-  /** Of pings that came close together only the last one need be answered. Others than these ask whether anybody is there. */
+  /** Of several close pings only the last one may be answered. Pings without a number only test the connection. */
   private onPong(number: number): void {
     const taken = this.onTheWay - (this.pinged - number);
     if (!(taken > 0 && number <= this.pinged)) return;

@@ -1,4 +1,4 @@
-/** A picture as the viewers of a sink get it. */
+/** A picture for the viewers of a sink. */
 export interface ShownPicture {
   jpeg: Buffer;
   /** `msg.frame`, as far as it is known. */
@@ -7,15 +7,15 @@ export interface ShownPicture {
   at?: number;
 }
 
-/** Somebody who looks at a sink: a browser, or a program that records. None of them may hold up the others. */
+/** A viewer of a sink: a browser, or a program that records. None may delay the others. */
 export interface Viewer {
   /** Takes the picture at once, or keeps it as the newest one for later; never more than one. */
   show(picture: ShownPicture): void;
-  /** The audience is to see black, or the pictures again, within so many ms. Who does not do this gets a black picture. */
+  /** Fades to black, or back, within `fadeMs`. A viewer without this method gets a black picture. */
   curtain?(isBlack: boolean, fadeMs: number): void;
   /** No more pictures will come. */
   end(): void;
 }
 
-/** A viewer that has taken nothing for this long is gone, though its connection does not say so. */
+/** A viewer that has taken nothing for this long is disconnected, even if its connection seems alive, ms. */
 export const STALLED_MS = 30_000;

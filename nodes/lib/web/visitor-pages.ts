@@ -6,11 +6,12 @@ import { serveIndex } from './index-routes';
 import type { Lost } from './lost-handshakes';
 import { guards } from './guards';
 import { WebNames, type Named } from './names';
+import { answerPage, refuseFull } from './page-answer';
 import { languageOf, loadPage, type PageValues } from './pages';
 import { type Brings, WebSockets } from './sockets';
 import type { WebSocket } from 'ws';
 
-/** Pages that bring something into the flow: the path behind the node's name, the page, what visitors send, and how it is listed. */
+/** The kinds of pages whose visitors send something into the flow, by the path after the node's name: the HTML, the messages, and the list on the index page. */
 const KINDS = {
   camera: { what: 'camera page', owner: 'a source with a camera page', html: 'camera.html', brings: 'pictures', list: 'cameras' },
   draw: { what: 'drawing page', owner: 'a source with a drawing page', html: 'draw.html', brings: 'settings', list: 'draw' },
@@ -18,25 +19,25 @@ const KINDS = {
 } as const satisfies Record<string, { what: string; owner: string; html: string; brings: Brings; list: string }>;
 export type PageKind = keyof typeof KINDS;
 
-/** Where the visitors of a page come in. */
+/** Takes the WebSockets of a page's visitors. */
 export interface Door {
-  /** Whether nobody more can come in. */
+  /** Whether there is no room for another visitor. */
   readonly isFull?: boolean;
   enter(socket: WebSocket): void;
-  /** The node is gone. */
+  /** Disconnects all visitors, since the node is closing. */
   end(): void;
 }
 
-/** A page as visitors find it. */
+/** A served page. */
 export interface VisitorPage extends Named {
   door: Door;
-  /** What it is filled with, beside its name. */
+  /** The values of its placeholders besides its name. */
   values: () => PageValues;
-  /** Told when a WebSocket came without what it needs. */
+  /** Called when a WebSocket's handshake lacks a header. */
   onLost?: (what: Lost, request: Request) => void;
 }
 
-/** The pages of one kind in one Node-RED by the names of their nodes, and the one route behind which they are reached. */
+/** The pages of one kind in one Node-RED by the names of their nodes, and their common route. */
 export class PageRoutes {
   readonly pages: WebNames<VisitorPage>;
   private readonly sockets: WebSockets | undefined;
@@ -77,25 +78,19 @@ export class PageRoutes {
     const name = request.params.name ?? '';
     const found = this.pages.get(name);
     if (!found) return next();
-    const why = this.sockets?.handshakes.whyOf(request);
-    if (why) {
-      response.set('Cache-Control', 'no-store').json(why);
-    } else if (this.sockets?.wants(request)) {
-      await this.accept(found, name, request, response);
-    } else {
-      response
-        .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
-        .type('html')
-        .send(this.page({ name, ...found.values() }, languageOf(request)));
-    }
+    await answerPage(this.sockets, request, response, {
+      accept: () => this.accept(found, name, request, response),
+      sendPage: () =>
+        response
+          .set({ 'Cache-Control': 'no-cache', Vary: 'Accept-Language' })
+          .type('html')
+          .send(this.page({ name, ...found.values() }, languageOf(request))),
+    });
   }
 
   private async accept(found: VisitorPage, name: string, request: Request, response: Response): Promise<void> {
     const { door, onLost } = found;
-    if (door.isFull) {
-      response.status(503).set('Retry-After', '10').type('text').send('This page has as many visitors as it can have.\n');
-      return;
-    }
+    if (door.isFull) return refuseFull(response, 'This page has as many visitors');
     const socket = await this.sockets?.accept(request, response, KINDS[this.kind].brings, () => this.pages.get(name) === found, onLost);
     if (socket) door.enter(socket);
   }
