@@ -16,8 +16,8 @@ export const SIDE_LANES = [
     ],
   },
   {
-    // What only computes, with the time of a processor that the pages leave. Engines that they start for themselves have a nice value of 5.
-    nice: 4,
+    // What only computes, with the time of a processor that the pages and their engines leave, which have nice values of 0 and 5.
+    nice: 10,
     files: ['engine/laws', 'engine/control-laws', 'engine/diffusion/*', 'engine/model/adapters/*', 'security/model-folders', 'cli/*'],
   },
 ];

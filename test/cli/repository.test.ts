@@ -14,9 +14,10 @@ import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { tinyUnet } from '../lib/onnx-maker';
 import { Program } from '../lib/program';
 import { REFERENCE_MODEL } from '../lib/reference';
+import { PATIENCE } from '../lib/until';
 
 describe('streamdiffusion models repository', function () {
-  this.timeout(60_000);
+  this.timeout(2 * PATIENCE);
   let folder: string;
   const write = (...args: string[]) => Program.run(['models', 'repository', ...args, '--to', folder]);
   const config = (net: string): Promise<string> => readFile(join(folder, net, 'config.pbtxt'), 'utf8');
