@@ -116,7 +116,7 @@ export interface StreamOptions {
   feedbackY?: number;
   /** How much of the last finished latent is mixed into the next incoming one, 0..1; img2img only. Default 0. */
   latentFeedback?: number;
-  /** How soft the border of a frame's mask is, inside of what is painted: standard deviation, 0..64 pixels. Default 4. */
+  /** How soft the border of a frame's mask is, inside its white area: standard deviation, 0..64 pixels. Default 4. */
   maskFeather?: number;
   /**
    * Strength of each adapter by its name, any finite number: 1 is as it was trained, 0 is off and costs nothing. Those that are
@@ -160,7 +160,7 @@ export interface StreamInput {
   image?: RawImage;
   /**
    * Further pictures of this frame, by the names of the adapters that want them; any size, cropped like `image`. With img2img `mask`
-   * says where it is painted: white is painted, black stays the incoming picture.
+   * says where it is denoised: where it is white; where it is black, the incoming picture stays.
    */
   pictures?: Record<string, RawImage>;
   /** txt2img: x_T, [latentChannels, height/factor, width/factor]; without it the stream's own noise. */
