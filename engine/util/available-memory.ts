@@ -1,12 +1,12 @@
 import { totalmem } from 'node:os';
 
-/** The share of the machine's memory for an engine without a limit of its own. */
+/** Of the machine, for one engine without a limit of its own. */
 const SHARE = 0.75;
 
-/** The memory limit of an engine without one of its own, bytes: three quarters of the machine's or its container's memory. */
+/** How much memory an engine may take that was told no limit, bytes: three quarters of the machine, or of what its container may take. */
 export function availableMemory(): number {
   const total = totalmem();
-  // The value is 0 or absurdly large where the process has no limit.
+  // 0 or absurdly large where nothing limits the process.
   const constrained = process.constrainedMemory?.() ?? 0;
   return SHARE * (constrained > 0 ? Math.min(total, constrained) : total);
 }

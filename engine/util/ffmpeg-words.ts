@@ -1,12 +1,12 @@
 const HEAD = 4000;
 const TAIL = 1000;
-/** The parts that fit into an error, characters. */
+/** So much of them fits into an error. */
 const BRIEF_HEAD = 700;
 const BRIEF_TAIL = 400;
 
 /**
- * ffmpeg's error output: its beginning, which gives the reason and possible values, and its end. Only whole lines are kept, since
- * part of a password could not be recognised and hidden.
+ * What ffmpeg writes about its failure: the beginning, which says why and what would do, and the end. Whole lines only: half a
+ * password would not be known for one.
  */
 export class FfmpegWords {
   private head = '';
@@ -22,14 +22,14 @@ export class FfmpegWords {
     this.tail = more.slice(-TAIL);
   }
 
-  /** Everything that is kept. */
+  /** All that is kept. */
   get text(): string {
     const whole = this.hasGap ? `${upToLine(this.head)}\n…\n${fromLine(this.tail)}` : this.head + this.tail;
-    // ffmpeg prints the memory addresses of its parts, which are removed.
+    // ffmpeg names its parts with their place in memory, which says nothing to anybody.
     return whole.replace(/ @ (0x)?[0-9a-f]{6,}(?=\])/gi, '').trim();
   }
 
-  /** The part that fits into an error, in whole lines. */
+  /** So much of it as an error can hold, in whole lines. */
   get brief(): string {
     const { text } = this;
     if (text.length <= BRIEF_HEAD + BRIEF_TAIL) return text;
@@ -37,12 +37,12 @@ export class FfmpegWords {
   }
 }
 
-/** The text up to the end of its last whole line. */
+/** Up to the end of the last whole line. */
 function upToLine(text: string): string {
   return text.slice(0, Math.max(0, text.lastIndexOf('\n')));
 }
 
-/** The text from the beginning of its first whole line. */
+/** From the beginning of the first whole line. */
 function fromLine(text: string): string {
   const end = text.indexOf('\n');
   return end < 0 ? '' : text.slice(end + 1);

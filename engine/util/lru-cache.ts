@@ -1,6 +1,6 @@
-/** A cache of at most `limit` values by key; the least recently used one is replaced. */
+/** What was made or used last, by key; of more than `limit` things the one that rested longest makes room. */
 export class LruCache<V> {
-  /** A Map keeps the order of insertion: deleted and set again, an entry is the most recent. */
+  /** A Map keeps the order of insertion: taken out and put in again, a thing is the newest. */
   private readonly kept = new Map<string, V>();
 
   constructor(private readonly limit: number) {}
@@ -19,7 +19,7 @@ export class LruCache<V> {
     return [...this.kept];
   }
 
-  /** Whether the cache has a key; this does not count as a use. */
+  /** Whether there is one; this does not count as a use. */
   has(key: string): boolean {
     return this.kept.has(key);
   }
@@ -30,7 +30,7 @@ export class LruCache<V> {
     return value;
   }
 
-  /** @returns the value that was replaced, if the cache was full */
+  /** @returns what had to make room */
   set(key: string, value: V): V | undefined {
     this.kept.delete(key);
     this.kept.set(key, value);
@@ -48,12 +48,12 @@ export class LruCache<V> {
     return made;
   }
 
-  /** Removes an entry; if `value` is given, only while the entry still has that value. */
+  /** Forgets a thing; where `value` is given, only if another one has not taken its place. */
   delete(key: string, value?: V): void {
     if (value === undefined || this.kept.get(key) === value) this.kept.delete(key);
   }
 
-  /** Removes all values and returns them, oldest first. */
+  /** Forgets all, and returns them, oldest first. */
   clear(): V[] {
     const values = [...this.kept.values()];
     this.kept.clear();

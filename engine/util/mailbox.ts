@@ -1,4 +1,4 @@
-/** A mailbox for one item: a new item replaces the one that waits. */
+/** A waiting place for one: what is put in takes the place of what waits there. */
 export class Mailbox<T> {
   private waiting: T | undefined;
 
@@ -6,7 +6,7 @@ export class Mailbox<T> {
     return this.waiting !== undefined;
   }
 
-  /** @returns the item that was replaced */
+  /** @returns what had to leave for the new item */
   put(item: T): T | undefined {
     const replaced = this.waiting;
     this.waiting = item;

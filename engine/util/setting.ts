@@ -1,14 +1,14 @@
 import { EngineError } from '../errors';
 import { quote } from './quote';
 
-/** One setting: its valid values and its default, for engine, nodes, dialogs and docs. */
+/** One setting: what it may be, and what it is where nobody says. Engine, nodes, dialogs and docs go by it. */
 export interface Setting<T> {
-  /** Undefined where the setting is required. */
+  /** Undefined where somebody has to say. */
   readonly default: T | undefined;
-  /** The valid values, in words that follow "must be". */
+  /** What it may be, in words that follow "must be". */
   readonly wanted: string;
   isValid(value: unknown): value is T;
-  /** The value of a text, since dialogs and dashboards send texts; any other value unchanged. Long texts are not parsed. */
+  /** The value that a text means, as dialogs and dashboards send texts; anything else as it is. It bounds what it looks at. */
   parse(value: unknown): unknown;
 }
 
@@ -18,9 +18,9 @@ export interface NumberRange {
   integer?: boolean;
 }
 
-/** The longest text of a number, characters. */
+/** No number has more characters, written out. */
 const MOST_DIGITS = 400;
-/** The longest text of a list, or of names with numbers, characters. */
+/** No list or names with numbers, as a text. */
 const MOST_LETTERS = 10_000;
 
 export function numberSetting(
@@ -58,15 +58,14 @@ export function choiceSetting<T extends string>(preset: T | undefined, choices: 
   };
 }
 
-/** @throws EBADPARAM with the setting's name, its valid values and the given one */
+/** @throws EBADPARAM with the setting's name, what it may be and what it got */
 export function checkSetting<T>(setting: Setting<T>, name: string, value: unknown): asserts value is T {
   if (!setting.isValid(value)) throw new EngineError('EBADPARAM', `${name} must be ${setting.wanted}; got ${quote(value)}`);
 }
 
 /**
- * Reads a value from a dialog, a message or a command.
- *
- * @throws EBADPARAM with the setting's name, its valid values and the given one
+ * Of a value from a dialog, a message or a command.
+ * @throws EBADPARAM with the setting's name, what it may be and what it got
  */
 export function readSetting<T>(setting: Setting<T>, name: string, value: unknown): T {
   const parsed = setting.parse(value);
@@ -74,12 +73,12 @@ export function readSetting<T>(setting: Setting<T>, name: string, value: unknown
   return parsed as T;
 }
 
-/** The number, if a text is nothing but one. */
+/** The number that a text is wholly. */
 export function numberIn(value: unknown): unknown {
   return typeof value === 'string' && value.length <= MOST_DIGITS && value.trim() !== '' ? Number(value) : value;
 }
 
-/** The items of a text, with spaces or commas between them; undefined for another value, or for a text that is too long. */
+/** The items of a text, with spaces or commas between them; undefined of what is not a text, or too long to be a list. */
 export function itemsIn(value: unknown, between = /[\s,]+/): string[] | undefined {
   if (typeof value !== 'string' || value.length > MOST_LETTERS) return undefined;
   return value.split(between).filter((item) => item.trim() !== '');

@@ -1,4 +1,4 @@
-/** Wakes all who wait for the next change. */
+/** Wakes everybody who waits for the next change of something. */
 export class Signal {
   private waiting: (() => void)[] = [];
 

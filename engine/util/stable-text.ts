@@ -1,5 +1,6 @@
 /**
- * A text that is the same for equal values: the entries of objects are sorted by name, and undefined ones are left out.
+ * A value as a text that is the same for equal values: the entries of objects in alphabetical order, whatever order they were
+ * made in, and without those that are undefined.
  */
 export function stableText(value: unknown): string {
   return JSON.stringify(value, (_name, each: unknown) => (isRecord(each) ? sorted(each) : each));

@@ -4,7 +4,7 @@ import { withReachTo } from '../../net/onnx/further-files';
 import type { OnnxGraph } from '../../net/onnx/graph';
 import { GraphEdit } from '../../net/onnx/patches/graph-edit';
 import { GraphIndex } from '../../net/onnx/patches/graph-index';
-import { addLora, type LoraLayer } from '../../net/onnx/patches/lora';
+import { addLora, type LoraLayer, type LoraProvider } from '../../net/onnx/patches/lora';
 import { printable } from '../../util/quote';
 import { canonicalProducts } from './layer-products';
 import type { LoraFile } from './lora-file';
@@ -14,11 +14,10 @@ import type { LoraPart } from './lora-names';
  * Adds the branches of a LoRA beside the products of a net's graph.
  *
  * @param input the name of the new input with the strength of every row, float32 [B]
- * @param skips whether the provider can skip branches with an If
  * @returns undefined where the LoRA does not change this net
  * @throws EBADMODEL where a layer is not found in the graph, or has another size
  */
-export function withLora(graph: OnnxGraph, lora: LoraFile, part: LoraPart, input: string, skips: boolean): OnnxGraph | undefined {
+export function withLora(graph: OnnxGraph, lora: LoraFile, part: LoraPart, input: string, provider: LoraProvider): OnnxGraph | undefined {
   const modules = lora.parts.get(part);
   if (!modules) return undefined;
   const { graph: reaching, locations } = withReachTo(graph, [realpathSync(lora.path)]);
@@ -38,7 +37,7 @@ export function withLora(graph: OnnxGraph, lora: LoraFile, part: LoraPart, input
       [...modules.keys()].filter((layer) => !products.has(layer)),
       modules.size,
     );
-  addLora(edit, index, { input, layers }, skips);
+  addLora(edit, index, { input, layers }, provider);
   return edit.result();
 }
 

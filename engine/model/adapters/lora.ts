@@ -19,6 +19,8 @@ interface LoraAdapter extends Adapter {
 
 /** Providers that can skip the branch of an If without leaving their device. */
 const SKIPPING = ['cpu', 'cuda'];
+/** Providers whose FusedMatMul was tried. */
+const TURNING = ['cpu'];
 
 /**
  * LoRAs: W + s·(alpha ÷ rank)·B·A for many layers of a UNet and its text encoders, as branches beside the plain graph's
@@ -39,7 +41,8 @@ export const loras: AdapterKind<LoraAdapter> = {
 
   patches(net, adapters, executionProvider) {
     if (net !== 'unet' && net !== 'text_encoder' && net !== 'text_encoder_2') return [];
-    const skips = SKIPPING.includes(executionProvider.split(':')[0]);
+    const [kind] = executionProvider.split(':');
+    const provider = { skips: SKIPPING.includes(kind), turns: TURNING.includes(kind) };
     return adapters
       .filter(({ lora }) => lora.parts.has(net))
       .map(({ name, lora, digest }) => ({
@@ -47,7 +50,7 @@ export const loras: AdapterKind<LoraAdapter> = {
         fingerprint: `lora-${digest}`,
         apply(graph) {
           try {
-            return withLora(graph, lora, net, loraInput(name), skips);
+            return withLora(graph, lora, net, loraInput(name), provider);
           } catch (thrown) {
             const { code, message } = EngineError.from(thrown, 'EBADMODEL');
             throw new EngineError(code, `the adapter "${name}": ${message}`, { cause: thrown });

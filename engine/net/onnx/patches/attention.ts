@@ -1,10 +1,8 @@
 import type { OnnxGraph } from '../graph';
 import { type GraphNode, intAttribute, intsAttribute, makeNode } from '../node';
-import { field, fieldsOf, message } from '../protobuf';
 import { GraphIndex } from './graph-index';
+import { MICROSOFT, withMicrosoft } from './microsoft';
 import { rankOf, scaleOf, sizeAt } from './shape-values';
-
-const MICROSOFT = 'com.microsoft';
 
 /** One attention as exports write it: softmax(s·Q·Kᵀ)·V by heads. */
 interface Attention {
@@ -32,7 +30,7 @@ export function fuseAttention(graph: OnnxGraph): OnnxGraph | undefined {
   const found = index.nodes.flatMap((node) => (node.operator === 'Softmax' ? (attentionAt(index, node) ?? []) : []));
   if (found.length === 0) return undefined;
   const replacements = new Map(found.map((attention) => [attention.end, fused(attention)]));
-  return { ...index.replaced(replacements), model: withOpset(graph.model) };
+  return { ...index.replaced(replacements), model: withMicrosoft(graph.model) };
 }
 
 function fused({ query, key, value, heads, scale, end }: Attention): Buffer {
@@ -159,12 +157,4 @@ function joinedHeads(index: GraphIndex, tensor: string): GraphNode | undefined {
 function passedOn(index: GraphIndex, tensor: string): string {
   const node = index.onlyUser(tensor);
   return node && (node.operator === 'Cast' || node.operator === 'Identity') ? passedOn(index, node.outputs[0]) : tensor;
-}
-
-/** ModelProto { opset_import 8 { domain 1, version 2 }} with the opset of ONNX Runtime's own operators. */
-function withOpset(model: Buffer): Buffer {
-  const isThere = fieldsOf(model).some(
-    ({ number, bytes }) => number === 8 && fieldsOf(bytes).some((one) => one.number === 1 && one.bytes.toString('utf8') === MICROSOFT),
-  );
-  return isThere ? model : message(model, field(8, message(field(1, MICROSOFT), field(2, 1))));
 }

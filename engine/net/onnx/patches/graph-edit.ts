@@ -1,6 +1,7 @@
 import { inputName } from '../edit';
 import type { OnnxGraph } from '../graph';
 import { type GraphNode, readNode, withInputs, withOutputs } from '../node';
+import { withMicrosoft } from './microsoft';
 
 /** A node of a graph that is being edited. */
 export interface EditedNode extends GraphNode {
@@ -15,6 +16,7 @@ export class GraphEdit {
   readonly nodes: EditedNode[];
   private readonly weights: Buffer[];
   private readonly inputs: Buffer[];
+  private model: Buffer;
   private readonly before = new Map<EditedNode, Buffer[]>();
   private readonly after = new Map<EditedNode, Buffer[]>();
   /** Nodes that depend on inputs and weights alone; they come first. */
@@ -24,6 +26,7 @@ export class GraphEdit {
     this.nodes = graph.nodes.map((bytes) => ({ ...readNode(bytes), bytes }));
     this.weights = [...graph.weights];
     this.inputs = [...graph.inputs];
+    this.model = graph.model;
   }
 
   addInput(valueInfo: Buffer): void {
@@ -58,8 +61,13 @@ export class GraphEdit {
     node.bytes = withOutputs(node.bytes, node.outputs);
   }
 
+  /** Lets the graph have operators of ONNX Runtime's own. */
+  allowMicrosoft(): void {
+    this.model = withMicrosoft(this.model);
+  }
+
   result(): OnnxGraph {
     const nodes = this.nodes.flatMap((node) => [...(this.before.get(node) ?? []), node.bytes, ...(this.after.get(node) ?? [])]);
-    return { ...this.graph, nodes: [...this.first, ...nodes], weights: this.weights, inputs: this.inputs };
+    return { ...this.graph, model: this.model, nodes: [...this.first, ...nodes], weights: this.weights, inputs: this.inputs };
   }
 }

@@ -3,6 +3,7 @@ import { externalWeight, intAttribute, makeConstant, makeIf, makeInt64s, makeNod
 import type { EditedNode, GraphEdit } from './graph-edit';
 import type { GraphIndex } from './graph-index';
 import type { WeightPlace } from './lora';
+import { MICROSOFT } from './microsoft';
 import type { Product } from './module-paths';
 import { sizeAt } from './shape-values';
 
@@ -121,7 +122,7 @@ function addLayer(
 
 function fusedAttention(own: string, query: string, heads: number): Buffer[] {
   const inputs = [query, `${own}/key`, `${own}/value`];
-  return [makeNode('MultiHeadAttention', inputs, `${own}/attention`, { num_heads: heads }, 'com.microsoft')];
+  return [makeNode('MultiHeadAttention', inputs, `${own}/attention`, { num_heads: heads }, MICROSOFT)];
 }
 
 function plainAttention(own: string, query: string, type: number): Buffer[] {

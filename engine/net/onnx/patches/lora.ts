@@ -12,6 +12,7 @@ import {
 } from '../node';
 import type { GraphIndex } from './graph-index';
 import type { EditedNode, GraphEdit } from './graph-edit';
+import { MICROSOFT } from './microsoft';
 import type { Product } from './module-paths';
 
 /** The name of a net's input for the strength of a LoRA, float32 [B]. */
@@ -49,14 +50,25 @@ export interface LoraBranches {
   layers: LoraLayer[];
 }
 
+/** What a provider can do. */
+export interface LoraProvider {
+  /** Whether it can skip branches with an If. */
+  skips: boolean;
+  /** Whether it multiplies with a matrix as it lies in the file, so that none has to be turned and copied when the net is opened. */
+  turns: boolean;
+}
+
+/** TensorProto.DataType of float32. */
+const FLOAT = 1;
+
 /**
  * Adds the branches of a LoRA beside the products of a graph, with an input for the strength of every row. Where every
  * strength is 0, the branches are not computed.
  *
- * @param branch whether the provider can skip branches with an If
  * @throws EBADMODEL where a matrix does not fit its product
  */
-export function addLora(edit: GraphEdit, index: GraphIndex, { input, layers }: LoraBranches, branch: boolean): void {
+export function addLora(edit: GraphEdit, index: GraphIndex, { input, layers }: LoraBranches, provider: LoraProvider): void {
+  if (provider.turns) edit.allowMicrosoft();
   edit.addInput(makeValue(input, 'float32', ['']));
   edit.addFirst(
     makeNode('Abs', [input], `${input}/size`),
@@ -75,7 +87,7 @@ export function addLora(edit: GraphEdit, index: GraphIndex, { input, layers }: L
   );
   const strengths = new Strengths(edit, input);
   for (const layer of layers)
-    for (const [k, product] of layer.products.entries()) addBranch(edit, index, strengths, { layer, product, k, branch });
+    for (const [k, product] of layer.products.entries()) addBranch(edit, index, strengths, { layer, product, k, provider });
 }
 
 /** A LoRA's strength per row in the form that its products need, computed once for each factor and type. */
@@ -106,13 +118,16 @@ function addBranch(
   edit: GraphEdit,
   index: GraphIndex,
   strengths: Strengths,
-  { layer, product, k, branch }: { layer: LoraLayer; product: Product<EditedNode>; k: number; branch: boolean },
+  { layer, product, k, provider }: { layer: LoraLayer; product: Product<EditedNode>; k: number; provider: LoraProvider },
 ): void {
   const { node, type } = product;
   const { input } = strengths;
   const isConvolution = node.operator === 'Conv';
   const own = `${input}/${layer.name}/${k}`;
-  const [down, up] = matrices(edit, layer, product, own, isConvolution);
+  const isTurned = !isConvolution && !(provider.turns && type === FLOAT);
+  const [down, up] = matrices(edit, layer, product, own, { isConvolution, isTurned });
+  const multiply = (tensor: string, matrix: string, output: string): Buffer =>
+    isTurned ? makeNode('MatMul', [tensor, matrix], output) : makeNode('FusedMatMul', [tensor, matrix], output, { transB: 1 }, MICROSOFT);
   const strength = strengths.of(layer.factor, type, isConvolution);
   const x = beforeRounding(index, node.inputs[0]);
   const steps = isConvolution
@@ -122,13 +137,13 @@ function addBranch(
         makeNode('Conv', [`${own}/weighted`, up], `${own}/high`),
       ]
     : [
-        makeNode('MatMul', [x, down], `${own}/low`),
+        multiply(x, down, `${own}/low`),
         // A tensor [B, …, rank] of any number of dimensions becomes [B, …·rank]: rows are contiguous in both.
         makeNode('Shape', [`${own}/low`], `${own}/shape`),
         makeNode('Reshape', [`${own}/low`, `${input}/flat`], `${own}/rows`),
         makeNode('Mul', [`${own}/rows`, strength], `${own}/weighted_rows`),
         makeNode('Reshape', [`${own}/weighted_rows`, `${own}/shape`], `${own}/weighted`),
-        makeNode('MatMul', [`${own}/weighted`, up], `${own}/high`),
+        multiply(`${own}/weighted`, up, `${own}/high`),
       ];
   // The branch is added after the bias, so that ONNX Runtime can still fuse product and bias.
   const end = biasOf(edit, index, node) ?? node;
@@ -136,7 +151,7 @@ function addBranch(
   const plain = `${own}/plain`;
   edit.renameOutput(end, 0, plain);
   const sum = (name: string): Buffer => makeNode('Add', [plain, `${own}/high`], name);
-  if (!branch) edit.addAfter(end, ...steps, sum(output));
+  if (!provider.skips) edit.addAfter(end, ...steps, sum(output));
   else {
     edit.addAfter(
       end,
@@ -152,7 +167,13 @@ function addBranch(
 }
 
 /** The two matrices in the product's own type and layout; ONNX Runtime converts them once, when it opens the graph. */
-function matrices(edit: GraphEdit, layer: LoraLayer, product: Product, own: string, isConvolution: boolean): [string, string] {
+function matrices(
+  edit: GraphEdit,
+  layer: LoraLayer,
+  product: Product,
+  own: string,
+  { isConvolution, isTurned }: { isConvolution: boolean; isTurned: boolean },
+): [string, string] {
   const { down, up } = layer;
   check(layer, product, isConvolution);
   return [down, up].map((matrix, k): string => {
@@ -167,7 +188,7 @@ function matrices(edit: GraphEdit, layer: LoraLayer, product: Product, own: stri
       last = next;
     };
     if (matrix.type !== product.type) step('Cast', { to: product.type });
-    if (!isConvolution) step('Transpose', { perm: [1, 0] });
+    if (isTurned) step('Transpose', { perm: [1, 0] });
     return last;
   }) as [string, string];
 }

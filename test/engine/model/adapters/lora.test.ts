@@ -3,7 +3,15 @@ import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Engine, type Output, type StreamOptions } from '../../../../engine';
+import { Adapters } from '../../../../engine/model/adapters/adapters';
+import { findFiles } from '../../../../engine/model/files';
+import { readHeaders } from '../../../../engine/model/headers';
+import type { Tensor } from '../../../../engine/net/net';
+import { readOnnxGraph } from '../../../../engine/net/onnx/graph';
+import { readNode } from '../../../../engine/net/onnx/node';
+import { applyPatches } from '../../../../engine/net/onnx/patches/patch';
 import { fieldsOf, message } from '../../../../engine/net/onnx/protobuf';
+import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import { controlCase, fingerprintWith, PATHS } from '../../../lib/control-cases';
 import { REFERENCE_MODEL, relativeError } from '../../../lib/reference';
 import { refused } from '../../../lib/refused-adapter';
@@ -153,6 +161,33 @@ describe('LoRAs', () => {
     await refused(await written('checkpoint', { 'model.diffusion_model.input_blocks.0.0.weight': square }), /is of no known kind/);
     await writeFile(join(folder, 'torn.safetensors'), (await readFile(PATHS.style)).subarray(0, 5000));
     await refused(join(folder, 'torn.safetensors'), /torn/);
+  });
+
+  it('are multiplied with as they lie in the file where the provider can, and give the same where it cannot', async () => {
+    const files = await findFiles(REFERENCE_MODEL);
+    const model = { files, headers: await readHeaders(files) };
+    const original = await readOnnxGraph(join(REFERENCE_MODEL, 'unet/model.onnx'));
+    const noise = (length: number): Float32Array => Float32Array.from({ length }, (_, k) => Math.sin(1.7 * k * k));
+    const feeds: Record<string, Tensor> = {
+      sample: { type: 'float32', data: noise(512), dims: [2, 4, 8, 8] },
+      timestep: { type: 'int64', data: BigInt64Array.of(500n, 20n), dims: [2] },
+      encoder_hidden_states: { type: 'float32', data: noise(2 * 77 * 32), dims: [2, 77, 32] },
+      'lora/ink': { type: 'float32', data: Float32Array.of(0.8, -0.3), dims: [2] },
+    };
+    const computed = async (provider: string): Promise<{ turned: number; values: Float32Array }> => {
+      const { graph } = applyPatches(original, (await Adapters.open({ ink: PATHS.style }, model)).patches('unet', provider));
+      const turned = graph.nodes
+        .map(readNode)
+        .filter(({ operator, outputs }) => operator === 'Transpose' && outputs[0].startsWith('lora/'));
+      const net = await OnnxNet.load(graph, { executionProvider: 'cpu' });
+      const { out_sample: values } = await net.run(feeds);
+      await net.close();
+      return { turned: turned.length, values: values.data as Float32Array };
+    };
+    const [here, elsewhere] = [await computed('cpu'), await computed('dml')];
+    assert.equal(here.turned, 0);
+    assert.ok(elsewhere.turned > 0);
+    assert.ok(relativeError(here.values, elsewhere.values) < 1e-5);
   });
 });
 
