@@ -244,6 +244,24 @@ describe('gallery of a sink', () => {
     assert.equal((await ask(path)).status, 404);
   });
 
+  for (const first of ['with', 'without'] as const)
+    it(`is deleted from by the sink that has the name alone, the one ${first} a gallery being there first`, async () => {
+      const old = `${Date.now() - 8 * DAY}-${'c'.repeat(22)}.jpg`;
+      const place = join(folder, 'streamdiffusion', 'gallery', 'house');
+      await mkdir(place, { recursive: true });
+      await writeFile(join(place, old), await jpeg());
+      const common = { type: 'streamdiffusion-sink', name: 'house', minFree: '0', wires: [[]] };
+      const keeps = { ...common, id: 'first', gallery: 'open', galleryDays: '30' };
+      const off = { ...common, id: 'second', gallery: 'off', galleryDays: '30' };
+      const late = { galleryDays: '1' };
+      const nodes = first === 'with' ? [keeps, { ...off, ...late }] : [off, { ...keeps, ...late }];
+      web = await WebFlow.start([sink], nodes, { settings: { userDir: folder } });
+      assert.equal((await ask('house/gallery')).status, first === 'with' ? 200 : 404);
+      // Whoever reads the folder is done with it by then.
+      await web.stop();
+      assert.deepEqual(await readdir(place), [old]);
+    });
+
   it('keeps a picture for its visitor where the folder for files cannot be written, and says so', async () => {
     await writeFile(join(folder, 'a file'), '');
     await start({ folder: join(folder, 'a file', 'snapshots') });

@@ -1,6 +1,7 @@
 import type { NextFunction, Request, Response } from 'express';
 import type { NodeAPI } from 'node-red';
 import { oncePerRed } from '../common/once-per-red';
+import { wallTime } from '../common/wall-time';
 import { guards } from '../web/guards';
 import { serveIndex } from '../web/index-routes';
 import { WebNames, type Named } from '../web/names';
@@ -11,10 +12,10 @@ import type { Gallery } from './gallery';
 /** Who may see the list of all pictures: users of the editor, or everybody who sees the live pictures. */
 export type GalleryViewers = 'login' | 'open';
 
-/** A served gallery. */
+/** A sink's gallery; visitors find it unless it is off. */
 export interface GalleryPage extends Named {
   gallery: Gallery;
-  viewers: GalleryViewers;
+  viewers: 'off' | GalleryViewers;
 }
 
 const listPage = loadPage('gallery.html');
@@ -31,7 +32,7 @@ export class GalleryRoutes {
   readonly pages = new WebNames<GalleryPage>('gallery', 'a sink');
 
   private constructor(private readonly RED: NodeAPI) {
-    serveIndex(RED, 'gallery', () => this.pages.names);
+    serveIndex(RED, 'gallery', () => this.pages.names.filter((name) => this.find(name)));
     RED.httpNode.get('/streamdiffusion/:name/gallery', ...guards(RED), (request, response, next) => this.serve(request, response, next));
     RED.httpNode.get('/streamdiffusion/:name/gallery/:file', ...guards(RED), (request, response, next) => {
       this.serveFile(request, response, next).catch(next);
@@ -41,7 +42,7 @@ export class GalleryRoutes {
       '/streamdiffusion/editor/gallery/:name',
       RED.auth.needsPermission('streamdiffusion.read'),
       (request, response, next) => {
-        const found = this.pages.get(String(request.params.name));
+        const found = this.find(String(request.params.name));
         if (!found) return void response.status(404).json(NONE);
         sendList(found, response).catch(next);
       },
@@ -50,7 +51,7 @@ export class GalleryRoutes {
       '/streamdiffusion/editor/gallery/:name/:id',
       RED.auth.needsPermission('streamdiffusion.write'),
       (request, response, next) => {
-        const found = this.pages.get(String(request.params.name));
+        const found = this.find(String(request.params.name));
         Promise.resolve(found?.gallery.remove(String(request.params.id))).then(
           (removed) => (removed ? response.status(204).end() : response.status(404).json(NONE)),
           next,
@@ -62,9 +63,14 @@ export class GalleryRoutes {
   /** The galleries of this Node-RED; mounted when first asked for. */
   static readonly of = oncePerRed('httpNode', (RED) => new GalleryRoutes(RED));
 
+  private find(name: string): GalleryPage | undefined {
+    const page = this.pages.get(name);
+    return page?.viewers === 'off' ? undefined : page;
+  }
+
   private serve(request: Request, response: Response, next: NextFunction): void {
     const name = String(request.params.name);
-    const found = this.pages.get(name);
+    const found = this.find(name);
     if (!found) return next();
     response
       .set({ ...PRIVATE, 'Cache-Control': 'no-cache', Vary: 'Accept-Language', 'X-Frame-Options': 'SAMEORIGIN' })
@@ -74,7 +80,7 @@ export class GalleryRoutes {
 
   private async serveFile(request: Request, response: Response, next: NextFunction): Promise<void> {
     const { name, file } = request.params as Record<string, string>;
-    const found = this.pages.get(name);
+    const found = this.find(name);
     if (!found) return next();
     if (file === 'list') {
       if (found.viewers === 'open') return sendList(found, response);
@@ -96,7 +102,7 @@ export class GalleryRoutes {
     } else {
       const jpeg = await found.gallery.read(id);
       if (!jpeg) return next();
-      if ('download' in request.query) response.attachment(`${name} ${stampOf(picture.at)}.jpg`);
+      if ('download' in request.query) response.attachment(`${name} ${wallTime(picture.at)}.jpg`);
       response.set('Cache-Control', 'private, max-age=300').type('jpeg').send(jpeg);
     }
   }
@@ -109,9 +115,4 @@ const PRIVATE = { 'X-Robots-Tag': 'noindex', 'Referrer-Policy': 'no-referrer', '
 async function sendList({ gallery }: GalleryPage, response: Response): Promise<void> {
   await gallery.ready();
   response.set({ ...PRIVATE, 'Cache-Control': 'no-store' }).json({ pictures: gallery.list });
-}
-
-/** The local time in a form for file names. */
-function stampOf(at: number): string {
-  return new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 19).replace('T', ' ').replaceAll(':', '-');
 }

@@ -2,6 +2,7 @@ import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { EngineError } from '../../../engine/errors';
 import { lackOfRoom } from '../common/disk-room';
+import { wallTime } from '../common/wall-time';
 import type { SinkFeed } from './feed';
 import { Recording } from './recording';
 
@@ -136,13 +137,7 @@ export class SinkMedia {
     await mkdir(folder, { recursive: true }).catch((thrown: Error) => {
       throw EngineError.from(thrown, 'EDISK', `the folder ${folder} cannot be written: `);
     });
-    const now = new Date();
-    // The name contains the local time, not UTC.
-    const time = new Date(now.getTime() - now.getTimezoneOffset() * 60_000)
-      .toISOString()
-      .slice(0, 23)
-      .replace('T', ' ')
-      .replaceAll(':', '-');
+    const time = wallTime(Date.now(), true);
     if (time !== this.last.time) this.last = { time, number: 0 };
     for (;;) {
       const number = ++this.last.number;

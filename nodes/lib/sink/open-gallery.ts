@@ -32,16 +32,13 @@ export function openGallery(
   if (viewers !== 'off' && userDir === undefined) throw new EngineError('EBADPARAM', "a gallery needs Node-RED's user folder (userDir)");
   checkWebName(name, 'a sink');
   const gallery = new Gallery(join(userDir ?? '', 'streamdiffusion', 'gallery', name), limits, onProblem);
-  if (viewers === 'off') {
-    if (userDir !== undefined) void gallery.load();
-    return () => gallery.close();
-  }
+  // One that is off has its name as well: no other sink deletes pictures by limits of its own.
   const page = {
     gallery,
     viewers,
     onServed: () => {
-      void gallery.load();
-      media.gallery = gallery;
+      if (userDir !== undefined) void gallery.load();
+      if (viewers !== 'off') media.gallery = gallery;
     },
   };
   const close = async (): Promise<void> => {
