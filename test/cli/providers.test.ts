@@ -94,9 +94,9 @@ describe('the providers commands', () => {
       ['onnxruntime_gpu-1.27.0-cp312-cp312-manylinux_2_28_x86_64.whl', whole, /is of version 1\.27\.0; ONNX Runtime is 1\.30\.0 here/],
       ['something.zip', whole, /neither a wheel/],
       [WHEEL, makeZip({ 'onnxruntime/capi/onnxruntime.dll': Buffer.from('x') }), /has no libonnxruntime_providers_shared\.so.*Linux x64/],
-      [WHEEL, whole.subarray(0, 100_000), /no whole zip archive/],
-      [WHEEL, flipped, /no whole zip archive/],
-      [WHEEL, Buffer.from('<html>no such page</html>'), /no whole zip archive/],
+      [WHEEL, whole.subarray(0, 100_000), /not a whole zip archive/],
+      [WHEEL, flipped, /not a whole zip archive/],
+      [WHEEL, Buffer.from('<html>no such page</html>'), /not a whole zip archive/],
     ];
     for (const [name, content, reason] of cases) {
       await writeFile(join(folder, name), content);

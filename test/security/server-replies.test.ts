@@ -190,7 +190,7 @@ describe('what a server of nets answers, over http', function () {
     ],
     [
       'texts where numbers belong',
-      /no numbers/,
+      /not numbers/,
       () =>
         atRun((_, response) =>
           response.end(
