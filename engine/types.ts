@@ -21,34 +21,34 @@ export interface EngineOptions {
   model: string;
   /**
    * ONNX Runtime execution providers, by preference. Default `['cpu']`. `['automatic']`: the fastest that runs this model as
-   * the processor does, found out by trying, and remembered in STREAMDIFFUSION_CACHE.
+   * the processor does, found by trying, and remembered in STREAMDIFFUSION_CACHE.
    */
   executionProviders?: string[];
   /** Processor threads to compute with. Default: ONNX Runtime's choice, the number of physical cores. */
   intraOpNumThreads?: number;
-  /** Whether nets are opened anew for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
+  /** Whether nets are opened separately for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
   fixedShapes?: boolean;
-  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is right and faster when tried. */
+  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is exact and measured to be faster. */
   int8?: Int8Wish;
-  /** Nets that run on an inference server instead of here. Default: none. */
+  /** The nets that run on an inference server instead of here. Default: none. */
   server?: ServerOptions;
   /**
-   * What the model is steered by besides its prompt, by names of your own: paths of files or folders, of which is read what
-   * they are. Default: none.
+   * The adapters that steer the model besides its prompt: paths of files or folders, by names of your own. Their kinds are read
+   * from them. Default: none.
    */
   adapters?: Record<string, string>;
   /**
-   * A folder whose `vae_encoder` and `vae_decoder` take the place of the model's, such as a tiny autoencoder. Default: what lies in a
-   * folder `autoencoder` or `taesd` of the model's, and else the model's own.
+   * A folder whose `vae_encoder` and `vae_decoder` replace the model's, such as a tiny autoencoder. Default: a folder `autoencoder`
+   * or `taesd` in the model's folder, otherwise the model's own.
    */
   autoencoder?: string;
 }
 
 /** Some nets of a model on a server of the Open Inference Protocol (KServe v2), such as NVIDIA Triton. */
 export interface ServerOptions extends ServerAccess {
-  /** Which nets run there; the others run here. Default `['unet']`. */
+  /** The nets that run on the server; the others run here. Default `['unet']`. */
   nets?: NetName[];
-  /** What stands before the nets' names there, as in `starter_unet`. Default: the name of the model's folder. */
+  /** The prefix of the nets' names on the server, as in `starter_unet`. Default: the name of the model's folder. */
   prefix?: string;
 }
 
@@ -58,7 +58,7 @@ export interface EngineInfo {
   vaeScaleFactor: number;
   latentChannels: number;
   predictionType: PredictionType;
-  /** How the nets that can compute in int8 do, and why. Undefined where there are none on the CPU. */
+  /** How nets that can compute in int8 do so, and why. Undefined where there are none on the CPU. */
   arithmetic?: ArithmeticChoice;
   adapters: AdapterInfo[];
 }
@@ -67,7 +67,7 @@ export interface EngineInfo {
 export interface AdapterInfo {
   name: string;
   kind: string;
-  /** What it wants a picture with: every frame (`StreamInput.pictures`), the prompt (`setPrompt({ images })`), or nothing. */
+  /** Where its picture comes from: every frame (`StreamInput.pictures`) or the prompt (`setPrompt({ images })`); undefined for none. */
   picture?: 'frame' | 'prompt';
 }
 
@@ -83,7 +83,7 @@ export interface StreamOptions {
   tIndexList: number[];
   /** Guidance: none, full (two passes), or residual: self-negative, onetime-negative (`initialize`). Default `'self'`. */
   cfgType?: CfgType;
-  /** Guidance scale γ; at 1 or below guidance rests. Default 1.2. */
+  /** Guidance scale γ; at 1 or below there is no guidance. Default 1.2. */
   guidanceScale?: number;
   /** Magnitude δ of the virtual residual noise. Default 1. */
   delta?: number;
@@ -95,13 +95,13 @@ export interface StreamOptions {
   eta?: number;
   /** One UNet call for frames at different steps (true, default), or each frame through all steps before the next. */
   useDenoisingBatch?: boolean;
-  /** How many frames enter the batch together. Default 1. */
+  /** The number of frames that enter the batch together. Default 1. */
   frameBufferSize?: number;
-  /** Seed of the noise, as in torch's CPU generator; -1 draws another one for every frame. Default 2. */
+  /** Seed of the noise, as in torch's CPU generator; -1 draws a new one for every frame. Default 2. */
   seed?: number;
-  /** A blend of noises in place of that of `seed`, by weights of any sum, up to 8. Default: none. */
+  /** A blend of up to 8 noises instead of that of `seed`, by weights of any sum. Default: none. */
   seeds?: WeightedSeed[];
-  /** How far the noise moves on from frame to frame, 0..90 degrees; at 90 it is another one every time. Default 0. */
+  /** How far the noise moves on from frame to frame, 0..90 degrees; at 90 it is completely new every time. Default 0. */
   seedDrift?: number;
   /** By how much the strength falls while the scene moves fully, 0..1: what moves stays sharper; img2img only. Default 0. */
   motionNoise?: number;
@@ -116,7 +116,7 @@ export interface StreamOptions {
   feedbackY?: number;
   /** How much of the last finished latent is mixed into the next incoming one, 0..1; img2img only. Default 0. */
   latentFeedback?: number;
-  /** How soft the border of a frame's mask is, inside of what is painted: standard deviation, 0..64 pixels. Default 4. */
+  /** How soft the border of a frame's mask is, inside its white area: standard deviation, 0..64 pixels. Default 4. */
   maskFeather?: number;
   /**
    * Strength of each adapter by its name, any finite number: 1 is as it was trained, 0 is off and costs nothing. Those that are
@@ -160,7 +160,7 @@ export interface StreamInput {
   image?: RawImage;
   /**
    * Further pictures of this frame, by the names of the adapters that want them; any size, cropped like `image`. With img2img `mask`
-   * says where it is painted: white is painted, black stays the incoming picture.
+   * says where it is denoised: where it is white; where it is black, the incoming picture stays.
    */
   pictures?: Record<string, RawImage>;
   /** txt2img: x_T, [latentChannels, height/factor, width/factor]; without it the stream's own noise. */

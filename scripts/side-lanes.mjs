@@ -18,6 +18,7 @@ export const SIDE_LANES = [
   {
     // What only computes, with the time of a processor that the pages and their engines leave, which have nice values of 0 and 5.
     nice: 10,
+    args: ['--timeout', '360000'],
     files: ['engine/laws', 'engine/control-laws', 'engine/diffusion/*', 'engine/model/adapters/*', 'security/model-folders', 'cli/*'],
   },
 ];

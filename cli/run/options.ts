@@ -15,7 +15,7 @@ Repaints pictures as the prompt says, without Node-RED.
 
 Options:
   --model FOLDER    a model folder, the name of a pulled model, or starter, the embedded one
-  --prompt TEXT     what to paint
+  --prompt TEXT     what the pictures show
   --negative TEXT   what to keep away from; has an effect with --cfg full or initialize
   --strength S      0..1, how much is repainted (default 0.5)
   --steps N         denoising steps (default 2)
@@ -41,7 +41,7 @@ Options:
   --format FORMAT   of pictures in a folder: png or jpeg (default png)
   --overwrite       OUT may be there already
 
-The exit code is 1 when a frame could not be read; the others are painted.
+The exit code is 1 when a frame could not be read; the others are rendered.
 
 Examples:
   streamdiffusion run --model starter --prompt "sunset over the sea" photos painted

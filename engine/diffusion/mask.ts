@@ -1,16 +1,16 @@
 import type { Step } from './schedule';
 
-/** The part of a frame that is not painted, where it stays as it came in. */
+/** The part of a frame that is not denoised, where the incoming picture stays. */
 export interface Kept {
   /** The clean latent of the incoming picture, [C, h, w]. */
   clean: Float32Array;
-  /** How much of each position is painted, 0..1, [h, w]. */
+  /** How much of each position is denoised, 0..1, [h, w]. */
   painted: Float32Array;
 }
 
 /**
- * Puts what came in back where it is not painted, in place: m·x + (1 - m)·x', where x' is the incoming latent at the same level of
- * noise. So what is painted is painted to fit it. As in RePaint (arXiv 2201.09865), eq. 8.
+ * Restores the incoming latent where the frame is not denoised, in place: m·x + (1 - m)·x', where x' is the incoming latent at the same level of
+ * noise. The denoised part so fits it. As in RePaint (arXiv 2201.09865), eq. 8.
  *
  * @param latent x_τ at the step, or x̂0 without one, [C, h, w]
  * @param noise ε of that step, [C, h, w]; without it the step has none

@@ -31,7 +31,7 @@ export interface Entry<F, C> {
   conditioning: EmbedsPair<C>;
   /** What the UNet is shown of the frame at every step, by name; what is in it is the caller's business. */
   pictures?: Pictures;
-  /** The part of the frame that is not painted. */
+  /** The part of the frame that is not denoised. */
   kept?: Kept;
   denoising: DenoiseConfig;
 }

@@ -1,12 +1,12 @@
 import { totalmem } from 'node:os';
 
-/** Of the machine, for one engine without a limit of its own. */
+/** The share of the machine's memory for an engine without a limit of its own. */
 const SHARE = 0.75;
 
-/** How much memory an engine may take that was told no limit, bytes: three quarters of the machine, or of what its container may take. */
+/** The memory limit of an engine without one of its own, bytes: three quarters of the machine's or its container's memory. */
 export function availableMemory(): number {
   const total = totalmem();
-  // 0 or absurdly large where nothing limits the process.
+  // The value is 0 or absurdly large where the process has no limit.
   const constrained = process.constrainedMemory?.() ?? 0;
   return SHARE * (constrained > 0 ? Math.min(total, constrained) : total);
 }

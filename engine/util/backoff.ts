@@ -1,12 +1,12 @@
 export interface BackoffTimes {
-  /** After the first failure, ms; doubles with every further one. */
+  /** The pause after the first failure, ms; it doubles with every further one. */
   first: number;
   /** The longest pause, ms. */
   last: number;
 }
 
 /**
- * The pauses between tries of what fails: short at first, then longer, until something works.
+ * The pauses between retries: short at first, then longer, until a try succeeds.
  *
  * ```ts
  * const backoff = new Backoff({ first: 1000, last: 30_000 });
@@ -31,13 +31,13 @@ export class Backoff {
     return Math.min(this.times.last, this.times.first * 2 ** this.failed++);
   }
 
-  /** It has worked. */
+  /** Called after a success: the pauses start over. */
   reset(): void {
     this.failed = 0;
   }
 }
 
-/** A pause by up to a fifth shorter or longer: those who lost the same thing must not all come back at the same moment. */
+/** A pause changed at random by up to a fifth, so that clients of the same server do not all return at the same moment. */
 export function jittered(ms: number): number {
   return Math.round(ms * (0.8 + 0.4 * Math.random()));
 }

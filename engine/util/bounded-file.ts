@@ -2,8 +2,8 @@ import { constants } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 
 /**
- * Opens a regular file for reading. Whatever else a path may name is refused at once: opened in the usual way, a pipe that
- * nobody writes to would hold one of the few threads that Node.js reads files with, for ever.
+ * Opens a regular file for reading. Anything else is refused at once: a pipe that nobody writes to, opened in the usual way,
+ * would block one of the few threads that Node.js reads files with for ever.
  *
  * Rejects as node:fs does; with code EINVAL where it is not a regular file.
  */
@@ -19,7 +19,7 @@ export async function openRegular(path: string): Promise<FileHandle> {
 }
 
 /**
- * All of a regular file, in memory only when it has no more than `most` bytes.
+ * Reads a regular file of at most `most` bytes.
  *
  * Rejects as {@link openRegular} does; with code EFBIG where it is larger.
  */
@@ -28,7 +28,7 @@ export async function readBounded(path: string, most: number): Promise<Buffer> {
   try {
     const { size } = await file.stat();
     if (size > most) throw Object.assign(new Error(`${path} has ${size} bytes, of at most ${most}`), { code: 'EFBIG' });
-    // Files of /proc have no size, and others may be growing: one byte more shows it.
+    // Files of /proc have no size, and others may grow: reading one byte more shows it.
     const buffer = Buffer.alloc(Math.min(most, Math.max(size, 4096)) + 1);
     let length = 0;
     while (length < buffer.length) {

@@ -1,6 +1,6 @@
 import { EngineError, type ErrorCode } from '../errors';
 
-/** An error as a message carries it: structured clone drops an Error's own properties, the code among them. */
+/** An error in a message: structured clone would drop an Error's own properties, such as its code. */
 export interface WireError {
   code: ErrorCode;
   message: string;
@@ -25,8 +25,8 @@ interface Pending<N> {
 }
 
 /**
- * The asking side of a thread or process: every request gets a number, and settles with the answer of that number, or when the
- * channel closes.
+ * The requesting side of a thread or process: every request gets a number, and settles with the answer of that number, or when
+ * the channel closes.
  *
  * ```ts
  * const channel = new Channel<Request>((request) => worker.postMessage(request));
@@ -35,8 +35,8 @@ interface Pending<N> {
  * await channel.request({ do: 'run', net: 0 });
  * ```
  *
- * @typeParam R what is sent, without its number
- * @typeParam N what the asking side remembers of a request until it settles
+ * @typeParam R the request, without its number
+ * @typeParam N a note that is kept with a request until it settles
  */
 export class Channel<R extends object, N = undefined> {
   private readonly pending = new Map<number, Pending<N>>();
@@ -50,7 +50,7 @@ export class Channel<R extends object, N = undefined> {
     return this.reason;
   }
 
-  /** What is remembered of the requests under way, oldest first. */
+  /** The notes of the pending requests, oldest first. */
   get notes(): N[] {
     return [...this.pending.values()].map(({ note }) => note);
   }
@@ -68,13 +68,13 @@ export class Channel<R extends object, N = undefined> {
       try {
         this.send({ ...request, id });
       } catch (thrown) {
-        // It was never under way, as with bytes that cannot be moved to a thread.
+        // The request could not be sent, for example because its bytes cannot be moved to a thread.
         this.take(id)?.reject(thrown as Error);
       }
     });
   }
 
-  /** @returns false when nobody had asked for it */
+  /** @returns false for an answer without a request */
   hear(answer: Answer): boolean {
     const pending = this.take(answer.id);
     if ('error' in answer) pending?.reject(fromWireError(answer.error));
@@ -82,12 +82,12 @@ export class Channel<R extends object, N = undefined> {
     return pending !== undefined;
   }
 
-  /** Rejects the requests of these notes; their answers are not waited for any more. */
+  /** Rejects the requests with these notes; their answers will be ignored. */
   reject(notes: readonly N[], error: Error): void {
     for (const [id, { note }] of [...this.pending]) if (notes.includes(note)) this.take(id)?.reject(error);
   }
 
-  /** Rejects all requests, and all that are made from now on. */
+  /** Rejects all pending and all further requests. */
   close(reason: Error): void {
     this.reason ??= reason;
     for (const id of [...this.pending.keys()]) this.take(id)?.reject(this.reason);
@@ -100,7 +100,7 @@ export class Channel<R extends object, N = undefined> {
   }
 }
 
-/** The answering side: does what was asked, and says how it went, in plain values. Never rejects. */
+/** The answering side: performs a request and returns its result or error in plain values. Never rejects. */
 export async function answerTo(id: number, perform: () => unknown): Promise<Answer> {
   try {
     return { id, result: await perform() };

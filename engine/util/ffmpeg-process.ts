@@ -11,11 +11,11 @@ export interface FfmpegExit {
   spawnError?: NodeJS.ErrnoException;
 }
 
-/** What a run of ffmpeg is to be like. */
+/** The settings of a run of ffmpeg. */
 export interface FfmpegRun {
-  /** Given what it writes to its standard output, which somebody must read to the end; left out, it has none. */
+  /** Takes its standard output, which must be read to the end; without it, ffmpeg has no output. */
   onOutput?: (stdout: Readable) => void;
-  /** Options of its output that are to stand in no list of processes. */
+  /** Options of its output that must not appear in the list of processes. */
   hidden?: readonly HiddenOption[];
 }
 
@@ -26,13 +26,13 @@ const KILL_AFTER_MS = 2000;
 /**
  * One run of ffmpeg, fed through its standard input. It ends with this process, however that ends.
  *
- * @param program its path, or its name to be found on PATH
+ * @param program its path, or its name on PATH
  */
 export class FfmpegProcess {
   readonly stdin: Writable;
-  /** What it wrote about its failure. */
+  /** Its error output. */
   readonly words = new FfmpegWords();
-  /** Resolves when it is over and its output has been read to the end, however it ended. */
+  /** Resolves when it has ended, in whatever way, and its output has been read to the end. */
   readonly exited: Promise<FfmpegExit>;
   private readonly child: Child;
 
@@ -44,10 +44,10 @@ export class FfmpegProcess {
     const call = hiding(program, args, hidden);
     const child = spawn(call.program, call.args, { stdio: ['pipe', onOutput ? 'pipe' : 'ignore', 'pipe'], windowsHide: true }) as Child;
     this.child = child;
-    // One that writes a file may bring it to its end, also when it was stopped.
+    // An ffmpeg that writes a file may finish it, even if it was stopped (SIGSTOP).
     endWithParent(child, onOutput ? 'KILL' : 'CONT');
     this.stdin = child.stdin;
-    // A program that ends before it has read everything says why itself.
+    // A program that ends before it has read everything reports the reason itself.
     child.stdin.on('error', () => undefined);
     child.stderr.on('data', (chunk: Buffer) => this.words.add(chunk));
     if (child.stdout) onOutput?.(child.stdout);
@@ -62,14 +62,14 @@ export class FfmpegProcess {
     return this.child.pid;
   }
 
-  /** Asks it to end, and ends it by force when it does not. */
+  /** Asks it to end, and kills it when it does not. */
   stop(): void {
     this.child.kill('SIGTERM');
     const force = setTimeout(() => this.kill(), KILL_AFTER_MS);
     void this.exited.then(() => clearTimeout(force));
   }
 
-  /** Ends it by force. */
+  /** Kills it. */
   kill(): void {
     this.child.kill('SIGKILL');
   }

@@ -1,12 +1,12 @@
 const HEAD = 4000;
 const TAIL = 1000;
-/** So much of them fits into an error. */
+/** The parts that fit into an error, characters. */
 const BRIEF_HEAD = 700;
 const BRIEF_TAIL = 400;
 
 /**
- * What ffmpeg writes about its failure: the beginning, which says why and what would do, and the end. Whole lines only: half a
- * password would not be known for one.
+ * ffmpeg's error output: its beginning, which gives the reason and possible values, and its end. Only whole lines are kept, since
+ * part of a password could not be recognised and hidden.
  */
 export class FfmpegWords {
   private head = '';
@@ -22,14 +22,14 @@ export class FfmpegWords {
     this.tail = more.slice(-TAIL);
   }
 
-  /** All that is kept. */
+  /** Everything that is kept. */
   get text(): string {
     const whole = this.hasGap ? `${upToLine(this.head)}\n…\n${fromLine(this.tail)}` : this.head + this.tail;
-    // ffmpeg names its parts with their place in memory, which says nothing to anybody.
+    // ffmpeg prints the memory addresses of its parts, which are removed.
     return whole.replace(/ @ (0x)?[0-9a-f]{6,}(?=\])/gi, '').trim();
   }
 
-  /** So much of it as an error can hold, in whole lines. */
+  /** The part that fits into an error, in whole lines. */
   get brief(): string {
     const { text } = this;
     if (text.length <= BRIEF_HEAD + BRIEF_TAIL) return text;
@@ -37,12 +37,12 @@ export class FfmpegWords {
   }
 }
 
-/** Up to the end of the last whole line. */
+/** The text up to the end of its last whole line. */
 function upToLine(text: string): string {
   return text.slice(0, Math.max(0, text.lastIndexOf('\n')));
 }
 
-/** From the beginning of the first whole line. */
+/** The text from the beginning of its first whole line. */
 function fromLine(text: string): string {
   const end = text.indexOf('\n');
   return end < 0 ? '' : text.slice(end + 1);

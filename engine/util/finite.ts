@@ -1,12 +1,12 @@
 import { EngineError } from '../errors';
 
 /**
- * Throws EBADMODEL when values are not numbers: a half-precision net that overflowed, a card that computes wrongly. Such a
- * frame is not a picture and must not be shown.
+ * Throws EBADMODEL when values are NaN or infinite: a half-precision net has overflowed, or a card computes wrongly. Such a frame
+ * must not be shown.
  *
- * @param values what a net gave
- * @param net its name, for people
- * @param stride every how many values are looked at; what overflows in a net spreads over its whole output
+ * @param values a net's output
+ * @param net its name, for the message
+ * @param stride only every `stride`th value is checked: NaN in a net spreads over its whole output
  */
 export function checkFinite(values: Float32Array, net: string, stride = 1): void {
   for (let i = 0; i < values.length; i += stride) {

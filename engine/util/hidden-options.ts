@@ -1,13 +1,13 @@
 /** An option of ffmpeg for its output, without its dash. */
 export type HiddenOption = readonly [name: string, value: string];
 
-/** How a program is to be called. */
+/** How to call a program. */
 export interface Call {
   program: string;
   args: string[];
-  /** What is to be written to its standard input before everything else. */
+  /** The text to write to its standard input first. */
   input?: string;
-  /** The exit code that says that the program was not found. */
+  /** The exit code for a program that was not found. */
   notFound?: number;
 }
 
@@ -22,12 +22,13 @@ exec 4<<END
 $lines
 END
 exec "$0" "$@"`;
-/** Of a shell that does not find what it is to become. */
+/** The exit code of a shell that does not find the program. */
 const NOT_FOUND = 127;
 
 /**
- * How ffmpeg is called with options for its output, whose address is the last argument, that every user of this machine could read among the
- * arguments: it reads them from a file, which only this process and ffmpeg can. On Windows, which has no such files, they are arguments.
+ * How ffmpeg is called with secret options for its output, whose address is the last argument. Every user of this machine could
+ * read them among the arguments, so ffmpeg reads them from a file that only it and this process can open. On Windows, which has
+ * no such files, they are arguments.
  */
 export function hiding(
   program: string,

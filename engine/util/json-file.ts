@@ -2,10 +2,10 @@ import { readBounded } from './bounded-file';
 import { EngineError } from '../errors';
 import { printable } from './quote';
 
-/** A JSON object whose values are still to be checked. */
+/** A JSON object with unchecked values. */
 export type Json = Record<string, unknown>;
 
-/** The largest files that are read as texts are vocabularies: those of CLIP have 3 MB, of many languages 20. Bytes. */
+/** The largest text file, bytes. The largest are vocabularies: CLIP's have 3 MB, those of many languages 20. */
 const LARGEST_TEXT = 2 ** 25;
 
 /** The text of a file; undefined when there is no such file. Rejects with EBADMODEL when it cannot be read. */
@@ -19,9 +19,8 @@ export async function readText(path: string): Promise<string | undefined> {
 }
 
 /**
- * The JSON object in a file; undefined when there is no such file. Rejects with EBADMODEL when it is something else, in
- * words that quote nothing of it: it may be a file that was not meant to be read.
- * T is the caller's expectation of what it holds, and not checked.
+ * The JSON object in a file; undefined when there is no such file. Rejects with EBADMODEL when it is something else, without
+ * quoting it, since the file may be a private one. T is the caller's expectation and is not checked.
  */
 export async function readJson<T extends object = Json>(path: string): Promise<T | undefined> {
   const text = await readText(path);

@@ -1,6 +1,6 @@
-/** What was made or used last, by key; of more than `limit` things the one that rested longest makes room. */
+/** A cache of at most `limit` values by key; the least recently used one is replaced. */
 export class LruCache<V> {
-  /** A Map keeps the order of insertion: taken out and put in again, a thing is the newest. */
+  /** A Map keeps the order of insertion: deleted and set again, an entry is the most recent. */
   private readonly kept = new Map<string, V>();
 
   constructor(private readonly limit: number) {}
@@ -19,7 +19,7 @@ export class LruCache<V> {
     return [...this.kept];
   }
 
-  /** Whether there is one; this does not count as a use. */
+  /** Whether the cache has a key; this does not count as a use. */
   has(key: string): boolean {
     return this.kept.has(key);
   }
@@ -30,7 +30,7 @@ export class LruCache<V> {
     return value;
   }
 
-  /** @returns what had to make room */
+  /** @returns the value that was replaced, if the cache was full */
   set(key: string, value: V): V | undefined {
     this.kept.delete(key);
     this.kept.set(key, value);
@@ -48,12 +48,12 @@ export class LruCache<V> {
     return made;
   }
 
-  /** Forgets a thing; where `value` is given, only if another one has not taken its place. */
+  /** Removes an entry; if `value` is given, only while the entry still has that value. */
   delete(key: string, value?: V): void {
     if (value === undefined || this.kept.get(key) === value) this.kept.delete(key);
   }
 
-  /** Forgets all, and returns them, oldest first. */
+  /** Removes all values and returns them, oldest first. */
   clear(): V[] {
     const values = [...this.kept.values()];
     this.kept.clear();

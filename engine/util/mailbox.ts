@@ -1,4 +1,4 @@
-/** A waiting place for one: what is put in takes the place of what waits there. */
+/** A mailbox for one item: a new item replaces the one that waits. */
 export class Mailbox<T> {
   private waiting: T | undefined;
 
@@ -6,7 +6,7 @@ export class Mailbox<T> {
     return this.waiting !== undefined;
   }
 
-  /** @returns what had to leave for the new item */
+  /** @returns the item that was replaced */
   put(item: T): T | undefined {
     const replaced = this.waiting;
     this.waiting = item;

@@ -2,12 +2,12 @@ import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join } from 'node:path';
 
-/** A file in STREAMDIFFUSION_CACHE, or in a folder beside that of the models: what was found out about this machine. */
+/** The path of a file for facts about this machine, in STREAMDIFFUSION_CACHE or a folder beside the models. */
 export function memoryFile(name: string, env: NodeJS.ProcessEnv = process.env): string {
   return join(env.STREAMDIFFUSION_CACHE || join(homedir(), '.streamdiffusion', 'cache'), name);
 }
 
-/** All that is remembered, by key; nothing where the file is not there or makes no sense. Values are still to be checked. */
+/** The remembered values by key, unchecked; none where the file is missing or invalid. */
 export async function recall(file: string): Promise<Record<string, unknown>> {
   try {
     const kept: unknown = JSON.parse(await readFile(file, 'utf8'));
@@ -18,9 +18,9 @@ export async function recall(file: string): Promise<Record<string, unknown>> {
 }
 
 /**
- * Remembers a value, or with undefined forgets it. A folder that cannot be written to costs another try, and no error.
+ * Remembers a value, or forgets it if it is undefined. A folder that cannot be written to is not an error.
  *
- * @param most how many are kept: a home folder may be moved or shared
+ * @param most the number of values that are kept: a home folder may be moved or shared
  */
 export async function remember(file: string, key: string, value: unknown, most: number): Promise<void> {
   const { [key]: _, ...others } = await recall(file);
@@ -31,6 +31,6 @@ export async function remember(file: string, key: string, value: unknown, most: 
     await writeFile(temporary, `${JSON.stringify(Object.fromEntries(value === undefined ? kept : [...kept, [key, value]]), null, 1)}\n`);
     await rename(temporary, file);
   } catch {
-    // It is found out again at the next start.
+    // The value is found out again at the next start.
   }
 }

@@ -1,8 +1,8 @@
 import { Mailbox } from './mailbox';
 
 /**
- * A place for one job at a time and one that waits. A newer job takes the place of the waiting one, so that work in
- * real time never queues up and is never late by more than one job.
+ * Runs one job at a time while one waits. A newer job replaces the waiting one, so that real-time work never queues up and is
+ * never late by more than one job.
  */
 export class NewestWins {
   private busy = false;
@@ -17,13 +17,13 @@ export class NewestWins {
       await job();
       return true;
     } finally {
-      // Stays busy when somebody waits, so that nobody slips in before the turn is taken.
+      // Stays busy while a job waits, so that no other job can start before it.
       this.busy = this.waiting.full;
       this.waiting.take()?.(true);
     }
   }
 
-  /** Sends the waiting job away. */
+  /** Drops the waiting job. */
   clear(): void {
     this.waiting.take()?.(false);
   }

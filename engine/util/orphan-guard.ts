@@ -21,9 +21,9 @@ const SCRIPT = `(
 let guard: Writable | undefined;
 
 /**
- * Sees to it that a child ends with this process also where it cannot do that itself: one that was stopped (SIGSTOP, a
- * debugger, a frozen container) does not notice that its parent has been killed, and would stay with all its memory. On
- * Windows nothing stops processes in that way.
+ * Makes a child end with this process even when it cannot do so itself: a stopped child (SIGSTOP, a debugger, a frozen container)
+ * does not notice that its parent was killed, and would stay with all its memory. On Windows processes are not stopped in that
+ * way.
  *
  * @param how `KILL`; or `CONT` for one that ends by itself once its input has ended, and has a file to finish first
  */
@@ -39,15 +39,15 @@ function tell(line: string): void {
   guard.write(line);
 }
 
-/** Without a shell all is as it was: children that are not stopped end with their parent by themselves. */
+/** Starts the guard. Without a shell there is none, and only children that are not stopped end with their parent. */
 function start(): Writable {
-  // Not its standard input, which is closed when the first shell ends, leaving the second one to do the work.
+  // Not its standard input, which is closed when the first shell ends and leaves the work to the second one.
   const shell = spawn('/bin/sh', ['-c', SCRIPT], { stdio: ['ignore', 'ignore', 'ignore', 'pipe'], detached: true });
   shell.on('error', () => undefined);
   shell.unref();
   const pipe = shell.stdio[3] as Socket;
   pipe.on('error', () => undefined);
-  // It does not keep this process from ending.
+  // The pipe does not keep this process alive.
   pipe.unref();
   return pipe;
 }

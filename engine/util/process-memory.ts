@@ -3,15 +3,15 @@ import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 const execute = promisify(execFile);
-/** How long the program that reads another process's memory may take, ms. */
+/** The deadline of the program that reads another process's memory, ms. */
 const ASK_LIMIT = 5000;
 
-/** Whether {@link residentMemory} costs next to nothing. */
+/** Whether {@link residentMemory} is cheap. */
 export const IS_CHEAP = process.platform === 'linux';
 
 /**
- * Resident memory of any process, bytes; undefined when nobody says. For one that does not say it itself while a net or a
- * picture holds its event loop.
+ * The resident memory of any process, bytes; undefined when it cannot be read. For a process that does not report it itself
+ * while a net or a picture blocks its event loop.
  */
 export async function residentMemory(pid: number, platform = process.platform): Promise<number | undefined> {
   try {
@@ -19,7 +19,7 @@ export async function residentMemory(pid: number, platform = process.platform): 
     const [program, args] =
       platform === 'win32' ? ['tasklist', ['/FI', `PID eq ${pid}`, '/FO', 'CSV', '/NH']] : ['ps', ['-o', 'rss=', '-p', String(pid)]];
     const { stdout } = await execute(program, args as string[], { timeout: ASK_LIMIT, windowsHide: true });
-    // tasklist groups digits as the country does: "12,345 K", "12.345 K", "12 345 K".
+    // tasklist groups digits by locale: "12,345 K", "12.345 K", "12 345 K".
     return kilobytesIn(platform === 'win32' ? /"([\d.,\s]+) K"\s*$/ : /(\d+)/, stdout);
   } catch {
     return undefined;

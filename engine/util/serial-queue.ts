@@ -1,8 +1,8 @@
-/** Works off jobs one after the other, in the order in which they came. */
+/** Runs jobs one after the other, in order. */
 export class SerialQueue {
   private tail: Promise<unknown> = Promise.resolve();
 
-  /** Settles as the job does; a job that fails does not keep the next one from its turn. */
+  /** Settles as the job does; a failed job does not stop the next one. */
   run<T>(job: () => Promise<T>): Promise<T> {
     const result = this.tail.then(job);
     this.tail = result.then(
@@ -12,7 +12,7 @@ export class SerialQueue {
     return result;
   }
 
-  /** Resolves when everything that was there at the call has ended. */
+  /** Resolves when all jobs that were queued at the call have ended. */
   async idle(): Promise<void> {
     await this.tail;
   }

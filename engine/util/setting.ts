@@ -1,14 +1,14 @@
 import { EngineError } from '../errors';
 import { quote } from './quote';
 
-/** One setting: what it may be, and what it is where nobody says. Engine, nodes, dialogs and docs go by it. */
+/** One setting: its valid values and its default, for engine, nodes, dialogs and docs. */
 export interface Setting<T> {
-  /** Undefined where somebody has to say. */
+  /** Undefined where the setting is required. */
   readonly default: T | undefined;
-  /** What it may be, in words that follow "must be". */
+  /** The valid values, in words that follow "must be". */
   readonly wanted: string;
   isValid(value: unknown): value is T;
-  /** The value that a text means, as dialogs and dashboards send texts; anything else as it is. It bounds what it looks at. */
+  /** The value of a text, since dialogs and dashboards send texts; any other value unchanged. Long texts are not parsed. */
   parse(value: unknown): unknown;
 }
 
@@ -18,9 +18,9 @@ export interface NumberRange {
   integer?: boolean;
 }
 
-/** No number has more characters, written out. */
+/** The longest text of a number, characters. */
 const MOST_DIGITS = 400;
-/** No list or names with numbers, as a text. */
+/** The longest text of a list, or of names with numbers, characters. */
 const MOST_LETTERS = 10_000;
 
 export function numberSetting(
@@ -58,14 +58,15 @@ export function choiceSetting<T extends string>(preset: T | undefined, choices: 
   };
 }
 
-/** @throws EBADPARAM with the setting's name, what it may be and what it got */
+/** @throws EBADPARAM with the setting's name, its valid values and the given one */
 export function checkSetting<T>(setting: Setting<T>, name: string, value: unknown): asserts value is T {
   if (!setting.isValid(value)) throw new EngineError('EBADPARAM', `${name} must be ${setting.wanted}; got ${quote(value)}`);
 }
 
 /**
- * Of a value from a dialog, a message or a command.
- * @throws EBADPARAM with the setting's name, what it may be and what it got
+ * Reads a value from a dialog, a message or a command.
+ *
+ * @throws EBADPARAM with the setting's name, its valid values and the given one
  */
 export function readSetting<T>(setting: Setting<T>, name: string, value: unknown): T {
   const parsed = setting.parse(value);
@@ -73,12 +74,12 @@ export function readSetting<T>(setting: Setting<T>, name: string, value: unknown
   return parsed as T;
 }
 
-/** The number that a text is wholly. */
+/** The number, if a text is nothing but one. */
 export function numberIn(value: unknown): unknown {
   return typeof value === 'string' && value.length <= MOST_DIGITS && value.trim() !== '' ? Number(value) : value;
 }
 
-/** The items of a text, with spaces or commas between them; undefined of what is not a text, or too long to be a list. */
+/** The items of a text, with spaces or commas between them; undefined for another value, or for a text that is too long. */
 export function itemsIn(value: unknown, between = /[\s,]+/): string[] | undefined {
   if (typeof value !== 'string' || value.length > MOST_LETTERS) return undefined;
   return value.split(between).filter((item) => item.trim() !== '');

@@ -1,4 +1,4 @@
-/** Wakes everybody who waits for the next change of something. */
+/** Wakes all who wait for the next change. */
 export class Signal {
   private waiting: (() => void)[] = [];
 

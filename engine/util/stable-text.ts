@@ -1,6 +1,5 @@
 /**
- * A value as a text that is the same for equal values: the entries of objects in alphabetical order, whatever order they were
- * made in, and without those that are undefined.
+ * A text that is the same for equal values: the entries of objects are sorted by name, and undefined ones are left out.
  */
 export function stableText(value: unknown): string {
   return JSON.stringify(value, (_name, each: unknown) => (isRecord(each) ? sorted(each) : each));

@@ -183,7 +183,7 @@ export class DenoiserStreams {
     if (this.topics.restOfNext() < AT_WORK_MS) {
       throw new EngineError(
         'EBADPARAM',
-        `frames come with more than ${MAX_STREAMS} topics at a time, each a stream of its own; those of the first ${MAX_STREAMS} are painted, the others are left out`,
+        `frames come with more than ${MAX_STREAMS} topics at a time, each a stream of its own; those of the first ${MAX_STREAMS} are rendered, the others are left out`,
       );
     }
     if (!this.newTopics.take()) {
