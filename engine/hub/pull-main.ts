@@ -1,9 +1,10 @@
 /** The process of a download: pulls one model for its parent, and ends with it. */
-import { constants, setPriority } from 'node:os';
+import { constants } from 'node:os';
 import { EngineError } from '../errors';
 import type { PullProgress } from './progress';
 import { pull } from './pull';
 import type { PullOrder, PullReport, PullRequest } from './pull-messages';
+import { standBack } from '../util/stand-back';
 
 const PROGRESS_MS = 250;
 const cancelled = new AbortController();
@@ -33,7 +34,7 @@ async function run(request: PullRequest): Promise<void> {
 
 process.title = 'streamdiffusion-download';
 // Checksums of gigabytes are computed when nobody else needs the processor.
-setPriority(constants.priority.PRIORITY_LOW);
+standBack(constants.priority.PRIORITY_LOW);
 process.on('disconnect', () => cancelled.abort());
 process.on('message', (message: PullOrder) => {
   if (message.order === 'cancel') cancelled.abort();

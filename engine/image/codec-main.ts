@@ -1,8 +1,8 @@
 /** A codec process: does the jobs of its parent side by side in libuv's threads, and ends with it. */
-import { setPriority } from 'node:os';
 import { answerTo } from '../util/channel';
 import { takeOverCodec } from './codec';
 import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } from './codec-jobs';
+import { standBack } from '../util/stand-back';
 
 let underWay = 0;
 
@@ -36,7 +36,7 @@ function takeOver(): void {
 }
 
 // Before any thread of the codec is made, which inherits it.
-setPriority(Number(process.argv[2]));
+standBack(Number(process.argv[2]));
 process.title = 'streamdiffusion-codec';
 setInterval(tellEffort, EFFORT_INTERVAL);
 process.on('message', (request: JobRequest) => void answer(request));

@@ -1,11 +1,12 @@
 /** The process of a trial: renders frames with a model's own nets on one execution provider for its parent, and ends. */
-import { availableParallelism, constants, setPriority } from 'node:os';
+import { availableParallelism, constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import { randn } from '../diffusion/noise';
 import { toImage, toTensor } from '../image/pixels';
 import { Model, type ModelSettings } from './model';
 import { differenceOf, type TrialOutputs } from './trial-outputs';
 import { toWireError, type WireError } from '../util/channel';
+import { standBack } from '../util/stand-back';
 
 export interface TrialOrder {
   settings: Pick<ModelSettings, 'model' | 'autoencoder' | 'executionProviders' | 'intraOpNumThreads' | 'int8'>;
@@ -75,7 +76,7 @@ function idle({ info }: Model, wall: number, { user, system }: NodeJS.CpuUsage):
 }
 
 process.title = 'streamdiffusion-trial';
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+standBack(constants.priority.PRIORITY_BELOW_NORMAL);
 process.on('disconnect', () => process.exit());
 process.once('message', (order: TrialOrder) => {
   const send = (answer: TrialAnswer): void => void process.send?.(answer, undefined, undefined, () => process.exit());

@@ -1,11 +1,12 @@
 /** Runs the one check that its parent asks for, and ends. */
-import { constants, setPriority } from 'node:os';
+import { constants } from 'node:os';
 import { EngineError } from '../../errors';
 import { type CheckName, CHECKS } from '../client/checks';
 import { type Answer, answerTo, toWireError } from '../../util/channel';
+import { standBack } from '../../util/stand-back';
 
 process.title = 'streamdiffusion-check';
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+standBack(constants.priority.PRIORITY_BELOW_NORMAL);
 process.on('disconnect', () => process.exit());
 process.once('message', ({ id, name, args }: { id: number; name: CheckName; args: unknown[] }) => {
   const check = CHECKS[name] as (...args: unknown[]) => Promise<unknown>;

@@ -1,5 +1,4 @@
 /** The engine process: answers the requests of its parent, and ends with it. */
-import { setPriority } from 'node:os';
 import { Engine } from '../../engine';
 import { EngineError, type ErrorCode } from '../../errors';
 import { takeOverCodec } from '../../image/codec';
@@ -10,6 +9,7 @@ import { RunWatch } from './run-watch';
 import { WantedPictures } from './wanted-pictures';
 import { answerTo } from '../../util/channel';
 import type { Method, Methods, Notification, Request, Response } from '../protocol/wire';
+import { standBack } from '../../util/stand-back';
 
 const ALIVE_INTERVAL = 1000;
 /** The longest that a tick may take after a change of a running stream, ms, unless it took a good part of that before. */
@@ -78,7 +78,7 @@ async function answer({ id, method, params }: Request): Promise<void> {
 
 // Set before the picture codec's threads start, which inherit it: below the flow, which must answer while every core
 // computes, and on Linux above the nets, whose threads lower theirs further. Short work must not wait for long work.
-setPriority(PRIORITY);
+standBack(PRIORITY);
 process.title = 'streamdiffusion-engine';
 process.on('message', (request: Request) => void answer(request));
 // Killed at once: an orderly exit would have to wait for the nets, and aborts when it does not.

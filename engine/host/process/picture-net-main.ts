@@ -1,5 +1,5 @@
 /** The process of a net that draws or judges pictures: opens it, answers its parent, and ends with it. */
-import { availableParallelism, setPriority } from 'node:os';
+import { availableParallelism } from 'node:os';
 import { decodeWithin, takeOverCodec } from '../../image/codec';
 import { type ControlMap, toFile } from '../../image/control/jobs';
 import { inverted } from '../../image/control/plane';
@@ -8,6 +8,7 @@ import { PictureNet } from '../../net/picture/picture-net';
 import { type Answer, answerTo } from '../../util/channel';
 import { SerialQueue } from '../../util/serial-queue';
 import type { PictureNetRequest } from '../protocol/picture-net';
+import { standBack } from '../../util/stand-back';
 
 /** The engine process's nice value: after the flow, before nets that run in the background. */
 const PRIORITY = 5;
@@ -43,7 +44,7 @@ async function draw(request: PictureNetRequest & { do: 'draw' }): Promise<Contro
   return { ...(await toFile(map)), width: map.width, height: map.height };
 }
 
-setPriority(PRIORITY);
+standBack(PRIORITY);
 takeOverCodec();
 process.title = 'streamdiffusion-net';
 process.on('message', ({ id, ...request }: PictureNetRequest & { id: number }) => {

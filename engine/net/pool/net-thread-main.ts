@@ -1,5 +1,5 @@
 /** The inside of a NetThread: opens nets and runs them, one request after the other. */
-import { constants, setPriority } from 'node:os';
+import { constants } from 'node:os';
 import { parentPort } from 'node:worker_threads';
 import { EngineError } from '../../errors';
 import { answerTo } from '../../util/channel';
@@ -7,9 +7,10 @@ import { SerialQueue } from '../../util/serial-queue';
 import type { PixelTensor, Tensor } from '../net';
 import type { LoadedNet, ThreadRequest } from './net-thread';
 import { OnnxNet } from '../ort/onnx-net';
+import { standBack } from '../../util/stand-back';
 
 // The priority of this thread and of those that ONNX Runtime starts in it; on systems without priorities per thread, of the whole process.
-setPriority(constants.priority.PRIORITY_BELOW_NORMAL);
+standBack(constants.priority.PRIORITY_BELOW_NORMAL);
 
 const nets = new Map<number, OnnxNet>();
 const queue = new SerialQueue();
