@@ -37,8 +37,18 @@ describe('dialogs for everybody', () => {
     return steps;
   }
 
+  /** Fields that reach beyond their form. */
+  function tooWide(form: string): Promise<string[]> {
+    return page.locator(form).evaluate((element) => {
+      const { right } = element.getBoundingClientRect();
+      return [...element.querySelectorAll('input, select, textarea, button, .red-ui-typedInput-container')]
+        .filter((field) => field.getClientRects().length > 0 && field.getBoundingClientRect().right > right + 0.5)
+        .map((field) => `${field.id || field.className}: by ${Math.ceil(field.getBoundingClientRect().right - right)}`);
+    });
+  }
+
   for (const type of TYPES) {
-    it(`${type}: every field has a name, all can be read, and Tab goes from top to bottom`, async () => {
+    it(`${type}: every field has a name and is in its tray, all can be read, and Tab goes from top to bottom`, async () => {
       if ((await editor.nodes(type)).length === 0 && type !== 'engine') await editor.drag(type, { x: 400, y: 420 });
       const form = type === 'engine' ? '#node-config-dialog-edit-form' : '#dialog-form';
       await editor.edit(type);
@@ -48,6 +58,7 @@ describe('dialogs for everybody', () => {
       await page.waitForTimeout(600);
       assert.deepEqual(await seriousFindings(page, form), []);
       assert.deepEqual(await faintTexts(page, form), []);
+      assert.deepEqual(await tooWide(form), [], 'a tray opens as narrow as it can be made');
       const steps = await reached(form);
       assert.ok(steps.length > 1, JSON.stringify(steps));
       for (const [k, { what, top }] of steps.slice(1).entries())
