@@ -4,6 +4,7 @@ import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { EngineError } from '../errors';
 import { Channel } from '../util/channel';
+import { childOptions } from '../util/child-options';
 import { endWithParent } from '../util/orphan-guard';
 import type { Effort, JobAnswer, JobName, JobOrder, JobParams, JobResult } from './codec-jobs';
 
@@ -56,8 +57,7 @@ export class CodecProcess {
   ) {
     this.child = fork(join(__dirname, 'codec-main.js'), [String(PRIORITIES[work])], {
       serialization: 'advanced',
-      // Inspector options of the parent would clash over the port.
-      execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+      execArgv: childOptions(process.execArgv),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     endWithParent(this.child);

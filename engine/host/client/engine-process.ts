@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { availableMemory } from '../../util/available-memory';
 import { EngineError } from '../../errors';
 import { Channel } from '../../util/channel';
+import { childOptions } from '../../util/child-options';
 import { endWithParent } from '../../util/orphan-guard';
 import type { HostSettings } from '../protocol/messages';
 import { IS_CHEAP, residentMemory } from '../../util/process-memory';
@@ -163,14 +164,6 @@ export class EngineProcess extends EventEmitter<Events> {
     this.channel.close(ending.error);
     this.emit('exit', ending);
   }
-}
-
-/** The options of Node.js that are followed by a program's text. */
-const EVAL = ['-e', '--eval', '-p', '--print', '-pe'];
-
-/** A process's options of Node.js for its child: without an inspector's port, and without a program that would run instead of the child's own. */
-export function childOptions(options: readonly string[]): string[] {
-  return options.filter((option, k) => !option.startsWith('--inspect') && !EVAL.includes(option) && !EVAL.includes(options[k - 1]));
 }
 
 function endedBy(signal: NodeJS.Signals): string {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { EngineError } from '../../errors';
 import { Backoff } from '../../util/backoff';
 import { type Answer, Channel } from '../../util/channel';
+import { childOptions } from '../../util/child-options';
 import { endWithParent } from '../../util/orphan-guard';
 import type { OpenRequest, PictureNetRequest } from '../protocol/picture-net';
 
@@ -57,7 +58,7 @@ export class PictureNetProcess {
     const child = fork(join(__dirname, '../process/picture-net-main.js'), [], {
       serialization: 'advanced',
       // The parent's inspector options would claim the same port.
-      execArgv: process.execArgv.filter((option) => !option.startsWith('--inspect')),
+      execArgv: childOptions(process.execArgv),
       stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
     });
     endWithParent(child);

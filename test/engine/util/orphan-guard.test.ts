@@ -6,7 +6,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
-import { childOptions } from '../../../engine/host/client/engine-process';
+import { childOptions } from '../../../engine/util/child-options';
 import { PATIENCE, until } from '../../lib/until';
 
 /** Whether there is such a process that has not ended. */
