@@ -1,5 +1,5 @@
 /**
- * One denoising step of one frame, in factors: the model's prediction, guidance, and the boundary scalings of the
+ * One denoising step of one frame, as linear factors: the model's prediction, guidance, and the boundary scalings of the
  * consistency model.
  *
  * Residual classifier-free guidance (arXiv 2312.12491, §3.2) replaces the negative pass of the UNet by a *virtual
@@ -12,13 +12,13 @@ import type { NoiseLevel, Step } from './schedule';
 
 export interface Guidance {
   cfgType: CfgType;
-  /** γ; guidance rests at 1 and below. */
+  /** γ; at 1 and below there is no guidance. */
   guidanceScale: number;
   /** δ, magnitude of the virtual residual noise. */
   delta: number;
 }
 
-/** Whether this step of a frame needs a second UNet row, under the negative prompt. */
+/** Whether this step of a frame needs a second UNet row, with the negative prompt. */
 export function needsNegativePass({ cfgType, guidanceScale }: Guidance, stepIndex: number): boolean {
   if (guidanceScale <= 1) return false;
   return cfgType === 'full' || (cfgType === 'initialize' && stepIndex === 0);
@@ -29,7 +29,7 @@ export function usesResidualNoise({ cfgType, guidanceScale }: Guidance): boolean
   return guidanceScale > 1 && (cfgType === 'self' || cfgType === 'initialize');
 }
 
-/** The clean latent that a prediction stands for: x0 = (x - √(1-ᾱ) ε) / √ᾱ, or √ᾱ x - √(1-ᾱ) v, or the prediction itself. */
+/** The clean latent that a prediction implies: x0 = (x - √(1-ᾱ) ε) / √ᾱ, or √ᾱ x - √(1-ᾱ) v, or the prediction itself. */
 export function predictClean(prediction: LinearForm, { alphaProdTSqrt: a, betaProdTSqrt: b }: Step, type: PredictionType): LinearForm {
   switch (type) {
     case 'epsilon':
@@ -55,8 +55,8 @@ export function guide(positive: LinearForm, negative: LinearForm, guidanceScale:
 }
 
 /**
- * The clean latent that a virtual residual noise stands for: (x - √(1-ᾱ) δ ε') / √ᾱ. Undefined at zero terminal SNR
- * (√ᾱ = 0), where x says nothing of a clean latent.
+ * The clean latent that a virtual residual noise implies: (x - √(1-ᾱ) δ ε') / √ᾱ. Undefined at zero terminal SNR
+ * (√ᾱ = 0), where x says nothing about a clean latent.
  */
 export function virtualClean(residual: LinearForm, delta: number, { alphaProdTSqrt: a, betaProdTSqrt: b }: Step): LinearForm | undefined {
   return a === 0 ? undefined : sum([1 / a, X], [(-b * delta) / a, residual]);
@@ -68,10 +68,10 @@ export function applyBoundary(clean: LinearForm, { cSkip, cOut }: Step): LinearF
 }
 
 /**
- * The next x_τ' of TCD: from the clean latent and the noise in x by the intermediate level s, and from there with fresh
+ * The next x_τ' of TCD: from the clean latent and the noise in x to the intermediate level s, and from there with fresh
  * noise: √(ᾱ'/ᾱ_s) (√ᾱ_s x0 + √(1-ᾱ_s) ε) + √(1 - ᾱ'/ᾱ_s) z (arXiv 2402.19159, Algorithm 4).
  *
- * @param clean x0, as guided
+ * @param clean x0 after guidance
  */
 export function trajectoryStep(clean: LinearForm, step: Step, s: NoiseLevel, next: Step): NoisedForm {
   const kept = next.alphaProdTSqrt / s.alphaProdTSqrt;
@@ -81,7 +81,7 @@ export function trajectoryStep(clean: LinearForm, step: Step, s: NoiseLevel, nex
 
 /**
  * The virtual residual noise of that x_τ': what separates it from the clean latent that the residual noise of this step
- * stands for; where nothing is known of that, from the predicted one.
+ * implies, or from the predicted one where that is undefined.
  */
 export function trajectoryResidual(clean: LinearForm, residual: LinearForm, step: Step, nextX: NoisedForm, next: Step): NoisedForm {
   const { alphaProdTSqrt: a, betaProdTSqrt: b } = next;
@@ -91,7 +91,7 @@ export function trajectoryResidual(clean: LinearForm, residual: LinearForm, step
 
 /**
  * √ᾱ' / √(1-ᾱ') · (x̂0 - x0'): how much the virtual residual noise of the next step differs from the noise added there,
- * where x0' is the clean latent that the residual noise of this step stands for (paper, Eq. 6 and 7).
+ * where x0' is the clean latent that the residual noise of this step implies (paper, Eq. 6 and 7).
  */
 export function residualShift(clean: LinearForm, residual: LinearForm, step: Step, next: Step): LinearForm {
   const virtual = virtualClean(residual, 1, step);

@@ -1,13 +1,13 @@
 import type { Step } from './schedule';
 
-/** Positions of a latent: the picture's sides divided by the model's vaeScaleFactor. */
+/** Size of a latent in positions: the picture's sides divided by the model's vaeScaleFactor. */
 export interface LatentShape {
   height: number;
   width: number;
 }
 
 /**
- * Forward diffusion: x_τ = √ᾱ x0 + √(1-ᾱ) ε. Rounded as a denoising step rounds it.
+ * Forward diffusion: x_τ = √ᾱ x0 + √(1-ᾱ) ε, rounded as a denoising step rounds it.
  *
  * @param clean x0, [C, h, w]
  * @param noise ε, [C, h, w]
@@ -25,11 +25,11 @@ export function mix(a: Float32Array, b: Float32Array, part: number): Float32Arra
   return mixed;
 }
 
-/** Latents that are worked in again and again, instead of new ones for every step of every frame. */
+/** Buffers for latents that are reused, instead of new ones for every step of every frame. */
 export class LatentPool {
   private free: Float32Array[] = [];
 
-  /** @param most how many are kept */
+  /** @param most how many are kept for reuse */
   constructor(private readonly most: number) {}
 
   /** A latent of this length; its values are arbitrary. */
@@ -39,7 +39,7 @@ export class LatentPool {
     return this.free.pop() ?? new Float32Array(length);
   }
 
-  /** Nobody else may hold it any more. */
+  /** Returns a latent to the pool. No one else may still hold it. */
   give(latent: Float32Array): void {
     if (this.free.length < this.most) this.free.push(latent);
   }

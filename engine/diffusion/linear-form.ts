@@ -1,14 +1,14 @@
 /**
  * Everything that a denoising step computes is linear in a few latents: x_τ, the UNet's predictions under the positive and
- * the negative prompt, the virtual residual noise ε', and the noise that is added for the next step. So a step is worked
- * out in factors first, formula by formula, and gone through once for each number of a latent.
+ * the negative prompt, the virtual residual noise ε', and the noise that is added for the next step. So the factors of a
+ * step are worked out first, formula by formula, and then applied in one pass over a latent's values.
  */
 export interface LinearForm {
-  /** Of x_τ. */
+  /** Factor of x_τ. */
   x: number;
   positive: number;
   negative: number;
-  /** Of ε'. */
+  /** Factor of ε'. */
   residual: number;
 }
 
@@ -30,18 +30,18 @@ export function sum(...terms: readonly (readonly [factor: number, form: LinearFo
   return result;
 }
 
-/** A form, scaled, with noise: scale · form + noise · z. */
+/** A scaled form with added noise: scale · form + noise · z. */
 export interface NoisedForm {
   form: LinearForm;
   scale: number;
   noise: number;
 }
 
-/** What the forms of one step are forms of, [C, h, w] each. */
+/** The latents that the forms of one step combine, [C, h, w] each. */
 export interface StepLatents {
   x: Float32Array;
   positive: Float32Array;
-  /** Where there is one, no form of the step is one of the residual noise as well. */
+  /** Where there is one, no form of the step uses the residual noise as well. */
   negative?: Float32Array;
   residual: Float32Array;
   /** z; undefined where none is added. */
@@ -50,9 +50,9 @@ export interface StepLatents {
 
 /**
  * The values of one or two forms in one pass. Each sum and product with noise is rounded to float32 as if it were a latent
- * of its own: what comes out is the same to the bit however a step is cut into passes.
+ * of its own, so the result is the same to the bit however a step is split into passes.
  *
- * @param target may be one of the latents: they are read before it is written
+ * @param target may be one of the latents, since they are read before it is written
  */
 export function evaluate(
   latents: StepLatents,

@@ -1,19 +1,19 @@
 import { EngineError } from '../errors';
 
-/** Fields along each side into which a picture is divided. */
+/** How many fields a picture is divided into along each side. */
 const FIELDS = 32;
-/** Of pure noise the largest of so many fields has some three times the change of the median one. */
+/** With pure noise, the largest change of 32 × 32 fields is about three times the median one. */
 const ABOVE_NOISE = 4;
-/** A change of the whole picture beyond this is not noise, but a change: a light that is switched on, a fade. */
+/** A change of the whole picture beyond this is not noise but a real change: a light that is switched on, a fade. */
 const MOST_NOISE = 5e-4;
 
 /**
- * How much that part of a picture changed that changed most: the mean squared difference of its 32 × 32 fields, the
- * largest one. Noise is everywhere, so the median field tells how much of it there is, and that is taken off.
+ * How much the most changed part of a picture changed: the largest mean squared difference of its 32 × 32 fields.
+ * Noise is everywhere, so the median field tells how much of it there is, and that is subtracted.
  *
  * @param a pixels in -1..1, rows of interleaved RGB, side × side × 3
  * @param b another picture of the same size
- * @returns 0 for equal pictures, and for those that differ by noise; 4 at the most
+ * @returns 0 for equal pictures and for those that differ only by noise; at most 4
  * @throws EBADPARAM when the picture is not a square of RGB
  */
 export function localChange(a: Float32Array, b: Float32Array): number {

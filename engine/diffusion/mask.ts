@@ -10,10 +10,10 @@ export interface Kept {
 
 /**
  * Restores the incoming latent where the frame is not denoised, in place: m·x + (1 - m)·x', where x' is the incoming latent at the same level of
- * noise. The denoised part so fits it. As in RePaint (arXiv 2201.09865), eq. 8.
+ * noise, so that the denoised part fits it. As in RePaint (arXiv 2201.09865), eq. 8.
  *
- * @param latent x_τ at the step, or x̂0 without one, [C, h, w]
- * @param noise ε of that step, [C, h, w]; without it the step has none
+ * @param latent x_τ at the step, or x̂0 without a step, [C, h, w]
+ * @param noise ε of that step, [C, h, w]; none if left out
  */
 export function keepUnpainted(latent: Float32Array, { clean, painted }: Kept, step?: Step, noise?: Float32Array): void {
   const signal = step ? step.alphaProdTSqrt : 1;

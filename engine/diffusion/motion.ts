@@ -1,16 +1,16 @@
 import { squaredDifference } from '../util/vectors';
 
-/** Root of the mean squared difference of pixels in -1..1 from which on a scene counts as moving fully. */
+/** Root mean squared difference of pixels in -1..1 at which a scene counts as moving fully. */
 const FULL_MOTION = 0.2;
-/** How much of a new measurement counts at once; the rest comes with the next frames, so that noise does not flicker. */
+/** How much of a new measurement counts at once; the rest follows with the next frames, so that the strength does not flicker. */
 const SHARE = 0.3;
 
-/** How much a scene moves, from frame to frame, 0..1 and smoothed. After the noise controller of StreamDiffusionV2. */
+/** How much a scene moves from frame to frame, 0..1, smoothed. Follows the noise controller of StreamDiffusionV2. */
 export class MotionMeter {
   private previous: Float32Array | undefined;
   private motion = 0;
 
-  /** @param pixels of a thumbnail, -1..1; the first frame, and one of another length, counts as still */
+  /** @param pixels of a thumbnail, -1..1; the first one, and one of another length, counts as still */
   measure(pixels: Float32Array): number {
     const { previous } = this;
     this.previous = pixels;
@@ -27,8 +27,8 @@ export class MotionMeter {
 }
 
 /**
- * The t_index_list of a lower strength: the first index goes up by `lessStrength`·S, the others stay spread between it
- * and the end as they were. More never means a lower index, and there is room for all of them.
+ * The t_index_list of a lower strength: the first index goes up by `lessStrength`·S, and the others stay spread between
+ * it and the end as they were. A larger `lessStrength` never lowers an index, and all of them keep room.
  *
  * @param lessStrength 0..1
  * @param numInferenceSteps S

@@ -46,7 +46,7 @@ class Mt19937 {
 /** `torch.Generator().manual_seed(seed)` on a CPU. */
 export class TorchGenerator {
   private readonly engine: Mt19937;
-  /** The second value of the last pair drawn by {@link normalPair}; torch keeps it across calls. */
+  /** The second value of the last pair drawn by {@link normalPair}, which torch keeps across calls. */
   private spare: number | undefined;
 
   /** @param seed an integer ≥ 0; like torch, only its low 32 bits count */
@@ -69,7 +69,7 @@ export class TorchGenerator {
     for (let i = 0; i < count; i++) values[i] = this.uniform();
     for (let i = 0; i + 16 <= count; i += 16) boxMuller16(values.subarray(i, i + 16));
     if (count % 16 !== 0) {
-      // A ragged end is not filled up: torch draws the last 16 values once more.
+      // When the count is not a multiple of 16, torch draws the last 16 values once more.
       const last = values.subarray(count - 16);
       for (let i = 0; i < 16; i++) last[i] = this.uniform();
       boxMuller16(last);

@@ -6,7 +6,7 @@ import type { CfgType, FollowNewest, Scheduler, StreamOptions, WeightedSeed } fr
 /** Stream options with every default filled in. */
 export type ResolvedOptions = Required<StreamOptions>;
 
-/** Bounds against typing errors that would exhaust the memory, not limits of the method. */
+/** Bounds against typing errors that would exhaust memory, not limits of the method. */
 const MAX_SIDE = 8192;
 const MAX_BUFFER = 64;
 const MAX_SEEDS = 8;
@@ -55,7 +55,7 @@ export const SETTINGS = {
  *
  * @param vaeScaleFactor pixels per latent position of the model
  * @param adapters names of the engine's adapters, where they are known
- * @throws EBADPARAM with the first option that cannot work, what it got and what it may be
+ * @throws EBADPARAM for the first option that cannot work, with the value it got and the allowed ones
  */
 export function resolveOptions(options: StreamOptions, vaeScaleFactor: number, adapters?: readonly string[]): ResolvedOptions {
   const resolved = { ...options } as ResolvedOptions;
@@ -70,7 +70,7 @@ export function resolveOptions(options: StreamOptions, vaeScaleFactor: number, a
 }
 
 /**
- * Checks what no option shows by itself, of options that have each been checked.
+ * Checks how options fit together that have each been checked alone.
  *
  * @param vaeScaleFactor, adapters as in {@link resolveOptions}
  * @throws EBADPARAM
@@ -86,7 +86,7 @@ export function checkTogether(options: StreamOptions, vaeScaleFactor: number, ad
   checkNames(weights, adapters);
 }
 
-/** Options after a change. It replaces each option as a whole, but only those of the adapters' strengths that it names. */
+/** Options after a change. It replaces whole options, except that adapters' strengths that it does not name stay. */
 export function changedOptions<O extends Partial<StreamOptions>>(options: O, change: Partial<StreamOptions>): O {
   const weights = change.weights && { weights: { ...options.weights, ...change.weights } };
   return { ...options, ...change, ...weights };
@@ -99,7 +99,7 @@ function checkNames(weights: Record<string, number>, adapters: readonly string[]
   throw new EngineError('EBADPARAM', `weights: no adapter is called ${quote(unknown)}; ${there}`);
 }
 
-/** Also as a text such as `18, 34`. */
+/** The list may also be a text such as `18, 34`. */
 function indexListSetting(): Setting<number[]> {
   const index = numberSetting(undefined, { min: 0, max: MAX_STEPS - 1, integer: true });
   return {
@@ -117,7 +117,7 @@ function indexListSetting(): Setting<number[]> {
   };
 }
 
-/** Also as seeds alone, or as a text such as `7:1, 12:0.5`; a seed without a weight has 1. */
+/** The list may also hold bare seeds, or be a text such as `7:1, 12:0.5`; a seed without a weight has 1. */
 function seedsSetting(): Setting<WeightedSeed[]> {
   const isSeed = numberSetting(undefined, { min: 0, max: Number.MAX_SAFE_INTEGER, integer: true }).isValid;
   const isWeight = numberSetting(undefined, { min: 0, max: Number.MAX_VALUE }).isValid;
@@ -137,7 +137,7 @@ function seedsSetting(): Setting<WeightedSeed[]> {
   };
 }
 
-/** Also as a text such as `edges: 0.8, style: 1`. Which names there are the engine says. */
+/** The weights may also be a text such as `edges: 0.8, style: 1`. The engine says which names exist. */
 function weightsSetting(): Setting<Record<string, number>> {
   const isWeight = numberSetting(undefined).isValid;
   const named = (item: string): [name: string, weight: string] => {
@@ -160,7 +160,7 @@ function weightsSetting(): Setting<Record<string, number>> {
   };
 }
 
-/** Also as a text such as `2`, or `edges: 2, depth: 4`. */
+/** The value may also be a text such as `2`, or `edges: 2, depth: 4`. */
 function everySetting(): Setting<number | Record<string, number>> {
   const one = numberSetting(1, { min: 1, max: MAX_EVERY, integer: true });
   const byName = weightsSetting();
@@ -176,7 +176,7 @@ function everySetting(): Setting<number | Record<string, number>> {
   };
 }
 
-/** Of how many frames one is computed by an adapter's net. */
+/** An adapter's net computes one of this many frames. */
 export function everyOf({ controlEvery }: Pick<ResolvedOptions, 'controlEvery'>, adapter: string): number {
   if (typeof controlEvery === 'number') return controlEvery;
   return Object.hasOwn(controlEvery, adapter) ? controlEvery[adapter] : 1;

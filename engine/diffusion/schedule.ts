@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import type { PredictionType, Scheduler } from '../types';
 
-/** The facts of a model's scheduler_config.json that a stream needs, under the meaning and with the defaults of diffusers' LCMScheduler. */
+/** The facts of a model's scheduler_config.json that a stream needs, with the meaning and defaults of diffusers' LCMScheduler. */
 export interface SchedulerConfig {
   /** T, the number of training timesteps. Default 1000. */
   numTrainTimesteps: number;
@@ -34,7 +34,7 @@ export interface Step extends NoiseLevel {
   /** Consistency-model boundary scalings: x̂0 = c_out · F_θ + c_skip · x_τ. */
   cSkip: number;
   cOut: number;
-  /** TCD: the level s on the way to the next step, from where on the noise is fresh; the last step has none. */
+  /** TCD: the level s on the way to the next step, after which the noise is fresh; the last step has none. */
   intermediate?: NoiseLevel;
 }
 
@@ -54,7 +54,7 @@ export function alphasCumprod(config: SchedulerConfig): Float64Array {
   return config.rescaleBetasZeroSnr ? rescaleZeroTerminalSnr(cumprod) : cumprod;
 }
 
-/** β_t as diffusers computes it, rounded to float32 where it rounds. */
+/** β_t as diffusers computes it, rounded to float32 where diffusers rounds. */
 function betaSchedule({ betaSchedule, betaStart, betaEnd, numTrainTimesteps: T }: SchedulerConfig): Float64Array {
   const ramp = (from: number, to: number) => Float64Array.from({ length: T }, (_, t) => Math.fround(from + ((to - from) * t) / (T - 1)));
   switch (betaSchedule) {
@@ -101,9 +101,9 @@ export function inferenceTimesteps(config: SchedulerConfig, numInferenceSteps: n
 /**
  * The denoising steps of a stream: one per entry of `tIndexList`.
  *
- * TCD has no boundary scalings. Its step to the next timestep t' goes by s = ⌊(1-η)·t'⌋ (arXiv 2402.19159, Algorithm 4).
+ * TCD has no boundary scalings. Its step to the next timestep t' goes through s = ⌊(1-η)·t'⌋ (arXiv 2402.19159, Algorithm 4).
  *
- * @param eta η, 0..1, of TCD
+ * @param eta η of TCD, 0..1
  */
 export function denoisingSteps(
   config: SchedulerConfig,

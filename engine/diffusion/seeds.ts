@@ -4,7 +4,7 @@ import { randn } from './noise';
 import type { ResolvedOptions } from './options';
 import type { LatentShape } from './latent';
 
-/** Draws that are kept: a list of seeds, twice while it drifts, and a few more that alternate. */
+/** How many draws are kept: enough for a list of seeds, twice while it drifts, and a few more that alternate. */
 const DRAWS_KEPT = 20;
 const RIGHT_ANGLE = 90;
 
@@ -17,9 +17,9 @@ export interface FrameNoise {
 }
 
 /**
- * The noise of a stream's frames, one after the other.
+ * The noise of a stream's frames, one after another.
  *
- * Of each seed `randn([n·F, C, h, w])` is drawn step by step, and frame j of a buffer uses row i·F + j at step i.
+ * For each seed `randn([n·F, C, h, w])` is drawn step by step, and frame j of a buffer uses row i·F + j at step i.
  */
 export class Seeds {
   private readonly draws = new LruCache<Float32Array>(DRAWS_KEPT);
@@ -27,7 +27,7 @@ export class Seeds {
   private angle = 0;
   private drifting = '';
 
-  /** @param channels C, of the latents */
+  /** @param channels C of the latents */
   constructor(private readonly channels: number) {}
 
   /** @param slot j, the frame's place in its buffer */
@@ -60,7 +60,7 @@ export class Seeds {
     this.angle = 0;
   }
 
-  /** Where this frame is on the way through the anchors, and the next one a little further. Other seeds start anew. */
+  /** Where this frame is on the way through the anchors; the next one is a little further. Other seeds start again. */
   private drift(seeds: readonly WeightedSeed[], seedDrift: number): { from: number; degrees: number } {
     const drifting = seeds.map(({ seed }) => seed).join();
     if (drifting !== this.drifting) this.restart();
@@ -75,19 +75,19 @@ export class Seeds {
   }
 }
 
-/** The seed of the k-th noise that a drift comes by: of the 0th the seed itself, of others one far from its neighbours'. */
+/** The seed of the k-th noise on a drift: the seed itself for the 0th, and for others one far from its neighbours'. */
 function seedAt(seed: number, k: number): number {
   return k === 0 ? seed : ((seed % 2 ** 32) + (Math.imul(k, 0x9e3779b1) >>> 0)) % 2 ** 32;
 }
 
 /**
- * Σ wᵢ zᵢ / √Σ wᵢ²: of independent standard normal noises again a standard normal one, whatever the weights are.
- * A mean would be less than that, and the pictures grey. Weights that are all zero count as equal.
+ * Σ wᵢ zᵢ / √Σ wᵢ²: independent standard normal noises give a standard normal one again, whatever the weights are.
+ * A mean would have less variance and make the pictures grey. Weights that are all zero count as equal.
  */
 export function blendNoise(parts: readonly { noise: Float32Array; weight: number }[]): Float32Array {
   const [{ noise: first }] = parts;
   if (parts.length === 1) return first;
-  // By the largest first: squares of huge and of tiny weights are not numbers any more.
+  // Dividing by the largest first: squares of huge weights overflow and those of tiny ones vanish.
   const largest = Math.max(...parts.map(({ weight }) => weight));
   const weights = parts.map(({ weight }) => (largest > 0 ? weight / largest : 1));
   const norm = Math.hypot(...weights);
@@ -95,8 +95,8 @@ export function blendNoise(parts: readonly { noise: Float32Array; weight: number
 }
 
 /**
- * cos φ · a + sin φ · b: on the great circle from one noise to another, where the variance stays what it is. Independent
- * noises of many values stand at right angles, so 90 degrees lead all the way from `a` to `b`.
+ * cos φ · a + sin φ · b: a point on the great circle from one noise to another, where the variance stays the same.
+ * Independent noises of many values are at right angles, so 90 degrees lead all the way from `a` to `b`.
  */
 export function turnNoise(a: Float32Array, b: Float32Array, degrees: number): Float32Array {
   const [cos, sin] = [Math.cos((degrees * Math.PI) / 180), Math.sin((degrees * Math.PI) / 180)];

@@ -5,14 +5,14 @@ import { denoisingSteps, type SchedulerConfig } from './schedule';
 import type { LatentShape } from './latent';
 import type { DenoiseConfig } from './step-plan';
 
-/** What follows from the options of a frame: computed once, shared by all frames that enter under the same ones. */
+/** What follows from the options of a frame: computed once, and shared by all frames with the same options. */
 export interface StreamSetup {
   options: ResolvedOptions;
   shape: LatentShape;
   denoising: DenoiseConfig;
 }
 
-/** How many are kept: settings that alternate from frame to frame cost nothing. */
+/** How many setups are kept, so that settings that alternate from frame to frame cost nothing. */
 const SETUPS_KEPT = 16;
 
 /** The setups of a stream, whose frames may each have settings of their own. */

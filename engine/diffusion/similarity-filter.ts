@@ -6,12 +6,12 @@ import { TorchGenerator } from './noise';
 
 /**
  * How alike two pictures are, 1 for equal ones:
- * - `cosine`: cosine of the pixel vectors in -1..1, the paper's measure. Blind to changes of contrast, and ruled by the
- *   mean brightness of the picture.
- * - `centred-cosine`: the same after each picture's mean is taken off (Pearson correlation).
+ * - `cosine`: cosine of the pixel vectors in -1..1, the paper's measure. It is blind to changes of contrast and dominated by
+ *   the mean brightness of the picture.
+ * - `centred-cosine`: the same after each picture's mean is subtracted (Pearson correlation).
  * - `mse`: 1 - mean squared difference of the pixels in -1..1.
- * - `local`: 1 - mean squared difference of that part of the picture that changed most, see {@link localChange}. The others
- *   are means over the whole picture, in which something small that moves is lost.
+ * - `local`: 1 - mean squared difference of the part of the picture that changed most, see {@link localChange}. The others
+ *   are means over the whole picture, in which a small moving thing is lost.
  */
 export type SimilarityMeasure = 'cosine' | 'centred-cosine' | 'mse' | 'local';
 
@@ -21,13 +21,13 @@ export const SIMILARITY_MEASURES: readonly SimilarityMeasure[] = ['cosine', 'cen
 type Pixels = Float32Array | Uint8Array;
 type Thumbnails = Readonly<Record<string, Float32Array>>;
 
-/** Side of the thumbnails that a measure is best given, pixels: what is small in the picture must not be less than one of them. */
+/** Side of the thumbnails that suit a measure, pixels: the smallest thing that counts must not fall below one of them. */
 export const thumbnailSizeFor = (measure: SimilarityMeasure = 'cosine'): number => (measure === 'local' ? 64 : 32);
 
 export interface SimilarityFilterOptions {
-  /** η, 0..1: the similarity from which on frames may be skipped. 1 lets every frame pass. Default 0.98. */
+  /** η, 0..1: the similarity above which frames may be skipped. 1 lets every frame pass. Default 0.98. */
   threshold?: number;
-  /** After this many skipped frames in a row the next one passes. Default 10. */
+  /** After this many skipped frames in a row, the next one passes. Default 10. */
   maxSkipFrame?: number;
   /** Default `'cosine'`. */
   measure?: SimilarityMeasure;
@@ -39,9 +39,9 @@ export interface SimilarityFilterOptions {
 
 /**
  * Stochastic similarity filter (arXiv 2312.12491, §3.4): a frame that resembles the last one that passed is skipped with
- * probability 1 - (1 - S) / (1 - η), so that a still scene rests without ever freezing.
+ * probability 1 - (1 - S) / (1 - η), so that a still scene costs little without ever freezing.
  *
- * Unlike the reference it skips exactly `maxSkipFrame` frames at the most, and every frame that passes starts the count anew.
+ * Unlike the reference it skips at most `maxSkipFrame` frames in a row, and every frame that passes restarts the count.
  */
 export class SimilarityFilter {
   private readonly threshold: number;
@@ -71,8 +71,8 @@ export class SimilarityFilter {
   /**
    * Whether this frame passes. One random number is drawn for every frame but the first.
    *
-   * @param frame the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped there. For the measure
-   *   `local` a square one, rows of interleaved RGB. Of a frame with several pictures these by name: what differs most counts.
+   * @param frame the picture, or a thumbnail of it: floats in -1..1, or bytes, which are mapped to that range. For the measure
+   *   `local` a square one, rows of interleaved RGB. A frame with several pictures gives them by name: the one that differs most counts.
    * @throws EBADPARAM when the measure is `local` and a picture is not a square of RGB
    */
   accepts(frame: Pixels | Readonly<Record<string, Pixels>>): boolean {
@@ -130,7 +130,7 @@ export function similarityOf(a: Float32Array, b: Float32Array, measure: Similari
     normA += x * x;
     normB += y * y;
   }
-  // A uniform picture has no direction: it resembles only another one of the same brightness.
+  // A uniform picture has no direction, so it resembles only another one of the same brightness.
   if (normA < 1e-9 || normB < 1e-9) return normA < 1e-9 && normB < 1e-9 && Math.abs(meanA - meanB) < 1e-3 ? 1 : 0;
   return dot / Math.sqrt(normA * normB);
 }

@@ -15,7 +15,7 @@ import {
 import { type LinearForm, NEGATIVE, type NoisedForm, POSITIVE, RESIDUAL } from './linear-form';
 import type { Step } from './schedule';
 
-/** What a frame is denoised under, from its entry to its end. */
+/** The settings that a frame is denoised with, from its entry to its end. */
 export interface DenoiseConfig extends Guidance {
   steps: readonly Step[];
   predictionType: PredictionType;
@@ -24,17 +24,17 @@ export interface DenoiseConfig extends Guidance {
   weights?: Readonly<Record<string, number>>;
 }
 
-/** One step of one frame in factors, of the latents that {@link LinearForm} names. */
+/** One step of one frame, as factors of the latents that {@link LinearForm} names. */
 export interface StepPlan {
-  /** ε' of this step, where it is read off the negative prediction. The others are forms of it. */
+  /** ε' of this step, where it is derived from the negative prediction. The other forms then use it. */
   residual?: NoisedForm;
-  /** x_τ' of the next step, or after the last one x̂0. */
+  /** x_τ' of the next step, or x̂0 after the last one. */
   latent: NoisedForm;
-  /** ε' of the next step. Undefined where none is carried on. */
+  /** ε' of the next step; undefined where none is carried on. */
   nextResidual?: NoisedForm;
 }
 
-/** What step number `stepIndex` of a frame computes. */
+/** Plans what step number `stepIndex` of a frame computes. */
 export function planStep(config: DenoiseConfig, stepIndex: number): StepPlan {
   const { steps, predictionType, doAddNoise } = config;
   const step = steps[stepIndex];
@@ -58,10 +58,10 @@ export function planStep(config: DenoiseConfig, stepIndex: number): StepPlan {
   };
 }
 
-/** x0 as a prediction and its guidance have it. */
+/** x0 after guidance. */
 function guided(config: DenoiseConfig, step: Step, negative: LinearForm | undefined): LinearForm {
   const positive = predictClean(POSITIVE, step, config.predictionType);
-  // At zero terminal SNR residual guidance rests.
+  // At zero terminal SNR there is no residual guidance.
   const other = usesResidualNoise(config) ? virtualClean(RESIDUAL, config.delta, step) : negative;
   return other ? guide(positive, other, config.guidanceScale) : positive;
 }

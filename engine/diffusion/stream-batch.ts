@@ -1,9 +1,9 @@
 /**
  * Stream Batch (arXiv 2312.12491, §3.1): frames at different denoising steps go through the UNet together.
  *
- * Every row in flight is one frame at its own step, with its own noise, guidance state and conditioning. Rows that are
- * not there are not computed, so the first frames are as clean as all others, a stream can be drained at any time, and
- * a frame's output does not depend on which frames happen to share its UNet calls.
+ * Every row in flight is one frame at its own step, with its own noise, guidance state and conditioning. Empty rows are
+ * not computed, so the first frames are as clean as all others, a stream can be drained at any time, and a frame's
+ * output does not depend on which frames happen to share its UNet calls.
  */
 import { needsNegativePass } from './guidance';
 import { type LatentShape, LatentPool } from './latent';
@@ -11,7 +11,7 @@ import { evaluate } from './linear-form';
 import { type Kept, keepUnpainted } from './mask';
 import { type DenoiseConfig, planStep } from './step-plan';
 
-/** The positive and negative conditioning of a frame; what is in them is the caller's business. */
+/** The positive and negative conditioning of a frame; their content is the caller's business. */
 export interface EmbedsPair<C> {
   positive: C;
   negative: C;
@@ -19,17 +19,17 @@ export interface EmbedsPair<C> {
 
 export type Pictures = Readonly<Record<string, unknown>>;
 
-/** A frame on its way into the batch. Its latents are read, never changed. */
+/** A frame that enters the batch. Its latents are read, never changed. */
 export interface Entry<F, C> {
   frame: F;
   /** x_τ at the first step, [C, h, w]. */
   latent: Float32Array;
   /** h and w. */
   shape: LatentShape;
-  /** The noise of this frame, one [C, h, w] for every step. */
+  /** Noise, one [C, h, w] for every step. */
   noise: readonly Float32Array[];
   conditioning: EmbedsPair<C>;
-  /** What the UNet is shown of the frame at every step, by name; what is in it is the caller's business. */
+  /** Pictures that the UNet sees at every step of the frame, by name; their content is the caller's business. */
   pictures?: Pictures;
   /** The part of the frame that is not denoised. */
   kept?: Kept;
@@ -43,9 +43,9 @@ export interface Evaluation<C> {
   shape: LatentShape;
   timestep: number;
   conditioning: C;
-  /** w = γ − 1 for a model that was distilled to take it as an input; 0 where guidance is applied from outside. */
+  /** w = γ − 1 for a model that was distilled to take it as an input; 0 where guidance is applied outside the UNet. */
   guidance: number;
-  /** Which of its frame's rows it is: the step, and the side of the guidance. */
+  /** Identifies the row within its frame: the step, and the side of the guidance. */
   place?: string;
   weights?: Readonly<Record<string, number>>;
   pictures?: Pictures;
@@ -64,16 +64,16 @@ interface Row<F, C> extends Entry<F, C> {
   finished: boolean;
 }
 
-/** Work latents that are kept beside those in use, for frames to come. */
+/** How many unused latents are kept for frames to come. */
 const LATENTS_KEPT = 16;
 
 /** @typeParam F what identifies a frame to the caller; @typeParam C a conditioning */
 export class StreamBatch<F, C> {
-  /** Oldest first. A row stays until all older ones are finished, so that frames leave in the order they came. */
+  /** Rows, oldest first. A row stays until all older ones are finished, so that frames leave in the order they came. */
   private rows: Row<F, C>[] = [];
   private readonly pool = new LatentPool(LATENTS_KEPT);
 
-  /** Frames that have not left yet. */
+  /** The number of frames that have not left yet. */
   get inFlight(): number {
     return this.rows.length;
   }
@@ -83,12 +83,12 @@ export class StreamBatch<F, C> {
     this.rows.push({ ...entry, stepIndex: 0, residual: entry.noise[0], finished: false });
   }
 
-  /** Makes the frames in flight that `match` go on under another conditioning. */
+  /** Gives another conditioning to the frames in flight that `match`. */
   setConditioning(conditioning: EmbedsPair<C>, match: (frame: F) => boolean = () => true): void {
     for (const row of this.rows) if (match(row.frame)) row.conditioning = conditioning;
   }
 
-  /** Makes the frames in flight that `match` go on under other settings; under other steps where there are as many. */
+  /** Gives other settings to the frames in flight that `match`; other steps only where there are as many. */
   setDenoising(denoising: DenoiseConfig, match: (frame: F) => boolean = () => true): void {
     for (const row of this.rows) {
       if (!match(row.frame)) continue;
@@ -97,7 +97,7 @@ export class StreamBatch<F, C> {
     }
   }
 
-  /** What the UNet has to predict for the next tick: a row for every frame, before it a negative one where guidance needs it. */
+  /** The rows that the UNet has to predict for the next tick: one for every frame, preceded by a negative one where guidance needs it. */
   evaluations(): Evaluation<C>[] {
     return this.active().flatMap((row) => {
       const { denoising, stepIndex, latent, shape, conditioning, pictures } = row;
@@ -119,7 +119,7 @@ export class StreamBatch<F, C> {
   }
 
   /**
-   * Moves every frame one step on.
+   * Moves every frame on by one step.
    *
    * @param predictions the UNet's answers, in the order of {@link evaluations}
    * @returns the frames that are done, oldest first; their latents belong to the caller
@@ -136,7 +136,7 @@ export class StreamBatch<F, C> {
     return leaving.map(({ frame, latent }) => ({ frame, latent }));
   }
 
-  /** Takes out the frames that `match`, or all of them. */
+  /** Removes the frames that `match`, or all of them. */
   remove(match: (frame: F) => boolean = () => true): F[] {
     const removed = this.rows.filter((row) => match(row.frame));
     this.rows = this.rows.filter((row) => !match(row.frame));
@@ -163,7 +163,7 @@ export class StreamBatch<F, C> {
     if (stepIndex > 0) this.pool.give(x);
   }
 
-  /** Outside of the mask the row goes on as the incoming picture, with as much noise as the row has now. */
+  /** Outside the mask the row goes on as the incoming picture, with as much noise as the row has now. */
   private keep({ latent, denoising, stepIndex, finished, noise }: Row<F, C>, kept: Kept): void {
     const { steps, doAddNoise } = denoising;
     const hasNoise = doAddNoise || steps[stepIndex - 1].intermediate !== undefined;
