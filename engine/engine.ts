@@ -6,7 +6,7 @@ import { SharedUnet } from './stream/shared-unet';
 import { SizeTrials, type TrialLimits } from './stream/size-trials';
 import type { EngineInfo, EngineOptions, StreamOptions } from './types';
 
-/** A loaded model and the streams that run on it, in this process: a net that runs blocks its event loop. */
+/** A loaded model and the streams that run on it, in this process, whose event loop a running net blocks. */
 export class Engine {
   private readonly unet: SharedUnet;
   private readonly trials: SizeTrials;
@@ -40,7 +40,7 @@ export class Engine {
     return this.model.info;
   }
 
-  /** What is not as wished but works: a refused execution provider, a slow number format. */
+  /** What works but not as wished: a refused execution provider, a slow number format. */
   get warnings(): string[] {
     return this.model.warnings;
   }
@@ -70,7 +70,7 @@ export class Engine {
   }
 }
 
-/** `automatic` here waits until every provider was tried, unless it is known already. */
+/** `automatic` waits here until every provider has been tried, unless the choice is known already. */
 async function providersFor(options: EngineOptions): Promise<string[] | undefined> {
   if (!isAutomatic(options.executionProviders)) return options.executionProviders;
   if (options.server) return ['cpu'];

@@ -12,7 +12,7 @@ export interface RawImage {
 
 export type PredictionType = 'epsilon' | 'v_prediction' | 'sample';
 export type CfgType = 'none' | 'full' | 'self' | 'initialize';
-/** How a step leads to the next: as for a latent consistency model, or for one distilled by trajectory consistency. */
+/** How one step leads to the next: as in a latent consistency model, or in one distilled by trajectory consistency. */
 export type Scheduler = 'lcm' | 'tcd';
 export type FollowNewest = 'none' | 'prompt' | 'all';
 
@@ -20,26 +20,26 @@ export interface EngineOptions {
   /** A model folder in the diffusers ONNX layout, or `'starter'` for the embedded model. */
   model: string;
   /**
-   * ONNX Runtime execution providers, by preference. Default `['cpu']`. `['automatic']`: the fastest that runs this model as
-   * the processor does, found by trying, and remembered in STREAMDIFFUSION_CACHE.
+   * ONNX Runtime execution providers, in order of preference. Default `['cpu']`. `['automatic']`: the fastest one that gives the
+   * same results as the CPU, found by trying and remembered in STREAMDIFFUSION_CACHE.
    */
   executionProviders?: string[];
-  /** Processor threads to compute with. Default: ONNX Runtime's choice, the number of physical cores. */
+  /** CPU threads to compute with. Default: ONNX Runtime's choice, the number of physical cores. */
   intraOpNumThreads?: number;
-  /** Whether nets are opened separately for every picture size. Default: on providers that compile whole graphs (dml, coreml). */
+  /** Whether nets are opened separately for every picture size. Default: only on providers that compile whole graphs (dml, coreml). */
   fixedShapes?: boolean;
-  /** Whether nets compute in int8 where their folder has an int8.json, on the CPU. Default `'auto'`: where that is exact and measured to be faster. */
+  /** Whether nets whose folder has an int8.json compute in int8 on the CPU. Default `'auto'`: where exact and measured to be faster. */
   int8?: Int8Wish;
   /** The nets that run on an inference server instead of here. Default: none. */
   server?: ServerOptions;
   /**
-   * The adapters that steer the model besides its prompt: paths of files or folders, by names of your own. Their kinds are read
-   * from them. Default: none.
+   * The adapters that steer the model besides its prompt: paths of files or folders, by names of your choice. Their kinds are
+   * read from the files. Default: none.
    */
   adapters?: Record<string, string>;
   /**
-   * A folder whose `vae_encoder` and `vae_decoder` replace the model's, such as a tiny autoencoder. Default: a folder `autoencoder`
-   * or `taesd` in the model's folder, otherwise the model's own.
+   * A folder whose `vae_encoder` and `vae_decoder` replace the model's, such as a tiny autoencoder. Default: the folder `autoencoder`
+   * or `taesd` in the model's folder if there is one, otherwise the model's own.
    */
   autoencoder?: string;
 }
@@ -58,12 +58,12 @@ export interface EngineInfo {
   vaeScaleFactor: number;
   latentChannels: number;
   predictionType: PredictionType;
-  /** How nets that can compute in int8 do so, and why. Undefined where there are none on the CPU. */
+  /** How nets that can compute in int8 do so, and why; undefined where there are none on the CPU. */
   arithmetic?: ArithmeticChoice;
   adapters: AdapterInfo[];
 }
 
-/** An adapter of an engine. Its strength (`weights`) and its picture (`pictures`, `images`) go by its name. */
+/** An adapter of an engine. Its strength (`weights`) and its picture (`pictures`, `images`) are given by its name. */
 export interface AdapterInfo {
   name: string;
   kind: string;
@@ -71,7 +71,7 @@ export interface AdapterInfo {
   picture?: 'frame' | 'prompt';
 }
 
-/** Settings of a stream, under the names and with the defaults of the reference implementation. */
+/** Settings of a stream, with the names and defaults of the reference implementation. */
 export interface StreamOptions {
   mode: 'img2img' | 'txt2img';
   /** Pixels, a multiple of the model's vaeScaleFactor. */
@@ -79,7 +79,7 @@ export interface StreamOptions {
   height: number;
   /** Length of the full timestep schedule that `tIndexList` points into. Default 50. */
   numInferenceSteps?: number;
-  /** The denoising steps, ascending indices into the schedule: 0 is pure noise, the last one nearly clean. */
+  /** The denoising steps, as ascending indices into the schedule: 0 is pure noise, the last index nearly clean. */
   tIndexList: number[];
   /** Guidance: none, full (two passes), or residual: self-negative, onetime-negative (`initialize`). Default `'self'`. */
   cfgType?: CfgType;
@@ -93,49 +93,49 @@ export interface StreamOptions {
   scheduler?: Scheduler;
   /** With `tcd`: how much of the noise between two steps is fresh, 0 (none) to 1 (all, as with lcm). Default 0.3. */
   eta?: number;
-  /** One UNet call for frames at different steps (true, default), or each frame through all steps before the next. */
+  /** Whether frames at different steps share a UNet call (true, default), or each frame goes through all steps before the next. */
   useDenoisingBatch?: boolean;
   /** The number of frames that enter the batch together. Default 1. */
   frameBufferSize?: number;
   /** Seed of the noise, as in torch's CPU generator; -1 draws a new one for every frame. Default 2. */
   seed?: number;
-  /** A blend of up to 8 noises instead of that of `seed`, by weights of any sum. Default: none. */
+  /** A blend of up to 8 noises instead of that of `seed`, with weights of any sum. Default: none. */
   seeds?: WeightedSeed[];
-  /** How far the noise moves on from frame to frame, 0..90 degrees; at 90 it is completely new every time. Default 0. */
+  /** How far the noise moves from frame to frame, 0..90 degrees; at 90 it is completely new every time. Default 0. */
   seedDrift?: number;
-  /** By how much the strength falls while the scene moves fully, 0..1: what moves stays sharper; img2img only. Default 0. */
+  /** How much the strength falls while the scene moves fully, 0..1, so that moving things stay sharper; img2img only. Default 0. */
   motionNoise?: number;
   /** How much of the last finished picture is laid over the next incoming one, 0..1; img2img only. Default 0. */
   feedback?: number;
-  /** By how much that picture grows each time, 0.5..2. Default 1. */
+  /** How much that picture grows each time, 0.5..2. Default 1. */
   feedbackZoom?: number;
-  /** By how much it turns each time, -180..180 degrees, clockwise. Default 0. */
+  /** How much it turns each time, -180..180 degrees, clockwise. Default 0. */
   feedbackRotate?: number;
-  /** How far it moves each time, to the right and down, -1..1 of its width and height. Default 0. */
+  /** How far it moves each time, right and down, as a part (-1..1) of its width and height. Default 0. */
   feedbackX?: number;
   feedbackY?: number;
   /** How much of the last finished latent is mixed into the next incoming one, 0..1; img2img only. Default 0. */
   latentFeedback?: number;
-  /** How soft the border of a frame's mask is, inside its white area: standard deviation, 0..64 pixels. Default 4. */
+  /** How soft the border of a frame's mask is, inside its white area: a standard deviation of 0..64 pixels. Default 4. */
   maskFeather?: number;
   /**
-   * Strength of each adapter by its name, any finite number: 1 is as it was trained, 0 is off and costs nothing. Those that are
-   * not named keep theirs. Default: 1 each.
+   * Strength of each adapter by its name, any finite number: 1 is as trained, 0 is off and costs nothing. Adapters that are not
+   * named keep theirs. Default: 1 each.
    */
   weights?: Record<string, number>;
   /**
-   * Of how many frames one is computed by the nets that work on control pictures, 1..64: those between take over what it gave at
-   * the same step, at their own strength. A number for all adapters, or numbers by their names; names that no adapter has mean
-   * nothing. The first frame with a picture is computed, and the first at another size. Default 1: every frame.
+   * The nets that work on control pictures compute one of this many frames, 1..64: those between reuse its result at the same
+   * step, at their own strength. A number for all adapters, or numbers by their names; names that no adapter has mean nothing.
+   * The first frame with a picture is computed, and the first at another size. Default 1: every frame.
    */
   controlEvery?: number | Record<string, number>;
   /**
-   * What of a frame in flight follows newer settings:
-   * - `none`: nothing, it is finished under the settings it entered with;
+   * Which newer settings a frame in flight follows:
+   * - `none`: none, it is finished with the settings it entered with;
    * - `prompt` (default): the stream's prompt, as in the reference; a frame that came with a prompt of its own keeps it;
-   * - `all`: all frames go on under the prompt, guidance and (where there are as many) steps of the newest one.
+   * - `all`: all frames go on with the prompt, guidance and (where there are as many) steps of the newest one.
    *
-   * The denoiser node has another default, `none`: in a flow settings come with frames, and hold for those they came with.
+   * The denoiser node has another default, `none`: in a flow, settings come with frames and hold for those they came with.
    *
    * The noise of a frame is drawn once, when it enters.
    */
@@ -159,11 +159,11 @@ export interface StreamInput {
   /** img2img: the picture; any size, resized to the stream's. */
   image?: RawImage;
   /**
-   * Further pictures of this frame, by the names of the adapters that want them; any size, cropped like `image`. With img2img `mask`
-   * says where it is denoised: where it is white; where it is black, the incoming picture stays.
+   * Further pictures of this frame, by the names of the adapters that take them; any size, cropped like `image`. With img2img, `mask`
+   * says where the frame is denoised: where it is white; where it is black, the incoming picture stays.
    */
   pictures?: Record<string, RawImage>;
-  /** txt2img: x_T, [latentChannels, height/factor, width/factor]; without it the stream's own noise. */
+  /** txt2img: x_T, [latentChannels, height/factor, width/factor]. Default: the stream's own noise. */
   latent?: Float32Array;
   /** Comes back with the frame. Default: a running number. */
   id?: FrameId;
@@ -185,11 +185,11 @@ export interface Output {
 }
 
 export interface Stream {
-  /** The new prompt holds for all frames to come that bring none, and for those in flight as `followNewest` says. */
+  /** Sets the prompt of all frames to come that bring none, and of those in flight as `followNewest` says. */
   setPrompt(prompt: Prompt): Promise<void>;
-  /** Changes options for the frames to come; those in flight follow as `followNewest` says. Rejects with EBADPARAM; the old options then stay. */
+  /** Changes options for the frames to come, and for those in flight as `followNewest` says. Rejects with EBADPARAM; the old options then stay. */
   update(live: Partial<StreamOptions>): Promise<void>;
-  /** @returns the frames that became finished by this call, oldest first: none while the first ones are in flight */
+  /** @returns the frames that this call finished, oldest first; none while the first ones are in flight */
   process(input?: StreamInput): Promise<Output[]>;
   /** Finishes all frames in flight. */
   flush(): Promise<Output[]>;
