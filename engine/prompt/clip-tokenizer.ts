@@ -1,11 +1,11 @@
-/** The two tables of a byte-pair encoding: token to id, and which pairs to join, best first. */
+/** The two tables of a byte-pair encoding: the id of each token, and the pairs to join, best first. */
 export interface BpeTables {
   vocab: Record<string, number>;
-  /** `"a b"`, or `["a", "b"]` as newer files have it. */
+  /** `"a b"`, or `["a", "b"]` in newer files. */
   merges: string[] | [string, string][];
 }
 
-/** How texts fall into words before byte-pair encoding: English endings, words, single digits, runs of other signs. */
+/** How texts are split into words before byte-pair encoding: English endings, words, single digits, runs of other signs. */
 const words = String.raw`'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+`;
 
 /** The pairs in a merges.txt: one a line, after a line that says the version. */
@@ -15,11 +15,11 @@ export function parseMerges(text: string): string[] {
 
 /**
  * CLIP's tokenizer as a tokenizer.json, from its tables alone: normalisation (NFC, single spaces, lower case), words,
- * bytes, pairs with `</w>` at the end of a word, and the frame of start and end token.
+ * bytes, pairs with `</w>` at the end of a word, and the start and end tokens around the text.
  *
- * Stable Diffusion folders bring the tables only (vocab.json, merges.txt); a tokenizer.json that somebody made of them
- * may lack the frame or split words differently, and the pictures then miss their prompts.
- * Its structure is that of the published tokenizer.json of CLIP (openai/clip-vit-large-patch14).
+ * Stable Diffusion folders bring only the tables (vocab.json, merges.txt); a tokenizer.json that someone made from them
+ * may lack the start and end tokens or split words differently, and the pictures then miss their prompts.
+ * The structure is that of the published tokenizer.json of CLIP (openai/clip-vit-large-patch14).
  */
 export function clipTokenizerJson({ vocab, merges }: BpeTables, bosToken: string, eosToken: string, padToken = eosToken): object {
   const framing = (content: string) => ({ id: vocab[content], content, special: true, normalized: false });
@@ -32,7 +32,7 @@ export function clipTokenizerJson({ vocab, merges }: BpeTables, bosToken: string
       normalizers: [
         { type: 'NFC' },
         { type: 'Replace', pattern: { Regex: String.raw`\s+` }, content: ' ' },
-        // Letter by letter, as the tokenizer has it, a capital sigma becomes σ; JavaScript knows the ς at the end of words.
+        // The tokenizer lowers letter by letter, so a capital sigma becomes σ; JavaScript writes ς at the end of words.
         { type: 'Replace', pattern: { String: 'Σ' }, content: 'σ' },
         { type: 'Lowercase' },
       ],

@@ -37,7 +37,7 @@ export class DualTextEncoder implements PromptNet {
     return join(await this.first.encodeText(text), await this.second.encodeText(text));
   }
 
-  /** @param ids as the first tokenizer pads them; where the second one pads otherwise, they are padded anew for it */
+  /** @param ids padded by the first tokenizer; where the second one pads differently, they are padded again for it */
   async encodeTokens(ids: number[]): Promise<PromptEmbeds> {
     const first = await this.first.encodeTokens(ids);
     return join(first, await this.second.encodeTokens(this.second.tokenizer?.repad(ids) ?? ids));

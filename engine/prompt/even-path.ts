@@ -1,48 +1,48 @@
 import { squaredDifference } from '../util/vectors';
 
 /**
- * The pace of a transition. Its pictures do not change evenly with the position between two prompts: they rest near
- * either prompt and turn quickly in between. A path knows how the pictures change along the way, from a few that were
- * made at positions on it, and says where a transition shall be so that neither the pictures nor the embeddings jump.
+ * The pace of a transition. Its pictures do not change evenly with the position between two prompts: they hardly change
+ * near either prompt and turn quickly in between. A path estimates how the pictures change along the way from a few
+ * samples, and says where a transition should be so that neither the pictures nor the embeddings jump.
  */
 
-/** Where pictures are looked at first, before the widest gaps between them are halved. */
+/** Where pictures are sampled first, before the widest gaps between them are halved. */
 const FIRST = [0, 1, 0.5, 0.25, 0.75, 0.125, 0.375, 0.625, 0.875] as const;
-/** With so many of them a plan can be made. */
+/** How many samples a plan needs. */
 const ENOUGH = 5;
 const MOST = 21;
 /**
- * Where pictures change less than this part of their mean speed, a transition goes no faster for it: the embeddings'
- * steps may then be at most 1 / 0.94 of the pictures'.
+ * Where pictures change less than this part of their mean speed, a transition goes no faster: the embeddings' steps
+ * may then be at most 1 / 0.94 of the pictures'.
  */
 const LEAST_SPEED = 0.94;
-/** Until the first looks have come, the transition goes at this part of the clock's speed: it may have set out at a turn. */
+/** Until the first samples have come, the transition goes at this part of the clock's speed, since it may begin at a turn. */
 const CAREFUL = 0.7;
-/** How long it is that careful at most, and by when it has caught up if no plan can be made, as parts of the transition. */
+/** How long it goes that slowly at most, and by when it has caught up if there is no plan, as parts of the transition. */
 const CAREFUL_UNTIL = 0.1;
 const CAUGHT_UP = 0.4;
 /** Parts of the way below this are not told apart. */
 const FINEST = 1 / 256;
-/** Where the first stretch ends: it is gone before anything is known. One of the first looks. */
+/** Where the first stretch ends, which is over before anything is known. It is one of the FIRST positions. */
 const FIRST_STRETCH = 0.125;
 
-/** A picture that was made at a position of the way, in one or more measures, each a list of numbers. */
+/** A picture that was made at a position on the way, as one or more measures, each a list of numbers. */
 interface Sample {
   position: number;
   measures: readonly Float32Array[];
 }
 
-/** A piece of the way between two looks. */
+/** A piece of the way between two samples. */
 export interface Stretch {
   from: number;
   to: number;
-  /** How much of it is behind, 0..1. */
+  /** How much of it is done, 0..1. */
   part: number;
   /** The measures at both ends, where they are known. */
   ends?: [from: readonly Float32Array[], to: readonly Float32Array[]];
 }
 
-/** How far along is how far on the way: two rising lists, and the point from which on they hold. */
+/** The position on the way for each length covered: two rising lists, and the point from which they hold. */
 interface Plan {
   positions: number[];
   lengths: number[];
@@ -50,16 +50,16 @@ interface Plan {
 }
 
 export class EvenPath {
-  /** In the order of their positions. */
+  /** Samples in the order of their positions. */
   private readonly samples: Sample[] = [];
   private readonly asked = new Set<number>();
-  /** Where stretches begin that have been given out, and where each ends. */
+  /** The stretches that have been given out: where each begins, and where it ends. */
   private readonly stretches = new Map<number, number>();
   private plan: Plan | undefined;
   private last = { time: 0, position: 0 };
 
   /**
-   * Where on the way to be.
+   * The position on the way at a time.
    *
    * @param time how much of the transition is over, 0..1
    * @returns 0..1; never less for a later time, and without a jump when more becomes known
@@ -70,7 +70,7 @@ export class EvenPath {
     return position;
   }
 
-  /** Where to look next; undefined when enough is known of what is still ahead, or on its way. */
+  /** Where to sample next; undefined when enough is known, or under way, of what lies ahead. */
   next(): number | undefined {
     const position = this.asked.size < MOST ? (FIRST.find((each) => !this.asked.has(each)) ?? this.widest()) : undefined;
     if (position !== undefined) this.asked.add(position);
@@ -78,8 +78,8 @@ export class EvenPath {
   }
 
   /**
-   * Between which looks a position is, for pictures that are mixed of those two: their way is as long as the plan takes it
-   * for, whatever turns there are in between. A stretch that has been given out stays as it is.
+   * The two samples that a position lies between, for pictures that are mixed from them: they change as far as the plan
+   * assumes, whatever turns there are in between. A stretch that has been given out stays as it is.
    *
    * @returns undefined where too little is known
    */
@@ -121,7 +121,7 @@ export class EvenPath {
     return interpolate(lengths, positions, start + (rest * (time - from.time)) / (1 - from.time));
   }
 
-  /** The middle of the longest gap ahead into which no look is on its way. */
+  /** The middle of the longest gap ahead for which no sample is under way. */
   private widest(): number | undefined {
     const gaps = this.gaps();
     let longest = 0;
@@ -135,7 +135,7 @@ export class EvenPath {
     return middle;
   }
 
-  /** The share of each gap in the whole way, by the measure in which it is largest, or in the embeddings. */
+  /** The share of each gap in the whole way, in the measure (or the embeddings) where it is largest. */
   private gaps(): number[] {
     const pairs = this.samples.slice(1).map((sample, i) => [this.samples[i], sample] as const);
     const shares = pairs.map(([from, to]) => LEAST_SPEED * (to.position - from.position));

@@ -1,6 +1,6 @@
 import { LruCache } from '../util/lru-cache';
 
-/** Results by key, the `limit` that were used last. Equal requests at the same time share one piece of work; a failure is not kept. */
+/** The `limit` results that were used last, by key. Equal requests at the same time share one piece of work; a failure is not kept. */
 export class PromiseCache<T> {
   private readonly kept: LruCache<Promise<T>>;
 

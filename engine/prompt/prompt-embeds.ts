@@ -3,18 +3,18 @@ import type { BlendMethod, TransitionMethod } from './request';
 import { sphericalMean } from './sphere';
 import { normalizeWeights } from './weights';
 
-/** What the UNet attends to: one embedding a token, [tokens, width] row-major. Never changed once made. */
+/** The embeddings that the UNet attends to: one per token, [tokens, width] row-major. Never changed once made. */
 export interface PromptEmbeds {
   hiddenStates: Float32Array;
   tokens: number;
   width: number;
-  /** One embedding of the whole prompt, [D]: models with two text encoders take it as well. */
+  /** One embedding of the whole prompt, [D], which models with two text encoders take as well. */
   pooled?: Float32Array;
   /** Pictures that belong to the prompt, by the adapters that show them. */
   images?: Readonly<Record<string, PictureTokens>>;
 }
 
-/** What the UNet attends to of a picture, [count, width]. */
+/** The embeddings of a picture that the UNet attends to, [count, width]. */
 export interface PictureTokens {
   tokens: Float32Array;
   count: number;
@@ -23,7 +23,7 @@ export interface PictureTokens {
   presence?: number;
 }
 
-/** A picture as a prompt: what positive rows attend to, and negative ones. */
+/** A picture as a prompt: the embeddings for positive rows, and for negative ones. */
 export interface PicturePrompt {
   positive: PictureTokens;
   negative: PictureTokens;
@@ -34,19 +34,19 @@ export function sideOf(pictures: Readonly<Record<string, PicturePrompt>>, side: 
   return Object.fromEntries(Object.entries(pictures).map(([name, picture]) => [name, picture[side]]));
 }
 
-/** Agreement with the others that a text keeps at least in a cosine-weighted blend. */
+/** The least agreement with the others that a text counts with in a cosine-weighted blend. */
 const LEAST_COSINE = 1e-4;
 
 /**
- * Several conditionings as one, token by token: between two prompts the pictures change smoothly with the weights. One
- * part is returned as it is.
+ * Blends several conditionings into one, token by token: between two prompts the pictures change smoothly with the
+ * weights. A single part is returned as it is.
  *
  * - `linear`: Σ wᵢ·eᵢ / Σ wᵢ.
- * - `slerp`: the weighted mean on the sphere; of two parts, slerp by w₂ / (w₁ + w₂).
+ * - `slerp`: the weighted mean on the sphere; for two parts, slerp by w₂ / (w₁ + w₂).
  * - `cosine`: the same with the weights wᵢ·cos(eᵢ, m), where m = Σ wᵢ·eᵢ: texts that disagree with the rest count less.
  *
- * Pictures that belong to the parts are blended in the same way and with the same shares, adapter by adapter; where some parts
- * have none, the picture counts less strongly.
+ * Pictures that belong to the parts are blended in the same way and with the same shares, adapter by adapter; where some
+ * parts have none, the picture counts less.
  *
  * @param parts weights without a positive sum count as equal
  * @throws EBADPROMPT when a weight is not a finite number
@@ -105,7 +105,7 @@ function blendPictures(
 }
 
 /**
- * The conditioning at `position` (0..1) of the way between two. At the ends it is the one or the other itself.
+ * The conditioning at `position` (0..1) on the way between two. At the ends it is one of the two itself.
  */
 export function between(from: PromptEmbeds, to: PromptEmbeds, position: number, method: TransitionMethod = 'linear'): PromptEmbeds {
   if (position <= 0) return from;
@@ -134,10 +134,10 @@ function byAgreement(values: readonly Float32Array[], shares: readonly number[])
 }
 
 /**
- * Weights within a prompt: e_∅ + w·(e − e_∅) for every token, where e_∅ is what the empty prompt has in its place.
+ * Weights within a prompt: e_∅ + w·(e − e_∅) for every token, where e_∅ is the empty prompt's embedding at its place.
  * A weight of 1 changes nothing and 0 leaves the token out; other tokens stay as they are.
  *
- * @param weights one a token
+ * @param weights one per token
  */
 export function emphasize(prompt: PromptEmbeds, empty: PromptEmbeds, weights: number[]): PromptEmbeds {
   const hiddenStates = prompt.hiddenStates.map((value, i) => {

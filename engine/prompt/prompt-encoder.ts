@@ -17,21 +17,21 @@ import type { PromptNet } from './text-encoder';
 import { type EncodedPrompt, TransitionPath } from './transition-path';
 import { quote } from '../util/quote';
 
-/** How many conditionings are kept: the two ends of a transition, the scenes of a show. One with two texts of 77 × 2048 takes 1.2 MiB. */
+/** How many conditionings are kept: the ends of a transition, the scenes of a show. One with two texts of 77 × 2048 takes 1.2 MiB. */
 const KEPT = 16;
-/** How many transitions have their pace remembered: the one under way, and a few others that alternate with it. */
+/** For how many transitions the pace is remembered: the one under way, and a few that alternate with it. */
 const PATHS_KEPT = 4;
 
 /** A prompt whose pictures are named by their content. */
 export type NamedPrompt = (WithoutImages<Prompt> & { images?: PictureIds }) | PromptSpec;
 type WithoutImages<P> = P extends unknown ? Omit<P, 'images'> : never;
 
-/** Finds what adapters make of pictures, by the adapters' names. */
+/** Encodes pictures by the adapters that show them; results are by the adapters' names. */
 export type ShowPictures = (images: PictureIds) => Promise<Record<string, PicturePrompt>>;
 
 const showNone: ShowPictures = () => Promise.reject(new EngineError('EBADPARAM', 'images: there is no adapter that shows a picture'));
 
-/** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs for new texts alone. */
+/** Turns prompts, as tokens, texts or weighted texts, into conditionings. The net runs only for new texts. */
 export class PromptEncoder {
   private readonly kept = new PromiseCache<EncodedPrompt>(KEPT);
   private readonly ways = new LruCache<TransitionPath>(PATHS_KEPT);
@@ -97,8 +97,8 @@ export class PromptEncoder {
   }
 
   /**
-   * @param options `complete` adds to a text what the model's list of words adds to a prompt, to each text by itself, so that a blend
-   *   goes evenly from one to the other; `images` are those of each text
+   * @param options `complete` adds to each text by itself what the model's list of words adds to a prompt, so that a blend goes
+   *   evenly from one to the other; `images` are those of each text
    */
   private async encodeTexts(
     texts: string | WeightedText[],
@@ -119,7 +119,7 @@ export class PromptEncoder {
   }
 }
 
-/** What adapters make of the pictures of each text; undefined where there are none at all. */
+/** The encoded pictures of each text; undefined where no text has any. */
 async function picturesOf(
   { prompt, images }: Exclude<NamedPrompt, { tokenIds: number[] }>,
   show: ShowPictures,

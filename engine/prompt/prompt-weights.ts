@@ -1,19 +1,19 @@
-/** A piece of a prompt and how much it counts: 1 is as written. */
+/** A piece of a prompt and its weight: 1 is as written. */
 export interface PromptPart {
   text: string;
   weight: number;
 }
 
-/** Signs that a weight may take, spaces included. */
+/** The most characters of a weight, spaces included. */
 const LONGEST_NUMBER = 40;
-/** What stands before the closing parenthesis of a weight: `:1.2`. */
+/** The weight before a closing parenthesis: `:1.2`. */
 const WEIGHT = /:\s*([+-]?(?:\d+\.?\d*|\.\d+))\s*$/;
 
 /**
- * Reads `(word:1.2)`: what is in the parentheses counts 1.2 times. Weights may be nested, and multiply then. Parentheses
+ * Reads `(word:1.2)`: the text in the parentheses counts 1.2 times. Weights may be nested, and then multiply. Parentheses
  * without a number are text; `\(` and `\)` always are.
  *
- * A prompt without weights comes back as the one piece that it is.
+ * A prompt without weights comes back as one piece.
  */
 export function parsePromptWeights(prompt: string): PromptPart[] {
   const parts: PromptPart[] = [];
@@ -53,7 +53,7 @@ function isEscaped(text: string, at: number): boolean {
   return text[at] === '\\' && (text[at + 1] === '(' || text[at + 1] === ')');
 }
 
-/** Where each parenthesis that is closed is closed, by where it opens. */
+/** The position of each closing parenthesis, by that of the opening one. */
 function closings(text: string): Map<number, number> {
   const open: number[] = [];
   const closed = new Map<number, number>();

@@ -1,6 +1,6 @@
 /**
- * Pictures that are shown with a prompt, by the names of the adapters that show them; each is named by its content, see
- * `pictureId`. The name `image` stands for every adapter that shows one.
+ * The ids of the pictures that are shown with a prompt, by the names of the adapters that show them; see `pictureId`.
+ * The name `image` stands for every adapter that shows one.
  */
 export type PictureIds = Readonly<Record<string, string>>;
 export const ANY_ADAPTER = 'image';
@@ -9,7 +9,7 @@ export const ANY_ADAPTER = 'image';
 export interface WeightedText {
   text: string;
   weight: number;
-  /** Pictures that belong to this text, in the place of those of the whole prompt. */
+  /** Pictures that belong to this text, instead of those of the whole prompt. */
   images?: PictureIds;
 }
 
@@ -25,15 +25,15 @@ export type TransitionMethod = 'linear' | 'slerp';
 export const TRANSITION_METHODS = ['linear', 'slerp'] as const satisfies readonly TransitionMethod[];
 
 /**
- * What changes evenly with a transition's position: `embedding`, the conditioning itself; `picture`, the pictures that are made
- * under it, as far as that can be found out during the transition, and the conditioning follows.
+ * What changes evenly with a transition's position: `embedding`, the conditioning itself; `picture`, the pictures made with
+ * it, as far as that can be found out during the transition, and the conditioning follows.
  */
 export type TransitionPace = 'picture' | 'embedding';
 export const TRANSITION_PACES = ['picture', 'embedding'] as const satisfies readonly TransitionPace[];
 
 /**
  * Plain JSON that fully determines a conditioning. Weights are normalised; without a positive sum they count as equal.
- * What `prompt`, `negativePrompt` and `blend` say holds alone, or is the target of a transition.
+ * `prompt`, `negativePrompt` and `blend` stand alone or are the target of a transition.
  */
 export interface PromptSpec {
   prompt: WeightedText[];
@@ -45,9 +45,9 @@ export interface PromptSpec {
   transition?: Transition;
 }
 
-/** A conditioning that is on its way. */
+/** A conditioning on the way to another one. */
 export interface Transition {
-  /** Where it set out; this may have been on its way itself. */
+  /** The start, which may have been on its way itself. */
   from: PromptSpec;
   /** How much of it is over, 0..1. */
   position: number;
@@ -57,7 +57,7 @@ export interface Transition {
   pace?: TransitionPace;
 }
 
-/** The prompt without its own pictures and those of the prompts that it comes from. */
+/** The prompt without its own pictures or those of the prompts that it comes from. */
 export function withoutImages({ images: _images, prompt, transition, ...rest }: PromptSpec): PromptSpec {
   return {
     ...rest,

@@ -1,15 +1,15 @@
 import { combine, dot, norm } from '../util/vectors';
 
-/** Blending embeddings by their directions: straight lines between them pass through shorter, vaguer ones. */
+/** Blends embeddings by their directions, since straight lines between them pass through shorter, vaguer ones. */
 
-/** Below this, lengths and angles (radians) count as none. */
+/** Lengths and angles (radians) below this count as zero. */
 const TINY = 1e-7;
-/** Iterations of the spherical mean at most; a handful is enough for embeddings, which lie close together. */
+/** The most iterations of the spherical mean; a handful is enough for embeddings, which lie close together. */
 const MOST_ITERATIONS = 24;
 
 /**
- * The weighted mean of embeddings on the sphere, each token by itself: the direction is the mean of the directions, the
- * length the mean of the lengths. Of two embeddings this is slerp.
+ * The weighted mean of embeddings on the sphere, token by token: the direction is the mean of the directions, the length
+ * the mean of the lengths. For two embeddings this is slerp.
  *
  * @param values [tokens, width] each, row-major
  * @param shares one for each, with a sum of 1
@@ -26,7 +26,7 @@ export function sphericalMean(values: readonly Float32Array[], shares: readonly 
   return mean;
 }
 
-/** An embedding without a direction, or directions whose mean is none, leave the straight mean. */
+/** Falls back to the straight mean where an embedding has no direction, or the directions have no mean. */
 function meanOfRows(rows: readonly Float32Array[], shares: readonly number[]): Float64Array {
   const lengths = rows.map(norm);
   const straight = combine(rows, shares);
@@ -47,8 +47,8 @@ function slerp([a, b]: Float64Array[], t: number): Float64Array | undefined {
 
 /**
  * The point of the unit sphere with the smallest Σ wᵢ·θᵢ², where θᵢ is the angle to direction i (Buss and Fillmore,
- * "Spherical averages and applications to spherical splines and interpolation", 2001, algorithm A1). Other than slerps
- * one after the other, it does not depend on the order of the directions and moves smoothly with all weights.
+ * "Spherical averages and applications to spherical splines and interpolation", 2001, algorithm A1). Unlike a chain of
+ * slerps, it does not depend on the order of the directions and moves smoothly with all weights.
  */
 function meanDirection(directions: readonly Float64Array[], shares: readonly number[]): Float64Array | undefined {
   const start = combine(directions, shares);
@@ -56,7 +56,7 @@ function meanDirection(directions: readonly Float64Array[], shares: readonly num
   if (length < TINY) return undefined;
   let mean: Float64Array = start.map((value) => value / length);
   for (let k = 0; k < MOST_ITERATIONS; k++) {
-    // The mean in the plane that touches the sphere here; angles and directions from here are kept in it.
+    // The mean is taken in the plane that touches the sphere here, which keeps angles and directions from this point.
     const cosines = directions.map((direction) => Math.max(-1, Math.min(1, dot(mean, direction))));
     const stretches = cosines.map((cosine, i) => shares[i] * stretch(Math.acos(cosine)));
     const step = combine([...directions, mean], [...stretches, -stretches.reduce((sum, each, i) => sum + each * cosines[i], 0)]);
@@ -68,7 +68,7 @@ function meanDirection(directions: readonly Float64Array[], shares: readonly num
   return mean;
 }
 
-/** θ / sin θ; 1 at θ = 0, and at π, where no way back is the shortest. */
+/** θ / sin θ; 1 at θ = 0, and at π, where no way is the shortest. */
 function stretch(angle: number): number {
   const sine = Math.sin(angle);
   return sine < TINY ? 1 : angle / sine;

@@ -1,9 +1,9 @@
 /** A word of a text, in whatever script. */
 export interface SplitWord {
   text: string;
-  /** Where it stands in the text, which is in NFC. */
+  /** Its position in the text, which is in NFC. */
   at: number;
-  /** Whether spaces stand between the words of its script; without them it is a whole run that holds several words. */
+  /** Whether its script puts spaces between words; if not, this is a whole run that may hold several words. */
   spaced: boolean;
 }
 
@@ -15,10 +15,10 @@ const WORDS = new RegExp(
   'gu',
 );
 const IS_UNSPACED = new RegExp(`^[${UNSPACED}]`, 'u');
-/** What English leaves behind an apostrophe is not a word: "it's", "castle’s". */
+/** English endings after an apostrophe, which are not words: "it's", "castle’s". */
 const ENDINGS = /(?<=\p{L})['’](?:s|t|d|m|re|ve|ll)(?![\p{L}\p{M}\p{N}])/giu;
 
-/** The words of a text in their order; signs and spaces are none. */
+/** The words of a text in order, without signs and spaces. */
 export function splitWords(text: string): SplitWord[] {
   const line = text.normalize('NFC').replace(ENDINGS, (ending) => ' '.repeat(ending.length));
   return [...line.matchAll(WORDS)].map(([word], k, all) => ({ text: word, at: all[k].index, spaced: !IS_UNSPACED.test(word) }));
@@ -26,7 +26,7 @@ export function splitWords(text: string): SplitWord[] {
 
 let segmenter: Intl.Segmenter | undefined;
 
-/** Where words may begin in a run without spaces, by a dictionary of common words: 0 and the run's length among them. */
+/** Where words may begin in a run without spaces, by a dictionary of common words; 0 and the run's length are included. */
 export function boundaries(run: string): number[] {
   // Chinese and Japanese share one dictionary, so the language does not matter.
   segmenter ??= new Intl.Segmenter('ja', { granularity: 'word' });

@@ -8,15 +8,15 @@ import { PromiseCache } from './promise-cache';
 import type { Tokenizer } from './tokenizer';
 import { quote } from '../util/quote';
 
-/** How many embeddings are kept: a show's worth of prompts; 77 tokens of width 1024 are 308 KiB each. */
+/** How many embeddings are kept: a show's worth of prompts. 77 tokens of width 1024 are 308 KiB each. */
 const cacheSize = 64;
-/** Ids of a prompt, and numbers of an embedding: CLIP has 77 and 768 to 1280, the largest text encoders 512 and 4096. */
+/** The most ids of a prompt and values of an embedding: CLIP has 77 and 768 to 1280, the largest text encoders 512 and 4096. */
 const MOST_TOKENS = 4096;
 export const LARGEST_WIDTH = 16_384;
 
-/** Texts or token ids to conditionings, by one net or two. */
+/** Turns texts or token ids into conditionings, by one net or two. */
 export interface PromptNet {
-  /** Ids a prompt takes, padding included. */
+  /** The number of ids of a prompt, padding included. */
   readonly tokens: number;
   /** Width of an embedding. */
   readonly width: number;
@@ -24,9 +24,9 @@ export interface PromptNet {
   readonly readsTexts: boolean;
   /** Names of the LoRAs that change it. */
   readonly loras: readonly string[];
-  /** The same under other strengths of these; those that are not named have 1. */
+  /** The same net with other strengths of these; those that are not named have 1. */
   under(weights: Readonly<Record<string, number>>): PromptNet;
-  /** A conditioning of zeros in the model's shape, [tokens, width]: to warm a UNet up, not to render with. */
+  /** A conditioning of zeros in the model's shape, [tokens, width], to warm a UNet up, not to render with. */
   blank(): PromptEmbeds;
   /**
    * The embedding of a text, [tokens, width]; `(word:1.2)` gives a word another weight.
@@ -38,21 +38,21 @@ export interface PromptNet {
    * Rejects with EBADPROMPT when there are more or fewer, or the vocabulary does not have one.
    */
   encodeTokens(ids: number[]): Promise<PromptEmbeds>;
-  /** What of a text the model does not see, in sentences. */
+  /** Sentences on the parts of a text that the model does not see. */
   warnings(text: string): string[];
-  /** A prompt with what the model's list of words adds to it where it leaves that open. */
+  /** The prompt with the words that the model's list adds where the prompt leaves something open. */
   complete(text: string): string;
 }
 
 /** Which outputs of a net make a conditioning. */
 export interface TextOutputs {
-  /** The last layer's, or the last but one: models with two text encoders were trained on that. */
+  /** The last layer's, or the last but one's, which models with two text encoders were trained on. */
   hiddenStates: 'last' | 'penultimate';
-  /** Whether the embedding of the whole prompt belongs to it. */
+  /** Whether the embedding of the whole prompt is included. */
   pooled: boolean;
 }
 
-/** A text encoder net. What was encoded once is kept, so the net rests while the prompts stay. */
+/** A text encoder net. Embeddings are kept, so the net does not run while the prompts stay the same. */
 export class TextEncoder implements PromptNet {
   readonly tokens: number;
   readonly width: number;
@@ -62,14 +62,14 @@ export class TextEncoder implements PromptNet {
   private readonly output: TensorInfo;
   /** The output for the whole prompt, and how wide it is. */
   private readonly pooled: { name: string; width: number } | undefined;
-  /** Ids from here on are unknown to the net. */
+  /** Ids from this one up are unknown to the net. */
   private readonly vocabSize: number;
-  /** By token ids. */
+  /** Conditionings by token ids. */
   private readonly cache = new PromiseCache<PromptEmbeds>(cacheSize);
 
   /**
    * @param tokenizer undefined for a model without one, which then takes token ids only
-   * @param config says what the net itself leaves free
+   * @param config gives what the net itself leaves open
    * @throws EBADMODEL when the net is not a text encoder
    */
   constructor(
@@ -164,7 +164,7 @@ export class TextEncoder implements PromptNet {
   }
 
   private async run(ids: number[]): Promise<PromptEmbeds> {
-    // An export for several prompts gets copies of this one.
+    // An export with a fixed batch of several prompts gets copies of this one.
     const [rows] = this.input.shape;
     const batch = typeof rows === 'number' && rows > 0 ? rows : 1;
     // Diffusion models were trained without a mask: they see the padding, too.
@@ -194,7 +194,7 @@ function penultimate(outputs: TensorInfo[]): TensorInfo | undefined {
   return layers.at(-2);
 }
 
-/** The first that is a size; the sizes of free dimensions are names. */
+/** The first value that is a size; free dimensions have names instead. */
 function firstSize(most: number, ...sizes: unknown[]): number {
   const size = sizes.find((one) => typeof one === 'number' && one > 0);
   if (typeof size === 'number' && Number.isInteger(size) && size <= most) return size;

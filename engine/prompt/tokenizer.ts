@@ -7,7 +7,7 @@ import type { PromptPart } from './prompt-weights';
 import { WordList } from './word-list';
 import { WordTable } from './word-table';
 
-/** What is read in the folder of a tokenizer. */
+/** The files that are read in a tokenizer's folder. */
 export const TOKENIZER_FILES = [
   'special_tokens_map.json',
   'tokenizer_config.json',
@@ -17,7 +17,7 @@ export const TOKENIZER_FILES = [
   'words.json',
 ] as const;
 
-/** What this file needs of a tokenizer.json and of the configs beside it. */
+/** The parts of a tokenizer.json and its configs that are used here. */
 interface TokenizerJson {
   model: { type?: string; end_of_word_suffix?: string; unk_token?: string; vocab: Record<string, number> } & Partial<BpeTables>;
   padding?: { pad_id?: number } | null;
@@ -31,14 +31,14 @@ interface TokenizerConfig {
   unk_token?: SpecialToken;
 }
 
-/** Texts to token ids, as the model's own tokenizer files say. */
+/** Turns texts into token ids, as the model's own tokenizer files say. */
 export class Tokenizer {
-  /** What stands before and behind every text. */
+  /** The ids before and after every text. */
   private readonly frame: [start: number[], end: number[]];
 
   private constructor(
     private readonly tokenizer: HuggingFaceTokenizer,
-    /** Ids of a prompt, padding included: CLIP's 77 unless the configs say otherwise. */
+    /** The number of ids of a prompt, padding included: CLIP's 77 unless the configs say otherwise. */
     readonly length: number,
     private readonly padId: number,
     /** Set when the vocabulary is a list of whole words. */
@@ -65,7 +65,7 @@ export class Tokenizer {
       const tables = json ? clipTables(json) : files;
       const [bos, eos, pad, unk] = [config.bos_token, config.eos_token, config.pad_token, config.unk_token].map(contentOf);
       const framed = tables ? clipTokenizerJson(tables, bos ?? '<|startoftext|>', eos ?? '<|endoftext|>', pad) : json;
-      // Loaded here: a process that never reads a prompt does without.
+      // The library is loaded here, so a process that never reads a prompt does without it.
       const { Tokenizer: Library } = require('@huggingface/tokenizers') as typeof import('@huggingface/tokenizers');
       const tokenizer = new Library(framed ?? {}, { unk_token: unk, bos_token: bos, eos_token: eos, pad_token: pad });
       const id = (token: string | undefined): number | undefined => (token === undefined ? undefined : tokenizer.token_to_id(token));
@@ -79,7 +79,7 @@ export class Tokenizer {
 
   /**
    * The ids of a text between start and end token, padded to `length`. A text that is too long loses its last words,
-   * never the end token; `truncated` then says so. Words that a list of words does not know are left out.
+   * never the end token, and `truncated` says so. Words that a list of words does not know are left out.
    */
   encode(text: string, length = this.length): { ids: number[]; truncated: boolean } {
     const { ids, wanted } = this.encodeParts([{ text, weight: 1 }], length);
@@ -104,13 +104,13 @@ export class Tokenizer {
     };
   }
 
-  /** Ids that another tokenizer of the same vocabulary has padded, padded as this one does. */
+  /** Pads again, as this tokenizer does, ids that another one with the same vocabulary has padded. */
   repad(ids: number[]): number[] {
     const end = ids.indexOf(this.frame[1][0], 1);
     return end === -1 ? ids : ids.map((id, i) => (i > end ? this.padId : id));
   }
 
-  /** The words of a text that the model is not told of, each once. Byte-pair vocabularies know all words: []. */
+  /** The words of a text that the model does not get, each once; [] for byte-pair vocabularies, which know all words. */
   unknownWords(text: string): string[] {
     return this.words?.unknown(text) ?? [];
   }
@@ -122,7 +122,7 @@ export class Tokenizer {
   }
 }
 
-/** A list of words as its tokenizer splits texts and writes words. Its special tokens are not words. */
+/** The word list of a tokenizer whose vocabulary is whole words. Its special tokens are not words. */
 function wordListOf(tokenizer: HuggingFaceTokenizer, table: WordTable | undefined): WordList {
   const { normalizer, pre_tokenizer } = tokenizer;
   const special = new Set<string>([...tokenizer.get_added_tokens_decoder().values()].map(({ content }) => content));
@@ -140,7 +140,7 @@ async function readTable(folder: string): Promise<WordTable | undefined> {
   return json && WordTable.read(json, path);
 }
 
-/** CLIP's tables, when they are in this tokenizer.json; other kinds of tokenizers are taken as they are. */
+/** CLIP's tables, if this tokenizer.json holds them; other kinds of tokenizers are taken as they are. */
 function clipTables({ model }: TokenizerJson): BpeTables | undefined {
   const { end_of_word_suffix, vocab, merges } = model;
   return end_of_word_suffix === '</w>' && merges ? { vocab, merges } : undefined;
@@ -156,7 +156,7 @@ function contentOf(token: SpecialToken | undefined): string | undefined {
   return typeof token === 'object' ? token?.content : token;
 }
 
-/** Some configs say "unlimited" by a number with thirty digits. */
+/** Some configs write "unlimited" as a number with thirty digits. */
 function lengthOf({ model_max_length: length = 0 }: TokenizerConfig): number {
   return Number.isInteger(length) && length > 0 && length <= 4096 ? length : 77;
 }

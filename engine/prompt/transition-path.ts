@@ -2,23 +2,23 @@ import { EvenPath } from './even-path';
 import { between, type PromptEmbeds } from './prompt-embeds';
 import type { TransitionMethod } from './request';
 
-/** What a frame is drawn towards and, under guidance, away from. */
+/** The conditioning that a frame is drawn towards and, with guidance, the one it is drawn away from. */
 export interface EncodedPrompt {
   positive: PromptEmbeds;
-  /** Undefined when neither a negative prompt nor a tokenizer to encode an empty one is there. */
+  /** Undefined when there is neither a negative prompt nor a tokenizer to encode an empty one. */
   negative: PromptEmbeds | undefined;
-  /** What of the prompts the model does not see, in sentences. */
+  /** Sentences on the parts of the prompts that the model does not see. */
   warnings: string[];
-  /** The transition that this is part of, if it goes at the pace of the pictures. */
+  /** The transition that this is part of, if it follows the pace of the pictures. */
   way?: TransitionPath;
   /** The position on it, 0..1. */
   position?: number;
 }
 
-/** The way between two conditionings, and the pace at which a transition goes it. */
+/** The way between two conditionings, and the pace of a transition along it. */
 export class TransitionPath {
   readonly path = new EvenPath();
-  /** How much of the transition is over, 0..1, by the last call of `at`. */
+  /** How much of the transition is over, 0..1, as of the last call of `at`. */
   time = 0;
 
   constructor(
@@ -27,14 +27,14 @@ export class TransitionPath {
     private readonly method: TransitionMethod | undefined,
   ) {}
 
-  /** The conditioning of a transition of which so much is over, 0..1. */
+  /** The conditioning when this much of the transition is over, 0..1. */
   at(time: number): EncodedPrompt {
     this.time = time;
     const position = this.path.at(time);
     return { ...this.between(position), way: this, position };
   }
 
-  /** The conditioning at a position of the way, 0..1. What is not seen of the texts that are being left has been said. */
+  /** The conditioning at a position on the way, 0..1. The warnings of the start were given before. */
   between(position: number): EncodedPrompt {
     const { from, to, method } = this;
     return {

@@ -1,22 +1,22 @@
 import type { PromptSpec, Transition } from './request';
 
-/** Targets that a conditioning may be between: a transition that was interrupted by the next one, and so on. */
+/** The most targets that a conditioning may be between: a transition interrupted by the next one, and so on. */
 export const MOST_TARGETS = 32;
 /** A target with a smaller share in a conditioning is not missed. */
 const LEAST_SHARE = 5e-4;
 
 export type Target = Omit<PromptSpec, 'transition'>;
 
-/** How a transition goes. */
+/** The method and pace of a transition. */
 type Manner = Pick<Transition, 'method' | 'pace'>;
 
-/** A target and how far the way towards it had been gone; 1 for the first. */
+/** A target, and how much of the way to it was covered; 1 for the first. */
 interface Link extends Manner {
   target: Target;
   position: number;
 }
 
-/** @param position 0..1 of the way between `from` and the target */
+/** @param position 0..1 on the way between `from` and the target */
 export function onTheWay(from: PromptSpec, target: Target, position: number, { method = 'linear', pace = 'picture' }: Manner): PromptSpec {
   if (position >= 1) return target;
   return { ...target, transition: { from, position, ...(method !== 'linear' && { method }), ...(pace !== 'picture' && { pace }) } };
@@ -28,8 +28,8 @@ export function countTargets({ transition }: PromptSpec): number {
 }
 
 /**
- * The same conditioning, or nearly so, between at most `most` targets: the one with the least share leaves it to its next
- * newer one. When there are many, the least share is less than a frame of any transition moves.
+ * The same conditioning, or nearly so, between at most `most` targets: the one with the least share gives it to the next
+ * newer one. With many targets, the least share is smaller than a transition's move in one frame.
  */
 export function simplify(request: PromptSpec, most: number): PromptSpec {
   const links = linksOf(request);
@@ -51,7 +51,7 @@ function linksOf({ transition, ...target }: PromptSpec): Link[] {
   return [...linksOf(from), { target, ...link }];
 }
 
-/** A link's share: how far the way to it had been gone, of what the newer ones leave. */
+/** A link's share: how much of the way to it was covered, times what the newer ones leave. */
 function leastShare(links: Link[]): { index: number; share: number } {
   let rest = 1;
   let least = { index: 0, share: Infinity };

@@ -3,22 +3,22 @@ import { type NamedPrompt, PromptEncoder, type ShowPictures } from './prompt-enc
 import type { EncodedPrompt } from './transition-path';
 import type { PromptNet } from './text-encoder';
 
-/** For how many sets of strengths prompts are kept: frames may alternate between some. */
+/** For how many sets of strengths prompts are kept, since frames may alternate between some. */
 const STRENGTHS_KEPT = 8;
 
-/** A prompt encoder for every set of strengths that the text encoder's LoRAs have. */
+/** A prompt encoder for every set of strengths of the text encoder's LoRAs. */
 export class WeightedPrompts {
   private readonly encoders = new LruCache<PromptEncoder>(STRENGTHS_KEPT);
 
   constructor(private readonly textEncoder: PromptNet) {}
 
-  /** Whether what becomes of a prompt depends on the strengths of adapters. */
+  /** Whether a prompt's conditioning depends on the strengths of adapters. */
   get dependOnWeights(): boolean {
     return this.textEncoder.loras.length > 0;
   }
 
   /**
-   * @param show finds what adapters make of the prompt's pictures
+   * @param show encodes the prompt's pictures by the adapters
    * @param weights by the adapters' names; those that are not named have 1
    * @throws EBADPROMPT
    */

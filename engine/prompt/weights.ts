@@ -1,7 +1,7 @@
 import { EngineError } from '../errors';
 import { quote } from '../util/quote';
 
-/** A sum below this part of the weights' magnitudes has cancelled out: dividing by it would blow the shares up. */
+/** A sum below this part of the weights' magnitudes has cancelled out, and dividing by it would blow the shares up. */
 const LEAST_SUM = 1e-3;
 
 /**
@@ -12,7 +12,7 @@ const LEAST_SUM = 1e-3;
 export function normalizeWeights(weights: readonly number[]): number[] {
   const bad = weights.find((weight) => !Number.isFinite(weight));
   if (bad !== undefined) throw new EngineError('EBADPROMPT', `a weight must be a finite number, not ${quote(bad)}`);
-  // By the largest first: the sum of huge ones overflows, that of tiny ones may not be divisible by.
+  // Dividing by the largest first: the sum of huge weights overflows, and that of tiny ones may be too small to divide by.
   const largest = weights.reduce((most, weight) => Math.max(most, Math.abs(weight)), 0);
   const scaled = weights.map((weight) => (largest > 0 ? weight / largest : 0));
   const sum = scaled.reduce((total, weight) => total + weight, 0);

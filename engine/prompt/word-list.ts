@@ -1,35 +1,35 @@
 import { boundaries, splitWords, type SplitWord } from './split-words';
 import { cover, fold, type WordTable } from './word-table';
 
-/** What a model reads in a word of a prompt. */
+/** How a model reads a word of a prompt. */
 export interface ReadWord {
-  /** As it was written. */
+  /** The word as written. */
   word: string;
-  /** The words of the model's list that stand for it: itself, others by the table, or none for a word that says nothing. */
+  /** The words of the model's list that it is read as: itself, others by the table, or none for a word without meaning. */
   as: string[];
-  /** False for a word that the model is not told of. */
+  /** False for a word that the model does not get. */
   known: boolean;
 }
 
-/** What a model reads in a prompt. */
+/** How a model reads a prompt. */
 export interface WordReport {
   words: ReadWord[];
-  /** Words that are added since the prompt leaves open what they say. */
+  /** Words that are added because the prompt leaves open what they say. */
   added: string[];
 }
 
-/** How deep a meaning may lead through the table. */
+/** How many steps a meaning may take through the table. */
 const DEEPEST = 4;
-/** Signs of a run without spaces that are looked up together. */
+/** The most characters of a run without spaces that are looked up together. */
 const LONGEST_RUN_WORD = 16;
 
-/** The prompts of a model whose vocabulary is a list of whole words: which of them it knows, in every script. */
+/** Reads prompts for a model whose vocabulary is a list of whole words: which words it knows, in every script. */
 export class WordList {
   /**
-   * @param isListed whether a word, as the model's tokenizer has it, is in the list
-   * @param seen what the tokenizer makes of a text: its words as they stand in the list
-   * @param table what other words mean
-   * @param list all words, for people
+   * @param isListed whether a word, as the tokenizer writes it, is in the list
+   * @param seen splits a text as the tokenizer does, into words as the list writes them
+   * @param table the meanings of other words
+   * @param list all words, for people to read
    */
   constructor(
     private readonly isListed: (word: string) => boolean,
@@ -38,12 +38,12 @@ export class WordList {
     private readonly list: string[] = [],
   ) {}
 
-  /** All that it knows: the list, and the words of the table by language. */
+  /** All known words: the list, and those of the table by language. */
   get known(): { list: string[]; others: Record<string, string[]> } {
     return { list: this.list, others: this.table?.others ?? {} };
   }
 
-  /** The words of a text, in their order. Words of the list are always what they are, whatever the table says. */
+  /** The words of a text, in order. Words of the list always stand for themselves, whatever the table says. */
   read(text: string): ReadWord[] {
     const words = splitWords(text);
     const read: ReadWord[] = [];
@@ -60,12 +60,12 @@ export class WordList {
     return this.read(text).flatMap((word) => word.as);
   }
 
-  /** The words of which the model is not told, each once, in small letters. */
+  /** The words that the model does not get, each once, in lower case. */
   unknown(text: string): string[] {
     return [...new Set(this.read(text).flatMap(({ word, known }) => (known ? [] : fold(word))))];
   }
 
-  /** What is added to a prompt. An empty one stays empty. */
+  /** The words that are added to a prompt; an empty one stays empty. */
   added(text: string): string[] {
     const preset = this.table?.preset;
     const words = preset ? this.read(text) : [];
@@ -79,7 +79,7 @@ export class WordList {
     return { words: this.read(text), added: this.added(text) };
   }
 
-  /** Words that the table has as a phrase; a phrase never changes what a word of the list means. */
+  /** Words that form a phrase of the table; a phrase never changes what a word of the list means. */
   private phraseAt(words: SplitWord[], at: number): { read: ReadWord[]; length: number } | undefined {
     for (let length = Math.min(this.table?.mostWords ?? 1, words.length - at); length > 1; length--) {
       const some = words.slice(at, at + length);
@@ -96,7 +96,7 @@ export class WordList {
     return [{ word, as: as ?? [], known: as !== undefined }];
   }
 
-  /** The word of the list, when the tokenizer sees all of it. */
+  /** The word of the list, if the tokenizer sees all of it. */
   private listed(word: string): string[] | undefined {
     const [piece, ...more] = this.seen(word);
     return piece !== undefined && more.length === 0 && piece.length === word.length && this.isListed(piece) ? [piece] : undefined;
@@ -106,14 +106,14 @@ export class WordList {
     if (!this.table) return undefined;
     const { table } = this;
     const meanings = table.meanings(word);
-    // What the table names is not made of parts, even where the list has no word for it.
+    // A word of the table is not read as parts, even where the list has no word for it.
     if (meanings.length > 0) return this.firstOf(meanings);
     const parts = (): string[][] | undefined => table.parts(word)?.map((part) => this.resolve(part) ?? ['']);
     const whole = this.firstOf(table.byEnding(word, this.isListed)) ?? parts()?.flat();
     return whole?.includes('') ? undefined : whole;
   }
 
-  /** A word with signs in it that the tokenizer leaves out, such as digits: what it sees of the rest, when no letter is lost. */
+  /** What the tokenizer sees of a word with signs that it leaves out, such as digits; undefined when a letter is lost. */
   private inPieces(word: string): string[] | undefined {
     const pieces = this.seen(word);
     const letters = word.replace(/[^\p{L}\p{M}]/gu, '');
@@ -121,7 +121,7 @@ export class WordList {
     return letters !== '' && pieces.join('').length === letters.length && as.length > 0 && as.length === pieces.length ? as : undefined;
   }
 
-  /** The words of a run without spaces: the longest that the table has, by the dictionary's boundaries, or made of what it has. */
+  /** The words of a run without spaces: the longest in the table, by the dictionary's boundaries, or compounds of such words. */
   private readRun(run: string): ReadWord[] {
     const read: ReadWord[] = [];
     const ends = boundaries(run);

@@ -3,26 +3,26 @@ import type { Json } from '../util/json-file';
 import { printable as inPath } from '../util/quote';
 import { splitWords } from './split-words';
 
-/** Bounds against mistakes: words of a table, and characters of one. */
+/** Bounds against mistakes: the words of a table, and the characters of a word. */
 const MOST_WORDS = 200_000;
 const LONGEST = 80;
 
-/** What is done with the end of a word to find its plain form: "ies" to "y". */
+/** Endings and their replacements that give a word's plain form: "ies" to "y". */
 type Endings = [ending: string, replacement: string][];
 
-/** The words of one language, and what each means in words of the model; '' is a word that says nothing. */
+/** The words of one language, and what each means in words of the model; '' marks a word without meaning. */
 interface Language {
   meanings: Map<string, string>;
-  /** The words that say something, as they were written. */
+  /** The words with a meaning, as they were written. */
   shown: string[];
   endings: Endings;
-  /** Whether words are written together, as in German: what is not in the table may be made of words that are. */
+  /** Whether the language writes compounds as one word, as German does: an unknown word may be made of known ones. */
   compounds: boolean;
 }
 
 /**
- * words.json beside a tokenizer that is a list of words: what words mean that are not in the list. Synonyms and plurals,
- * and words of other languages:
+ * words.json beside a tokenizer that is a list of words: the meanings of words that are not in the list, such as synonyms,
+ * plurals and words of other languages:
  *
  *     {
  *       "language": "en",
@@ -33,11 +33,11 @@ interface Language {
  *       }
  *     }
  *
- * `language` is that of the list itself. `words` is by meaning: words of the list, or of the table's own `language`.
+ * `language` is that of the list itself. `words` is keyed by meaning: words of the list, or of the table's own `language`.
  */
 export class WordTable {
   private readonly languages: [name: string, language: Language][];
-  /** Words of the longest phrase, and characters of the longest word. */
+  /** The number of words in the longest phrase, and of characters in the longest word. */
   readonly mostWords: number;
   readonly longest: number;
 
@@ -45,7 +45,7 @@ export class WordTable {
     languages: Map<string, Language>,
     /** The language of the list. */
     readonly own: string,
-    /** What a text gets that names nothing of `unless`. */
+    /** The word that is added to a text that names none of `unless`. */
     readonly preset: { add: string; unless: string[] } | undefined,
   ) {
     this.languages = [...languages];
@@ -54,7 +54,7 @@ export class WordTable {
     this.longest = all.reduce((most, word) => Math.max(most, word.length), 1);
   }
 
-  /** @throws EBADMODEL when it is not made as said above */
+  /** @throws EBADMODEL when the file does not have the form above */
   static read(json: Json, path: string): WordTable {
     const wrong = (what: string): EngineError => new EngineError('EBADMODEL', `${inPath(path, 1000)}: ${what}`);
     const { language = 'en', languages, default: preset } = json;
@@ -73,18 +73,18 @@ export class WordTable {
     return new WordTable(read, language, { add: preset.add, unless: preset.unless.map(fold) });
   }
 
-  /** By language, the words as they stand in the file that say something. */
+  /** The words with a meaning by language, as the file writes them. */
   get others(): Record<string, string[]> {
     return Object.fromEntries(this.languages.map(([name, { shown }]) => [name, shown]));
   }
 
-  /** What a word, or a phrase with single spaces, means: one text for each language that has it, the first language first. */
+  /** The meanings of a word, or of a phrase with single spaces: one text for each language that has it, in the order of the languages. */
   meanings(word: string): string[] {
     const key = fold(word);
     return this.languages.flatMap(([, { meanings }]) => meanings.get(key) ?? []);
   }
 
-  /** Words of the list's own language only. */
+  /** The meaning of a word in the list's own language. */
   ownMeaning(word: string): string | undefined {
     return this.languages.find(([name]) => name === this.own)?.[1].meanings.get(fold(word));
   }
@@ -98,7 +98,7 @@ export class WordTable {
     return this.languages.flatMap(([name, language]) => plain(key, language, name === this.own ? isListed : undefined));
   }
 
-  /** The meanings of the parts of a word that is written together; undefined when it is none, or a part is not known. */
+  /** The meanings of the parts of a compound; undefined when the word is not one, or a part is not known. */
   parts(word: string): string[] | undefined {
     const key = fold(word);
     if (key.length > LONGEST) return undefined;
@@ -111,14 +111,14 @@ export class WordTable {
   }
 }
 
-/** How words are compared: compatible forms as one (full width, half width), small letters. */
+/** The form in which words are compared: compatible forms (full width, half width) become one, and letters lower case. */
 export function fold(word: string): string {
   return word.normalize('NFKC').toLowerCase();
 }
 
 /**
- * What the parts of a word mean that cover it from end to end, the longest first; undefined when it cannot be covered.
- * @param shortest letters of a part
+ * The meanings of parts that cover a word from end to end, the longest first; undefined when it cannot be covered.
+ * @param shortest the fewest letters of a part
  */
 export function cover(word: string, shortest: number, find: (part: string) => string | undefined): string[] | undefined {
   const dead = new Set<number>();
@@ -136,7 +136,7 @@ export function cover(word: string, shortest: number, find: (part: string) => st
   return from(0);
 }
 
-/** What the plain forms of a word mean, by a language's endings. */
+/** The meanings of a word's plain forms, by a language's endings. */
 function plain(word: string, { meanings, endings }: Language, isListed?: (word: string) => boolean): string[] {
   return endings.flatMap(([ending, replacement]) => {
     const stem = word.slice(0, word.length - ending.length);
@@ -154,7 +154,7 @@ function readLanguage(value: unknown, wrong: (what: string) => EngineError): Lan
   for (const [meaning, texts] of Object.entries(words as Record<string, string[]>)) {
     for (const text of texts) {
       if (text.length > LONGEST || meaning.length > LONGEST) throw wrong(`words: a text has more than ${LONGEST} characters`);
-      // As a prompt is split, so that "snow-covered" is found as two words. What was said first holds.
+      // Keys are split as prompts are, so that "snow-covered" is found as two words. The first entry for a key holds.
       const key = splitWords(fold(text))
         .map((word) => word.text)
         .join(' ');
@@ -168,7 +168,7 @@ function readLanguage(value: unknown, wrong: (what: string) => EngineError): Lan
   return { meanings, shown, endings: list, compounds: compounds === true };
 }
 
-/** As keyboards without umlauts have it. */
+/** The spelling for keyboards without umlauts. */
 function withoutUmlauts(word: string): string {
   const plain: Record<string, string> = { ä: 'ae', ö: 'oe', ü: 'ue', ß: 'ss' };
   return word.replace(/[äöüß]/g, (letter) => plain[letter]);
