@@ -27,10 +27,10 @@ export interface JobOrder {
 
 export type JobRequest = JobOrder & { id: number };
 
-/** `memory`: what the process has resident, bytes. */
+/** `memory`: the resident memory of the process, bytes. */
 export type JobAnswer = Answer & { memory: number };
 
-/** Sent now and then while jobs are under way: the processor time that the process has taken since it began, ms. */
+/** Sent now and then while jobs are under way: the CPU time that the process has taken since it began, ms. */
 export interface Effort {
   cpu: number;
 }

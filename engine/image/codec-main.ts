@@ -1,4 +1,4 @@
-/** A codec process: does the jobs of its parent side by side in libuv's threads, and ends with it. */
+/** A codec process: does the jobs of its parent in parallel in libuv's threads, and ends with it. */
 import { answerTo } from '../util/channel';
 import { takeOverCodec } from './codec';
 import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } from './codec-jobs';
@@ -14,7 +14,7 @@ async function answer({ id, name, params }: JobRequest): Promise<void> {
 }
 
 function send(message: JobAnswer | Effort): void {
-  // A parent that is gone is noticed by 'disconnect'.
+  // The 'disconnect' event tells when the parent is gone.
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
@@ -35,7 +35,7 @@ function takeOver(): void {
   isOurs = true;
 }
 
-// Before any thread of the codec is made, which inherits it.
+// The priority is set before any thread of the codec exists, since threads inherit it.
 standBack(Number(process.argv[2]));
 process.title = 'streamdiffusion-codec';
 setInterval(tellEffort, EFFORT_INTERVAL);

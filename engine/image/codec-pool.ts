@@ -8,13 +8,13 @@ import { CodecProcess, LostJob, type JobLimits, type Work } from './codec-proces
 import { isLight, type Picture } from './picture';
 
 export interface CodecPoolOptions extends JobLimits {
-  /** Processes at the most, for light and for heavy work each. */
+  /** The most processes, for light and for heavy work each. */
   processes: number;
-  /** As `slow`, for heavy work, ms. */
+  /** The same as `slow`, for heavy work, ms. */
   slowIfHeavy: number;
-  /** A process that has had nothing to do for this long ends, ms. */
+  /** A process that has been idle for this long ends, ms. */
   idle: number;
-  /** While the codec is missing it is looked for again after this time, ms. */
+  /** While the codec is missing, it is looked for again after this time, ms. */
   retry: number;
 }
 
@@ -32,10 +32,10 @@ const ATTEMPTS = 4;
 const LOOK_MS = 100;
 
 /**
- * The picture codec in processes of its own. A file from elsewhere may be made to keep its decoder busy, or to bring it
- * down: no call can interrupt it, but its process can be ended. Pictures that are more than a matter of milliseconds go to a
- * process that comes last for the processor. When a job is slow all the same another process takes what comes, and the slow
- * one is ended at its deadline, or as soon as its place is needed.
+ * The picture codec in processes of its own. A hostile file may keep its decoder busy or crash it: no call can interrupt a
+ * decoder, but its process can be ended. Pictures that take more than milliseconds go to a process with the lowest CPU
+ * priority. When a job is slow all the same, another process takes the next ones, and the slow process is ended at its
+ * deadline, or as soon as its place is needed.
  */
 export class CodecPool {
   private readonly options: CodecPoolOptions;
@@ -56,12 +56,12 @@ export class CodecPool {
     return this.processes.flatMap(({ pid }) => pid ?? []);
   }
 
-  /** As `decode` of the codec does. All of these reject with EBADFRAME also when the picture takes too long; ENOCODEC. */
+  /** Decodes as the codec's `decode` does. All of these also reject with EBADFRAME when the picture takes too long, and with ENOCODEC. */
   decode(picture: Picture, width: number, height: number, fit?: Fit): Promise<RawImage> {
     return this.run('decode', { picture, width, height, ...(fit && { fit }) });
   }
 
-  /** Any picture as JPEG. */
+  /** Converts any picture to JPEG. */
   async toJpeg(picture: Picture, options: JpegOptions): Promise<Buffer> {
     return bufferOf(await this.run('jpeg', { picture, ...options }));
   }
@@ -71,7 +71,7 @@ export class CodecPool {
     return bufferOf(await this.run('svg', { svg, quality }));
   }
 
-  /** A picture reduced to size × size, 32 if left out: interleaved RGB in -1..1. */
+  /** A picture reduced to size × size (default 32): interleaved RGB in -1..1. */
   thumbnail(picture: Picture, size?: number): Promise<Float32Array> {
     return this.run('thumbnail', { picture, size });
   }
@@ -82,12 +82,12 @@ export class CodecPool {
     return { ...map, data: bufferOf(map.data) };
   }
 
-  /** What stays the same in pictures of a room. */
+  /** Learns what stays the same in pictures of a room. */
   learnRoom(job: RoomJob): Promise<Background> {
     return this.run('room', job);
   }
 
-  /** Ends all processes, and forgets that the codec was missing; what comes afterwards starts them anew. */
+  /** Ends all processes, and forgets that the codec was missing; later jobs start them again. */
   close(): void {
     this.missing = undefined;
     for (const process of this.processes) process.kill();
@@ -118,14 +118,14 @@ export class CodecPool {
       thrown instanceof LostJob ? new EngineError('EHOST', `the codec's process ${thrown.message}`) : EngineError.from(thrown, 'EHOST');
     if (error.code !== 'ENOCODEC') return error;
     this.missing = { error, until: performance.now() + this.options.retry };
-    // It looks for the codec once; the next one looks again.
+    // A process looks for the codec once; the next one looks again.
     process.kill();
     return error;
   }
 
   /**
    * A process with a free place; undefined when there is none at the moment.
-   * @param alone without any other job
+   * @param alone whether it must have no other job
    */
   private find(work: Work, alone: boolean): CodecProcess | undefined {
     const slow = work === 'heavy' ? this.options.slowIfHeavy : this.options.slow;
@@ -145,7 +145,7 @@ export class CodecPool {
     return process;
   }
 
-  /** Until a place may be free. */
+  /** Resolves when a place may be free. */
   private change(): Promise<void> {
     return new Promise((resolve) => {
       const limit = setTimeout(resolve, LOOK_MS);
@@ -163,10 +163,10 @@ export class CodecPool {
   }
 }
 
-/** The codec of this process. Processes start when they are needed. */
+/** The codec for this process. Its processes start when they are needed. */
 export const codecPool = new CodecPool();
 
-/** Control maps are made in processes of their own: what they compute must not hold up the pictures of others. */
+/** Control maps are made in processes of their own, so that their computing does not hold up other pictures. */
 export const controlPool = new CodecPool();
 
 function picturesOf(params: JobParams<JobName>): Picture[] {

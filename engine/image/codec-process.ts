@@ -8,37 +8,37 @@ import { childOptions } from '../util/child-options';
 import { endWithParent } from '../util/orphan-guard';
 import type { Effort, JobAnswer, JobName, JobOrder, JobParams, JobResult } from './codec-jobs';
 
-/** What a process is for: pictures that take milliseconds, as many at once as libuv has threads, or those that are more work, one by one. */
+/** The work of a process: pictures that take milliseconds, as many at once as libuv has threads, or slower ones, one by one. */
 export type Work = 'light' | 'heavy';
 const PLACES: Record<Work, number> = { light: 4, heavy: 1 };
-/** A process that holds more than that when nothing is left to do is not kept, bytes. */
+/** An idle process that holds more memory than this is not kept, bytes. */
 const MEMORY_KEPT = 400e6;
-/** Nice values. What is short comes before the nets, as the engine's process does, but after the flow; what is long comes last. */
+/** Nice values. Short work comes before the nets and after the flow, as the engine's process does; long work comes last. */
 const PRIORITIES: Record<Work, number> = { light: 5, heavy: 19 };
 
-/** What is known of a job under way. */
+/** A job under way. */
 interface Job {
-  /** Its share of the processor time that the process has taken, ms. */
+  /** Its share of the CPU time that the process has taken, ms. */
   effort: number;
 }
 
-/** How much processor time a job may take, ms. Not by the clock: on a busy machine a good picture takes long as well. */
+/** Limits on a job's CPU time, ms. Wall-clock time would not do: on a busy machine a good picture takes long as well. */
 export interface JobLimits {
-  /** From then on it counts as slow: other jobs go elsewhere, and its process gets the lowest priority. */
+  /** After this the job counts as slow: other jobs go elsewhere, and its process gets the lowest priority. */
   slow: number;
-  /** Then its process is ended. */
+  /** After this its process is ended. */
   deadline: number;
-  /** The limit by the clock, whatever processor time the job took. */
+  /** The limit in wall-clock time, whatever CPU time the job took. */
   clock: number;
 }
 
-/** The process ended for another job's sake: this one can be done elsewhere. */
+/** The process ended because of another job: this one can be done elsewhere. */
 export class LostJob extends Error {}
 
 /** One run of a codec process. */
 export class CodecProcess {
   private readonly child: ChildProcess;
-  // A pipe that breaks is followed by 'exit', which settles everything.
+  // A broken pipe is followed by 'exit', which settles everything.
   private readonly jobs = new Channel<JobOrder, Job>((request) => this.child.send(request, () => undefined));
   private isLast = false;
   private isReserved = false;
@@ -46,7 +46,7 @@ export class CodecProcess {
   private effort = 0;
 
   /**
-   * @param idleMs after so long without a job it ends
+   * @param idleMs how long the process waits without a job before it ends
    * @param onFree called whenever a place has become free, and when the process is gone
    */
   constructor(
@@ -86,26 +86,26 @@ export class CodecProcess {
     return !this.gone && !this.isLast && !this.isReserved && this.jobs.size < PLACES[this.work];
   }
 
-  /** The processor time of the job that has taken most of it, ms. */
+  /** The CPU time of the job that has taken the most, ms. */
   get slowest(): number {
     return Math.max(0, ...this.jobs.notes.map(({ effort }) => effort));
   }
 
   /**
    * Rejects with the codec's error, EBADFRAME when the job takes too long or ends the process, or {@link LostJob}.
-   * @param alone whether no other job may come beside it
+   * @param alone whether no other job may run beside it
    */
   run<N extends JobName>(name: N, params: JobParams<N>, alone = false): Promise<JobResult<N>> {
     this.isReserved = alone;
     clearTimeout(this.idle);
     this.child.channel?.ref();
     const job = { effort: 0 };
-    // An answer that has come while this process itself was busy is heard before the job is given up.
+    // An answer that came while this process itself was busy is read before the job is given up.
     const limit = setTimeout(() => setImmediate(() => this.giveUp(job)), this.limits.clock);
     return this.jobs.request({ name, params }, job).finally(() => clearTimeout(limit)) as Promise<JobResult<N>>;
   }
 
-  /** Gives a job up, by default the slowest, and ends. */
+  /** Gives up a job, by default the slowest, and ends the process. */
   giveUp(job = this.jobs.notes.find(({ effort }) => effort === this.slowest)): void {
     if (!job || !this.jobs.notes.includes(job)) return;
     const seconds = (job.effort / 1000).toFixed(1);
@@ -132,7 +132,7 @@ export class CodecProcess {
     this.idle = setTimeout(() => this.kill(), this.idleMs).unref();
   }
 
-  /** Which of several jobs took the time is unknown, so each gets an equal share. The process's own start counts for none. */
+  /** Which of several jobs took the time is unknown, so each gets an equal share. The process's own start does not count. */
   private weigh(cpu: number): void {
     const spent = this.effort === 0 ? 0 : cpu - this.effort;
     this.effort = cpu;
@@ -141,7 +141,7 @@ export class CodecProcess {
     else if (this.slowest > this.limits.slow && !this.isLast) this.stepBack();
   }
 
-  /** What takes long must not hold up what is short. Nobody may raise a priority again, so this process takes no more jobs. */
+  /** Long work must not hold up short work. A priority cannot be raised again, so this process takes no more jobs. */
   private stepBack(): void {
     this.isLast = true;
     this.onFree();
@@ -149,16 +149,16 @@ export class CodecProcess {
       try {
         setPriority(thread, PRIORITIES.heavy);
       } catch {
-        // It has ended.
+        // The process has ended.
       }
     }
   }
 
-  /** @param byItself whether a job may have brought it down */
+  /** @param byItself whether a job may have crashed the process */
   private end(how: string, byItself: boolean): void {
     if (this.gone) return;
     clearTimeout(this.idle);
-    // Which of several jobs caused it is unknown: each is done again, alone.
+    // Which of several jobs caused it is unknown, so each is run again, alone.
     const isFound = byItself && this.jobs.size === 1;
     if (isFound)
       this.jobs.reject(this.jobs.notes, new EngineError('EBADFRAME', `the picture cannot be decoded: the codec's process ${how} at it`));

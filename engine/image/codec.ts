@@ -4,12 +4,12 @@ import { shorten } from '../util/quote';
 import type { RawImage } from '../types';
 import { maxPixels, type Picture } from './picture';
 
-/** How a picture of other proportions fills a frame: cropped to cover it, contained with black borders, or stretched. */
+/** How a picture of different proportions fills a frame: cropped to cover it, contained with black borders, or stretched. */
 export type Fit = 'cover' | 'contain' | 'fill';
 
 /** Formats of {@link Picture}, as libvips calls their loaders. */
 const LOADERS = ['Jpeg', 'Png', 'Webp', 'Heif', 'Nsgif', 'Tiff', 'Svg'];
-/** A second line of defence behind {@link CodecPool}: decoders that honour it give up after this time, s. */
+/** A second line of defence after {@link CodecPool}: decoders that honour it give up after this time, s. */
 const DECODE_LIMIT = 20;
 const REDS_AND_BLUES_CHANGED: [[number, number, number], [number, number, number], [number, number, number]] = [
   [0, 0, 1],
@@ -21,7 +21,7 @@ let library: typeof import('sharp') | undefined;
 let missing: EngineError | undefined;
 
 /**
- * The picture codec, loaded when the first picture comes: it brings a large binary that a flow without pictures never needs.
+ * The picture codec, loaded with the first picture, since a flow without pictures never needs its large binary.
  * @throws ENOCODEC when that binary is missing
  */
 export function sharp(): typeof import('sharp') {
@@ -41,23 +41,23 @@ export function sharp(): typeof import('sharp') {
 }
 
 /**
- * Sets the codec up for this whole process, so for none that belongs to somebody else: all packages in it share these switches.
+ * Sets the codec up for this whole process. Must not be called in a process of others, whose packages share these switches.
  * @throws ENOCODEC
  */
 export function takeOverCodec(): void {
   const codec = sharp();
-  // Every frame is new, so a cache only costs memory. A small picture is not worth more threads than one; pictures of
-  // different streams are worked on side by side in libuv's pool anyway.
+  // Every frame is new, so a cache only costs memory. A small picture is not worth more than one thread, and pictures of
+  // different streams are processed in parallel in libuv's pool anyway.
   codec.cache(false);
   codec.concurrency(1);
-  // Of all that libvips can open a picture from elsewhere may be these; SVG is for pictures that this package draws.
+  // libvips opens many more formats, but only these are allowed; SVG is for pictures that this package draws.
   codec.block({ operation: ['VipsForeignLoad'] });
   codec.unblock({ operation: LOADERS.map((format) => `VipsForeignLoad${format}`) });
 }
 
 /**
- * A picture as RGB bytes of exactly width × height: turned as its EXIF says, in sRGB, transparency on black.
- * Off the calling thread. Rejects with EBADFRAME when the file is torn, no picture, or larger than 64 megapixels; ENOCODEC.
+ * Decodes a picture to RGB bytes of exactly width × height: turned as its EXIF says, in sRGB, transparency on black. Runs
+ * off the calling thread. Rejects with EBADFRAME when the file is torn, not a picture, or larger than 64 megapixels; ENOCODEC.
  */
 export async function decode(picture: Picture, width: number, height: number, fit: Fit = 'cover'): Promise<RawImage> {
   if (picture.kind === 'raw' && picture.channels === 3 && !picture.isBgr && picture.width === width && picture.height === height) {
@@ -65,7 +65,7 @@ export async function decode(picture: Picture, width: number, height: number, fi
   }
   try {
     const fitted = open(picture).resize(width, height, { fit, background: 'black' }).removeAlpha().raw();
-    // The memory of what toBuffer() gives could not be moved to another thread; what toUint8Array() gives is never freed (sharp 0.35).
+    // Memory from toBuffer() cannot be moved to another thread, and memory from toUint8Array() is never freed (sharp 0.35).
     return { data: new Uint8Array(await fitted.toBuffer()), width, height, channels: 3 };
   } catch (thrown) {
     throw undecodable(thrown);
@@ -73,8 +73,8 @@ export async function decode(picture: Picture, width: number, height: number, fi
 }
 
 /**
- * A picture as RGB bytes in its own proportions, reduced until its shorter side has at most `size` pixels, and the longer one
- * at most eight times as many. As {@link decode} in all else.
+ * Decodes a picture to RGB bytes in its own proportions, reduced until its shorter side has at most `size` pixels and the
+ * longer one at most eight times as many. In all else it is like {@link decode}.
  */
 export async function decodeWithin(picture: Picture, size: number): Promise<RawImage> {
   const longest = 8 * size;
@@ -96,7 +96,7 @@ async function decodeWithinBox(picture: Picture, longest: number): Promise<RawIm
 }
 
 /**
- * RGB bytes as a file. Off the calling thread. Rejects with EBADPARAM when the quality cannot be; ENOCODEC.
+ * Encodes RGB bytes as a file, off the calling thread. Rejects with EBADPARAM when the quality is out of range; ENOCODEC.
  *
  * @param quality of a JPEG, 1..100
  */
@@ -115,11 +115,11 @@ export async function encode(image: RawImage, format: 'jpeg' | 'png', quality = 
 export interface JpegOptions {
   /** 1..100. */
   quality: number;
-  /** Default: that of the picture. `inside` keeps the proportions, and neither side becomes longer. */
+  /** Default: the picture's own. `inside` keeps the proportions, and neither side becomes longer. */
   size?: { width: number; height: number; fit: 'cover' | 'inside' };
 }
 
-/** A picture as JPEG. Off the calling thread. Rejects as {@link decode} does. */
+/** Converts a picture to JPEG, off the calling thread. Rejects as {@link decode} does. */
 export async function toJpeg(picture: Picture, { quality, size }: JpegOptions): Promise<Buffer> {
   try {
     const upright = open(picture);
@@ -130,7 +130,7 @@ export async function toJpeg(picture: Picture, { quality, size }: JpegOptions): 
   }
 }
 
-/** Draws an SVG of this package as JPEG. Off the calling thread. */
+/** Draws an SVG of this package as JPEG, off the calling thread. */
 export async function drawSvg(svg: string, quality: number): Promise<Buffer> {
   return sharp()(Buffer.from(svg)).jpeg({ quality }).toBuffer();
 }
@@ -144,7 +144,7 @@ export async function thumbnail(picture: Picture, size = 32): Promise<Float32Arr
   return Float32Array.from(data, (value) => value / 127.5 - 1);
 }
 
-/** The picture upright, in sRGB, transparency on black, for what comes next in the pipeline; torn files fail there. */
+/** Opens a picture upright, in sRGB, transparency on black, as the start of a pipeline; torn files fail later in it. */
 function open(picture: Picture): Sharp {
   // Torn files fail; stray bytes between the parts of a JPEG, which some cameras send, do not.
   const options: SharpOptions = { limitInputPixels: maxPixels, failOn: 'error', sequentialRead: true };

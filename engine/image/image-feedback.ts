@@ -1,19 +1,19 @@
 import type { RawImage } from '../types';
 
-/** How the last picture is moved before it is fed back, about its centre. */
+/** How the last picture is transformed about its centre before it is fed back. */
 export interface FeedbackMotion {
-  /** Above 1 it grows. */
+  /** Above 1 the picture grows. */
   zoom: number;
   /** Degrees, clockwise. */
   rotate: number;
-  /** To the right and down, as parts of its width and height. */
+  /** Shift right and down, as parts of its width and height. */
   x: number;
   y: number;
 }
 
 /**
- * The last picture, moved, laid over the next one: (1 - amount)·image + amount·last where the moved picture is, and the
- * image alone where it leaves a margin. Between pixels it is interpolated linearly.
+ * Lays the transformed last picture over the next one: (1 - amount)·image + amount·last where the last picture reaches, and
+ * the image alone elsewhere. Interpolation between pixels is linear.
  *
  * @param last of the same size
  * @param amount 0..1
@@ -34,7 +34,7 @@ export function imageFeedback(image: RawImage, last: RawImage, amount: number, {
       const sy = cos * dy - sin * dx + middleY;
       const inside = sx > -0.5 && sy > -0.5 && sx < width - 0.5 && sy < height - 0.5;
       const share = inside ? amount : 0;
-      // Outside of the middles of the border pixels these go on as they are.
+      // Beyond the centres of the border pixels, their values continue.
       const [left, top] = [Math.min(Math.max(Math.floor(sx), 0), width - 1), Math.min(Math.max(Math.floor(sy), 0), height - 1)];
       const [partX, partY] = [Math.min(Math.max(sx - left, 0), 1), Math.min(Math.max(sy - top, 0), 1)];
       const corner = top * rowBytes + 3 * left;

@@ -1,21 +1,21 @@
-/** What a JPEG says of itself before its pixels begin. */
+/** The facts of a JPEG's header. */
 export interface JpegHeader {
-  /** Pixels as they are stored; turned by a quarter where `orientation` is 5 to 8. */
+  /** Pixels as stored; width and height are swapped for display where `orientation` is 5 to 8. */
   width: number;
   height: number;
-  /** Exif's: 1 upright, 2 to 8 mirrored or turned, as cameras and phones write it. */
+  /** The Exif orientation, as cameras and phones write it: 1 upright, 2 to 8 mirrored or turned. */
   orientation: number;
 }
 
-/** Where a walk through a JPEG's segments has come to. */
+/** One step of a walk through a JPEG's segments. */
 export type Step =
   /** A segment; `start` to `end` are its contents. */
   | { kind: 'segment'; marker: number; start: number; end: number }
   /** The end of the file, exclusive. */
   | { kind: 'end'; at: number }
-  /** The bytes do not reach further. */
+  /** More bytes are needed. */
   | { kind: 'more' }
-  /** What cannot be inside a file; at `at`. */
+  /** Bytes at `at` that no JPEG may have there. */
   | { kind: 'broken'; at: number };
 
 const FILL = 0xff;
@@ -28,8 +28,8 @@ export const START_OF_SCAN = 0xda;
 const EXIF_SEGMENT = 0xe1;
 
 /**
- * The segment that comes at `at` or behind it. Any number of fill bytes (0xFF) may stand before a marker, and some markers
- * stand alone (ITU-T T.81, B.1.1); bytes that belong to nothing are passed over, as decoders do.
+ * The segment at `at` or after it. Any number of fill bytes (0xFF) may precede a marker, and some markers stand alone
+ * (ITU-T T.81, B.1.1); stray bytes are skipped, as decoders do.
  */
 export function nextSegment(data: Buffer, at: number): Step {
   for (let mark = data.indexOf(FILL, at); mark >= 0; mark = data.indexOf(FILL, mark + 1)) {
@@ -49,7 +49,7 @@ export function nextSegment(data: Buffer, at: number): Step {
   return { kind: 'more' };
 }
 
-/** Where scan data ends that goes on at `at`: at the next marker that is not part of it, or -1 where that has not come. */
+/** The end of the scan data at `at`: the next marker that is not part of it, or -1 if that has not arrived. */
 export function endOfScan(data: Buffer, at: number): number {
   for (let mark = data.indexOf(FILL, at); mark >= 0; mark = data.indexOf(FILL, mark + 1)) {
     let next = mark + 1;
@@ -61,7 +61,7 @@ export function endOfScan(data: Buffer, at: number): number {
   return -1;
 }
 
-/** Reads a JPEG's header without decoding it; undefined when it has none, or one without a size. */
+/** Reads a JPEG's header without decoding it; undefined when it has no header, or one without a size. */
 export function jpegHeader(data: Buffer): JpegHeader | undefined {
   let orientation: number | undefined;
   for (let step = nextSegment(data, 2); step.kind === 'segment' && step.end <= data.length; step = nextSegment(data, step.end)) {
@@ -76,7 +76,7 @@ export function jpegHeader(data: Buffer): JpegHeader | undefined {
   return undefined;
 }
 
-/** Pixels of a JPEG as it is looked at, turned upright; undefined when it has no header. */
+/** The size of a JPEG once turned upright, pixels; undefined when it has no header. */
 export function jpegSize(data: Buffer): { width: number; height: number } | undefined {
   const header = jpegHeader(data);
   if (!header) return undefined;
@@ -98,7 +98,7 @@ function isRestart(marker: number): boolean {
   return marker >= 0xd0 && marker <= 0xd7;
 }
 
-/** The orientation in the contents of an APP1 segment; undefined where it has none that there is. */
+/** The orientation in the contents of an APP1 segment; undefined where there is no valid one. */
 function exifOrientation(app1: Buffer): number | undefined {
   if (!app1.subarray(0, EXIF.length).equals(EXIF)) return undefined;
   const tiff = app1.subarray(EXIF.length);

@@ -12,24 +12,24 @@ export type Picture =
 
 /** No camera or film frame is larger, but a wrong file may be. */
 export const maxBytes = 64 * 1024 * 1024;
-/** 8K video has 33 megapixels. */
+/** A frame of 8K video has 33 megapixels. */
 export const maxPixels = 64 * 1024 * 1024;
 /** Encoders of progressive JPEGs use 6 to 20 scans. */
 const maxScans = 100;
-/** Scans × pixels: about 0.2 s of decoding on a processor of today, however small the file is. */
+/** Scans × pixels: about 0.2 s of decoding on a current CPU, however small the file is. */
 const maxEffort = 1e9;
 
 /**
- * A message's payload as a picture: the bytes of a JPEG, PNG, WebP, AVIF, GIF or TIFF file (a Buffer, one that went
+ * Reads a message's payload as a picture: the bytes of a JPEG, PNG, WebP, AVIF, GIF or TIFF file (a Buffer, one that went
  * through JSON, the pieces of one in a list, base64 or a data URI), a raw picture `{ data, width, height, channels,
- * colorSpace }` or Jimp's `{ bitmap }`. It only looks: a Buffer is neither copied nor decoded, so that a torn file is
- * found by the codec. Throws EBADFRAME for everything else.
+ * colorSpace }` or Jimp's `{ bitmap }`. A Buffer is neither copied nor decoded, so only the codec finds out that a file is
+ * torn. Throws EBADFRAME for everything else.
  */
 export function toPicture(payload: unknown): Picture {
   try {
     return read(payload);
   } catch (thrown) {
-    // An object of somebody else's may do anything when it is looked at.
+    // A foreign object may do anything when its properties are read.
     throw EngineError.from(thrown, 'EBADFRAME', 'no picture: it cannot be looked at: ');
   }
 }
@@ -46,12 +46,12 @@ function read(payload: unknown): Picture {
   throw bad(`no picture: ${quote(payload)}; expected a Buffer with an encoded picture, { data, width, height, channels } or base64`);
 }
 
-/** A copy, for whoever keeps a picture beyond its message: its sender may draw on the same bytes anew. */
+/** A copy, for keeping a picture beyond its message: its sender may reuse the same bytes. */
 export function copyOf(picture: Picture): Picture {
   return { ...picture, data: Uint8Array.from(picture.data) };
 }
 
-/** The same for several, by name. */
+/** Copies of several pictures, by name. */
 export function copiesOf(pictures: Record<string, Picture>): Record<string, Picture> {
   return Object.fromEntries(Object.entries(pictures).map(([name, picture]) => [name, copyOf(picture)]));
 }
@@ -70,14 +70,14 @@ export function isSamePicture(a: Picture, b: Picture): boolean {
   return a.kind === b.kind && Buffer.compare(a.data, b.data) === 0;
 }
 
-/** Whether decoding it is so little work, whoever made it, that it may be done where nothing can end it: raw pixels, and JPEGs as cameras send them. */
+/** Whether decoding is always so quick that nothing has to be able to end it: raw pixels, and JPEGs as cameras send them. */
 export function isQuick(picture: Picture): boolean {
   if (picture.kind === 'raw') return true;
   const effort = isJpeg(picture.data) ? jpegEffort(picture.data, maxScans) : undefined;
   return effort !== undefined && effort.width * effort.height * Math.max(1, effort.scans) <= maxEffort / 10;
 }
 
-/** Whether decoding it is a matter of milliseconds, as far as its first bytes say: what is {@link isQuick}, and PNGs of up to 4 megapixels. */
+/** Whether decoding takes milliseconds, as far as the first bytes tell: {@link isQuick} pictures, and PNGs of up to 4 megapixels. */
 export function isLight(picture: Picture): boolean {
   if (isQuick(picture)) return true;
   const { data } = picture;
@@ -136,7 +136,7 @@ function rawBytes(data: unknown): Uint8Array | undefined {
   return isObject(data) && isJsonBuffer(data) ? bytesOfJson(data) : undefined;
 }
 
-/** A Buffer as JSON has it, after a way over MQTT or a file: `{ type: 'Buffer', data: [255, 216, …] }`. */
+/** Whether this is a Buffer that went through JSON, over MQTT or a file: `{ type: 'Buffer', data: [255, 216, …] }`. */
 function isJsonBuffer(value: Record<string, unknown>): value is { type: 'Buffer'; data: unknown[] } & Record<string, unknown> {
   return value.type === 'Buffer' && Array.isArray(value.data);
 }
@@ -148,7 +148,7 @@ function bytesOfJson({ data }: { data: unknown[] }): Uint8Array {
   return Uint8Array.from(data as number[]);
 }
 
-/** The pieces of one file, as a node that reads in pieces collects them. A list of pictures is none. */
+/** Joins the pieces of one file, as a node that reads in pieces collects them. A list of pictures is not a picture. */
 function joined(list: Uint8Array[]): Uint8Array {
   const pieces = list.map(ofThisRealm);
   const pictures = pieces.filter(isKnownFormat).length;
@@ -162,7 +162,7 @@ function joined(list: Uint8Array[]): Uint8Array {
 const isInPieces = (value: unknown): value is Uint8Array[] =>
   Array.isArray(value) && value.length > 0 && value.every((piece) => types.isUint8Array(piece));
 
-/** A function node runs in a context of its own: what it makes is no `instanceof Uint8Array` here, which sharp asks. */
+/** A function node runs in a context of its own: its arrays are not `instanceof Uint8Array` here, as sharp requires. */
 function ofThisRealm(data: Uint8Array): Uint8Array {
   const { buffer, byteOffset, length } = data;
   return data instanceof Uint8Array ? data : new Uint8Array(buffer, byteOffset, length);
@@ -173,14 +173,14 @@ function bytesOf(text: string): Uint8Array {
   const comma = text.startsWith('data:') ? text.indexOf(',') : -1;
   if (comma >= 0 && !text.slice(0, comma).endsWith(';base64')) throw bad('a data URI must be base64');
   if ((text.length - comma) * 0.75 > maxBytes) throw bad(`a text of ${megabytes(text.length)} is over the limit of a picture`);
-  // Decoding skips what is not base64, so any text gives some bytes; only a picture's begin like a picture.
+  // Decoding skips characters that are not base64, so any text gives some bytes; only a picture's begin like a picture.
   if (!isKnownFormat(Buffer.from(text.slice(comma + 1, comma + 33), 'base64'))) {
     throw bad(`no picture: the text ${quote(text)}; a picture as text is base64 or a data URI, never a path or URL`);
   }
   return Buffer.from(text.slice(comma + 1), 'base64');
 }
 
-/** Whether a file starts as one of the formats does. */
+/** Whether a file starts like one of the known formats. */
 function isKnownFormat(data: Uint8Array): boolean {
   const has = (at: number, ...bytes: (number | string)[]): boolean =>
     bytes.every((byte, i) => data[at + i] === (typeof byte === 'string' ? byte.charCodeAt(0) : byte));

@@ -2,21 +2,21 @@ import type { RawImage } from '../types';
 import type { PixelRange } from './brightness';
 import type { Picture } from './picture';
 
-/** What each byte is to a net. */
+/** The value of each byte for a net. */
 export const UNITS: Record<PixelRange, Float32Array> = {
   '-1..1': Float32Array.from({ length: 256 }, (_, value) => (value / 255) * 2 - 1),
   '0..1': Float32Array.from({ length: 256 }, (_, value) => value / 255),
 };
 
-/** Interleaved bytes as the planes that nets take, [3, H, W]. */
+/** Turns interleaved bytes into the planes that nets take, [3, H, W]. */
 export function toTensor({ data, width, height }: RawImage, range: PixelRange = '-1..1'): Float32Array {
   return toPlanes(data, UNITS[range], new Float32Array(3 * width * height));
 }
 
 /**
- * Interleaved bytes as planes, [3, H, W], each byte by a table of 256.
+ * Turns interleaved bytes into planes, [3, H, W], each byte by a table of 256 values.
  *
- * @param planes takes them
+ * @param planes receives the values
  */
 export function toPlanes<T extends Float32Array | Uint16Array>(bytes: Uint8Array, table: T, planes: T): T {
   const plane = planes.length / 3;
@@ -28,7 +28,7 @@ export function toPlanes<T extends Float32Array | Uint16Array>(bytes: Uint8Array
   return planes;
 }
 
-/** Planes [3, H, W] of 16-bit patterns as interleaved bytes, each by a table of 65,536. */
+/** Turns planes [3, H, W] of 16-bit patterns into interleaved bytes, each by a table of 65,536 values. */
 export function toInterleaved(planes: Uint16Array, table: Uint8Array): Uint8Array {
   const plane = planes.length / 3;
   const bytes = new Uint8Array(planes.length);
@@ -40,7 +40,7 @@ export function toInterleaved(planes: Uint16Array, table: Uint8Array): Uint8Arra
   return bytes;
 }
 
-/** Planes [3, H, W] as interleaved bytes: 0..255 for the range, rounded half up; what overshoots it is clamped. */
+/** Turns planes [3, H, W] into interleaved bytes: the range becomes 0..255, rounded half up; values beyond it are clamped. */
 export function toImage(pixels: Float32Array, width: number, height: number, range: PixelRange = '-1..1'): RawImage {
   const plane = width * height;
   const [gain, offset] = range === '-1..1' ? [127.5, 128] : [255, 0.5];
@@ -53,7 +53,7 @@ export function toImage(pixels: Float32Array, width: number, height: number, ran
   return { data, width, height, channels: 3 };
 }
 
-/** How bright a number of a net is, 0..255 and not yet rounded down. */
+/** The brightness of a net's value, 0..255, not yet rounded down. */
 export function brightness(value: number, range: PixelRange): number {
   return toByte(range === '-1..1' ? value * 127.5 + 128 : value * 255 + 0.5);
 }
@@ -63,12 +63,12 @@ function toByte(scaled: number): number {
   return scaled <= 0 ? 0 : Math.min(scaled, 255);
 }
 
-/** At most so many pixels are looked at, along each side: enough to take the noise out, and as quick for large pictures. */
+/** The most pixels that are sampled along each side: enough to average noise out, and as quick for large pictures as for small ones. */
 const SAMPLES = 256;
 
 /**
  * Colours of size × size fields of a raw picture of any kind, transparency on black: interleaved RGB in -1..1. Takes well
- * under a millisecond, so that it can be done at once, while the bytes are still those of the message.
+ * under a millisecond, so it can be done at once, while the bytes are still those of the message.
  */
 export function sampleThumbnail({ data, width, height, channels, isBgr }: Picture & { kind: 'raw' }, size = 32): Float32Array {
   const out = new Float32Array(3 * size * size);
@@ -92,7 +92,7 @@ export function sampleThumbnail({ data, width, height, channels, isBgr }: Pictur
   return out.map((value) => value - 1);
 }
 
-/** Which lines of `length` are looked at for each of `size` fields; at least one. */
+/** The lines of `length` that are sampled for each of `size` fields; at least one. */
 function fieldsOf(length: number, size: number): number[][] {
   return Array.from({ length: size }, (_, field) => {
     const from = Math.floor((field * length) / size);
@@ -102,7 +102,7 @@ function fieldsOf(length: number, size: number): number[][] {
   });
 }
 
-/** Mean colours of size × size fields, interleaved RGB in -1..1: what is left of a picture for comparing it with others. */
+/** Mean colours of size × size fields, interleaved RGB in -1..1, for comparing pictures. */
 export function toThumbnail({ data, width, height }: RawImage, size = 32): Float32Array {
   const sums = new Float32Array(3 * size * size);
   const counts = new Float32Array(size * size);

@@ -1,14 +1,14 @@
 import { EngineError } from '../errors';
 import { quote } from '../util/quote';
 
-/** How the bytes of a raw picture are to be read. */
+/** How the bytes of a raw picture are read. */
 export interface RawLayout {
   channels: 1 | 3 | 4;
-  /** Blue comes first and red third, as OpenCV has it. */
+  /** Blue comes first and red third, as in OpenCV. */
   isBgr: boolean;
 }
 
-/** Orders of colours that are taken, in small letters. Libraries call one thing by many names. */
+/** The accepted orders of colours, in lower case. Libraries have many names for the same thing. */
 const COLOUR_SPACES: Record<string, RawLayout> = {
   ...named(['gray', 'grey', 'grayscale', 'greyscale', 'l', 'luma', 'mono', 'mono8', 'gray8', 'grey8', 'b-w', 'y8'], {
     channels: 1,
@@ -19,12 +19,12 @@ const COLOUR_SPACES: Record<string, RawLayout> = {
   ...named(['rgba', 'rgba8', 'rgba32', 'rgba8888', 'rgba-unorm8'], { channels: 4, isBgr: false }),
   ...named(['bgra', 'bgra8', 'bgra32', 'bgra8888'], { channels: 4, isBgr: true }),
 };
-/** Says nothing of the order: RGB with as many channels as there are; `format` may say what the file was. */
+/** Names that say nothing about the order, so it is RGB with the given channels; `format` may name the original file type. */
 const ANY_ORDER = new Set(['srgb', 'display-p3', 'raw', 'jpeg', 'jpg', 'png', 'webp', 'heif', 'avif', 'gif', 'tiff']);
 const WANTED_ORDERS = 'GRAY, RGB, RGBA, BGR or BGRA';
 const WANTED_TYPES = new Set(['uint8', 'u1', '|u1', 'uint8clamped', 'uint8_t', 'uchar', 'byte', 'u8', 'cv_8u', '8', '8u']);
 
-/** Properties that say the order of colours, and those that say what one value is, by the libraries that are about. */
+/** Properties of common libraries that give the order of colours, and those that give the type of one value. */
 const ORDER_NAMES = [
   'colorSpace',
   'colourSpace',
@@ -39,8 +39,8 @@ const ORDER_NAMES = [
 const TYPE_NAMES = ['dtype', 'depth', 'bitDepth', 'dataType'];
 
 /**
- * What the sender says of its raw picture, or what follows from its bytes a pixel.
- * @throws EBADFRAME naming what is not taken, or what contradicts itself
+ * The layout that the sender states for its raw picture, or that follows from its bytes per pixel.
+ * @throws EBADFRAME naming what is not supported or contradicts itself
  */
 export function layoutOf(picture: Record<string, unknown>, bytesPerPixel: number): RawLayout {
   checkType(picture);
@@ -49,7 +49,7 @@ export function layoutOf(picture: Record<string, unknown>, bytesPerPixel: number
   if (channels !== 1 && channels !== 3 && channels !== 4) {
     throw bad(`a raw picture has 1, 3 or 4 channels; got ${quote(channels)}`);
   }
-  // image-js says RGB of pictures with transparency, too.
+  // image-js also says RGB for pictures with transparency.
   const isLoose = said?.name === 'colorModel' && said.channels > 1 && channels > 1;
   if (said && said.channels !== channels && !isLoose)
     throw bad(`a raw picture says two things: ${said.name} ${quote(said.value)}, and channels ${channels}`);
@@ -77,7 +77,7 @@ function checkType(picture: Record<string, unknown>): void {
   for (const name of TYPE_NAMES) {
     const value = picture[name];
     if (value === undefined || value === null || value === '') continue;
-    // OpenCV's number for bytes, or a number of channels.
+    // This is OpenCV's number for bytes, or a number of channels.
     if (name === 'depth' && typeof value === 'number' && value <= 4) continue;
     const key = typeof value === 'string' || typeof value === 'number' ? String(value).toLowerCase().slice(0, 20) : '';
     if (!WANTED_TYPES.has(key))

@@ -7,40 +7,40 @@ import { dropSmallRegions, grown } from './regions';
 export interface Background {
   width: number;
   height: number;
-  /** What each pixel usually is (RGB, interleaved), and after those by how much it wavers (one byte a pixel). */
+  /** The usual colour of each pixel (RGB, interleaved), followed by how much each varies (one byte per pixel). */
   data: Uint8Array;
 }
 
 export interface SilhouetteOptions {
-  /** By how much a colour has to differ from the room's, 1..255. */
+  /** How much a colour must differ from the room's, 1..255. */
   threshold: number;
-  /** By how many pixels the figure is made larger; smaller where negative. */
+  /** How many pixels the figure grows; it shrinks where negative. */
   grow: number;
-  /** Standard deviation of the blur that makes its outline soft, pixels. */
+  /** Standard deviation of the blur that softens its outline, pixels. */
   radius: number;
 }
 
-/** A pixel that wavers more than this while the room is learned does so because somebody walks past. */
+/** A pixel that varies more than this while the room is learned does so because someone walks past. */
 const MOST_WAVERING = 40;
-/** What a pixel wavers by is so many times the difference from its usual value that this share of the pictures stays below. */
+/** The quantile of a pixel's differences from its usual value that its variation is derived from. */
 const USUAL = 0.6;
 const RESERVE = 1.5;
-/** The camera's noise is taken off the differences with this blur, pixels. */
+/** The blur that removes the camera's noise from the differences, pixels. */
 const NOISE_BLUR = 1.5;
-/** The outline is smoothed with this one. */
+/** The blur that smooths the outline, pixels. */
 const OUTLINE_BLUR = 1;
-/** Cameras adjust their exposure when somebody comes in: so much of a common change of a colour is not a figure. */
+/** Cameras adjust their exposure when someone comes in: a common change of a colour up to this is not a figure. */
 const MOST_EXPOSURE = 48;
-/** Parts of the picture: figures smaller than this are none, and holes smaller than this are filled. */
+/** Figures smaller than this part of the picture do not count, and holes smaller than LEAST_HOLE are filled. */
 const LEAST_FIGURE = 0.002;
 const LEAST_HOLE = 0.01;
-/** The room is not adapted so near to a figure, pixels. */
+/** The room is not adapted this close to a figure, pixels. */
 const CAUTION = 6;
 const NOT_BLACK = table((value) => (value > 0 ? 255 : 0));
 
 /**
- * What stays the same in pictures of the room: the median of each colour of each pixel, so that somebody who walks past while
- * it is learned leaves no trace.
+ * Learns what stays the same in pictures of the room: the median of each colour of each pixel, so that someone who walks
+ * past meanwhile leaves no trace.
  *
  * @param images of one size, one or more
  */
@@ -62,7 +62,7 @@ export function learnBackground(images: RawImage[]): Background {
   return { width, height, data };
 }
 
-/** In place; for so few values insertion is quickest. */
+/** Sorts in place; insertion is quickest for so few values. */
 function sorted(values: Uint8Array): Uint8Array {
   for (let k = 1; k < values.length; k++) {
     const value = values[k];
@@ -82,7 +82,7 @@ export function silhouette(image: RawImage, room: Background, { threshold, grow,
   return blurred({ data: grown(mask, width, height, grow), width, height }, radius);
 }
 
-/** White where a difference is seen through the noise, with a smooth outline that lies where the difference itself begins. */
+/** White where a difference stands out from the noise, with a smooth outline where the difference itself begins. */
 function outlined(change: Plane, threshold: number): Uint8Array {
   const { width, height } = change;
   const calm = blurred(change, NOISE_BLUR).data;
@@ -91,7 +91,7 @@ function outlined(change: Plane, threshold: number): Uint8Array {
   return thresholded(blurred({ data: seen, width, height }, OUTLINE_BLUR), 128).data;
 }
 
-/** The largest difference of a pixel's three colours beyond its wavering, without what all pixels have in common. */
+/** The largest difference of a pixel's three colours beyond its usual variation, without the change common to all pixels. */
 function difference({ data, width, height }: RawImage, room: Background): Plane {
   const [red, green, blue] = [0, 1, 2].map((channel) => commonChange(data, room.data, channel));
   const out = new Uint8Array(width * height);
@@ -104,7 +104,7 @@ function difference({ data, width, height }: RawImage, room: Background): Plane 
   return { data: out, width, height };
 }
 
-/** By how much most pixels of a colour have become brighter: a figure's differ by this and that, the room's by the same. */
+/** How much brighter most pixels of a colour have become: a figure's pixels differ by various amounts, the room's by the same. */
 function commonChange(data: Uint8Array, usual: Uint8Array, channel: number): number {
   const counts = new Uint32Array(511);
   for (let at = channel; at < data.length; at += 3) counts[data[at] - usual[at] + 255]++;
@@ -112,14 +112,14 @@ function commonChange(data: Uint8Array, usual: Uint8Array, channel: number): num
   for (let change = -MOST_EXPOSURE; change <= MOST_EXPOSURE; change++) {
     let near = 0;
     for (let k = -3; k <= 3; k++) near += counts[change + k + 255];
-    // Of equals the smallest change.
+    // Among equals the smallest change wins.
     if (near > most || (near === most && Math.abs(change) < Math.abs(best))) [best, most] = [change, near];
   }
   return best;
 }
 
 /**
- * The room as it slowly becomes, under the light of the day: each pixel away from figures goes one level towards what it is.
+ * Adapts the room slowly to the light of the day: each pixel away from figures moves one level towards its current value.
  * A. Manzanera, J. Richefeu, "A new motion detection algorithm based on Σ-Δ background estimation", 2007.
  *
  * @param figure of this picture, as {@link silhouette} gave it

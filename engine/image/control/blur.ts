@@ -1,26 +1,26 @@
 import type { RawImage } from '../../types';
 import type { Plane } from './plane';
 
-/** Three boxes in a row are hardly told from a Gaussian. */
+/** Three boxes in a row can hardly be told from a Gaussian. */
 const PASSES = 3;
 const ONE = 2 ** 24;
 
 /**
  * A Gaussian blur by three box blurs whose width need not be whole: Gwosdek et al., "Theoretical foundations of Gaussian
- * convolution by extended box filtering", 2011. The same numbers as Pillow's `GaussianBlur`, with which the control branch
- * was trained. Beyond the border the border pixels go on. The time does not depend on the radius.
+ * convolution by extended box filtering", 2011. Gives the same numbers as Pillow's `GaussianBlur`, which the control branch
+ * was trained with. Border pixels are repeated beyond the border. The time does not depend on the radius.
  *
  * @param radius standard deviation, pixels; 0 changes nothing
  */
 export function blurred({ data, width, height }: Plane, radius: number): Plane {
   if (radius <= 0) return { data: new Uint8Array(data), width, height };
   const box = boxOf(radius);
-  // Each turns the picture about its diagonal.
+  // Each call transposes the picture.
   const across = blurRows(data, width, height, box);
   return { data: blurRows(across, height, width, box), width, height };
 }
 
-/** The same for a picture in colours. */
+/** The same blur for a coloured picture. */
 export function blurredImage(image: RawImage, radius: number): RawImage {
   const { width, height } = image;
   const data = new Uint8Array(image.data.length);
@@ -33,14 +33,14 @@ export function blurredImage(image: RawImage, radius: number): RawImage {
   return { data, width, height, channels: 3 };
 }
 
-/** A box that covers 2 · reach + 1 pixels whole and one more on each side in part; weights in parts of ONE. */
+/** A box that covers 2 · reach + 1 pixels fully and one more on each side in part; weights in parts of ONE. */
 interface Box {
   reach: number;
   whole: number;
   part: number;
 }
 
-/** A box of which PASSES in a row have this standard deviation; formulas 7, 11 and 14 of the article. */
+/** The box of which PASSES in a row have this standard deviation; formulas 7, 11 and 14 of the article. */
 function boxOf(deviation: number): Box {
   const variance = deviation ** 2 / PASSES;
   const reach = Math.floor((Math.sqrt(12 * variance + 1) - 1) / 2);

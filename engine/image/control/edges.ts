@@ -1,17 +1,17 @@
 import { blurred } from './blur';
 import { mapped, type Plane, table } from './plane';
 
-/** Slopes below this many degrees across count as level: the four directions of a ridge part at 22.5° and 67.5°. */
+/** The tangent below which a slope counts as level: the four directions of a ridge divide at 22.5° and 67.5°. */
 const LEVEL = Math.tan(Math.PI / 8);
-/** Soft edges: the blurs before and after the derivative, pixels, and how much of the slope counts. */
+/** Soft edges: the blurs before and after the derivative, pixels, and the share of the slope that counts. */
 const BEFORE = 1.5;
 const AFTER = 1.2;
 const GAIN = 0.7;
-/** The brightest edge is white; but no edge is made brighter than as if there were one of this strength. */
+/** The brightest edge is white, but faint edges are scaled as if there were one of at least this strength. */
 const LEAST = 24;
 const BRIGHTEST = 0.995;
 
-/** Sobel's derivatives: to the right and down, -1020..1020. Beyond the border the border pixels go on. */
+/** Sobel's derivatives to the right and down, -1020..1020. Border pixels are repeated beyond the border. */
 export interface Slopes {
   dx: Int16Array;
   dy: Int16Array;
@@ -35,8 +35,8 @@ export function slopes({ data, width, height }: Plane): Slopes {
 }
 
 /**
- * Canny's edges, white lines of one pixel on black: ridges of the slope |dx| + |dy| above `high`, and those above `low` that
- * hang together with them. The thresholds mean what they mean in OpenCV with `L2gradient=False`.
+ * Canny's edges, white lines one pixel wide on black: ridges of the slope |dx| + |dy| above `high`, and those above `low`
+ * that are connected with them. The thresholds mean the same as in OpenCV with `L2gradient=False`.
  *
  * J. Canny, "A computational approach to edge detection", 1986.
  */
@@ -60,10 +60,10 @@ export function canny(plane: Plane, low: number, high: number): Plane {
 const WEAK = 1;
 const ONLY_WHITE = table((value) => (value === 255 ? 255 : 0));
 
-/** Whether the slope is steeper here than on the one side of the line, and no less steep than on the other. */
+/** Whether the slope is steeper here than on one side of the line, and no less steep than on the other. */
 function isRidge(strength: Int16Array, dx: number, dy: number, at: number, x: number, y: number, width: number, height: number): boolean {
   const [across, down] = [Math.abs(dx), Math.abs(dy)];
-  // From the pixel before to the pixel after, in steps to the right and down.
+  // The step from this pixel to the next one across the edge, right and down.
   let [right, below] = [1, 1];
   if (down < LEVEL * across) below = 0;
   else if (across < LEVEL * down) right = 0;
@@ -104,7 +104,7 @@ export function softEdges(plane: Plane): Plane {
   return { data: mapped(data, levels), width, height };
 }
 
-/** The value below which this share of the bytes lies, between two of them linearly. */
+/** The value below which this share of the bytes lies, interpolated linearly. */
 function quantile(data: Uint8Array, share: number): number {
   const counts = new Uint32Array(256);
   for (const value of data) counts[value]++;

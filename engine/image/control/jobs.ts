@@ -5,15 +5,15 @@ import { type Background, learnBackground } from './background';
 import { type ControlMapSettings, type ControlMapState, drawControlMap } from './maps';
 import type { Plane } from './plane';
 
-/** JPEG quality of maps in colours; grey ones are PNGs, exact to the byte. */
+/** JPEG quality of coloured maps; grey ones are PNGs, exact to the byte. */
 const QUALITY = 90;
 
 export interface ControlMapJob {
   picture: Picture;
-  /** The map has the proportions of the picture; its shorter side has at most so many pixels. */
+  /** The most pixels of the map's shorter side; it has the proportions of the picture. */
   size: number;
   settings: ControlMapSettings;
-  /** What the kind remembered from the last frame. */
+  /** The kind's state from the last frame. */
   state?: ControlMapState;
   /** Whether the room follows the light of this picture. */
   adapt?: boolean;
@@ -26,14 +26,14 @@ export interface ControlMap {
   /** Pixels. */
   width: number;
   height: number;
-  /** What is to be remembered for the next frame, where that has changed. */
+  /** The state for the next frame, where it has changed. */
   state?: ControlMapState;
 }
 
 export interface RoomJob {
   /** One or more. Those of another size than the last one do not count. */
   pictures: Picture[];
-  /** As of the {@link ControlMapJob}. */
+  /** The same as in a {@link ControlMapJob}. */
   size: number;
 }
 
@@ -52,7 +52,7 @@ export async function learnRoom({ pictures, size }: RoomJob): Promise<Background
   return learnBackground(images.filter((image) => image.width === width && image.height === height));
 }
 
-/** A map as a file: grey ones as PNG, coloured ones as JPEG. */
+/** Encodes a map: grey ones as PNG, coloured ones as JPEG. */
 export async function toFile(map: Plane | RawImage): Promise<Pick<ControlMap, 'data' | 'format'>> {
   if ('channels' in map) return { data: await encode(map, 'jpeg', QUALITY), format: 'jpeg' };
   const { data, width, height } = map;

@@ -8,28 +8,28 @@ import { inverted, luminance, type Plane, thresholded } from './plane';
 export const CONTROL_MAPS = ['edges', 'soft-edges', 'luminance', 'threshold', 'blur', 'silhouette', 'movement'] as const;
 export type ControlMapKind = (typeof CONTROL_MAPS)[number];
 
-/** How a control map is made. Each kind reads those that concern it. */
+/** How a control map is made. Each kind reads the settings that concern it. */
 export interface ControlMapSettings {
   kind: ControlMapKind;
-  /** White becomes black, and the other way round. */
+  /** Swaps black and white. */
   invert: boolean;
-  /** Standard deviation of a blur, pixels: before the edges are looked for, of the whole picture, or of a silhouette's outline. */
+  /** Standard deviation of a blur, pixels: before edge detection, of the whole picture, or of a silhouette's outline. */
   radius: number;
-  /** From which brightness on a pixel is white; by how much a figure differs from the room, or a moving pixel from itself. */
+  /** The brightness from which a pixel is white; the least difference of a figure from the room, or of a moving pixel from itself. */
   threshold: number;
   /** Canny's two thresholds, 0..2040. */
   low: number;
   high: number;
-  /** By how many pixels a silhouette is made larger. */
+  /** How many pixels a silhouette grows. */
   grow: number;
-  /** How much of a movement's trail stays from frame to frame, 0..1. */
+  /** The part of a movement's trail that stays from frame to frame, 0..1. */
   trail: number;
 }
 
-/** What a kind remembers from frame to frame. The room is learned once; movement goes on with each frame. */
+/** The state that a kind keeps from frame to frame. The room is learned once; movement changes with each frame. */
 export type ControlMapState = Background | MovementState;
 
-/** The values to begin with, where they mean something. Those of the edges are the middle of what the control branch was trained on. */
+/** Default values for the kinds that use them. Those of the edges are the middle of the control branch's training range. */
 export const USUAL_SETTINGS: Record<ControlMapKind, Omit<ControlMapSettings, 'kind' | 'invert'>> = (() => {
   const none = { radius: 0, threshold: 128, low: 70, high: 150, grow: 0, trail: 0.8 };
   return {
@@ -45,14 +45,14 @@ export const USUAL_SETTINGS: Record<ControlMapKind, Omit<ControlMapSettings, 'ki
 
 export interface DrawnMap {
   map: Plane | RawImage;
-  /** What is to be remembered for the next frame, where that has changed. */
+  /** The state for the next frame, where it has changed. */
   state?: ControlMapState;
 }
 
 /**
- * The control map of a picture, of the same size: one byte a pixel, in colours only where it is a blur.
+ * Draws the control map of a picture, of the same size: one byte per pixel, in colours only for a blur.
  *
- * @param state what was remembered; a silhouette without a room of this size is black
+ * @param state of the last frame; a silhouette without a room of this size is black
  * @param adapt whether the room follows the light of this picture
  */
 export function drawControlMap(image: RawImage, settings: ControlMapSettings, state?: ControlMapState, adapt = false): DrawnMap {

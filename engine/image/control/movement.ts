@@ -2,11 +2,11 @@ import type { RawImage } from '../../types';
 import { blurred } from './blur';
 import { luminance, type Plane } from './plane';
 
-/** What is remembered from one frame to the next. */
+/** The state that is kept from one frame to the next. */
 export interface MovementState {
   width: number;
   height: number;
-  /** The brightness of the last frame, and after it the trail that was drawn, one byte a pixel each. */
+  /** The brightness of the last frame, followed by the trail that was drawn, one byte per pixel each. */
   data: Uint8Array;
 }
 
@@ -17,7 +17,7 @@ export interface MovementOptions {
   trail: number;
 }
 
-/** The camera's noise is taken off with this blur, pixels. */
+/** The blur that removes the camera's noise, pixels. */
 const NOISE_BLUR = 1.2;
 /** A change this far above the threshold is white. */
 const FULL = 64;

@@ -1,13 +1,13 @@
 import type { RawImage } from '../../types';
 
-/** A grey picture: one byte a pixel, row by row. */
+/** A grey picture: one byte per pixel, row by row. */
 export interface Plane {
   data: Uint8Array;
   width: number;
   height: number;
 }
 
-/** Brightness as television counts it, (299 R + 587 G + 114 B) / 1000, without its fraction. */
+/** Brightness as television defines it, (299 R + 587 G + 114 B) / 1000, rounded down. */
 export function luminance({ data, width, height }: RawImage): Plane {
   const grey = new Uint8Array(width * height);
   for (let pixel = 0, byte = 0; pixel < grey.length; pixel++, byte += 3) {
@@ -16,19 +16,19 @@ export function luminance({ data, width, height }: RawImage): Plane {
   return { data: grey, width, height };
 }
 
-/** Each value as this table of 256 has it. */
+/** Maps each value by a table of 256. */
 export function mapped(data: Uint8Array, table: Uint8Array): Uint8Array {
   const out = new Uint8Array(data.length);
   for (let at = 0; at < out.length; at++) out[at] = table[data[at]];
   return out;
 }
 
-/** What becomes of each of the 256 values. */
+/** Makes a table of 256 values for {@link mapped}. */
 export function table(value: (before: number) => number): Uint8Array {
   return Uint8Array.from({ length: 256 }, (_, before) => value(before));
 }
 
-/** White becomes black, and black white. */
+/** Swaps black and white. */
 export function inverted(data: Uint8Array): Uint8Array {
   return mapped(data, NEGATIVE);
 }

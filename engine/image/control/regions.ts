@@ -1,4 +1,4 @@
-/** In a mask of 0 and 255 (changed in place): turns the regions of `value` that have fewer pixels than `least` into the other value. */
+/** Flips the regions of `value` with fewer than `least` pixels to the other value, in a mask of 0 and 255, in place. */
 export function dropSmallRegions(mask: Uint8Array, width: number, height: number, value: 0 | 255, least: number): void {
   const seen = new Uint8Array(mask.length);
   const region = new Int32Array(mask.length);
@@ -10,7 +10,7 @@ export function dropSmallRegions(mask: Uint8Array, width: number, height: number
   }
 }
 
-/** Writes down the pixels that hang together with `start` in four directions; returns how many. */
+/** Collects the pixels that are connected with `start` in four directions; returns their number. */
 function collect(mask: Uint8Array, seen: Uint8Array, region: Int32Array, start: number, width: number, height: number): number {
   const value = mask[start];
   let size = 0;
@@ -32,7 +32,7 @@ function collect(mask: Uint8Array, seen: Uint8Array, region: Int32Array, start: 
 }
 
 /**
- * A mask of 0 and 255 that reaches `pixels` further on all sides, or less far where that is negative. Corners stay square.
+ * Grows a mask of 0 and 255 by `pixels` on all sides, or shrinks it where that is negative. Corners stay square.
  */
 export function grown(mask: Uint8Array, width: number, height: number, pixels: number): Uint8Array {
   if (pixels === 0) return mask.slice();
@@ -45,7 +45,7 @@ export function grown(mask: Uint8Array, width: number, height: number, pixels: n
   return out;
 }
 
-/** A line of `length` pixels that lie `step` apart. */
+/** Grows a line of `length` pixels that lie `step` apart. */
 function growLine(from: Uint8Array, to: Uint8Array, start: number, step: number, length: number, reach: number, value: number): void {
   let last = -Infinity;
   let next = 0;
