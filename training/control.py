@@ -17,16 +17,13 @@ from .diffusion import load_models
 from .discriminator import Discriminator
 from .few_step import channels_last, critic_loss, distance, excess_contrast, update
 from .latents import Latents
-from .layout_loss import Luminance, layout_loss
 from .rollout import SECOND_SHARE
 from .shards import HELD_OUT, load_shard
 from .wishes import Wishes, draw_wishes, wish_loss
 
 FRAMES, SECOND, NOISE = 20, 8, 4    # samples of each kind
-OTHER = 10      # of the frames so many get the caption of another scene: the prompt of a piece was not chosen by who steps in
 FRAME_TIMES = (590, 970)
-WEIGHTS = {"reconstruction": 1.5, "adversarial": .5, "wishes": .5, "contrast": 2., "layout": 6.}
-ENOUGH = .9     # correlation with the frame's coarse luminance from which on layout asks for nothing more
+WEIGHTS = {"reconstruction": 1.5, "adversarial": .5, "wishes": .2, "contrast": 2.}
 DROP = .05      # share of empty captions
 # Steps that only learn to meet the scene: three times as fast, and the outline is learned before the branch is asked to please.
 PLAIN_STEPS = 2000
@@ -70,8 +67,6 @@ class Trainer:
         self.control.to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(self.unet).requires_grad_(True).to(memory_format=torch.channels_last)
         self.classifier = load_classifier(work).requires_grad_(False)
-        self.luminance = Luminance().requires_grad_(False)
-        self.luminance.load_state_dict(common.load(work / "luminance.pt"))
         self.average = common.Average(self.control.parameters(), .997)
         self.optimiser = torch.optim.AdamW([{"params": self.control.parameters(), "lr": 5e-4, "base": 5e-4}], betas=(.5, .95), weight_decay=0)
         self.critic_optimiser = torch.optim.AdamW([{"params": self.discriminator.parameters(), "lr": 3e-4, "base": 3e-4}], betas=(0., .95), weight_decay=0)
@@ -103,41 +98,38 @@ class Trainer:
                             "average": self.average.values, "step": self.step}, self.path)
 
     def batch(self):
-        """What goes in, timesteps, wishes, control pictures, scenes, whether those should come out, and the frames behind all but noise."""
+        """What goes in, timesteps, wishes, control pictures, and the scenes that should come out."""
         frames, second, noise = (self.times * n for n in (FRAMES, SECOND, NOISE))
         z, records, control = self.shapes.batch(self.rng, frames + second + noise)
-        clean, frame, real = z[:, 0].clone(), z[:frames + second, 0].clone(), z[:, 1].clone()
-        other = self.times * OTHER
-        wishes = draw_wishes(self.rng, records, DROP)[torch.cat([torch.arange(other).roll(1), torch.arange(other, len(z))])]
-        fits = torch.arange(len(z)) >= other
+        clean, real = z[:, 0].clone(), z[:, 1].clone()
+        wishes = draw_wishes(self.rng, records, DROP)
         t = torch.randint(*FRAME_TIMES, (len(z),))
         t[frames + second:] = 999
         second = slice(frames, frames + second)
         if self.kept is not None:
-            x0, before, fitted, wished, control_before, frame_before, t_before = self.kept
+            x0, before, wished, control_before, t_before = self.kept
             again = torch.randperm(frames)[:second.stop - second.start]
             clean[second], real[second], t[second] = x0[again], before[again], (t_before[again] * torch.empty(len(again)).uniform_(*SECOND_SHARE)).long()
-            frame[second], fits[second] = frame_before[again], fitted[again]
             control = torch.cat([control[:frames], control_before[again], control[second.stop:]])
             wishes = Wishes.join([wishes[:frames], wished[again], wishes[second.stop:]])
         x = schedule.add_noise(clean, t)
         x[second.stop:] = torch.randn_like(x[second.stop:])
-        return x, t, wishes, control, real, fits, frame
+        return x, t, wishes, control, real
 
     def judged(self, x0, level, text):
         with common.autocast():
             return [s.float() for s in self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)]
 
     def train(self, factor, ramp):
-        x, t, wishes, control, real, fits, frame = self.batch()
+        x, t, wishes, control, real = self.batch()
         with torch.no_grad(), common.autocast():
             text = self.text_encoder(wishes.ids).float()
         with common.autocast():
             v = self.unet(channels_last(x), t, text, self.control(channels_last(x), t, text, control))
         x0 = schedule.x0_from_v(x, v.float(), t)
-        self.kept = x0.detach(), real, fits, wishes, control, frame, t
+        self.kept = x0.detach(), real, wishes, control, t
         if self.step < PLAIN_STEPS:
-            losses = {"reconstruction": distance(x0[fits], real[fits])}
+            losses = {"reconstruction": distance(x0, real)}
             update(self.optimiser, losses["reconstruction"], list(self.control.parameters()), factor)
             self.step += 1
             self.average.update(self.step)
@@ -146,23 +138,20 @@ class Trainer:
         level, scores = noise_level(len(x0)), self.judged(x0, noise_level(len(x0)), text)
         with common.autocast():
             logits = self.classifier(schedule.add_noise(x0, level), level)
-        losses = {"reconstruction": distance(x0[fits], real[fits]), "adversarial": -sum(s.mean() for s in scores) / len(scores),
-                  "wishes": wish_loss(logits, wishes), "contrast": excess_contrast(x0, real),
-                  "layout": layout_loss(self.luminance, x0[:len(frame)], frame, ENOUGH)}
+        losses = {"reconstruction": distance(x0, real), "adversarial": -sum(s.mean() for s in scores) / len(scores),
+                  "wishes": wish_loss(logits, wishes), "contrast": excess_contrast(x0, real)}
         weights = {**WEIGHTS, "adversarial": ramp * WEIGHTS["adversarial"]}
         update(self.optimiser, sum(weights[name] * value for name, value in losses.items()), list(self.control.parameters()), factor)
-        losses["critic"] = self.train_critic(x0.detach(), real, fits, text, factor)
+        losses["critic"] = self.train_critic(x0.detach(), real, text, factor)
         self.step += 1
         self.average.update(self.step)
         return losses
 
-    def train_critic(self, x0, real, fits, text, factor):
-        """Scenes with their own captions against predictions."""
+    def train_critic(self, x0, real, text, factor):
         self.discriminator.requires_grad_(True)
-        own = fits.nonzero().flatten()
-        shown = min(len(own), len(x0) // 2)
-        first, other = own[torch.randperm(len(own))[:shown]], torch.randperm(len(x0))[:shown]
-        loss = critic_loss(self.judged, real[first], text[first], x0[other], text[other])
+        half = len(x0) // 2
+        first, other = torch.randperm(len(x0)).split([half, len(x0) - half])
+        loss = critic_loss(self.judged, real[first], text[first], x0[other[:half]], text[other[:half]])
         update(self.critic_optimiser, loss, list(self.discriminator.parameters()), factor)
         return loss
 

@@ -16,7 +16,7 @@ NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 3, 6, 7, 6     # samples of each kind
 # Own predictions: samples, timestep of the step, and where in the batch before its input was predicted.
 CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (3, 239, NOISE + 7))
 JITTER = 60
-FRAME_TIMES = (420, 880)    # where image to image starts
+FRAME_TIMES = (420, 840)    # where image to image starts
 SECOND_SHARE = (.45, .56)   # of its first timestep: where the second of two steps is
 DROP = .05      # share of empty captions
 
