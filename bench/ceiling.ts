@@ -11,26 +11,26 @@ import { noisyScene, scene } from './scenes';
 import { makeWeightlessModel, type NetType, removeModel } from './weightless-model';
 
 export interface Ceiling {
-  /** In this process, picture to picture. */
+  /** Frames per second in this process, image to image. */
   fps: Figure;
   ms: Figure;
-  /** ms a frame ÷ ms of two passes by tables over the bytes of a picture, to float16 planes and back, in the same rounds. */
+  /** ms per frame ÷ ms of two table look-ups of a picture's bytes, to float16 planes and back, in the same rounds. */
   toTablePasses: Figure;
-  /** Through the host, JPEG to JPEG. */
+  /** Frames per second through the host, JPEG to JPEG. */
   hostFps: Figure;
-  /** hostFps ÷ fps of decoding and encoding the same pictures and nothing else, as many at once as there are cores. */
+  /** hostFps ÷ fps of only decoding and encoding the same pictures, as many at once as there are cores. */
   hostToCodec: Figure;
 }
 
 export interface Ceilings {
   tablePassesMs: number;
   codecFps: number;
-  /** By type of the nets, number of steps, and guidance, as in "float16, 4 steps, self". */
+  /** Ceilings by type of the nets, number of steps, and guidance, as in "float16, 4 steps, self". */
   cases: Record<string, Ceiling>;
 }
 
 const SIZE = 512;
-/** More frames than elsewhere, since they are quick. */
+/** How many times more frames are run than elsewhere, since they are quick. */
 const MORE_FRAMES = 4;
 const PROMPT = { prompt: [{ text: 'hills', weight: 1 }] };
 const TYPES: NetType[] = ['float32', 'float16'];
@@ -97,7 +97,7 @@ async function msEach(frames: number, one: (k: number) => Promise<void>): Promis
   return (performance.now() - started) / frames;
 }
 
-/** The upper limit by the picture codec alone, with as many frames under way as cores. */
+/** The upper limit of the picture codec alone, with as many frames under way as cores. */
 async function codecAlone(jpegs: Buffer[], picture: RawImage, frames: number): Promise<number> {
   const started = performance.now();
   let next = 0;

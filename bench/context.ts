@@ -1,7 +1,7 @@
 import type { Engine, RawImage, StreamOptions } from '../engine';
 import type { DiffusionStream } from '../engine/stream/diffusion-stream';
 
-/** The parameters that all parts of the benchmark share. */
+/** Parameters that all parts of the benchmark share. */
 export interface Context {
   engine: Engine;
   model: string;
@@ -16,12 +16,12 @@ export interface Context {
   note(text: string): void;
 }
 
-/** `count` step indices, evenly spread over the schedule from the third of its way on: a picture-to-picture setting. */
+/** `count` step indices, spread evenly over the schedule from 30 % on: an image-to-image setting. */
 export function tIndexList(count: number): number[] {
   return Array.from({ length: count }, (_, i) => 15 + Math.round((i * 30) / count));
 }
 
-/** A stream of the benchmark: picture to picture, two steps, no guidance, unless `options` say otherwise. */
+/** Opens a stream of the benchmark: image to image, two steps, no guidance, unless `options` say otherwise. */
 export async function openStream({ engine, size }: Context, options: Partial<StreamOptions> = {}): Promise<DiffusionStream> {
   const stream = await engine.createStream({
     mode: 'img2img',
@@ -35,7 +35,7 @@ export async function openStream({ engine, size }: Context, options: Partial<Str
   return stream;
 }
 
-/** Runs frames through a stream and drains it. @returns ms per frame */
+/** Runs frames through a stream and flushes it. @returns ms per frame */
 export async function msPerFrame({ frames, pictures }: Context, stream: DiffusionStream): Promise<number> {
   const started = performance.now();
   for (let k = 0; k < frames; k++) await stream.process({ image: pictures[k % pictures.length] });

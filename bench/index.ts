@@ -93,7 +93,7 @@ function bySteps<T>(results: Record<number, T>, value: (result: T) => number): R
   return Object.fromEntries(Object.entries(results).map(([steps, result]) => [steps, value(result)]));
 }
 
-/** A row for every figure; those by number of steps or streams side by side. */
+/** Prints a row for every figure; those by number of steps or streams are side by side. */
 function print({ spread: _spread, ...report }: Record<string, unknown> & { spread: Record<string, Figure | object> }): void {
   const shown = (value: unknown): string => {
     if (typeof value === 'number') return Number.isInteger(value) ? String(value) : value.toFixed(value < 10 ? 2 : 1);

@@ -13,10 +13,10 @@ export function figure(values: readonly number[]): Figure {
 }
 
 /**
- * Measures variants in turn, A B C A B C …, so that a machine that speeds up or slows down does so for all of them.
+ * Measures variants in turn, A B C A B C …, so that a machine that speeds up or slows down affects all of them.
  *
  * @param variants each measures once and returns a figure, such as ms per frame
- * @param rounds counted rounds, after one that is not
+ * @param rounds counted rounds, after one that is not counted
  * @returns the values of every variant, round by round
  */
 export async function interleave<Name extends string>(

@@ -8,9 +8,9 @@ import { readMjpeg } from '../test/lib/mjpeg';
 import type { Context } from './context';
 
 export interface LiveFlow {
-  /** From the start of Node-RED's process to the first picture in a viewer's hands. */
+  /** Time from the start of Node-RED's process to the first picture that a viewer gets. */
   firstPictureMs: number;
-  /** Different pictures per second that reach a viewer. */
+  /** Distinct pictures per second that reach a viewer. */
   fps: number;
   /** The delay of timers in Node-RED's process. */
   eventLoopDelay: { p50Ms: number; p99Ms: number; maxMs: number };
@@ -25,7 +25,7 @@ const WARM_UP_MS = 4000;
 const MEASURED_MS = 15_000;
 const ASK_EVERY_MS = 50;
 
-/** The first example as `npm start` runs it, with one viewer and an editor that asks. */
+/** Measures the first example as `npm start` runs it, with one viewer and an editor that sends requests. */
 export async function liveFlow({ model }: Pick<Context, 'model'>): Promise<LiveFlow> {
   const userDir = mkdtempSync(join(tmpdir(), 'streamdiffusion-bench-'));
   const started = performance.now();

@@ -1,4 +1,4 @@
-/** Loaded into Node-RED's process before anything else: tells the parent how late its event loop is. */
+/** Loaded into Node-RED's process before anything else, to tell the parent how late its event loop is. */
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 
 const RESOLUTION = 1;

@@ -7,7 +7,7 @@ import { figure, type Figure, interleave, ratio } from './interleave';
 import { saturate } from './saturate';
 
 export interface PacingFigures {
-  /** CPU time of the engine and of those who send it frames, ms per finished frame, from a source at the engine's speed. */
+  /** CPU time of the engine and of the senders of frames, ms per finished frame, from a source at the engine's speed. */
   cpuMsPerFrame: Figure;
   /** The same from a source four times as fast ÷ from one at the engine's speed. */
   fourTimesAsFast: Figure;
@@ -17,10 +17,10 @@ export interface PacingFigures {
   memoryMb: number;
 }
 
-/** Ticks of the kernel's clock a second, in which it counts CPU time. */
+/** Ticks per second of the kernel's clock for CPU time. */
 const CLOCK_TICKS = 100;
 
-/** Two steps. Undefined on systems that do not tell the CPU time of a process. */
+/** Measures with two steps. Undefined on systems that do not report the CPU time of a process. */
 export async function pacing({ model, size, rounds, frames, pictures }: Context): Promise<PacingFigures | undefined> {
   if (process.platform !== 'linux') return undefined;
   const jpegs = await Promise.all(pictures.map((picture) => encode(picture, 'jpeg', 85)));
@@ -43,7 +43,7 @@ export async function pacing({ model, size, rounds, frames, pictures }: Context)
     .slice(1)
     .map((at, k) => at - finishedAt[k])
     .sort((a, b) => a - b);
-  // Timers are whole milliseconds late: the source's own pace is the mean.
+  // Timers can be whole milliseconds late, so the source's own pace is the mean.
   const pace = (finishedAt[finishedAt.length - 1] - finishedAt[0]) / between.length;
   const percentile = (share: number): number => between[Math.floor(share * between.length)] / pace;
   return {
@@ -54,7 +54,7 @@ export async function pacing({ model, size, rounds, frames, pictures }: Context)
   };
 }
 
-/** Of this process and of the engine's, ms. /proc/PID/stat counts user and system time in its 14th and 15th field. */
+/** CPU time of this process and of the engine's, ms. Fields 14 and 15 of /proc/PID/stat are user and system time. */
 function cpuTime(pid: number): number {
   const { user, system } = process.cpuUsage();
   const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')

@@ -2,16 +2,16 @@ import type { RemoteStream } from '../engine/host/client';
 import type { StreamWorker } from '../engine/host/process/stream-worker';
 import type { FrameResult } from '../engine/host/protocol/messages';
 
-/** Between two frames of a source that is faster than the engine, ms: the newest one is never older. */
+/** Interval between two frames of a source that is faster than the engine, ms, and so the greatest age of the newest one. */
 const SOURCE_INTERVAL = 6;
 
 export type Submitting = Pick<RemoteStream | StreamWorker, 'submit'>;
 
 /** The frames of one measurement. */
 export interface Saturated {
-  /** Between finished frames, on average, once the first one is there. */
+  /** Mean time between finished frames, after the first one. */
   msPerFrame: number;
-  /** From each finished frame's submission to its finish, ms. */
+  /** Time from each finished frame's submission to its finish, ms. */
   latencies: number[];
   /** Frames that were finished between each frame's submission and its own finish, itself included. */
   finishedMeanwhile: number[];

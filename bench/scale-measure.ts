@@ -26,10 +26,10 @@ export interface ScaleReport {
   networkPath: Record<'sent' | 'memory', { ratio: number; min: number; max: number; localFps: number; serverFps: number }>;
   /** Of one run with two rows, ms: the whole call, and the server's own account of it. */
   profile: Record<string, number>;
-  /** fps of two flows at once on the server, together ÷ fps of one after the other. */
+  /** Total fps of two flows at once on the server ÷ fps of one after the other. */
   twoFlows: { ratio: number; min: number; max: number };
   net: NetTimes;
-  /** Runs a second of so many flows that do nothing but call the net: measured, and simulated from `net`. */
+  /** Runs per second of flows that only call the net: measured, and simulated from `net`. */
   check: { flows: number; measured: number; simulated: number; measuredMs: number; simulatedMs: number; rowsARun?: number }[];
 }
 
@@ -66,7 +66,7 @@ function contextOf(): Context {
   };
 }
 
-/** The whole way, JPEG to JPEG, with the UNet here and there in turn. */
+/** Measures JPEG to JPEG with the UNet here and on the server in turn. */
 async function overhead(flows: Flows, rounds: number, say: Say): Promise<ScaleReport['networkPath']> {
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
@@ -87,11 +87,11 @@ async function overhead(flows: Flows, rounds: number, say: Say): Promise<ScaleRe
   return { sent: report('sent'), memory: report('memory') };
 }
 
-/** Two flows, each an engine of its own. */
+/** Measures two flows, each with an engine of its own. */
 async function together(flows: Flows, rounds: number, say: Say): Promise<ScaleReport['twoFlows']> {
   const context = contextOf();
   const jpegs = await Promise.all(context.pictures.map((picture) => encode(picture, 'jpeg', 85)));
-  // Another deadline makes another engine.
+  // A different deadline makes a different engine.
   const hosts = [10_000, 10_001].map((timeoutMs) => acquireHost({ ...flows, server: { ...flows.server, timeoutMs } }));
   const streams = hosts.map((host) => host.openStream(settingsOf(context, STEPS)));
   await Promise.all(streams.map((stream) => stream.setConditioning(CONDITIONING)));
@@ -118,7 +118,7 @@ async function together(flows: Flows, rounds: number, say: Say): Promise<ScaleRe
   return { ratio: median, min, max };
 }
 
-/** How long a run takes by its rows, on the server itself: what it says of its own computing, else the whole call. */
+/** How long a run takes on the server by its rows: the server's own account of its computing, else the whole call. */
 async function netTimes(net: Net, say: Say): Promise<NetTimes> {
   const measured: { rows: number; ms: number }[] = [];
   for (const rows of [1, 2, 4, 8]) {
@@ -135,7 +135,7 @@ async function netTimes(net: Net, say: Say): Promise<NetTimes> {
   return times;
 }
 
-/** Flows that only call the net, against the simulation. The way there is within the measured times. */
+/** Compares flows that only call the net with the simulation. The measured times include the connection. */
 async function checked(net: Net, address: string, times: NetTimes, say: Say): Promise<ScaleReport['check']> {
   const results: ScaleReport['check'] = [];
   for (const flows of [1, 2, 4, 8]) {
@@ -185,7 +185,7 @@ interface Stats {
   inference_stats: Record<string, { count: number; ns: number }>;
 }
 
-/** Only Triton over HTTP tells. */
+/** Only Triton over HTTP gives statistics. */
 async function statsOf(address: string): Promise<Stats | undefined> {
   if (!address.startsWith('http')) return undefined;
   return fetch(`${address}/v2/models/${MODEL}_unet/stats`).then(
@@ -194,7 +194,7 @@ async function statsOf(address: string): Promise<Stats | undefined> {
   );
 }
 
-/** Rows that the server has computed together, on average. */
+/** The mean number of rows that the server has computed together. */
 function rowsBetween(before: Stats | undefined, after: Stats | undefined): number | undefined {
   return before && after && (after.inference_count - before.inference_count) / (after.execution_count - before.execution_count);
 }

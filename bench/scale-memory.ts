@@ -11,12 +11,12 @@ const FRAMES = 40;
 
 export interface MemorySettings {
   size: number;
-  /** All nets on the server, or the UNet alone. */
+  /** Whether all nets are on the server, or the UNet alone. */
   isAll: boolean;
   rounds: number;
 }
 
-/** JPEG to JPEG with nets on a server of this machine: tensors sent over the connection, and through shared memory, in turn. */
+/** Measures JPEG to JPEG with nets on a server on this machine: tensors over the connection and through shared memory, in turn. */
 export async function compareMemory(address: string, { size, isAll, rounds }: MemorySettings, say: (line: string) => void): Promise<void> {
   const jpegs = await Promise.all(movingScene(size, FRAMES).map((picture) => encode(picture, 'jpeg', 85)));
   const streams = [false, true].map((sharedMemory) => {

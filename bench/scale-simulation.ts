@@ -1,6 +1,6 @@
-/** How many streams a number of servers carries: a simulation of flows that share them, event by event. */
+/** How many streams a number of servers can carry: an event-by-event simulation of flows that share them. */
 
-/** ms of one run, by its rows: fixed + rows · perRow. */
+/** The time of one run, ms: fixed + rows · perRow. */
 export interface NetTimes {
   fixedMs: number;
   perRowMs: number;
@@ -9,31 +9,31 @@ export interface NetTimes {
 export interface Installation {
   /** Flows with one stream each. */
   flows: number;
-  /** Frames a second that each of them offers. Infinity: as many as it gets through. */
+  /** Frames per second that each of them offers. Infinity: as many as it gets through. */
   offeredFps: number;
   /** Rows of a frame's run: denoising steps, twice as many with full guidance. */
   rows: number;
   net: NetTimes;
-  /** Most rows a run on a server. */
+  /** The most rows of a run on a server. */
   maxBatch: number;
   /** Copies of the net, on all servers together. */
   instances: number;
-  /** From a flow to a server and back, ms, without the run itself. */
+  /** Time from a flow to a server and back, ms, without the run itself. */
   roundTripMs: number;
-  /** What the flow's own machine does before and after the run, ms a frame. Frames overlap there. */
+  /** Work of the flow's own machine before and after the run, ms per frame. Frames overlap there. */
   beforeMs: number;
   afterMs: number;
 }
 
 export interface Outcome {
-  /** Frames a second of one flow, mean over all. */
+  /** Frames per second of one flow, mean over all. */
   fps: number;
-  /** From a frame's coming in to its picture, ms: all its steps. */
+  /** Time from a frame's arrival to its picture, all steps included, ms. */
   latencyMs: number;
   latencyP95Ms: number;
   /** Mean rows of a run on the servers. */
   batch: number;
-  /** Share of the time in which the copies compute, 0..1. */
+  /** Share of the time that the copies spend computing, 0..1. */
   busy: number;
 }
 
@@ -43,10 +43,10 @@ interface Flow {
 }
 
 /**
- * Every flow has one run under way at a time, as the engine has: the rows of all its frames in flight. A copy of the net
- * that is free takes as many waiting runs as fit, oldest first.
+ * Every flow has one run under way at a time, as the engine does, with the rows of all its frames in flight. An idle copy
+ * of the net takes as many waiting runs as fit, oldest first.
  *
- * @param seconds of the simulated time that count, after a quarter as much that does not
+ * @param seconds of simulated time that count, after a quarter as much that does not
  */
 export function simulate(installation: Installation, seconds = 20): Outcome {
   const { flows, offeredFps, rows, net, instances, roundTripMs, beforeMs, afterMs } = installation;
@@ -79,7 +79,7 @@ export function simulate(installation: Installation, seconds = 20): Outcome {
   };
   const answer = (flow: Flow, asked: number, at: number): void => {
     if (at >= from && at < until) ticks.push(at - asked);
-    // Newest frame wins: what came meanwhile has been replaced by what came last.
+    // Newest frame wins: frames that came meanwhile have been replaced by the last one.
     flow.ready = period === 0 ? at : Math.max(at, flow.ready + period);
     events.push(flow.ready, () => ask(flow, flow.ready));
   };
@@ -90,7 +90,7 @@ export function simulate(installation: Installation, seconds = 20): Outcome {
     });
   };
   for (let k = 0; k < flows; k++) {
-    // Not all at once: they were started by people.
+    // Flows do not start all at once, since people start them.
     const flow = { ready: ((k * 0.618034) % 1) * Math.max(period, net.fixedMs + rows * net.perRowMs) };
     events.push(flow.ready, () => ask(flow, flow.ready));
   }
@@ -98,7 +98,7 @@ export function simulate(installation: Installation, seconds = 20): Outcome {
   ticks.sort((a, b) => a - b);
   const mean = (values: number[]): number => values.reduce((sum, value) => sum + value, 0) / Math.max(1, values.length);
   const fps = ticks.length / seconds / flows;
-  // A frame stays for as many runs as it has steps; the time between two of them is that of a frame.
+  // A frame stays for as many runs as it has steps; the time between two runs is that of a frame.
   const latency = (tick: number): number => beforeMs + afterMs + (rows - 1) * Math.max(tick, 1000 / fps) + tick;
   return {
     fps,
@@ -123,7 +123,7 @@ export function instancesFor(installation: Omit<Installation, 'instances'>, shar
   return high;
 }
 
-/** Least squares over measured runs. */
+/** Fits the times to measured runs by least squares. */
 export function fitTimes(measured: { rows: number; ms: number }[]): NetTimes {
   const mean = (value: (one: { rows: number; ms: number }) => number): number =>
     measured.reduce((sum, one) => sum + value(one), 0) / measured.length;

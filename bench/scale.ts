@@ -1,5 +1,5 @@
 /**
- * Nets on an inference server: the cost of the connection, and the number of streams that a number of servers can carry.
+ * Nets on an inference server: the cost of the connection, and how many streams a given number of servers can carry.
  *
  *   node dist/bench/scale.js measure --server http://127.0.0.1:8000 [--json FILE] [--int8]   against a server on this machine
  *   node dist/bench/scale.js memory --server http://127.0.0.1:8000 [--size 512] [--all]   tensors sent, and through shared memory

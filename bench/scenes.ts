@@ -1,6 +1,6 @@
 import { randn, type RawImage } from '../engine';
 
-/** Pictures of a disc that moves over a gradient: a moving scene; the same one again and again: a still scene. */
+/** Draws a disc that moves over a gradient: a moving scene, or a still one if `time` stays the same. */
 export function scene(size: number, time: number): RawImage {
   const data = new Uint8Array(size * size * 3);
   const [cx, cy] = [size * (0.5 + 0.3 * Math.sin(time)), size * (0.4 + 0.2 * Math.cos(1.3 * time))];
@@ -16,7 +16,7 @@ export function scene(size: number, time: number): RawImage {
   return { data, width: size, height: size, channels: 3 };
 }
 
-/** A still scene as a camera sees it: every picture with other noise, of a deviation of two steps of brightness. */
+/** A still scene as a camera sees it: every picture has different noise, with a standard deviation of two grey levels. */
 export function noisyScene({ data, ...picture }: RawImage, frames: number): RawImage[] {
   const noise = randn([frames, data.length], 2).map((value) => 2 * value);
   return Array.from({ length: frames }, (_, k) => ({

@@ -1,4 +1,4 @@
-/** Several streams on one engine, shared through its host process as nodes do. */
+/** Several streams on one engine, which share its host process as nodes do. */
 import { acquireHost, type RemoteStream, stopAllHosts } from '../engine/host/client';
 import { encode } from '../engine/image/codec';
 import { type Context, tIndexList } from './context';
@@ -14,7 +14,7 @@ export interface Shared {
   fps: Figure;
 }
 
-/** Between two frames of one of several sources, ms: together they are far faster than the engine, without flooding it. */
+/** Interval between two frames of one of several sources, ms: together they are much faster than the engine, without flooding it. */
 const interval = (count: number): number => Math.max(6, 3 * count);
 
 export async function sharedEngine(
@@ -29,7 +29,7 @@ export async function sharedEngine(
     await stream.setConditioning({ prompt: [{ text: 'hills at night, moon', weight: 1 }] });
     streams.push(stream);
   }
-  /** @returns frames a second of every stream, while all of them run */
+  /** @returns frames per second of every stream, while all of them run */
   const run = async (count: number): Promise<number[]> => {
     const each = Math.max(8, Math.round((4 * frames) / count));
     const times = await Promise.all(

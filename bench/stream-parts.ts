@@ -1,4 +1,4 @@
-/** The savings of the paper's ideas, each compared with its plain form, on one engine in this process. */
+/** The savings of each of the paper's ideas, compared with the plain form, on one engine in this process. */
 import type { NodeMessage } from 'node-red';
 import { SimilarityFilter, type StreamOptions } from '../engine';
 import type { DiffusionStream } from '../engine/stream/diffusion-stream';
@@ -9,9 +9,9 @@ import { figure, type Figure, interleave, ratio } from './interleave';
 import { noisyScene } from './scenes';
 
 export interface Comparison {
-  /** ms per frame, medians. */
+  /** Median ms per frame. */
   ms: Record<string, number>;
-  /** How many times faster, by the name of what was compared. */
+  /** How many times faster, by the name of the compared variant. */
   speedup: Record<string, Figure>;
 }
 
@@ -38,7 +38,7 @@ export async function residualGuidance(context: Context, steps = [1, 2, 3, 4, 5]
   });
 }
 
-/** By scene: the same file again and again, the same with a camera's noise, both with longer rests, and a moving scene. */
+/** Figures by scene: the same file repeated, the same with a camera's noise, both with longer rests, and a moving scene. */
 export type Filtered = Record<'static' | 'staticNoisy' | 'staticLongRest' | 'staticNoisyLongRest' | 'moving', Figure>;
 
 /** CPU seconds for showing a scene frame by frame, JPEG to JPEG, without the similarity filter ÷ with it (paper, Fig. 7). */
@@ -57,7 +57,7 @@ export async function similarityFilter(context: Context): Promise<Filtered> {
   const rest = async (): Promise<void> => {
     for (const { image } of stream.inFlight > 0 ? await stream.flush() : []) await encode(image, 'jpeg', 85);
   };
-  // A whole number of times the frames from one that passes to the next, with at most 10 or 32 skipped.
+  // The count is a multiple of the frames from one that passes to the next, with at most 10 or 32 skipped.
   const frames = context.frames < 20 ? 33 : 66;
   const cpuSeconds = (jpegs: Buffer[], filter?: () => SimilarityFilter) => async (): Promise<number> => {
     const topic = filter && new FilterTopic(filter());
@@ -97,7 +97,7 @@ async function bySteps(steps: number[], measure: (count: number) => Promise<Comp
   return results;
 }
 
-/** Streams with different options, in turn; all others against `plain`. */
+/** Measures streams with different options in turn, and compares all others with `plain`. */
 async function compare(context: Context, plain: string, options: Record<string, Partial<StreamOptions>>): Promise<Comparison> {
   const streams: Record<string, DiffusionStream> = {};
   for (const [name, each] of Object.entries(options)) streams[name] = await openStream(context, each);

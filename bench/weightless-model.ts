@@ -8,14 +8,14 @@ import { node, onnxModel, value, weight } from '../test/lib/onnx-maker';
 
 export type NetType = 'float32' | 'float16';
 
-/** As many tokens and as wide as those of Stable Diffusion 2.1 and its distilled forms. */
+/** Number and width of tokens in Stable Diffusion 2.1 and its distilled forms. */
 const TOKENS = 77;
 const WIDTH = 1024;
 const CHANNELS = 4;
 const FACTOR = 8;
 
 /**
- * Writes a model folder with the shapes of SD-Turbo whose nets compute almost nothing, so that a frame's time is the engine's own.
+ * Writes a model folder with SD-Turbo's shapes whose nets compute almost nothing, so that a frame's time is the engine's own.
  * The encoder takes every eighth pixel, the UNet returns its input, and the decoder always returns the same picture except for its
  * last line, which is made from latents so that nothing is constant.
  *

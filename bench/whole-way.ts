@@ -1,4 +1,4 @@
-/** The whole way of a frame, JPEG to JPEG: against a loop that only runs the nets, and in this process against the host's. */
+/** A frame from JPEG to JPEG: compared with a loop that only runs the nets, and in this process compared with the host's. */
 import { Engine } from '../engine/engine';
 import { acquireHost, stopAllHosts } from '../engine/host/client';
 import { StreamWorker } from '../engine/host/process/stream-worker';
@@ -13,18 +13,18 @@ import { saturate } from './saturate';
 const CONDITIONING = { prompt: [{ text: 'hills at night, moon', weight: 1 }] };
 
 export interface WholeWay {
-  /** End-to-end fps ÷ fps of a loop that only runs the same nets, one after the other on all cores. */
+  /** End-to-end fps ÷ fps of a loop that only runs the same nets, one after another on all cores. */
   efficiency: Figure;
   /** End-to-end fps ÷ fps of the same nets where and as the engine runs them, with nothing around them and never waiting. */
   shareOfNets: Figure;
   /** fps in int8 ÷ fps in float32; 1 where the model or the processor is not made for int8. */
   int8Speedup: Figure;
-  /** The same without a process border ÷ through the host process, in fps. */
+  /** End-to-end fps without a process border ÷ fps through the host process. */
   hostOverhead: Figure;
   fps: Figure;
   p50Ms: number;
   p95Ms: number;
-  /** Frames that were finished between a frame's coming in and its own finish, itself included; median and 95th percentile. */
+  /** Frames that were finished between a frame's arrival and its own finish, itself included; median and 95th percentile. */
   latencyFrames: number;
   latencyFramesP95: number;
   /** The 95th percentile of the latency ÷ the median time between two finished frames. */
@@ -34,7 +34,7 @@ export interface WholeWay {
   intervalP95Ms: number;
 }
 
-/** From the start of the engine's process to the first frame. */
+/** Time from the start of the engine's process to the first frame, ms. */
 export async function startToFirstFrame(context: Context): Promise<number> {
   const jpeg = await encode(context.pictures[0], 'jpeg', 85);
   const started = performance.now();
@@ -109,7 +109,7 @@ function percentile(values: number[], share: number): number {
   return [...values].sort((a, b) => a - b)[Math.floor(share * values.length)];
 }
 
-/** The same nets with the same batch, and nothing around them: no pictures, no schedule, no guidance. @param loops beside each other */
+/** The same nets with the same batch and nothing around them: no pictures, schedule or guidance. @param loops in parallel */
 async function netsAlone({ size, frames, pictures }: Context, model: Model, steps: number, loops: number): Promise<() => Promise<number>> {
   const { vaeEncoder, unet, vaeDecoder, textEncoder, info } = model;
   if (!vaeEncoder) throw new Error(`${info.model} has no vae_encoder`);

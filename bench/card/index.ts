@@ -1,6 +1,6 @@
 /**
  * `node dist/bench/card/index.js [--provider cuda] [--model FOLDER] [--size PIXELS] [--minutes 8] [--out FILE]`: measures a graphics
- * card. Each result is written as a JSON line at once, so that all results are kept when the time ends.
+ * card. Each result is written at once as a JSON line, so that all results are kept when time runs out.
  */
 import { execFileSync } from 'node:child_process';
 import { appendFileSync } from 'node:fs';
@@ -25,7 +25,7 @@ import { residualGuidance, streamBatch } from '../stream-parts';
 
 const ROWS = [1, 2, 4];
 const STEPS = [1, 2, 4];
-/** Runs that count, after one that compiles. */
+/** Runs that count, after a first one that compiles. */
 const RUNS = 10;
 const TIMESTEP = 499;
 
@@ -47,7 +47,7 @@ async function main(): Promise<void> {
     console.log(line);
     if (out) appendFileSync(out, `${line}\n`);
   };
-  /** Runs the measurements one after the other; one that fails, or has no time left, does not stop the next. */
+  /** Runs one measurement; one that fails, or has no time left, does not stop the next. */
   const part = async (name: string, work: () => Promise<void>): Promise<void> => {
     const began = performance.now();
     if (began > end) return write(name, { left: 'out of time' });
@@ -101,7 +101,7 @@ async function main(): Promise<void> {
   await part('ceiling', () => withEngine(model, provider, size, async (context) => write('ceiling', await ceiling(context))));
 }
 
-/** Frames of one step that do nothing but run the nets, one after the other. @returns ms a frame with one row */
+/** Runs only the nets of frames with one step, one after another. @returns ms per frame with one row */
 async function bareNets(
   name: string,
   provider: string,
@@ -135,7 +135,7 @@ async function bareNets(
   }
 }
 
-/** The UNet's file as it is, without what the engine changes in graphs: attention in one operator, for example. */
+/** Runs the UNet's file as exported, without the engine's changes to graphs such as attention in one operator. */
 async function asExported(
   name: string,
   provider: string,

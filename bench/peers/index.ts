@@ -4,7 +4,7 @@
  *     npm run --silent build && node dist/bench/peers/index.js --python VENV/bin/python
  *         [--model FOLDER] [--size PIXELS] [--steps 1,2,4] [--frames 40] [--rounds 7] [--json FILE]
  *
- * VENV needs bench/peers/requirements.txt. For a model of full size create FOLDER with test/models/export_full_size.py.
+ * VENV needs bench/peers/requirements.txt. For a full-size model, create FOLDER with test/models/export_full_size.py.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
@@ -24,7 +24,7 @@ const OTHERS = ['reference', 'diffusers', 'plainLoop'] as const;
 
 interface Beside {
   msPerFrame: Record<string, number>;
-  /** Frames a second of the engine ÷ those of the other. */
+  /** Frames per second of the engine ÷ those of the other. */
   times: Record<(typeof OTHERS)[number], Figure>;
 }
 

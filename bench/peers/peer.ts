@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 
-/** Loading nets of full size and comparing them with their ONNX files takes a while, ms. */
+/** Time limit for loading full-size nets and comparing them with their ONNX files, ms. */
 const LOADING_LIMIT = 600_000;
 const RUN_LIMIT = 600_000;
 
@@ -15,7 +15,7 @@ export class Peer {
     this.lines = createInterface(this.child.stdout!)[Symbol.asyncIterator]();
   }
 
-  /** What it is made of, once it has loaded. */
+  /** Resolves to a description of the program, once it has loaded. */
   async ready(): Promise<string> {
     return (await this.hear(LOADING_LIMIT)).ready as string;
   }
@@ -30,7 +30,7 @@ export class Peer {
     this.child.kill('SIGKILL');
   }
 
-  /** The next line that is an answer: libraries also print to stdout. */
+  /** The next line that is an answer, since libraries also print to stdout. */
   private async hear(limit: number): Promise<Record<string, unknown>> {
     const timeout = setTimeout(() => this.end(), limit);
     try {

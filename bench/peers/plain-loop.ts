@@ -1,5 +1,5 @@
 /**
- * A straightforward loop without any of this project's ideas: ONNX Runtime with its default options, one step after the other.
+ * A straightforward loop without any of this project's ideas: ONNX Runtime with its default options, one step after another.
  *
  *     node dist/bench/peers/plain-loop.js MODEL_FOLDER SIZE JPEG_FOLDER
  *
@@ -70,7 +70,7 @@ async function main(): Promise<void> {
   }
 }
 
-/** Feeds the inputs in their order. @returns the first output */
+/** Feeds the inputs in order. @returns the first output */
 async function run(session: InferenceSession, ...inputs: Tensor[]): Promise<Tensor> {
   const outputs = await session.run(Object.fromEntries(inputs.map((input, k) => [session.inputNames[k], input])));
   return outputs[session.outputNames[0]] as Tensor;
@@ -83,7 +83,7 @@ function timestepFor(unet: InferenceSession, timestep: number): Tensor {
   return new Tensor('float32', Float32Array.of(timestep), dims);
 }
 
-/** Of a scaled linear schedule, as Stable Diffusion has it. */
+/** ᾱ of a scaled linear schedule, as in Stable Diffusion. */
 function cumulativeAlphas(): number[] {
   const [from, to] = [Math.sqrt(0.00085), Math.sqrt(0.012)];
   let product = 1;
