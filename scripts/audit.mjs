@@ -1,7 +1,7 @@
 // `npm run audit`: known vulnerabilities of the dependencies, and dependencies that are older than their ranges allow (D03 of the
 // Flow Library's scorecard). Fails for serious vulnerabilities and reports the rest. Outdated dependencies are only reported,
-// since they appear without a change here. Where the registry does not answer (no network, a mirror without this service),
-// nothing is known, which is not a failure. A registry that knows no vulnerability of a notorious package is not trusted.
+// since they appear without a change here. A registry that does not answer (no network, a mirror without this service) is not a
+// failure. A registry that knows no vulnerability of a notorious package is not trusted.
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ if (problem) {
 
 for (const { name, latest } of newerThanTheirRange()) console.log(`audit: ${name} ${latest} is newer than the range in package.json`);
 
-/** One look at the registry for all of them; nothing where it does not answer. */
+/** Asks the registry about all of them at once; gives nothing if it does not answer. */
 function newerThanTheirRange() {
   const { dependencies } = JSON.parse(readFileSync('package.json', 'utf8'));
   const { stdout } = npm(process.cwd(), 'outdated', '--omit=dev', '--json');

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { constants, existsSync } from 'node:fs';
 import { access, mkdir } from 'node:fs/promises';
 
-/** Why nothing can be written; undefined where it can be. */
+/** The reason why nothing can be written; undefined if writing works. */
 const obstacle = await mkdir('dist', { recursive: true })
   .then(() => access('dist', constants.W_OK))
   .then(

@@ -1,4 +1,4 @@
-// Copies the files that tsc does not: the nodes' HTML, locales and icons, to the compiled node files, where Node-RED looks for
+// Copies the files that tsc does not: the nodes' HTML, locales and icons, next to the compiled nodes, where Node-RED looks for
 // them, and the pages that the nodes serve.
 import { cp, mkdir } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';

@@ -6,14 +6,14 @@ import { createInterface } from 'node:readline';
 
 const MOCHA = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin/mocha.js');
 const COUNTS = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
-/** Ctrl+C reaches all processes of a terminal by itself: it is only waited for what they do. */
+/** Ctrl+C reaches all processes of a terminal by itself, so these signals only make this one wait for the others. */
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
 
 /**
- * Runs Mocha once for each lane, all beside each other. The first lane's report is seen as it grows; those of the others follow whole. Behind them
- * comes one line with the counts of all, which is missing where a lane did not run to its end.
+ * Runs Mocha once for each lane, all in parallel. The first lane's report is shown as it grows, and those of the others follow
+ * as a whole. After them comes one line with the counts of all, which is missing if a lane did not run to its end.
  *
- * @param {{ args: string[], nice?: number }[]} lanes Mocha's arguments, and how far the lane stands back where others want the processor (0 to 19)
+ * @param {{ args: string[], nice?: number }[]} lanes Mocha's arguments, and the lane's nice value (0 to 19)
  * @param {(line: string) => void} say
  * @returns {Promise<number>} 0 when all passed, and otherwise 1
  */
@@ -45,16 +45,16 @@ function standBack(pid, nice = 0) {
   try {
     if (nice > 0) setPriority(pid, nice);
   } catch {
-    // It stands back further already, with all that is run here.
+    // The process already has a higher nice value, like everything that runs here.
   }
 }
 
-/** Passes on what Mocha says, without its counts; resolves when it has ended. */
+/** Passes on Mocha's output without its counts; resolves when it has ended. */
 async function follow(child, say) {
   const closed = new Promise((resolve, reject) =>
     child.once('error', reject).once('close', (code, signal) => resolve(signal ?? `code ${code}`)),
   );
-  // Something that a test has left behind may hold the pipes open.
+  // A process that a test left running may hold the pipes open.
   child.once('exit', () => setTimeout(() => [child.stdout, child.stderr].map((stream) => stream.destroy()), 2000).unref());
   let counts;
   const hear = (line) => {

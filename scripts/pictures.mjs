@@ -1,4 +1,4 @@
-// Makes the pictures of README and docs with the product itself: npm run pictures (needs Chromium and two minutes).
+// Makes the pictures of the README and docs with the product itself: npm run pictures (needs Chromium and two minutes).
 //   npm run pictures -- tuning      only some of them: live-picture, flow, sidebar, first-steps, nodes, stage, tuning, control
 import { existsSync } from 'node:fs';
 import { controlPictures } from './pictures/control.mjs';

@@ -1,10 +1,10 @@
 /**
- * Test files, as in test/, that run beside the first part of all others, which are the pages in a browser. None of them measures speeds by a clock,
- * or runs engines that paint without end: those and the pages would starve each other.
+ * Test files, named as in test/, that run beside the first part of all others, which are the pages in a browser. None of them
+ * measures speed by a clock or runs engines that render without end: those and the pages would starve each other.
  */
 export const SIDE_LANES = [
   {
-    // Clocks and cameras run, and ffmpeg takes or sends a stream at its own speed: much time, and little of a processor.
+    // These wait for clocks, cameras and streams of ffmpeg at their own speed, which takes much time but little CPU.
     files: [
       'nodes/hours',
       'nodes/sink-push',
@@ -16,7 +16,7 @@ export const SIDE_LANES = [
     ],
   },
   {
-    // What only computes, with the time of a processor that the pages and their engines leave, which have nice values of 0 and 5.
+    // These only compute, with the CPU time that the pages and their engines (nice values 0 and 5) leave.
     nice: 10,
     args: ['--timeout', '360000'],
     files: ['engine/laws', 'engine/control-laws', 'engine/diffusion/*', 'engine/model/adapters/*', 'security/model-folders', 'cli/*'],

@@ -13,7 +13,7 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const EXAMPLES = join(ROOT, 'examples');
 const { HOST: host = '127.0.0.1', PORT: port = '1880', NODE_RED_USER, NODE_RED_PASSWORD_HASH } = process.env;
 
-/** A wrong call of the command: reported in a sentence, without a stack. */
+/** A wrong use of the command, reported in a sentence without a stack. */
 class Mistake extends Error {}
 
 const USAGE = `npm start -- [options]
@@ -26,7 +26,7 @@ EXAMPLES
 
 Environment: PORT (1880), HOST (127.0.0.1)`;
 
-/** Packages of nodes that examples need, by how their types begin. */
+/** Packages of nodes that examples need, by the prefix of the nodes' types. */
 const PACKAGES = [
   ['ui-', '@flowfuse/node-red-dashboard'],
   ['osc', 'node-red-contrib-osc'],
@@ -82,7 +82,7 @@ function readOptions() {
   }
 }
 
-/** Refuses an address that strangers could reach without a password, and one that is taken. */
+/** Refuses an address that strangers could reach without a password, or that is in use. */
 async function checkAddress() {
   if (!/^\d+$/.test(port) || Number(port) < 1 || Number(port) > 65535)
     throw new Mistake(`PORT must be a number from 1 to 65535, not "${port}".`);
@@ -103,7 +103,7 @@ async function checkAddress() {
   });
 }
 
-/** The example's file, by its name or number. */
+/** Finds an example's file by its name or number. */
 async function findExample(wanted) {
   const files = await exampleFiles();
   const name = wanted.toLowerCase().replace(/\.json$/, '');
@@ -122,7 +122,7 @@ async function exampleFiles() {
 
 const namesOf = (files) => files.map((each) => `    ${basename(each, '.json')}`);
 
-/** An address that the flow serves, with the query in its comment, if there is one. */
+/** An address that the flow serves, with the query from its comment, if there is one. */
 function addressToTry({ url: path }, flows) {
   const said = flows.map(({ type, name }) => (type === 'comment' && name) || '').find((name) => name.includes(`${path}?`));
   const whole = said ? said.slice(said.indexOf(path)).replace(/ in the browser.*/, '') : path;
@@ -156,7 +156,7 @@ async function prepareFlows(example, folder, model) {
   return flows;
 }
 
-/** The key of credentials in this folder. Node-RED would make one as well, and warn of that at length before the addresses. */
+/** The credentials key of this folder. Node-RED would also make one, but with a long warning before the addresses. */
 async function ownSecret(folder) {
   const file = join(folder, '.secret');
   const known = await readFile(file, 'utf8').catch(() => '');
@@ -174,8 +174,8 @@ function stopWithNpm() {
 }
 
 /**
- * WebSockets, such as the editor's for statuses and debug messages, pass no middleware of Node-RED: pages of other sites
- * are kept away from them where its server is made.
+ * WebSockets, such as the editor's for statuses and debug messages, bypass Node-RED's middleware, so pages of other sites
+ * are kept away from them where the server is made.
  */
 function guardUpgrades(require) {
   const http = require('node:http');
@@ -186,7 +186,7 @@ function guardUpgrades(require) {
     const server = createServer(...options);
     const emit = server.emit.bind(server);
     server.emit = (event, request, socket, ...more) => {
-      // Those for viewers are asked for host and origin by their own routes, which say what a proxy has kept to itself.
+      // The viewers' routes check host and origin themselves, and name headers that a proxy did not pass on.
       if (event !== 'upgrade' || request.url.startsWith('/streamdiffusion/')) return emit(event, request, socket, ...more);
       mayEdit(request, settings).then((may) => {
         if (may) emit(event, request, socket, ...more);
@@ -209,7 +209,7 @@ function print(pages, more = []) {
   console.log(['', ...pages.map(([label, address]) => `  ${label.padEnd(14)}${address}`), ...more, ''].join('\n'));
 }
 
-/** A flow whose nodes are not all installed does not start: says what is missing, and where that can be mended. */
+/** Says which nodes a flow lacks, without which it does not start, and where to install them. */
 function tellMissing(require, url, folder) {
   require('@node-red/util').events.on('runtime-event', async ({ id, payload }) => {
     if (id !== 'runtime-state' || payload?.error !== 'missing-types') return;

@@ -1,6 +1,6 @@
-// `npm run test-on -- [NODE-RED [NODE [TEST FILES]]]`: runs the tests on other versions of Node-RED and Node than those that are
-// installed here, by default 5.0.7 and 24. Works in a copy of this checkout, which is not changed;
-// the npm package `node` brings the Node. Test files are named as they are compiled: dist/test/nodes/sink.test.js.
+// `npm run test-on -- [NODE-RED [NODE [TEST FILES]]]`: runs the tests on other versions of Node-RED and Node than those
+// installed here, by default 5.0.7 and 24. It works in a copy of this checkout and leaves the checkout unchanged; Node comes
+// from the npm package `node`. Test files are named as compiled: dist/test/nodes/sink.test.js.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,7 +25,7 @@ for (const file of listed.split('\0').filter((name) => name && existsSync(join(R
 
 run('npm', ['ci', '--no-audit', '--no-fund']);
 run('npm', ['install', '--no-save', '--no-audit', '--no-fund', `node-red@${nodeRed}`, `node@${node}`]);
-// The other Node goes first for all that the tests start, too.
+// The other Node also comes first for all programs that the tests start.
 const env = { ...process.env, PATH: [join(copy, 'node_modules/node/bin'), process.env.PATH].join(delimiter) };
 run('node', ['-p', "'Node-RED ' + require('node-red/package.json').version + ', Node ' + process.version"], env);
 run('npm', ['run', '--silent', 'build'], env);

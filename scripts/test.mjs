@@ -1,5 +1,5 @@
-// `npm test`, after the build; `npm test -- -g TEXT` hands what stands behind `--` to Mocha. All tests, in lanes beside each other: most of them one
-// after the other, and some of them meanwhile.
+// `npm test`, after the build; `npm test -- -g TEXT` passes the arguments after `--` to Mocha. All tests run in parallel lanes:
+// most of them one after another, and some of them meanwhile.
 import { runLanes } from './lanes.mjs';
 import { SIDE_LANES } from './side-lanes.mjs';
 

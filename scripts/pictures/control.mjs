@@ -11,7 +11,7 @@ const { learnBackground } = require('../../dist/engine/image/control/background'
 const { CONTROL_MAPS, drawControlMap, USUAL_SETTINGS } = require('../../dist/engine/image/control/maps');
 
 const SIZE = 256;
-/** Where the empty room's person is. */
+/** A position outside the picture, in widths, which leaves the room empty. */
 const AWAY = 5;
 
 const png = ({ data, width, height }) =>
@@ -19,7 +19,7 @@ const png = ({ data, width, height }) =>
     .png()
     .toBuffer();
 
-/** A frame and every kind of control map of it; and a frame that is denoised where its mask is white. */
+/** Draws a frame with every kind of control map of it, and a frame that is denoised where its mask is white. */
 export async function controlPictures() {
   const browser = await openChromium();
   try {

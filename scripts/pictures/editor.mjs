@@ -9,7 +9,7 @@ import { openChromium } from './sheet.mjs';
 
 const PAGES = join(DOCS, 'nodes');
 const MARGIN = 10;
-/** As wide as people draw the dialog; a config node's opens over another one's, and does not get narrower. */
+/** A usual width of dialogs, pixels. A config node's dialog opens over another one and does not get narrower. */
 const DIALOG_WIDTH = 560;
 const CONFIG_WIDTH = 900;
 
@@ -22,7 +22,7 @@ async function freePort() {
 }
 
 /**
- * Runs a flow in a Node-RED of its own.
+ * Runs a flow in its own Node-RED.
  * @param {{ flow?: string, example?: string }} what JSON, or an example's number; the first example by default
  * @param {(address: string) => Promise<void>} look
  */
@@ -42,7 +42,7 @@ export async function running({ flow, example = '1' }, look) {
   }
 }
 
-/** Hands over the editor's page, once a sink of the flow shows pictures. */
+/** Passes the editor's page to `look`, once a sink of the flow shows pictures. */
 async function inEditor(browser, what, look) {
   await running(what, async (address) => {
     const page = await browser.newPage({ viewport: { width: 1560, height: 2300 } });
@@ -76,7 +76,7 @@ async function cameraPicture(file) {
   }
 }
 
-/** The nodes with their statuses, as the workspace shows them. */
+/** Takes the nodes with their statuses, as the workspace shows them. */
 async function pictureOfFlow(page, file, encode) {
   const clip = await page.evaluate((margin) => {
     const boxes = [...document.querySelectorAll('.red-ui-flow-node-group')].map((node) => node.getBoundingClientRect());
@@ -89,7 +89,7 @@ async function pictureOfFlow(page, file, encode) {
   await encode(sharp(await page.screenshot({ clip }))).toFile(file);
 }
 
-/** Waits until something has moved to its place: for half a second in which it stays there. */
+/** Waits until an element has stopped moving for half a second. */
 export async function standsStill(locator) {
   let before = '';
   for (let since = performance.now(); performance.now() - since < 500; await locator.page().waitForTimeout(50)) {
@@ -99,7 +99,7 @@ export async function standsStill(locator) {
   }
 }
 
-/** The dialog of a node, all of its sections open. */
+/** Takes the dialog of a node with all of its sections open. */
 async function pictureOfDialog(page, type, file) {
   await page.evaluate((name) => {
     const { RED } = window;
@@ -116,7 +116,7 @@ async function pictureOfDialog(page, type, file) {
     type === 'engine' ? CONFIG_WIDTH : DIALOG_WIDTH,
   );
   await standsStill(page.locator('.red-ui-tray').last());
-  // The form fills the editor's height; what it says ends earlier.
+  // The form fills the editor's height, but its content ends earlier.
   const clip = await form.evaluate((element, margin) => {
     const shown = [...element.querySelectorAll('.form-row, .form-tips, .streamdiffusion-beside')].filter((row) => row.offsetParent);
     const { left, top, width } = element.getBoundingClientRect();
@@ -166,7 +166,7 @@ export async function sidebarPicture() {
   return [told(file)];
 }
 
-/** For each page about a node: the flow that it offers to import, running, and the node's dialog in that flow. */
+/** For each page about a node, takes the running flow that it offers to import, and the node's dialog in that flow. */
 export async function nodePictures() {
   const files = [];
   const browser = await openChromium();

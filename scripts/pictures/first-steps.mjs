@@ -17,13 +17,13 @@ async function keep(page, name) {
   return told(file);
 }
 
-/** Waits for the frame rate of an idle machine in the sidebar; on a busy machine the current figures are taken. */
+/** Waits until the sidebar shows the frame rate of an idle machine; on a busy one the current figures are taken. */
 async function runsWell(page) {
   const isFast = () => /[1-9]\d frames a second/.test(document.querySelector('.streamdiffusion-figures')?.textContent ?? '');
   await page.waitForFunction(isFast, undefined, PATIENCE).catch(() => undefined);
 }
 
-/** Opens the dialog of the node with this label by a double click. */
+/** Opens the dialog of the node with this label by a double-click. */
 async function edit(page, label) {
   await page.locator('.red-ui-flow-node-group', { hasText: label }).locator('.red-ui-flow-node').first().dblclick({ force: true });
   await page.locator('#dialog-form').waitFor({ state: 'visible' });

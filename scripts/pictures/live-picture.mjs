@@ -38,13 +38,13 @@ const shown = ({ data }) =>
     .png()
     .toBuffer();
 
-/** The outlines that steer a frame, as the examples' control map draws them. */
+/** Outlines that steer a frame, as the examples' control map draws them. */
 function outlines(image) {
   const { data, width, height } = drawControlMap(image, { kind: 'soft-edges', ...USUAL_SETTINGS['soft-edges'], invert: false }).map;
   return { data: Uint8Array.from({ length: 3 * data.length }, (_, k) => data[Math.floor(k / 3)]), width, height, channels: 3 };
 }
 
-/** Frames under one prompt, by a denoiser of an example. */
+/** Renders frames with one prompt, as a denoiser of an example does. */
 async function paint(engine, { strength, steps, cfgType, guidanceScale, weights }, prompt, frames) {
   const stream = await engine.createStream({
     mode: 'img2img',
@@ -63,7 +63,7 @@ async function paint(engine, { strength, steps, cfgType, guidanceScale, weights 
   return Promise.all(outputs.map(({ image }) => shown(image)));
 }
 
-/** Side by side: the input, and the picture of each button of the example. Forwards, then backwards. */
+/** Makes a loop, forwards and then backwards, of the input beside the picture for each button of the example. */
 export async function livePicture() {
   const engine = await Engine.load({ model: 'starter' });
   const films = [];

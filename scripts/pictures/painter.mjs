@@ -11,7 +11,7 @@ export class Painter {
   host = acquireHost({ model: 'starter' });
 
   /**
-   * The frames of one stream, each after the one before is finished.
+   * Renders the frames of one stream, each after the previous one is finished.
    *
    * @param {object} settings of the stream; `strength` and `steps` stand for its `tIndexList`
    * @param {object[]} frames each `{ image?, mask?, conditioning }`
@@ -38,7 +38,7 @@ export class Painter {
     return pictures;
   }
 
-  /** One frame in a stream of its own. */
+  /** Renders one frame in a stream of its own. */
   async one(settings, image, conditioning) {
     const [picture] = await this.paint(settings, [{ image, conditioning }]);
     return picture;

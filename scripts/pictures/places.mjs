@@ -4,5 +4,5 @@ import { fileURLToPath } from 'node:url';
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 export const DOCS = join(ROOT, 'docs');
 
-/** A file as it is told to whoever runs the program. */
+/** A file's path as it is printed, relative to the checkout. */
 export const told = (file) => relative(ROOT, file);

@@ -8,7 +8,7 @@ async function pixels(svg, size) {
   return { data: await sharp(Buffer.from(svg)).resize(size, size).removeAlpha().raw().toBuffer(), width: size, height: size, channels: 3 };
 }
 
-/** What the frame source sends after so many milliseconds. */
+/** The frame source's test card after this many milliseconds. */
 export const testCardAt = (elapsedMs, size) => pixels(testCard(elapsedMs, size, size), size);
 
 const PAINTS = `<defs>
@@ -25,14 +25,14 @@ const PAINTS = `<defs>
   <filter id="far"><feGaussianBlur stdDeviation="2.2"/></filter>
 </defs>`;
 
-/** A drawing as a camera sees it: nothing is quite sharp, and the corners are darker. */
+/** A drawing as a camera sees it: slightly blurred, with darker corners. */
 const asSeen = (inner, size) =>
   pixels(
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 256 256">${PAINTS}<g filter="url(#soft)">${inner}</g><rect width="256" height="256" fill="url(#edge)"/></svg>`,
     size,
   );
 
-/** A face with hair, its middle at the origin, 52 high. */
+/** A face with hair, centred on the origin, 52 high. */
 const head = (skin = 'skin', hair = '#3a2b22') => `
   <path d="M-24 4c-4-44 52-44 48 0l-3 14c2-40-40-40-42 0z" fill="${hair}"/>
   <ellipse rx="20" ry="26" fill="url(#${skin})"/>
@@ -42,8 +42,8 @@ const head = (skin = 'skin', hair = '#3a2b22') => `
   <path d="M0 2l-2 8h4" stroke="#8a5c46" stroke-width="1.4" fill="none"/><path d="M-7 15q7 4 14 0" stroke="#8d3f38" stroke-width="2" fill="none"/>`;
 
 /**
- * Somebody down to the hips, the face at the origin.
- * @param arm degrees that the arm on the right is raised; without it both hang
+ * A person down to the hips, with the face at the origin.
+ * @param arm degrees that the arm on the right is raised; both hang if left out
  */
 function person({ arm, skin = 'skin', cloth = 'cloth', hair } = {}) {
   const raised =
@@ -58,13 +58,13 @@ const ROOM = `<rect width="256" height="256" fill="url(#wall)"/><rect y="206" wi
   <circle cx="222" cy="66" r="62" fill="url(#glow)"/><circle cx="222" cy="66" r="14" fill="#fffbe8"/><path d="M222 80v128" stroke="#3f352d" stroke-width="4"/>`;
 
 /**
- * A room with a window and a lamp, and somebody who stands there with an arm raised.
+ * A room with a window and a lamp, and a person who stands there with an arm raised.
  * @param arm degrees that the arm is raised
  * @param at where the person stands, 0..1 of the width
  */
 export const room = (size, arm = 40, at = 0.42) => asSeen(`${ROOM}<g transform="translate(${256 * at} 118)">${person({ arm })}</g>`, size);
 
-/** What cameras of visitors show, by name. */
+/** Scenes as a visitors' camera shows them, by name. */
 export const SCENES = {
   'an arm raised': (size) => room(size, 62, 0.45),
   'a face': (size) =>

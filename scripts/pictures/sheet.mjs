@@ -22,11 +22,11 @@ const STYLE = `
   figure { margin: 0; }`;
 
 /**
- * Pictures side by side with words: a head above each column, one before each row.
+ * Makes a sheet of pictures with words: a heading above each column and before each row.
  *
  * @param {import('playwright-core').Browser} browser
  * @param {{ heads: string[], rows: { name: string, cells: (Cell | undefined)[] }[], shown: number, file: string }} sheet
- *   each cell is a picture (an encoded file), `faint` if it is there only to be seen through, `words` below it; `shown` is its width in pixels
+ *   each cell is a picture (an encoded file), with `words` below it, and `faint` if it is shown translucent; `shown` is its width in pixels
  * @typedef {{ picture: Buffer, faint?: boolean, words?: string }} Cell
  */
 export async function makeSheet(browser, { heads, rows, shown, file }) {

@@ -38,7 +38,7 @@ async function playPage(browser, file) {
   return told(file);
 }
 
-/** The drawing page while somebody finishes the example's half landscape. */
+/** The drawing page while someone finishes the example's half landscape. */
 async function drawPage(browser, file) {
   await running({ example: '18' }, async (address) => {
     const page = await browser.newPage({ viewport: { width: 1180, height: 740 } });
@@ -67,7 +67,7 @@ async function drawPage(browser, file) {
   return told(file);
 }
 
-/** The gallery with a few pictures of different prompts. */
+/** The gallery with a few pictures from different prompts. */
 async function galleryPage(browser, file) {
   await running({ example: '23' }, async (address) => {
     const play = await browser.newPage({ viewport: { width: 1366, height: 768 } });

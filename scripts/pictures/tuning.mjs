@@ -48,7 +48,7 @@ const PROMPTS = [
 const png = ({ data, width, height, channels }) => sharp(data, { raw: { width, height, channels } }).png().toBuffer();
 const cells = (pictures) => pictures.map((picture) => picture && { picture });
 
-/** One after the other: each has the machine to itself, and the engine drops no frame. */
+/** Makes one after another, so that each has the machine to itself and the engine drops no frame. */
 async function each(list, make) {
   const made = [];
   for (const one of list) made.push(await make(one));
@@ -131,7 +131,7 @@ async function guidance(painter) {
   };
 }
 
-/** From one noise to another, by a blend of seeds and by drift. */
+/** From one noise to another by a blend of seeds, and by drift. */
 async function seeds(painter) {
   const shares = [0, 0.25, 0.5, 0.75, 1];
   const conditioning = under('castle on a hill, autumn, sunset');
@@ -164,7 +164,7 @@ async function seeds(painter) {
   };
 }
 
-/** From one prompt to the next, on the ways that a list of prompts can be blended. */
+/** From one prompt to the next, in each of the ways that a list of prompts can be blended. */
 async function blends(painter) {
   const shares = [0, 0.25, 0.5, 0.75, 1];
   const image = await testCardAt(4000, SIZE);
@@ -200,7 +200,7 @@ async function feedback(painter) {
   };
 }
 
-/** Somebody waves, then stands still: which frames pass. */
+/** Which frames pass while someone waves and then stands still. */
 async function filter() {
   const scene = await each(
     Array.from({ length: 18 }, (_, index) => index),
