@@ -7,15 +7,15 @@ interface Finding {
 }
 
 /**
- * What axe-core finds that is serious or worse, in words: fields without a name, contrast below 4.5:1 and the like.
- * @param selector of the part that is looked at; without it the whole page
+ * The serious or worse findings of axe-core, in words: fields without a name, contrast below 4.5:1 and the like.
+ * @param selector of the part that is checked; by default the whole page
  */
 export async function seriousFindings(page: Page, selector?: string): Promise<string[]> {
   if (!(await page.evaluate(() => 'axe' in window))) await page.addScriptTag({ path: require.resolve('axe-core') });
   const { violations } = await page.evaluate(
     (part) =>
       (window as unknown as { axe: { run: (part: object) => Promise<{ violations: Finding[] }> } }).axe.run(
-        // Fields in which Node-RED catches browsers that fill in passwords; nobody sees them.
+        // Node-RED catches browsers that fill in passwords with these fields, which no one sees.
         { include: [part ?? 'html'], exclude: [['[id^="red-ui-trap"]']] },
       ),
     selector,
@@ -26,8 +26,8 @@ export async function seriousFindings(page: Page, selector?: string): Promise<st
 }
 
 /**
- * Texts with less contrast than 4.5:1 between their colour and the nearest background that is one. axe-core leaves out what lies
- * over something else, such as a dialog over the flow.
+ * Texts with less contrast than 4.5:1 between their colour and the nearest background that is not transparent. axe-core leaves
+ * out elements that lie over others, such as a dialog over the flow.
  */
 export function faintTexts(page: Page, selector: string): Promise<string[]> {
   return page.evaluate((part) => {

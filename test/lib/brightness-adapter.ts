@@ -7,8 +7,8 @@ import { weightOf } from '../../engine/model/unet/row';
 import { value } from './onnx-maker';
 
 /**
- * An adapter that nobody wants: what the UNet predicts of a frame grows by the mean brightness (0..1) of a picture that the
- * frame brings, times the adapter's weight. Its files end in .brightness, and may have anything in them.
+ * An adapter only for tests: it adds to the UNet's prediction the mean brightness (0..1) of a picture that the frame brings,
+ * times the adapter's weight. Its files end in .brightness and may have any content.
  */
 export const brightness: AdapterKind = {
   kind: 'brightness',
@@ -31,7 +31,7 @@ function mean({ data }: { data: Uint8Array }): Promise<number> {
   return Promise.resolve(data.reduce((sum, byte) => sum + byte, 0) / data.length / 255);
 }
 
-/** Adds a new input, one number a row, to the graph's output. */
+/** Adds a new input, one number per row, to the graph's output. */
 function withBrightness(graph: Graph, name: string): Graph {
   const [input, output] = [`brightness/${name}`, inputName(graph.outputs[0])];
   const nodes = graph.nodes.map((bytes) =>

@@ -37,7 +37,7 @@ export class Broker {
   }
 }
 
-/** A broker; without mosquitto the tests of this `describe` are skipped, and a line says so. */
+/** Starts a broker; without mosquitto the tests of this `describe` are skipped, and a line says so. */
 export async function brokerOrSkip(test: Mocha.Context): Promise<Broker> {
   if (!Broker.isThere) {
     console.log('      mosquitto is not installed');

@@ -7,10 +7,10 @@ import { PATIENCE } from './until';
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
 
-/** For {@link openBrowser}: a camera with a moving picture, which every page may use. */
+/** Arguments for {@link openBrowser}: a camera with a moving picture, which every page may use. */
 export const FAKE_CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
 
-/** A headless Chromium; undefined, and a line that says why, on a machine without one. */
+/** Opens a headless Chromium; undefined, with a line that says why, on a machine without one. */
 export async function openBrowser(more: string[] = []): Promise<Browser | undefined> {
   const executablePath = chromiumPath();
   if (!executablePath) return undefined;
@@ -39,17 +39,17 @@ export interface Stage {
 }
 
 export interface StageOptions {
-  /** Of `npm start`. */
+  /** Options of `npm start`. */
   options?: string[];
-  /** More of the browser. */
+  /** Further arguments of the browser. */
   browserArguments?: string[];
   /** Prepares what the server needs; what it returns is added to the server's environment. */
   prepare?: () => Promise<NodeJS.ProcessEnv>;
-  /** What comes before the first test when both are ready. Another `before` would also run where the tests are skipped. */
+  /** Runs before the first test when both are ready. Another `before` would also run where the tests are skipped. */
   open?: (stage: Stage) => Promise<void>;
 }
 
-/** Has both ready before the tests of this `describe`, which are skipped without a browser, and ends them after those. */
+/** Starts both before the tests of this `describe`, which are skipped without a browser, and ends them afterwards. */
 export function setStage({ options = [], browserArguments = [], prepare = () => Promise.resolve({}), open }: StageOptions = {}): Stage {
   const stage: Partial<Stage> = {};
   const openTheBrowser = async (): Promise<void> => {
@@ -61,7 +61,7 @@ export function setStage({ options = [], browserArguments = [], prepare = () => 
   };
   before(async function () {
     if (!chromiumPath()) return this.skip();
-    // Each mostly waits for itself. Where one fails, the other is there when it is ended.
+    // Starting mostly means waiting, so both start at once. If one fails, the other is still ended.
     const starts = [openTheBrowser(), startTheServer()];
     await Promise.allSettled(starts);
     await Promise.all(starts);
@@ -74,7 +74,7 @@ export function setStage({ options = [], browserArguments = [], prepare = () => 
   return stage as Stage;
 }
 
-/** A page, and what its scripts and console complain of; emptied by who has looked at it. */
+/** A page, and the errors of its scripts and console, which whoever has checked them empties. */
 export interface WatchedPage {
   page: Page;
   errors: string[];
@@ -95,7 +95,7 @@ export async function openPage(
   return { page, errors };
 }
 
-/** Watches a page that is here, and returns what waits until it has lost its connection and has come back. Await it before the connection is lost. */
+/** Watches an open page from before it loses its connection. @returns waits until the page has lost it and come back */
 export async function comesBack(page: Page): Promise<() => Promise<void>> {
   await page.evaluate(() => {
     const { body } = document;
@@ -120,7 +120,7 @@ export async function comesBack(page: Page): Promise<() => Promise<void>> {
   };
 }
 
-/** Keeps what a page shows, for people to look at: in the folder SCREENSHOTS, or in the system's own for temporary files. */
+/** Keeps a screenshot of a page for people to look at, in the folder SCREENSHOTS or the system's folder for temporary files. */
 export async function keepScreenshot(page: Page, name: string): Promise<void> {
   const folder = process.env.SCREENSHOTS ?? join(tmpdir(), 'streamdiffusion-screenshots');
   mkdirSync(folder, { recursive: true });

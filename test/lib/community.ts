@@ -4,23 +4,23 @@ import { mkdir, symlink, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 
-/** Where packages of others are kept from one run to the next, outside of this checkout. */
+/** Third-party packages are kept here from one run to the next, outside this checkout. */
 const CACHE =
   process.env.STREAMDIFFUSION_TEST_CACHE ?? join(process.env.XDG_CACHE_HOME ?? join(homedir(), '.cache'), 'streamdiffusion-node-red-tests');
-/** npm may have to fetch it; a network that does not answer must not hold up the tests. */
+/** npm may have to fetch a package, but a network that does not answer must not hold up the tests. */
 const PATIENCE = 60_000;
 
 /**
- * Makes the package of somebody else's nodes available to a Node-RED with this user folder.
+ * Makes a package of third-party nodes available to a Node-RED with this user folder.
  *
- * @returns undefined, or the reason why npm does not give it here
+ * @returns undefined, or the reason why npm cannot provide it here
  */
 export async function useCommunityNodes(name: string, userDir: string): Promise<string | undefined> {
   const place = join(CACHE, name.replace('/', '+'));
   if (!existsSync(join(place, 'node_modules', name))) {
     await mkdir(place, { recursive: true });
     await writeFile(join(place, 'package.json'), '{ "private": true }');
-    // Without scripts and optional parts: the serial port of an OSC library wants a compiler.
+    // Scripts and optional parts are left out, since the serial port of an OSC library needs a compiler.
     const options = ['--ignore-scripts', '--omit=optional', '--no-audit', '--no-fund', '--loglevel=error', '--fetch-retries=0'];
     const { status, stderr } = spawnSync('npm', ['install', name, ...options], { cwd: place, encoding: 'utf8', timeout: PATIENCE });
     if (status !== 0) return `npm does not give ${name} here: ${/\b(E[A-Z0-9]{3,})\b/.exec(stderr)?.[1] ?? 'no answer'}`;

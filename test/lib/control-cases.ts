@@ -7,7 +7,7 @@ import { patchedFingerprint } from '../../engine/model/fingerprint';
 import { readHeaders } from '../../engine/model/headers';
 import { REFERENCE_MODEL, ROOT, streamOptions } from './reference';
 
-/** What PyTorch computed with adapters on the reference model, and the adapters: ControlNets, LoRAs, an IP-Adapter. */
+/** PyTorch's results with adapters on the reference model, and the adapters: ControlNets, LoRAs, an IP-Adapter. */
 export const CONTROL = join(ROOT, 'test/fixtures/control');
 
 export const PATHS = {
@@ -40,7 +40,7 @@ export interface ControlCase {
   case: Case;
   tokenIds: Record<string, number[]>;
   options: StreamOptions;
-  /** Of frame f: what was computed, [4, 8, 8]. */
+  /** The computed x0 of frame f, [4, 8, 8]. */
   x0(frame: number): Float32Array;
   /** The pictures of frame f: its own as `image`, and control pictures by the names of their ControlNets. */
   pictures(frame: number): Record<string, RawImage>;
@@ -53,7 +53,7 @@ export function controlCases(): string[] {
   return Object.keys(recorded().cases);
 }
 
-/** What an engine with these adapters makes of a case: those that it does not name are off. */
+/** Renders a case with an engine that has these adapters; those that the case does not name are off. */
 export async function paintCase(engine: Engine, { case: settings, tokenIds, ...reference }: ControlCase): Promise<Output[]> {
   const weights = {
     ...Object.fromEntries(engine.info.adapters.map(({ name }) => [name, 0])),
@@ -107,7 +107,7 @@ export function controlCase(name: string): ControlCase {
   };
 }
 
-/** What adapters add to the fingerprint of the reference model's UNet. */
+/** The fingerprint of the reference model's UNet with adapters. */
 export async function fingerprintWith(paths: Record<string, string>): Promise<string> {
   const files = await findFiles(REFERENCE_MODEL);
   const adapters = await Adapters.open(paths, { files, headers: await readHeaders(files) });

@@ -6,7 +6,7 @@ import type { Model } from '../../engine/model/model';
 import type { UnetRow } from '../../engine/model/unet/row';
 import { REFERENCE_MODEL, ROOT } from './reference';
 
-/** Nets that steer a UNet in other ways than a ControlNet, and what PyTorch computes with them: see test/models/export_control_kinds.py. */
+/** Nets that steer a UNet in other ways than a ControlNet, with PyTorch's results: see test/models/export_control_kinds.py. */
 const KINDS = join(ROOT, 'test/fixtures/control-kinds');
 
 export function kindPath(name: string): string {
@@ -33,7 +33,7 @@ export async function modelWith(unet: string, folder: string): Promise<string> {
   return folder;
 }
 
-/** Of recorded tensors [B, …], what row `k` has. */
+/** Row `k` of a recorded tensor [B, …]. */
 export function rowOf(name: string, k: number): Float32Array {
   const { shape, data } = recorded(name);
   const length = data.length / shape[0];

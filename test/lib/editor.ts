@@ -36,13 +36,13 @@ interface Point {
 export class Editor {
   private constructor(
     readonly page: Page,
-    /** What its scripts and console complain of; emptied by who has looked at it. */
+    /** Errors of its scripts and console, which whoever has checked them empties. */
     readonly errors: string[],
   ) {}
 
   /**
-   * Opens it and waits until it shows the flow.
-   * @param shown what is there then; of a flow without nodes, only the palette
+   * Opens the editor and waits until it shows the flow.
+   * @param shown selector of an element that is there then; a flow without nodes only has the palette
    */
   static async open(browser: Browser, server: Server, height = 900, shown = '.red-ui-flow-node-group'): Promise<Editor> {
     const { page, errors } = await openPage(browser, server.address, { width: 1500, height });
@@ -50,7 +50,7 @@ export class Editor {
     return new Editor(page, errors);
   }
 
-  /** Runs a function in the page, with the editor's API and one value that can be written as JSON. */
+  /** Runs a function in the page, with the editor's API and one JSON value. */
   red<T, V = undefined>(work: (red: EditorRED, value: V) => T, value?: V): Promise<T> {
     return this.page.evaluate(`(${work.toString()})(window.RED, ${JSON.stringify(value) ?? 'undefined'})`);
   }
@@ -65,7 +65,7 @@ export class Editor {
 
   /**
    * Opens the dialog of the first node of a type, without the prefix, or of the one with this id.
-   * @param prepared what is there when the dialog's own script has run
+   * @param prepared selector of an element that is there when the dialog's own script has run
    */
   async edit(type: string, prepared = '.red-ui-tray-body form', id?: string): Promise<void> {
     await this.red(
@@ -86,7 +86,7 @@ export class Editor {
     return this.edit('engine', '.red-ui-tray .red-ui-typedInput-container');
   }
 
-  /** Ends the dialog. */
+  /** Closes the dialog. */
   async close(how: 'ok' | 'cancel' = 'ok'): Promise<void> {
     await this.page.locator(`#node-dialog-${how}:visible, #node-config-dialog-${how}:visible`).click();
     await this.page.waitForSelector('.red-ui-tray', { state: 'detached' });
@@ -94,7 +94,7 @@ export class Editor {
 
   /**
    * Drags a node, named without its prefix, from the palette.
-   * @param at where its middle comes, from the canvas's upper left corner
+   * @param at where its centre goes, from the canvas's upper left corner
    * @returns its id
    */
   async drag(type: string, at: Point): Promise<string> {
@@ -121,7 +121,7 @@ export class Editor {
     return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
   }
 
-  /** With its button held, slowly enough for the editor to see the way. */
+  /** Drags with the button held, slowly enough for the editor to follow. */
   private async moveMouse(from: Point, by: Point, to: Point): Promise<void> {
     const { mouse } = this.page;
     await mouse.move(from.x, from.y);
@@ -134,11 +134,11 @@ export class Editor {
   async deploy(): Promise<void> {
     await this.page.click('#red-ui-header-button-deploy');
     await this.page.waitForFunction(() => !(window as unknown as { RED: EditorRED }).RED.nodes.dirty());
-    // The editor takes presses again a moment after it has deployed.
+    // The editor accepts clicks again a moment after it has deployed.
     await this.page.waitForFunction(() => getComputedStyle(document.getElementById('red-ui-editor-shade')!).display === 'none');
   }
 
-  /** Waits until something has stopped moving: a press meets nothing that slides away from under it. */
+  /** Waits until an element has stopped moving, so that a click does not miss it. */
   private async standsStill(selector: string): Promise<void> {
     const place = async (): Promise<string> => JSON.stringify(await this.page.locator(selector).last().boundingBox());
     for (let before = await place(), still = 0; still < 4; ) {

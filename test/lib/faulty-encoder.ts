@@ -2,8 +2,8 @@ import { field, message } from '../../engine/net/onnx/protobuf';
 import { node, onnxModel, value, weight } from './onnx-maker';
 
 /**
- * A picture encoder, 16× to 16 channels as the embedded model's, that works for every picture but a white one. At that
- * one its run fails, never ends, or gives what is not a number.
+ * A picture encoder, 16× to 16 channels like the embedded model's, that works for every picture but a white one. With that
+ * one its run fails, never ends, or gives NaN.
  */
 export function faultyEncoder(fault: 'fails' | 'hangs' | 'gives NaN'): Buffer {
   const channels = 16;
@@ -38,7 +38,7 @@ const FAULTS = {
   hangs: [node('Mul', ['white', 'often'], 'many'), node('Cast', ['many'], 'times', { to: INT64 }), loop('times', 'zero', 'nothing')],
 };
 
-/** Adds nothing to `start`, so many times. */
+/** Adds zero to `start` the given number of times. */
 function loop(times: string, start: string, result: string): Buffer {
   const body = message(
     field(1, node('Identity', ['go_on'], 'going_on')),

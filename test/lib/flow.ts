@@ -16,7 +16,7 @@ interface TestHelper {
   setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes'): Promise<void>;
   unload(): Promise<void>;
   getNode(id: string): Node;
-  /** The spy on all that is logged. */
+  /** The spy on all log calls. */
   log(): { resetHistory(): void; getCalls(): { args: unknown[] }[] };
 }
 
@@ -27,7 +27,7 @@ helper.init(require.resolve('node-red'));
 
 const { status } = JSON.parse(readFileSync(join(ROOT, 'nodes/locales/en-US/engine.json'), 'utf8')) as { status: Record<string, string> };
 
-/** The helper shows the keys of texts; those that are numbers with their units are shown as people see them. */
+/** The helper shows texts as their keys; texts that are numbers with units are shown as people see them. */
 function showNumbers(RED: NodeAPI): void {
   const toKey = RED._;
   RED._ = ((key: string, values: Record<string, unknown>) => {
@@ -56,7 +56,7 @@ export async function messagesAt(id: string, count: number, withinMs = PATIENCE)
   return messages.slice(0, count);
 }
 
-/** What a node reports through `method` from now on: the first argument of each call. */
+/** Collects the first argument of each call of a node's `method` from now on. */
 export function calls(id: string, method: 'error' | 'warn' | 'status' | 'log'): unknown[] {
   const made: unknown[] = [];
   helper.getNode(id).on(`call:${method}` as 'input', (call: unknown) => made.push((call as { args: unknown[] }).args[0]));

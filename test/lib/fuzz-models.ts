@@ -13,13 +13,13 @@ import { externalWeight, node, onnxModel, tinyKlEncoder, tinyTextEncoder, tinyUn
 
 export interface ModelFuzz {
   folders: number;
-  /** Folders that could be used in spite of it, and those that could not. */
+  /** The number of folders that could still be used, and of those that could not. */
   usable: number;
   refused: number;
   faults: string[];
   /** The longest check, ms. */
   longestMs: number;
-  /** Resident memory, at the beginning and at most, bytes. */
+  /** Resident memory at the beginning and at its peak, bytes. */
   memory: { before: number; peak: number };
 }
 
@@ -69,7 +69,7 @@ const ORIGINALS: Record<string, Buffer> = {
   'vae_decoder/model.onnx_data': Buffer.alloc(4 * 3 * 64 * 4),
 };
 
-/** What stands in the place of a value in a config: too small, too large, of another kind. */
+/** Replacements for a value in a config: too small, too large, of another type. */
 const VALUES: readonly unknown[] = [
   null,
   true,
@@ -93,7 +93,7 @@ const VALUES: readonly unknown[] = [
   '../../x',
 ];
 
-/** Gives model folders with damaged headers and configs to all that reads them before ONNX Runtime does. */
+/** Gives model folders with damaged headers and configs to all code that reads them before ONNX Runtime does. */
 export async function fuzzModels(folders: number, seed: number): Promise<ModelFuzz> {
   const folder = await mkdtemp(join(tmpdir(), 'fuzz-'));
   const dice = new Dice(seed);

@@ -8,11 +8,11 @@ import { Dice, mutate } from './mutations';
 
 export interface ReplyFuzz {
   replies: number;
-  /** By code; 'none' for runs that were answered. */
+  /** Counts by error code; 'none' for runs that were answered. */
   endings: Record<string, number>;
-  /** What ended otherwise, or not within {@link WITHIN}. */
+  /** Runs that ended in another way, or not within {@link WITHIN}. */
   faults: string[];
-  /** Resident memory, at the beginning and at most, bytes. */
+  /** Resident memory at the beginning and at its peak, bytes. */
   memory: { before: number; peak: number };
 }
 
@@ -28,7 +28,7 @@ const net: Net = {
   close: () => Promise.resolve(),
 };
 
-/** What no net answers, and some program might: parts of it get into answers. */
+/** Bytes that no net answers but some program might; parts of them get into answers. */
 const STRANGE: readonly Buffer[] = [
   Buffer.from('['.repeat(5000)),
   Buffer.from(`{"inputs":${JSON.stringify([{ name: 'x'.repeat(2000), datatype: 'FP32', shape: new Array(500).fill(1e308) }])}}`),
@@ -50,7 +50,7 @@ export async function fuzzReplies(protocol: 'http' | 'grpc', replies: number, se
   const result: ReplyFuzz = { replies, endings: {}, faults: [], memory: { before: rss(), peak: 0 } };
   let distorted = 0;
   while (distorted < replies) {
-    // The description, its settings, the extensions or the run itself: which one is left to chance.
+    // Chance decides what is damaged: the description, its settings, the extensions or the run itself.
     let skip = dice.below(4);
     server.distort = (bytes) => {
       if (skip-- > 0) return bytes;

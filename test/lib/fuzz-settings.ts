@@ -13,11 +13,11 @@ const NODES = ['filter', 'prompt', 'denoiser'] as const;
 const WITHIN = 60_000;
 
 export interface SettingsResult {
-  /** Frames of the one stream that were painted meanwhile. */
+  /** Frames of the one stream that were rendered meanwhile. */
   painted: number;
-  /** PerTopic of the denoiser's streams at the end. */
+  /** Topics of the denoiser's streams at the end. */
   streams: string[];
-  /** By code; 'none' for those that ended well. */
+  /** Counts by error code; 'none' for inputs that ended well. */
   endings: Record<string, number>;
   faults: string[];
 }
@@ -26,7 +26,7 @@ interface StatusMessage {
   payload: { streams: { stream: string; out: number }[] };
 }
 
-/** Gives settings under all kinds of topics, sound and damaged ones, to the nodes of a flow whose frames have no topic. */
+/** Gives valid and damaged settings under all kinds of topics to the nodes of a flow whose frames have no topic. */
 export async function fuzzSettings(inputs: number, seed: number): Promise<SettingsResult> {
   await startFlow(
     [engine, denoiser, filter, prompt],

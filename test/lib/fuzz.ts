@@ -15,11 +15,11 @@ const WITHIN = 30_000;
 
 export interface FuzzResult {
   inputs: number;
-  /** By code; 'none' for those that ended well. */
+  /** Counts by error code; 'none' for inputs that ended well. */
   endings: Record<string, number>;
-  /** Inputs that did not end once within 30 s, or with an error that only a defect has. */
+  /** Inputs that did not end exactly once within 30 s, or ended with an error that only a defect causes. */
   faults: string[];
-  /** Memory of this process after every tenth, bytes; `heap` is what JavaScript holds, after a collection where one can be asked for. */
+  /** Memory of this process after every tenth of the inputs, bytes; `heap` is JavaScript's, after a garbage collection where possible. */
   memory: { inputs: number; rss: number; heap: number }[];
 }
 
@@ -29,7 +29,7 @@ interface Completion {
   node: { id: string };
 }
 
-/** Gives damaged pictures and messages that make no sense to the nodes of a real flow, one by one to each, all at once to none. */
+/** Gives damaged pictures and senseless messages to the nodes of a real flow, to each node one at a time. */
 export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
   await startFlow(
     [engine, denoiser, filter, control, prompt, sink],
@@ -70,7 +70,7 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
     if (['NEVER', 'NO CODE', 'EINTERNAL'].includes(code)) result.faults.push(`${what} at the ${id}: ${said}`);
   };
 
-  // One lane for each node, the denoiser's with half of all: as many inputs at once as there are lanes, every one looked at.
+  // Each node has a lane of its own, and the denoiser's has half of all inputs. As many inputs run at once as there are lanes.
   let number = 0;
   await Promise.all(
     NODES.map(async (id) => {
@@ -85,7 +85,7 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
       }
     }),
   );
-  // A good frame comes through all the same.
+  // A good frame still comes through.
   await give(
     'denoiser',
     {
@@ -100,7 +100,7 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
   return result;
 }
 
-/** Node-RED's test helper keeps the arguments of all calls that nodes make; they are not what is measured here. */
+/** Drops the arguments of all calls of nodes that Node-RED's test helper keeps, so that they do not count as memory. */
 export function forgetCalls(ids: readonly string[] = NODES): void {
   for (const id of ids) {
     const node = helper.getNode(id) as unknown as Record<string, { resetHistory?: () => void }>;

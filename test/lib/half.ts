@@ -6,7 +6,7 @@ import { renamed } from './rewritten';
 const FLOAT = 1;
 const HALF = 10;
 
-/** A net whose float32 inputs and outputs are float16; in between it computes as before. */
+/** A net whose float32 inputs and outputs become float16; in between it computes as before. */
 export function inHalf(graph: OnnxGraph): OnnxGraph {
   const floats = (values: Buffer[]): string[] => values.filter((value) => elementType(value) === FLOAT).map(inputName);
   const [taken, given] = [floats(graph.inputs), floats(graph.outputs)];

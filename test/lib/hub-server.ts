@@ -6,19 +6,19 @@ import { join, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { until } from './until';
 
-/** How a file is to be given out wrongly. */
+/** How a file is to be served wrongly. */
 export interface Fault {
-  /** Break the connection after so many bytes of an answer. */
+  /** Break the connection after this many bytes of an answer. */
   cutAfter?: number;
-  /** Break it only when this is so. @param from the byte from which the next answer would be asked for if all has arrived */
+  /** Break it only when this is true. @param from the byte that the next request would start at if all has arrived */
   cutWhen?: (from: number) => boolean;
-  /** Send nothing more after so many bytes, and keep the connection. */
+  /** Send nothing more after this many bytes, but keep the connection. */
   stallAfter?: number;
   /** Change one byte. */
   wrongByte?: boolean;
   /** Send more than there is. */
   extraBytes?: number;
-  /** Begin at the start, whatever was asked for. */
+  /** Begin at the start, whatever range was requested. */
   noRange?: boolean;
   status?: number;
   headers?: Record<string, string>;
@@ -38,18 +38,18 @@ export interface SeenRequest {
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 
 /**
- * A server on this machine that answers as Hugging Face's does for one repository: commit, tree in pages, small files by
- * itself, large ones (Git LFS) by a redirect to a second server, with ranges.
+ * A server on this machine that answers as Hugging Face's does for one repository: the commit, the tree in pages, small
+ * files itself, and large ones (Git LFS) by a redirect to a second server, with ranges.
  */
 export class HubServer {
   readonly seen: SeenRequest[] = [];
   readonly faults = new Map<string, Fault>();
   commit = COMMIT;
-  /** Only with this token, when set. */
+  /** The token that requests must have, when set. */
   token: string | undefined;
-  /** What stands before every path, as on a mirror. */
+  /** The prefix of every path, as on a mirror. */
   prefix = '';
-  /** A licence has to be accepted first. */
+  /** Whether a licence has to be accepted first. */
   gated = false;
   private readonly hub: Server;
   private readonly fileServer: Server;
@@ -73,7 +73,7 @@ export class HubServer {
     return addressOf(this.hub);
   }
 
-  /** Answers for the content of a file, with the bytes from which they began. */
+  /** The requested ranges of all answers with the content of a file. */
   rangesOf(path: string): (string | undefined)[] {
     return this.seen.filter((request) => request.server === 'files' && request.path.endsWith(path)).map(({ range }) => range);
   }
@@ -153,7 +153,7 @@ export class HubServer {
     }
     if (fault.stallAfter !== undefined) return;
     if (stopAt === end) response.end();
-    // What was written is to arrive before the end does.
+    // The written data must arrive before the connection ends.
     else {
       await (fault.cutWhen ? until(() => fault.cutWhen!(stopAt)) : sleep(50));
       response.destroy();

@@ -89,7 +89,7 @@ export class GrpcFace {
     return `${this.scheme}://127.0.0.1:${this.port}`;
   }
 
-  /** At once, as a process that is killed. */
+  /** Stops at once, like a killed process. */
   async stop(): Promise<void> {
     this.server.forceShutdown();
     for (const socket of this.sockets) socket.destroy();
@@ -114,7 +114,7 @@ export class GrpcFace {
     server.on('data', (chunk) => {
       if (isCut) return;
       if (this.cutAfter === undefined || chunk.length <= this.cutAfter) return void client.write(chunk);
-      // What was written is to arrive before the end does.
+      // The written data must arrive before the connection ends.
       client.write(chunk.subarray(0, this.cutAfter));
       this.cutAfter = undefined;
       isCut = true;
@@ -191,7 +191,7 @@ export class GrpcFace {
     const outputs = (header.outputs ?? []).map(({ name, datatype, shape }) =>
       field(5, message(field(1, name), field(2, datatype), field(3, Buffer.concat(shape.map(varint))))),
     );
-    // As Triton does: what was written to shared memory has an empty place here.
+    // As in Triton, an output that was written to shared memory is empty here.
     const sent = [...tensors];
     const raw = (header.outputs ?? [])
       .map(({ parameters }) => (placeIn(parameters) ? Buffer.alloc(0) : sent.shift()!))
@@ -206,7 +206,7 @@ export class GrpcFace {
   }
 }
 
-/** A size that is free, as a varint. */
+/** A free dimension (-1) as a varint. */
 const MINUS_ONE = Buffer.from([...new Array<number>(9).fill(0xff), 1]);
 
 function unary(name: string): ServiceDefinition[string] {

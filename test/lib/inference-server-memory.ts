@@ -1,7 +1,7 @@
 import { closeSync, openSync, readSync, statSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** A place as requests name it. */
+/** A place in shared memory as requests name it. */
 export interface AskedPlace {
   shared_memory_region: string;
   shared_memory_offset: number;
@@ -17,11 +17,11 @@ export class ServerMemory {
   private readonly files = new Map<string, { descriptor: number; length: number }>();
   /** Names of all regions that were ever registered. */
   readonly registered: string[] = [];
-  /** Where its shared memory lies: a container has a folder of its own. */
+  /** The folder of its shared memory; a container has its own. */
   folder = '/dev/shm';
-  /** Whether it takes another file than the one that is named, as if it saw other memory under that name. */
+  /** A file that it opens instead of the named one, as if it saw other memory under that name. */
   substitute: string | undefined;
-  /** Whether it computes, and writes nothing. */
+  /** Whether it computes but writes nothing. */
   isMute = false;
   /** Tensors that have passed through memory. */
   reads = 0;
@@ -31,7 +31,7 @@ export class ServerMemory {
     return [...this.files.keys()];
   }
 
-  /** @throws with what a server would say */
+  /** @throws with the message of a server */
   register(name: string, key: string, length: number): void {
     if (this.files.has(name)) throw new Error(`shared memory region '${name}' already in manager`);
     const path = this.substitute ?? join(this.folder, key);
@@ -67,7 +67,7 @@ export class ServerMemory {
     if (!this.isMute) writeSync(descriptor, bytes, 0, bytes.length, place.shared_memory_offset);
   }
 
-  /** As a server that was started again. */
+  /** Forgets all regions, like a restarted server. */
   forget(): void {
     for (const name of this.regions) this.unregister(name);
   }

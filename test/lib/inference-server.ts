@@ -13,14 +13,14 @@ import { type AskedPlace, placeIn, type ServerMemory } from './inference-server-
 export interface Fault {
   /** Wait before the answer, ms. */
   delayMs?: number;
-  /** Wait until so many runs have been under way at once. */
+  /** Wait until this many runs have been under way at once. */
   together?: number;
   status?: number;
-  /** What the server says with the status. */
+  /** The server's message beside the status. */
   reason?: string;
-  /** Break the connection after so many bytes of the answer. */
+  /** Break the connection after this many bytes of the answer. */
   cutAfter?: number;
-  /** Announce all and send so many bytes fewer, then end in order. */
+  /** Announce everything but send this many bytes fewer, then end properly. */
   missingBytes?: number;
   /** Change the header before it is sent. */
   header?: (header: AnswerHeader) => unknown;
@@ -57,13 +57,13 @@ export interface StartOptions {
   tls?: { key: string; cert: string };
 }
 
-/** By HTTP's numbers. */
+/** A refusal, with HTTP's status. */
 export interface Refused {
   status: number;
   reason: string;
 }
 
-/** What a server tells of a net beyond its inputs and outputs. */
+/** A net that a server serves. */
 export interface Served {
   net: Net;
   maxRows?: number;
@@ -72,19 +72,19 @@ export interface Served {
   version?: string;
 }
 
-/** A small server of the Open Inference Protocol, over HTTP with the binary extension or over gRPC, which answers with real nets, and wrongly on demand. */
+/** A small Open Inference Protocol server, over HTTP with the binary extension or gRPC, that runs real nets and answers wrongly on demand. */
 export class InferenceServer {
   readonly models = new Map<string, Served>();
   fault: Fault | undefined;
-  /** Changes the bytes of every answer, over gRPC those of its message. */
+  /** Changes the bytes of every answer; over gRPC, those of its message. */
   distort: ((bytes: Buffer) => Buffer) | undefined;
-  /** What `authorization` must be, when set. */
+  /** The required `authorization` header, when set. */
   authorization: string | undefined;
-  /** Set where the server has the extension. */
+  /** Set if the server has the shared-memory extension. */
   memory: ServerMemory | undefined;
-  /** Rows of every run that was asked for. */
+  /** The rows of every requested run. */
   readonly runs: number[] = [];
-  /** Runs that wait or compute. */
+  /** The number of runs that wait or compute. */
   busy = 0;
   mostBusy = 0;
   connections = 0;
@@ -93,7 +93,7 @@ export class InferenceServer {
     return ['binary_tensor_data', ...(this.memory ? ['system_shared_memory'] : [])];
   }
 
-  /** Where it is reached instead, when it speaks gRPC. */
+  /** Serves instead of HTTP when the protocol is gRPC. */
   private grpc: GrpcFace | undefined;
 
   private constructor(
@@ -124,7 +124,7 @@ export class InferenceServer {
     return this.grpc?.address ?? `${this.scheme}://127.0.0.1:${this.httpPort}`;
   }
 
-  /** At once, as a process that is killed. */
+  /** Stops at once, like a killed process. */
   async stop(): Promise<void> {
     await this.grpc?.stop();
     this.server.closeAllConnections();
@@ -200,11 +200,11 @@ export class InferenceServer {
     response.writeHead(200, { 'content-length': whole.length - (fault.missingBytes ?? 0), 'inference-header-content-length': head.length });
     if (fault.cutAfter === undefined) return void response.end(whole.subarray(0, whole.length - (fault.missingBytes ?? 0)));
     response.write(whole.subarray(0, fault.cutAfter));
-    // What was written is to arrive before the end does.
+    // The written data must arrive before the connection ends.
     setTimeout(() => response.destroy(), 30);
   }
 
-  /** A run, or what it is refused with; wrong in the way that was wanted. */
+  /** A run's answer or refusal, with the requested fault. */
   async compute(
     name: string,
     { net, maxRows = Infinity, version = '1' }: Served,

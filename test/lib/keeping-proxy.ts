@@ -2,14 +2,14 @@ import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 /** A proxy at a free port of this machine. */
 export interface Proxy {
-  /** http://localhost:PORT, with the path of what it stands before */
+  /** http://localhost:PORT, with the path of its target */
   address: string;
   stop(): void;
 }
 
 /**
- * Starts a proxy that keeps these headers of requests to itself, as nginx keeps `upgrade`, `connection` and `host` unless
- * told otherwise. In the place of `host` stands the address that it asks, as there.
+ * Starts a proxy that does not pass on these headers of requests, as nginx drops `upgrade`, `connection` and `host` unless
+ * told otherwise. As with nginx, `host` becomes the address of the target.
  */
 export async function startKeepingProxy(target: string, keeps: string[]): Promise<Proxy> {
   const { hostname, port, host, pathname } = new URL(target);
@@ -52,7 +52,7 @@ export async function startKeepingProxy(target: string, keeps: string[]): Promis
 function rewritten(head: string, keeps: string[], host: string): string {
   const lines = head.split('\r\n').filter((line) => !keeps.some((name) => line.toLowerCase().startsWith(`${name}:`)));
   if (keeps.includes('host')) lines.push(`Host: ${host}`);
-  // One request a connection, so that none goes through as it is.
+  // Each connection carries one request, so that none passes unchanged.
   if (!lines.some((line) => /^upgrade:/i.test(line)) || keeps.includes('connection')) {
     return [...lines.filter((line) => !/^connection:/i.test(line)), 'Connection: close'].join('\r\n');
   }

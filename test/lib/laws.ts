@@ -2,13 +2,13 @@ import assert from 'node:assert/strict';
 import type { Engine, Output, Prompt, StreamInput, StreamOptions } from '../../engine';
 import { relativeError } from './reference';
 
-/** Choices of t_index_list, by how many steps they have. */
+/** Choices of t_index_list by their number of steps. */
 export const STEPS: Record<number, number[]> = { 1: [30], 2: [20, 40], 4: [0, 16, 32, 45] };
 
-/** What laws are held under, unless they say otherwise. */
+/** The options that laws are tested with, unless they say otherwise. */
 export const LAW_OPTIONS: StreamOptions = { mode: 'img2img', width: 64, height: 64, tIndexList: STEPS[2], cfgType: 'none' };
 
-/** All that comes out of a stream of its own, drained at the end. */
+/** All outputs of a stream of its own, which is flushed at the end. */
 export async function outputsOf(
   engine: Engine,
   options: Partial<StreamOptions>,
@@ -24,7 +24,7 @@ export async function outputsOf(
   return outputs;
 }
 
-/** Whether both are the same frames in the same order, but for the order in which numbers were added. */
+/** Asserts that both are the same frames in the same order, up to rounding from the order of additions. */
 export function assertSameFrames(got: readonly Output[], expected: readonly Output[], what = '', tolerance = 1e-4): void {
   assert.deepEqual(
     got.map(({ id }) => id),

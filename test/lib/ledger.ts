@@ -2,9 +2,9 @@ import { hooks } from '@node-red/util';
 import type { NodeMessage } from 'node-red';
 import { helper } from './flow';
 
-/** What became of the messages that a node was given. */
+/** How the messages that a node was given ended. */
 export interface Ledger {
-  /** What was sent, by output. */
+  /** Messages sent, by output. */
   sent: NodeMessage[][];
   /** Messages that ended without an error. */
   done: NodeMessage[];
@@ -21,7 +21,7 @@ interface Completion {
 }
 
 /**
- * Begins to write down what becomes of a node's messages, by Node-RED's own hook at the end of each.
+ * Starts recording how a node's messages end, through Node-RED's own hook at the end of each.
  *
  * @param outputs ids of the helper nodes that its outputs are wired to
  */

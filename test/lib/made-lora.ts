@@ -4,14 +4,14 @@ import { GraphEdit } from '../../engine/net/onnx/patches/graph-edit';
 import { GraphIndex } from '../../engine/net/onnx/patches/graph-index';
 import { tensorFile, type Tensors } from './safetensors';
 
-/** Attention and feed-forward, as the embedded model calls them. */
+/** Names of attention and feed-forward layers in the embedded model. */
 const LAYERS = /attention_to_|feed_forward_/;
 
 /**
- * A LoRA of random matrices for the attention and feed-forward of a UNet like the embedded model's, the file's bytes.
+ * The bytes of a LoRA file with random matrices for the attention and feed-forward layers of a UNet like the embedded model's.
  *
  * @param unet path of the net
- * @param share how large its change of a weight is beside that weight, as both would be made at random
+ * @param share size of its change of a weight relative to that weight, if both were random
  */
 export async function madeLora(unet: string, { rank = 16, share = 1, seed = 7 } = {}): Promise<Buffer> {
   const graph = await readOnnxGraph(unet);
@@ -30,7 +30,7 @@ export async function madeLora(unet: string, { rank = 16, share = 1, seed = 7 } 
   return tensorFile(tensors, 'F16');
 }
 
-/** Numbers with a mean of 0 and a deviation of 1, the same for the same seed. */
+/** Numbers with mean 0 and standard deviation 1, the same for the same seed. */
 function normals(seed: number): () => number {
   let state = seed;
   const uniform = (): number => {

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { REFERENCE_MODEL, ROOT } from './reference';
 
-/** Files of the model to replace (by bytes, or an object as JSON) or to take away (by null), by their path in the folder. */
+/** Files of the model to replace (by bytes, or an object as JSON) or remove (by null), by their path in the folder. */
 export type Changes = Record<string, Uint8Array | string | object | null>;
 
 const made: string[] = [];
 
-/** A copy of a model, by default the reference model, with some files changed. `removeModelFolders` takes it away again. */
+/** A copy of a model, by default the reference model, with some files changed. `removeModelFolders` removes it again. */
 export async function changedModel(changes: Changes, original = REFERENCE_MODEL): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'model-'));
   made.push(folder);
@@ -23,7 +23,7 @@ export async function changedModel(changes: Changes, original = REFERENCE_MODEL)
   return folder;
 }
 
-/** The same with the embedded model's tokenizer: the reference model, which has none, then reads texts. */
+/** The same with the embedded model's tokenizer, so that the reference model, which has none, reads texts. */
 export async function withTokenizer(changes: Changes = {}): Promise<string> {
   const tokenizer = join(ROOT, 'models/starter/tokenizer');
   const files = (await readdir(tokenizer)).map(async (name) => [`tokenizer/${name}`, await readFile(join(tokenizer, name))] as const);

@@ -1,11 +1,11 @@
 import { runInNewContext } from 'node:vm';
 import sharp from 'sharp';
 
-/** Numbers from a seed, so that a failure can be had again. */
+/** Random numbers from a seed, so that a failure can be reproduced. */
 export class Dice {
   constructor(private state: number) {}
 
-  /** A whole number from 0 to n - 1. */
+  /** An integer from 0 to n - 1. */
   below(n: number): number {
     this.state = (Math.imul(this.state, 1664525) + 1013904223) >>> 0;
     return Math.floor((this.state / 2 ** 32) * n);
@@ -16,7 +16,7 @@ export class Dice {
   }
 }
 
-/** A picture in each of the formats that are taken. */
+/** A picture in each accepted format. */
 export async function originals(): Promise<Buffer[]> {
   const pixels = Buffer.from(Uint8Array.from({ length: 48 * 40 * 3 }, (_, i) => (i * 7) % 251));
   const picture = (): sharp.Sharp => sharp(pixels, { raw: { width: 48, height: 40, channels: 3 } });
@@ -33,7 +33,7 @@ export async function originals(): Promise<Buffer[]> {
   );
 }
 
-/** A file with something wrong: mostly at its beginning, where sizes and types are. */
+/** A damaged file: mostly at its beginning, where sizes and types are. */
 export function mutate(file: Buffer, dice: Dice, others: readonly Buffer[]): Buffer {
   const data = Buffer.from(file);
   const at = (): number => dice.below(dice.below(2) ? Math.min(96, data.length) : data.length);
@@ -47,7 +47,7 @@ export function mutate(file: Buffer, dice: Dice, others: readonly Buffer[]): Buf
       for (let k = dice.below(4); k >= 0; k--) data[at()] = dice.one([0, 1, 0x7f, 0x80, 0xff]);
       return data;
     case 3: {
-      // Lengths and sizes are whole numbers of two or four bytes.
+      // Lengths and sizes are integers of two or four bytes.
       const place = dice.below(Math.max(1, Math.min(120, data.length) - 4));
       if (dice.below(2)) data.writeUInt32BE(dice.one([0, 1, 0x7fffffff, 0xffffffff, 0x10000]), place);
       else data.writeUInt32LE(dice.one([0, 1, 0x7fffffff, 0xffffffff, 0x10000]), place);
@@ -71,7 +71,7 @@ export function mutate(file: Buffer, dice: Dice, others: readonly Buffer[]): Buf
 const cyclic: Record<string, unknown> = { text: 'a' };
 cyclic.self = cyclic;
 
-/** What a flow may send by mistake, where something else is expected. */
+/** Values that a flow may send by mistake where something else is expected. */
 const STRANGE: readonly unknown[] = [
   undefined,
   null,
@@ -119,7 +119,7 @@ const STRANGE: readonly unknown[] = [
   { __proto__: { width: 9 } },
 ];
 
-/** A raw picture with something wrong, or none. */
+/** A damaged raw picture, or an object that is not one. */
 export function strangeRaw(dice: Dice): object {
   const raw: Record<string, unknown> = { data: Buffer.alloc(8 * 8 * 3), width: 8, height: 8, channels: 3 };
   for (let k = dice.below(3); k >= 0; k--) raw[dice.one(['data', 'width', 'height', 'channels', 'bitmap'])] = dice.one(STRANGE);
@@ -202,7 +202,7 @@ const WORDS: readonly unknown[] = [
   1 / 3,
 ];
 
-/** A raw picture as some program may send it: of many kinds of bytes, described in many ways, mostly with something wrong. */
+/** A raw picture as some program may send it: with many types of bytes, described in many ways, mostly with a mistake. */
 export function mutatedRaw(dice: Dice): unknown {
   const [width, height, channels] = [1 + dice.below(9), 1 + dice.below(9), dice.one([1, 3, 4])];
   const raw: Record<string, unknown> = { data: dice.one(DATA)(width * height * channels, dice), width, height };
@@ -289,7 +289,7 @@ export function strangeMessage(dice: Dice, picture: Buffer): Record<string, unkn
   return msg;
 }
 
-/** Settings under some topic, without a picture; about half of them could be meant. */
+/** Settings under some topic, without a picture; about half of them make sense. */
 export function strangeSettings(dice: Dice): Record<string, unknown> {
   const SOUND: Record<string, readonly unknown[]> = {
     seed: [1, '7', -1],

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 /**
- * Processes that are started meanwhile do not find the native part of sharp, as after an installation for another machine.
+ * Hides the native part of sharp from processes that start meanwhile, as after an installation for another machine.
  * @param work may bring it back
  */
 export async function withoutCodec(work: (bringBack: () => Promise<void>) => Promise<void>): Promise<void> {

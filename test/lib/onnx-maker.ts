@@ -11,7 +11,7 @@ export function value(name: string, type: ElementType, shape: (number | string)[
   return message(field(1, name), field(2, field(1, tensor)));
 }
 
-/** Attributes are whole numbers or lists of them. An operator with a dot in its name belongs to the domain before it. */
+/** A node with integers or lists of them as attributes. An operator with a dot in its name belongs to the domain before the dot. */
 export function node(operator: string, inputs: string[], output: string, attributes: Record<string, number | number[]> = {}): Buffer {
   const attribute = ([name, given]: [string, number | number[]]): Buffer =>
     typeof given === 'number'
@@ -61,11 +61,11 @@ export interface UnetShape {
   timestepShape?: (number | string)[];
   sampleShape?: (number | string)[];
   batch?: number | string;
-  /** Names of the inputs and of the output, when they are to differ from the usual ones. */
+  /** Names of the inputs and of the output, if not the usual ones. */
   outputName?: string;
   /** Further inputs [batch, width], by name; the mean of each row is added to the output. */
   extraInputs?: Record<string, number>;
-  /** Whether the graph repeats a single timestep for every row, as exports of today do. */
+  /** Whether the graph repeats a single timestep for every row, as current exports do. */
   expand?: boolean;
 }
 
@@ -131,7 +131,7 @@ export function tinyTextEncoder(width: number, layers = 3, idType: 'int32' | 'in
   });
 }
 
-/** timestep -> t, a list of one for every row of sample, in the way of torch's exporter. */
+/** timestep -> t, one value for every row of sample, as torch's exporter writes it. */
 function expanded(isScalar: boolean, to: number): Buffer[] {
   const list = isScalar ? 't_list' : 'timestep';
   return [
@@ -143,7 +143,7 @@ function expanded(isScalar: boolean, to: number): Buffer[] {
   ];
 }
 
-/** A tiny autoencoder that gives back what it gets, averaged over blocks, but for what is outside of its range. */
+/** A tiny autoencoder that returns its input averaged over blocks, except for values outside its range. */
 export function tinyAutoencoder(
   low: number,
   high: number,
@@ -177,7 +177,7 @@ export function tinyAutoencoder(
 
 /**
  * A net shaped like a full autoencoder's encoder, 8×: channel c of the mean is (c + 1) times the average of red over
- * each 8×8 block; the log variances behind it are all 100, so that a drawn sample would be off by e^50.
+ * each 8×8 block; the log variances after it are all 100, so that a drawn sample would be off by e^50.
  */
 export function tinyKlEncoder(batch: number | string = 'batch', type: ElementType = 'float32'): Buffer {
   const weights = Float32Array.from({ length: 8 * 3 }, (_, i) => (i % 3 === 0 && i / 3 < 4 ? i / 3 + 1 : 0));

@@ -2,7 +2,7 @@ import { type ElementType, node, onnxModel, value, weight } from './onnx-maker';
 
 type Shape = (number | string)[];
 
-/** A net that gives back the picture that it takes. */
+/** A net that returns its picture unchanged. */
 export function identityNet(shape: Shape = [1, 3, 'height', 'width'], type: ElementType = 'float32'): Buffer {
   return onnxModel({
     nodes: [node('Identity', ['picture'], 'result')],
@@ -11,7 +11,7 @@ export function identityNet(shape: Shape = [1, 3, 'height', 'width'], type: Elem
   });
 }
 
-/** The mean of a picture's colours times ten, [1, h, w], as a depth that knows no bounds. */
+/** Gives ten times the mean of a picture's colours, [1, h, w], as an unbounded depth. */
 export function depthNet(): Buffer {
   return onnxModel({
     nodes: [node('ReduceMean', ['picture'], 'mean', { axes: [1], keepdims: 0 }), node('Mul', ['mean', 'ten'], 'depth')],
@@ -21,7 +21,7 @@ export function depthNet(): Buffer {
   });
 }
 
-/** The colours themselves as the scores of three classes, and a fourth (or, of two, a last) that is sure of nothing. */
+/** Gives scores of classes: zero and the three colours for four classes, darkness and brightness for two. */
 export function classesNet(count: 2 | 4): Buffer {
   const zero = weight('zero', [1], Float32Array.of(0));
   const half = node('Mul', ['picture', 'zero'], 'nothing');
@@ -45,7 +45,7 @@ export function classesNet(count: 2 | 4): Buffer {
   });
 }
 
-/** Every pixel becomes four. */
+/** Doubles each side: every pixel becomes four. */
 export function doublingNet(): Buffer {
   return onnxModel({
     nodes: [
@@ -66,7 +66,7 @@ export function twoInputNet(): Buffer {
   });
 }
 
-/** Stable Diffusion's checker by its names: unfit is what is bright. */
+/** A net with the names of Stable Diffusion's safety checker, which flags bright pictures. */
 export function safetyChecker(): Buffer {
   return onnxModel({
     nodes: [
@@ -80,7 +80,7 @@ export function safetyChecker(): Buffer {
   });
 }
 
-/** Logits of three classes: the brightness of red, green and blue, times twenty. */
+/** Gives logits of three classes: the brightness of red, green and blue, times twenty. */
 export function coloursNet(): Buffer {
   return onnxModel({
     nodes: [node('ReduceMean', ['pixel_values'], 'colours', { axes: [2, 3], keepdims: 0 }), node('Mul', ['colours', 'twenty'], 'logits')],
@@ -90,7 +90,7 @@ export function coloursNet(): Buffer {
   });
 }
 
-/** Takes a picture and gives a number for it: how bright it is. */
+/** Gives a number for a picture: its brightness. */
 export function scoreNet(): Buffer {
   return onnxModel({
     nodes: [node('ReduceMean', ['picture'], 'score', { axes: [1, 2, 3], keepdims: 0 })],

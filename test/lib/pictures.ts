@@ -2,7 +2,7 @@ import sharp from 'sharp';
 import type { RawImage } from '../../engine';
 import type { Picture } from '../../engine/image/picture';
 
-/** A JPEG of one colour with a square in it, `size` × `size`. */
+/** A `size` × `size` JPEG of one colour with a square in it. */
 export async function jpeg(colour: { r: number; g: number; b: number }, size = 64): Promise<Picture & { kind: 'encoded' }> {
   const square = { create: { width: size / 2, height: size / 2, channels: 3 as const, background: { r: 255, g: 240, b: 200 } } };
   const data = await sharp({ create: { width: size, height: size, channels: 3, background: colour } })

@@ -4,7 +4,7 @@ import { ROOT } from './reference';
 
 export const MAIN = join(ROOT, 'dist/cli/main.js');
 
-/** The command line program as a process of its own. */
+/** The command-line program as a process of its own. */
 export class Program {
   stdout = '';
   stderr = '';

@@ -1,8 +1,8 @@
 import sharp from 'sharp';
 
-/** What a QR code in a picture says; rejects where a reader finds none. */
+/** Reads the text of a QR code in a picture; rejects if there is none. */
 export async function readCode(picture: Buffer): Promise<string> {
-  // An ES module, in tests that are none.
+  // The library is an ES module, and the tests are not.
   const { default: decode } = await import('qr/decode.js');
   const { data, info } = await sharp(picture).ensureAlpha().raw().toBuffer({ resolveWithObject: true });
   return decode({ width: info.width, height: info.height, data: Uint8Array.from(data) });

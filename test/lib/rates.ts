@@ -1,4 +1,4 @@
-/** How many pictures a second of a video or a network camera a source sends. */
+/** Measures how many pictures per second of a video or network camera a source sends. */
 import { execFile } from 'node:child_process';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,12 +12,12 @@ import { PATIENCE } from './until';
 
 export interface NetworkCamera {
   address: string;
-  /** Pictures sent so far to all who look. */
+  /** Pictures sent so far to all viewers. */
   sent: () => number;
   close(): void;
 }
 
-/** A camera that sends MJPEG at its own steady rate. @param fps pictures a second */
+/** A camera that sends MJPEG at its own steady rate. @param fps pictures per second */
 export async function networkCamera(fps: number): Promise<NetworkCamera> {
   const jpegs = await Promise.all(
     Array.from({ length: 10 }, (_, k) =>
@@ -33,7 +33,7 @@ export async function networkCamera(fps: number): Promise<NetworkCamera> {
     let due = 0;
     const timer = setInterval(
       () => {
-        // On a busy machine several may be due.
+        // On a busy machine several pictures may be due.
         for (; due <= ((performance.now() - began) * fps) / 1000; due++) {
           const jpeg = jpegs[due % jpegs.length];
           response.write(`--frame\r\nContent-Type: image/jpeg\r\nContent-Length: ${jpeg.length}\r\n\r\n`);
@@ -57,7 +57,7 @@ export async function networkCamera(fps: number): Promise<NetworkCamera> {
   };
 }
 
-/** A video of moving pictures. @returns its path */
+/** Makes a video of moving pictures. @returns its path */
 export async function videoFile(folder: string, fps: number, seconds: number): Promise<string> {
   const file = join(folder, `${fps}.mp4`);
   await promisify(execFile)('ffmpeg', [
@@ -77,10 +77,10 @@ export async function videoFile(folder: string, fps: number, seconds: number): P
   return file;
 }
 
-/** Pictures a second. */
+/** Pictures per second. */
 export interface Rate {
   mean: number;
-  /** In the best third of the time: what it can do on a machine that is busy with something else now and then. */
+  /** The rate in the best third of the time, which a machine that is busy now and then does not spoil. */
   best: number;
 }
 
@@ -109,7 +109,7 @@ export async function rateOf(input: Partial<FfmpegInput> & Pick<FfmpegInput, 'ki
   const impatience = setTimeout(first, PATIENCE);
   await begun;
   clearTimeout(impatience);
-  // What came together while it started is not its rate.
+  // Pictures that came in a burst while it started do not count towards its rate.
   await new Promise((resolve) => setTimeout(resolve, 500));
   const from = performance.now();
   await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
@@ -123,6 +123,6 @@ export async function rateOf(input: Partial<FfmpegInput> & Pick<FfmpegInput, 'ki
 function ratePerSecond(arrivals: number[], from: number, to: number): number {
   const counted = arrivals.filter((time) => time > from && time <= to);
   if (counted.length < 2) return (1000 * counted.length) / (to - from);
-  // Between the first and the last one; otherwise a second of 1 fps has one picture, or none.
+  // The rate is taken between the first and the last picture; otherwise a second of 1 fps has one picture, or none.
   return (1000 * (counted.length - 1)) / (counted.at(-1)! - counted[0]);
 }

@@ -7,8 +7,8 @@ import { sampleThumbnail } from '../../engine/image/pixels';
 import { Dice, mutatedRaw } from './mutations';
 
 /**
- * Looks at raw pictures of all kinds: each is refused in a sentence of bounded length, or is exactly what it says.
- * @returns how many were taken, and the longest that one took, ms
+ * Checks raw pictures of all kinds: each is refused in a sentence of bounded length, or is exactly as described.
+ * @returns how many were accepted, and the longest time that one took, ms
  */
 export async function lookAtRawPictures(count: number, seed: number): Promise<{ taken: number; slowest: number }> {
   const dice = new Dice(seed);
@@ -18,7 +18,7 @@ export async function lookAtRawPictures(count: number, seed: number): Promise<{ 
     try {
       payload = mutatedRaw(dice);
     } catch {
-      continue; // It cannot even be written as JSON.
+      continue; // The picture cannot even be written as JSON.
     }
     const began = processorMs();
     const picture = look(payload, `picture ${k} of seed ${seed}`);

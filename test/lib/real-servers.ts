@@ -16,7 +16,7 @@ export function reasonWithout(server: 'triton' | 'kserve'): string | undefined {
   return `skipped: no ${server === 'triton' ? 'Triton' : 'KServe'} in ${FOLDER}; "sh test/servers/setup.sh" brings it from PyPI`;
 }
 
-/** A net in half precision, inputs and outputs included, made of one in single precision. */
+/** Makes a net in half precision, inputs and outputs included, from one in single precision. */
 export async function inHalf(source: string, target: string): Promise<void> {
   await promisify(execFile)(join(FOLDER, 'triton/bin/python'), [join(ROOT, 'test/servers/half.py'), source, target], { cwd: tmpdir() });
 }
@@ -30,7 +30,7 @@ export class RealServer {
     private readonly child: ChildProcess,
     readonly httpPort: number,
     readonly grpcPort: number,
-    /** What its files in /dev/shm begin with. */
+    /** The prefix of its files in /dev/shm. */
     private readonly memory: string | undefined,
   ) {
     const collect = (chunk: Buffer): void => {
@@ -86,7 +86,7 @@ export class RealServer {
     return `grpc://127.0.0.1:${this.grpcPort}`;
   }
 
-  /** Its processes stand still, so that connections stay open and nothing is answered. */
+  /** Pauses its processes, so that connections stay open and nothing is answered. */
   pause(): void {
     this.signal('SIGSTOP');
   }
@@ -95,7 +95,7 @@ export class RealServer {
     this.signal('SIGCONT');
   }
 
-  /** At once; nothing is left of it. */
+  /** Ends it at once and completely. */
   async kill(): Promise<void> {
     this.signal('SIGKILL');
     await this.exited;
@@ -107,7 +107,7 @@ export class RealServer {
     try {
       process.kill(-this.child.pid!, signal);
     } catch {
-      // It has ended by itself.
+      // The server has ended by itself.
     }
   }
 

@@ -1,4 +1,4 @@
-/** One recording of a sink in a Node-RED of its own, and how it ends; `fork`ed, this file is that Node-RED. */
+/** One recording of a sink in its own Node-RED, and how it ends; when forked, this file is that Node-RED. */
 import { execFile, fork, spawnSync, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { promisify } from 'node:util';
@@ -13,23 +13,23 @@ export type End = (typeof ENDS)[number];
 
 export interface RecordingRun {
   fps: number;
-  /** Pixels a side. */
+  /** Pixels per side. */
   size: number;
   seconds: number;
   end: End;
-  /** Where the file goes. */
+  /** The folder of the file. */
   folder: string;
 }
 
 export interface RecordingResult {
-  /** From the first picture to the end, seconds. */
+  /** Time from the first picture to the end, seconds. */
   recorded: number;
-  /** From the first picture that can be decoded to the last one, seconds. */
+  /** Time from the first decodable picture to the last one, seconds. */
   playable: number;
-  /** Pictures sent, and pictures that the file has (those that stay are written more than once). */
+  /** Pictures sent, and pictures in the file, where a picture that stays is written more than once. */
   sent: number;
   decoded: number;
-  /** What the node reported. */
+  /** Errors that the node reported. */
   errors: string[];
 }
 
@@ -107,7 +107,7 @@ export async function lengthOf(file: string): Promise<{ playable: number; decode
   return { playable: times.length === 0 ? 0 : Math.max(...times) - Math.min(...times), decoded: times.length };
 }
 
-/** The Node-RED of one recording: plays at a steady rate from the moment when the recording has begun. */
+/** The Node-RED of one recording, which plays at a steady rate once the recording has begun. */
 async function playAndRecord({ fps, size, folder }: RecordingRun): Promise<void> {
   const pictures = await Promise.all(
     Array.from({ length: 12 }, (_, k) =>
@@ -137,7 +137,7 @@ async function playAndRecord({ fps, size, folder }: RecordingRun): Promise<void>
   let sent = 0;
   say({ began });
   const timer = setInterval(() => {
-    // Timers of a busy process come late: what is due by then is left out, as a camera does.
+    // Timers of a busy process fire late; pictures due meanwhile are left out, as a camera does.
     const due = Math.floor(((performance.now() - began) / 1000) * fps) + 1;
     if (due <= sent) return;
     sent = due;
@@ -147,7 +147,7 @@ async function playAndRecord({ fps, size, folder }: RecordingRun): Promise<void>
     clearInterval(timer);
     const ended = performance.now() - began;
     tell({ record: false });
-    // A recording that has ended already writes no file: an error says so.
+    // A recording that has already ended writes no file, and an error says so.
     const wait = setInterval(() => {
       if (files.length < 2 && errors.length === 0) return;
       clearInterval(wait);

@@ -7,7 +7,7 @@ import type { Server } from './server';
 
 type Flow = Record<string, unknown>[];
 
-/** What a process holds: resident memory in bytes, open files and sockets, processes that it has started. */
+/** Resources that a process holds: resident memory in bytes, open files and sockets, child processes. */
 export interface Holding {
   rss: number;
   files: number;
@@ -33,7 +33,7 @@ const CHANGES: ((flow: Flow, dice: Dice) => 'full' | 'nodes' | 'flows')[] = [
   () => 'full',
 ];
 
-/** Changes a running flow over and over, and at last puts it back as it was. Somebody watches all the time. */
+/** Changes a running flow over and over, and finally restores it, with a viewer watching all the time. */
 export async function redeploy(
   server: Server,
   times: number,
@@ -47,7 +47,7 @@ export async function redeploy(
   const viewers = ['live', 'stage'].map((name) => watch(`${server.address}/streamdiffusion/${name}.mjpg`, watching));
   for (let count = 1; count <= times; count++) {
     const kind = dice.one(CHANGES)(flow, dice);
-    // Whatever is off does not stay so for long: it is to be a flow that works.
+    // The flow is restored now and then, so that it is mostly one that works.
     if (count % 6 === 0) flow = structuredClone(original);
     await server.deploy(flow, kind);
     await new Promise((resolve) => setTimeout(resolve, 50 + dice.below(400)));
@@ -58,7 +58,7 @@ export async function redeploy(
   await Promise.all(viewers);
 }
 
-/** Looks on, and comes back after every end of the stream. */
+/** Watches, and comes back after every end of the stream. */
 async function watch(address: string, watching: { over: boolean }): Promise<void> {
   while (!watching.over) {
     try {

@@ -8,7 +8,7 @@ export const ROOT = resolve(__dirname, '../../..');
 export const REFERENCE = join(ROOT, 'test/fixtures/reference');
 export const REFERENCE_MODEL = join(REFERENCE, 'model');
 
-/** The schedule of Stable Diffusion, and what LCMScheduler has where a model says nothing. */
+/** The schedule of Stable Diffusion, with LCMScheduler's defaults where a model says nothing. */
 export const STABLE_DIFFUSION: SchedulerConfig = {
   numTrainTimesteps: 1000,
   betaStart: 0.00085,
@@ -20,7 +20,7 @@ export const STABLE_DIFFUSION: SchedulerConfig = {
   timestepScaling: 10,
 };
 
-/** A recording of what the published Python implementation computed, see test/fixtures/reference. */
+/** A recording of the published Python implementation's results, see test/fixtures/reference. */
 export interface Recording {
   case: {
     mode: 'img2img' | 'txt2img';
@@ -36,7 +36,7 @@ export interface Recording {
     prompt: string;
     negative_prompt: string;
     frames: number;
-    /** Before which call the prompt changes, and to what. */
+    /** The call before which the prompt changes, and the new prompt. */
     update_prompt_at?: [number, string];
   };
   sub_timesteps: number[];
@@ -86,7 +86,7 @@ export function streamOptions({ case: c }: Recording): StreamOptions {
   };
 }
 
-/** The largest difference, in standard deviations of what was expected. */
+/** The largest difference, in standard deviations of the expected values. */
 export function relativeError(got: ArrayLike<number>, expected: Float32Array): number {
   if (got.length !== expected.length) return Infinity;
   const mean = expected.reduce((sum, value) => sum + value, 0) / expected.length;

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { Engine } from '../../engine';
 import { REFERENCE_MODEL } from './reference';
 
-/** Holds that the reference model cannot be opened with this file as the adapter `mine`, and that the error says why. */
+/** Asserts that the reference model cannot be opened with this file as the adapter `mine`, and that the error says why. */
 export async function refused(path: string, says: RegExp): Promise<void> {
   await assert.rejects(Engine.load({ model: REFERENCE_MODEL, adapters: { mine: path } }), (error: Error & { code?: string }) => {
     assert.equal(error.code, 'EBADMODEL', error.message);

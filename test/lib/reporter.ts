@@ -1,6 +1,6 @@
 import { reporters, Runner, type MochaOptions } from 'mocha';
 
-/** Mocha's own report, and behind it one line with the counts, for programs that read it. */
+/** Mocha's own report, followed by one line with the counts for programs that read it. */
 class SpecWithCounts extends reporters.Spec {
   constructor(runner: Runner, options: MochaOptions) {
     super(runner, options);

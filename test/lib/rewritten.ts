@@ -15,7 +15,7 @@ export async function rewritten(path: string, folder: string, change: (graph: On
   return folder;
 }
 
-/** The graph with other names for some tensors, wherever they stand. */
+/** The graph with other names for some tensors, wherever they are used. */
 export function renamed(graph: OnnxGraph, names: Record<string, string>): OnnxGraph {
   const rename = (bytes: Buffer, fields: number[]): Buffer =>
     message(

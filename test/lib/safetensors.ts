@@ -7,7 +7,7 @@ export interface TensorEntry {
   data_offsets: [number, number];
 }
 
-/** The bytes of a .safetensors file: 8 with the length of the header, the header as JSON, the values. */
+/** The bytes of a .safetensors file: 8 bytes with the length of the header, the header as JSON, and the values. */
 export function safetensors(header: Record<string, unknown>, values: Uint8Array): Buffer {
   const json = Buffer.from(JSON.stringify(header));
   const length = Buffer.alloc(8);
@@ -17,7 +17,7 @@ export function safetensors(header: Record<string, unknown>, values: Uint8Array)
 
 export type Tensors = Record<string, { shape: number[]; data: Float32Array }>;
 
-/** What is in a file. */
+/** The tensors in a file. */
 export async function tensorsOf(path: string): Promise<Tensors> {
   const file = await readSafetensors(path);
   const entries = [...file.tensors.values()].map(
@@ -45,6 +45,6 @@ function encoded(data: Float32Array, dtype: 'F32' | 'F16' | 'BF16'): Buffer {
   if (dtype === 'F32') return bytes(data);
   if (dtype === 'F16') return bytes(toFloat16(data));
   const words = new Uint32Array(data.buffer, data.byteOffset, data.length);
-  // Rounded to nearest even.
+  // Values are rounded to nearest, ties to even.
   return bytes(Uint16Array.from(words, (word) => (word + 0x7fff + ((word >>> 16) & 1)) >>> 16));
 }

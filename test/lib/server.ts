@@ -9,7 +9,7 @@ import { PATIENCE, until } from './flow';
 
 const ROOT = resolve(__dirname, '../../..');
 
-/** The example flow in a Node-RED of its own, started as `npm start` does it, on a free port and in a fresh folder. */
+/** The example flow in its own Node-RED, started as `npm start` does, on a free port and in a fresh folder. */
 export class Server {
   output = '';
   readonly exited: Promise<number | null>;
@@ -37,7 +37,7 @@ export class Server {
     return new Server(child, `http://127.0.0.1:${port}`, folder);
   }
 
-  /** The same with this flow in place of the example, in a folder of the caller's; resolves when it runs. */
+  /** Starts this flow instead of the example, in the caller's folder; resolves when it runs. */
   static async startWith(flow: object[], folder: string): Promise<Server> {
     await writeFile(join(folder, 'flows.json'), JSON.stringify(flow));
     const server = await Server.start(['--user-dir', folder]);
@@ -55,7 +55,7 @@ export class Server {
     if (this.child.exitCode !== null) throw new Error(`the server ended with code ${this.child.exitCode}:\n${this.output}`);
   }
 
-  /** Puts a flow in the place of what runs, as the editor does on Deploy. */
+  /** Replaces the running flow, as the editor does on Deploy. */
   async deploy(flow: readonly object[], kind: 'full' | 'flows' | 'nodes' = 'full'): Promise<void> {
     const response = await fetch(`${this.address}/flows`, {
       method: 'POST',
@@ -66,7 +66,7 @@ export class Server {
     if (response.status !== 204) throw new Error(`a deploy was answered with ${response.status}`);
   }
 
-  /** Deploys what runs, with other fields in the nodes of this type. */
+  /** Deploys the running flow with other fields in the nodes of this type. */
   async change(type: string, fields: object): Promise<void> {
     const flow = (await (await fetch(`${this.address}/flows`)).json()) as { type: string }[];
     await this.deploy(flow.map((node) => (node.type === type ? { ...node, ...fields } : node)));
@@ -82,8 +82,8 @@ export class Server {
 }
 
 /**
- * A server at `port` that takes one WebSocket and leaves it at that, as a Node-RED does that is just starting; resolves
- * when one came, to the time after which the other side gives it up, ms.
+ * A server at `port` that accepts one WebSocket and then stays silent, like a Node-RED that is just starting; resolves
+ * when one has come, to the time after which the other side gives up, ms.
  */
 export async function takeOneAndLeaveIt(port: number): Promise<{ givenUp: Promise<number> }> {
   const server = createHttpServer();
@@ -93,7 +93,7 @@ export async function takeOneAndLeaveIt(port: number): Promise<{ givenUp: Promis
   const since = performance.now();
   server.close();
   socket.on('error', () => undefined).resume();
-  // The other side's end is not this side's.
+  // When the other side ends its half, this side must end its own.
   socket.once('end', () => socket.end());
   return { givenUp: new Promise((resolve) => socket.once('close', () => resolve(performance.now() - since))) };
 }

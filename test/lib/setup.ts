@@ -1,4 +1,4 @@
-/** Before all tests: what is remembered about this machine lies in a folder of the tests' own. */
+/** Runs before all tests: facts remembered about this machine go into a folder of the tests' own. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /** Small files that are made to keep a decoder busy. */
 
-/** A grey progressive JPEG: one scan for the mean brightness, and many that say that there is nothing to add. */
+/** A grey progressive JPEG: one scan for the mean brightness, and many that add nothing. */
 export function manyScans(width: number, height: number, scans: number): Buffer {
   const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
   const size = Buffer.alloc(9);
@@ -33,7 +33,7 @@ function codeTable(kind: number, symbol: number): number[] {
   return [kind, 1, ...Array<number>(15).fill(0), symbol];
 }
 
-/** Runs of 32,767 blocks that are done: the code, then 14 bits of the run's length. */
+/** Runs of up to 32,767 empty blocks: the code, then 14 bits of the run's length. */
 function emptyBlocks(blocks: number): Buffer {
   const bits = `0${'1'.repeat(14)}`.repeat(Math.ceil(blocks / 32_767));
   const bytes: number[] = [];

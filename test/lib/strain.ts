@@ -4,16 +4,16 @@ import { availableParallelism, loadavg } from 'node:os';
 const STEP_MS = 50;
 
 /**
- * How much longer things may take on this machine than on one that has nothing else to do: 1 while there is a core for
- * every program that wants one. For bounds that belong to the product and not to the machine.
+ * How much longer things may take on this machine than on an idle one: 1 while there is a core for every program that wants
+ * one. For bounds that belong to the product and not to the machine.
  */
 export function strain(): number {
   return Math.max(1, loadavg()[0] / availableParallelism());
 }
 
 /**
- * Processor time that this process has taken, ms. For bounds on what is computed at once: unlike a clock it does not count
- * what other programs do meanwhile.
+ * CPU time that this process has taken, ms. For bounds on computing: unlike a clock it does not count the work of other
+ * programs meanwhile.
  */
 export function processorMs(): number {
   const { user, system } = process.cpuUsage();
@@ -21,8 +21,8 @@ export function processorMs(): number {
 }
 
 /**
- * Processor time that the thread of the event loop has taken, ms, without those beside it that decode and compute; where the system does not
- * say it, the clock's.
+ * CPU time that the event loop's thread has taken, ms, without the threads that decode and compute; the clock's time where
+ * the system does not report it.
  */
 export function loopProcessorMs(): number {
   try {
@@ -33,14 +33,14 @@ export function loopProcessorMs(): number {
 }
 
 /**
- * Time as the event loop of this process has it: for as long as the loop stands still, since the machine is busy with something else, it counts
- * one step. For bounds on how long the product waits, in place of a clock.
+ * Time as this process's event loop sees it: while the loop stands still because the machine is busy, it counts one step.
+ * For bounds on how long the product waits, instead of a clock.
  */
 export class LoopClock {
   private steps = 0;
   private readonly timer = setInterval(() => this.steps++, STEP_MS).unref();
 
-  /** Since it was made, ms. */
+  /** Time since it was created, ms. */
   get ms(): number {
     return this.steps * STEP_MS;
   }

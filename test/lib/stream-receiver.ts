@@ -5,9 +5,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { freePort } from './server';
 
-/** ffmpeg as the server that a stream is sent to: it takes one, and ends with it. */
+/** ffmpeg as the server that receives a stream: it takes one, and ends with it. */
 export class StreamReceiver {
-  /** The average colour of each picture, one behind the other: red, green, blue. */
+  /** The average colours of the pictures in order: red, green, blue. */
   private readonly colours: Buffer[] = [];
   said = '';
   private readonly gone: Promise<unknown>;
@@ -30,21 +30,21 @@ export class StreamReceiver {
     return new StreamReceiver(spawn('ffmpeg', args, { stdio: ['ignore', 'pipe', 'pipe'] }), folder);
   }
 
-  /** A port on which nothing listens, for TCP. */
+  /** Finds a TCP port on which nothing listens. */
   static freePort = freePort;
 
-  /** How many pictures came. */
+  /** The number of pictures received. */
   get count(): number {
     return Math.floor(this.bytes.length / 3);
   }
 
-  /** The newest one's colour. */
+  /** The newest picture's colour. */
   get last(): [number, number, number] | undefined {
     const { bytes, count } = this;
     return count === 0 ? undefined : [bytes[3 * count - 3], bytes[3 * count - 2], bytes[3 * count - 1]];
   }
 
-  /** From each picture to the next, seconds. */
+  /** Times from each picture to the next, seconds. */
   get steps(): number[] {
     const text = readFileSync(join(this.folder, 'times'), 'utf8');
     const [, numerator, denominator] = /#tb 0: (\d+)\/(\d+)/.exec(text) ?? [];

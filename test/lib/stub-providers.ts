@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** How a provider of the stub behaves: as the processor does, with a delay, wrongly, or not at all. */
+/** How a provider of the stub behaves: like the CPU, with a delay, wrongly, or not at all. */
 export type Behaviour =
   | 'right'
   | 'fast'
@@ -16,8 +16,8 @@ export type Behaviour =
   | 'missing';
 
 /**
- * Takes the place of ONNX Runtime's providers in every process that is started while `work` lasts. Sessions run on the
- * processor; what comes out of them, and when, is as was said.
+ * Replaces ONNX Runtime's providers in every process that is started during `work`. Sessions run on the CPU, but give
+ * results and times as `behaviours` say.
  */
 export async function withProviders<T>(behaviours: Record<string, Behaviour>, work: (memory: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(join(tmpdir(), 'providers-'));
@@ -39,7 +39,7 @@ function set(name: string, value: string | undefined): void {
   else process.env[name] = value;
 }
 
-/** In another process: a convolution tells a net of a model from the addition that providers are tried with at first. */
+/** Runs in another process: a convolution tells a model's net from the addition that providers are first tried with. */
 const STUB = `(function (behaviours) {
   const Module = require('node:module');
   const load = Module._load;
@@ -54,7 +54,7 @@ const STUB = `(function (behaviours) {
       const behaviour = behaviours[provider];
       if (provider === 'cpu') {
         const session = await InferenceSession.create(model, options);
-        // A processor that takes its time, so that a card can be faster.
+        // The CPU is slowed down, so that a card can be faster.
         return behaviour === 'slow' ? delayed(session, /trial-main/.test(process.argv[1]) ? 240 : 50) : session;
       }
       if (behaviour === undefined || behaviour === 'missing') throw new Error('backend not found for ' + provider);
@@ -82,7 +82,7 @@ const STUB = `(function (behaviours) {
     wrapped.set(library, stub);
     return stub;
   };
-  // What it waits counts as the work of all cores, and costs this machine nothing.
+  // The waiting time counts as work of all cores, but costs this machine nothing.
   function delayed(session, ms) {
     const { cpuUsage } = process;
     let waited = 0;

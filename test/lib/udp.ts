@@ -1,6 +1,6 @@
 import { createSocket } from 'node:dgram';
 
-/** A port of this machine on which nobody listens for UDP. */
+/** Finds a UDP port of this machine on which nothing listens. */
 export async function freeUdpPort(): Promise<number> {
   const probe = createSocket('udp4');
   await new Promise<void>((bound) => probe.bind(0, '127.0.0.1', bound));

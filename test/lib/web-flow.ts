@@ -6,11 +6,11 @@ import WebSocket from 'ws';
 import { helper, startFlow, type FlowNode } from './flow';
 
 type NodeModule = (RED: NodeAPI) => void;
-/** What stands before Node-RED's nodes in a server, such as its login. */
+/** A handler that a server puts before Node-RED's nodes, such as its login. */
 export type Guard = (request: IncomingMessage, response: ServerResponse, next: () => void) => void;
 
 export type Visitor = WebSocket & {
-  /** What it received: texts as they are read from JSON, pictures as Buffers. */
+  /** Received messages: texts parsed from JSON, pictures as Buffers. */
   heard: unknown[];
   /** The code with which it was closed. */
   closed: Promise<number>;
@@ -58,7 +58,7 @@ export class WebFlow {
     });
   }
 
-  /** As {@link socket}, for one that must not be refused. */
+  /** Opens a {@link socket} that must not be refused. */
   async enter(path: string, headers: Record<string, string> = {}): Promise<Visitor> {
     const socket = await this.socket(path, headers);
     if (typeof socket === 'number') throw new Error(`${path} was refused with ${socket}`);

@@ -1,6 +1,6 @@
 import { deflateRawSync, gzipSync } from 'node:zlib';
 
-/** A zip archive of these files, as wheels are: deflated, with a directory at its end. */
+/** A zip archive of these files, like a wheel: deflated, with a directory at the end. */
 export function makeZip(files: Record<string, Buffer>): Buffer {
   const bodies: Buffer[] = [];
   const directory: Buffer[] = [];
