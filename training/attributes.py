@@ -1,4 +1,4 @@
-"""What a scene can contain. An `Attributes` object fully describes what a caption may say about a picture."""
+"""The possible content of a scene. An `Attributes` object fully describes what a caption may say about a picture."""
 from dataclasses import asdict, dataclass
 
 TIMES = ["dawn", "day", "sunset", "night", "storm", "aurora"]

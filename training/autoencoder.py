@@ -2,7 +2,7 @@
 
     python -m training.autoencoder --work DIR --steps 12000
 
-Latents get noise before they are decoded, so that the decoder forgives what a denoiser leaves over, and half-size
+Latents get noise before they are decoded, so that the decoder tolerates a denoiser's remaining errors, and half-size
 latents must decode to half-size pictures, which keeps the latent space smooth. Resumes from DIR/autoencoder.pt.
 """
 import copy
@@ -27,7 +27,7 @@ def to_tensor(pictures):
 
 
 class Crops:
-    """Random crops from the shards that exist; looks for new shards now and then."""
+    """Gives random crops from the existing shards, and looks for new shards now and then."""
 
     def __init__(self, work, rng, count=BATCH, mix=MIX):
         self.work, self.rng, self.count, self.mix, self.drawn = work, rng, count, mix, 0
@@ -55,7 +55,7 @@ class Crops:
 
 
 def reconstruction_loss(output, target, squared=2.5):
-    """Absolute and squared differences, edges and coarse colours; dark pictures count more."""
+    """The loss from absolute and squared differences, edges and coarse colours; dark pictures count more."""
     weight = 1 / (.5 + .5 * (target.mean((1, 2, 3), keepdim=True) + 1))
     weight = weight / weight.mean()
     difference = (output - target) * weight

@@ -19,7 +19,7 @@ class ResidualBlock(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Space to depth, then two strided convolutions."""
+    """The encoder: space to depth, then two strided convolutions."""
 
     def __init__(self, widths=(64, 96, 128)):
         super().__init__()
@@ -50,7 +50,7 @@ class Upsample(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Learns together with the encoder. LightDecoder takes its place in the published model."""
+    """The decoder that is trained together with the encoder. LightDecoder replaces it in the published model."""
 
     def __init__(self, widths=(160, 96, 64), blocks=(2, 2, 3)):
         super().__init__()
@@ -68,7 +68,7 @@ class Decoder(nn.Module):
 
 
 class Grow(nn.Module):
-    """Twice the size, computed before the pixels are doubled: a quarter of the work of Upsample."""
+    """Doubles the size; it computes before the pixels are doubled, a quarter of the work of Upsample."""
 
     def __init__(self, channels_in, channels_out):
         super().__init__()
@@ -79,7 +79,7 @@ class Grow(nn.Module):
 
 
 class LightDecoder(nn.Module):
-    """What Decoder computes, at less than half the cost: fewer channels and blocks where there are most positions."""
+    """Computes the same as Decoder at less than half the cost: fewer channels and blocks at the largest sizes."""
 
     def __init__(self, widths=(160, 96, 48), blocks=(2, 2, 1)):
         super().__init__()
@@ -96,7 +96,7 @@ class LightDecoder(nn.Module):
         return F.pixel_shuffle(self.out(x), 4)
 
     def start_from(self, decoder):
-        """Takes over what has the same place and shape in a Decoder of the same widths at the smaller sizes."""
+        """Copies the weights with the same place and shape from a Decoder with the same widths at the smaller sizes."""
         own, weights = self.state_dict(), decoder.state_dict()
         self.load_state_dict({name: weights[name] if name in weights and weights[name].shape == value.shape else value
                               for name, value in own.items()})

@@ -58,7 +58,7 @@ class Brush:
         self.draw.line(self._points(points), fill=_rgb(fill), width=max(1, round(width * self.height)), joint="curve")
 
     def below(self, ys, fill, bottom=1.0):
-        """Fills everything under the curve `ys`, given at `self.columns`."""
+        """Fills everything below the curve `ys`, given at `self.columns`."""
         self.polygon([(0, bottom), *zip(self.columns, ys), (self.aspect, bottom)], fill)
 
     def array(self):

@@ -1,11 +1,11 @@
-"""Finds out between which values the tensors of a published model's nets move, so that the engine can compute in int8.
+"""Finds the ranges of the tensors in a published model's nets, so that the engine can compute in int8.
 
     python -m training.calibrate --model models/starter
 
-Writes int8.json beside the nets of UNet and autoencoder, in a minute; `--nets` chooses, so that ranges of nets that did not
-change stay. The pictures are drawn here: camera-like frames and
-scenes, painted anew in one, two and four steps, from text and from pictures. The weights stay float16; the engine rounds
-them when it opens a net, on processors that are made for int8, and uses them as they are elsewhere.
+Writes int8.json beside the nets of the UNet and autoencoder, in a minute; `--nets` limits it to some nets, and the ranges of
+the others stay. The pictures are made here: camera-like frames and scenes, denoised in one, two and four steps, from text and
+from pictures. The weights stay float16; the engine rounds them when it opens a net, on CPUs that are made for int8, and uses
+them unchanged elsewhere.
 """
 import argparse
 import json
@@ -29,22 +29,22 @@ from .scenes import render
 
 NETS = ("unet", "vae_encoder", "vae_decoder", "controlnet/shape")
 HEAVY = ("Conv", "Gemm", "MatMul")
-# Frames of each kind, and how each is painted: indices into the schedule; 0 is pure noise.
+# Frames of each kind, and the steps of each as indices into the schedule; 0 is pure noise.
 COUNT = 24
-# Of every tensor so many values are kept of each run.
+# How many values of every tensor are kept from each run.
 SAMPLES = 8192
 # Shares of the largest and of the smallest value that are tried as ends of a range.
 SHARES = (1, .85, .7, .6, .5, .4, .32, .25, .2, .15)
-# How much more what is clipped costs than what is rounded: it is always the same few features, such as a moon, that suffer.
+# How much more clipping costs than rounding, since it always hits the same few features, such as a moon.
 CLIPPED = 100
 T_INDICES = [(0,), (0, 25), (0, 16, 32, 45), (16,), (25,), (16, 30), (25, 38), (15, 23, 30, 38), (20, 30, 38, 44)]
 
 
 def best_range(values, low, high):
-    """The range that costs least in mean square: what lies outside is clipped, what lies inside rounded to 255 steps.
+    """The range with the least mean squared error: values outside are clipped, values inside are rounded to 255 steps.
 
-    A few values are far larger than all others. To keep all of them within, the others would be rounded so coarsely that a
-    still scene shimmers under the noise of a camera, half as much again and twice as much as with the ranges found here.
+    A few values are far larger than all others. A range that holds all of them would round the others so coarsely that a
+    still scene shimmers under camera noise, 1.5 to 2 times as much as with the ranges found here.
     """
     def cost(low, high):
         low, high = min(low, 0), max(high, 1e-6)
@@ -57,10 +57,10 @@ def best_range(values, low, high):
 
 
 def tensors_of(graph, exact_end):
-    """Names of what goes into and comes out of the operators that matter, and which of them have the range of another.
+    """Names of the inputs and outputs of the operators that matter, and which of them share the range of another tensor.
 
-    What the net is given stays exact, and so do convolutions of one position: they are cheap, and carry features past the
-    others. Left in float32 they make the error of a picture four times smaller. `exact_end`: the last operator as well.
+    The net's inputs stay exact, and so do 1 × 1 convolutions: they are cheap, and carry features past the others. Left in
+    float32 they make the error of a picture four times smaller. `exact_end`: the last operator stays exact as well.
     """
     shapes = {i.name: i.dims for i in graph.initializer}
     shapes |= {n.output[0]: shapes[n.input[0]] for n in graph.node if n.op_type == "Cast" and n.input[0] in shapes}
@@ -71,7 +71,7 @@ def tensors_of(graph, exact_end):
             users[name].append(node)
 
     def result(node):
-        """A ReLU that follows is computed along."""
+        """The output of a node, or of the ReLU after it, which is fused."""
         following = users[node.output[0]]
         return following[0].output[0] if len(following) == 1 and following[0].op_type == "Relu" else node.output[0]
 
@@ -96,9 +96,9 @@ def tensors_of(graph, exact_end):
 
 
 class Observer:
-    """Stands for one net of a pipeline, and notes the ranges of its tensors at every run.
+    """Replaces one net of a pipeline, and records the ranges of its tensors at every run.
 
-    `like`: the observer of the same net without further inputs; what is seen here counts there.
+    `like`: the observer of the same net without further inputs, to which these ranges are added.
     """
 
     def __init__(self, model, options, exact_end, like=None):
@@ -116,8 +116,8 @@ class Observer:
     def run(self, _, feeds):
         values = self.session.run(self.names, feeds)
         for name, value in [*zip(self.names, values), *feeds.items()]:
-            # What has one row for a whole picture, such as the embedding of the time, costs nothing, rules everything, and is
-            # rounded otherwise in a batch than alone: it stays in float32.
+            # A tensor with one row per picture, such as the time embedding, costs nothing, affects everything, and would be
+            # rounded differently in a batch than alone, so it stays in float32.
             if name in self.tensors and value.ndim > 2:
                 low, high = self.ranges.get(name, (np.inf, -np.inf))
                 self.ranges[name] = min(low, float(value.min())), max(high, float(value.max()))
@@ -144,7 +144,7 @@ def main():
     branch = "controlnet/shape"
     session_options = onnxruntime.SessionOptions()
     session_options.intra_op_num_threads = 2
-    # At the end of the UNet latents are small: exactness costs nothing there.
+    # At the end of the UNet tensors are small, so exactness costs nothing there.
     observers = {net: Observer(onnx.load(options.model / net / "model.onnx"), session_options, exact_end=net == "unet")
                  for net in options.nets}
     pipeline.sessions.update({"control" if net == branch else net: observer for net, observer in observers.items()})

@@ -1,8 +1,8 @@
-"""Captions: from attributes to what a person might type."""
+"""Captions: turns attributes into text that a person might type."""
 from .words import FILLERS, PHRASES, PLURALS
 
 UNKNOWN = "zzz"     # stands for any word that is not in the vocabulary
-# How often a caption says what its scene has: a quarter name no time of day, a fifth no land, and so on, as people type.
+# How often a caption names an attribute of its scene: a quarter name no time of day, a fifth no land, and so on, as people type.
 SAID = {"time": .75, "land": .8, "thing": .85, "weather": .9, "celestial": .85, "style": .95}
 ARTICLES = ("a ", "a ", "the ", "")
 OPENINGS = ("", "", "", "a picture of ", "painting of ", "a beautiful ", "an illustration of ", "a landscape with ",
@@ -71,7 +71,7 @@ def keywords(rng, parts):
 
 
 def loose(rng, parts):
-    """All parts in any order, held together by small words, as people type who think while they type."""
+    """All parts in any order, joined by small words, as people type while they think."""
     parts = [p for p in parts if p]
     rng.shuffle(parts)
     joints = (" ", " and ", " with ", " in ", " at ", ", ", " under ", " over ", " near the ", " behind a ", " full of ")
@@ -102,7 +102,7 @@ def sentence(rng, style, time, land, thing, weather, celestial):
 
 
 def distract(rng, text):
-    """Adds words that mean nothing, known and unknown ones, so that the model learns to ignore them."""
+    """Adds words without meaning, known and unknown ones, so that the model learns to ignore them."""
     words = text.split(" ")
     for _ in range(rng.integers(0, 3)):
         extra = FILLERS[rng.integers(len(FILLERS))] if rng.random() < .6 else UNKNOWN

@@ -1,10 +1,10 @@
-"""A classifier of noised latents that names time, land, thing and so on: the few-step phase learns from it.
+"""A classifier of noised latents that names time, land, thing and so on, from which the few-step phase learns.
 
     python -m training.classifier --work DIR --steps 3000
 
 It sees scenes at the noise levels of the few-step phase, shifted, dimmed and mixed with others, so that only shapes
-and colours convince it and not a faint texture. The judge of the evaluation is another net: it sees pixels, and
-neither its pictures nor its weights are used here. Resumes from DIR/classifier.pt.
+and colours convince it, not a faint texture. The judge of the evaluation is another net: it sees pixels, and neither
+its pictures nor its weights are used here. Resumes from DIR/classifier.pt.
 """
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ def layer(channels_in, channels, stride=1):
 
 
 class Classifier(nn.Module):
-    """Noised latents [B, 16, 16, 16] and their timesteps [B] to a dict of logits [B, classes]."""
+    """Maps noised latents [B, 16, 16, 16] and their timesteps [B] to a dict of logits [B, classes]."""
 
     def __init__(self):
         super().__init__()
@@ -44,13 +44,13 @@ class Classifier(nn.Module):
 
 
 def noise_level(count):
-    """Timesteps at which classifier and discriminator look: mostly low, where details show."""
+    """Timesteps for the classifier and discriminator: mostly low, where details show."""
     r = torch.rand(count)
     return torch.where(torch.rand(count) < .6, r * 250, r * MAX_LEVEL).long()
 
 
 def labels(records):
-    """Attribute records to a dict of class indices [B]."""
+    """Turns attribute records into a dict of class indices [B]."""
     return {name: torch.tensor([values.index(r[name]) for r in records]) for name, values in CLASSES.items()}
 
 

@@ -1,4 +1,4 @@
-"""What every training phase needs: its options, device, threads, checkpoints, moving averages, learning rates, the optimiser."""
+"""Shared by all training phases: options, device, threads, checkpoints, moving averages, learning rates, the optimiser."""
 import argparse
 import math
 import os
@@ -40,7 +40,7 @@ def device():
 
 
 def generator(seed):
-    """A generator of the device's own numbers."""
+    """A random generator on the device."""
     return torch.Generator(device()).manual_seed(seed)
 
 
@@ -49,7 +49,7 @@ def autocast():
 
 
 def save_atomic(state, path: Path):
-    """A reader never sees half a file, and a crash never costs the last checkpoint."""
+    """Saves so that a reader never sees half a file, and a crash never costs the last checkpoint."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".tmp")
     torch.save(state, temporary)
@@ -61,9 +61,9 @@ def load(path: Path):
 
 
 class Threads:
-    """Two threads on a quiet machine, one while other programs use a core.
+    """Uses two threads on a quiet machine, and one while other programs use a core.
 
-    Work is split evenly over the threads, so one thread that has to wait for its core would hold up the other.
+    Work is split evenly over the threads, so a thread that has to wait for its core would hold up the other one.
     """
 
     def __init__(self, patience=6):
@@ -84,7 +84,7 @@ class Threads:
 
 
 class Average:
-    """Exponential moving average of parameters; `decay` is reached after a warm-up."""
+    """Exponential moving average of parameters, which reaches `decay` after a warm-up."""
 
     def __init__(self, parameters, decay=.998):
         self.parameters, self.decay = list(parameters), decay
@@ -113,7 +113,7 @@ def learning_rate(step, done, warm_up=100, decay_from=.6):
 
 
 def orthogonalise(gradient, steps=5):
-    """Newton-Schulz iteration towards the nearest orthogonal matrix, as the Muon optimiser uses it."""
+    """Newton-Schulz iteration towards the nearest orthogonal matrix, as used by the Muon optimiser."""
     a, b, c = 3.4445, -4.7750, 2.0315
     x = gradient.bfloat16()
     tall = x.size(0) > x.size(1)
@@ -147,7 +147,7 @@ class Muon(torch.optim.Optimizer):
 
 
 class Optimiser:
-    """Muon for hidden weights, Adam for the rest (first and last layers, biases, norms, embeddings)."""
+    """Uses Muon for hidden weights, and Adam for the rest (first and last layers, biases, norms, embeddings)."""
 
     def __init__(self, modules, adam_lr=1.5e-3, muon_lr=.01, edge_names=()):
         muon, adam = [], []
@@ -178,7 +178,7 @@ class Optimiser:
 
 
 class Progress:
-    """Prints running means of named figures, and says how much is done, when to end and when a checkpoint is due."""
+    """Prints running means of named figures, and tells how much is done, when to end and when a checkpoint is due."""
 
     def __init__(self, options, every=50):
         self.every, self.sums, self.count = every, {}, 0
@@ -190,7 +190,7 @@ class Progress:
         return step < self.total and time.time() - self.begun < self.seconds
 
     def done(self, step):
-        """Share of the steps or of the time, whichever is further."""
+        """The share of the steps or of the time that is done, whichever is larger."""
         return max(step / self.total, (time.time() - self.begun) / self.seconds)
 
     def add(self, step, samples, **figures):

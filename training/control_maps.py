@@ -1,4 +1,4 @@
-"""Control pictures of a frame, as a control map makes them: thin edges, soft edges, a silhouette.
+"""Control pictures of a frame, as the control map node makes them: thin edges, soft edges, a silhouette.
 
 Each is a grey picture, white on black, uint8 [H, W]; the control branch gets it as three equal channels in 0..1.
 """
@@ -11,7 +11,7 @@ KINDS = ("edges", "soft", "silhouette")
 
 
 def blurred(grey, radius):
-    """float32 [H, W]; Pillow blurs whole numbers only, so 16 levels a step are kept in two pictures."""
+    """Pillow's Gaussian blur of a picture in 0..255, rounded to integers, as float32 [H, W]."""
     image = Image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
     return np.asarray(image.filter(ImageFilter.GaussianBlur(radius))).astype(np.float32)
 
@@ -24,7 +24,7 @@ def gradient(grey):
 
 
 def spread(mask):
-    """One pixel further in all eight directions."""
+    """Grows a mask by one pixel in all eight directions."""
     p = np.pad(mask, 1)
     rows = p[:-2] | p[1:-1] | p[2:]
     return rows[:, :-2] | rows[:, 1:-1] | rows[:, 2:]
@@ -41,7 +41,7 @@ def canny(grey, low=100., high=200.):
     for k, (before, after) in neighbours.items():
         ridge |= (sector == k) & (strength > before) & (strength >= after)
     weak, strong = ridge & (strength > low), ridge & (strength > high)
-    while True:     # weak edges that hang together with strong ones
+    while True:     # weak edges that are connected with strong ones
         grown = spread(strong) & weak
         if grown.sum() == strong.sum():
             return np.where(strong, 255, 0).astype(np.uint8)
@@ -56,7 +56,7 @@ def soft_edges(grey):
 
 
 def seen_silhouette(rng, figure):
-    """A figure as something that has to find it would see it: not quite its outline, some blur, now and then a hole."""
+    """A figure as a detector would see it: an inexact outline, some blur, now and then a hole."""
     image = Image.fromarray(figure)
     size = int(rng.choice([0, 3, 5, 7]))
     if size:

@@ -1,10 +1,10 @@
-"""The control branch: what a UNet adds to its features so that the picture follows a control picture.
+"""The control branch: residuals that a UNet adds to its features so that the picture follows a control picture.
 
     ControlNet()(latents [B, 16, h, w], timesteps [B], text [B, 24, 128], picture [B, 3, 16 h, 16 w] in 0..1)
         -> residuals for the three skip tensors (128 at h × w, 128 at h × w, 160 at half size) and the middle (160 at half size)
 
-As a ControlNet in diffusers: the last layers start at zero, the residuals are added to the skip tensors after the
-contracting half, and to the output of the middle block.
+As in a ControlNet of diffusers, the last layers start at zero, and the residuals are added to the skip tensors after
+the contracting half and to the output of the middle block.
 """
 from torch import nn
 from torch.nn import functional as F
@@ -54,7 +54,7 @@ class ControlNet(nn.Module):
         return [layer(f) for layer, f in zip(self.down, (x1, x2, y1))] + [self.middle(y2)]
 
     def start_from(self, unet):
-        """Takes over the UNet's first layers, which know the latents already."""
+        """Copies the UNet's first layers, which already know the latents."""
         for own, theirs in ((self.conv_in, unet.conv_in), (self.outer1, unet.down1), (self.outer2, unet.down2), (self.shrink, unet.shrink),
                             (self.inner, unet.inner1)):
             own.load_state_dict(theirs.state_dict())

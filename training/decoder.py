@@ -1,9 +1,9 @@
-"""Trains the decoder that is published, a light one, with the encoder frozen and a patch discriminator for crisp edges.
+"""Trains the published light decoder, with the encoder frozen and a patch discriminator for crisp edges.
 
     python -m training.decoder --work DIR --steps 9000
 
-It starts from what it shares with the autoencoder's decoder. Latents stay what they are, so the denoiser is not
-affected. Resumes from DIR/decoder.pt.
+It starts from the weights that it shares with the autoencoder's decoder. Latents do not change, so the denoiser is
+not affected. Resumes from DIR/decoder.pt.
 """
 import numpy as np
 import torch
@@ -14,16 +14,16 @@ from . import common
 from .autoencoder import BATCH, Crops, held_out_psnr, reconstruction_loss
 from .autoencoder_net import Decoder, Encoder, LightDecoder
 
-MIX = {"scenes": .83, "leaves": .1, "pairs": .07}     # it has to be best at what the model paints
+MIX = {"scenes": .83, "leaves": .1, "pairs": .07}     # it has to be best at the model's own pictures
 ADVERSARIAL_WEIGHT = .004
-CRITIC_FROM = 8000      # step from which on there is a discriminator: it is a third of the work
+CRITIC_FROM = 8000      # first step with the discriminator, which is a third of the work
 CRITIC_RAMP = 400       # steps until it counts fully
-SQUARED = 30.   # weight of squared differences: more than the autoencoder's, since they are what dB measure
+SQUARED = 30.   # weight of squared differences: more than the autoencoder's, since PSNR measures them
 NOISE = .25     # largest deviation of the noise that a latent gets
 
 
 def patch_discriminator():
-    """Pictures [B, 3, H, W] to scores of overlapping patches."""
+    """A net from pictures [B, 3, H, W] to scores of overlapping patches."""
     return nn.Sequential(
         nn.PixelUnshuffle(2), nn.Conv2d(12, 48, 3, padding=1), nn.LeakyReLU(.2),
         nn.Conv2d(48, 64, 3, stride=2, padding=1), nn.GroupNorm(8, 64), nn.LeakyReLU(.2),

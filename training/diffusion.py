@@ -1,8 +1,8 @@
-"""Trains denoiser and text encoder: plain v-prediction diffusion, with image-to-image pairs.
+"""Trains the denoiser and text encoder: plain v-prediction diffusion, with image-to-image pairs.
 
     python -m training.diffusion --work DIR --steps 30000
 
-A fifth of every batch are pairs: the noised latent of a camera-like frame, to be denoised to the scene that keeps its
+A fifth of every batch is pairs: the noised latent of a camera-like frame, to be denoised to the scene that keeps its
 layout. A tenth of the captions are empty, for guidance. Resumes from DIR/diffusion.pt; a larger --steps goes on
 from there.
 """
@@ -24,7 +24,7 @@ def build():
 
 
 def load_models(path, average=True):
-    """Denoiser and text encoder of a checkpoint; `average` takes the moving averages."""
+    """Loads the denoiser and text encoder of a checkpoint; `average` takes the moving averages."""
     unet, text_encoder = build()
     state = common.load(path)
     for module, name in ((unet, "unet"), (text_encoder, "text_encoder")):

@@ -1,7 +1,7 @@
-"""The discriminator of the few-step phase: the denoiser's contracting half with a small head on each size.
+"""The discriminator of the few-step phase: the denoiser's contracting half with a small head at each size.
 
-It sees noised latents, the timestep and the text, so it judges structure at the level of that noise and whether the
-picture fits its caption.
+It sees noised latents, the timestep and the text, so it judges structure at that noise level and whether the picture
+fits its caption.
 """
 import copy
 

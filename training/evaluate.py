@@ -2,8 +2,8 @@
 
     python -m training.evaluate --work DIR --model models/starter --out DIR/evaluation
 
-Text to image on held-out captions, image to image on camera-like frames and photographs, video, guidance, negative
-prompts, sharpness. Writes figures.json and sheets; uses the judge of DIR/judge.pt and the exported ONNX nets.
+It covers text to image on held-out captions, image to image on camera-like frames and photographs, video, guidance,
+negative prompts and sharpness. Writes figures.json and sheets; uses DIR/judge.pt and the exported ONNX nets.
 """
 import argparse
 import dataclasses
@@ -65,7 +65,7 @@ def text_to_image(pipeline, judge, captions, attributes, reference):
 
 
 def open_captions(pipeline, judge, count):
-    """Captions without a time of day, without a land: the commonest class and its share, and what they do name."""
+    """Captions without a time of day or a land: the commonest class and its share, and how often the other one is right."""
     figures, rng = {}, np.random.default_rng(CAPTION_SEED + 7)
     for open_name in ("time", "land"):
         attributes = [sample_attributes(rng) for _ in range(count)]
@@ -83,7 +83,7 @@ def open_captions(pipeline, judge, count):
 
 
 def guidance_figures(pipeline, judge, captions, attributes):
-    """Two steps with guidance 1.5 and 2; and how often "hills" gives its commonest time of day, and with that as negative."""
+    """Two steps with guidance 1 to 2; and how often "hills" gives its commonest time of day, also with that as negative prompt."""
     text, figures = pipeline.encode_texts(captions), {}
     nothing = pipeline.encode_texts([""] * len(captions))
     drawn = noises(pipeline.latent_shape(len(captions)), 2, 6)
@@ -127,13 +127,13 @@ def image_to_image(pipeline, judge, count, reference):
 
 
 def edge_agreement(frames, pictures):
-    """Mean correlation of where frames and pictures have edges, on a grid of 4 × 4 pixels."""
+    """Mean correlation of the edges of frames and pictures, on a grid of 4 × 4 pixels."""
     lines = lambda p: np.asarray(Image.fromarray(soft_edges((p.astype(np.float32) @ LUMINANCE).astype(np.uint8))).reduce(4), np.float32)
     return float(np.mean([correlation(lines(a), lines(b)) for a, b in zip(frames, pictures)]))
 
 
 def controlled(pipeline, judge, count):
-    """Visitors with and without the control branch, two steps: what the prompt asks for, and how well the outline stays."""
+    """Visitors with and without the control branch, two steps: how well pictures fit the prompt and keep the outline."""
     rng = np.random.default_rng(SHAPE_SEED)
     shown = [figure_frame(rng) for _ in range(count)]
     frames, maps = np.stack([frame for frame, _ in shown]), np.stack([control_maps(rng, *pair) for pair in shown])
@@ -154,7 +154,7 @@ def controlled(pipeline, judge, count):
 
 
 def video(pipeline):
-    """A still input twice, and a pan of one pixel per frame: output change relative to the input's."""
+    """A still input twice, and a pan of one pixel per frame: the output's change relative to the input's."""
     rng, ratios, same = np.random.default_rng(FRAME_SEED + 1), [], True
     text = pipeline.encode_texts(["mountains at sunset, sun"])
     drawn = noises(pipeline.latent_shape(1), 2, 9)
@@ -172,7 +172,7 @@ def video(pipeline):
 
 
 def psnr(pipeline, pictures):
-    """Mean over pictures of the reconstruction's PSNR in dB."""
+    """Mean PSNR of the reconstructions, dB."""
     difference = (pipeline.decode(pipeline.encode(pictures)).astype(np.float32) - pictures) / 255
     return round(float(np.mean(-10 * np.log10((difference ** 2).mean((1, 2, 3))))), 2)
 
@@ -195,7 +195,7 @@ def draw_sheets(pipeline, out):
 
 
 def draw_control_sheet(pipeline, out):
-    """Visitors and two photographs, their outlines, and three prompts at strength .8 without and with them."""
+    """Draws visitors and two photographs, their outlines, and three prompts at strength .8 without and with the outlines."""
     rng = np.random.default_rng(SHAPE_SEED + 2)
     shown = [figure_frame(rng) for _ in range(5)]
     frames = np.stack([frame for frame, _ in shown] + photographs()[:6:5])

@@ -2,7 +2,7 @@
 
     python -m training.export --work DIR --model few_step --out models/starter
 
-Layout and names are those of diffusers' ONNX models. Every net is checked against PyTorch after it was written.
+Layout and names are those of diffusers' ONNX models. Every net is checked against PyTorch after it is written.
 """
 import argparse
 import json
@@ -24,7 +24,7 @@ from .unet import EpsilonUNet
 from .words import MAX_LENGTH, VOCABULARY
 
 OPSET = 17
-TOLERANCE = 2e-2    # largest difference to PyTorch that rounding the weights to float16 may cause
+TOLERANCE = 2e-2    # largest difference from PyTorch that rounding the weights to float16 may cause
 
 
 VAE = {"_class_name": "AutoencoderTiny", "latent_channels": CHANNELS, "scaling_factor": 1.,
@@ -116,14 +116,14 @@ def write_nets(work, model, out):
 
 
 def write_decoder(decoder, out):
-    """The decoder alone: it needs nothing of the other nets but their latents."""
+    """Writes the decoder alone, which needs nothing from the other nets but their latents."""
     size = {0: "batch_size", 2: "height", 3: "width"}
     write_net(decoder, (torch.randn(2, CHANNELS, 16, 16),), ["latent_sample"], ["sample"], {"latent_sample": size, "sample": size},
               out / "vae_decoder", VAE)
 
 
 def write_control(work, out):
-    """The control branch alone, beside the denoiser that it was trained for."""
+    """Writes the control branch alone, beside the denoiser that it was trained for."""
     batch, size = {0: "batch_size"}, {0: "batch_size", 2: "height", 3: "width"}
     inputs = {"sample": torch.randn(2, CHANNELS, 16, 16), "timestep": torch.tensor([999, 499]),
               "encoder_hidden_states": torch.randn(2, MAX_LENGTH, WIDTH), "controlnet_cond": torch.rand(2, 3, 256, 256)}

@@ -2,10 +2,10 @@
 
     python -m training.few_step --work DIR --steps 3000
 
-The student predicts x0 in one jump from everything that a step of the product can meet (see rollout.py). A
-discriminator on the denoiser's own features makes the predictions sharp, the classifier holds them to what their
-captions ask for, the coarse luminance of pictures made of frames must follow the frame. The teacher with guidance
-helps as long as it knows more than the student; `--teacher 0` where both start from the same published model.
+The student predicts x0 in one jump from every input that a step of the product can meet (see rollout.py). A
+discriminator on the denoiser's own features makes the predictions sharp, the classifier makes them follow their
+captions, and the coarse luminance of pictures made from frames must follow the frame. The teacher with guidance
+helps as long as it knows more than the student; use `--teacher 0` where both start from the same published model.
 Resumes from DIR/few_step.pt.
 """
 import numpy as np
@@ -24,7 +24,7 @@ from .wishes import granted, variety_loss, wish_loss
 
 GUIDANCE = 2.
 WEIGHTS = {"adversarial": 1., "wishes": .25, "variety": .3, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
-ENOUGH = .8     # correlation with the frame from which on layout asks for nothing more
+ENOUGH = .8     # correlation with the frame above which the layout loss is zero
 SEEN = .5       # share of a batch's predictions that the discriminator learns from, and as many scenes
 WRONG = .15     # share of scenes that it also sees with wrong captions
 
@@ -34,12 +34,12 @@ def channels_last(x):
 
 
 def distance(a, b):
-    """Between squared and absolute error, mean over a batch."""
+    """A distance between squared and absolute error, mean over a batch."""
     return (((a - b) ** 2).mean((1, 2, 3)) + 1e-2).sqrt().mean()
 
 
 def excess_contrast(x0, real):
-    """How much more the channels vary than in scenes, as a share: exaggeration pleases classifiers, not the eye."""
+    """How much more the channels vary than in scenes, as a share, since exaggeration pleases classifiers but not the eye."""
     deviation, wanted = x0.std((0, 2, 3)), real.std((0, 2, 3))
     return (deviation / wanted - 1).relu().mean()
 
@@ -100,7 +100,7 @@ class Trainer:
         return schedule.x0_from_v(x, v.float(), t)
 
     def judged(self, x0, level, text):
-        """The discriminator's maps of scores of latents that get noise first."""
+        """The discriminator's score maps of latents, which get noise first."""
         with common.autocast():
             return [s.float() for s in self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)]
 
@@ -110,7 +110,7 @@ class Trainer:
             return self.classifier(schedule.add_noise(x0, level), level)
 
     def teacher_loss(self, x0, text):
-        """Distance to what the guided teacher makes of the noised prediction."""
+        """Distance to the guided teacher's result from the noised prediction."""
         t = torch.randint(250, 850, (len(x0),))
         x = schedule.add_noise(x0.detach(), t)
         with torch.no_grad():
@@ -120,7 +120,7 @@ class Trainer:
         return distance(x0, without + GUIDANCE * (with_text - without))
 
     def losses(self, x0, text, batch):
-        """What the student learns from, by name, without weights; and how many of the named things are there."""
+        """The student's losses by name, without weights, and how many of the named things are there."""
         logits = self.classified(x0)
         scores, parts = self.judged(x0, noise_level(len(x0)), text), self.rollout.parts
         losses = {
@@ -149,7 +149,7 @@ class Trainer:
         return x0.detach(), losses, found
 
     def critic_step(self, x0, batch, factor):
-        """Real scenes with their captions against predictions and against scenes with wrong captions."""
+        """Trains on real scenes with their captions against predictions and scenes with wrong captions."""
         self.discriminator.requires_grad_(True)
         seen = round(SEEN * len(x0))
         fake, real = torch.randperm(len(x0))[:seen], torch.randperm(len(x0))[:seen]
@@ -164,7 +164,7 @@ class Trainer:
 def critic_loss(judged, real, real_text, fake, fake_text):
     """Hinge loss of a discriminator: real scenes with their captions against predictions and scenes with wrong captions.
 
-    `judged(latents, timesteps, text)` gives its maps of scores; as many predictions as scenes.
+    `judged(latents, timesteps, text)` gives its score maps; there are as many predictions as scenes.
     """
     seen, wrong = len(real), round(WRONG / SEEN * len(real))
     level, loss = noise_level(seen), 0.
@@ -207,7 +207,7 @@ def main():
     trainer, progress, found = Trainer(options.work, options.teacher, options.times), common.Progress(options), Found()
     while progress.goes_on(trainer.step):
         factor = common.learning_rate(trainer.step, progress.done(trainer.step), warm_up=20)
-        ramp = min(1., (trainer.step + 1) / 150)    # the discriminator learns first what it has to look at
+        ramp = min(1., (trainer.step + 1) / 150)    # the discriminator gets a head start
         batch = trainer.rollout.batch()
         x0, losses, here = trainer.student_step(batch, factor * ramp)
         losses["critic"] = trainer.critic_step(x0, batch, factor)

@@ -11,7 +11,7 @@ LEAST, MOST = .03, .6   # share of the picture that a figure takes
 
 
 def limb(s, start, angles, lengths, fill, width):
-    """Parts that hang together, from `start`; angles in radians, 0 is down, counted towards the right. @returns its end"""
+    """Draws connected parts from `start`; angles in radians, 0 is down, counted towards the right. @returns the end"""
     x, y = start
     for angle, length in zip(angles, lengths):
         end = x + np.sin(angle) * length, y + np.cos(angle) * length

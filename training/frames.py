@@ -15,7 +15,7 @@ KINDS = {"bust": .34, "hand": .12, "room": .16, "drawing": .1, "blobs": .1, "lea
 
 
 class Sketch:
-    """A PIL canvas in units of its size. What is drawn while `marking` is noted in `mask`, as white on black."""
+    """A PIL canvas in units of its size. Shapes drawn while `marking` also go into `mask`, white on black."""
 
     def __init__(self, size, background):
         self.size, self.marking = size, False
@@ -35,7 +35,7 @@ class Sketch:
         self._paint("ellipse", self._box(x - rx, y - ry, x + rx, y + ry), fill=fill)
 
     def upper_half(self, x0, y0, x1, y1, fill):
-        """Of an ellipse in this box."""
+        """Draws the upper half of an ellipse in this box."""
         self._paint("pieslice", self._box(x0, y0, x1, y1), 180, 360, fill=fill)
 
     def rectangle(self, x0, y0, x1, y1, fill):

@@ -1,4 +1,4 @@
-"""A classifier that only judges: it names time, land, thing, weather, celestial and style of a picture.
+"""A classifier only for judging: it names time, land, thing, weather, celestial and style of a picture.
 
     python -m training.judge --work DIR --steps 3000
 
@@ -18,7 +18,7 @@ from .sheets import load_autoencoder
 from .shards import load_shard, shard_numbers
 
 BATCH, SIZE = 48, 128
-DECODED = 4         # every fourth picture is there a second time, as it comes out of the decoder
+DECODED = 4         # every fourth picture is there a second time, after encoding and decoding
 
 
 def layer(channels_in, channels, stride=1):
@@ -27,9 +27,9 @@ def layer(channels_in, channels, stride=1):
 
 
 class Judge(nn.Module):
-    """Pictures [B, 3, 128, 128] in -1..1 to a dict of logits [B, classes].
+    """Maps pictures [B, 3, 128, 128] in -1..1 to a dict of logits [B, classes].
 
-    Styles are often nothing but a tint, so the colours of an 8 × 8 grid go to the heads directly.
+    Styles are often only a tint, so the colours of an 8 × 8 grid go to the heads directly.
     """
 
     def __init__(self):
@@ -51,20 +51,20 @@ class Judge(nn.Module):
 
 
 def shrink(pictures):
-    """[B, 3, H, W] of any size to 128 × 128."""
+    """Resizes [B, 3, H, W] of any size to 128 × 128."""
     return F.interpolate(pictures, (SIZE, SIZE), mode="area")
 
 
 @torch.no_grad()
 def judge_pictures(judge, pictures):
-    """uint8 [N, H, W, 3] to a dict of class indices [N]."""
+    """Maps uint8 [N, H, W, 3] to a dict of class indices [N]."""
     judge.eval()
     parts = [judge(shrink(to_tensor(pictures[k:k + 50]))) for k in range(0, len(pictures), 50)]
     return {name: torch.cat([p[name].argmax(1) for p in parts]).cpu().numpy() for name in JUDGED}
 
 
 def labels(records):
-    """Attribute records to a dict of class indices [B]."""
+    """Turns attribute records into a dict of class indices [B]."""
     return {name: torch.tensor([values.index(r[name]) for r in records]) for name, values in JUDGED.items()}
 
 
@@ -76,7 +76,7 @@ def load_judge(work):
 
 @torch.no_grad()
 def shrunk_shard(work, number, decoder):
-    """The pictures of a shard and some of them decoded from noisy latents, uint8 [625, 128, 128, 3], and their records."""
+    """The pictures of a shard, and some of them decoded from noisy latents, uint8 [625, 128, 128, 3], with their records."""
     pictures, records = load_shard(work, "scenes", number)
     z = torch.from_numpy(load_latents(work, "scenes", number)[::DECODED]).to(common.device()).float()
     z = z + .25 * torch.rand(len(z), 1, 1, 1) * torch.randn_like(z)

@@ -1,4 +1,4 @@
-"""The lands: each function fills the canvas below the sky and returns the y on which things stand.
+"""The lands: each function fills the canvas below the sky and returns the y at which things stand.
 
 A land follows the layout's outline, so that a silhouette seen by a camera can become a ridge or a skyline.
 `world` (scenes.World) carries the scene's light, haze and random generator.

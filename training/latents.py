@@ -19,13 +19,13 @@ from .shards import HELD_OUT, load_shard, shard_numbers
 from .text_encoder import token_ids
 
 KINDS = ("scenes", "pairs", "shapes")
-FITTED = ("scenes", "pairs")     # what the luminance is fitted on
+FITTED = ("scenes", "pairs")     # kinds that the luminance is fitted on
 OF_SHAPES = [0, 2]     # the frame and the scene; control pictures are not encoded
 
 
 @torch.no_grad()
 def encode(encoder, pictures):
-    """uint8 [N, H, W, 3] to float16 [N, 16, H/16, W/16]."""
+    """Encodes uint8 [N, H, W, 3] to float16 [N, 16, H/16, W/16]."""
     with common.autocast():
         parts = [encoder(to_tensor(pictures[k:k + 25])).float() for k in range(0, len(pictures), 25)]
     return torch.cat(parts).half().cpu().numpy()
@@ -66,7 +66,7 @@ def save_luminance(work):
 
 
 def load_latents(work, kind, number):
-    """Stored latents of one shard (memory mapped), in the order of its pictures."""
+    """Loads the stored latents of one shard (memory-mapped), in the order of its pictures."""
     return np.load(work / "latents" / f"{kind}-{number:05d}.npy", mmap_mode="r")
 
 

@@ -1,6 +1,6 @@
 """Coarse luminance of latents, and how well one picture's follows another's.
 
-The luminance of a 16 × 16 patch is a simple function of its latent; a tiny network learns it once.
+The luminance of a 16 × 16 patch is a simple function of its latent, which a tiny network learns once.
 """
 import torch
 from torch import nn
@@ -8,14 +8,14 @@ from torch.nn import functional as F
 
 
 class Luminance(nn.Sequential):
-    """Latents [B, 16, h, w] to the luminance of every patch, [B, 1, h, w] in -1..1."""
+    """Maps latents [B, 16, h, w] to the luminance of every patch, [B, 1, h, w] in -1..1."""
 
     def __init__(self):
         super().__init__(nn.Conv2d(16, 64, 1), nn.SiLU(), nn.Conv2d(64, 64, 1), nn.SiLU(), nn.Conv2d(64, 1, 1))
 
 
 def fit_luminance(latents, pictures, steps=600):
-    """latents [N, 16, h, w], pictures [N, 3, H, W] in -1..1 -> the network and the share of variance it explains."""
+    """Latents [N, 16, h, w], pictures [N, 3, H, W] in -1..1 -> the network and the share of variance that it explains."""
     weights = torch.tensor([.299, .587, .114]).view(1, 3, 1, 1)
     target = F.avg_pool2d((pictures * weights).sum(1, keepdim=True), 16)
     net = Luminance()
@@ -33,7 +33,7 @@ def fit_luminance(latents, pictures, steps=600):
 
 
 def coarse_luminance(net, latents):
-    """[B, 16, h, w] to [B, h * w / 4], centred."""
+    """Maps [B, 16, h, w] to [B, h * w / 4], centred."""
     luminance = F.avg_pool2d(net(latents), 2).flatten(1)
     return luminance - luminance.mean(1, keepdim=True)
 

@@ -1,4 +1,4 @@
-"""Dead leaves: random overlapping shapes with the statistics of photographs (edges at every scale, soft shading)."""
+"""Dead leaves: random overlapping shapes with the statistics of photographs (edges at all scales, soft shading)."""
 import numpy as np
 from PIL import Image, ImageDraw
 

@@ -1,4 +1,4 @@
-"""Things that live: cat, bird, flower, person. Arguments as in things.py."""
+"""Living things: cat, bird, flower, person. Arguments as in things.py."""
 import math
 
 from .brush import colour, mix

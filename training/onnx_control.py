@@ -1,4 +1,4 @@
-"""Makes a plain UNet's graph take the residuals of a control branch, as the engine does: for the evaluation."""
+"""Makes a plain UNet's graph take the residuals of a control branch, as the engine does, for the evaluation."""
 import onnx
 from onnx import TensorProto, helper
 
@@ -6,8 +6,8 @@ from onnx import TensorProto, helper
 def with_residuals(path):
     """@returns the graph as bytes, and the names of its new inputs in the order of a ControlNet's outputs.
 
-    The skip tensors are what the up blocks' Concat nodes join to their hidden state, last one first; the middle's output
-    is what the first of them joins them to.
+    The skip tensors are those that the up blocks' Concat nodes join to their hidden state, last one first; the middle's
+    output is the hidden state of the first Concat.
     """
     model = onnx.load(path)
     graph = model.graph

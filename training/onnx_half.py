@@ -1,4 +1,4 @@
-"""Store the weights of an ONNX model as float16 while it keeps computing in float32.
+"""Stores the weights of an ONNX model as float16, while it keeps computing in float32.
 
 Every large float32 initializer becomes a float16 one followed by a `Cast` to float32. ONNX Runtime folds these
 casts into constants when it loads the model, so the file is half as large and the speed is that of float32.
@@ -15,7 +15,7 @@ MIN_ELEMENTS = 64   # shapes, scalars and other small constants stay as they are
 
 
 def halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Replaces float32 initializers by float16 ones with a Cast behind them (in place)."""
+    """Replaces float32 initializers with float16 ones and a Cast after them (in place)."""
     graph = model.graph
     casts = []
     for index, initializer in enumerate(graph.initializer):

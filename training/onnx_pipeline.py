@@ -1,4 +1,4 @@
-"""Runs an exported model folder with ONNX Runtime, as the product does: for the evaluation."""
+"""Runs an exported model folder with ONNX Runtime, as the product does, for the evaluation."""
 import json
 import re
 from pathlib import Path
@@ -41,7 +41,7 @@ class OnnxPipeline:
         return self.run_all(part, *inputs)[0]
 
     def noise_in(self, x, times, text, control=None, weight=1.):
-        """What the UNet takes for noise; `control`: pictures [N, 3, H, W] in 0..1 for the control branch."""
+        """The noise that the UNet predicts; `control`: pictures [N, 3, H, W] in 0..1 for the control branch."""
         if control is None:
             return self.run("unet", x, times, text)
         residuals = self.run_all("control", x, times, text, control)
@@ -57,11 +57,11 @@ class OnnxPipeline:
         return self.run("text_encoder", np.array(rows, np.int64))
 
     def encode(self, pictures):
-        """uint8 [N, H, W, 3] to latents."""
+        """Encodes uint8 [N, H, W, 3] to latents."""
         return self.run("vae_encoder", (pictures.astype(np.float32) / 127.5 - 1).transpose(0, 3, 1, 2))
 
     def decode(self, latents):
-        """Latents to uint8 [N, H, W, 3]."""
+        """Decodes latents to uint8 [N, H, W, 3]."""
         output = self.run("vae_decoder", latents)
         return ((np.clip(output, -1, 1) + 1) * 127.5).round().astype(np.uint8).transpose(0, 2, 3, 1)
 

@@ -1,4 +1,4 @@
-"""Writes checkpoints small enough to travel: the nets alone, in float16, without what only the optimisers need.
+"""Writes checkpoints small enough to transfer: only the nets, in float16, without the optimisers' state.
 
     python -m training.pack --work DIR --out FOLDER
 
@@ -11,7 +11,7 @@ import torch
 
 from . import common
 
-# What of each checkpoint is the result of its phase.
+# The parts of each checkpoint that are the result of its phase.
 NETS = {"autoencoder": ("encoder", "decoder"), "diffusion": ("unet", "text_encoder"), "few_step": ("unet", "text_encoder"),
         "classifier": ("classifier",), "decoder": ("decoder",), "control": ("control",), "judge": ("judge",)}
 LARGEST = 16e6

@@ -1,4 +1,4 @@
-"""How a thing is coloured, shared by all files that draw things."""
+"""The colours of a thing, shared by all files that draw things."""
 from dataclasses import dataclass
 from typing import Callable
 

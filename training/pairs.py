@@ -1,7 +1,7 @@
 """Pairs for image-to-image: a camera-like frame and a scene that keeps the frame's coarse layout.
 
-The frame's silhouette becomes the land's outline and its brightest spot the place of sun or moon; of a few random
-scenes with that layout the one whose coarse luminance follows the frame best is taken.
+The frame's silhouette becomes the land's outline, and its brightest spot the place of the sun or moon; of a few random
+scenes with that layout, the one whose coarse luminance follows the frame best is taken.
 
     python -m training.pairs --sheet FILE.png
 """
@@ -44,7 +44,7 @@ def split_rows(luminance, dark_land):
 
 
 def bright_spot(luminance):
-    """Place of the spot that is brightest against its surroundings, and by how much."""
+    """Place of the spot that is brightest relative to its surroundings, and by how much."""
     rows = luminance.shape[0]
     wide = np.asarray(Image.fromarray(luminance).resize((8, 8), Image.BOX).resize((rows, rows), Image.BICUBIC))
     prominence = (luminance - wide)[:int(rows * .6)]

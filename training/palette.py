@@ -10,7 +10,7 @@ SKIES = {   # top, middle, horizon
     "aurora": [colour(6, 14, 40), colour(10, 44, 72), colour(28, 88, 98)],
 }
 
-# What daylight colours are multiplied with.
+# The factors of daylight colours.
 LIGHTS = {
     "dawn": colour(.94, .80, .82), "day": colour(1, 1, 1), "sunset": colour(.84, .56, .54),
     "night": colour(.30, .36, .60), "storm": colour(.52, .56, .61), "aurora": colour(.28, .45, .52),

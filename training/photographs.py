@@ -22,7 +22,7 @@ def load(path):
 
 
 def photographs(size=256):
-    """Those that the installed packages contain, as a list of uint8 [size, size, 3], centre crops."""
+    """The photographs in the installed packages, centre crops, as a list of uint8 [size, size, 3]."""
     pictures = []
     for package, names in FILES.items():
         spec = importlib.util.find_spec(package)

@@ -4,8 +4,8 @@
 
 Writes DIR/autoencoder.pt and DIR/diffusion.pt (denoiser and text encoder), and DIR/decoder.pt and DIR/control.pt where the
 model has a light decoder and a control branch, unless they exist, and checks every restored net against ONNX Runtime. The
-optimisers start afresh. Encoder and latents stay what they are. Words that the model does not know yet begin as the mean of
-their synonyms.
+optimisers start afresh. The encoder and latents do not change. Words that are new to the model start as the mean of their
+synonyms.
 """
 import argparse
 import json
@@ -25,7 +25,7 @@ from .text_encoder import TextEncoder, token_ids
 from .unet import EpsilonUNet
 from .words import VOCABULARY, synonyms
 
-TOLERANCE = 1e-3    # largest difference between PyTorch and ONNX Runtime, in units of the output's deviation
+TOLERANCE = 1e-3    # largest difference between PyTorch and ONNX Runtime, in standard deviations of the output
 
 
 def stored_weights(path):
@@ -45,7 +45,7 @@ def stored_weights(path):
 
 
 def restore(module, path):
-    """Fills `module` with the weights of the ONNX file; a missing weight or a wrong shape is an error."""
+    """Fills `module` with the weights of the ONNX file; fails for a missing weight or a wrong shape."""
     weights = stored_weights(path)
     module.load_state_dict({name: torch.from_numpy(weights[name]) for name in module.state_dict()})
     return module.eval()
@@ -66,7 +66,7 @@ def check(module, path, *inputs):
 
 
 def restored_decoder(path):
-    """The light decoder, or the large one of a model from before there was a light one."""
+    """The light decoder, or the large one of an older model without a light one."""
     weights = stored_weights(path)
     for net in (LightDecoder(), Decoder()):
         if {name: tuple(value.shape) for name, value in net.state_dict().items()} == \
@@ -76,7 +76,7 @@ def restored_decoder(path):
 
 
 def with_words(text_encoder, known):
-    """A text encoder for today's vocabulary that knows what `text_encoder` knows of the vocabulary `known`."""
+    """A text encoder for the current vocabulary that keeps what `text_encoder` learned with the vocabulary `known`."""
     result, weights = TextEncoder(), text_encoder.state_dict()
     old, new = weights["token_embedding.weight"], result.token_embedding.weight.detach().clone()
     for word, row in VOCABULARY.items():

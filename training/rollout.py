@@ -1,8 +1,8 @@
 """Batches of the few-step phase: every situation that a step of the product can meet.
 
-Pure noise; the student's own predictions, noised again as the second step of two and the second, third and fourth
-step of four; noised scenes; noised frames with the scene that keeps their layout, and with any caption; predictions
-made of frames, noised again as the second step of two.
+They are pure noise; the student's own predictions, noised again as the second step of two and the second, third and
+fourth step of four; noised scenes; noised frames with the scene that keeps their layout, and with any caption; and
+predictions from frames, noised again as the second step of two.
 """
 import itertools
 from dataclasses import dataclass
@@ -17,12 +17,12 @@ NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 3, 6, 7, 6     # samples of each kind
 CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (3, 239, NOISE + 7))
 JITTER = 60
 FRAME_TIMES = (420, 840)    # where image to image starts
-SECOND_SHARE = (.45, .56)   # of its first timestep: where the second of two steps is
+SECOND_SHARE = (.45, .56)   # where the second of two steps is, as a share of the first timestep
 DROP = .05      # share of empty captions
 
 
 class Parts:
-    """Where in a batch each kind of sample is, as slices; `times` as many of each."""
+    """The slices of a batch that hold each kind of sample; `times` as many of each."""
 
     def __init__(self, times=1):
         self.chains = [(times * count, t, times * start) for count, t, start in CHAINS]
@@ -39,7 +39,7 @@ def size(part):
 
 @dataclass
 class Batch:
-    x: torch.Tensor         # [B, 16, 16, 16] what the student gets
+    x: torch.Tensor         # [B, 16, 16, 16] the student's input
     t: torch.Tensor         # [B] timesteps
     wishes: Wishes          # captions and their classes
     frame: torch.Tensor     # [count, 16, 16, 16] the frames behind pairs, frames and second
@@ -76,5 +76,5 @@ class Rollout:
         return Batch(x, t, wishes, frame, real, real_wishes)
 
     def keep(self, x0, batch):
-        """Predictions of this batch become inputs of the next."""
+        """Keeps predictions of this batch as inputs of the next one."""
         self.kept = x0.detach(), batch.wishes, batch.frame, batch.t

@@ -1,12 +1,12 @@
-"""Runs phases one after the other, or goes on wherever the last run was cut.
+"""Runs phases one after another, or goes on where the last run was cut off.
 
     python -m training.run --work DIR                                       # everything
     python -m training.run --work DIR --phases few_step control --few-step 9000
     python -m training.run --work DIR --device cuda --times 8 --phases render latents classifier:1 few_step:4 control:3 --pack OUT
 
-A number behind a phase is the minutes that it may take. Every phase is a program of its own that resumes from its
-checkpoint in DIR and ends at once when it has done its steps. Pictures are drawn on all cores. On the processor children run
-niced, with huge pages for large allocations, which makes a step about 1.5 times faster.
+A number after a phase is the minutes that it may take. Every phase is a program of its own that resumes from its
+checkpoint in DIR and ends at once when it has done its steps. Pictures are drawn on all cores. On the CPU, phases run niced,
+with huge pages for large allocations, which makes a step about 1.5 times faster.
 """
 import argparse
 import os
@@ -25,7 +25,7 @@ HELD_OUT_SHARDS = {"scenes": 2, "shapes": 1}
 STEPS = {"autoencoder": 4000, "diffusion": 14000, "classifier": 3500, "few_step": 5000, "control": 4000, "decoder": 9000, "judge": 3000}
 PHASES = ("render", "autoencoder", "latents", "diffusion", "classifier", "few_step", "control", "decoder", "judge", "export",
           "calibrate", "evaluate")
-# So little of everything that all phases are done in minutes: shows that they work, teaches nothing.
+# Amounts so small that all phases take minutes; this shows that they work, but teaches nothing.
 TINY = {"shards": 1, "pictures": 30, "steps": 2}
 
 
@@ -46,7 +46,7 @@ def say(text):
 
 
 def render(work, cores, tiny):
-    """Draws all shards that are not there, with one process a core, all kinds at once."""
+    """Draws all missing shards, with one process per core, all kinds at once."""
     size = ["--size", TINY["pictures"]] if tiny else []
     jobs = [(kind, first + k) for first, shards in ((0, SHARDS), (HELD_OUT, HELD_OUT_SHARDS)) for kind, count in shards.items()
             for k in range(TINY["shards"] if tiny else count) if not (work / kind / f"{first + k:05d}.npy").exists()]

@@ -1,4 +1,4 @@
-"""Sampling as the product does it: a few consistency steps at the LCM scheduler's timesteps.
+"""Sampling as in the product: a few consistency steps at the LCM scheduler's timesteps.
 
 t_index k of 50 means timestep 999 - 20 k. After each step but the last the prediction is noised again.
 """
@@ -53,7 +53,7 @@ def encode_texts(text_encoder, texts):
 
 @torch.no_grad()
 def sample_ddim(unet, text, noise, steps=25, guidance=2., negative=None):
-    """Many small deterministic steps, to look at the undistilled model."""
+    """Takes many small deterministic steps, to look at the undistilled model."""
     times = torch.linspace(999, 0, steps + 1).long()
     x = noise
     for now, then in zip(times[:-1], times[1:]):

@@ -1,4 +1,4 @@
-"""The noise schedule: scaled linear, 1000 steps, as Stable Diffusion has it.
+"""The noise schedule: scaled linear, 1000 steps, as in Stable Diffusion.
 
     x_t = sqrt(a) x0 + sqrt(1 - a) noise        v = sqrt(a) noise - sqrt(1 - a) x0
 """

@@ -1,6 +1,6 @@
-"""Pairs for the control branch: a camera-like frame, its control pictures, and a scene in which the frame's figure stands.
+"""Pairs for the control branch: a camera-like frame, its control pictures, and a scene that contains the frame's figure.
 
-The figure is made of the scene's land, lit and weathered as the scene is: a person as a mountain with snow on the
+The figure is made of the scene's land, lit and weathered like the scene: a person as a mountain with snow on the
 shoulders, as a hill, as a skyline with lit windows. At night it may be a constellation, in neon an outline of light.
 
     python -m training.shapes --sheet FILE.png      # frames, control pictures, scenes
@@ -24,12 +24,12 @@ from .scenes import World, draw_celestial, draw_clouds, draw_rainbow, draw_sky, 
 from .styles import LUMINANCE, apply_style
 
 PLAIN = .25     # share of pairs whose frame and control pictures come from the scene itself
-CANDIDATES = 5  # scenes of which the one is taken whose luminance follows the frame best
+CANDIDATES = 5  # scenes drawn, of which the one whose luminance follows the frame best is taken
 CONTRAST = 48   # between figure and background, grey levels
 
 
 def skyline_of(figure):
-    """Height of the figure's upper edge in every column of an outline, measured from the picture's bottom: 0 where it is not."""
+    """Height of the figure's upper edge in every column of an outline, from the picture's bottom; 0 where there is no figure."""
     present = figure > 127
     top = np.where(present.any(0), present.argmax(0) / len(figure), 1.)
     columns = np.linspace(0, len(top) - 1, COLUMNS)
@@ -37,7 +37,7 @@ def skyline_of(figure):
 
 
 def filled(b, layout, world, figure):
-    """What the figure is made of: the land of the scene, reaching up to the figure's upper edge, float [H, W, 3]."""
+    """The figure's fill: the land of the scene, reaching up to the figure's upper edge, float [H, W, 3]."""
     canvas = Brush(round(b.width / 2), round(b.height / 2))
     canvas.paste(np.broadcast_to(world.ground(.75), (b.height, b.width, 3)))
     foot = .9
@@ -47,7 +47,7 @@ def filled(b, layout, world, figure):
 
 
 def stars(rng, b, figure, picture):
-    """Stars along the figure's outline and within, some of them joined by thin lines."""
+    """Draws stars along the figure's outline and within it, some of them joined by thin lines."""
     canvas = Brush(round(b.width / 2), round(b.height / 2))
     canvas.paste(picture)
     edge = np.asarray(Image.fromarray(figure).filter(ImageFilter.FIND_EDGES)) > 40
@@ -67,7 +67,7 @@ def stars(rng, b, figure, picture):
 
 
 def set_apart(fill, behind, inside, lighter):
-    """`fill` made so much lighter or darker that the figure stands out from what is behind it."""
+    """Makes `fill` lighter or darker, so that the figure stands out from its background."""
     mean = lambda picture: float((picture * inside).sum() / (3 * inside.sum() + 1))
     missing = CONTRAST - (mean(fill) - mean(behind)) * (1 if lighter else -1)
     if missing <= 0:
@@ -78,7 +78,7 @@ def set_apart(fill, behind, inside, lighter):
 
 
 def place_figure(b, layout, world, figure, lighter):
-    """Draws the figure (uint8 [H, W], canvas size) over what is there, and light along its edge."""
+    """Draws the figure (uint8 [H, W], canvas size) over the canvas, with light along its edge."""
     a, rng = world.attributes, world.rng
     inside = (np.asarray(Image.fromarray(figure).filter(ImageFilter.GaussianBlur(2))).astype(np.float32) / 255)[..., None]
     behind, fill = b.array(), filled(b, layout, world, figure)
@@ -103,7 +103,7 @@ def place_figure(b, layout, world, figure, lighter):
 def render_with_figure(attributes, layout, figure, lighter, width=256, height=256):
     """A scene with a figure in front of its land, uint8 [height, width, 3].
 
-    `figure`: uint8 [H, W] of any size. `lighter`: whether the figure is lighter than what is behind it, else darker.
+    `figure`: uint8 [H, W] of any size. `lighter`: whether the figure is lighter than its background, else darker.
     """
     b, world = Brush(width, height), World(attributes, layout)
     figure = np.asarray(Image.fromarray(figure).resize((b.width, b.height), Image.BILINEAR))
@@ -121,7 +121,7 @@ def render_with_figure(attributes, layout, figure, lighter, width=256, height=25
 
 
 def free_side(figure):
-    """Where there is most room beside the figure: x of the picture."""
+    """The x of the picture where there is most room beside the figure."""
     room = 1 - (figure > 127).mean(0)
     smooth = np.convolve(room, np.ones(len(room) // 4) / (len(room) // 4), mode="same")
     return float(np.clip(smooth.argmax() / len(room), .16, .84))

@@ -2,7 +2,7 @@
 
     python -m training.shards --work DIR --kind scenes --first 0 --last 80
 
-Each shard is made from its own number, so rendering can stop and go on anywhere. Shards from HELD_OUT on are never
+Each shard is made from its own number, so rendering can stop and resume anywhere. Shards from HELD_OUT on are never
 used for training.
 """
 import argparse
@@ -47,7 +47,7 @@ MAKERS = {"scenes": scene, "leaves": leaf, "pairs": pair, "shapes": shape}
 
 
 def make_shard(folder: Path, kind: str, number: int, size=SHARD_SIZE):
-    """Renders shard `number` of `kind` with `size` pictures, unless it is there."""
+    """Renders shard `number` of `kind` with `size` pictures, unless it exists."""
     target = folder / f"{number:05d}.npy"
     if target.exists():
         return
@@ -66,7 +66,7 @@ def shard_numbers(work: Path, kind: str, held_out=False):
 
 
 def load_shard(work: Path, kind: str, number: int):
-    """Pictures (memory mapped) and their records."""
+    """Loads the pictures (memory-mapped) and their records."""
     path = work / kind / f"{number:05d}.npy"
     return np.load(path, mmap_mode="r"), json.loads(path.with_suffix(".json").read_text())
 

@@ -32,7 +32,7 @@ FRAME_PROMPTS = ["mountains at sunset", "city by night, full moon", "snowy fores
 
 
 def load_autoencoder(work):
-    """Encoder and decoder; the light decoder if there is one."""
+    """Loads the encoder and the decoder, the light one if there is one."""
     encoder, light = Encoder(), (work / "decoder.pt").exists()
     state = common.load(work / "autoencoder.pt")
     encoder.load_state_dict(state["encoder"])
@@ -43,13 +43,13 @@ def load_autoencoder(work):
 
 @torch.no_grad()
 def to_pictures(decoder, latents):
-    """Latents to uint8 [B, H, W, 3]."""
+    """Decodes latents to uint8 [B, H, W, 3]."""
     output = torch.cat([decoder(z) for z in latents.split(8)]).clamp(-1, 1)
     return ((output + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
 
 
 def grid(rows, titles, path, size=160):
-    """Rows of pictures (uint8 arrays) as one PNG or JPEG."""
+    """Writes rows of pictures (uint8 arrays) as one PNG or JPEG."""
     sheet = Image.new("RGB", (len(rows[0]) * size, len(rows) * size + 14), "white")
     draw = ImageDraw.Draw(sheet)
     for k, title in enumerate(titles):

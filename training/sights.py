@@ -1,4 +1,4 @@
-"""Further things that stand in a landscape: church, bridge, waterfall, fire, pyramid, planet. Arguments as in things.py."""
+"""More things in a landscape: church, bridge, waterfall, fire, pyramid, planet. Arguments as in things.py."""
 import numpy as np
 
 from .brush import colour, mix
@@ -22,7 +22,7 @@ def church(b, x, y, h, paint):
 
 
 def bridge(b, x, y, h, paint):
-    """An arch over a river that comes towards the viewer."""
+    """An arch over a river that flows towards the viewer."""
     water, stone = paint.lit(colour(66, 146, 214)), paint.lit(paint.body)
     b.polygon([(x - h * .18, y - h * .5), (x + h * .18, y - h * .5), (x + h * .75, y + h * .4), (x - h * .75, y + h * .4)], water)
     b.polygon([(x - h * 1.3, y - h * .18), (x - h * .9, y - h * .5), (x, y - h * .78), (x + h * .9, y - h * .5), (x + h * 1.3, y - h * .18),
@@ -47,7 +47,7 @@ def waterfall(b, x, y, h, paint):
 
 
 def fire(b, x, y, h, paint):
-    """A camp fire: it glows by itself."""
+    """A campfire, which glows by itself."""
     if paint.glowing:
         mask, draw = b.new_mask()
         for k in range(8):

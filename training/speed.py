@@ -1,9 +1,9 @@
-"""Measures how many frames per second a model folder makes, from decoded frame to picture, at 1, 2 and 4 steps.
+"""Measures the frames per second of a model folder, from decoded frame to picture, at 1, 2 and 4 steps.
 
     python -m training.speed --model models/starter
 
-One frame after the other, all its steps as one batch as in a running stream: encoder, noise, denoiser, x0, decoder.
-ONNX Runtime has two threads and does not spin. Other programs must rest meanwhile.
+Frames run one after another, all steps as one batch as in a running stream: encoder, noise, denoiser, x0, decoder.
+ONNX Runtime has two threads and does not spin. Other programs must be idle meanwhile.
 """
 import argparse
 import time
@@ -17,7 +17,7 @@ from .schedule import ALPHAS_CUMPROD, LCM_TIMESTEPS
 
 
 def one_frame(pipeline, text, frame, drawn, a, times):
-    """uint8 [256, 256, 3] to uint8 [256, 256, 3]; `a` [steps, 1, 1, 1] and `times` [steps] are the schedule."""
+    """Maps uint8 [256, 256, 3] to uint8 [256, 256, 3]; `a` [steps, 1, 1, 1] and `times` [steps] are the schedule."""
     z = pipeline.encode(frame[None])
     x = (np.sqrt(a) * z + np.sqrt(1 - a) * drawn).astype(np.float32)
     epsilon = pipeline.run("unet", x, times, text)
@@ -38,7 +38,7 @@ def main():
         setups[steps] = (pipeline.encode_texts(["mountains at sunset"] * steps), frame,
                          noises(pipeline.latent_shape(steps), 1, 1)[0], ALPHAS_CUMPROD[times].numpy().reshape(-1, 1, 1, 1), times)
     for k in range(10 + options.count):
-        for steps, setup in setups.items():     # in turn, so that all of them meet the same machine
+        for steps, setup in setups.items():     # in turn, so that all of them meet the same conditions
             start = time.perf_counter()
             one_frame(pipeline, *setup)
             seconds[steps] += [time.perf_counter() - start] if k >= 10 else []

@@ -22,7 +22,7 @@ def soft_field(picture, knots, seed):
 
 
 def watercolour(p, grey):
-    """Pale washes with pools of more and less colour, darker at their rims, on white paper that shows at the edges."""
+    """Pale washes with pools of more or less colour, darker at their rims, on white paper that shows at the edges."""
     wash = np.round((.25 + .75 * p) * 7) / 7
     pool = soft_field(p, 12, 3) * .05 + soft_field(p, 32, 4) * .02
     y, x = np.mgrid[-1:1:p.shape[0] * 1j, -1:1:p.shape[1] * 1j]
@@ -48,7 +48,7 @@ def pixel(p, grey):
 
 
 def swirls(p, grey):
-    """Thick strokes that follow whirls, as Van Gogh laid them: light and dark along the lines of a flowing field."""
+    """Thick strokes that follow whirls, like Van Gogh's: light and dark along the lines of a flow field."""
     height, width = p.shape[:2]
     y, x = np.mgrid[0:height, 0:width].astype(np.float32) / height
     phase = np.zeros_like(x)

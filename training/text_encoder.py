@@ -36,5 +36,5 @@ class TextEncoder(nn.Module):
 
 
 def token_ids(texts, vocabulary=VOCABULARY):
-    """Texts to ids [B, 24]."""
+    """Turns texts into ids [B, 24]."""
     return torch.tensor([tokenize(text, vocabulary) for text in texts])

@@ -23,7 +23,7 @@ def timestep_embedding(t, width):
 
 
 def group_norm(channels):
-    """Without scale and shift of its own: those come from the embedding."""
+    """A group norm without its own scale and shift, which come from the embedding."""
     return nn.GroupNorm(GROUPS, channels, affine=False)
 
 
@@ -100,7 +100,7 @@ class UNet(nn.Module):
         return list(zip(scale.split(self.modulated, 1), shift.split(self.modulated, 1)))
 
     def encode(self, x, modulations, text):
-        """The contracting half: features at both sizes (the discriminator uses these too)."""
+        """Runs the contracting half: features at both sizes (the discriminator also uses these)."""
         x1 = self.down1(self.conv_in(x), *modulations[0])
         x2 = self.down2_text(self.down2(x1, *modulations[1]), text)
         y1 = self.shrink(x2)
@@ -108,7 +108,7 @@ class UNet(nn.Module):
         return x1, x2, y1, self.middle_text(y2, text)
 
     def forward(self, x, t, text, residuals=None):
-        """`residuals`: what a control branch adds to the three skip tensors and to the middle (see control_net.py)."""
+        """`residuals`: tensors that a control branch adds to the three skip tensors and to the middle (see control_net.py)."""
         modulations = self.modulations(t, text)
         x1, x2, y1, y2 = self.encode(x, modulations, text)
         if residuals is not None:
@@ -122,7 +122,7 @@ class UNet(nn.Module):
 
 
 class EpsilonUNet(nn.Module):
-    """The UNet as it is exported: it returns the noise. v is converted in the graph, which stays exact at t = 999."""
+    """The UNet as exported, which returns the noise. v is converted in the graph, which stays exact at t = 999."""
 
     def __init__(self, unet):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What captions ask for, as classes for the classifier: the few-step phase holds predictions to it."""
+"""The content that captions ask for, as classes for the classifier, which the few-step phase makes predictions follow."""
 import torch
 from torch.nn import functional as F
 
@@ -8,10 +8,10 @@ from .classifier import CLASSES, labels
 from .text_encoder import token_ids
 
 WEIGHTS = {"time": .5, "land": .8, "thing": 1.2, "weather": 1., "celestial": 1., "style": 1., "colour": .5, "side": .3}
-# What the denoiser mixes up most counts more: round moons with crescents, spring with no style at all, things that are blobs.
+# Classes that the denoiser confuses most count more: round moons with crescents, spring with no style, things that are blobs.
 EMPHASIS = {"moon": 3., "crescent": 3., "spring": 2.5,
             **dict.fromkeys(("castle", "rocket", "palm", "balloon", "windmill", "cactus"), 1.6)}
-ABSENT = .25    # weight of what neither scene nor caption has: no rainbow where none was asked for
+ABSENT = .25    # weight of attributes that neither scene nor caption has: no rainbow where none was asked for
 OF_THING = ("colour", "side")
 
 
@@ -63,11 +63,11 @@ def wish_loss(logits, wishes):
                for name in CLASSES)
 
 
-VARIED = ("time", "land")   # what must not always come out the same where captions leave it open
+VARIED = ("time", "land")   # attributes that must vary where captions leave them open
 
 
 def variety_loss(logits, wishes, chosen):
-    """How far pictures are from all kinds being equally frequent, where captions leave time or land open; 0 if they are.
+    """How far the kinds in pictures are from equally frequent, where captions leave time or land open; 0 if they are.
 
     `chosen`: a slice of the batch. Without this, captions without a time of day all become dark storms.
     """
@@ -76,7 +76,7 @@ def variety_loss(logits, wishes, chosen):
         free = wishes.weights[name][chosen] == 0
         share = (logits[name][chosen].float().softmax(1) * free[:, None]).sum(0) / free.sum().clamp(min=1)
         count = share.shape[0]
-        # Of n pictures at most n kinds can be there; half of log(n) is asked for.
+        # n pictures can hold at most n kinds; half of log(n) is asked for.
         enough = .5 * torch.log(free.sum().clamp(min=1, max=count).float())
         loss = loss + (enough + (share * (share + 1e-6).log()).sum()).relu() * (free.sum() > 1)
     return loss
@@ -84,7 +84,7 @@ def variety_loss(logits, wishes, chosen):
 
 @torch.no_grad()
 def granted(logits, wishes, name):
-    """Number of named things of one attribute, and how many of them the classifier finds."""
+    """The number of named things of one attribute, and how many of them the classifier finds."""
     asked = wishes.weights[name] >= WEIGHTS[name]
     right = logits[name].argmax(1) == wishes.classes[name]
     return int(asked.sum()), int((right & asked).sum())

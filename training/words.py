@@ -1,4 +1,4 @@
-"""The words that the model knows: for every attribute value the phrases that mean it, and words that mean nothing.
+"""The words that the model knows: the phrases for every attribute value, and words without meaning.
 
     python -m training.words        # prints the vocabulary
 """
@@ -95,7 +95,7 @@ PHRASES = {attribute: {value: text.split(", ") for value, text in values.items()
            for attribute, values in PHRASES.items()}
 SPECIAL = ["<pad>", "<unk>", "<s>", "</s>"]
 MAX_LENGTH = 24
-# What several of a thing are called; singular words for one.
+# The plural words of a thing; singular words mean one.
 PLURALS = {"tree": "trees", "palm": "palms", "house": "houses, village, hamlet, houses", "lighthouse": "lighthouses", "boat": "boats",
            "castle": "castles", "cactus": "cacti", "windmill": "windmills", "balloon": "balloons", "tent": "tents",
            "mushroom": "mushrooms", "rocket": "rockets", "church": "churches", "bridge": "bridges", "waterfall": "waterfalls",
@@ -120,7 +120,7 @@ VOCABULARY = vocabulary()
 
 
 def synonyms(word):
-    """Words that alone mean the same as `word` alone does; none for fillers and for words that are only parts of phrases."""
+    """Words that mean the same as `word` on their own; none for fillers and for words that are only parts of phrases."""
     return {other for values in PHRASES.values() for options in values.values() if word in options
             for other in options if other != word and " " not in other}
 
