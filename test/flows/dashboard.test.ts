@@ -4,7 +4,7 @@ import { existsSync } from 'node:fs';
 import { copyFile, mkdir, mkdtemp, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { isDeepStrictEqual, promisify } from 'node:util';
 import type { Browser, Page } from 'playwright-core';
 import { keepScreenshot, openBrowser } from '../lib/browser';
 import { ROOT } from '../lib/reference';
@@ -82,7 +82,11 @@ describe('the example with a panel of Dashboard 2', () => {
         document.querySelector('[role="slider"]')?.getAttribute('aria-valuenow'),
         document.querySelector<HTMLInputElement>('.v-switch input')?.checked,
       ]);
-    assert.deepEqual(await shown(), ['sunset over the sea', '0.65', true]);
+    const wanted = ['sunset over the sea', '0.65', true];
+    // Each widget hears of its value by itself, and after it is there.
+    const end = performance.now() + PATIENCE;
+    while (!isDeepStrictEqual(await shown(), wanted) && performance.now() < end) await page.waitForTimeout(100);
+    assert.deepEqual(await shown(), wanted);
     await keepScreenshot(page, 'dashboard');
     await page.setViewportSize({ width: 390, height: 760 });
     await page.waitForTimeout(500);
