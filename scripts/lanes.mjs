@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
-import { setPriority } from 'node:os';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 
@@ -13,14 +12,13 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'];
  * Runs Mocha once for each lane, all in parallel. The first lane's report is shown as it grows, and those of the others follow
  * as a whole. After them comes one line with the counts of all, which is missing if a lane did not run to its end.
  *
- * @param {{ args: string[], nice?: number }[]} lanes Mocha's arguments, and the lane's nice value (0 to 19)
+ * @param {string[][]} lanes Mocha's arguments, for each lane
  * @param {(line: string) => void} say
  * @returns {Promise<number>} 0 when all passed, and otherwise 1
  */
 export async function runLanes(lanes, say = console.log) {
   const color = process.stdout.isTTY ? ['--color'] : [];
-  const children = lanes.map(({ args }) => spawn(process.execPath, [MOCHA, ...color, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
-  for (const [lane, { pid }] of children.entries()) standBack(pid, lanes[lane].nice);
+  const children = lanes.map((args) => spawn(process.execPath, [MOCHA, ...color, ...args], { stdio: ['ignore', 'pipe', 'pipe'] }));
   const stop = (signal) => {
     for (const child of children) if (signal !== 'SIGINT') child.kill(signal);
   };
@@ -39,14 +37,6 @@ export async function runLanes(lanes, say = console.log) {
     say(`${passed} passed, ${failed} failed, ${skipped} skipped`);
   }
   return ends.every(({ counts, how }) => counts && how === 'code 0') ? 0 : 1;
-}
-
-function standBack(pid, nice = 0) {
-  try {
-    if (nice > 0) setPriority(pid, nice);
-  } catch {
-    // The process already has a higher nice value, like everything that runs here.
-  }
 }
 
 /** Passes on Mocha's output without its counts; resolves when it has ended. */

@@ -5,6 +5,6 @@ import { SIDE_LANES } from './side-lanes.mjs';
 
 const more = process.argv.slice(2);
 const pathOf = (name) => `dist/test/${name}.test.js`;
-const beside = SIDE_LANES.map(({ files, nice, args = [] }) => ({ args: [...files.map(pathOf), ...args, ...more], nice }));
-const aside = SIDE_LANES.flatMap(({ files }) => files.flatMap((name) => ['--ignore', pathOf(name)]));
-process.exitCode = await runLanes([{ args: ['dist/test/**/*.test.js', ...aside, ...more] }, ...beside]);
+const beside = SIDE_LANES.map((files) => [...files.map(pathOf), ...more]);
+const aside = SIDE_LANES.flat().flatMap((name) => ['--ignore', pathOf(name)]);
+process.exitCode = await runLanes([['dist/test/**/*.test.js', ...aside, ...more], ...beside]);

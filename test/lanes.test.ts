@@ -33,7 +33,7 @@ describe('tests in lanes beside each other', () => {
   after(() => rm(folder, { recursive: true }));
 
   function runLanes(...names: string[]): Promise<{ code: unknown; lines: string[] }> {
-    const lanes = names.map((name) => ({ args: [join(folder, `${name}.js`)] }));
+    const lanes = names.map((name) => [join(folder, `${name}.js`)]);
     return new Promise((resolve) =>
       execFile(process.execPath, ['-e', RUN, JSON.stringify(lanes)], { cwd: ROOT }, (error, said) =>
         resolve({ code: error?.code ?? 0, lines: said.trim().split('\n') }),
@@ -76,9 +76,9 @@ describe('tests in lanes beside each other', () => {
   });
 
   it('are of files that there are, each in one of them', async () => {
-    const { SIDE_LANES } = (await import(script('side-lanes.mjs'))) as { SIDE_LANES: { files: string[] }[] };
+    const { SIDE_LANES } = (await import(script('side-lanes.mjs'))) as { SIDE_LANES: string[][] };
     const all = readdirSync(join(ROOT, 'test'), { recursive: true, encoding: 'utf8' }).map((file) => file.split(sep).join('/'));
-    const named = SIDE_LANES.flatMap(({ files }) => files).map((name) => {
+    const named = SIDE_LANES.flat().map((name) => {
       const pattern = new RegExp(`^${name.replace('*', '[^/]+')}\\.test\\.ts$`);
       const found = all.filter((file) => pattern.test(file));
       assert.ok(found.length > 0, name);
