@@ -5,12 +5,11 @@ scenes with that layout, the one whose coarse luminance follows the frame best i
 
     python -m training.pairs --sheet FILE.png
 """
-import argparse
-
 import numpy as np
 from PIL import Image
 
 from .attributes import sample_attributes
+from .contact_sheet import save_sheet, sheet_options
 from .frames import camera_frame
 from .layout import COLUMNS, Layout, natural_outline
 from .scenes import render
@@ -89,19 +88,10 @@ def make_pair(rng, size=256):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sheet", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
-    sheet, scores = Image.new("RGB", (10 * 128, 6 * 128)), []
-    for k in range(30):
-        frame, scene, _, score = make_pair(rng)
-        scores.append(score)
-        for j, picture in enumerate((frame, scene)):
-            sheet.paste(Image.fromarray(picture).resize((128, 128), Image.LANCZOS), (k % 10 * 128, (k // 10 * 2 + j) * 128))
-    sheet.save(options.sheet)
-    print("correlation", np.round(np.mean(scores), 3))
+    file, rng = sheet_options(__doc__)
+    pairs = [make_pair(rng) for _ in range(30)]
+    save_sheet(file, 10, [pair[:2] for pair in pairs], 128)
+    print("correlation", np.round(np.mean([score for *_, score in pairs]), 3))
 
 
 if __name__ == "__main__":

@@ -2,14 +2,12 @@
 
     python -m training.scenes --sheet FILE.png [--seed N]
 """
-import argparse
-
 import numpy as np
-from PIL import Image
 
 from . import lands, things
 from .attributes import Attributes, sample_attributes
 from .brush import Brush, colour, mix
+from .contact_sheet import save_sheet, sheet_options
 from .layout import Layout, sample_layout
 from .paint import Paint
 from .palette import DARK_TIMES, GROUNDS, LIGHTS, NAMED, SKIES, SNOW, WARM_WINDOW, WHITE
@@ -201,19 +199,14 @@ def render(attributes: Attributes, layout: Layout, width=256, height=256) -> np.
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--sheet", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
     from .captions import caption
-    rng = np.random.default_rng(options.seed)
-    sheet = Image.new("RGB", (8 * 160, 5 * 160))
+    file, rng = sheet_options(__doc__)
+    pictures = []
     for k in range(40):
         attributes = sample_attributes(rng)
-        picture = render(attributes, sample_layout(rng, attributes))
-        sheet.paste(Image.fromarray(picture).resize((160, 160), Image.LANCZOS), (k % 8 * 160, k // 8 * 160))
+        pictures.append([render(attributes, sample_layout(rng, attributes))])
         print(k, caption(rng, attributes))
-    sheet.save(options.sheet)
+    save_sheet(file, 8, pictures, 160)
 
 
 if __name__ == "__main__":

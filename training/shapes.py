@@ -5,7 +5,6 @@ shoulders, as a hill, as a skyline with lit windows. At night it may be a conste
 
     python -m training.shapes --sheet FILE.png      # frames, control pictures, scenes
 """
-import argparse
 import dataclasses
 
 import numpy as np
@@ -14,6 +13,7 @@ from PIL import Image, ImageFilter
 from . import lands
 from .attributes import sample_attributes
 from .brush import Brush, colour, mix
+from .contact_sheet import save_sheet, sheet_options
 from .control_maps import blurred, control_maps
 from .figures import figure_frame
 from .frames import as_camera
@@ -155,17 +155,8 @@ def make_shape(rng, size=256):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--sheet", required=True)
-    parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
-    rng = np.random.default_rng(options.seed)
-    sheet = Image.new("RGB", (10 * 128, 9 * 128))
-    for k in range(30):
-        frame, maps, scene, _ = make_shape(rng)
-        for j, picture in enumerate((frame, maps, scene)):
-            sheet.paste(Image.fromarray(picture).resize((128, 128), Image.LANCZOS), (k % 10 * 128, (k // 10 * 3 + j) * 128))
-    sheet.save(options.sheet)
+    file, rng = sheet_options(__doc__)
+    save_sheet(file, 10, [make_shape(rng)[:3] for _ in range(30)], 128)
 
 
 if __name__ == "__main__":
