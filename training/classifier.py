@@ -26,14 +26,30 @@ def layer(channels_in, channels, stride=1):
                          nn.GroupNorm(8, channels), nn.SiLU())
 
 
+class Residual(nn.Module):
+    """Two convolutions beside the identity."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.body = nn.Sequential(layer(channels, channels), nn.Conv2d(channels, channels, 3, padding=1), nn.GroupNorm(8, channels))
+
+    def forward(self, x):
+        return F.silu(x + self.body(x))
+
+
 class Classifier(nn.Module):
-    """Maps noised latents [B, 16, 16, 16] and their timesteps [B] to a dict of logits [B, classes]."""
+    """Maps noised latents [B, 16, 16, 16] and their timesteps [B] to a dict of logits [B, classes].
+
+    What it cannot tell apart, the student never learns: a net of half the layers knew things in .63 of real scenes, and
+    the student stayed below that.
+    """
 
     def __init__(self):
         super().__init__()
-        self.body = nn.Sequential(layer(CHANNELS + 1, 96), layer(96, 96), layer(96, 128, 2), layer(128, 128),
-                                  layer(128, 160, 2), layer(160, 160))
-        self.heads = nn.ModuleDict({name: nn.Linear(320, len(values)) for name, values in CLASSES.items()})
+        self.body = nn.Sequential(
+            layer(CHANNELS + 1, 96), Residual(96), layer(96, 144, 2), Residual(144), Residual(144),
+            layer(144, 192, 2), Residual(192))
+        self.heads = nn.ModuleDict({name: nn.Linear(384, len(values)) for name, values in CLASSES.items()})
 
     def forward(self, x, t):
         noise = schedule.signal(t)[1].expand(-1, 1, *x.shape[2:])
