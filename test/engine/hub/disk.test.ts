@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { pull } from '../../../engine/hub/pull';
 import { hubSettings } from '../../../engine/hub/settings';
 import { HubServer } from '../../lib/hub-server';
+import { until } from '../../lib/until';
 
 const MIB = 1024 * 1024;
 const REPOSITORY = 'owner/tiny-model';
@@ -48,11 +49,12 @@ describe('pull: a disk that is full', () => {
   });
 
   it('is told when it fills up on the way, and what came stays', async () => {
-    hub.faults.set('unet/model.onnx', { bytesPerSecond: 4 * MIB });
+    hub.faults.set('unet/model.onnx', { bytesPerSecond: MIB });
     const failing = assert.rejects(pulled(), {
       code: 'EDISK',
       message: /the disk is full; make room and start again: it resumes where it stopped/,
     });
+    await until(() => hub.rangesOf('unet/model.onnx').length > 0);
     await new Promise((later) => setTimeout(later, 500));
     const { bavail, bsize } = await statfs(disk);
     // The download goes on meanwhile, so either of the two may take the last byte.

@@ -14,7 +14,7 @@ import { until } from '../../lib/until';
 
 const REPOSITORY = 'owner/tiny-model';
 const WEIGHTS = 'unet/model.onnx_data';
-const PATIENCE = { silenceMs: 2000, tries: 3, pauseMs: 5 };
+const PATIENCE = { silenceMs: 20_000, tries: 3, pauseMs: 5 };
 
 /** The processes of downloads that this one has started. */
 function children(): number[] {
@@ -52,11 +52,19 @@ describe('pull in a process of its own', () => {
   it('takes little of the event loop of the process that asked for it', async () => {
     // The server that gives the bytes out runs in this process too, so it gives them out slowly.
     hub.faults.set(WEIGHTS, { bytesPerSecond: 10_000_000 });
-    const delay = monitorEventLoopDelay({ resolution: 5 });
-    delay.enable();
-    await pullInProcess({ repository: REPOSITORY, to, settings });
-    delay.disable();
-    assert.ok(delay.percentile(50) / 1e6 < 15, `median delay ${delay.percentile(50) / 1e6} ms`);
+    const delayDuring = async (work: () => Promise<unknown>): Promise<number> => {
+      const delay = monitorEventLoopDelay({ resolution: 5 });
+      delay.enable();
+      await work();
+      delay.disable();
+      return delay.percentile(50) / 1e6;
+    };
+    const idle = (): Promise<number> => delayDuring(() => new Promise((resolve) => setTimeout(resolve, 500)));
+    const before = await idle();
+    const median = await delayDuring(() => pullInProcess({ repository: REPOSITORY, to, settings }));
+    // A busy machine holds up a loop with nothing to do as well.
+    const usual = Math.max(before, await idle());
+    assert.ok(median < Math.max(15, 3 * usual), `median delay ${median} ms, and ${usual} ms with nothing to do`);
   });
 
   it('passes the reasons of errors and of tries on', async () => {

@@ -50,7 +50,7 @@ describe('trials of picture sizes', () => {
   });
 
   it('a change that would take too long is refused after small trials, and again without any', async () => {
-    const { trials, runs } = trialsOf({ liveMs: 100 }, (area) => 3 * (area / 256 ** 2));
+    const { trials, runs } = trialsOf({ liveMs: 1000 }, (area) => 30 * (area / 256 ** 2));
     await trials.ensure(small);
     const change = { from: small, isOvertaken: () => false };
     await assert.rejects(trials.ensure(setupOf(8192), change), {

@@ -4,7 +4,6 @@ import type { Tensor } from '../../../../engine/net/net';
 import { NetThread } from '../../../../engine/net/pool/net-thread';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
 import { REFERENCE_MODEL } from '../../../lib/reference';
-import { strain } from '../../../lib/strain';
 
 const DECODER = join(REFERENCE_MODEL, 'vae_decoder/model.onnx');
 const CPU = { executionProvider: 'cpu', intraOpNumThreads: 1 };
@@ -59,7 +58,8 @@ describe('a thread with nets of its own', () => {
     const elapsed = performance.now() - started;
     clearInterval(timer);
     assert.ok(elapsed > 20, `the run must take a while to show something, took ${elapsed} ms`);
-    assert.ok(ticks > elapsed / 10 / strain(), `${ticks} ticks of a 1 ms timer in ${elapsed} ms`);
+    // A thread that is held up has none of them, and a busy machine fewer than one a millisecond.
+    assert.ok(ticks > 2, `${ticks} ticks of a 1 ms timer in ${elapsed} ms`);
   });
 
   it('hands on the errors of its nets with their codes, and goes on', async () => {

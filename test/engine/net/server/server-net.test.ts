@@ -11,6 +11,7 @@ import type { ServerAccess } from '../../../../engine/net/server/options';
 import { ServerNet } from '../../../../engine/net/server/server-net';
 import { type AnswerHeader, type Fault, InferenceServer } from '../../../lib/inference-server';
 import { tinyUnet } from '../../../lib/onnx-maker';
+import { PATIENCE } from '../../../lib/until';
 
 const fingerprint = (): Promise<string> => Promise.resolve('right');
 
@@ -24,6 +25,17 @@ function feeds(rows: number, type: 'float32' | 'float16' = 'float32'): Record<st
     timestep: { type: 'int64', data: BigInt64Array.from({ length: rows }, (_, i) => BigInt(3 - i)), dims: [rows] },
     encoder_hidden_states: tensor(rows * 7 * 32, [rows, 7, 32]),
   };
+}
+
+/** Does it again while this machine is too busy for its short deadline. */
+async function inTime<T>(work: () => Promise<T>): Promise<T> {
+  for (const end = performance.now() + PATIENCE; ; ) {
+    try {
+      return await work();
+    } catch (thrown) {
+      if (!(thrown instanceof EngineError && thrown.code === 'ETIMEOUT') || performance.now() > end) throw thrown;
+    }
+  }
 }
 
 /** The code of the error, after a check that its message says what is the matter. */
@@ -201,17 +213,16 @@ for (const protocol of ['http', 'grpc'] as const)
       }
 
       it("slow: ETIMEOUT at the deadline, and the answer that comes late is nobody's", async () => {
-        const net = await open({ timeoutMs: 150 });
+        const net = await inTime(() => open({ timeoutMs: 150 }));
         await net.run(feeds(2));
         server.fault = { delayMs: 5000, times: 1 };
-        const began = performance.now();
         assert.equal(await failure(net.run(feeds(2)), /within 0.15 s/), 'ETIMEOUT');
-        assert.ok(performance.now() - began < 4000);
-        assert.deepEqual(await net.run(feeds(2)), await local.run(feeds(2)));
+        assert.equal(server.busy, 1, 'it is given up while the server computes');
+        assert.deepEqual(await inTime(() => net.run(feeds(2))), await local.run(feeds(2)));
       });
 
       it('the first run of a shape may take longer: servers compile', async () => {
-        const net = await open({ timeoutMs: 100 });
+        const net = await inTime(() => open({ timeoutMs: 100 }));
         server.fault = { delayMs: 400, times: 1 };
         assert.deepEqual(await net.run(feeds(2)), await local.run(feeds(2)));
       });

@@ -31,8 +31,9 @@ function feeds(rows: number, seed = 0): Record<string, Tensor> {
   };
 }
 
+/** Of this process; others may use memory at the same time. */
 function ownFiles(): string[] {
-  return readdirSync(MEMORY).filter((name) => name.startsWith('streamdiffusion-'));
+  return readdirSync(MEMORY).filter((name) => new RegExp(`^streamdiffusion-\\d+-${process.pid}-`).test(name));
 }
 
 for (const protocol of ['http', 'grpc'] as const)
@@ -160,13 +161,20 @@ for (const protocol of ['http', 'grpc'] as const)
       });
 
       it('a run that was given up and is answered late does not write into a later one', async () => {
-        const net = await open({ timeoutMs: 200 });
+        const net = await open({ timeoutMs: 1000 });
         for (let k = 0; k < 2; k++) await isRight(net, 2, k);
-        server.fault = { delayMs: 600, times: 1 };
+        server.fault = { delayMs: 2500, times: 1 };
         await assert.rejects(net.run(feeds(2)), { code: 'ETIMEOUT' });
         const { writes } = memory;
-        for (let k = 0; k < 5 || memory.writes < writes + 6; k++) await isRight(net, 2, k);
-        assert.equal(memory.registered.length, 2);
+        // A machine that is too busy for the deadline gives others up as well, which costs a region each.
+        let givenUp = 1;
+        const isRightOrLate = (seed: number): Promise<void> =>
+          isRight(net, 2, seed).catch((thrown: Error & { code?: string }) => {
+            if (thrown.code !== 'ETIMEOUT') throw thrown;
+            givenUp++;
+          });
+        for (let k = 0; k < 5 || server.busy > 0 || memory.writes < writes + 6; k++) await isRightOrLate(k);
+        assert.ok(memory.registered.length <= 1 + givenUp, `${memory.registered.length} regions, ${givenUp} runs were given up`);
       });
 
       it('a server that sends what it was to write is believed', async () => {
@@ -198,8 +206,12 @@ for (const protocol of ['http', 'grpc'] as const)
     it('runs that fail together because it was started again are one failure; an address behind which servers take turns is three', async () => {
       const net = await open();
       await isRight(net, 1);
-      server.fault = { delayMs: 20 };
-      const runs = (): Promise<unknown> => Promise.all([1, 2, 3, 4].map((seed) => isRight(net, 1, seed)));
+      const runs = (): Promise<unknown> => {
+        // All are under way before the first of them is answered.
+        server.mostBusy = 0;
+        server.fault = { together: 4 };
+        return Promise.all([1, 2, 3, 4].map((seed) => isRight(net, 1, seed)));
+      };
       for (let times = 1; times <= 3; times++) {
         await runs();
         memory.forget();
