@@ -51,7 +51,7 @@ describe('a server with a login', () => {
   });
 
   const status = async (path: string, init: RequestInit = {}): Promise<number> => {
-    const response = await fetch(server.address + path, { ...init, signal: AbortSignal.timeout(20_000) });
+    const response = await fetch(server.address + path, { ...init, signal: AbortSignal.timeout(PATIENCE) });
     await response.body?.cancel();
     return response.status;
   };
@@ -133,7 +133,7 @@ describe('a server with a login', () => {
     const enter = async (): Promise<WebSocket> => {
       const socket = new WebSocket(address, { headers: LOGIN });
       socket.on('error', () => undefined);
-      await new Promise((resolve) => socket.once('open', resolve).once('unexpected-response', resolve));
+      await new Promise((resolve) => socket.once('open', resolve).once('unexpected-response', resolve).once('close', resolve));
       return socket;
     };
     const viewer = readMjpeg(`${server.address}/streamdiffusion/live.mjpg`, LOGIN);

@@ -238,7 +238,10 @@ describe('model folders that somebody else has made', function () {
         const { peak, says, ms } = check(folder);
         assert.match(says, /unet.model\.onnx is torn, damaged/, what);
         assert.ok(peak - plain.peak < 300 * MEGABYTE, `${what}: ${peak / MEGABYTE} MB of ${plain.peak / MEGABYTE}`);
-        assert.ok(ms < 3 * plain.ms, `${what}: ${ms} ms of a processor, and ${plain.ms} ms for a sound model`);
+        if (ms < 3 * plain.ms) continue;
+        // A processor that others use as well is slower, so both are looked at once more, one after the other.
+        const [again, sound] = [check(folder).ms, check(REFERENCE_MODEL).ms];
+        assert.ok(again < 3 * sound, `${what}: ${again} ms of a processor, and ${sound} ms for a sound model`);
       }
       for (const name of [
         'unet/config.json',
