@@ -1,4 +1,5 @@
 import type { Node, NodeAPI, NodeDef, NodeMessage } from 'node-red';
+import { type EventEmitter, once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from './reference';
@@ -15,6 +16,9 @@ interface TestHelper {
   load(modules: NodeModule[], flow: FlowNode[], credentials?: object): Promise<void>;
   setFlows(flow: FlowNode[], type: 'full' | 'flows' | 'nodes'): Promise<void>;
   unload(): Promise<void>;
+  /** Node-RED's own part that runs flows, and its events. */
+  _redNodes: { setFlows(flow: FlowNode[], credentials: object, type: 'full' | 'flows' | 'nodes'): Promise<unknown> };
+  _events: EventEmitter;
   getNode(id: string): Node;
   /** The spy on all log calls. */
   log(): { resetHistory(): void; getCalls(): { args: unknown[] }[] };
@@ -24,6 +28,11 @@ interface TestHelper {
 // eslint-disable-next-line @typescript-eslint/no-require-imports
 export const helper: TestHelper = require('node-red-node-test-helper');
 helper.init(require.resolve('node-red'));
+// Its own gives up when a flow has not started within 300 ms, which a busy machine needs now and then.
+helper.setFlows = async (flow, type) => {
+  const started = once(helper._events, 'flows:started', { signal: AbortSignal.timeout(PATIENCE) });
+  await Promise.all([helper._redNodes.setFlows(flow, {}, type), started]);
+};
 
 const { status } = JSON.parse(readFileSync(join(ROOT, 'nodes/locales/en-US/engine.json'), 'utf8')) as { status: Record<string, string> };
 

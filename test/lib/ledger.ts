@@ -1,6 +1,6 @@
 import { hooks } from '@node-red/util';
 import type { NodeMessage } from 'node-red';
-import { helper } from './flow';
+import { helper, PATIENCE, until } from './flow';
 
 /** How the messages that a node was given ended. */
 export interface Ledger {
@@ -12,6 +12,8 @@ export interface Ledger {
   errors: string[];
   /** How many messages have ended. */
   readonly ended: number;
+  /** Resolves when this message has ended, whatever others do meanwhile, to what was sent of it, by output. */
+  endOf(msg: NodeMessage): Promise<NodeMessage[][]>;
 }
 
 interface Completion {
@@ -21,7 +23,8 @@ interface Completion {
 }
 
 /**
- * Starts recording how a node's messages end, through Node-RED's own hook at the end of each.
+ * Starts recording how a node's messages end, through Node-RED's own hook at the end of each. What a node sends arrives a turn
+ * of the event loop later, so ends are noted a turn later as well: once a message has ended, what was sent of it is there.
  *
  * @param outputs ids of the helper nodes that its outputs are wired to
  */
@@ -31,19 +34,28 @@ export function keepLedger(id: string, outputs: string[]): Ledger {
   const seen = new Set<NodeMessage>();
   const label = `ledger-${id.replaceAll('.', '-')}`;
   hooks.remove(`*.${label}`);
-  hooks.add(`onComplete.${label}`, ({ msg, error, node }: Completion) => {
-    if (node.id !== id) return;
+  const note = ({ msg, error }: Completion): void => {
     if (seen.has(msg)) errors.push('ENDED TWICE');
     seen.add(msg);
     if (error) errors.push(error.code ?? 'NO CODE');
     else done.push(msg);
-  });
+  };
+  hooks.add(`onComplete.${label}`, (completion: Completion) => void (completion.node.id === id && setImmediate(note, completion)));
+  const sent = outputs.map(collect);
   return {
-    sent: outputs.map(collect),
+    sent,
     done,
     errors,
     get ended() {
       return done.length + errors.length;
+    },
+    async endOf({ _msgid: own }) {
+      await until(
+        () => [...seen].some(({ _msgid }) => _msgid === own),
+        PATIENCE,
+        () => `message ${own} did not end: ${done.length} others did, errors ${errors.join(' ')}`,
+      );
+      return sent.map((output) => output.filter(({ _msgid }) => _msgid === own));
     },
   };
 }

@@ -9,3 +9,34 @@ export async function until(condition: () => boolean, withinMs = PATIENCE, state
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
+
+/** Asks one time after the other until the answer is yes. Unlike in {@link until}, no question is still under way afterwards. */
+export async function eventually(
+  ask: () => Promise<boolean>,
+  withinMs = PATIENCE,
+  state: () => string = () => 'it did not come true',
+): Promise<void> {
+  const deadline = performance.now() + withinMs;
+  while (!(await ask())) {
+    if (performance.now() > deadline) throw new Error(`after ${withinMs} ms: ${state()}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+/**
+ * Waits until a count stands still for `ms`: what was under way has come, and then nothing more. It must be many times as long
+ * as the pause between two things that are counted.
+ */
+export async function standsStill(count: () => number, ms: number): Promise<void> {
+  let before = count();
+  await eventually(
+    async () => {
+      const last = before;
+      await new Promise((resolve) => setTimeout(resolve, ms));
+      before = count();
+      return before === last;
+    },
+    PATIENCE,
+    () => `it goes on: ${before}`,
+  );
+}

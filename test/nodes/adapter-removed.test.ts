@@ -1,5 +1,4 @@
 import assert from 'node:assert/strict';
-import { setTimeout } from 'node:timers/promises';
 import type { NodeMessage } from 'node-red';
 import { stopAllHosts } from '../../engine/host/client';
 import denoiser from '../../nodes/denoiser';
@@ -48,32 +47,24 @@ describe('an adapter that a deploy removes', () => {
     told = calls('denoiser', 'error') as typeof told;
   }
 
-  function give(msg: object = {}): void {
-    helper.getNode('prompt').receive({ payload: frames[0], ...msg } as NodeMessage);
+  function give(msg: object = {}): NodeMessage {
+    const given = { payload: frames[0], ...msg } as NodeMessage;
+    helper.getNode('prompt').receive(given);
+    return given;
   }
 
   /** The picture that comes of a frame; undefined where there is none. */
   async function paint(msg: object = {}): Promise<Buffer | undefined> {
-    const [ended, sent] = [ledger.ended, ledger.sent[0].length];
-    give(msg);
-    await until(() => ledger.ended > ended, PATIENCE);
-    return (ledger.sent[0][sent]?.payload as { data: Buffer } | undefined)?.data;
-  }
-
-  async function firstPicture(msg: object = {}): Promise<Buffer> {
-    // The first frames of an engine that is being loaded are dropped.
-    for (;;) {
-      const picture = await paint(msg);
-      if (picture) return picture;
-      await setTimeout(50);
-    }
+    const [[painted] = []] = await ledger.endOf(give(msg));
+    return (painted?.payload as { data: Buffer } | undefined)?.data;
   }
 
   /** A flow that uses all adapters, and then the one with those that are left, deployed while frames come. */
   async function remove(left: Name[], dialog: object, msg: object): Promise<void> {
     await startFlow([engine, denoiser, prompt], flowWith(['depth', 'style', 'look'], dialog));
     listen();
-    await firstPicture({ pictures: { look: frames[2] } });
+    // The first frame waits until the engine is loaded; from then on it is known which pictures are for the prompt.
+    assert.ok((await paint()) && (await paint({ pictures: { look: frames[2] } })));
     const source = setInterval(() => give(msg), 20);
     try {
       await helper.setFlows(flowWith(left, dialog), 'nodes');
@@ -83,8 +74,7 @@ describe('an adapter that a deploy removes', () => {
       clearInterval(source);
     }
     // With the newest frame those before it have ended as well.
-    give({ isLast: true });
-    await until(() => ledger.sent[0].some((painted) => 'isLast' in painted), PATIENCE);
+    assert.ok(await paint());
   }
 
   /** The first word of each error that was told, and the adapter that it names. */

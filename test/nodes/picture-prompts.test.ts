@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout } from 'node:timers/promises';
 import type { NodeMessage } from 'node-red';
 import type { PromptSpec } from '../../engine/prompt/request';
 import { stopAllHosts } from '../../engine/host/client';
@@ -55,26 +54,33 @@ describe('pictures as prompts', () => {
     );
     line = keepLedger('prompt', ['seen']);
     painter = keepLedger('denoiser', ['out']);
-    // The first frames of an engine that is being loaded are dropped.
-    for (let ready = false; !ready; ready = (await paint({})) !== undefined) await setTimeout(50);
+    // The first frame waits until the engine is loaded.
+    assert.ok(await paint({}));
   }
 
   /** Gives a frame to the prompt encoder, and returns what is painted of it. */
   async function paint(msg: object): Promise<Buffer | undefined> {
-    const [ended, sent] = [painter.ended, painter.sent[0].length];
-    const [before, failed] = [line.ended, line.errors.length];
-    helper.getNode('prompt').receive({ payload: pictures[0], ...msg } as NodeMessage);
-    await until(() => line.ended > before, PATIENCE);
-    if (line.errors.length > failed) return undefined;
-    await until(() => painter.ended > ended, PATIENCE);
-    return (painter.sent[0][sent]?.payload as { data: Buffer } | undefined)?.data;
+    const given = { payload: pictures[0], ...msg } as NodeMessage;
+    helper.getNode('prompt').receive(given);
+    const [passed] = await line.endOf(given);
+    if (passed.length === 0) return undefined;
+    const [[painted] = []] = await painter.endOf(given);
+    return (painted?.payload as { data: Buffer } | undefined)?.data;
   }
 
   /** Gives what is not a frame, and waits until everybody has taken it over. */
   async function tell(msg: object): Promise<void> {
-    const [ended, before] = [painter.ended, line.ended];
-    helper.getNode('prompt').receive(msg as NodeMessage);
-    await until(() => line.ended > before && painter.ended > ended, PATIENCE);
+    const given = { ...msg } as NodeMessage;
+    helper.getNode('prompt').receive(given);
+    await Promise.all([line.endOf(given), painter.endOf(given)]);
+  }
+
+  /** Gives a conditioning by hand, to the denoiser itself. */
+  async function direct(own: object): Promise<Buffer> {
+    const given = { payload: pictures[0], conditioning: own } as unknown as NodeMessage;
+    helper.getNode('denoiser').receive(given);
+    const [[painted]] = await painter.endOf(given);
+    return (painted.payload as unknown as { data: Buffer }).data;
   }
 
   const conditioning = (): PromptSpec => line.sent[0].at(-1)?.conditioning as PromptSpec;
@@ -110,13 +116,6 @@ describe('pictures as prompts', () => {
     const again = JSON.parse(JSON.stringify(conditioning())) as PromptSpec;
     await tell({ reset: true });
     assert.notDeepEqual(await paint({}), shown);
-    // By hand, to the denoiser itself.
-    const direct = async (own: object): Promise<Buffer> => {
-      const [ended, sent] = [painter.ended, painter.sent[0].length];
-      helper.getNode('denoiser').receive({ payload: pictures[0], conditioning: own } as unknown as NodeMessage);
-      await until(() => painter.ended > ended, PATIENCE);
-      return (painter.sent[0][sent].payload as unknown as { data: Buffer }).data;
-    };
     assert.deepEqual(await direct(again), shown);
     assert.deepEqual(await direct({ ...again, images: { look: pictures[1].toString('base64') } }), shown);
     assert.deepEqual(painter.errors, []);
@@ -159,17 +158,24 @@ describe('pictures as prompts', () => {
 
   it('change gradually, from words alone to a picture, and from one picture to another', async () => {
     await start();
-    const frames: (Buffer | undefined)[] = [await paint({})];
     const way = { frames: 4, easing: 'linear', pace: 'embedding' };
-    frames.push(await paint({ pictures: { look: pictures[1] }, transition: way }));
-    for (let k = 1; k < 4; k++) frames.push(await paint({}));
+    // All at once: where frames are long in coming, the prompt encoder goes on without them.
+    const given = [{}, { pictures: { look: pictures[1] }, transition: way }, {}, {}, {}].map(
+      (more) => ({ payload: pictures[0], ...more }) as NodeMessage,
+    );
+    for (const msg of given) helper.getNode('prompt').receive(msg);
+    const frames: Buffer[] = [];
+    for (const msg of given) {
+      const [[{ conditioning: own }]] = await line.endOf(msg);
+      frames.push(await direct(own as object));
+    }
     await helper.unload();
     await start();
     await tell({ pictures: { look: pictures[1] } });
     assert.deepEqual(frames.at(-1), await paint({}), 'it arrives');
     await tell({ reset: true });
     assert.deepEqual(frames.at(0), await paint({}), 'it sets out');
-    assert.equal(new Set(frames.map((frame) => frame?.toString('latin1'))).size, 5, 'every step is another picture');
+    assert.equal(new Set(frames.map((frame) => frame.toString('latin1'))).size, 5, 'every step is another picture');
     await tell({ pictures: { look: pictures[1] } });
     const from = await paint({});
     const between = await paint({ pictures: { look: pictures[2] }, transition: { ...way, frames: 2, method: 'slerp' } });
