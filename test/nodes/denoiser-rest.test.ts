@@ -78,6 +78,14 @@ describe('a denoiser that rests while nobody looks', () => {
     camera = setInterval(() => give(k++), 50);
   }
   const pictures = (visitor: Visitor): Buffer[] => visitor.heard.filter((message) => Buffer.isBuffer(message));
+  /** Resolves when nothing has been painted from one status to the next: what was under way when the rest began comes out. */
+  async function restsForGood(): Promise<number> {
+    for (;;) {
+      const before = painted();
+      await toldAgain();
+      if (painted() === before && state()?.resting === true) return before;
+    }
+  }
   /** Resolves when the status has been told anew, twice: what it says then holds since before the call. */
   async function toldAgain(): Promise<void> {
     const told = ledger.sent[0].length;
@@ -127,7 +135,7 @@ describe('a denoiser that rests while nobody looks', () => {
     await visitor.closed;
     await until(() => state()?.resting === true);
     const { length } = ledger.done;
-    const before = painted();
+    const before = await restsForGood();
     await toldAgain();
     assert.equal(painted(), before);
     assert.ok(ledger.done.length > length);
@@ -159,7 +167,10 @@ describe('a denoiser that rests while nobody looks', () => {
     const asleep = ledger.done.length;
     give(3);
     await until(() => ledger.done.length > asleep);
-    assert.notDeepEqual(await ask(), first);
+    const asked = performance.now();
+    const answer = await ask();
+    // A machine that cannot paint one picture within two seconds gives the one before.
+    assert.ok(!answer.equals(first) || performance.now() - asked > 1900);
   });
 
   it('takes parameters over meanwhile, and keeps to the newest', async () => {

@@ -87,8 +87,7 @@ describe('engine', () => {
     const host = node.register(user);
     await until(() => host.state.phase === 'ready');
     process.kill(host.pid ?? 0, 'SIGKILL');
-    await until(() => host.state.phase === 'restarting');
-    await until(() => host.state.phase === 'ready');
+    await until(() => phases(user).includes('restarting'));
     await until(() => logged.filter((line) => line === 'log.ready').length === 2);
     assert.deepEqual(logged.filter((line) => line === 'log.loading').length, 2);
     assert.deepEqual(warned.filter((line) => line === 'log.restarting').length, 1);
