@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { EngineError } from '../../errors';
 import type { GraphPatch } from '../../net/onnx/patches/patch';
 import type { AdapterInfo } from '../../types';
+import { placed } from '../../util/place';
 import { printable, quote } from '../../util/quote';
 import type { ModelFiles } from '../files';
 import { type Headers, readHeader } from '../headers';
@@ -12,6 +13,7 @@ import type { NetName, NetRole, PerRole } from '../roles';
 import type { ClaimPort } from '../unet/ports/port';
 import type { Adapter, AdapterKind, Nets } from './adapter';
 import { ADAPTER_KINDS } from './kinds';
+import { whyUnknown } from './unknown';
 
 /** Names are used in settings, messages, paths of nets and names of inputs. */
 const NAME = /^[\p{L}\p{N}_][\p{L}\p{N}_ .-]{0,63}$/u;
@@ -162,7 +164,7 @@ export async function openAdapter(
   const real = await realpath(path).catch(() => undefined);
   const found = real === undefined ? undefined : await stat(real);
   if (real === undefined || !found || !(found.isDirectory() || found.isFile()))
-    throw new EngineError('EBADMODEL', `the adapter ${quote(name)}: there is no file or folder at ${printable(path, 1000)}`);
+    throw new EngineError('EBADMODEL', `the adapter ${quote(name)}: there is no file or folder at ${printable(placed(path), 1000)}`);
   const source = { ...model, name, path: real, isFolder: found.isDirectory(), reach: await Reach.of(path) };
   try {
     for (const kind of kinds) {
@@ -173,9 +175,7 @@ export async function openAdapter(
     const { code, message } = EngineError.from(thrown, 'EBADMODEL');
     throw new EngineError(code, `the adapter ${quote(name)}: ${message}`, { cause: thrown });
   }
-  const known = [...new Set(kinds.map(({ kind }) => kind))].join(', ');
-  throw new EngineError(
-    'EBADMODEL',
-    `the adapter ${quote(name)}: ${printable(path, 1000)} is of no known kind${known && `; known kinds are ${known}`}`,
-  );
+  const known = kinds.map(({ kind }) => kind);
+  const why = await whyUnknown(path, real, source.isFolder, known);
+  throw new EngineError('EBADMODEL', `the adapter ${quote(name)}: ${why}`);
 }

@@ -96,7 +96,7 @@ async function tokens(source: AdapterSource, role: FamilyRole, encoder: NetFiles
   if (path === undefined)
     throw new EngineError(
       'EBADMODEL',
-      `it has no .safetensors file, whose image_proj makes the tokens that this model's unet takes${form === 'joined' ? ' after those of the text' : ''}; put that of the IP-Adapter into its folder`,
+      `it has no .safetensors file, or several: its folder must have that of the IP-Adapter, whose image_proj makes the tokens that this model's unet takes${form === 'joined' ? ' after those of the text' : ''}, and no other`,
     );
   const { count, width, ...variant } = await variantOf(source, role, encoder, await readSafetensors(path));
   return { ...variant, shape: { count, width } };

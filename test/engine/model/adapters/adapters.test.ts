@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { CfgType, Output, RawImage, StreamInput, StreamOptions } from '../../../../engine';
@@ -139,11 +139,23 @@ describe('adapters', () => {
   });
 
   it('that cannot be are refused by name, and what frames bring for none of them', async () => {
+    const folderOf = async (name: string): Promise<string> => {
+      await mkdir(join(folder, name), { recursive: true });
+      return join(folder, name);
+    };
     const refused = async (adapters: unknown, code: string, message: RegExp): Promise<void> => {
       await assert.rejects(load(adapters as Record<string, string>), { code, message });
     };
     await refused({ light: join(folder, 'nothing') }, 'EBADMODEL', /"light".*nothing/);
     await refused({ light: __filename }, 'EBADMODEL', /"light".*known kinds are brightness/);
+    for (const file of ['a.safetensors', 'b.safetensors']) await writeFile(join(await folderOf('several'), file), '');
+    await refused(
+      { light: await folderOf('several') },
+      'EBADMODEL',
+      /"light".*2 \.safetensors files \(a\.safetensors, b\.safetensors\); leave only/,
+    );
+    await writeFile(join(await folderOf('pickled'), 'weights.bin'), '');
+    await refused({ light: await folderOf('pickled') }, 'EBADMODEL', /"light".*PyTorch's own format \(weights\.bin\).*\.safetensors/);
     await refused({ image: path }, 'EBADPARAM', /"image"/);
     await refused({ 'a/b': path }, 'EBADPARAM', /"a\/b"/);
     await refused({ light: 5 }, 'EBADPARAM', /"light".*5/);

@@ -249,7 +249,7 @@ describe('IP-Adapters in a UNet', () => {
         },
       );
     await refused('scale', { look, other: look }, /"other".*one IP-Adapter in it, which "look" is for/);
-    await refused('scale', { look: join(folder, 'encoder') }, /"look".*no \.safetensors file/);
+    await refused('scale', { look: join(folder, 'encoder') }, /"look".*no \.safetensors file, or several/);
     await refused(
       'tokens',
       { look: join(ROOT, 'test/fixtures/ip-adapter-plus') },

@@ -124,11 +124,11 @@ describe('IP-Adapters', () => {
     const tensors = await tensorsOf(WEIGHTS);
     const without = (pattern: RegExp): Tensors => Object.fromEntries(Object.entries(tensors).filter(([name]) => !pattern.test(name)));
     const square = { shape: [64, 48], data: new Float32Array(64 * 48) };
-    const refused = async (changed: Tensors, says: RegExp): Promise<void> => {
+    const refused = async (changed: Tensors, says: RegExp, others: string[] = []): Promise<void> => {
       const path = await mkdtemp(join(folder, 'changed-'));
       await mkdir(join(path, 'image_encoder'));
       await cp(join(PATHS.picture, 'image_encoder'), join(path, 'image_encoder'), { recursive: true });
-      await writeFile(join(path, 'ip.safetensors'), tensorFile(changed));
+      for (const file of ['ip.safetensors', ...others]) await writeFile(join(path, file), tensorFile(changed));
       await assert.rejects(Engine.load({ model: REFERENCE_MODEL, adapters: { mine: path } }), (error: Error & { code?: string }) => {
         assert.equal(error.code, 'EBADMODEL', error.message);
         assert.match(error.message, says);
@@ -140,6 +140,7 @@ describe('IP-Adapters', () => {
     await refused(without(/ip_adapter\.3\.to_v/), /ip_adapter\.3\.to_v_ip\.weight" is missing/);
     await refused({ ...tensors, 'ip_adapter.1.to_k_ip.weight': square }, /\[64, 48\]/);
     await refused(without(/image_proj\.norm/), /projection is none of the plain IP-Adapter/);
+    await refused(tensors, /2 \.safetensors files \(ip-plus\.safetensors, ip\.safetensors\); leave only/, ['ip-plus.safetensors']);
     await assert.rejects(Engine.load({ model: REFERENCE_MODEL, adapters: { mine: WEIGHTS } }), /without its image encoder/);
   });
 });
