@@ -70,6 +70,16 @@ describe('documentation', () => {
     });
   }
 
+  it('has as many cells in every row of a table as in its head, so that none is under the wrong heading', () => {
+    const cellsOf = (row: string): number => row.replaceAll('\\|', '').split('|').length - 2;
+    for (const page of pages) {
+      for (const [table] of proseOf(read(page)).matchAll(/(^\|.*\n)+/gm)) {
+        const [head, ...rows] = table.trim().split('\n');
+        for (const row of rows) assert.equal(cellsOf(row), cellsOf(head), `${page}: ${row}`);
+      }
+    }
+  });
+
   it('is reached from the README, every page', () => {
     const reached = new Set(['README.md']);
     for (const page of reached) {
