@@ -2,6 +2,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { EngineError } from '../errors';
 import { readJson, type Json } from '../util/json-file';
+import { placed } from '../util/place';
 import { type OtherAutoencoder, otherAutoencoder } from './autoencoder';
 import { findNet, type NetFiles } from './layouts';
 import { Reach } from './reach';
@@ -45,7 +46,7 @@ export async function findFiles(folder: string, chosen?: string): Promise<ModelF
   if (!(await stat(folder).catch(() => undefined))?.isDirectory()) {
     throw new EngineError(
       'ENOMODEL',
-      `no model folder at ${folder}; expected there are text_encoder, unet, vae_encoder and vae_decoder, each with a model.onnx (diffusers ONNX layout)`,
+      `no model folder at ${placed(folder)}; expected there are text_encoder, unet, vae_encoder and vae_decoder, each with a model.onnx (diffusers ONNX layout)`,
     );
   }
   const reach = await Reach.of(folder);

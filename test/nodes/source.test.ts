@@ -284,6 +284,8 @@ describe('frame source', () => {
     it('names a folder that is not there, or holds no picture', async () => {
       for (const [path, sentence] of [
         [join(folder, 'nowhere'), /no such folder/],
+        // Nobody sees in which folder Node-RED was started.
+        ['nowhere/pictures', /no such folder: nowhere\/pictures \(that is [/\\A-Z].*nowhere.pictures\)/],
         [folder, /holds no picture/],
       ] as const) {
         await startFlow([source], flowOf({ kind: 'folder', folder: path, interval: '20', autostart: false }));
@@ -292,7 +294,7 @@ describe('frame source', () => {
         await until(() => errors.length > 0);
         assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
         assert.match(String(errors[0]), sentence);
-        await new Promise((resolve) => setTimeout(resolve, 100));
+        await new Promise((elapsed) => setTimeout(elapsed, 100));
         assert.equal(errors.length, 1, 'said once');
         await helper.unload();
       }
@@ -429,7 +431,7 @@ describe('frame source', () => {
       helper.getNode('source').receive({ payload: 'start' });
       await until(() => errors.length > 0);
       assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
-      assert.match(String(errors[0]), /nothing\.mp4.*No such file/);
+      assert.match(String(errors[0]), /nothing\.mp4 cannot be played: No such file/);
       assert.doesNotMatch(String(errors[0]), /0x/, 'no places in memory');
     });
 

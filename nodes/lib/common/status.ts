@@ -73,7 +73,7 @@ export class Status {
 
   /** Something else is missing, such as a server; the node tries again. */
   waitingFor(error: Error): void {
-    this.show('waiting', shorten(error.message, 64));
+    this.show('waiting', shorten(briefly(error.message), 64));
   }
 
   /** The node is closed. @param opens when it opens again, ms since 1970 @param more a further text */
@@ -86,9 +86,9 @@ export class Status {
     this.show('stopped', this.shared('stopped'));
   }
 
-  /** Shows the beginning of the error's message; the whole message belongs in `done(error)` or the log. */
+  /** Shows the beginning of the error's message, with short paths; the whole message belongs in `done(error)` or the log. */
   error(error: Error | string): void {
-    this.show('error', shorten(typeof error === 'string' ? error : error.message, 40));
+    this.show('error', shorten(briefly(typeof error === 'string' ? error : error.message), 40));
   }
 
   /** Shows nothing from now on. */
@@ -119,6 +119,16 @@ export class Status {
   private shared(key: string, values?: Record<string, number | string>): string {
     return this.translate(SHARED + key, values);
   }
+}
+
+/** A path of more than one part, but not that of an address such as http://host/a/b; its last part is captured. */
+const PATH = /(?<![\w:./\\-])(?:[A-Za-z]:)?(?:[\\/][^\\/\s:;,]+)+([\\/][^\\/\s:;,]+)/g;
+/** The name that ffmpeg puts before what one of its parts says. */
+const TAG = /(^|: )\[[a-z][\w,]*\] /g;
+
+/** An error's message for a status: only the last part of paths, and no tags, so that the reason is not cut off. */
+function briefly(message: string): string {
+  return message.replace(PATH, '…$1').replace(TAG, '$1');
 }
 
 /** The text on one line, cut to `length` characters with an ellipsis. */

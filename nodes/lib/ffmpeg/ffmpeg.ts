@@ -1,9 +1,10 @@
 import { EngineError } from '../../../engine/errors';
 import { Backoff } from '../../../engine/util/backoff';
+import { placed } from '../../../engine/util/place';
 import { type FfmpegExit, FfmpegProcess } from '../../../engine/util/ffmpeg-process';
 import type { FfmpegWords } from '../../../engine/util/ffmpeg-words';
 import { ArrivalPace } from '../common/arrival-pace';
-import { maskSecrets, secretsOf } from './camera-address';
+import { isAddress, maskSecrets, secretsOf } from './camera-address';
 import { LONGEST_PAUSE_S, demandsOf, ffmpegArguments, ffmpegScript, type FfmpegInput } from './arguments';
 import { JpegSplitter } from './jpeg-splitter';
 import type { Producer, ProducerEvents } from '../common/producer';
@@ -125,13 +126,15 @@ export class FfmpegProducer implements Producer {
 
   private reason({ code, spawnError, silent, pictures, words, reason }: Exit): string {
     const { input, kind, start } = this.input;
-    const name = input || `the ${kind}`;
+    const name = kind === 'video' && !isAddress(input) ? placed(input) : input || `the ${kind}`;
     if (spawnError) return reason;
     if (silent) return `${name} gave no picture for too long`;
     if (code === 0 && pictures === 0) return `${name} has no picture${start > 0 ? ` after second ${start}` : ''}`;
     if (/matches no streams/.test(words.text)) return `${name} has no moving picture`;
     const advice = /certificate/i.test(words.text) ? CERTIFICATE_ADVICE : '';
-    return `${name} cannot be played: ${reason}${advice}`;
+    // ffmpeg repeats the name before its reason, which a status would then have no room for.
+    const why = reason.startsWith(`${input}: `) ? reason.slice(input.length + 2) : reason;
+    return `${name} cannot be played: ${why}${advice}`;
   }
 
   private mask(text: string): string {

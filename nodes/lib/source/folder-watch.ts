@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { EngineError } from '../../../engine/errors';
+import { placed } from '../../../engine/util/place';
 import { sortInSlices } from '../common/sort-in-slices';
 
 export const PICTURE_EXTENSIONS = ['.jpg', '.jpeg', '.png', '.webp', '.avif', '.gif', '.tif', '.tiff'];
@@ -59,8 +60,9 @@ export class FolderWatch {
       return this.sorted;
     } catch (thrown) {
       const { code, message } = thrown as NodeJS.ErrnoException;
-      const reason = code === 'ENOENT' ? 'there is no such folder' : message;
-      throw new EngineError('ESOURCE', `the picture folder ${this.folder} cannot be read: ${reason}`, { cause: thrown });
+      const folder = placed(this.folder);
+      const wrong = code === 'ENOENT' ? `there is no such folder: ${folder}` : `the folder ${folder} cannot be read: ${message}`;
+      throw new EngineError('ESOURCE', wrong, { cause: thrown });
     }
   }
 }

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { EngineError } from '../../../engine/errors';
+import { placed } from '../../../engine/util/place';
 import { FolderWatch, PICTURE_EXTENSIONS } from './folder-watch';
 import { fileToJpeg } from '../common/jpeg';
 import { Pacer } from './pacer';
@@ -115,10 +116,10 @@ export class FolderProducer implements Producer {
     if (this.shown.size > 0 && !loop) return this.end();
     this.shown.clear();
     if (this.names.length > 0 && this.names.every((name) => this.isUnreadable(name))) {
-      throw new EngineError('ESOURCE', `none of the ${this.names.length} pictures in the folder ${folder} can be read`);
+      throw new EngineError('ESOURCE', `none of the ${this.names.length} pictures in the folder ${placed(folder)} can be read`);
     }
     if (this.names.length === 0) {
-      throw new EngineError('ESOURCE', `the picture folder ${folder} holds no picture; supported are ${PICTURE_EXTENSIONS.join(' ')}`);
+      throw new EngineError('ESOURCE', `the folder ${placed(folder)} holds no picture; supported are ${PICTURE_EXTENSIONS.join(' ')}`);
     }
     return this.next();
   }

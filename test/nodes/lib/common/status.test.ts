@@ -46,13 +46,32 @@ describe('status', () => {
       [() => status.stopped(), { fill: 'grey', shape: 'ring', text: 'stopped' }],
       [
         () => status.error(new Error('no model folder at /a/very/long/way/to/nowhere')),
-        { fill: 'red', shape: 'ring', text: 'no model folder at /a/very/long/way/to/…' },
+        { fill: 'red', shape: 'ring', text: 'no model folder at …/nowhere' },
+      ],
+      [
+        () => status.error(new Error(`the shutter of this camera is stuck, ${'really '.repeat(9)}`)),
+        { fill: 'red', shape: 'ring', text: 'the shutter of this camera is stuck, re…' },
       ],
     ];
     for (const [show, look] of expected) {
       show();
       await pause(INTERVAL * 1.5);
       assert.deepEqual(shown.at(-1), look);
+    }
+  });
+
+  it('keeps the reason of an error in view: paths by their last part, no tags of ffmpeg, addresses as they are', async () => {
+    for (const [message, text] of [
+      ['/home/me/films/sea.mp4 cannot be played: none', '…/sea.mp4 cannot be played: none'],
+      ['C:\\films\\sea.mp4 cannot be played: none', '…\\sea.mp4 cannot be played: none'],
+      ['/dev/video7 cannot be played: [video4linux2,v4l2] busy', '…/video7 cannot be played: busy'],
+      ['/models/mine lacks unet/model.onnx', '…/mine lacks unet/model.onnx'],
+      ['http://10.0.0.7:8000/v2/models/unet: 404', 'http://10.0.0.7:8000/v2/models/unet: 404'],
+      ['"look" makes [4, 64] of [2, 64]', '"look" makes [4, 64] of [2, 64]'],
+    ]) {
+      status.error(new Error(message));
+      await pause(INTERVAL * 1.5);
+      assert.equal(shown.at(-1)?.text, text);
     }
   });
 
