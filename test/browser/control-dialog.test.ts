@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { keepScreenshot } from '../lib/browser';
 import { type Editor, setEditor } from '../lib/editor';
+import { PATIENCE } from '../lib/until';
 
 describe('the dialog of the control map', () => {
   let editor: Editor;
@@ -58,8 +59,13 @@ describe('the dialog of the control map', () => {
   it('learns the room anew by a press of the button of a node that runs', async () => {
     const { page } = editor;
     await editor.deploy();
-    await page.locator(`[id="${id}"] .red-ui-flow-node-button-button`).waitFor();
-    await page.locator(`[id="${id}"] .red-ui-flow-node-button-button`).click({ force: true });
-    await page.locator('.red-ui-notification', { hasText: 'The room is being learned' }).waitFor();
+    const button = page.locator(`[id="${id}"] .red-ui-flow-node-button-button`);
+    await button.waitFor();
+    // Node-RED answers a deploy a moment before the new nodes run.
+    const said = page.locator('.red-ui-notification', { hasText: 'The room is being learned' }).first();
+    for (const end = performance.now() + PATIENCE; !(await said.isVisible()); await page.waitForTimeout(300)) {
+      assert.ok(performance.now() < end, 'the room is not learned');
+      await button.click({ force: true });
+    }
   });
 });

@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import { keepScreenshot, setStage } from '../lib/browser';
 import { Editor } from '../lib/editor';
 import { brightness } from '../lib/sink-picture';
-import { PATIENCE } from '../lib/until';
+import { PATIENCE, until } from '../lib/until';
 
 describe("the control map's dialog while it is open", () => {
   let editor: Editor;
@@ -60,7 +60,12 @@ describe("the control map's dialog while it is open", () => {
 
   it('brings back on Cancel what was', async () => {
     await editor.close('cancel');
-    assert.equal(asked.at(-1)?.end, 'restore');
+    // It is sent when the answer to the last change has come.
+    await until(
+      () => asked.at(-1)?.end === 'restore',
+      PATIENCE,
+      () => JSON.stringify(asked),
+    );
     await mapBecomes((mean) => mean > 0.5 && mean < 60, 'movement again');
     assert.equal(await editor.red((RED) => RED.nodes.dirty()), false);
   });

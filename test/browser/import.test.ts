@@ -28,13 +28,15 @@ describe('what is imported beside a running flow', () => {
     // As the import dialog does with a tab: none of its nodes is on the tab in view.
     await editor.red((RED, nodes) => RED.view.importNodes(nodes, { addFlow: false, generateIds: true }), flow);
     await page.locator('.red-ui-notification', { hasText: '“live” is taken' }).waitFor();
+    // At once, since they leave again.
+    const said = await notices();
     assert.deepEqual(await namesOf('sink'), [
       ['live', true],
       ['live-2', true],
     ]);
     const pages = (await namesOf('source')).filter((source) => (source as unknown[])[0] === 'live');
     assert.deepEqual(pages, [['live', true, 'live-2']], 'the camera page came with a free name, and goes on showing its own sink');
-    assert.equal((await notices()).filter((text) => /called “live-2”/.test(text)).length, 1);
+    assert.equal(said.filter((text) => /called “live-2”/.test(text)).length, 1);
     await keepScreenshot(page, 'import-renamed');
   });
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { keepScreenshot } from '../lib/browser';
 import { type Editor, setEditor } from '../lib/editor';
-import { PATIENCE } from '../lib/until';
+import { PATIENCE, until } from '../lib/until';
 
 interface Shown {
   id: string;
@@ -42,7 +42,7 @@ describe('a running stream', () => {
 
   it('is described with what comes in and goes out, strength, prompt and who says it', async () => {
     const { id: encoder } = (await editor.nodes('prompt'))[0];
-    const shown = await become((stream) => stream.prompt.length > 0);
+    const shown = await become((stream) => stream.prompt.length > 0 && Boolean(stream.source && stream.picture));
     assert.deepEqual([shown.mode, shown.strength, shown.encoder], ['img2img', 0.5, encoder]);
     for (const picture of [shown.source, shown.picture]) assert.match(Buffer.from(picture!, 'base64').toString('latin1'), /^\xff\xd8/);
     assert.notEqual(shown.source, shown.picture);
@@ -60,16 +60,19 @@ describe('a running stream', () => {
   });
 
   it('keeps on Done what was typed last, and is not told of a dialog that is only looked at', async () => {
-    const asked: unknown[] = [];
-    page.on('request', (request) => void (request.url().includes('/streamdiffusion/prompts/') && asked.push(request.postDataJSON())));
+    const asked: { end?: string }[] = [];
+    const isKept = (): boolean => asked.at(-1)?.end === 'keep';
+    page.on(
+      'request',
+      (request) => void (request.url().includes('/streamdiffusion/prompts/') && asked.push(request.postDataJSON() as object)),
+    );
     await editor.edit('prompt');
     await page.waitForTimeout(800);
     assert.deepEqual(asked, []);
     await page.locator(typed).fill('desert, day');
     await editor.close();
     await become(under('desert, day'));
-    await page.waitForTimeout(500);
-    assert.deepEqual(asked.at(-1), { end: 'keep' });
+    await until(isKept, PATIENCE, () => JSON.stringify(asked));
     assert.deepEqual((await now()).prompt[0].text, 'desert, day');
   });
 

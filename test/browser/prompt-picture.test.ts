@@ -32,7 +32,7 @@ describe("the prompt encoder's dialog", () => {
     assert.ok(uri.length < 100_000);
 
     await editor.edit('prompt');
-    assert.equal(await page.locator('#prompt-picture-shown').isVisible(), true);
+    await page.locator('#prompt-picture-shown').waitFor({ state: 'visible' });
     assert.equal(await page.locator('#prompt-picture-path').inputValue(), '');
     await page.locator('#prompt-picture-path').fill('/pictures/look.jpg');
     await page.locator('#prompt-picture-path').blur();
