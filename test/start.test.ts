@@ -9,8 +9,7 @@ import { Server } from './lib/server';
 /** Of a user for whom rights to files count. */
 const NOBODY = 65_534;
 
-describe('npm start where nothing can be written', function () {
-  this.timeout(30_000);
+describe('npm start where nothing can be written', () => {
   let folder: string;
   beforeEach(async function () {
     if (process.platform === 'win32') return this.skip();

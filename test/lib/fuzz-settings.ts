@@ -51,9 +51,11 @@ export async function fuzzSettings(inputs: number, seed: number): Promise<Settin
   const [frame] = await originals();
   const result: SettingsResult = { painted: 0, streams: [], endings: {}, faults: [] };
   helper.getNode('out').on('input', () => result.painted++);
-  helper
-    .getNode('status')
-    .on('input', (msg) => (result.streams = (msg as unknown as StatusMessage).payload.streams.map(({ stream }) => stream)));
+  let statuses = 0;
+  helper.getNode('status').on('input', (msg) => {
+    statuses++;
+    result.streams = (msg as unknown as StatusMessage).payload.streams.map(({ stream }) => stream);
+  });
   const open = new Map<NodeMessage, string>();
   hooks.add(
     'onComplete.settings',
@@ -93,7 +95,9 @@ export async function fuzzSettings(inputs: number, seed: number): Promise<Settin
     helper.getNode('filter').receive({ payload: frame } as NodeMessage);
     return result.painted > before;
   }, WITHIN);
-  await new Promise((resolve) => setTimeout(resolve, 1200));
+  // The next one may have been on its way.
+  const known = statuses;
+  await until(() => statuses >= known + 2, WITHIN);
   hooks.remove('onComplete.settings');
   return result;
 }

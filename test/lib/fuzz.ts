@@ -8,16 +8,15 @@ import prompt from '../../nodes/prompt';
 import sink from '../../nodes/sink';
 import { helper, startFlow } from './flow';
 import { Dice, mutate, originals, strangeMessage } from './mutations';
+import { PATIENCE } from './until';
 
 const NODES = ['denoiser', 'filter', 'control', 'prompt', 'sink'] as const;
 const SHARES = { denoiser: 0.5, filter: 0.15, control: 0.1, prompt: 0.05, sink: 0.2 };
-const WITHIN = 30_000;
-
 export interface FuzzResult {
   inputs: number;
   /** Counts by error code; 'none' for inputs that ended well. */
   endings: Record<string, number>;
-  /** Inputs that did not end exactly once within 30 s, or ended with an error that only a defect causes. */
+  /** Inputs that did not end exactly once within a minute, or ended with an error that only a defect causes. */
   faults: string[];
   /** Memory of this process after every tenth of the inputs, bytes; `heap` is JavaScript's, after a garbage collection where possible. */
   memory: { inputs: number; rss: number; heap: number }[];
@@ -56,7 +55,7 @@ export async function fuzz(inputs: number, seed: number): Promise<FuzzResult> {
     let times = 0;
     let said = 'no end';
     const code = await new Promise<string>((resolve) => {
-      const late = setTimeout(() => resolve('NEVER'), WITHIN);
+      const late = setTimeout(() => resolve('NEVER'), PATIENCE);
       ends.set(msg, (error) => {
         if (++times > 1) result.faults.push(`${what} ended ${times} times`);
         clearTimeout(late);

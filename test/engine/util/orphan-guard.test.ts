@@ -21,7 +21,7 @@ function lives(pid: number): boolean {
 const INPUT = { kind: 'video', fps: 5, width: 64, height: 64, loop: true, start: 0, speed: 1 };
 
 describe('an engine whose process was stopped', function () {
-  this.timeout(60_000);
+  this.timeout(2 * PATIENCE);
   let folder: string;
   before(function () {
     if (process.platform !== 'linux') {

@@ -6,9 +6,7 @@ import { EngineError } from '../../../../engine/errors';
 import { checkInProcess } from '../../../../engine/host/client/checks';
 import { REFERENCE_MODEL } from '../../../lib/reference';
 
-describe('checks in a process of their own', function () {
-  this.timeout(60_000);
-
+describe('checks in a process of their own', () => {
   it('say what they say here', async () => {
     assert.equal((await checkInProcess('inspectModel', [REFERENCE_MODEL])).usable, true);
     assert.deepEqual(await checkInProcess('listInstalled', ['/nowhere']), []);
