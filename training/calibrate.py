@@ -19,7 +19,7 @@ from onnx import helper
 
 from .attributes import sample_attributes
 from .captions import caption
-from .control_maps import KINDS, control_maps
+from .control_maps import KINDS, as_input, control_maps, control_picture
 from .figures import figure_frame
 from .frames import camera_frame
 from .layout import sample_layout
@@ -162,13 +162,14 @@ def main():
         pipeline.decode(latents)
     if pipeline.residuals:
         shown = [figure_frame(rng) for _ in range(COUNT)]
-        maps, visitors = np.stack([control_maps(rng, *pair) for pair in shown]), pipeline.encode(np.stack([frame for frame, _ in shown]))
+        seen = [(frame, control_maps(rng, frame, figure)) for frame, figure in shown]
+        visitors = pipeline.encode(np.stack([frame for frame, _ in shown]))
     for t_index in T_INDICES:
         noises = rng.standard_normal((len(t_index), *latents.shape)).astype(np.float32)
         if not alone:
             pipeline.decode(pipeline.sample(text, t_index, noises, start=latents if t_index[0] else None))
         if pipeline.residuals and t_index[0]:
-            control = np.repeat(maps[:, None, ..., t_index[0] % len(KINDS)], 3, 1).astype(np.float32) / 255
+            control = as_input(np.stack([control_picture(*pair, KINDS[(k + t_index[0]) % len(KINDS)]) for k, pair in enumerate(seen)]))
             pipeline.decode(pipeline.sample(text[-COUNT:], t_index, noises[:, -COUNT:], start=visitors, control=control))
     for net, observer in observers.items():
         observer.write(options.model / net / "int8.json")

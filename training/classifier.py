@@ -1,6 +1,6 @@
 """A classifier of noised latents that names time, land, thing and so on, from which the few-step phase learns.
 
-    python -m training.classifier --work DIR --steps 3000
+    python -m training.classifier --work DIR --steps 7200
 
 It sees scenes at the noise levels of the few-step phase, shifted, dimmed and mixed with others, so that only shapes
 and colours convince it, not a faint texture. The judge of the evaluation is another net: it sees pixels, and neither
@@ -99,7 +99,7 @@ def load_classifier(work):
 
 
 def main():
-    options = common.parser(__doc__, steps=3000).parse_args()
+    options = common.parser(__doc__, steps=7200).parse_args()
     rng = common.setup(11, options.device)
     classifier, step, path = Classifier().to(memory_format=torch.channels_last), 0, options.work / "classifier.pt"
     optimiser = torch.optim.AdamW(classifier.parameters(), LEARNING_RATE, weight_decay=1e-2)

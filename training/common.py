@@ -197,11 +197,12 @@ class Progress:
         if self.threads:
             self.threads.adapt()
         for name, value in figures.items():
-            self.sums[name] = self.sums.get(name, 0.) + float(value.detach() if torch.is_tensor(value) else value)
+            total, steps = self.sums.get(name, (0., 0))
+            self.sums[name] = total + float(value.detach() if torch.is_tensor(value) else value), steps + 1
         self.count, self.steps = self.count + 1, self.steps + 1
         if self.count == self.every:
             rate = samples * self.every / (time.time() - self.start)
-            means = "  ".join(f"{name} {value / self.every:.4f}" for name, value in self.sums.items())
+            means = "  ".join(f"{name} {total / steps:.4f}" for name, (total, steps) in self.sums.items())
             print(f"{time.strftime('%H:%M:%S')}  step {step}  {means}  {rate:.0f}/s", flush=True)
             self.sums, self.count, self.start = {}, 0, time.time()
 

@@ -4,10 +4,12 @@
 
 The denoiser and the text encoder are those of the few-step phase (or of the plain one) and stay as they are. The branch
 meets what the product meets: noised frames at strengths of .6 to .97, its own predictions noised again as the second of
-two steps, and pure noise. Resumes from DIR/control.pt.
+two steps, and pure noise. With outlines it learns to meet the scene that has the figure in it; with a frame's luminance as
+control picture, the picture's luminance must follow the frame's, whatever the prompt. Resumes from DIR/control.pt.
 """
 import numpy as np
 import torch
+from torch.nn import functional as F
 
 from . import common, schedule
 from .classifier import load_classifier, noise_level
@@ -17,42 +19,55 @@ from .diffusion import load_models
 from .discriminator import Discriminator
 from .few_step import channels_last, critic_loss, distance, excess_contrast, update
 from .latents import Latents
+from .layout_loss import Luminance, layout_loss
 from .rollout import SECOND_SHARE
 from .shards import HELD_OUT, load_shard
+from .styles import LUMINANCE
 from .wishes import Wishes, draw_wishes, wish_loss
 
 FRAMES, SECOND, NOISE = 20, 8, 4    # samples of each kind
 FRAME_TIMES = (590, 970)
-WEIGHTS = {"reconstruction": 1.5, "adversarial": .5, "wishes": .2, "contrast": 2.}
+WEIGHTS = {"reconstruction": 1.5, "adversarial": .5, "wishes": .2, "contrast": 2., "layout": 3., "detail": 3.}
+ENOUGH = {"layout": .9, "detail": .8}   # correlation of the luminances above which these cost nothing
+OF_LUMINANCE = KINDS.index("luminance")
 DROP = .05      # share of empty captions
 # Steps that only learn to meet the scene: three times as fast, and the outline is learned before the branch is asked to please.
 PLAIN_STEPS = 2000
 
 
 class Shapes(Latents):
-    """Latents of frames and scenes, with the control pictures of the frames, uint8 [N, H, W, 3]."""
+    """Latents of frames and scenes, with the frames and their control pictures, uint8 [N, 2, H, W, 3]."""
 
     def __init__(self, work, held_out=False):
         super().__init__(work, "shapes", held_out)
         numbers = sorted(int(p.stem.split("-")[1]) for p in (work / "latents").glob("shapes-*.npy"))
-        self.maps = [load_shard(work, "shapes", n)[0][:, 1] for n in numbers if (n >= HELD_OUT) == held_out]
+        self.pictures = [load_shard(work, "shapes", n)[0][:, :2] for n in numbers if (n >= HELD_OUT) == held_out]
         if common.device().type != "cpu":
-            self.maps = [torch.from_numpy(np.ascontiguousarray(maps)).to(common.device()) for maps in self.maps]
-        self.first = np.cumsum([0] + [len(maps) for maps in self.maps])
+            self.pictures = [torch.from_numpy(np.ascontiguousarray(p)).to(common.device()) for p in self.pictures]
+        self.first = np.cumsum([0] + [len(p) for p in self.pictures])
 
     def control(self, index, kinds):
         """Control pictures [B, 3, H, W] in 0..1, each of its kind."""
         chosen = []
         for k, kind in zip(index, kinds):
             shard = int(np.searchsorted(self.first, k, side="right")) - 1
-            chosen.append(torch.as_tensor(self.maps[shard][k - self.first[shard]][..., kind]))
-        return (torch.stack(chosen).to(common.device()).float() / 255)[:, None].expand(-1, 3, -1, -1)
+            frame, maps = (torch.as_tensor(p).to(common.device()).float() / 255 for p in self.pictures[shard][k - self.first[shard]])
+            chosen.append(varied(frame @ torch.tensor(LUMINANCE, dtype=torch.float32)) if kind == OF_LUMINANCE else maps[..., kind])
+        return torch.stack(chosen)[:, None].expand(-1, 3, -1, -1)
 
     def batch(self, rng, count):
-        """Latents [B, 2, 16, 16, 16], records and control pictures."""
-        index = rng.integers(0, len(self), count)
+        """Latents [B, 2, 16, 16, 16], records, control pictures [B, 3, H, W], and their kinds [B]."""
+        index, kinds = rng.integers(0, len(self), count), np.arange(count) % len(KINDS)
         z = self.z[torch.from_numpy(index).to(self.z.device)].float()
-        return z, [self.records[k] for k in index], self.control(index, rng.integers(0, len(KINDS), count))
+        return z, [self.records[k] for k in index], self.control(index, kinds), torch.from_numpy(kinds).to(z.device)
+
+
+def varied(luminance):
+    """A luminance [H, W] in 0..1 as cameras and map nodes may give it: blurred, with less contrast, darker or lighter."""
+    size = (1, 1, 5, 11)[torch.randint(4, ())]
+    blurred = F.avg_pool2d(luminance[None, None], size, 1, size // 2, count_include_pad=False)[0, 0]
+    gain = torch.empty(()).uniform_(.5, 1.1)
+    return (blurred * gain + torch.empty(()).uniform_(0, 1) * (1 - gain).clamp(min=0)).clamp(0, 1)
 
 
 class Trainer:
@@ -67,6 +82,8 @@ class Trainer:
         self.control.to(memory_format=torch.channels_last)
         self.discriminator = Discriminator(self.unet).requires_grad_(True).to(memory_format=torch.channels_last)
         self.classifier = load_classifier(work).requires_grad_(False)
+        self.luminance = Luminance().requires_grad_(False)
+        self.luminance.load_state_dict(common.load(work / "luminance.pt"))
         self.average = common.Average(self.control.parameters(), .997)
         self.optimiser = torch.optim.AdamW([{"params": self.control.parameters(), "lr": 5e-4, "base": 5e-4}], betas=(.5, .95), weight_decay=0)
         self.critic_optimiser = torch.optim.AdamW([{"params": self.discriminator.parameters(), "lr": 3e-4, "base": 3e-4}], betas=(0., .95), weight_decay=0)
@@ -98,38 +115,41 @@ class Trainer:
                             "average": self.average.values, "step": self.step}, self.path)
 
     def batch(self):
-        """What goes in, timesteps, wishes, control pictures, and the scenes that should come out."""
+        """What goes in, timesteps, wishes, control pictures and their kinds, and frames and scenes [B, 2, …]: what comes out is to meet those."""
         frames, second, noise = (self.times * n for n in (FRAMES, SECOND, NOISE))
-        z, records, control = self.shapes.batch(self.rng, frames + second + noise)
-        clean, real = z[:, 0].clone(), z[:, 1].clone()
+        z, records, control, kinds = self.shapes.batch(self.rng, frames + second + noise)
+        clean = z[:, 0].clone()
         wishes = draw_wishes(self.rng, records, DROP)
         t = torch.randint(*FRAME_TIMES, (len(z),))
         t[frames + second:] = 999
         second = slice(frames, frames + second)
         if self.kept is not None:
-            x0, before, wished, control_before, t_before = self.kept
+            x0, before, wished, control_before, kinds_before, t_before = self.kept
             again = torch.randperm(frames)[:second.stop - second.start]
-            clean[second], real[second], t[second] = x0[again], before[again], (t_before[again] * torch.empty(len(again)).uniform_(*SECOND_SHARE)).long()
+            clean[second], z[second], kinds[second] = x0[again], before[again], kinds_before[again]
+            t[second] = (t_before[again] * torch.empty(len(again)).uniform_(*SECOND_SHARE)).long()
             control = torch.cat([control[:frames], control_before[again], control[second.stop:]])
             wishes = Wishes.join([wishes[:frames], wished[again], wishes[second.stop:]])
         x = schedule.add_noise(clean, t)
         x[second.stop:] = torch.randn_like(x[second.stop:])
-        return x, t, wishes, control, real
+        return x, t, wishes, control, kinds, z
 
     def judged(self, x0, level, text):
         with common.autocast():
             return [s.float() for s in self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)]
 
     def train(self, factor, ramp):
-        x, t, wishes, control, real = self.batch()
+        x, t, wishes, control, kinds, wanted = self.batch()
+        frame, real = wanted.unbind(1)
         with torch.no_grad(), common.autocast():
             text = self.text_encoder(wishes.ids).float()
         with common.autocast():
             v = self.unet(channels_last(x), t, text, self.control(channels_last(x), t, text, control))
         x0 = schedule.x0_from_v(x, v.float(), t)
-        self.kept = x0.detach(), real, wishes, control, t
+        self.kept = x0.detach(), wanted, wishes, control, kinds, t
+        outlines = kinds != OF_LUMINANCE
         if self.step < PLAIN_STEPS:
-            losses = {"reconstruction": distance(x0, real)}
+            losses = {"reconstruction": distance(x0[outlines], real[outlines])}
             update(self.optimiser, losses["reconstruction"], list(self.control.parameters()), factor)
             self.step += 1
             self.average.update(self.step)
@@ -138,8 +158,10 @@ class Trainer:
         level, scores = noise_level(len(x0)), self.judged(x0, noise_level(len(x0)), text)
         with common.autocast():
             logits = self.classifier(schedule.add_noise(x0, level), level)
-        losses = {"reconstruction": distance(x0, real), "adversarial": -sum(s.mean() for s in scores) / len(scores),
-                  "wishes": wish_loss(logits, wishes), "contrast": excess_contrast(x0, real)}
+        losses = {"reconstruction": distance(x0[outlines], real[outlines]), "adversarial": -sum(s.mean() for s in scores) / len(scores),
+                  "wishes": wish_loss(logits, wishes), "contrast": excess_contrast(x0, real),
+                  **{name: layout_loss(self.luminance, x0[~outlines], frame[~outlines], ENOUGH[name], pool)
+                     for name, pool in (("layout", 2), ("detail", 1))}}
         weights = {**WEIGHTS, "adversarial": ramp * WEIGHTS["adversarial"]}
         update(self.optimiser, sum(weights[name] * value for name, value in losses.items()), list(self.control.parameters()), factor)
         losses["critic"] = self.train_critic(x0.detach(), real, text, factor)

@@ -1,13 +1,15 @@
-"""Control pictures of a frame, as the control map node makes them: thin edges, soft edges, a silhouette.
+"""Control pictures of a frame, as the control map node makes them: thin edges, soft edges, a silhouette, its luminance.
 
-Each is a grey picture, white on black, uint8 [H, W]; the control branch gets it as three equal channels in 0..1.
+Each is a grey picture, uint8 [H, W], all but the luminance white on black; the control branch gets it as three equal
+channels in 0..1.
 """
 import numpy as np
 from PIL import Image, ImageFilter
 
 from .styles import LUMINANCE
 
-KINDS = ("edges", "soft", "silhouette")
+DRAWN = ("edges", "soft", "silhouette")     # stored beside the frame
+KINDS = (*DRAWN, "luminance")               # the last is made of the frame
 
 
 def blurred(grey, radius):
@@ -21,6 +23,11 @@ def gradient(grey):
     p = np.pad(grey, 1, mode="edge")
     across, down = p[:, 2:] - p[:, :-2], p[2:] - p[:-2]
     return across[:-2] + 2 * across[1:-1] + across[2:], down[:, :-2] + 2 * down[:, 1:-1] + down[:, 2:]
+
+
+def luminance(frame):
+    """uint8 [H, W, 3] to uint8 [H, W]."""
+    return (frame.astype(np.float32) @ LUMINANCE).astype(np.uint8)
 
 
 def spread(mask):
@@ -70,8 +77,18 @@ def seen_silhouette(rng, figure):
 
 
 def control_maps(rng, frame, figure):
-    """The three control pictures of a frame as the channels of one, uint8 [H, W, 3], in the order of KINDS."""
-    grey = (frame.astype(np.float32) @ LUMINANCE).astype(np.uint8)
+    """The drawn control pictures of a frame as the channels of one, uint8 [H, W, 3], in the order of DRAWN."""
+    grey = luminance(frame)
     low = rng.uniform(40, 110)
     thin = canny(blurred(grey, rng.uniform(.6, 1.6)), low, low * rng.uniform(1.8, 2.6))
     return np.stack([thin, soft_edges(grey), seen_silhouette(rng, figure)], 2)
+
+
+def control_picture(frame, maps, kind):
+    """The control picture of one kind, uint8 [H, W], of a frame [H, W, 3] and its `control_maps`."""
+    return luminance(frame) if kind == "luminance" else maps[..., DRAWN.index(kind)]
+
+
+def as_input(pictures):
+    """Control pictures, uint8 [N, H, W], as what the control branch takes: float32 [N, 3, H, W] in 0..1."""
+    return np.repeat(pictures[:, None], 3, 1).astype(np.float32) / 255

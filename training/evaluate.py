@@ -16,7 +16,7 @@ from PIL import Image, ImageFilter
 from . import common
 from .attributes import JUDGED, sample_attributes
 from .captions import caption, phrase
-from .control_maps import KINDS, control_maps, soft_edges
+from .control_maps import KINDS, as_input, control_maps, control_picture, luminance, soft_edges
 from .figures import figure_frame
 from .frames import camera_frame
 from .judge import judge_pictures, load_judge
@@ -136,12 +136,12 @@ def controlled(pipeline, judge, count):
     """Visitors with and without the control branch, two steps: how well pictures fit the prompt and keep the outline."""
     rng = np.random.default_rng(SHAPE_SEED)
     shown = [figure_frame(rng) for _ in range(count)]
-    frames, maps = np.stack([frame for frame, _ in shown]), np.stack([control_maps(rng, *pair) for pair in shown])
+    frames, maps = np.stack([frame for frame, _ in shown]), [control_maps(rng, *pair) for pair in shown]
     captions, attributes = held_out_captions(count, thing_probability=.3)
     text, z, figures = pipeline.encode_texts(captions), pipeline.encode(frames), {}
     choices = {"without": None}
     if pipeline.residuals:
-        choices |= {kind: np.repeat(maps[:, None, ..., k], 3, 1).astype(np.float32) / 255 for k, kind in enumerate(KINDS)}
+        choices |= {kind: as_input(np.stack([control_picture(*pair, kind) for pair in zip(frames, maps)])) for kind in KINDS}
     for strength in (.7, .8, .9, .95):
         drawn = noises(z.shape, 2, 12)
         for name, control in choices.items():
@@ -199,9 +199,9 @@ def draw_control_sheet(pipeline, out):
     rng = np.random.default_rng(SHAPE_SEED + 2)
     shown = [figure_frame(rng) for _ in range(5)]
     frames = np.stack([frame for frame, _ in shown] + photographs()[:6:5])
-    maps = np.stack([control_maps(rng, *pair)[..., KINDS.index("silhouette")] for pair in shown] +
-                    [soft_edges((p.astype(np.float32) @ LUMINANCE).astype(np.uint8)) for p in frames[len(shown):]])
-    control, z = np.repeat(maps[:, None], 3, 1).astype(np.float32) / 255, pipeline.encode(frames)
+    maps = np.stack([control_picture(frame, control_maps(rng, frame, figure), "silhouette") for frame, figure in shown] +
+                    [soft_edges(luminance(p)) for p in frames[len(shown):]])
+    control, z = as_input(maps), pipeline.encode(frames)
     drawn, rows = noises(z.shape, 2, 12), [frames, np.repeat(maps[..., None], 3, 3)]
     for prompt in CONTROL_PROMPTS:
         text = pipeline.encode_texts([prompt] * len(frames))

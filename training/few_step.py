@@ -2,8 +2,8 @@
 
     python -m training.few_step --work DIR --steps 3000
 
-The student predicts x0 in one jump from every input that a step of the product can meet (see rollout.py). A
-discriminator on the denoiser's own features makes the predictions sharp, the classifier makes them follow their
+The student predicts x0 in one jump from every input that a step of the product can meet (see rollout.py), now and then
+at larger sizes (see large.py). A discriminator on the denoiser's own features makes the predictions sharp, the classifier makes them follow their
 captions, and the coarse luminance of pictures made from frames must follow the frame. The teacher with guidance
 helps as long as it knows more than the student; use `--teacher 0` where both start from the same published model.
 Resumes from DIR/few_step.pt.
@@ -16,6 +16,7 @@ from . import common, schedule
 from .classifier import load_classifier, noise_level
 from .diffusion import build, load_models
 from .discriminator import Discriminator
+from .large import EVERY, SIDE, LargeScenes, shrunk
 from .latents import Latents
 from .layout_loss import Luminance, layout_loss
 from .rollout import Rollout
@@ -70,6 +71,7 @@ class Trainer:
         self.luminance = Luminance().requires_grad_(False)
         self.luminance.load_state_dict(common.load(work / "luminance.pt"))
         self.rollout = Rollout(np.random.default_rng([5, self.step]), Latents(work, "scenes"), Latents(work, "pairs"), times)
+        self.large = LargeScenes(np.random.default_rng([6, self.step]), work, times)
         torch.manual_seed(self.step)
 
     def parts(self):
@@ -100,14 +102,15 @@ class Trainer:
         return schedule.x0_from_v(x, v.float(), t)
 
     def judged(self, x0, level, text):
-        """The discriminator's score maps of latents, which get noise first."""
+        """The discriminator's score maps of latents, which get noise first; of large ones twice: as they are, and as a whole."""
+        views = [x0] if min(x0.shape[2:]) <= SIDE else [x0, shrunk(x0)]
         with common.autocast():
-            return [s.float() for s in self.discriminator(channels_last(schedule.add_noise(x0, level)), level, text)]
+            return [s.float() for view in views for s in self.discriminator(channels_last(schedule.add_noise(view, level)), level, text)]
 
     def classified(self, x0):
         level = noise_level(len(x0))
         with common.autocast():
-            return self.classifier(schedule.add_noise(x0, level), level)
+            return self.classifier(schedule.add_noise(shrunk(x0), level), level)
 
     def teacher_loss(self, x0, text):
         """Distance to the guided teacher's result from the noised prediction."""
@@ -119,32 +122,37 @@ class Trainer:
             with_text, without = both.chunk(2)
         return distance(x0, without + GUIDANCE * (with_text - without))
 
-    def losses(self, x0, text, batch):
+    def losses(self, x0, text, batch, parts):
         """The student's losses by name, without weights, and how many of the named things are there."""
         logits = self.classified(x0)
-        scores, parts = self.judged(x0, noise_level(len(x0)), text), self.rollout.parts
+        scores = self.judged(x0, noise_level(len(x0)), text)
         losses = {
             "adversarial": -sum(s.mean() for s in scores) / len(scores),
             "wishes": wish_loss(logits, batch.wishes),
             "variety": variety_loss(logits, batch.wishes, parts.noise),
             "reconstruction": distance(x0[parts.noised], batch.real[parts.noised]),
-            "pair": F.l1_loss(F.avg_pool2d(x0[parts.pairs], 4), F.avg_pool2d(batch.real[parts.pairs], 4)),
-            "layout": layout_loss(self.luminance, x0[parts.pairs.start:], batch.frame, ENOUGH),
             "contrast": excess_contrast(x0, batch.real),
         }
+        if batch.frame is not None:
+            losses["pair"] = F.l1_loss(F.avg_pool2d(x0[parts.pairs], 4), F.avg_pool2d(batch.real[parts.pairs], 4))
+            losses["layout"] = layout_loss(self.luminance, x0[parts.pairs.start:], batch.frame, ENOUGH)
         return losses, {name: granted({name: logits[name][parts.noise]}, batch.wishes[parts.noise], name)
                         for name in ("thing", "weather", "celestial", "style")}
 
-    def student_step(self, batch, factor):
+    def source(self):
+        """Where the next batch comes from."""
+        return self.large if self.large.scenes and self.step % EVERY == EVERY - 1 else self.rollout
+
+    def student_step(self, source, batch, factor):
         with common.autocast():
             text = self.text_encoder(batch.wishes.ids).float()
         x0 = self.predict(self.student, batch.x, batch.t, text)
-        self.rollout.keep(x0, batch)
+        source.keep(x0, batch)
         self.discriminator.requires_grad_(False)
-        losses, found = self.losses(x0, text.detach(), batch)
+        losses, found = self.losses(x0, text.detach(), batch, source.parts)
         total = sum(WEIGHTS[name] * value for name, value in losses.items())
         if self.teacher_weight:
-            total = total + self.teacher_weight * self.teacher_loss(x0[self.rollout.parts.noise], text[self.rollout.parts.noise].detach())
+            total = total + self.teacher_weight * self.teacher_loss(x0[source.parts.noise], text[source.parts.noise].detach())
         update(self.student_optimiser, total, self.learning, factor)
         return x0.detach(), losses, found
 
@@ -208,13 +216,14 @@ def main():
     while progress.goes_on(trainer.step):
         factor = common.learning_rate(trainer.step, progress.done(trainer.step), warm_up=20)
         ramp = min(1., (trainer.step + 1) / 150)    # the discriminator gets a head start
-        batch = trainer.rollout.batch()
-        x0, losses, here = trainer.student_step(batch, factor * ramp)
+        source = trainer.source()
+        batch = source.batch()
+        x0, losses, here = trainer.student_step(source, batch, factor * ramp)
         losses["critic"] = trainer.critic_step(x0, batch, factor)
         found.add(here)
         trainer.step += 1
         trainer.average.update(trainer.step)
-        progress.add(trainer.step, len(x0), **losses, **found.shares(), deviation=x0[trainer.rollout.parts.noise].std())
+        progress.add(trainer.step, len(x0), **losses, **found.shares(), deviation=x0[source.parts.noise].std())
         if progress.checkpoint_due():
             trainer.save()
     if progress.steps:

@@ -15,10 +15,10 @@ from .autoencoder import to_tensor
 from .autoencoder_net import Encoder
 from .captions import caption
 from .layout_loss import fit_luminance
-from .shards import HELD_OUT, load_shard, shard_numbers
+from .shards import HELD_OUT, LARGE, load_shard, shard_numbers
 from .text_encoder import token_ids
 
-KINDS = ("scenes", "pairs", "shapes")
+KINDS = ("scenes", "pairs", "shapes", *LARGE)
 FITTED = ("scenes", "pairs")     # kinds that the luminance is fitted on
 OF_SHAPES = [0, 2]     # the frame and the scene; control pictures are not encoded
 
@@ -71,7 +71,7 @@ def load_latents(work, kind, number):
 
 
 class Latents:
-    """All latents of one kind in memory: `z` [N, 16, 16, 16], for pairs and shapes [N, 2, 16, 16, 16] (frame, scene)."""
+    """All latents of one kind in memory: `z` [N, 16, h, w], for pairs and shapes [N, 2, 16, 16, 16] (frame, scene)."""
 
     def __init__(self, work, kind, held_out=False):
         paths = sorted((work / "latents").glob(f"{kind}-*.npy"))

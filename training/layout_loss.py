@@ -32,15 +32,18 @@ def fit_luminance(latents, pictures, steps=600):
         return net, float(1 - F.mse_loss(net(latents), target) / target.var())
 
 
-def coarse_luminance(net, latents):
-    """Maps [B, 16, h, w] to [B, h * w / 4], centred."""
-    luminance = F.avg_pool2d(net(latents), 2).flatten(1)
+def coarse_luminance(net, latents, pool=2):
+    """Maps [B, 16, h, w] to [B, h * w / pool²], centred."""
+    luminance = F.avg_pool2d(net(latents), pool).flatten(1)
     return luminance - luminance.mean(1, keepdim=True)
 
 
-def layout_loss(net, x0, frame, enough=1.):
-    """How far the correlation of the coarse luminances is below `enough`; frames without contrast count less."""
-    a, b = coarse_luminance(net, x0), coarse_luminance(net, frame)
+def layout_loss(net, x0, frame, enough=1., pool=2):
+    """How far the correlation of the coarse luminances is below `enough`; frames without contrast count less.
+
+    `pool`: the side of the squares of latents that are compared; 1 holds edges as well.
+    """
+    a, b = coarse_luminance(net, x0, pool), coarse_luminance(net, frame, pool)
     correlation = (a * b).mean(1) / ((a ** 2).mean(1) * (b ** 2).mean(1) + 1e-6).sqrt()
     importance = (b.std(1) / .12).clamp(max=1)
     return ((enough - correlation).relu() * importance).mean()

@@ -12,10 +12,11 @@ import torch
 from . import schedule
 from .wishes import Wishes, draw_wishes
 
-NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 3, 6, 7, 6     # samples of each kind
+NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 7, 6, 6, 5     # samples of each kind
 # Own predictions: samples, timestep of the step, and where in the batch before its input was predicted.
 CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (3, 239, NOISE + 7))
 JITTER = 60
+NOISED_TIMES = (300, 980)   # of scenes: where things take their shapes
 FRAME_TIMES = (420, 840)    # where image to image starts
 SECOND_SHARE = (.45, .56)   # where the second of two steps is, as a share of the first timestep
 DROP = .05      # share of empty captions
@@ -42,7 +43,7 @@ class Batch:
     x: torch.Tensor         # [B, 16, 16, 16] the student's input
     t: torch.Tensor         # [B] timesteps
     wishes: Wishes          # captions and their classes
-    frame: torch.Tensor     # [count, 16, 16, 16] the frames behind pairs, frames and second
+    frame: torch.Tensor | None  # [count, 16, 16, 16] the frames behind pairs, frames and second
     real: torch.Tensor      # scenes, for the discriminator
     real_wishes: Wishes
 
@@ -62,7 +63,7 @@ class Rollout:
         clean = torch.cat([real[:p.pairs.start], frame])
         steps = torch.cat([torch.full((count,), t) for count, t, _ in p.chains])
         t = torch.cat([torch.full((size(p.noise),), 999), steps + torch.randint(-JITTER, JITTER + 1, steps.shape),
-                       torch.randint(100, 980, (size(p.noised),)), torch.randint(*FRAME_TIMES, (len(frame),))])
+                       torch.randint(*NOISED_TIMES, (size(p.noised),)), torch.randint(*FRAME_TIMES, (len(frame),))])
         if self.kept is not None:
             x0, before, frame_before, t_before = self.kept
             index = torch.cat([torch.arange(start, start + count) for count, _, start in p.chains])

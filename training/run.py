@@ -20,9 +20,9 @@ ENVIRONMENT = {
     "GOMP_SPINCOUNT": "20000",
 }
 HELD_OUT = 90000
-SHARDS = {"scenes": 100, "pairs": 24, "leaves": 8, "shapes": 24}      # of 500 pictures
+SHARDS = {"scenes": 100, "pairs": 24, "leaves": 8, "shapes": 24, "large384": 4, "large512": 4, "wide": 4}      # of 500 pictures
 HELD_OUT_SHARDS = {"scenes": 2, "shapes": 1}
-STEPS = {"autoencoder": 4000, "diffusion": 14000, "classifier": 3500, "few_step": 5000, "control": 4000, "decoder": 9000, "judge": 3000}
+STEPS = {"autoencoder": 4000, "diffusion": 14000, "classifier": 7200, "few_step": 5000, "control": 4000, "decoder": 9000, "judge": 3000}
 PHASES = ("render", "autoencoder", "latents", "diffusion", "classifier", "few_step", "control", "decoder", "judge", "export",
           "calibrate", "evaluate")
 # Amounts so small that all phases take minutes; this shows that they work, but teaches nothing.

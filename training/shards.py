@@ -6,6 +6,7 @@ Each shard is made from its own number, so rendering can stop and resume anywher
 used for training.
 """
 import argparse
+import functools
 import json
 import os
 import time
@@ -24,9 +25,13 @@ SHARD_SIZE = 500
 HELD_OUT = 90000
 
 
-def scene(rng):
+# Scenes at other sizes than 256 × 256: width, height.
+LARGE = {"large384": (384, 384), "large512": (512, 512), "wide": (448, 256)}
+
+
+def scene(rng, size=(256, 256)):
     attributes = sample_attributes(rng)
-    return render(attributes, sample_layout(rng, attributes)), attributes.to_dict()
+    return render(attributes, sample_layout(rng, attributes), *size), attributes.to_dict()
 
 
 def pair(rng):
@@ -43,7 +48,8 @@ def leaf(rng):
     return dead_leaves(rng), None
 
 
-MAKERS = {"scenes": scene, "leaves": leaf, "pairs": pair, "shapes": shape}
+MAKERS = {"scenes": scene, "leaves": leaf, "pairs": pair, "shapes": shape,
+          **{kind: functools.partial(scene, size=size) for kind, size in LARGE.items()}}
 
 
 def make_shard(folder: Path, kind: str, number: int, size=SHARD_SIZE):

@@ -7,10 +7,9 @@ from .captions import caption
 from .classifier import CLASSES, labels
 from .text_encoder import token_ids
 
-WEIGHTS = {"time": .5, "land": .8, "thing": 1.2, "weather": 1., "celestial": 1., "style": 1., "colour": .5, "side": .3}
-# Classes that the denoiser confuses most count more: round moons with crescents, spring with no style, things that are blobs.
-EMPHASIS = {"moon": 3., "crescent": 3., "spring": 2.5,
-            **dict.fromkeys(("castle", "rocket", "palm", "balloon", "windmill", "cactus"), 1.6)}
+WEIGHTS = {"time": .5, "land": .8, "thing": 1.9, "weather": 1., "celestial": 1., "style": 1., "colour": .5, "side": .3}
+# Classes that the denoiser confuses most count more: round moons with crescents, spring with no style.
+EMPHASIS = {"moon": 3., "crescent": 3., "spring": 2.5}
 ABSENT = .25    # weight of attributes that neither scene nor caption has: no rainbow where none was asked for
 OF_THING = ("colour", "side")
 
