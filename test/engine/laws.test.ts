@@ -138,18 +138,18 @@ describe('laws of a stream', () => {
 
   // The reference feeds the guidance state of one frame into the next when there is one step: at t_index 0 it grows
   // 17-fold with every frame. In the paper a frame's virtual residual noise starts from its own noise.
-  it('self guidance at one step and t_index 0 stays bounded over 1000 frames', async () => {
+  it('self guidance at one step and t_index 0 stays bounded over 200 frames', async () => {
     const stream = await open({ cfgType: 'self', tIndexList: [0], guidanceScale: 1.2 });
     const deviation = (latent: Float32Array) => Math.sqrt(latent.reduce((sum, value) => sum + value * value, 0) / latent.length);
     const deviations: number[] = [];
-    for (let k = 0; k < 1000; k++) {
+    for (let k = 0; k < 200; k++) {
       const [output] = await stream.process({ image: frames[k % frames.length] });
       deviations.push(deviation(output.latent));
     }
     assert.ok(Math.max(...deviations) <= Math.max(...deviations.slice(0, frames.length)) * 1.001, `grew to ${Math.max(...deviations)}`);
   });
 
-  it('loops back stay bounded over 1000 frames: the last latent, the last picture', async () => {
+  it('loops back stay bounded over 300 frames: the last latent, the last picture', async () => {
     const deviation = (latent: Float32Array) => Math.sqrt(latent.reduce((sum, value) => sum + value * value, 0) / latent.length);
     for (const loop of [
       { latentFeedback: 0.9 },
@@ -158,11 +158,11 @@ describe('laws of a stream', () => {
     ]) {
       const stream = await open({ ...loop, tIndexList: STEPS[1] });
       const deviations: number[] = [];
-      for (let k = 0; k < 1000; k++) {
+      for (let k = 0; k < 300; k++) {
         const [output] = await stream.process({ image: frames[k % frames.length] });
         deviations.push(deviation(output.latent));
       }
-      const [early, late] = [Math.max(...deviations.slice(0, 100)), Math.max(...deviations.slice(500))];
+      const [early, late] = [Math.max(...deviations.slice(0, 100)), Math.max(...deviations.slice(200))];
       assert.ok(late <= early * 1.1, `${JSON.stringify(loop)}: ${early} at first, ${late} in the end`);
       await stream.close();
     }

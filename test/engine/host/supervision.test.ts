@@ -18,7 +18,7 @@ import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 import { PATIENCE, until } from '../../lib/until';
 
 /** KILLS=100 for the whole of it, as in test/soak/RESULTS.md. */
-const KILLS = Number(process.env.KILLS ?? 10);
+const KILLS = Number(process.env.KILLS ?? 5);
 const STARTER = join(ROOT, 'models/starter');
 const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tIndexList: [25, 40], cfgType: 'none', format: 'raw' };
 const WHITE: Picture = { kind: 'raw', data: new Uint8Array(64 * 64 * 3).fill(255), width: 64, height: 64, channels: 3 };
