@@ -16,14 +16,17 @@ const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tInde
 const BLACK: Picture = { kind: 'raw', data: new Uint8Array(64 * 64 * 3), width: 64, height: 64, channels: 3 };
 const RESTARTS = { first: 20, last: 50 };
 
-/** In the engine process: a width of 96 takes 20 MB every 5 ms without ever coming back to the event loop, up to 2 GB. */
+/**
+ * In the engine process: a width of 96 takes 20 MB every 50 ms without ever coming back to the event loop, up to 2 GB. So it takes
+ * seconds from the limit to what is more than soon after it.
+ */
 const GREEDY = `
   if (process.send) process.on('message', ({ params }) => {
     if ((params?.settings?.width ?? params?.params?.width) !== 96) return;
     const hoard = [];
     for (let k = 0; k < 100; k++) {
       hoard.push(Buffer.alloc(20e6, 1));
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 50);
     }
     while (hoard.length);
   });`;

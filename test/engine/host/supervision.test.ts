@@ -52,11 +52,11 @@ describe('host: supervision', () => {
 
   it('a net that hangs is noticed while its process still answers, and replaced', async () => {
     const model = await changedModel({ 'vae_encoder/model.onnx': faultyEncoder('hangs') }, STARTER);
-    const host = acquireHost({ model, stallLimit: 2000, intraOpNumThreads: 1 });
+    const host = acquireHost({ model, stallLimit: 4000, intraOpNumThreads: 1 });
     const stream = host.openStream(settings);
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');
     const pid = host.pid as number;
-    await assert.rejects(stream.submit({ picture: WHITE }), { code: 'ETIMEOUT', message: /no progress for 2 s.*hangs/ });
+    await assert.rejects(stream.submit({ picture: WHITE }), { code: 'ETIMEOUT', message: /no progress for 4 s.*hangs/ });
     await until(() => !alive(pid));
     await become(host, 'ready');
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');
@@ -80,7 +80,7 @@ describe('host: supervision', () => {
     await until(() => {
       if (host.state.phase === 'ready') stream.submit({ picture: WHITE }).catch(() => undefined);
       return host.state.phase === 'ready' && host.state.info.executionProvider === 'cpu';
-    }, 20_000);
+    });
     assert.equal(errors(states).length, 2, 'the first failure may be healed by a new process');
     assert.match(errors(states)[0], /failed 3 times in a row.*vae_encoder/);
     assert.match(host.state.warnings.join(), /cpu:0 failed while it ran, the next provider took over/);
