@@ -101,6 +101,7 @@ watchPictures(
   here.replace(/\/play$/, ''),
   async (jpeg, frame) => {
     await painter.show(jpeg);
+    canvas.classList.add('live');
     document.documentElement.style.setProperty('--ratio', canvas.width / canvas.height);
     pictures++;
     dispatchEvent(new CustomEvent('picture', { detail: frame }));

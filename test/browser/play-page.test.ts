@@ -63,6 +63,17 @@ describe('performance page', () => {
     await page.close();
   });
 
+  it('says that the first picture is waited for, until it is there', async () => {
+    const { page, errors } = await open();
+    await page.waitForSelector('.frame .empty', { state: 'hidden', timeout: PATIENCE });
+    // The socket of the pictures, which brings none now; the page's own is at stage/play.
+    await page.routeWebSocket(/\/streamdiffusion\/stage(\?|$)/, () => undefined);
+    await page.reload();
+    await page.waitForSelector('.frame .empty:text-is("waiting for the first picture")', { timeout: PATIENCE });
+    assert.deepEqual(errors, []);
+    await page.close();
+  });
+
   it(`changes the picture within n + 1 ticks of the press`, async () => {
     const { page, errors } = await open();
     const colours = (): Promise<number[]> =>
