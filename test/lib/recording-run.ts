@@ -6,7 +6,7 @@ import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import { testCard } from '../../nodes/lib/source/test-card';
 import sink from '../../nodes/sink';
-import { calls, helper, startFlow } from './flow';
+import { calls, helper, PATIENCE, startFlow, until } from './flow';
 
 export const ENDS = ['stop', 'kill of ffmpeg', 'kill of Node-RED'] as const;
 export type End = (typeof ENDS)[number];
@@ -45,15 +45,16 @@ export async function recordingRun(run: RecordingRun): Promise<RecordingResult> 
     const began = performance.now();
     const pause = 1000 * seconds - 20;
     await new Promise((resolve) => setTimeout(resolve, pause));
+    // To find them takes its time on a busy machine, in which the recording goes on.
+    const writers = ffmpegOf(child.pid!);
     let recorded = (performance.now() - began) / 1000;
     if (end === 'kill of Node-RED') {
-      const writers = ffmpegOf(child.pid!);
       child.kill('SIGKILL');
       await gone;
       await Promise.all(writers.map(untilGone));
       return { recorded, ...(await lengthOf(file)), sent: NaN, errors: [] };
     }
-    if (end === 'kill of ffmpeg') for (const pid of ffmpegOf(child.pid!)) process.kill(pid, 'SIGKILL');
+    if (end === 'kill of ffmpeg') for (const pid of writers) process.kill(pid, 'SIGKILL');
     child.send('end');
     const said = (await word(child)) as { ended: number; sent: number; errors: string[] };
     if (end === 'stop') recorded = said.ended / 1000;
@@ -82,15 +83,14 @@ function ffmpegOf(parent: number): number[] {
 }
 
 async function untilGone(pid: number): Promise<void> {
-  for (let tries = 0; tries < 500; tries++) {
+  const isGone = (): boolean => {
     try {
-      process.kill(pid, 0);
+      return !process.kill(pid, 0);
     } catch {
-      return;
+      return true;
     }
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
-  throw new Error(`ffmpeg ${pid} outlived Node-RED by 10 s`);
+  };
+  await until(isGone, PATIENCE, () => `ffmpeg ${pid} outlived Node-RED`);
 }
 
 /** Decodes the file. */

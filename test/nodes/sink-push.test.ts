@@ -100,7 +100,7 @@ describe('pictures sent to another program', function () {
         2 * PATIENCE,
         () => `${taken.said} ${errors.join()}`,
       );
-      assert.equal(sent.state, 'sending');
+      await until(() => sent.state === 'sending');
       if (existsSync(`/proc/${sent.pid}/cmdline`)) {
         const seen = readFileSync(`/proc/${sent.pid}/cmdline`, 'latin1');
         assert.ok(seen.includes(`127.0.0.1`) && !seen.includes('my-secret'), seen);
@@ -175,9 +175,9 @@ describe('pictures sent to another program', function () {
     const errors: Error[] = [];
     push = new Push(options(`rtmp://127.0.0.1:${port}/live/x`), (error) => errors.push(error), { running: 1500, starting: 1500 });
     push.show({ jpeg: red, frame: {} });
-    await until(() => errors.length >= 2);
+    // On a busy machine ffmpeg itself may need longer to begin.
+    await until(() => errors.length >= 2 && callers >= 1);
     assert.match(errors[0].message, /nothing was sent for 1\.5 s/);
-    assert.ok(callers >= 1);
     silent.close();
   });
 

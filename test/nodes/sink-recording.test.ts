@@ -8,8 +8,7 @@ import sharp from 'sharp';
 import type { EngineError } from '../../engine/errors';
 import { LIMITS, Recording, recordingArguments } from '../../nodes/lib/sink/recording';
 import { ENDS, lengthOf, recordingRun } from '../lib/recording-run';
-import { strain } from '../lib/strain';
-import { until } from '../lib/until';
+import { eventually, until } from '../lib/until';
 
 const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -52,7 +51,7 @@ describe('a recording', () => {
       });
       for (const { fps, recorded, playable, errors } of await Promise.all(runs)) {
         // A busy machine may be a moment behind; pictures that wait for ffmpeg's look ahead would be all that there is.
-        assert.ok(playable > recorded - Math.min(1 * strain(), 2), `${playable} s of ${recorded} s at ${fps} fps`);
+        assert.ok(playable > recorded - 2, `${playable} s of ${recorded} s at ${fps} fps`);
         assert.ok(playable < recorded + 0.5, `${playable} s of ${recorded} s at ${fps} fps`);
         assert.equal(errors.length, end === 'kill of ffmpeg' ? 1 : 0, errors.join());
         if (end === 'kill of ffmpeg') assert.match(errors[0], /ended: ffmpeg ended with SIGKILL/);
@@ -66,22 +65,24 @@ describe('a recording', () => {
     const wall = Date.now;
     const began = performance.now();
     const shown: number[] = [];
+    const seconds = (): number => (performance.now() - began) / 1000;
     try {
       for (let k = 0; k < 40; k++) {
         const jump = k < 10 ? 0 : k < 20 ? 3_600_000 : k < 30 ? -86_400_000 : 86_400_000;
         Date.now = () => wall() + jump;
-        shown.push((performance.now() - began) / 1000);
+        shown.push(seconds());
         recording.show({ jpeg: red, frame: {} });
         await pause(50);
       }
     } finally {
       Date.now = wall;
     }
+    const ended = seconds();
     await recording.finish();
     assert.deepEqual([errors.map(String), leftOut], [[], []]);
     const { playable, decoded } = await lengthOf(file);
     assert.ok(decoded >= 40, `${decoded} of 40 pictures`);
-    assert.ok(Math.abs(playable - shown.at(-1)!) < 0.6 * strain(), `${playable} s of ${shown.at(-1)} s`);
+    assert.ok(playable > shown.at(-1)! - 0.6 && playable < ended + 0.6, `${playable} s of ${shown.at(-1)} s`);
     assert.doesNotMatch(recordingArguments('a.mp4', 64, 64).join(' '), /wallclock/, 'nor does ffmpeg look at that clock');
   });
 
@@ -114,15 +115,24 @@ describe('a recording', () => {
     assert.deepEqual(errors, []);
     const { playable, decoded } = await lengthOf(file);
     const missing = leftOut[0] ?? 0;
-    assert.ok(decoded >= 12 - missing && playable > 2.7, `${decoded} pictures, ${playable} s, ${missing} said to be missing`);
+    // A busy machine may lack the last ones.
+    const least = missing === 0 ? 2.7 : 1;
+    assert.ok(decoded >= 12 - missing && playable > least, `${decoded} pictures, ${playable} s, ${missing} said to be missing`);
   });
 
   it('says so when ffmpeg has to be ended by force, and the file can be played up to there', async () => {
     const file = join(folder, 'stopped.mp4');
     const { recording, errors } = record(file, 'ffmpeg', { ...LIMITS, endMs: 2000 });
-    for (let k = 0; k < 20; k++) {
-      recording.show({ jpeg: red, frame: {} });
-      await pause(100);
+    const playable = (): Promise<number> =>
+      lengthOf(file).then(
+        (length) => length.playable,
+        () => 0,
+      );
+    const source = setInterval(() => recording.show({ jpeg: red, frame: {} }), 100);
+    try {
+      await eventually(async () => (await playable()) > 0.9);
+    } finally {
+      clearInterval(source);
     }
     const { stdout } = spawnSync('ps', ['-o', 'pid=,args=', '--ppid', String(process.pid)], { encoding: 'utf8' });
     const ffmpeg = parseInt(stdout.split('\n').find((line) => line.includes(file)) ?? '', 10);
@@ -132,7 +142,7 @@ describe('a recording', () => {
     assert.ok(performance.now() - began < 20_000, 'there is an end to it');
     assert.equal(errors[0]?.code, 'EDISK');
     assert.match(errors[0].message, /stopped\.mp4 ended: ffmpeg made no progress for 2 s and was killed/);
-    assert.ok((await lengthOf(file)).playable > 0.9);
+    assert.ok((await playable()) > 0.9);
   });
 
   it('says how many pictures it lacks where ffmpeg is too slow', async () => {

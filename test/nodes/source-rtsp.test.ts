@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import source from '../../nodes/source';
-import { calls, helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
+import { calls, helper, messagesAt, PATIENCE, startFlow, until, type FlowNode } from '../lib/flow';
 import { ROOT } from '../lib/reference';
 
 const SCRIPT = join(ROOT, 'test/lib/rtsp_server.py');
@@ -38,7 +38,7 @@ class RtspCamera {
 }
 
 describe('frame source on an RTSP camera', function () {
-  this.timeout(60_000);
+  this.timeout(4 * PATIENCE);
   let camera: RtspCamera;
 
   before(async function () {
@@ -78,7 +78,7 @@ describe('frame source on an RTSP camera', function () {
   for (const path of ['h264', 'mjpeg']) {
     it(`logs in and sends its moving picture (${path})`, async () => {
       await start(path);
-      const messages = await messagesAt('out', 20, 20_000);
+      const messages = await messagesAt('out', 20);
       const pictures = messages.map(({ payload }) => payload as Buffer);
       const { width, height, format } = await sharp(pictures[0]).metadata();
       assert.deepEqual([width, height, format], [160, 120, 'jpeg']);
@@ -88,7 +88,7 @@ describe('frame source on an RTSP camera', function () {
 
   it('says that the login was refused, without telling it', async () => {
     const { errors, states } = await start('h264', { user: 'visitor', password: 'catfish' });
-    await until(() => errors.length > 0, 20_000);
+    await until(() => errors.length > 0);
     assert.equal((errors[0] as { code: string }).code, 'ESOURCE');
     assert.match(String(errors[0]), /rtsp:\/\/127\.0\.0\.1:\d+\/h264 cannot be played: [\s\S]*401 Unauthorized/);
     assert.doesNotMatch(JSON.stringify([errors.map(String), states]), /catfish|visitor/);
@@ -96,17 +96,17 @@ describe('frame source on an RTSP camera', function () {
 
   it('comes back after the camera was switched off and on', async () => {
     const { errors } = await start('h264');
-    await messagesAt('out', 3, 20_000);
+    await messagesAt('out', 3);
     const { port } = camera;
     await camera.stop();
     await until(
       () => errors.length > 0,
-      20_000,
+      PATIENCE,
       () => 'nothing was said about a camera that is off',
     );
     const again = await RtspCamera.start(port);
     assert.ok(again instanceof RtspCamera, String(again));
     camera = again;
-    await messagesAt('out', 3, 30_000);
+    await messagesAt('out', 3);
   });
 });
