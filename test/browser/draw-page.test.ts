@@ -43,6 +43,11 @@ async function becomes(page: Page, place: Place, hex: string): Promise<void> {
 
 /** Strokes until it is known how soon they are painted. */
 const STROKES = 10;
+/**
+ * Pictures from the press to the first that shows the stroke, at most: the way to the server, outlines, two steps, the way back. They
+ * are counted since all of them take longer on a busy machine; in a second there are up to twelve.
+ */
+const SOON = 15;
 const COLOURS = { sky: '#7ac0f8', sea: '#1a70b0', snow: '#f4f9fe', house: '#b64e3a', sun: '#ffe27a' };
 
 describe('drawing page', () => {
@@ -162,11 +167,16 @@ describe('drawing page', () => {
   it('shows a stroke in the live picture soon', async () => {
     const { page } = await open();
     await page.waitForSelector('#picture.live', { timeout: PATIENCE });
-    const times: number[] = [];
+    interface Watch {
+      began: number;
+      took: number;
+      pictures: number;
+    }
+    const seen: Watch[] = [];
     for (let k = 0; k < STROKES; k++) {
       // Black over all, and back: the picture follows.
       const bright = k % 2 === 1;
-      await page.evaluate((isBright) => {
+      await page.evaluate(async (isBright) => {
         const colours = (): number[] => {
           const small = document.createElement('canvas');
           small.width = small.height = 4;
@@ -174,13 +184,20 @@ describe('drawing page', () => {
           context.drawImage(document.querySelector('#picture') as HTMLCanvasElement, 0, 0, 4, 4);
           return [...context.getImageData(0, 0, 4, 4).data];
         };
-        const before = colours();
-        const watch = { began: 0, took: 0 };
+        const changeSince = (old: number[]): number => colours().reduce((sum, value, k) => sum + Math.abs(value - old[k]), 0) / old.length;
+        const next = (): Promise<unknown> => new Promise((resolve) => addEventListener('picture', resolve, { once: true }));
+        // Nothing else moves: without the stroke the picture stays as it is, once it has followed the last one.
+        let before = colours();
+        for (let still = 0; still < 4; before = colours()) {
+          await next();
+          still = changeSince(before) < 1 ? still + 1 : 0;
+        }
+        const watch = { began: 0, took: 0, pictures: 0 };
         Object.assign(window, { watch });
         const look = (): void => {
-          const change = colours().reduce((sum, value, k) => sum + Math.abs(value - before[k]), 0) / before.length;
-          // Nothing else moves: without the stroke the picture stays as it is.
-          if (watch.began === 0 || change < 4) return;
+          if (watch.began === 0) return;
+          watch.pictures++;
+          if (changeSince(before) < 4) return;
           watch.took = performance.now() - watch.began;
           removeEventListener('picture', look);
         };
@@ -192,18 +209,16 @@ describe('drawing page', () => {
         (document.querySelector(`[data-colour="${isBright ? '#f4f9fe' : '#141e52'}"]`) as HTMLElement).click();
       }, bright);
       await draw(page, [0.1, 0.5], [0.9, 0.5]);
-      await page.waitForFunction(() => (window as unknown as { watch: { took: number } }).watch.took > 0, undefined, { timeout: PATIENCE });
-      times.push(await page.evaluate(() => (window as unknown as { watch: { took: number } }).watch.took));
-      await page.waitForTimeout(400);
+      await page.waitForFunction(() => (window as unknown as { watch: Watch }).watch.took > 0, undefined, { timeout: PATIENCE });
+      seen.push(await page.evaluate(() => (window as unknown as { watch: Watch }).watch));
     }
-    times.sort((a, b) => a - b);
-    console.log(
-      `      a stroke is in the picture after ${Math.round(times[STROKES / 2])} ms (median), ${Math.round(times[STROKES - 1])} ms at most`,
-    );
-    assert.ok(times[STROKES / 2] < 5000, `${times[STROKES / 2]} ms`);
+    seen.sort((a, b) => a.pictures - b.pictures);
+    const median = seen[STROKES / 2];
+    console.log(`      a stroke is in the picture after ${Math.round(median.took)} ms and ${median.pictures} pictures (median)`);
+    assert.ok(median.pictures <= SOON, `after ${seen.map(({ pictures }) => pictures).join(', ')} pictures`);
     for (let k = 0; k < STROKES; k++) await page.click('#undo');
     await page.close();
-  });
+  }).timeout(4 * PATIENCE);
 
   it('comes back by itself after a deploy, to a sheet of its own', async () => {
     const { page } = await open();
