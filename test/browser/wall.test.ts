@@ -138,25 +138,30 @@ describe('live page on walls', () => {
 
   it('shows the same picture at the same time on several screens with a shared delay', async () => {
     const pages = await Promise.all([open('?delay=600'), open('?delay=600')]);
-    const shown = await Promise.all(
-      pages.map(({ page }) =>
-        page.evaluate(
-          () =>
-            new Promise<[number, number][]>((resolve) => {
-              const times: [number, number][] = [];
-              addEventListener('picture', ({ detail }: Event & { detail?: { id: number } }) => {
-                times.push([detail!.id, performance.timeOrigin + performance.now()]);
-                if (times.length === 40) resolve(times);
-              });
-            }),
-        ),
-      ),
-    );
-    const second = new Map(shown[1]);
-    const apart = shown[0].flatMap(([id, at]) => (second.has(id) ? Math.abs(second.get(id)! - at) : [])).sort((a, b) => a - b);
-    const median = apart[Math.floor(apart.length / 2)];
-    console.log(`      ${apart.length} pictures on both, ${median.toFixed(1)} ms apart (median)`);
-    assert.ok(apart.length > 15 && median < 60, `${apart.length} pictures, ${median} ms apart`);
+    /** By how much pictures are shown later on one than on the other, ms: the median of 20 or more that both show from now on. */
+    const medianApart = async (): Promise<number> => {
+      for (const { page } of pages)
+        await page.evaluate(() => {
+          const times: [number, number][] = [];
+          Object.assign(window, { times });
+          addEventListener('picture', ({ detail }: Event & { detail?: { id: number } }) => {
+            times.push([detail!.id, performance.timeOrigin + performance.now()]);
+          });
+        });
+      for (const end = performance.now() + PATIENCE; ; await pages[0].page.waitForTimeout(200)) {
+        const [first, second] = await Promise.all(
+          pages.map(async ({ page }) => new Map(await page.evaluate(() => (window as unknown as { times: [number, number][] }).times))),
+        );
+        const apart = [...first].flatMap(([id, at]) => (second.has(id) ? Math.abs(second.get(id)! - at) : [])).sort((a, b) => a - b);
+        if (apart.length >= 20) return apart[Math.floor(apart.length / 2)];
+        assert.ok(performance.now() < end, `of ${first.size} and ${second.size} pictures only ${apart.length} are on both`);
+      }
+    };
+    let median = await medianApart();
+    // A busy machine paints late for a while, and screens that are out of step stay so.
+    for (let looks = 1; median >= 60 && looks < 3; looks++) median = await medianApart();
+    console.log(`      pictures on both are ${median.toFixed(1)} ms apart (median)`);
+    assert.ok(median < 60, `${median} ms apart`);
     for (const { page, errors } of pages) {
       assert.deepEqual(errors, []);
       await page.close();
