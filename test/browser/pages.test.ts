@@ -18,6 +18,7 @@ describe('pages for visitors', () => {
       const open = async (path: string): Promise<{ page: Page; errors: string[]; close: () => Promise<void> }> => {
         const context = await stage.browser.newContext({ locale, viewport: { width: 1280, height: 800 }, permissions: ['camera'] });
         const page = await context.newPage();
+        page.setDefaultTimeout(PATIENCE);
         const errors: string[] = [];
         page.on('pageerror', (error) => errors.push(error.message));
         await page.goto(`${stage.server.address}/streamdiffusion${path}`);
