@@ -39,7 +39,8 @@ async function fetchDashboard(): Promise<string | undefined> {
   return problem;
 }
 
-describe('the example with a panel of Dashboard 2', () => {
+describe('the example with a panel of Dashboard 2', function () {
+  this.timeout(5 * PATIENCE);
   let browser: Browser;
   let server: Server;
   let page: Page;
@@ -61,6 +62,7 @@ describe('the example with a panel of Dashboard 2', () => {
     server = await Server.start(['--user-dir', folder]);
     await server.ready();
     page = await browser.newPage({ viewport: { width: 1200, height: 720 } });
+    page.setDefaultTimeout(PATIENCE);
     page.on('pageerror', ({ message }) => errors.push(message));
     await page.goto(`${server.address}/dashboard/panel`);
   });

@@ -90,7 +90,7 @@ describe('the first example, started as a process', () => {
     assert.ok(engines.length >= 1, 'the engine has a process of its own');
     const asked = performance.now();
     await server.stop();
-    assert.ok(performance.now() - asked < 10_000);
+    assert.ok(performance.now() - asked < 10_000 * strain());
     await until(
       () => engines.every((pid) => !isAlive(pid)),
       PATIENCE,
