@@ -15,6 +15,11 @@ export const isTakenName = (name: string): boolean => TAKEN.has(name);
  */
 export function checkWebName(given: string | undefined, what: string): string {
   const name = given ?? '';
+  if (name === '')
+    throw new EngineError(
+      'EBADPARAM',
+      `${what} needs a name, which is part of its address: small letters, digits, - and _ (at most 64), not ""`,
+    );
   if (!NAME.test(name)) {
     throw new EngineError('EBADPARAM', `${what}'s name may have small letters, digits, - and _ (at most 64), not "${shorten(name, 100)}"`);
   }
