@@ -5,6 +5,7 @@ import sharp from 'sharp';
 import sink from '../../nodes/sink';
 import source from '../../nodes/source';
 import { PATIENCE, calls, helper, until, type FlowNode } from '../lib/flow';
+import { eventually } from '../lib/until';
 import { WebFlow, type Guard, type Visitor } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [
@@ -53,11 +54,12 @@ describe('camera page of a source', () => {
 
   it('says what the flow wants, and sends each picture into it with what is known of it', async () => {
     await start();
+    const entered = Date.now();
     const visitor = await enter();
     await until(() => visitor.heard.length === 1);
     const { now, ...format } = visitor.heard[0] as { now: number };
     assert.deepEqual(format, { width: 320, height: 240, fps: 50, running: true });
-    assert.ok(Math.abs(now - Date.now()) < 1000);
+    assert.ok(entered <= now && now <= Date.now());
 
     const timestamp = Date.now() - 123.25;
     visitor.send(JSON.stringify({ timestamp }));
@@ -84,12 +86,15 @@ describe('camera page of a source', () => {
   it('lets no more into the flow than it wants, whatever is sent', async () => {
     await start(FLOW.map((node) => (node.id === 'source' ? { ...node, fps: '10' } : node)));
     const visitor = await enter();
+    const began = performance.now();
     for (let k = 0; k < 200; k++) {
       visitor.send(jpeg);
       await new Promise((resolve) => setTimeout(resolve, 2));
     }
     await until(() => visitor.heard.length === 201);
-    assert.ok(arrived.length >= 4 && arrived.length <= 25, `${arrived.length} of 200 pictures in about half a second`);
+    const seconds = (performance.now() - began) / 1000;
+    const told = `${arrived.length} of 200 pictures in ${seconds} s`;
+    assert.ok(arrived.length >= 3 && arrived.length <= 10 * seconds + 3, told);
   });
 
   it('shows its page, with the sink that fits best beside the camera', async () => {
@@ -147,21 +152,20 @@ describe('camera page of a source', () => {
     const visitor = await enter();
     const portrait = await sharp(jpeg).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     const filled = Buffer.concat([jpeg.subarray(0, 2), Buffer.from([0xff, 0xff]), jpeg.subarray(2)]);
+    await until(() => visitor.heard.length === 1);
     for (const [picture, width, height] of [
       [filled, 64, 48],
       [portrait, 48, 64],
     ] as const) {
       arrived.length = 0;
       // What comes too soon is answered, and left out.
-      const sending = setInterval(() => visitor.send(picture), 40);
-      try {
-        await until(() => arrived.length > 0);
-      } finally {
-        clearInterval(sending);
+      while (arrived.length === 0) {
+        const answers = visitor.heard.length;
+        visitor.send(picture);
+        await until(() => visitor.heard.length > answers);
       }
       const frame = arrived[0].frame as Frame;
       assert.deepEqual([frame.width, frame.height], [width, height]);
-      await new Promise((resolve) => setTimeout(resolve, 100));
     }
   });
 
@@ -280,7 +284,7 @@ describe('camera page of a source', () => {
       if (typeof socket !== 'number') socket.close();
       return typeof socket !== 'number';
     };
-    for (let k = 0; k < 100 && !(await isServed()); k++) await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(isServed);
     assert.equal(await wants(), 640);
     const visitor = await enter();
     await until(() => visitor.heard.length > 0);

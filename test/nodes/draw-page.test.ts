@@ -4,7 +4,7 @@ import sharp from 'sharp';
 import { Sheet } from '../../nodes/lib/source/drawing/sheet';
 import { PAPER } from '../../nodes/lib/source/drawing/svg';
 import source from '../../nodes/source';
-import { helper, until, type FlowNode } from '../lib/flow';
+import { helper, PATIENCE, until, type FlowNode } from '../lib/flow';
 import { WebFlow, type Guard, type Visitor } from '../lib/web-flow';
 
 const SOURCE: FlowNode = {
@@ -76,7 +76,7 @@ describe('drawing page of a source', () => {
   const isNear = (colour: number[], hex: string): boolean =>
     colour.every((value, k) => Math.abs(value - Number.parseInt(hex.slice(1 + 2 * k, 3 + 2 * k), 16)) < 24);
   async function becomes(x: number, y: number, hex: string): Promise<void> {
-    const deadline = performance.now() + 20_000;
+    const deadline = performance.now() + PATIENCE;
     for (;;) {
       const colour = newest ? await colourAt(x, y) : [];
       if (newest && isNear(colour, hex)) return;
@@ -120,7 +120,7 @@ describe('drawing page of a source', () => {
     await becomes(0.5, 0.5, '#0000ff');
     say(first, { stroke: 1, points: [9000, 9000, 2000] });
     await becomes(0.9, 0.9, '#ff0000');
-    await until(() => eventsOf(second).length === 3);
+    await until(() => [first, second].every((visitor) => eventsOf(visitor).length === 3));
     assert.deepEqual(eventsOf(first), eventsOf(second));
     assert.deepEqual(
       eventsOf(first).map(({ key }) => key),

@@ -12,6 +12,7 @@ import type { EngineReport } from '../../nodes/lib/common/reports';
 import sink from '../../nodes/sink';
 import { helper, messagesAt, startFlow, until, type FlowNode } from '../lib/flow';
 import { jpegs } from '../lib/pictures';
+import { eventually } from '../lib/until';
 
 const FLOW: FlowNode[] = [
   { id: 'engine', type: 'streamdiffusion-engine', threads: '1' },
@@ -82,12 +83,12 @@ describe('observability', () => {
 
     process.kill(await pid(), 'SIGKILL');
     let away = await health();
-    await until(() => {
-      void health().then((now) => (away = now));
+    await eventually(async () => {
+      away = await health();
       return away.engines[0].phase === 'restarting' || away.engines[0].restarts === 1;
     });
-    await until(() => {
-      void health().then((now) => (away = now));
+    await eventually(async () => {
+      away = await health();
       return away.code === 200 && away.engines[0].restarts === 1;
     });
     assert.equal(away.engines[0].streams[0].out, 1, 'the stream is the same one');
@@ -112,17 +113,13 @@ describe('observability', () => {
         (node) => (node.id === 'engine' ? node : { ...node, z: 'tab' }),
       ),
     ]);
-    let now = await health();
-    await until(() => {
-      void health().then((next) => (now = next));
-      return now.code === 200;
-    });
+    await eventually(async () => (await health()).code === 200);
     const caught: NodeMessage[] = [];
     helper.getNode('caught').on('input', (msg) => caught.push(msg));
     process.kill(await pid(), 'SIGKILL');
     await until(() => caught.length > 0);
-    await until(() => {
-      void health().then((next) => (now = next));
+    await eventually(async () => {
+      const now = await health();
       return now.code === 200 && now.engines[0].restarts === 1;
     });
     assert.deepEqual(

@@ -7,6 +7,7 @@ import { LOOKED_AT } from '../../nodes/lib/common/looked-at';
 import sink from '../../nodes/sink';
 import source from '../../nodes/source';
 import { calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
+import { eventually, standsStill } from '../lib/until';
 import { WebFlow } from '../lib/web-flow';
 
 const real = Date.now;
@@ -43,16 +44,7 @@ describe('opening hours of a source', () => {
     await until(() => frames() > before + 3);
   }
   /** What is under way comes out, and then no frame in a time in which at that rate some ten would. */
-  async function rests({ frames }: { frames: () => number }): Promise<void> {
-    const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
-    let before: number;
-    do {
-      before = frames();
-      await pause(120);
-    } while (frames() > before);
-    await pause(400);
-    assert.equal(frames(), before);
-  }
+  const rests = ({ frames }: { frames: () => number }): Promise<void> => standsStill(frames, 450);
 
   it('it reads nothing while it is closed, says until when, opens and closes by itself', async () => {
     setClock('09:00:00');
@@ -155,11 +147,7 @@ describe('opening hours of a sink', () => {
     return r > 128 ? 'red' : b > 128 ? 'blue' : 'black';
   }
   async function comesTo(wanted: string): Promise<void> {
-    let is = '';
-    await until(() => {
-      void shown().then((now) => (is = now));
-      return is === wanted;
-    });
+    await eventually(async () => (await shown()) === wanted);
   }
   const closes = (states: unknown[]): Promise<void> => until(() => texts(states).at(-1)?.includes('closedUntil') ?? false);
   const isLookedAt = (): boolean | undefined => LOOKED_AT.of(helper.getNode('sink'))?.isLookedAt;

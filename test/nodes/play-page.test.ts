@@ -7,7 +7,8 @@ import type { Express } from 'express';
 import type { NodeAPI, NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
-import { calls, helper, PATIENCE, until, type FlowNode } from '../lib/flow';
+import { calls, helper, until, type FlowNode } from '../lib/flow';
+import { eventually } from '../lib/until';
 import { WebFlow, type Guard, type Visitor } from '../lib/web-flow';
 
 const SINK: FlowNode = { id: 'sink', type: 'streamdiffusion-sink', name: 'stage', controls: 'open', wires: [['pictures'], ['controls']] };
@@ -20,15 +21,6 @@ interface News {
   error?: { code: string; message: string };
   file?: string;
   n?: number;
-}
-
-/** Until it comes true that has to be asked for. */
-async function eventually(ask: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE;
-  while (!(await ask())) {
-    assert.ok(performance.now() < deadline, 'it did not come true');
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 describe('performance page of a sink', () => {
@@ -107,8 +99,10 @@ describe('performance page of a sink', () => {
     const [first, second] = [await enter(), await enter()];
     const pages = [first, second];
     for (let k = 0; k < 20; k++) pages[k % 2].send(JSON.stringify({ n: ++count, set: { params: { strength: (k + 1) / 20 } } }));
-    await until(() => pages.every(({ heard }) => heard.filter((news) => (news as News).n !== undefined).length === 10));
-    const seen = pages.map(({ heard }) => heard.flatMap((news) => (news as News).values?.params?.strength ?? []));
+    const strengths = ({ heard }: Visitor): number[] => heard.flatMap((news) => (news as News).values?.params?.strength ?? []);
+    // Each page hears the values of both.
+    await until(() => pages.every((page) => strengths(page).length === 20));
+    const seen = pages.map(strengths);
     assert.deepEqual(seen[0], seen[1]);
     const late = await enter();
     await until(() => late.heard.length > 0);
@@ -258,7 +252,7 @@ describe('performance page of a sink', () => {
     assert.ok((await seen()) > 200, 'the picture before stays');
     node.receive({ freeze: false, payload: await jpegOf('#000') });
     node.receive({ payload: await jpegOf('#000') });
-    await until(() => plain.heard.length === 4);
+    await until(() => plain.heard.length >= 4);
     assert.ok((await seen()) < 2);
     assert.deepEqual(
       set

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import sink from '../../nodes/sink';
 import { PATIENCE, helper, until, type FlowNode } from '../lib/flow';
 import { readMjpeg } from '../lib/mjpeg';
-import { strain } from '../lib/strain';
+import { eventually } from '../lib/until';
 import { WebFlow } from '../lib/web-flow';
 
 const FLOW: FlowNode[] = [{ id: 'sink', type: 'streamdiffusion-sink', name: 'wall', wires: [[]] }];
@@ -55,6 +55,8 @@ describe('viewers of a sink', () => {
       show(pictures[k], { id: k, timestamp: 5, big: Array(1000), broken: 10n });
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
+    await until(() => visitor.heard.length >= 4);
+    await new Promise((resolve) => setTimeout(resolve, 50));
     assert.deepEqual(
       visitor.heard,
       [{ frame: { id: 0, timestamp: 5 } }, pictures[0], { frame: { id: 1, timestamp: 5 } }, pictures[1]],
@@ -123,14 +125,15 @@ describe('viewers of a sink', () => {
   it('that read slowly get new pictures, not what has piled up before them', async function () {
     if (process.platform !== 'linux') this.skip();
     const RATE = 400_000;
-    const shownAt: number[] = [];
+    // Counted in pictures, 20 a second: a machine that stands still shows none meanwhile.
+    let shown = 0;
     const source = setInterval(() => {
-      shownAt.push(performance.now());
-      show(Buffer.concat([pictures[0], Buffer.from(`#${String(shownAt.length - 1).padStart(6, '0')}#`)]));
+      shown++;
+      show(Buffer.concat([pictures[0], Buffer.from(`#${String(shown).padStart(6, '0')}#`)]));
     }, 50);
     const ages = { stream: [] as number[], socket: [] as number[] };
     const note = (into: number[], bytes: Buffer): void => {
-      for (const [, number] of bytes.toString('latin1').matchAll(/#(\d{6})#/g)) into.push(performance.now() - shownAt[Number(number)]);
+      for (const [, number] of bytes.toString('latin1').matchAll(/#(\d{6})#/g)) into.push(shown - Number(number));
     };
     const stream = connect((web.server.address() as AddressInfo).port, '127.0.0.1', () =>
       stream.write('GET /streamdiffusion/wall.mjpg HTTP/1.1\r\nHost: x\r\n\r\n'),
@@ -146,19 +149,22 @@ describe('viewers of a sink', () => {
       socket.pause();
       setTimeout(() => socket.resume(), (data.length / RATE) * 1000);
     });
-    await new Promise((resolve) => setTimeout(resolve, 8000));
+    await until(
+      () => shown >= 160 && ages.stream.length > 12 && ages.socket.length > 12,
+      PATIENCE,
+      () => `of ${shown} pictures came ${ages.stream.length}, ${ages.socket.length}`,
+    );
     clearInterval(source);
     clearInterval(sips);
     stream.destroy();
     socket.terminate();
     const oldest = (of: number[]): number => Math.max(...of.slice(of.length / 2));
     console.log(
-      `      4 of 20 pictures a second read: at most ${Math.round(oldest(ages.stream))} ms old in the stream, ${Math.round(oldest(ages.socket))} ms over a WebSocket`,
+      `      4 of 20 pictures a second read: at most ${oldest(ages.stream)} behind the newest in the stream, ${oldest(ages.socket)} over a WebSocket`,
     );
-    assert.ok(ages.stream.length > 12 && ages.socket.length > 12, `${ages.stream.length}, ${ages.socket.length}`);
-    assert.ok(oldest(ages.socket) < 1500 * strain(), `${oldest(ages.socket)} ms`);
-    // What the viewer's own system holds for it remains. What piles up is 6.4 s old after 8 s.
-    assert.ok(oldest(ages.stream) < 5000, `${oldest(ages.stream)} ms`);
+    assert.ok(oldest(ages.socket) < 30, `${oldest(ages.socket)} pictures behind`);
+    // What the viewer's own system holds for it remains. What piles up is 128 pictures behind after 160.
+    assert.ok(oldest(ages.stream) < 100, `${oldest(ages.stream)} pictures behind`);
   });
 
   it('are refused when there are too many, and a place is free again when one leaves', async () => {
@@ -168,8 +174,11 @@ describe('viewers of a sink', () => {
     assert.equal((await fetch(`${web.address}/wall`)).status, 200, 'the page itself comes, and tries again');
     all[0].close();
     await all[0].closed;
-    await new Promise((resolve) => setTimeout(resolve, 50));
-    (await web.enter('wall')).close();
+    await eventually(async () => {
+      const socket = await web.socket('wall');
+      if (typeof socket === 'object') socket.close();
+      return typeof socket === 'object';
+    });
     for (const each of all) each.terminate();
   });
 });

@@ -11,7 +11,7 @@ import { FfmpegWriter } from '../../nodes/lib/ffmpeg/writer';
 import { VirtualCamera, virtualCameraArguments } from '../../nodes/lib/sink/virtual-camera';
 import { readVirtualCamera } from '../../nodes/lib/sink/settings';
 import sink from '../../nodes/sink';
-import { calls, helper, startFlow, until } from '../lib/flow';
+import { calls, helper, PATIENCE, startFlow, until } from '../lib/flow';
 
 const run = promisify(execFile);
 /** A loopback device of this machine, if it has one: LOOPBACK=/dev/video10. */
@@ -22,8 +22,7 @@ const picture = (background: string, width = 64, height = 48): Promise<Buffer> =
     .toBuffer();
 const def = (loopback?: string): Parameters<typeof readVirtualCamera>[0] => ({ loopback }) as never;
 
-describe('a virtual camera of a sink', function () {
-  this.timeout(30_000);
+describe('a virtual camera of a sink', () => {
   let folder: string;
   let red: Buffer;
 
@@ -68,7 +67,7 @@ describe('a virtual camera of a sink', function () {
       if (k === 15)
         await until(
           () => written() === 16,
-          5000,
+          PATIENCE,
           () => `${written()} of 16 pictures were passed on before the next one came`,
         );
       await new Promise((resolve) => setTimeout(resolve, 20));
