@@ -3,13 +3,15 @@ import type { PromptState } from './state';
 
 /** A transition that no frames carry is sent this often, ms. */
 const INTERVAL = 40;
-/** Frames that follow each other within this time carry the transition themselves, ms. */
-const FRAMES_WITHIN = 250;
+/** So long the next frame is waited for at least and at most, and otherwise as many times as the last one took to come, ms. */
+const [LEAST_WAIT, LONGEST_WAIT, TIMES] = [250, 10_000, 2.5];
 
 /** Keeps a transition moving where no frames pass: beside the frame line, and while a still scene sends none. */
 export class PromptPacer {
   private timer: NodeJS.Timeout | undefined;
   private lastFrameAt = -Infinity;
+  /** How long frames carry the transition themselves after the last one, ms. */
+  private wait = LEAST_WAIT;
   /** The stream that the last change was meant for. */
   private topic: unknown;
 
@@ -20,7 +22,12 @@ export class PromptPacer {
 
   /** Call it for every message, after the state has taken it. */
   heard(msg: NodeMessage, isNews: boolean, isFrame: boolean, now: number): void {
-    if (isFrame) this.lastFrameAt = now;
+    if (isFrame) {
+      const sinceLast = now - this.lastFrameAt;
+      // A longer pause was a still scene, not a slow source.
+      this.wait = sinceLast > LONGEST_WAIT ? LEAST_WAIT : Math.max(LEAST_WAIT, TIMES * sinceLast);
+      this.lastFrameAt = now;
+    }
     if (isNews) this.topic = msg.topic;
     if (this.state.moving) this.timer ??= setInterval(() => this.tick(), INTERVAL).unref();
   }
@@ -32,7 +39,7 @@ export class PromptPacer {
 
   private tick(): void {
     const now = performance.now();
-    if (this.state.moving && now - this.lastFrameAt > FRAMES_WITHIN) {
+    if (this.state.moving && now - this.lastFrameAt > this.wait) {
       const { topic } = this;
       this.send({ ...(topic !== undefined && { topic: topic as string }), conditioning: this.state.next(now, true) });
     }
