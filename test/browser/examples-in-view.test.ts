@@ -95,13 +95,17 @@ describe('examples on a small screen', () => {
                 isKnown: !drawn[0].closest('.red-ui-flow-node-unknown'),
               };
             };
+            let before = '';
+            // Until all are drawn, and none moves or grows any more.
             const look = (): void => {
               const boxes = wanted.map(boxOf);
               const frame = document.getElementById('red-ui-workspace-chart')!.getBoundingClientRect();
-              if (boxes.every(Boolean)) resolve({ frame, boxes: boxes as Box[] });
-              else setTimeout(look, 50);
+              const now = JSON.stringify([frame, boxes]);
+              if (boxes.every(Boolean) && now === before) return resolve({ frame, boxes: boxes as Box[] });
+              before = now;
+              setTimeout(look, 100);
             };
-            setTimeout(look, 200);
+            setTimeout(look, 100);
           });
         },
         { all: parts as object[], id: tab.id, wanted: nodes },
