@@ -12,5 +12,6 @@ export const SIDE_LANES = [
     'nodes/source',
     'nodes/source-camera',
     'nodes/source-rate',
+    'security/login-deadline',
   ],
 ];
