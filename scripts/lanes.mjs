@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 
 const MOCHA = join(dirname(createRequire(import.meta.url).resolve('mocha/package.json')), 'bin/mocha.js');
 const COUNTS = /^(\d+) passed, (\d+) failed, (\d+) skipped$/;
@@ -44,9 +45,12 @@ async function follow(child, say) {
   const closed = new Promise((resolve, reject) =>
     child.once('error', reject).once('close', (code, signal) => resolve(signal ?? `code ${code}`)),
   );
-  // A process that a test left running may hold the pipes open.
-  child.once('exit', () => setTimeout(() => [child.stdout, child.stderr].map((stream) => stream.destroy()), 2000).unref());
   let counts;
+  // A process that a test left running may hold the pipes open. The counts may be late where this process stood still meanwhile.
+  child.once('exit', async () => {
+    for (let round = 0; round < (counts ? 1 : 10); round++) await sleep(2000, undefined, { ref: false });
+    for (const stream of [child.stdout, child.stderr]) stream.destroy();
+  });
   const hear = (line) => {
     const found = COUNTS.exec(line);
     if (found) counts = found.slice(1).map(Number);
