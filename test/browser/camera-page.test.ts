@@ -3,7 +3,7 @@ import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { FAKE_CAMERA, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { openPage, setStage, type WatchedPage } from '../lib/browser';
 import { startKeepingProxy } from '../lib/keeping-proxy';
 import { Server, takeOneAndLeaveIt } from '../lib/server';
 import { PATIENCE } from '../lib/until';
@@ -65,7 +65,7 @@ describe('camera page', () => {
   let folder: string;
   const stage = setStage({
     options: ['--example', 'Camera to page'],
-    browserArguments: FAKE_CAMERA,
+    moves: true,
     open: async () => {
       folder = await mkdtemp(join(tmpdir(), 'camera-page-'));
       console.log(`      screenshots: ${folder}`);

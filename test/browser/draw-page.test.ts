@@ -51,7 +51,7 @@ const SOON = 15;
 const COLOURS = { sky: '#7ac0f8', sea: '#1a70b0', snow: '#f4f9fe', house: '#b64e3a', sun: '#ffe27a' };
 
 describe('drawing page', () => {
-  const stage = setStage({ options: ['--example', '18'] });
+  const stage = setStage({ options: ['--example', '18'], moves: true });
   const open = async (viewport = { width: 1366, height: 768 }): Promise<WatchedPage> => {
     const opened = await openPage(stage.browser, `${stage.server.address}/streamdiffusion/paper/draw`, viewport);
     await opened.page.waitForSelector('body.here', { timeout: PATIENCE });

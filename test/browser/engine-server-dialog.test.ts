@@ -6,9 +6,9 @@ import { OnnxNet } from '../../engine/net/ort/onnx-net';
 import { keepScreenshot, setStage } from '../lib/browser';
 import { Editor } from '../lib/editor';
 import { InferenceServer } from '../lib/inference-server';
-import { PATIENCE } from '../lib/until';
 
-describe('engine dialog: nets on a server', () => {
+describe('engine dialog: nets on a server', function () {
+  this.timeout(90_000);
   let inference: InferenceServer;
   let net: OnnxNet;
   let editor: Editor;
@@ -53,7 +53,7 @@ describe('engine dialog: nets on a server', () => {
     await page.fill('#node-config-input-serverAddresses', inference.address);
     await page.click('#engine-server-check');
     await page.waitForFunction(() => /✓/.test(document.querySelector('#engine-server-result')?.textContent ?? ''), undefined, {
-      timeout: PATIENCE,
+      timeout: 20_000,
     });
     assert.match(await page.innerText('#engine-server-result'), /✓ starter_unet is as in the model folder, copies: 1/);
     await page.locator('#engine-server').scrollIntoViewIfNeeded();
@@ -61,7 +61,7 @@ describe('engine dialog: nets on a server', () => {
     await page.check('#engine-server-nets input[value="vae_decoder"]');
     await page.click('#engine-server-check');
     await page.waitForFunction(() => /✗/.test(document.querySelector('#engine-server-result')?.textContent ?? ''), undefined, {
-      timeout: PATIENCE,
+      timeout: 20_000,
     });
     await page.uncheck('#engine-server-nets input[value="vae_decoder"]');
   });

@@ -120,6 +120,7 @@ describe('gallery in a browser', () => {
 describe('gallery behind the login of the editor', () => {
   const stage = setStage({
     options: ['--example', '23'],
+    moves: true,
     prepare: async () => {
       const { hash } = (await import('bcryptjs' as string)) as { hash: (password: string, rounds: number) => Promise<string> };
       return { NODE_RED_USER: 'curator', NODE_RED_PASSWORD_HASH: await hash('secret', 8) };

@@ -29,7 +29,7 @@ const changesFrom = (page: Page, before: number[]): Promise<unknown> =>
   );
 
 describe('live page', () => {
-  const stage = setStage();
+  const stage = setStage({ moves: true });
   const open = (path: string): Promise<WatchedPage> => openPage(stage.browser, stage.server.address + path, { width: 1500, height: 900 });
 
   it('shows a moving picture in its own proportions', async () => {

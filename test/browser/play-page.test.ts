@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { seriousFindings } from '../lib/axe';
 import { textsOf } from '../lib/pages';
-import { comesBack, FAKE_CAMERA, keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { comesBack, keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
 import { PATIENCE } from '../lib/until';
 
 /** Of the example's flow. */
@@ -324,7 +324,8 @@ describe('performance page', () => {
 });
 
 describe('performance page with a microphone', () => {
-  const stage = setStage({ options: ['--example', '20'], browserArguments: FAKE_CAMERA });
+  // Each picture takes the loudness of its moment: few would miss the beeps.
+  const stage = setStage({ options: ['--example', '20'], moves: true });
 
   it('lets the sound move the settings', async () => {
     const context = await stage.browser.newContext({ permissions: ['microphone'] });
@@ -351,6 +352,7 @@ describe('performance page with a microphone', () => {
 describe('performance page behind the login of the editor', () => {
   const stage = setStage({
     options: ['--example', '17'],
+    moves: true,
     prepare: async () => {
       const { hash } = (await import('bcryptjs' as string)) as { hash: (password: string, rounds: number) => Promise<string> };
       return { NODE_RED_USER: 'artist', NODE_RED_PASSWORD_HASH: await hash('secret', 8) };

@@ -137,6 +137,7 @@ describe('live page on walls', () => {
   });
 
   it('shows the same picture at the same time on several screens with a shared delay', async () => {
+    await stage.server.change('streamdiffusion-source', { fps: '25' }, 'nodes');
     const pages = await Promise.all([open('?delay=600'), open('?delay=600')]);
     /** By how much pictures are shown later on one than on the other, ms: the median of 20 or more that both show from now on. */
     const medianApart = async (): Promise<number> => {

@@ -101,7 +101,7 @@ describe('streamdiffusion models', () => {
         console.log('    skipped: there is no "script" to make a terminal with');
         this.skip();
       }
-      hub.faults.set(WEIGHTS, { bytesPerSecond: 1_000_000 });
+      hub.faults.set(WEIGHTS, { bytesPerSecond: 3_000_000 });
       const command = `stty cols 100; exec ${process.execPath} ${MAIN} models pull ${REPOSITORY}`;
       const { stdout } = await promisify(execFile)('/usr/bin/script', ['-qec', command, '/dev/null'], { env: { ...process.env, ...env } });
       const frames = stdout.split('\r').filter((frame) => frame.startsWith('['));

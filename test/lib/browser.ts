@@ -2,28 +2,27 @@ import { existsSync, mkdirSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser, type BrowserContext, type Page } from 'playwright-core';
-import { Server } from './server';
+import { changed, Server } from './server';
+import { Shared } from './shared';
 import { PATIENCE } from './until';
 
 const PATHS = [process.env.CHROMIUM, '/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'];
-
-/** Arguments for {@link openBrowser}: a camera with a moving picture, which every page may use. */
-export const FAKE_CAMERA = ['--use-fake-device-for-media-stream', '--use-fake-ui-for-media-stream'];
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  // A camera with a moving picture and a microphone that beeps, which every page may use.
+  '--use-fake-device-for-media-stream',
+  '--use-fake-ui-for-media-stream',
+];
 
 /** Opens a headless Chromium; undefined, with a line that says why, on a machine without one. */
-export async function openBrowser(more: string[] = []): Promise<Browser | undefined> {
+export async function openBrowser(): Promise<Browser | undefined> {
   const executablePath = chromiumPath();
-  if (!executablePath) return undefined;
-  const args = [
-    '--no-sandbox',
-    '--disable-gpu',
-    '--no-first-run',
-    '--disable-background-networking',
-    '--disable-component-update',
-    '--disable-sync',
-    ...more,
-  ];
-  return chromium.launch({ executablePath, args, timeout: PATIENCE });
+  return executablePath ? chromium.launch({ executablePath, args: ARGUMENTS, timeout: PATIENCE }) : undefined;
 }
 
 function chromiumPath(): string | undefined {
@@ -41,35 +40,76 @@ export interface Stage {
 export interface StageOptions {
   /** Options of `npm start`. */
   options?: string[];
-  /** Further arguments of the browser. */
-  browserArguments?: string[];
+  /** Leaves the sources at their own rate: for tests of a picture that moves, and where the flow is behind a login. */
+  moves?: boolean;
   /** Prepares what the server needs; what it returns is added to the server's environment. */
   prepare?: () => Promise<NodeJS.ProcessEnv>;
   /** Runs before the first test when both are ready. Another `before` would also run where the tests are skipped. */
   open?: (stage: Stage) => Promise<void>;
 }
 
-/** Starts both before the tests of this `describe`, which are skipped without a browser, and ends them afterwards. */
-export function setStage({ options = [], browserArguments = [], prepare = () => Promise.resolve({}), open }: StageOptions = {}): Stage {
+/** Pictures a second of a stage where nothing has to move: painting more would take a whole processor from the browser. */
+const FEW_PICTURES = { fps: '5' };
+
+const sharedBrowser = new Shared(
+  async () => (await openBrowser()) as Browser,
+  (browser) => browser.close(),
+  (browser) => browser.isConnected(),
+);
+
+/** A server with the first example, and its flow. */
+const sharedServer = new Shared(
+  async () => {
+    const server = await Server.start();
+    // Where Mocha runs only some of the tests, the last user never comes.
+    process.once('exit', () => server.child.kill());
+    await server.ready();
+    await server.change('streamdiffusion-source', FEW_PICTURES, 'nodes');
+    return { server, flow: await server.flow() };
+  },
+  ({ server }) => server.stop(),
+  ({ server }) => server.child.exitCode === null && server.child.signalCode === null,
+);
+
+/**
+ * Provides both to the tests of this `describe`, which are skipped without a browser. All stages have the same browser, and those that
+ * ask for nothing but `open` the same server, where the flow is put back afterwards; other servers are ended.
+ */
+export function setStage({ open, ...own }: StageOptions = {}): Stage {
+  const { options = [], moves = false, prepare } = own;
+  const isShared = Object.keys(own).length === 0;
   const stage: Partial<Stage> = {};
-  const openTheBrowser = async (): Promise<void> => {
-    stage.browser = await openBrowser(browserArguments);
+  const useBrowser = async (): Promise<void> => {
+    stage.browser = await sharedBrowser.use();
   };
-  const startTheServer = async (): Promise<void> => {
-    stage.server = await Server.start(options, await prepare());
+  const useServer = async (): Promise<void> => {
+    if (isShared) {
+      const { server, flow } = await sharedServer.use();
+      stage.server = server;
+      return server.deploy(flow, 'nodes');
+    }
+    stage.server = await Server.start(options, await prepare?.());
     await stage.server.ready();
+    if (!moves) await stage.server.change('streamdiffusion-source', FEW_PICTURES, 'nodes');
   };
+  sharedBrowser.expectOneMore();
+  if (isShared) sharedServer.expectOneMore();
   before(async function () {
     if (!chromiumPath()) return this.skip();
     // Starting mostly means waiting, so both start at once. If one fails, the other is still ended.
-    const starts = [openTheBrowser(), startTheServer()];
+    const starts = [useBrowser(), useServer()];
     await Promise.allSettled(starts);
     await Promise.all(starts);
     await open?.(stage as Stage);
   });
   after(async () => {
-    await stage.browser?.close();
-    await stage.server?.stop();
+    // Whatever the pages leave open, the next stage begins without any.
+    await Promise.all(stage.browser?.contexts().map((context) => context.close()) ?? []);
+    await sharedBrowser.leave();
+    if (!isShared) return void (await stage.server?.stop());
+    const left = await sharedServer.leave();
+    // It paints nothing until the next stage.
+    await left?.server.deploy(changed(left.flow, 'streamdiffusion-source', { autostart: false }));
   });
   return stage as Stage;
 }

@@ -10,6 +10,12 @@ import { PATIENCE, until } from './flow';
 
 const ROOT = resolve(__dirname, '../../..');
 
+type Flow = { type: string }[];
+
+/** A flow with other fields in the nodes of this type. */
+export const changed = (flow: Flow, type: string, fields: object): Flow =>
+  flow.map((node) => (node.type === type ? { ...node, ...fields } : node));
+
 /** The example flow in its own Node-RED, started as `npm start` does, on a free port and in a fresh folder. */
 export class Server {
   output = '';
@@ -67,10 +73,14 @@ export class Server {
     if (response.status !== 204) throw new Error(`a deploy was answered with ${response.status}`);
   }
 
+  /** The running flow. */
+  async flow(): Promise<Flow> {
+    return (await (await fetch(`${this.address}/flows`)).json()) as Flow;
+  }
+
   /** Deploys the running flow with other fields in the nodes of this type. */
-  async change(type: string, fields: object): Promise<void> {
-    const flow = (await (await fetch(`${this.address}/flows`)).json()) as { type: string }[];
-    await this.deploy(flow.map((node) => (node.type === type ? { ...node, ...fields } : node)));
+  async change(type: string, fields: object, kind?: 'full' | 'nodes'): Promise<void> {
+    await this.deploy(changed(await this.flow(), type, fields), kind);
   }
 
   /** Ends it as a service manager would; resolves to its exit code. */

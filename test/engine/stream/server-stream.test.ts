@@ -107,7 +107,7 @@ describe('streams whose nets run on a server', () => {
   });
 
   it('in a host: frames end with an error while the server is away, and go on when it is back, at a size that is new as well', async () => {
-    const host = acquireHost({ model: REFERENCE_MODEL, server: { addresses: [server.address] } });
+    const host = acquireHost({ model: REFERENCE_MODEL, server: { addresses: [server.address], timeoutMs: 2000 } });
     const stream = host.openStream({ ...options, format: 'raw' }, conditioning);
     const [picture] = await jpegs(1);
     const paintOne = () => stream.submit({ picture });
