@@ -19,7 +19,7 @@
   }
 
   /**
-   * Called when the dialog opens. Nothing is sent to a node that is not deployed yet.
+   * Called when the dialog opens.
    *
    * @param {string} path the node's path, such as denoisers/ID
    * @param {() => object} current the dialog's values by the names that are sent
@@ -36,17 +36,22 @@
       const now = current();
       const params = changes(mine.told, now);
       if (Object.keys(params).length === 0) return;
+      const before = mine.told;
       mine.told = now;
       mine.busy = true;
       mine.touched = true;
-      // Changes during a request are sent after its answer.
+      let absent = false;
       mine.sent = window.StreamDiffusion.post(mine.path, { params: params })
         .done((answer) => {
-          mine.over = mine.over || answer.code === 'ECLOSED';
+          absent = answer.code === 'ECLOSED';
         })
         .always(() => {
           mine.busy = false;
-          send();
+          // Changes during a request are sent after its answer.
+          const changed = Object.keys(changes(now, current())).length > 0;
+          // A node that is not there may just be starting after a deploy: it is told everything with the next change.
+          if (absent) mine.told = before;
+          if (changed) send();
         });
     }
 

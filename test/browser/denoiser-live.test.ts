@@ -77,6 +77,22 @@ describe("the denoiser's dialog while it is open", () => {
     await become(192);
   });
 
+  it('tells a node that was not there yet everything with the next change', async () => {
+    asked.splice(0);
+    const absent = { applied: false, code: 'ECLOSED', message: 'this node is not deployed' };
+    await page.route('**/streamdiffusion/denoisers/*', (route) => route.fulfill({ json: absent }), { times: 1 });
+    await editor.edit('denoiser', '#denoiser-steps svg');
+    await page.locator('#denoiser-slider').fill('0.4');
+    await told(1);
+    await page.fill('#node-input-width', '128');
+    await page.locator('#node-input-width').blur();
+    await become(128);
+    assert.deepEqual(Object.keys(asked[1].params ?? {}).sort(), ['strength', 'width']);
+    await editor.close('cancel');
+    await ends('restore');
+    await become(192);
+  });
+
   it('sends nothing of a dialog that is only looked at', async () => {
     asked.splice(0);
     await editor.edit('denoiser', '#denoiser-steps svg');
