@@ -25,8 +25,20 @@ async function runsWell(page) {
 
 /** Opens the dialog of the node with this label by a double-click. */
 async function edit(page, label) {
-  await page.locator('.red-ui-flow-node-group', { hasText: label }).locator('.red-ui-flow-node').first().dblclick({ force: true });
-  await page.locator('#dialog-form').waitFor({ state: 'visible' });
+  const node = page.locator('.red-ui-flow-node-group', { hasText: label }).locator('.red-ui-flow-node').first();
+  // The editor takes no double-click while it still draws what a deploy changed.
+  for (let left = 3; left > 0; left--) {
+    await node.dblclick({ force: true });
+    const isOpen = page.locator('#dialog-form').waitFor({ state: 'visible', timeout: 10_000 });
+    if (left === 1) await isOpen;
+    else if (
+      await isOpen.then(
+        () => true,
+        () => false,
+      )
+    )
+      break;
+  }
   await standsStill(page.locator('.red-ui-tray').last());
 }
 
