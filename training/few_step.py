@@ -24,7 +24,7 @@ from .text_encoder import token_ids
 from .wishes import granted, variety_loss, wish_loss
 
 GUIDANCE = 2.
-WEIGHTS = {"adversarial": 1., "wishes": .25, "variety": .3, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
+WEIGHTS = {"adversarial": 1.4, "wishes": .25, "variety": .3, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
 ENOUGH = .8     # correlation with the frame above which the layout loss is zero
 SEEN = .5       # share of a batch's predictions that the discriminator learns from, and as many scenes
 WRONG = .15     # share of scenes that it also sees with wrong captions

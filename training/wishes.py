@@ -75,8 +75,8 @@ def variety_loss(logits, wishes, chosen):
         free = wishes.weights[name][chosen] == 0
         share = (logits[name][chosen].float().softmax(1) * free[:, None]).sum(0) / free.sum().clamp(min=1)
         count = share.shape[0]
-        # n pictures can hold at most n kinds; half of log(n) is asked for.
-        enough = .5 * torch.log(free.sum().clamp(min=1, max=count).float())
+        # n pictures can hold at most n kinds; most of log(n) is asked for.
+        enough = .8 * torch.log(free.sum().clamp(min=1, max=count).float())
         loss = loss + (enough + (share * (share + 1e-6).log()).sum()).relu() * (free.sum() > 1)
     return loss
 
