@@ -128,7 +128,7 @@ def image_to_image(pipeline, judge, count, reference):
 
 def edge_agreement(frames, pictures):
     """Mean correlation of the edges of frames and pictures, on a grid of 4 × 4 pixels."""
-    lines = lambda p: np.asarray(Image.fromarray(soft_edges((p.astype(np.float32) @ LUMINANCE).astype(np.uint8))).reduce(4), np.float32)
+    lines = lambda p: np.asarray(Image.fromarray(soft_edges(luminance(p))).reduce(4), np.float32)
     return float(np.mean([correlation(lines(a), lines(b)) for a, b in zip(frames, pictures)]))
 
 

@@ -26,19 +26,14 @@ async function runsWell(page) {
 /** Opens the dialog of the node with this label by a double-click. */
 async function edit(page, label) {
   const node = page.locator('.red-ui-flow-node-group', { hasText: label }).locator('.red-ui-flow-node').first();
+  const form = page.locator('#dialog-form');
+  const opens = () => form.waitFor({ state: 'visible', timeout: 10_000 });
   // The editor takes no double-click while it still draws what a deploy changed.
-  for (let left = 3; left > 0; left--) {
+  for (let tries = 0; tries < 3 && !(await form.isVisible()); tries++) {
     await node.dblclick({ force: true });
-    const isOpen = page.locator('#dialog-form').waitFor({ state: 'visible', timeout: 10_000 });
-    if (left === 1) await isOpen;
-    else if (
-      await isOpen.then(
-        () => true,
-        () => false,
-      )
-    )
-      break;
+    await opens().catch(() => undefined);
   }
+  await opens();
   await standsStill(page.locator('.red-ui-tray').last());
 }
 

@@ -3,8 +3,10 @@ import type { PromptState } from './state';
 
 /** A transition that no frames carry is sent this often, ms. */
 const INTERVAL = 40;
-/** So long the next frame is waited for at least and at most, and otherwise as many times as the last one took to come, ms. */
-const [LEAST_WAIT, LONGEST_WAIT, TIMES] = [250, 10_000, 2.5];
+/** The next frame is waited for at least this long, ms, or this many times the pause before the last one. */
+const [LEAST_WAIT, PAUSES] = [250, 2.5];
+/** A longer pause was a still scene, not a slow source, ms. */
+const LONGEST_PAUSE = 10_000;
 
 /** Keeps a transition moving where no frames pass: beside the frame line, and while a still scene sends none. */
 export class PromptPacer {
@@ -23,9 +25,8 @@ export class PromptPacer {
   /** Call it for every message, after the state has taken it. */
   heard(msg: NodeMessage, isNews: boolean, isFrame: boolean, now: number): void {
     if (isFrame) {
-      const sinceLast = now - this.lastFrameAt;
-      // A longer pause was a still scene, not a slow source.
-      this.wait = sinceLast > LONGEST_WAIT ? LEAST_WAIT : Math.max(LEAST_WAIT, TIMES * sinceLast);
+      const pause = now - this.lastFrameAt;
+      this.wait = pause > LONGEST_PAUSE ? LEAST_WAIT : Math.max(LEAST_WAIT, PAUSES * pause);
       this.lastFrameAt = now;
     }
     if (isNews) this.topic = msg.topic;
