@@ -30,7 +30,7 @@ export type JobRequest = JobOrder & { id: number };
 /** `memory`: the resident memory of the process, bytes. */
 export type JobAnswer = Answer & { memory: number };
 
-/** Sent now and then while jobs are under way: the CPU time that the process has taken since it began, ms. */
+/** Sent now and then while jobs are under way: the CPU time that the process has taken since the last look at it, ms. */
 export interface Effort {
   cpu: number;
 }

@@ -5,6 +5,8 @@ import { type Effort, EFFORT_INTERVAL, type JobAnswer, JOBS, type JobRequest } f
 import { standBack } from '../util/stand-back';
 
 let underWay = 0;
+/** The CPU time that the process had taken at the last look. */
+let looked = process.cpuUsage();
 
 async function answer({ id, name, params }: JobRequest): Promise<void> {
   underWay++;
@@ -18,8 +20,10 @@ function send(message: JobAnswer | Effort): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => undefined);
 }
 
+/** What was spent up to a look that found no job is nobody's, and must not be charged to the next one. */
 function tellEffort(): void {
-  const { user, system } = process.cpuUsage();
+  const { user, system } = process.cpuUsage(looked);
+  looked = process.cpuUsage();
   if (underWay > 0) send({ cpu: (user + system) / 1000 });
 }
 
@@ -31,8 +35,11 @@ async function perform(name: JobRequest['name'], params: JobRequest['params']): 
 let isOurs = false;
 
 function takeOver(): void {
-  if (!isOurs) takeOverCodec();
+  if (isOurs) return;
+  takeOverCodec();
   isOurs = true;
+  // Loading the codec is no picture's work.
+  looked = process.cpuUsage();
 }
 
 // The priority is set before any thread of the codec exists, since threads inherit it.

@@ -43,7 +43,6 @@ export class CodecProcess {
   private isLast = false;
   private isReserved = false;
   private idle: NodeJS.Timeout | undefined;
-  private effort = 0;
 
   /**
    * @param idleMs how long the process waits without a job before it ends
@@ -132,10 +131,8 @@ export class CodecProcess {
     this.idle = setTimeout(() => this.kill(), this.idleMs).unref();
   }
 
-  /** Which of several jobs took the time is unknown, so each gets an equal share. The process's own start does not count. */
-  private weigh(cpu: number): void {
-    const spent = this.effort === 0 ? 0 : cpu - this.effort;
-    this.effort = cpu;
+  /** Which of several jobs took the time is unknown, so each gets an equal share. */
+  private weigh(spent: number): void {
     for (const job of this.jobs.notes) job.effort += spent / this.jobs.size;
     if (this.slowest > this.limits.deadline) this.giveUp();
     else if (this.slowest > this.limits.slow && !this.isLast) this.stepBack();

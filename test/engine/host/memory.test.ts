@@ -76,7 +76,8 @@ describe('host: memory of the engine process', () => {
     await until(() => ends.length === 1);
     assert.equal(ends[0].code, 'EMEMORY');
     const took = Number(/took (\d+) MiB/.exec(ends[0].message)?.[1]);
-    assert.ok(took > 600 && took < 1400, `${took} MiB, of 2000 that it was about to take`);
+    // The message rounds: just above the limit is told as the limit.
+    assert.ok(took >= 600 && took < 1400, `${took} MiB, of 2000 that it was about to take`);
   });
 
   it('after two ends for want of memory a stream goes back to its first settings, says so, and goes on', async () => {

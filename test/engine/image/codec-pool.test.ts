@@ -67,6 +67,17 @@ describe('the codec in processes of its own', () => {
     );
   }).timeout(LONG + 2 * PATIENCE);
 
+  it('charges no picture with what others before it took, however many came', async () => {
+    pool = new CodecPool({ slow: 700, deadline: 700, clock: LONG });
+    const [good] = await jpegs(1);
+    // A few at a time, with pauses: most looks at the processor's time find nothing under way.
+    for (let round = 0, end = performance.now() + 4000; performance.now() < end; round++) {
+      await Promise.all(Array.from({ length: 4 }, () => pool.decode(good, 1024, 1024)));
+      await new Promise((resolve) => setTimeout(resolve, 20 + (round % 7)));
+    }
+    assert.equal(pool.pids.length, 1);
+  });
+
   it('gives up the slowest when all places are slow and somebody waits', async () => {
     pool = new CodecPool({ slowIfHeavy: 300, deadline: 60_000, clock: 90_000 });
     const outcomes: string[] = [];
