@@ -1,10 +1,10 @@
 /**
- * Test files, named as in test/, that run beside the first part of all others, which are the pages in a browser. They wait for clocks,
- * cameras and streams of ffmpeg at their own speed, which takes much time but little CPU. None of them measures speed by a clock or runs
- * engines that render without end: those and the pages would starve each other.
+ * Test files, named as in test/ and with * for any, that run beside all others: the pages and dialogs in a browser, then files that wait
+ * for clocks, cameras and streams of ffmpeg at their own speed, which takes much time but little CPU.
  */
 export const SIDE_LANES = [
   [
+    'browser/*',
     'nodes/hours',
     'nodes/sink-push',
     'nodes/sink-recording',

@@ -26,6 +26,7 @@ describe('tests in lanes beside each other', () => {
         left.unref();
         console.log('left: ' + left.pid);
       })`,
+      shaky: "let times = 0; it('takes two', () => { if (times++ === 0) throw new Error('not yet') })",
       broken: "it('ends in the middle', () => process.exit(0))",
     };
     for (const [name, text] of Object.entries(files)) await writeFile(join(folder, `${name}.js`), `describe('${name}', () => { ${text} })`);
@@ -33,7 +34,7 @@ describe('tests in lanes beside each other', () => {
   after(() => rm(folder, { recursive: true }));
 
   function runLanes(...names: string[]): Promise<{ code: unknown; lines: string[] }> {
-    const lanes = names.map((name) => [join(folder, `${name}.js`)]);
+    const lanes = names.map((name) => ['--retries', '1', join(folder, `${name}.js`)]);
     return new Promise((resolve) =>
       execFile(process.execPath, ['-e', RUN, JSON.stringify(lanes)], { cwd: ROOT }, (error, said) =>
         resolve({ code: error?.code ?? 0, lines: said.trim().split('\n') }),
@@ -64,6 +65,13 @@ describe('tests in lanes beside each other', () => {
     process.kill(Number(/left: (\d+)/.exec(lines.join('\n'))?.[1]), 'SIGKILL');
     assert.equal(code, 0, lines.join('\n'));
     assert.deepEqual(counts(lines), ['3 passed, 0 failed, 0 skipped']);
+  });
+
+  it('name a test that passed only at its second attempt, and no other', async () => {
+    const { code, lines } = await runLanes('first', 'shaky', 'second');
+    assert.equal(code, 1);
+    assert.deepEqual(lines.slice(-2), ['second attempt: shaky takes two: not yet', '4 passed, 1 failed, 1 skipped']);
+    assert.equal(lines.filter((line) => line.startsWith('second attempt')).length, 1);
   });
 
   it('are not counted, and have failed, where one breaks off', async () => {
