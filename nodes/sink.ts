@@ -11,6 +11,7 @@ import { onInput, withCode } from './lib/common/input';
 import { LOOKED_AT } from './lib/common/looked-at';
 import { isMeantAsPicture, isReset, isSettingsOnly } from './lib/common/message';
 import { openPages, type SinkPages } from './lib/play/open-page';
+import { mountIndex } from './lib/web/index-routes';
 import { warnOfLost } from './lib/web/lost-handshakes';
 import { SinkFeed } from './lib/sink/feed';
 import { galleryPath, keepSnapshot, openGallery, type GalleryChoice } from './lib/sink/open-gallery';
@@ -165,6 +166,7 @@ export = (RED: NodeAPI<Settings>): void => {
     return () => void (sink && sinks.remove(def.name, sink));
   }
 
+  mountIndex(RED);
   RED.nodes.registerType<Node<PushCredentials>, SinkDef, object, PushCredentials>('streamdiffusion-sink', StreamDiffusionSink, {
     credentials: { user: { type: 'text' }, password: { type: 'password' }, key: { type: 'password' } },
   });

@@ -9,6 +9,7 @@ import { onInput, type InputHandler } from './lib/common/input';
 import { warnOfLost } from './lib/web/lost-handshakes';
 import { holdsLogin, readSourceSettings, type SourceCredentials, type SourceDef, type SourceSettings } from './lib/source/settings';
 import { startNode } from './lib/common/start-node';
+import { mountIndex } from './lib/web/index-routes';
 
 /** In settings.js: ffmpeg's path, for sources whose dialog does not give it. */
 interface Settings extends NodeAPISettingsWithData {
@@ -75,6 +76,7 @@ export = (RED: NodeAPI<Settings>): void => {
     };
   }
 
+  mountIndex(RED);
   RED.nodes.registerType<Node<SourceCredentials>, SourceDef, object, SourceCredentials>('streamdiffusion-source', StreamDiffusionSource, {
     credentials: { user: { type: 'text' }, password: { type: 'password' } },
   });

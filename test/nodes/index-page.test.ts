@@ -5,9 +5,26 @@ import sharp from 'sharp';
 import { qrCode } from '../../nodes/lib/common/qr-code';
 import { PAGE_LANGUAGES } from '../../nodes/lib/web/pages';
 import sink from '../../nodes/sink';
+import source from '../../nodes/source';
 import { readCode } from '../lib/qr';
 import { ROOT } from '../lib/reference';
 import { WebFlow } from '../lib/web-flow';
+
+describe('the list of pages of a Node-RED that has none', () => {
+  for (const [name, node] of Object.entries({ sink, source }))
+    it(`is there, and says so, before the first ${name} is deployed`, async () => {
+      const web = await WebFlow.start([node], []);
+      try {
+        const response = await fetch(`${web.address}/`);
+        assert.equal(response.status, 200);
+        assert.match(await response.text(), /live: ''.*cameras: ''/);
+        const code = await fetch(`${web.address}/qr.svg?to=${encodeURIComponent('http://192.0.2.7:1880/streamdiffusion/a')}`);
+        assert.equal(code.status, 200);
+      } finally {
+        await web.stop();
+      }
+    });
+});
 
 describe('the list of pages', () => {
   let web: WebFlow;

@@ -22,8 +22,11 @@ interface Pages {
  * `GET /streamdiffusion/`: a list of all pages with small pictures and QR codes; beside it `qr.svg?to=ADDRESS`.
  * For the dialogs, under the editor's own login, `GET streamdiffusion/editor/qr?to=ADDRESS`.
  *
- * @param names the names of the pages of one kind; the routes are mounted at the first call
+ * Called when a node with pages is registered: the list is there, and says that it is empty, before the first such node is deployed.
  */
+export const mountIndex = (RED: NodeAPI): void => void pagesOf(RED);
+
+/** @param names the names of the pages of one kind */
 export function serveIndex(RED: NodeAPI, kind: keyof Pages, names: () => string[]): void {
   pagesOf(RED)[kind] = names;
 }
