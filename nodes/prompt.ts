@@ -47,13 +47,14 @@ export = (RED: NodeAPI): void => {
     RED.events.on('flows:started', sendPrompt);
 
     // The texts do not wait for the file, which may be on a slow disk.
+    let isClosed = false;
     readPictureField(def)
       .then((images) => {
-        if (Object.keys(images).length === 0) return;
+        if (isClosed || Object.keys(images).length === 0) return;
         state.start(images);
         sendPrompt();
       })
-      .catch((thrown: unknown) => this.error(withCode(thrown)));
+      .catch((thrown: unknown) => isClosed || this.error(withCode(thrown)));
 
     onInput(this, (msg, send) => {
       const now = performance.now();
@@ -70,6 +71,7 @@ export = (RED: NodeAPI): void => {
     });
 
     onClose(this, () => {
+      isClosed = true;
       RED.events.off('flows:started', sendPrompt);
       pacer.stop();
       status.close();

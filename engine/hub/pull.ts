@@ -81,6 +81,7 @@ class Pull {
   }
 
   async run(present: Manifest | undefined): Promise<PullResult> {
+    await this.staging.recover();
     const { commit } = this.listing;
     const result = { folder: this.staging.target, commit, bytes: this.totalBytes };
     if (present?.commit === commit && (await this.isWhole())) {

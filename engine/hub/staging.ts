@@ -18,6 +18,8 @@ export class Staging {
   /** The folder of all commits. */
   readonly folder: string;
   private readonly own: string;
+  /** Where the older target is while the new one takes its place. */
+  private readonly old: string;
 
   constructor(
     readonly target: string,
@@ -25,6 +27,18 @@ export class Staging {
   ) {
     this.folder = join(dirname(target), `.${basename(target)}.partial`);
     this.own = join(this.folder, `commit-${commit}`);
+    this.old = join(dirname(target), `.${basename(target)}.old`);
+  }
+
+  /** Brings back what an earlier try has left of the older target, whose process was ended in the middle of {@link publish}. */
+  recover(): Promise<void> {
+    const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
+    return onDisk(async () => {
+      if (!(await isThere(this.old))) return;
+      if (!(await isThere(this.target))) return rename(this.old, this.target);
+      await keepPulled(this.old, this.target);
+      await rm(this.old, { recursive: true, force: true });
+    });
   }
 
   /** The folder that becomes the target. */
@@ -85,8 +99,7 @@ export class Staging {
   async publish(files: RepositoryFile[]): Promise<void> {
     await onDisk(async () => {
       await this.sweep(files);
-      const old = join(dirname(this.target), `.${basename(this.target)}.old`);
-      await rm(old, { recursive: true, force: true });
+      const { old } = this;
       const replaces = (await stat(this.target).catch(() => undefined)) !== undefined;
       if (replaces) await rename(this.target, old);
       try {

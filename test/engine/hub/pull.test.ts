@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rename, rm, stat, symlink, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { readManifest } from '../../../engine/hub/manifest';
 import type { PullProgress } from '../../../engine/hub/progress';
 import { pull, type PullOptions } from '../../../engine/hub/pull';
@@ -182,7 +182,9 @@ describe('pull: a model from a repository', () => {
   it('gives up on a server that breaks off at the same place each time', async () => {
     hub.faults.set(WEIGHTS, { cutAfter: 1_000_000, noRange: true });
     await assert.rejects(pulled(), { code: 'ENETWORK', message: /unet\/model\.onnx_data broke off|127.0.0.1:\d+ broke off: / });
-    assert.equal(hub.rangesOf(WEIGHTS).length, 3);
+    // How much of the last bytes arrives when a connection breaks is up to the system, and a try that came further does not count.
+    const tries = hub.rangesOf(WEIGHTS).length;
+    assert.ok(tries >= 3 && tries <= 8, `${tries} tries`);
     assert.ok(!existsSync(target));
   });
 
@@ -350,6 +352,21 @@ describe('pull: a model from a repository', () => {
     const { usable, nets } = await inspectModel(target);
     assert.ok(usable);
     assert.equal(nets.find(({ name }) => name === 'vae_decoder')?.file, join(target, 'autoencoder', 'vae_decoder', 'model.onnx'));
+  });
+
+  it('brings that back where its process was ended while it renewed the rest', async () => {
+    const old = join(dirname(target), `.${basename(target)}.old`);
+    const autoencoder = join('autoencoder', 'vae_decoder', 'model.onnx');
+    await pulled();
+    await pulled({ to: join(target, 'autoencoder') });
+    // Before the new folder took the place of the old one, and after it.
+    await rename(target, old);
+    await pulled();
+    assert.deepEqual([existsSync(join(target, autoencoder)), existsSync(old)], [true, false]);
+    await mkdir(old);
+    await rename(join(target, 'autoencoder'), join(old, 'autoencoder'));
+    await pulled();
+    assert.deepEqual([existsSync(join(target, autoencoder)), existsSync(old)], [true, false]);
   });
 
   it('touches no folder that it did not make', async () => {
