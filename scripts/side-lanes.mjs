@@ -6,12 +6,16 @@ export const SIDE_LANES = [
   [
     'browser/*',
     'nodes/hours',
+    'nodes/lib/ffmpeg/*',
     'nodes/sink-push',
     'nodes/sink-recording',
     'nodes/sink-viewers',
     'nodes/source',
     'nodes/source-camera',
+    'nodes/source-folder',
     'nodes/source-rate',
+    'nodes/source-screen',
+    'nodes/source-video',
     'security/login-deadline',
   ],
 ];

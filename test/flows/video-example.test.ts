@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
+import { needFfmpeg } from '../lib/ffmpeg';
 import { readMjpeg } from '../lib/mjpeg';
 import { Server } from '../lib/server';
 import { PATIENCE } from '../lib/until';
@@ -13,10 +14,7 @@ const run = promisify(execFile);
 
 describe('the example "Video file"', () => {
   it('paints a film from the press on play on, and stops', async function () {
-    await run('ffmpeg', ['-version']).catch(() => {
-      console.log('      skipped: ffmpeg is not installed');
-      this.skip();
-    });
+    await needFfmpeg.call(this);
     const folder = await mkdtemp(join(tmpdir(), 'film-'));
     const film = join(folder, 'film.mp4');
     await run('ffmpeg', ['-v', 'error', '-f', 'lavfi', '-i', 'testsrc2=size=320x240:rate=25:duration=2', '-pix_fmt', 'yuv420p', film]);

@@ -7,6 +7,7 @@ import { promisify } from 'node:util';
 import type { NodeMessage } from 'node-red';
 import sharp from 'sharp';
 import sink from '../../nodes/sink';
+import { needFfmpeg } from '../lib/ffmpeg';
 import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib/flow';
 
 const run = promisify(execFile);
@@ -15,12 +16,7 @@ describe('recordings and snapshots of a sink', () => {
   let folder: string;
   const arrived: NodeMessage[] = [];
 
-  before(async function () {
-    await run('ffmpeg', ['-version']).catch(() => {
-      console.log('      skipped: ffmpeg is not installed');
-      this.skip();
-    });
-  });
+  before(needFfmpeg);
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'sink-'))));
   afterEach(async () => {
     await helper.unload();

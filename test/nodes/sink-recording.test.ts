@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import sharp from 'sharp';
 import type { EngineError } from '../../engine/errors';
 import { LIMITS, Recording, recordingArguments } from '../../nodes/lib/sink/recording';
+import { needFfmpeg } from '../lib/ffmpeg';
 import { ENDS, lengthOf, recordingRun } from '../lib/recording-run';
 import { eventually, until } from '../lib/until';
 
@@ -17,10 +17,7 @@ describe('a recording', () => {
   let red: Buffer;
 
   before(async function () {
-    await promisify(execFile)('ffmpeg', ['-version']).catch(() => {
-      console.log('      skipped: ffmpeg is not installed');
-      this.skip();
-    });
+    await needFfmpeg.call(this);
     red = await sharp({ create: { width: 64, height: 48, channels: 3, background: '#f00' } })
       .jpeg()
       .toBuffer();

@@ -11,6 +11,7 @@ import { FfmpegWriter } from '../../nodes/lib/ffmpeg/writer';
 import { VirtualCamera, virtualCameraArguments } from '../../nodes/lib/sink/virtual-camera';
 import { readVirtualCamera } from '../../nodes/lib/sink/settings';
 import sink from '../../nodes/sink';
+import { needFfmpeg } from '../lib/ffmpeg';
 import { calls, helper, PATIENCE, startFlow, until } from '../lib/flow';
 
 const run = promisify(execFile);
@@ -27,10 +28,7 @@ describe('a virtual camera of a sink', () => {
   let red: Buffer;
 
   before(async function () {
-    await run('ffmpeg', ['-version']).catch(() => {
-      console.log('      skipped: ffmpeg is not installed');
-      this.skip();
-    });
+    await needFfmpeg.call(this);
     red = await picture('#f00');
   });
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'loopback-'))));

@@ -8,9 +8,8 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import sharp from 'sharp';
 import { ArrivalPace } from '../../nodes/lib/common/arrival-pace';
-import { FfmpegProducer } from '../../nodes/lib/ffmpeg/ffmpeg';
-import type { FfmpegInput } from '../../nodes/lib/ffmpeg/arguments';
 import { timedPicture, timedPicturesHead } from '../../nodes/lib/sink/timed-pictures';
+import { needFfmpeg, play } from '../lib/ffmpeg';
 import { networkCamera, type Rate, rateOf, videoFile } from '../lib/rates';
 import { PATIENCE, until } from '../lib/until';
 
@@ -56,34 +55,9 @@ describe('the pace of a live source', () => {
 describe('a source with ffmpeg', () => {
   let folder: string;
 
-  before(async function () {
-    await run('ffmpeg', ['-version']).catch(() => {
-      console.log('      skipped: ffmpeg is not installed');
-      this.skip();
-    });
-  });
+  before(needFfmpeg);
   beforeEach(async () => (folder = await mkdtemp(join(tmpdir(), 'rate-'))));
   afterEach(() => rm(folder, { recursive: true }));
-
-  function play(input: Partial<FfmpegInput> & Pick<FfmpegInput, 'kind' | 'input'>): {
-    producer: FfmpegProducer;
-    pictures: Buffer[];
-    errors: string[];
-  } {
-    const pictures: Buffer[] = [];
-    const errors: string[] = [];
-    const producer = new FfmpegProducer(
-      'ffmpeg',
-      { fps: 25, width: 64, height: 48, loop: true, start: 0, speed: 1, ...input },
-      {
-        frame: (jpeg) => pictures.push(jpeg),
-        failed: (error) => errors.push(error.message),
-        waiting: () => undefined,
-        ended: () => undefined,
-      },
-    );
-    return { producer, pictures, errors };
-  }
 
   /**
    * Never more, and as many while the machine has time for it: never only every second one. What waited while the machine stood

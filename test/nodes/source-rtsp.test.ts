@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
-import { execFile, spawn, type ChildProcess } from 'node:child_process';
+import { spawn, type ChildProcess } from 'node:child_process';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import sharp from 'sharp';
 import source from '../../nodes/source';
-import { calls, helper, messagesAt, PATIENCE, startFlow, until, type FlowNode } from '../lib/flow';
+import { needFfmpeg } from '../lib/ffmpeg';
+import { calls, helper, messagesAt, PATIENCE, startFlow, until } from '../lib/flow';
 import { ROOT } from '../lib/reference';
+import { flowOf } from '../lib/source-flow';
 
 const SCRIPT = join(ROOT, 'test/lib/rtsp_server.py');
 /** The system's Python: Debian's packages are not seen by others. */
@@ -42,17 +43,11 @@ describe('frame source on an RTSP camera', function () {
   let camera: RtspCamera;
 
   before(async function () {
+    await needFfmpeg.call(this);
     const skip = (reason: string): void => {
       console.log(`      skipped: ${reason}`);
       this.skip();
     };
-    if (
-      await promisify(execFile)('ffmpeg', ['-version']).then(
-        () => false,
-        () => true,
-      )
-    )
-      return skip('ffmpeg is not installed');
     const started = await RtspCamera.start();
     if (typeof started === 'string')
       return skip(
@@ -65,11 +60,7 @@ describe('frame source on an RTSP camera', function () {
 
   async function start(path: string, credentials: object = LOGIN): Promise<{ errors: unknown[]; states: unknown[] }> {
     const fields = { kind: 'camera', camera: `rtsp://127.0.0.1:${camera.port}/${path}`, width: '160', height: '120', autostart: false };
-    const flow: FlowNode[] = [
-      { id: 'source', type: 'streamdiffusion-source', wires: [['out']], ...fields },
-      { id: 'out', type: 'helper' },
-    ];
-    await startFlow([source], flow, { source: credentials });
+    await startFlow([source], flowOf(fields), { source: credentials });
     const told = { errors: calls('source', 'error'), states: calls('source', 'status') };
     helper.getNode('source').receive({ payload: 'start' });
     return told;

@@ -10,6 +10,7 @@ import { jpegHeader, jpegSize } from '../../../engine/image/jpeg-header';
 import { JpegSplitter } from '../../../nodes/lib/ffmpeg/jpeg-splitter';
 import { Recording } from '../../../nodes/lib/sink/recording';
 import { SinkFeed } from '../../../nodes/lib/sink/feed';
+import { needFfmpeg } from '../../lib/ffmpeg';
 
 const FILL = Buffer.from([0xff, 0xff, 0xff]);
 
@@ -156,10 +157,7 @@ describe('a JPEG that is not upright', () => {
 
   it('is recorded in its own size, as is one with fill bytes', async function () {
     const run = promisify(execFile);
-    await run('ffmpeg', ['-version']).catch(() => {
-      console.log('      skipped: ffmpeg is not installed');
-      this.skip();
-    });
+    await needFfmpeg.call(this);
     const folder = await mkdtemp(join(tmpdir(), 'header-'));
     try {
       for (const [name, picture] of Object.entries({ portrait: await portrait(6), filled: filled(await portrait()) })) {
