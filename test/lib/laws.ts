@@ -36,3 +36,6 @@ export function assertSameFrames(got: readonly Output[], expected: readonly Outp
     assert.ok(error <= tolerance, `${what}: frame ${String(id)} is off by ${error}`);
   });
 }
+
+/** The root mean square of a latent's values. */
+export const deviation = (latent: Float32Array): number => Math.sqrt(latent.reduce((sum, value) => sum + value * value, 0) / latent.length);
