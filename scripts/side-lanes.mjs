@@ -1,10 +1,12 @@
 /**
- * Test files, named as in test/ and with * for any, that run beside all others: the pages and dialogs in a browser, then files that wait
- * for clocks, cameras and streams of ffmpeg at their own speed, which takes much time but little CPU.
+ * Test files, named as in test/ and with * for any, that run beside all others, about half of the time: pages and dialogs in a browser,
+ * programs of the command line, whole flows, and files that wait for clocks, cameras and streams of ffmpeg at their own speed.
  */
 export const SIDE_LANES = [
   [
     'browser/*',
+    'cli/*',
+    'flows/*',
     'nodes/hours',
     'nodes/lib/ffmpeg/*',
     'nodes/sink-push',
