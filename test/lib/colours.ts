@@ -1,8 +1,12 @@
 import sharp from 'sharp';
 
+/** A picture of one colour, to be written in any format. */
+export const coloured = (colour: string, width = 64, height = 48): sharp.Sharp =>
+  sharp({ create: { width, height, channels: 3, background: colour } });
+
 /** Writes a picture of one colour to a file; its name says the format. */
 export async function solid(colour: string, file: string, width = 40, height = 30): Promise<void> {
-  await sharp({ create: { width, height, channels: 3, background: colour } }).toFile(file);
+  await coloured(colour, width, height).toFile(file);
 }
 
 /** The mean colour of a JPEG, [r, g, b]. */
