@@ -123,6 +123,7 @@ describe('laws of a stream', () => {
     }
     assert.ok(Math.max(...deviations) <= Math.max(...deviations.slice(0, frames.length)) * 1.001, `grew to ${Math.max(...deviations)}`);
   });
+
   it('motion-aware noise: a still scene as it was, a moving one under the strength that its motion leaves', async () => {
     const options = { motionNoise: 0.4, tIndexList: STEPS[2] };
     const still = Array.from({ length: 4 }, () => frames[0]);

@@ -63,6 +63,7 @@ describe('control map', () => {
     assert.deepEqual(map.ledger.errors, []);
     assert.deepEqual(new Set((await pixelsOf(mapOf(await map.give({ payload: grey }), 'luminance'))).data), new Set([77]));
   });
+
   it('keeps the topics apart', async () => {
     await map.start({ kind: 'movement' });
     const brightest = async (topic: string, k: number): Promise<number> =>
@@ -72,6 +73,7 @@ describe('control map', () => {
     assert.equal(await brightest('a', 0), 0);
     assert.ok((await brightest('b', 0)) > 30);
   });
+
   it('passes on messages that carry settings for others', async () => {
     await map.start();
     for (const msg of [
@@ -162,6 +164,7 @@ describe('control map', () => {
     for (let k = 0; k < 4; k++) assert.equal(await map.give({ payload: map.frames[0] }), undefined);
     assert.deepEqual(map.ledger.errors, ['ENOMODEL']);
   });
+
   it('sends away a waiting frame when it is closed', async () => {
     await map.start();
     const node = helper.getNode('control');

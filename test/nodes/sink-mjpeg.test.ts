@@ -68,6 +68,7 @@ describe('sink as a stream of JPEGs', () => {
     slow.destroy();
     await quick.return(undefined);
   });
+
   it('survives viewers that come and go, and ask for headers only, while pictures arrive', async () => {
     await sink.start();
     const jpeg = await noise(300, 1);
@@ -80,6 +81,7 @@ describe('sink as a stream of JPEGs', () => {
     }
     clearInterval(timer);
   });
+
   it('counts viewers and frames in its status', async () => {
     await sink.start();
     const states = calls('sink', 'status');

@@ -48,6 +48,7 @@ describe('sink', () => {
     sink.show(undefined, { reset: true });
     assert.equal((await fetch(`${sink.address}/live.jpg`)).status, 503, 'reset forgets it');
   });
+
   it('turns raw and PNG pictures into JPEG, only when somebody wants them', async () => {
     await sink.start();
     const raw = { data: Buffer.alloc(20 * 10 * 3, 255), width: 20, height: 10, channels: 3 };
@@ -113,6 +114,7 @@ describe('sink', () => {
     assert.match(page, /live\.mjpg/);
     assert.doesNotMatch(page, /https?:\/\/|\{\{/);
   });
+
   it('honours middleware and CORS settings of Node-RED', async () => {
     const guard: RequestHandler = (request, response, next) =>
       request.headers['x-key'] === 'open' ? next() : void response.status(403).end();
