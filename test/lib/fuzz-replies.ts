@@ -4,7 +4,8 @@ import type { Net, Tensor } from '../../engine/net/net';
 import { field } from '../../engine/net/onnx/protobuf';
 import { ServerNet } from '../../engine/net/server/server-net';
 import { InferenceServer } from './inference-server';
-import { Dice, mutate } from './mutations';
+import { Dice } from './dice';
+import { mutate } from './mutations';
 import { PATIENCE } from './until';
 
 export interface ReplyFuzz {

@@ -6,7 +6,9 @@ import filter from '../../nodes/filter';
 import prompt from '../../nodes/prompt';
 import { helper, startFlow } from './flow';
 import { forgetCalls } from './fuzz';
-import { Dice, originals, strangeSettings } from './mutations';
+import { Dice } from './dice';
+import { originals } from './mutations';
+import { strangeSettings } from './strange-messages';
 import { until } from './until';
 
 const NODES = ['filter', 'prompt', 'denoiser'] as const;

@@ -7,7 +7,9 @@ import filter from '../../nodes/filter';
 import prompt from '../../nodes/prompt';
 import sink from '../../nodes/sink';
 import { helper, startFlow } from './flow';
-import { Dice, mutate, originals, strangeMessage } from './mutations';
+import { Dice } from './dice';
+import { mutate, originals } from './mutations';
+import { strangeMessage } from './strange-messages';
 import { PATIENCE } from './until';
 
 const NODES = ['denoiser', 'filter', 'control', 'prompt', 'sink'] as const;

@@ -4,7 +4,8 @@ import { decode } from '../../engine/image/codec';
 import { EngineError } from '../../engine/errors';
 import { copyOf, isQuick, payloadOf, type Picture, toPicture } from '../../engine/image/picture';
 import { sampleThumbnail } from '../../engine/image/pixels';
-import { Dice, mutatedRaw } from './mutations';
+import { Dice } from './dice';
+import { mutatedRaw } from './strange-pictures';
 
 /**
  * Checks raw pictures of all kinds: each is refused in a sentence of bounded length, or is exactly as described.

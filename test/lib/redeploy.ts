@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Dice } from './mutations';
+import { Dice } from './dice';
 import { readMjpeg } from './mjpeg';
 import type { Server } from './server';
 

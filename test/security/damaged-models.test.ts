@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { EngineSupervisor } from '../../engine/host/client';
 import type { HostState, StreamSettings } from '../../engine/host/protocol/messages';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
-import { Dice } from '../lib/mutations';
+import { Dice } from '../lib/dice';
 import { jpegs } from '../lib/pictures';
 import { REFERENCE_MODEL } from '../lib/reference';
 import { PATIENCE } from '../lib/until';

@@ -3,7 +3,7 @@ import { processorMs } from '../lib/strain';
 import sharp from 'sharp';
 import { jpegEffort } from '../../engine/image/jpeg-effort';
 import { jpegHeader, jpegSize } from '../../engine/image/jpeg-header';
-import { Dice } from '../lib/mutations';
+import { Dice } from '../lib/dice';
 
 const COUNT = 10_000;
 const SEED = 11;
