@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import type { Page } from 'playwright-core';
 import { seriousFindings } from '../lib/axe';
-import { textsOf } from '../lib/pages';
 import { comesBack, keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/browser';
+import { addMidi, type MidiInput, playMidi } from '../lib/midi';
+import { textsOf } from '../lib/pages';
+import { isPressed, settles } from '../lib/play-hands';
 import { PATIENCE } from '../lib/until';
 
 /** Of the example's flow. */
@@ -10,37 +12,7 @@ const STEPS = 2;
 /** Pictures on their way to a page at most: one that travels while the other is drawn. */
 const ON_THE_WAY = 2;
 
-interface MidiInput {
-  onmidimessage?: (event: { data: number[] }) => void;
-}
-
-/** A MIDI device that the test plays on. */
-const addMidi = (page: Page): Promise<unknown> =>
-  page.addInitScript(() => {
-    const input: MidiInput = {};
-    Object.assign(window, { midi: input });
-    Object.assign(navigator, { requestMIDIAccess: () => Promise.resolve({ inputs: new Map([['one', input]]) }) });
-  });
-const play = (page: Page, ...data: number[]): Promise<void> =>
-  page.evaluate((bytes) => (window as unknown as { midi: MidiInput }).midi.onmidimessage?.({ data: bytes }), data);
 const shownIn = (page: Page, id: string): Promise<number> => page.$eval(`#${id}`, (input) => Number((input as HTMLInputElement).value));
-const settles = async (page: Page, id: string, value: number): Promise<void> => {
-  await page.waitForFunction(
-    ([name, wanted]) => Number((document.getElementById(String(name)) as HTMLInputElement).value) === wanted,
-    [id, value] as const,
-    {
-      timeout: PATIENCE,
-    },
-  );
-};
-const isPressed = (page: Page, id: string, wanted: boolean): Promise<unknown> =>
-  page.waitForFunction(
-    ([name, pressed]) => document.getElementById(String(name))!.getAttribute('aria-pressed') === String(pressed),
-    [id, wanted] as const,
-    {
-      timeout: PATIENCE,
-    },
-  );
 
 describe('performance page', () => {
   const stage = setStage({ options: ['--example', '17'] });
@@ -243,25 +215,25 @@ describe('performance page', () => {
     await load();
     await page.click('#learn');
     await page.click('[data-target="knob strength"]');
-    await play(page, 0xb0, 21, 64);
+    await playMidi(page, 0xb0, 21, 64);
     await page.click('[data-target="black"]');
-    await play(page, 0x90, 36, 100);
+    await playMidi(page, 0x90, 36, 100);
     await page.click('[data-target="freeze"]');
     await page.keyboard.press('KeyQ');
     assert.equal(await page.getAttribute('#black', 'aria-pressed'), 'false', 'a click that chooses does nothing else');
     assert.equal(await page.getAttribute('[data-target="knob strength"] label', 'data-bound'), 'CC 21');
     await keepScreenshot(page, 'play-learning');
     await page.keyboard.press('Escape');
-    await play(page, 0xb0, 21, 127);
+    await playMidi(page, 0xb0, 21, 127);
     await settles(page, 'knob-strength', 1);
     await load();
     await page.click('#learn');
     await page.click('#learn');
-    await play(page, 0xb0, 21, 0);
+    await playMidi(page, 0xb0, 21, 0);
     await settles(page, 'knob-strength', 0);
-    await play(page, 0x90, 36, 100);
+    await playMidi(page, 0x90, 36, 100);
     await isPressed(page, 'black', true);
-    await play(page, 0x90, 36, 100);
+    await playMidi(page, 0x90, 36, 100);
     await isPressed(page, 'black', false);
     await page.keyboard.press('KeyQ');
     await isPressed(page, 'freeze', true);
@@ -321,59 +293,4 @@ describe('performance page', () => {
       await context.close();
     });
   }
-});
-
-describe('performance page with a microphone', () => {
-  // Each picture takes the loudness of its moment: few would miss the beeps.
-  const stage = setStage({ options: ['--example', '20'], moves: true });
-
-  it('lets the sound move the settings', async () => {
-    const context = await stage.browser.newContext({ permissions: ['microphone'] });
-    const { page, errors } = await openPage(context, `${stage.server.address}/streamdiffusion/music/play`, { width: 1366, height: 768 });
-    await page.waitForSelector('body.here', { timeout: PATIENCE });
-    await settles(page, 'knob-strength', 0.5);
-    await page.click('#sound');
-    await isPressed(page, 'sound', true);
-    // The browser's own microphone beeps once a second.
-    await page.evaluate(() => {
-      const seen = new Set<string>();
-      Object.assign(window, { seen });
-      setInterval(() => seen.add((document.getElementById('knob-strength') as HTMLInputElement).value), 100);
-    });
-    await page.waitForFunction(() => (window as unknown as { seen: Set<string> }).seen.size > 1, undefined, { timeout: PATIENCE });
-    await keepScreenshot(page, 'play-sound');
-    await page.click('#sound');
-    await isPressed(page, 'sound', false);
-    assert.deepEqual(errors, []);
-    await context.close();
-  });
-});
-
-describe('performance page behind the login of the editor', () => {
-  const stage = setStage({
-    options: ['--example', '17'],
-    moves: true,
-    prepare: async () => {
-      const { hash } = (await import('bcryptjs' as string)) as { hash: (password: string, rounds: number) => Promise<string> };
-      return { NODE_RED_USER: 'artist', NODE_RED_PASSWORD_HASH: await hash('secret', 8) };
-    },
-  });
-
-  it('asks for it, refuses a wrong one, and plays with the right one', async () => {
-    const context = await stage.browser.newContext({ httpCredentials: { username: 'artist', password: 'secret' } });
-    const { page } = await openPage(context, `${stage.server.address}/streamdiffusion/stage/play`, { width: 1024, height: 768 });
-    await page.waitForSelector('#login[open]', { timeout: PATIENCE });
-    await keepScreenshot(page, 'play-login');
-    assert.deepEqual(await seriousFindings(page), []);
-    await page.fill('#user', 'artist');
-    await page.fill('#password', 'wrong');
-    await page.click('#enter');
-    await page.waitForSelector('#refused:not([hidden])', { timeout: PATIENCE });
-    await page.fill('#password', 'secret');
-    await page.click('#enter');
-    await page.waitForSelector('body.here', { timeout: PATIENCE });
-    await page.reload();
-    await page.waitForSelector('body.here', { timeout: PATIENCE });
-    await context.close();
-  });
 });

@@ -17,7 +17,7 @@ const LOGIN = { Authorization: `Basic ${Buffer.from(`stage:${PASSWORD}`).toStrin
 const VIEWER = ['live', 'live.jpg', 'live.mjpg', 'health', 'live/camera', 'other', 'live/snapshots', '%2e%2e%2fsettings'].map(
   (path) => `/streamdiffusion/${path}`,
 );
-// Tickets for performance pages are there as soon as a sink has one: test/browser/play-page.test.ts asks for them.
+// Tickets for performance pages are there as soon as a sink has one: test/browser/play-login.test.ts asks for them.
 const EDITOR = routesOf('httpAdmin').filter(({ path }) => !path.includes('/tickets/'));
 
 /** Every route that the package's nodes put up, so that a new one is asked as well. */
