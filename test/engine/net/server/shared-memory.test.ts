@@ -1,22 +1,16 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
-import { closeSync, existsSync, mkdirSync, mkdtempSync, openSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Tensor } from '../../../../engine/net/net';
 import { OnnxNet } from '../../../../engine/net/ort/onnx-net';
-import { MemoryFile, sweepMemoryFiles } from '../../../../engine/net/server/memory-file';
-import { MemoryRegions } from '../../../../engine/net/server/memory-regions';
-import { HttpTransport } from '../../../../engine/net/server/http-transport';
-import { readAccess, type ServerAccess } from '../../../../engine/net/server/options';
+import type { ServerAccess } from '../../../../engine/net/server/options';
+import { MEMORY_FOLDER } from '../../../../engine/net/server/memory-file';
 import { ServerNet } from '../../../../engine/net/server/server-net';
 import { isThisMachine } from '../../../../engine/net/server/shared-memory';
 import { InferenceServer } from '../../../lib/inference-server';
 import { ServerMemory } from '../../../lib/inference-server-memory';
 import { tinyUnet } from '../../../lib/onnx-maker';
-import { until } from '../../../lib/until';
-
-const MEMORY = '/dev/shm';
 
 function feeds(rows: number, seed = 0): Record<string, Tensor> {
   const tensor = (length: number, dims: number[]): Tensor => ({
@@ -33,7 +27,7 @@ function feeds(rows: number, seed = 0): Record<string, Tensor> {
 
 /** Of this process; others may use memory at the same time. */
 function ownFiles(): string[] {
-  return readdirSync(MEMORY).filter((name) => new RegExp(`^streamdiffusion-\\d+-${process.pid}-`).test(name));
+  return readdirSync(MEMORY_FOLDER).filter((name) => new RegExp(`^streamdiffusion-\\d+-${process.pid}-`).test(name));
 }
 
 for (const protocol of ['http', 'grpc'] as const)
@@ -64,8 +58,8 @@ for (const protocol of ['http', 'grpc'] as const)
       assert.deepEqual(await net.run(feeds(rows, seed)), await local.run(feeds(rows, seed)));
 
     before(async function () {
-      if (!existsSync(MEMORY)) {
-        console.log(`    skipped: no ${MEMORY} here`);
+      if (!existsSync(MEMORY_FOLDER)) {
+        console.log(`    skipped: no ${MEMORY_FOLDER} here`);
         return this.skip();
       }
       local = await OnnxNet.load(tinyUnet(), { executionProvider: 'cpu' });
@@ -239,69 +233,3 @@ for (const protocol of ['http', 'grpc'] as const)
       await isRight(net, 2);
     });
   });
-
-describe('what a process has left in shared memory that was killed', () => {
-  before(function () {
-    if (existsSync(MEMORY)) return;
-    console.log(`    skipped: no ${MEMORY} here`);
-    this.skip();
-  });
-
-  /** A file that a process has made that is no more. */
-  async function leftOver(): Promise<string> {
-    const script = `const { MemoryFile } = require(${JSON.stringify(require.resolve('../../../../engine/net/server/memory-file'))}); console.log(MemoryFile.create(4096).name); setInterval(() => {}, 1000);`;
-    const child = spawn(process.execPath, ['-e', script]);
-    const name = await new Promise<string>((said) => child.stdout.once('data', (chunk: Buffer) => said(chunk.toString().trim())));
-    assert.ok(existsSync(join(MEMORY, name)));
-    sweepMemoryFiles();
-    assert.ok(existsSync(join(MEMORY, name)), 'it is in use');
-    child.kill('SIGKILL');
-    await new Promise((ended) => child.once('close', ended));
-    return name;
-  }
-
-  it('files are removed by the next one', async () => {
-    const name = await leftOver();
-    const own = MemoryFile.create(4096);
-    sweepMemoryFiles();
-    assert.ok(!existsSync(join(MEMORY, name)));
-    assert.ok(existsSync(join(MEMORY, own.name)));
-    own.unlink();
-    own.close();
-  });
-
-  it("what cannot be removed stops nothing: another user's file, or a folder of such a name", async () => {
-    const name = await leftOver();
-    const stuck = `${name.slice(0, -16)}${'f'.repeat(16)}`;
-    mkdirSync(join(MEMORY, stuck));
-    try {
-      sweepMemoryFiles();
-      assert.ok(existsSync(join(MEMORY, stuck)) && !existsSync(join(MEMORY, name)));
-    } finally {
-      rmdirSync(join(MEMORY, stuck));
-    }
-  });
-
-  it('regions are unregistered by the next one, when nothing of it can be computed any more; those of others stay', async () => {
-    const server = await InferenceServer.start({});
-    server.memory = new ServerMemory();
-    const name = await leftOver();
-    const foreign = join(MEMORY, `other-${process.pid}`);
-    closeSync(openSync(foreign, 'w'));
-    server.memory.register(name, `/${name}`, 4096);
-    server.memory.register('of another program', `/other-${process.pid}`, 0);
-    rmSync(foreign);
-    const { addresses, access } = readAccess({ addresses: [server.address] });
-    const transport = new HttpTransport(addresses[0], access, () => undefined);
-    const regions = new MemoryRegions(transport, 50);
-    await regions.prepare();
-    assert.ok(server.memory.regions.includes(name));
-    await until(() => !server.memory!.regions.includes(name));
-    assert.equal(server.memory.regions.length, 2);
-    await regions.close();
-    assert.deepEqual(server.memory.regions, ['of another program']);
-    transport.close();
-    await server.stop();
-    sweepMemoryFiles();
-  });
-});
