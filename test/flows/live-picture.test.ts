@@ -11,6 +11,7 @@ import { PATIENCE, until } from '../lib/flow';
 import { Server } from '../lib/server';
 import { strain } from '../lib/strain';
 import { BEGINS_TO_SHOW } from '../lib/starter';
+import { isAlive } from '../lib/processes';
 
 const run = promisify(execFile);
 const ROOT = resolve(__dirname, '../../..');
@@ -174,12 +175,4 @@ describe('npm start', () => {
 async function childrenOf(pid: number | undefined): Promise<number[]> {
   const { stdout } = await run('ps', ['-o', 'pid=', '--ppid', String(pid)]);
   return stdout.split('\n').filter(Boolean).map(Number);
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
 }

@@ -13,6 +13,7 @@ import { PATIENCE, calls, helper, startFlow, until, type FlowNode } from '../lib
 import { PATHS } from '../lib/control-cases';
 import { changedModel, removeModelFolders } from '../lib/model-folder';
 import { REFERENCE_MODEL } from '../lib/reference';
+import { isAlive } from '../lib/processes';
 
 const REFERENCE: FlowNode = { id: 'engine', type: 'streamdiffusion-engine', model: REFERENCE_MODEL, modelType: 'str', threads: '1' };
 
@@ -225,11 +226,3 @@ describe('engine', () => {
     });
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}

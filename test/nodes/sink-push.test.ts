@@ -8,6 +8,7 @@ import { Push } from '../../nodes/lib/sink/push';
 import { pushAddress, type PushCredentials, type PushOptions } from '../../nodes/lib/sink/push-address';
 import sink from '../../nodes/sink';
 import { calls, helper, PATIENCE, startFlow, until, type FlowNode } from '../lib/flow';
+import { isAlive } from '../lib/processes';
 import { LoopClock } from '../lib/strain';
 import { StreamReceiver } from '../lib/stream-receiver';
 
@@ -22,14 +23,6 @@ const options = (address: string, credentials: Partial<PushCredentials> = {}): P
   fps: FPS,
   kbps: 500,
 });
-const isAlive = (pid: number): boolean => {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
-};
 
 describe('pictures sent to another program', function () {
   this.timeout(4 * PATIENCE);

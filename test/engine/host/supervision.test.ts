@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
-import { existsSync, readFileSync } from 'node:fs';
 import { cp, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,8 +10,10 @@ import { VitalSigns } from '../../../engine/host/client/vital-signs';
 import type { FrameResult, HostState, StreamSettings } from '../../../engine/host/protocol/messages';
 import type { Picture } from '../../../engine/image/picture';
 import { faultyEncoder } from '../../lib/faulty-encoder';
+import { become } from '../../lib/hosts';
 import { changedModel, removeModelFolders } from '../../lib/model-folder';
 import { jpegs } from '../../lib/pictures';
+import { isRunning } from '../../lib/processes';
 import { REFERENCE_MODEL, ROOT } from '../../lib/reference';
 import { PATIENCE, until } from '../../lib/until';
 
@@ -24,12 +24,6 @@ const settings: StreamSettings = { mode: 'img2img', width: 64, height: 64, tInde
 const WHITE: Picture = { kind: 'raw', data: new Uint8Array(64 * 64 * 3).fill(255), width: 64, height: 64, channels: 3 };
 const BLACK: Picture = { ...WHITE, data: new Uint8Array(64 * 64 * 3) };
 
-async function become(host: EngineSupervisor, phase: HostState['phase']): Promise<HostState> {
-  const deadline = AbortSignal.timeout(PATIENCE);
-  while (host.state.phase !== phase) await once(host, 'state', { signal: deadline });
-  return host.state;
-}
-
 function watch(host: EngineSupervisor): HostState[] {
   const states: HostState[] = [];
   host.on('state', (state) => states.push(state));
@@ -37,10 +31,6 @@ function watch(host: EngineSupervisor): HostState[] {
 }
 
 const errors = (states: HostState[]): string[] => states.flatMap((state) => (state.phase === 'restarting' ? [state.error.message] : []));
-
-function alive(pid: number): boolean {
-  return existsSync(`/proc/${pid}`) && !/^State:\s+[ZX]/m.test(readFileSync(`/proc/${pid}/status`, 'utf8'));
-}
 
 describe('host: supervision', () => {
   let frames: Picture[];
@@ -57,7 +47,7 @@ describe('host: supervision', () => {
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');
     const pid = host.pid as number;
     await assert.rejects(stream.submit({ picture: WHITE }), { code: 'ETIMEOUT', message: /no progress for 4 s.*hangs/ });
-    await until(() => !alive(pid));
+    await until(() => !isRunning(pid));
     await become(host, 'ready');
     assert.equal((await stream.submit({ picture: BLACK })).outcome, 'finished');
   });
@@ -210,7 +200,7 @@ describe('host: supervision', () => {
     over = true;
     await Promise.all(feeds);
     assert.equal(pids.size, KILLS);
-    assert.deepEqual([...pids].filter(alive), []);
+    assert.deepEqual([...pids].filter(isRunning), []);
     assert.equal(ledger.finished + ledger.lost, ledger.given);
     assert.equal(ledger.wrong, 0, JSON.stringify(ledger));
     assert.ok(ledger.finished >= 2 * KILLS, JSON.stringify(ledger));

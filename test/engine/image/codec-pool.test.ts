@@ -8,6 +8,7 @@ import { withoutCodec } from '../../lib/no-codec';
 import { jpegs } from '../../lib/pictures';
 import { manyScans } from '../../lib/slow-pictures';
 import { PATIENCE, until } from '../../lib/until';
+import { isAlive } from '../../lib/processes';
 
 /** Longer than a picture can take on a machine that is busy with something else, ms. */
 const LONG = 3 * PATIENCE;
@@ -159,11 +160,3 @@ describe('the codec in processes of its own', () => {
     assert.ok(Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[16]) >= 5);
   });
 });
-
-function isAlive(pid: number): boolean {
-  try {
-    return process.kill(pid, 0);
-  } catch {
-    return false;
-  }
-}
