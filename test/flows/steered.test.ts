@@ -1,25 +1,17 @@
 import assert from 'node:assert/strict';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { type Broker, brokerOrSkip, mqttClient, type MqttClient } from '../lib/broker';
 import { PATHS } from '../lib/control-cases';
+import { Example, small } from '../lib/example';
 import { changedModel, removeModelFolders, withTokenizer } from '../lib/model-folder';
 import { node, onnxModel, value, weight } from '../lib/onnx-maker';
 import { readMjpeg } from '../lib/mjpeg';
 import { ROOT } from '../lib/reference';
 import { tensorFile } from '../lib/safetensors';
-import { Server } from '../lib/server';
-import { newestPicture } from '../lib/sink-picture';
 import { eventually, PATIENCE, until } from '../lib/until';
-
-const SIZE = 32;
-
-/** A picture's pixels in small. */
-async function small(jpeg: Buffer): Promise<Buffer> {
-  return sharp(jpeg).resize(SIZE, SIZE, { fit: 'fill' }).removeAlpha().raw().toBuffer();
-}
 
 /** Grey levels by which two pictures differ, on average. */
 function distance(a: Buffer, b: Buffer): number {
@@ -51,44 +43,6 @@ function brightnessNet(): Buffer {
       node('Conv', [`pooled_${name}`, `w_${name}`], name, { kernel_shape: [1, 1] }),
     ]),
   });
-}
-
-/** An example as it runs for somebody. */
-class Example {
-  private constructor(
-    readonly server: Server,
-    private readonly folder: string,
-    private readonly sink: string,
-  ) {}
-
-  static async start(file: string, sink: string, change: (flow: string) => string): Promise<Example> {
-    const folder = await mkdtemp(join(tmpdir(), 'steered-'));
-    await writeFile(join(folder, 'flows.json'), change(await readFile(join(ROOT, 'examples', file), 'utf8')));
-    const server = await Server.start(['--example', file, '--user-dir', folder]);
-    await server.ready();
-    return new Example(server, folder, sink);
-  }
-
-  async picture(sink = this.sink): Promise<Buffer> {
-    return small(await newestPicture(this.server, sink));
-  }
-
-  /** Waits until the picture is what is wanted. */
-  async becomes(isSo: (picture: Buffer) => boolean, what: string): Promise<void> {
-    for (const end = performance.now() + PATIENCE; performance.now() < end; await new Promise((wait) => setTimeout(wait, 100)))
-      if (isSo(await this.picture())) return;
-    assert.fail(`${what}\n${this.server.output}`);
-  }
-
-  /** As the editor does when a button is pressed. */
-  async press(id: string): Promise<void> {
-    assert.equal((await fetch(`${this.server.address}/inject/${id}`, { method: 'POST' })).status, 200);
-  }
-
-  async end(): Promise<void> {
-    await this.server.stop();
-    await rm(this.folder, { recursive: true, force: true });
-  }
 }
 
 /** A LoRA of the embedded model's last convolution, so strong that everybody sees it. */
