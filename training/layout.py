@@ -7,6 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 COLUMNS = 129   # samples of an outline from left to right
+GRID = 16       # a picture of 256 pixels has so many of the autoencoder's squares on a side
+
+
+def on_grid(value):
+    """The nearest border of a square. What is small and sharp is placed and sized so: the denoiser then has some patterns of it
+    to learn, instead of one for each of 256 offsets inside a square."""
+    return round(value * GRID) / GRID
 
 
 @dataclass
@@ -69,13 +76,13 @@ def clear_sun(rng, attributes, horizon, outline, thing_x):
     """A place for sun or moon that neither the land nor the thing hides: x, y, radius."""
     low = attributes.time in ("sunset", "dawn")
     for _ in range(20):
-        x, r = rng.uniform(.12, .88), rng.uniform(.08, .12)
+        x, r = on_grid(rng.uniform(.12, .88)), (1.5 if rng.random() < .6 else 2) / GRID
         top = horizon - outline[int(x * (COLUMNS - 1))]         # y of the land there
-        y = horizon * (rng.uniform(.45, .85) if low else rng.uniform(.2, .5))
+        y = on_grid(horizon * (rng.uniform(.45, .85) if low else rng.uniform(.2, .5)))
         hidden = y + .5 * r > top or (attributes.thing != "none" and abs(x - thing_x) < .24)
         if not hidden:
             break
-    return x, max(y, r + .02), r
+    return x, max(y, 2 / GRID), r
 
 
 def sample_layout(rng, attributes) -> Layout:

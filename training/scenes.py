@@ -8,7 +8,7 @@ from . import lands, things
 from .attributes import Attributes, sample_attributes
 from .brush import Brush, colour, mix
 from .contact_sheet import save_sheet, sheet_options
-from .layout import Layout, sample_layout
+from .layout import Layout, on_grid, sample_layout
 from .paint import Paint
 from .palette import DARK_TIMES, GROUNDS, LIGHTS, NAMED, SKIES, SNOW, WARM_WINDOW, WHITE
 from .styles import apply_style
@@ -162,7 +162,7 @@ def place_things(b: Brush, layout, world, floor):
             b.ellipse(px, py + .01, h * .95, .075, world.lit(colour(70, 150, 214), .15))
         elif a.land == "sea" and a.thing != "boat":    # an island to stand on
             b.ellipse(px, py + .02, max(.2, h * .62), .07, world.lit(colour(226, 196, 132), .1))
-        things.DRAWERS[a.thing](b, px, py, h, paint)
+        things.DRAWERS[a.thing](b, on_grid(px), on_grid(py), on_grid(h), paint)
 
 
 def draw_weather(b: Brush, layout, world):
