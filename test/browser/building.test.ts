@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import type { Locator, Page } from 'playwright-core';
 import { keepScreenshot } from '../lib/browser';
 import { type Editor, type EditorRED, setEditor } from '../lib/editor';
-import { PATIENCE } from '../lib/until';
+import { PATIENCE, answered } from '../lib/until';
 
 describe('building a flow in the editor', () => {
   let editor: Editor;
@@ -42,18 +42,8 @@ describe('building a flow in the editor', () => {
       { timeout: PATIENCE },
     );
     await editor.deploy();
-    const picture = await until200(`${stage.server.address}/streamdiffusion/live-2.jpg`);
+    const picture = await answered(() => fetch(`${stage.server.address}/streamdiffusion/live-2.jpg`));
     assert.equal(picture.headers.get('content-type'), 'image/jpeg');
     await keepScreenshot(page, 'imported');
   });
 });
-
-/** Asks until there is a picture. */
-async function until200(address: string): Promise<Response> {
-  const deadline = performance.now() + PATIENCE;
-  for (;;) {
-    const response = await fetch(address);
-    if (response.ok || performance.now() > deadline) return response;
-    await new Promise((wait) => setTimeout(wait, 200));
-  }
-}

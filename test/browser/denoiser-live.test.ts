@@ -3,7 +3,7 @@ import type { Page } from 'playwright-core';
 import sharp from 'sharp';
 import { keepScreenshot, setStage } from '../lib/browser';
 import { Editor } from '../lib/editor';
-import { PATIENCE, until } from '../lib/until';
+import { PATIENCE, eventually, until } from '../lib/until';
 
 describe("the denoiser's dialog while it is open", () => {
   let editor: Editor;
@@ -28,11 +28,15 @@ describe("the denoiser's dialog while it is open", () => {
     return response.ok ? ((await sharp(Buffer.from(await response.arrayBuffer())).metadata()).width ?? 0) : 0;
   };
   const become = async (width: number): Promise<void> => {
-    const deadline = performance.now() + PATIENCE;
-    for (let now = 0; now !== width; now = await widthNow()) {
-      assert.ok(performance.now() < deadline, `pictures ${now} pixels wide, not ${width}`);
-      await new Promise((wait) => setTimeout(wait, 200));
-    }
+    let now = 0;
+    await eventually(
+      async () => {
+        now = await widthNow();
+        return now === width;
+      },
+      PATIENCE,
+      () => `pictures ${now} pixels wide, not ${width}`,
+    );
   };
   const told = (count: number): Promise<void> =>
     until(

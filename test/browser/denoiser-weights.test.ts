@@ -6,15 +6,7 @@ import { keepScreenshot, setStage } from '../lib/browser';
 import { PATHS } from '../lib/control-cases';
 import { Editor } from '../lib/editor';
 import { withTokenizer, removeModelFolders } from '../lib/model-folder';
-import { PATIENCE, until } from '../lib/until';
-
-async function poll(isThere: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + PATIENCE;
-  while (!(await isThere())) {
-    assert.ok(performance.now() < deadline, 'in time');
-    await new Promise((wait) => setTimeout(wait, 100));
-  }
-}
+import { PATIENCE, eventually, until } from '../lib/until';
 
 describe("the denoiser's dialog: a slider for each adapter", () => {
   let editor: Editor;
@@ -56,7 +48,7 @@ describe("the denoiser's dialog: a slider for each adapter", () => {
         { folder: model, path: PATHS.style },
       );
       await editor.deploy();
-      await poll(async () => {
+      await eventually(async () => {
         const health = await fetch(`${server.address}/streamdiffusion/health`);
         return health.ok && (await health.text()).includes(basename(model));
       });

@@ -5,7 +5,7 @@ import { keepScreenshot, openPage, setStage, type WatchedPage } from '../lib/bro
 import { textsOf } from '../lib/pages';
 import { readCode } from '../lib/qr';
 import type { Server } from '../lib/server';
-import { PATIENCE } from '../lib/until';
+import { PATIENCE, answered } from '../lib/until';
 
 const GALLERY = '/streamdiffusion/house/gallery';
 const SIZES = [
@@ -17,18 +17,8 @@ const SIZES = [
 /** Presses the example's button, until a picture was taken: there is none before the first one is painted. */
 async function takePicture(server: Server, headers: Record<string, string> = {}): Promise<void> {
   const press = (): Promise<Response> => fetch(`${server.address}/inject/house-take`, { method: 'POST', headers });
-  await answers(`${server.address}/streamdiffusion/house.jpg`, 200);
+  await answered(() => fetch(`${server.address}/streamdiffusion/house.jpg`));
   assert.equal((await press()).status, 200);
-}
-/** Waits until an address answers with this status. */
-async function answers(address: string, wanted: number, headers: Record<string, string> = {}): Promise<void> {
-  let status = 0;
-  for (const end = performance.now() + PATIENCE; status !== wanted; await new Promise((resolve) => setTimeout(resolve, 100))) {
-    assert.ok(performance.now() < end, `${address} answers ${status}, not ${wanted}`);
-    const response = await fetch(address, { headers });
-    await response.body?.cancel();
-    status = response.status;
-  }
 }
 const shows = (page: Page, count: number): Promise<unknown> =>
   page.waitForFunction((wanted) => document.querySelectorAll('#pictures li').length === wanted, count, { timeout: PATIENCE });
@@ -167,8 +157,8 @@ describe('gallery behind the login of the editor', () => {
     const guarded = flow.map((node) => (node.type === 'streamdiffusion-sink' ? { ...node, gallery: 'login' } : node));
     const headers = { ...editor, 'Content-Type': 'application/json' };
     await fetch(`${address}/flows`, { method: 'POST', headers, body: JSON.stringify(guarded) });
-    await answers(`${address}${GALLERY}/list`, 401, auth);
-    await answers(`${address}/streamdiffusion/house.jpg`, 200, auth);
+    await answered(() => fetch(`${address}${GALLERY}/list`, { headers: auth }), 401);
+    await answered(() => fetch(`${address}/streamdiffusion/house.jpg`, { headers: auth }));
     assert.equal((await fetch(`${address}/inject/house-take`, { method: 'POST', headers: editor })).status, 200);
 
     const context = await stage.browser.newContext({ httpCredentials: LOGIN, locale: 'en-GB' });

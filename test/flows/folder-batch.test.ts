@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { ROOT } from '../lib/reference';
 import { Server } from '../lib/server';
-import { eventually, PATIENCE } from '../lib/until';
+import { answered, eventually } from '../lib/until';
 
 const NAMES = ['one.png', 'two.jpg', 'three.webp', ...Array.from({ length: 9 }, (_, k) => `more ${k}.png`)];
 
@@ -40,11 +40,8 @@ describe('the example that paints a folder of pictures', () => {
   const painted = async (): Promise<string[]> => (await readdir(join(folder, 'painted')).catch(() => [])).sort();
 
   it('paints every picture, under its own name, also those that were left out at first', async () => {
-    while ((await fetch(`${server.address}/inject/batch-begin`, { method: 'POST' })).status === 404)
-      await new Promise((wait) => setTimeout(wait, 100));
-    for (const end = performance.now() + PATIENCE; (await painted()).length < NAMES.length && performance.now() < end; ) {
-      await new Promise((resolve) => setTimeout(resolve, 100));
-    }
+    await answered(() => fetch(`${server.address}/inject/batch-begin`, { method: 'POST' }));
+    await eventually(async () => (await painted()).length >= NAMES.length);
     const wanted = NAMES.map((name) => (name.endsWith('.jpg') ? name : `${name}.jpg`));
     assert.deepEqual(await painted(), wanted.sort());
   });

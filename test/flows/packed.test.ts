@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { ROOT } from '../lib/reference';
 import { freePort } from '../lib/server';
-import { PATIENCE, until } from '../lib/until';
+import { PATIENCE, answered, until } from '../lib/until';
 
 const execute = promisify(execFile);
 const NAME = '@streamdiffusion/node-red';
@@ -87,13 +87,7 @@ describe('the packed package in an empty user folder', () => {
   });
 
   it('paints: the first example runs on the embedded model', async () => {
-    const deadline = performance.now() + PATIENCE;
-    let response = await get('/streamdiffusion/live.jpg');
-    while (!response.ok && performance.now() < deadline) {
-      await new Promise((wait) => setTimeout(wait, 300));
-      response = await get('/streamdiffusion/live.jpg');
-    }
-    assert.equal(response.status, 200, output);
+    const response = await answered(() => get('/streamdiffusion/live.jpg')).catch((thrown: unknown) => assert.fail(`${thrown}\n${output}`));
     assert.equal(response.headers.get('content-type'), 'image/jpeg');
   });
 });

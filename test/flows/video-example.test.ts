@@ -8,7 +8,7 @@ import sharp from 'sharp';
 import { needFfmpeg } from '../lib/ffmpeg';
 import { readMjpeg } from '../lib/mjpeg';
 import { Server } from '../lib/server';
-import { PATIENCE } from '../lib/until';
+import { PATIENCE, answered } from '../lib/until';
 
 const run = promisify(execFile);
 
@@ -25,7 +25,7 @@ describe('the example "Video file"', () => {
       // As the author does it: the video into the dialog, and Deploy.
       await server.change('streamdiffusion-source', { video: film });
       // The flows are started anew meanwhile.
-      while ((await press('play')).status === 404) await new Promise((resolve) => setTimeout(resolve, 100));
+      await answered(() => press('play'));
       const viewer = readMjpeg(`${server.address}/streamdiffusion/film.mjpg`);
       const pictures = new Set<string>();
       for (let k = 0; k < 12; k++) {

@@ -4,6 +4,7 @@ import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { freePort } from './server';
+import { eventually } from './until';
 
 const PROGRAM = process.env.PATH?.includes('/usr/sbin') ? 'mosquitto' : '/usr/sbin/mosquitto';
 
@@ -25,7 +26,7 @@ export class Broker {
     const folder = await mkdtemp(join(tmpdir(), 'broker-'));
     await writeFile(join(folder, 'broker.conf'), `listener ${port} 127.0.0.1\nallow_anonymous true\npersistence false\n`);
     const broker = new Broker(port, spawn(PROGRAM, ['-c', join(folder, 'broker.conf')], { stdio: 'ignore' }), folder);
-    while (!(await answers(port))) await new Promise((resolve) => setTimeout(resolve, 50));
+    await eventually(() => answers(port));
     return broker;
   }
 

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { ROOT } from './reference';
 import { Server } from './server';
 import { newestPicture } from './sink-picture';
-import { PATIENCE } from './until';
+import { PATIENCE, eventually } from './until';
 
 const SIZE = 32;
 
@@ -37,9 +37,11 @@ export class Example {
 
   /** Waits until the picture is what is wanted. */
   async becomes(isSo: (picture: Buffer) => boolean, what: string): Promise<void> {
-    for (const end = performance.now() + PATIENCE; performance.now() < end; await new Promise((wait) => setTimeout(wait, 100)))
-      if (isSo(await this.picture())) return;
-    assert.fail(`${what}\n${this.server.output}`);
+    await eventually(
+      async () => isSo(await this.picture()),
+      PATIENCE,
+      () => `${what}\n${this.server.output}`,
+    );
   }
 
   /** As the editor does when a button is pressed. */

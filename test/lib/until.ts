@@ -23,6 +23,21 @@ export async function eventually(
   }
 }
 
+/** Asks over HTTP until the answer has this status; resolves to that answer. */
+export async function answered(ask: () => Promise<Response>, status = 200): Promise<Response> {
+  let answer: Response | undefined;
+  await eventually(
+    async () => {
+      await answer?.body?.cancel();
+      answer = await ask();
+      return answer.status === status;
+    },
+    PATIENCE,
+    () => `${answer?.url} answers ${answer?.status}, not ${status}`,
+  );
+  return answer as Response;
+}
+
 /**
  * Waits until a count stands still for `ms`: what was under way has come, and then nothing more. It must be many times as long
  * as the pause between two things that are counted.

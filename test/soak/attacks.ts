@@ -15,6 +15,7 @@ import sharp from 'sharp';
 import { hugePng } from '../lib/huge-png';
 import { Server } from '../lib/server';
 import { manyScans } from '../lib/slow-pictures';
+import { answered } from '../lib/until';
 
 const [kind = 'pictures', seconds = '30'] = process.argv.slice(2);
 
@@ -24,7 +25,7 @@ async function main(): Promise<void> {
   const server = await Server.start();
   try {
     await server.ready();
-    while (!(await fetch(`${server.address}/streamdiffusion/live.jpg`)).ok) await new Promise((resolve) => setTimeout(resolve, 200));
+    await answered(() => fetch(`${server.address}/streamdiffusion/live.jpg`));
     await attackAt(server);
   } finally {
     await server.stop();
