@@ -3,9 +3,10 @@
     python -m training.few_step --work DIR --steps 3000
 
 The student predicts x0 in one jump from every input that a step of the product can meet (see rollout.py), now and then
-at larger sizes (see large.py). A discriminator on the denoiser's own features makes the predictions sharp, the classifier makes them follow their
+at larger sizes (see large.py). Beside that it goes on learning plain diffusion in the lower part of the schedule, where the shapes of
+things are and one answer is right. A discriminator on the denoiser's own features makes the predictions sharp, the classifier makes them follow their
 captions, and the coarse luminance of pictures made from frames must follow the frame. The teacher with guidance
-helps as long as it knows more than the student; use `--teacher 0` where both start from the same published model.
+helps where it is clear itself; use `--teacher 0` where both start from the same published model.
 Resumes from DIR/few_step.pt.
 """
 import numpy as np
@@ -17,14 +18,16 @@ from .classifier import load_classifier, noise_level
 from .diffusion import build, load_models
 from .discriminator import Discriminator
 from .large import EVERY, SIDE, LargeScenes, shrunk
-from .latents import Latents
+from .latents import Latents, caption_ids
 from .layout_loss import Luminance, layout_loss
 from .rollout import Rollout
 from .text_encoder import token_ids
 from .wishes import granted, variety_loss, wish_loss
 
 GUIDANCE = 2.
-WEIGHTS = {"adversarial": 1.4, "wishes": .25, "variety": .3, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4.}
+WEIGHTS = {"adversarial": 1.4, "wishes": .25, "variety": .3, "reconstruction": .6, "pair": .7, "layout": 3., "contrast": 4., "denoising": 3.}
+PLAIN, PLAIN_TIMES = 32, (20, 680)      # scenes of a step's plain diffusion, and where
+TEACHER_TIMES = (200, 680)
 ENOUGH = .8     # correlation with the frame above which the layout loss is zero
 SEEN = .5       # share of a batch's predictions that the discriminator learns from, and as many scenes
 WRONG = .15     # share of scenes that it also sees with wrong captions
@@ -47,7 +50,7 @@ def excess_contrast(x0, real):
 
 class Trainer:
     def __init__(self, work, teacher_weight, times=1):
-        self.work, self.path, self.teacher_weight = work, work / "few_step.pt", teacher_weight
+        self.path, self.teacher_weight, self.times = work / "few_step.pt", teacher_weight, times
         self.teacher, self.text_encoder = load_models(work / "diffusion.pt")
         self.teacher.requires_grad_(False)
         self.student, _ = build()
@@ -114,13 +117,22 @@ class Trainer:
 
     def teacher_loss(self, x0, text):
         """Distance to the guided teacher's result from the noised prediction."""
-        t = torch.randint(250, 850, (len(x0),))
+        t = torch.randint(*TEACHER_TIMES, (len(x0),))
         x = schedule.add_noise(x0.detach(), t)
         with torch.no_grad():
             nothing = self.text_encoder(token_ids([""])).expand(len(x), -1, -1)
             both = self.predict(self.teacher, torch.cat([x, x]), torch.cat([t, t]), torch.cat([text, nothing]))
             with_text, without = both.chunk(2)
         return distance(x0, without + GUIDANCE * (with_text - without))
+
+    def denoising_loss(self):
+        """Plain diffusion: the squared error of v for noised scenes."""
+        z, records = self.rollout.scenes.batch(self.rollout.rng, PLAIN * self.times)
+        t = torch.randint(*PLAIN_TIMES, (len(z),))
+        x = schedule.add_noise(z, t)
+        with common.autocast():
+            v = self.student(channels_last(x), t, self.text_encoder(caption_ids(self.rollout.rng, records)).float())
+        return F.mse_loss(v.float(), schedule.v_from_x0(x, z, t))
 
     def losses(self, x0, text, batch, parts):
         """The student's losses by name, without weights, and how many of the named things are there."""
@@ -150,6 +162,7 @@ class Trainer:
         source.keep(x0, batch)
         self.discriminator.requires_grad_(False)
         losses, found = self.losses(x0, text.detach(), batch, source.parts)
+        losses["denoising"] = self.denoising_loss()
         total = sum(WEIGHTS[name] * value for name, value in losses.items())
         if self.teacher_weight:
             total = total + self.teacher_weight * self.teacher_loss(x0[source.parts.noise], text[source.parts.noise].detach())

@@ -12,11 +12,11 @@ import torch
 from . import schedule
 from .wishes import Wishes, draw_wishes
 
-NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 10, 6, 6, 5     # samples of each kind
+NOISE, NOISED, PAIRS, FRAMES, SECOND = 12, 7, 6, 6, 5     # samples of each kind
 # Own predictions: samples, timestep of the step, and where in the batch before its input was predicted.
 CHAINS = ((4, 499, 0), (3, 759, 4), (3, 499, NOISE + 4), (3, 239, NOISE + 7))
 JITTER = 60
-NOISED_TIMES = (200, 960)   # of scenes: where things take their shapes
+NOISED_TIMES = (400, 980)   # of scenes: where things take their shapes
 FRAME_TIMES = (420, 840)    # where image to image starts
 SECOND_SHARE = (.45, .56)   # where the second of two steps is, as a share of the first timestep
 DROP = .05      # share of empty captions
