@@ -32,7 +32,6 @@ export class Staging {
 
   /** Brings back what an earlier try has left of the older target, whose process was ended in the middle of {@link publish}. */
   recover(): Promise<void> {
-    const isThere = async (path: string): Promise<boolean> => (await stat(path).catch(() => undefined)) !== undefined;
     return onDisk(async () => {
       if (!(await isThere(this.old))) return;
       if (!(await isThere(this.target))) return rename(this.old, this.target);
@@ -100,7 +99,7 @@ export class Staging {
     await onDisk(async () => {
       await this.sweep(files);
       const { old } = this;
-      const replaces = (await stat(this.target).catch(() => undefined)) !== undefined;
+      const replaces = await isThere(this.target);
       if (replaces) await rename(this.target, old);
       try {
         await rename(this.own, this.target);
@@ -124,11 +123,16 @@ export class Staging {
   }
 }
 
+/** Whether there is a file or folder, as far as this process can see. */
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
 /** Moves the folders of other repositories that were pulled into a model's folder, such as an autoencoder. */
 async function keepPulled(from: string, to: string): Promise<void> {
   for (const name of await readdir(from)) {
     const isPulled = (await readManifest(join(from, name))) !== undefined;
-    if (isPulled && (await stat(join(to, name)).catch(() => undefined)) === undefined) await rename(join(from, name), join(to, name));
+    if (isPulled && !(await isThere(join(to, name)))) await rename(join(from, name), join(to, name));
   }
 }
 

@@ -8,6 +8,15 @@ import { REFERENCE_MODEL } from '../../lib/reference';
 
 const schedulerFile = 'scheduler/scheduler_config.json';
 
+/** A net whose only weight is in another file. */
+const withWeightsIn = (path: string): Buffer =>
+  onnxModel({
+    inputs: [value('x', 'float32', [1])],
+    outputs: [value('y', 'float32', [1])],
+    weights: [externalWeight('w', [1], path)],
+    nodes: [node('Add', ['x', 'w'], 'y')],
+  });
+
 describe('model folder that cannot be used', () => {
   after(removeModelFolders);
 
@@ -67,27 +76,13 @@ describe('model folder that cannot be used', () => {
     ],
     [
       'takes weights from outside its folder',
-      {
-        'vae_decoder/model.onnx': onnxModel({
-          inputs: [value('x', 'float32', [1])],
-          outputs: [value('y', 'float32', [1])],
-          weights: [externalWeight('w', [1], '../unet/model.onnx')],
-          nodes: [node('Add', ['x', 'w'], 'y')],
-        }),
-      },
+      { 'vae_decoder/model.onnx': withWeightsIn('../unet/model.onnx') },
       'EBADMODEL',
       /outside its folder \(\.\.\/unet\/model\.onnx\)/,
     ],
     [
       'keeps its weights in a file that is not there',
-      {
-        'vae_decoder/model.onnx': onnxModel({
-          inputs: [value('x', 'float32', [1])],
-          outputs: [value('y', 'float32', [1])],
-          weights: [externalWeight('w', [1], 'model.onnx_data')],
-          nodes: [node('Add', ['x', 'w'], 'y')],
-        }),
-      },
+      { 'vae_decoder/model.onnx': withWeightsIn('model.onnx_data') },
       'EBADMODEL',
       /model\.onnx_data, which is missing/,
     ],
